@@ -1,0 +1,62 @@
+package ingress
+
+import (
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+)
+
+// Config is the public listener.
+type Config struct {
+	Addr          string        `mapstructure:"addr" doc:"address of the public listener; port 0 takes a free one"`
+	MaxBody       value.Size    `mapstructure:"max_body" doc:"largest body of a request; a larger one is answered 413"`
+	MaxInFlight   int           `mapstructure:"max_in_flight" doc:"requests handled at once; one more is answered 429"`
+	AcceptTimeout time.Duration `mapstructure:"accept_timeout" doc:"how long accepting a request may take after its body is read"`
+	HeaderTimeout time.Duration `mapstructure:"header_timeout" doc:"how long a client may take to send the headers"`
+	BodyTimeout   time.Duration `mapstructure:"body_timeout" doc:"how long a client may take to send headers and body"`
+	IdleTimeout   time.Duration `mapstructure:"idle_timeout" doc:"how long an idle connection is kept"`
+	Timezone      string        `mapstructure:"timezone" doc:"time zone of Treble's times that name none, such as UTC or America/Bogota"`
+}
+
+// DefaultConfig returns the documented defaults.
+func DefaultConfig() Config {
+	return Config{
+		Addr:          ":8080",
+		MaxBody:       10 * value.MiB,
+		MaxInFlight:   1000,
+		AcceptTimeout: 4 * time.Second,
+		HeaderTimeout: 5 * time.Second,
+		BodyTimeout:   30 * time.Second,
+		IdleTimeout:   2 * time.Minute,
+		Timezone:      "UTC",
+	}
+}
+
+// OpsConfig is the listener for operators: health, readiness, metrics.
+type OpsConfig struct {
+	Addr  string `mapstructure:"addr" doc:"address of the ops listener (/livez, /readyz, /metrics), apart from the public one"`
+	Pprof bool   `mapstructure:"pprof" doc:"serve /debug/pprof on the ops listener"`
+}
+
+// DefaultOpsConfig returns the documented defaults.
+func DefaultOpsConfig() OpsConfig { return OpsConfig{Addr: "127.0.0.1:9464"} }
+
+// SourceConfig is one endpoint: its paths, whom it lets in, what it takes and
+// what it answers.
+type SourceConfig struct {
+	Name  string         `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`
+	Paths []string       `mapstructure:"paths" doc:"paths that it serves with POST; a * at the end stands for one path segment's rest"`
+	Kinds []string       `mapstructure:"kinds" doc:"kinds that it takes; empty: all"`
+	Auth  auth.Config    `mapstructure:"auth"`
+	Reply map[string]any `mapstructure:"reply" doc:"JSON object answered with 200; empty: {}"`
+}
+
+// DefaultSource is the source of a bridge that configures none. Its paths are
+// those of Treble's documentation.
+func DefaultSource() SourceConfig {
+	return SourceConfig{
+		Name:  "default",
+		Paths: []string{"/webhook", "/treble-webhooks", "/webhooks/on-*"},
+	}
+}

@@ -1,0 +1,83 @@
+package publisher
+
+import (
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+)
+
+// Config says how events are acknowledged and where they are published.
+type Config struct {
+	Ack             string        `mapstructure:"ack" doc:"when a request is answered: stream (after the PubAck of JetStream)"`
+	AckTimeout      time.Duration `mapstructure:"ack_timeout" doc:"how long to wait for the PubAck"`
+	SubjectPrefix   string        `mapstructure:"subject_prefix" doc:"first part of every subject; tokens of a-z, 0-9, _ and -, joined by dots"`
+	Stream          string        `mapstructure:"stream" doc:"name of the event stream; the quarantine is <stream>_QUARANTINE"`
+	Streams         string        `mapstructure:"streams" doc:"create (make missing streams), apply (also extend existing ones) or check (only report)"`
+	MaxAge          time.Duration `mapstructure:"max_age" doc:"how long the stream keeps events; 0: for ever"`
+	MaxBytes        value.Size    `mapstructure:"max_bytes" doc:"how much the stream keeps; 0: unlimited, with the embedded server half of the free disk"`
+	Discard         string        `mapstructure:"discard" doc:"what a full stream does: new (refuse new events) or old (drop the oldest)"`
+	Replicas        int           `mapstructure:"replicas" doc:"copies of the stream in a NATS cluster: 1, 3 or 5"`
+	DuplicateWindow time.Duration `mapstructure:"duplicate_window" doc:"how long the stream drops a repeated delivery"`
+}
+
+// The values of Config.Ack, Config.Streams and Config.Discard.
+const (
+	AckStream     = "stream"
+	StreamsCreate = "create"
+	StreamsApply  = "apply"
+	StreamsCheck  = "check"
+	DiscardNew    = "new"
+	DiscardOld    = "old"
+)
+
+// DefaultConfig returns the documented defaults.
+func DefaultConfig() Config {
+	return Config{
+		Ack:             AckStream,
+		AckTimeout:      2 * time.Second,
+		SubjectPrefix:   "treble",
+		Stream:          "TREBLE",
+		Streams:         StreamsCreate,
+		MaxAge:          720 * time.Hour,
+		Discard:         DiscardNew,
+		Replicas:        1,
+		DuplicateWindow: 10 * time.Minute,
+	}
+}
+
+// NATSConfig says which NATS to use: the embedded server, or yours.
+type NATSConfig struct {
+	URL             string         `mapstructure:"url" doc:"URLs of your NATS servers, joined by commas; empty: an embedded server"`
+	Token           value.Secret   `mapstructure:"token" doc:"token for your NATS"`
+	TokenFile       string         `mapstructure:"token_file" doc:"file with the token"`
+	User            string         `mapstructure:"user" doc:"user for your NATS"`
+	Password        value.Secret   `mapstructure:"password" doc:"password of the user"`
+	PasswordFile    string         `mapstructure:"password_file" doc:"file with the password"`
+	CredentialsFile string         `mapstructure:"credentials_file" doc:"credentials file (JWT and seed) for your NATS"`
+	NKeyFile        string         `mapstructure:"nkey_file" doc:"NKey seed file for your NATS"`
+	TLS             TLSConfig      `mapstructure:"tls"`
+	MaxPayload      value.Size     `mapstructure:"max_payload" doc:"size limit of a message until the server has told its own"`
+	Embedded        EmbeddedConfig `mapstructure:"embedded"`
+}
+
+// TLSConfig is the TLS of the connection to your NATS.
+type TLSConfig struct {
+	CAFile   string `mapstructure:"ca_file" doc:"certificate authorities that sign your NATS servers; empty: the system's"`
+	CertFile string `mapstructure:"cert_file" doc:"client certificate"`
+	KeyFile  string `mapstructure:"key_file" doc:"key of the client certificate"`
+}
+
+// EmbeddedConfig is the server inside this process.
+type EmbeddedConfig struct {
+	Addr      string       `mapstructure:"addr" doc:"address on which the embedded NATS server listens; port 0 takes a free one"`
+	Token     value.Secret `mapstructure:"token" doc:"token that clients of the embedded server must give; required if its address is not loopback"`
+	TokenFile string       `mapstructure:"token_file" doc:"file with the token"`
+}
+
+// DefaultNATSConfig returns the documented defaults.
+func DefaultNATSConfig() NATSConfig {
+	return NATSConfig{
+		MaxPayload: value.MiB,
+		Embedded:   EmbeddedConfig{Addr: "127.0.0.1:4222"},
+	}
+}

@@ -1,0 +1,84 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Delivery is one HTTP request of Treble after parsing: either one or more
+// events, which are accepted or refused as one, or a body that was rejected.
+// The ingress makes it and the publisher takes it; neither changes it after.
+type Delivery struct {
+	Origin
+	Body      []byte     // as received
+	Events    []Event    // in the order of the body; empty if Rejection is set
+	Rejection *Rejection // nil unless the body is refused
+}
+
+// Origin says how a body came in.
+type Origin struct {
+	Source   string              // name of the configured source
+	Path     string              // path of the request; it may name a kind, see KindOfPath
+	Header   map[string][]string // the request's headers without secrets, kept with a rejected body
+	Received time.Time           // when the request was accepted for reading
+	TestRun  string              // value of the request header Treble-Test, empty for real traffic
+}
+
+// Reason says why a body was rejected. It is a token of the quarantine subject.
+type Reason string
+
+// The reasons. Every rejected body is kept in the quarantine under its reason.
+const (
+	ReasonNotJSON       Reason = "not-json"          // 400
+	ReasonNotObject     Reason = "not-object"        // 400: neither an object nor a non-empty array of objects
+	ReasonTooDeep       Reason = "too-deep"          // 400: nested deeper than MaxDepth
+	ReasonTooMany       Reason = "too-many-events"   // 413: an array of more than MaxEvents
+	ReasonMissing       Reason = "missing-fields"    // 422: a known kind without what identifies it
+	ReasonKindForbidden Reason = "kind-not-accepted" // 422: the source is configured for other kinds
+)
+
+// Reasons returns every reason.
+func Reasons() []Reason {
+	return []Reason{ReasonNotJSON, ReasonNotObject, ReasonTooDeep, ReasonTooMany, ReasonMissing, ReasonKindForbidden}
+}
+
+// Rejection says what is wrong with a body, in words that may be shown to the
+// sender: they name fields and positions and never repeat a value.
+type Rejection struct {
+	Reason     Reason
+	Violations []Violation // never empty
+}
+
+// Violation is one thing that is wrong.
+type Violation struct {
+	Field   string `json:"field"`   // path of the field, such as "session_id" or "[2].session_id"; "" for the body as a whole
+	Problem string `json:"problem"` // what is wrong with it, and what would be right
+}
+
+// What an Accepter answers when it does not accept. The ingress maps them to
+// replies; they are tested with errors.Is.
+var (
+	// ErrUnavailable: nothing was kept and nothing was sent; the event will
+	// not appear. Trying again later is right. (503)
+	ErrUnavailable = errors.New("unavailable")
+	// ErrOutcomeUnknown: the event was sent and nobody said whether it was
+	// stored. It may appear or not. (504)
+	ErrOutcomeUnknown = errors.New("outcome unknown")
+	// ErrTooLarge: the event exceeds what the NATS server takes in one
+	// message; trying again is no use. It is always a *TooLargeError. (413)
+	ErrTooLarge = errors.New("too large")
+)
+
+// TooLargeError is ErrTooLarge with its numbers, both in bytes.
+type TooLargeError struct {
+	Size  int64 // of the message, headers included
+	Limit int64 // max_payload of the NATS server, or the stream's own limit
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("message of %d bytes exceeds the limit of %d bytes", e.Size, e.Limit)
+}
+
+// Is makes errors.Is(err, ErrTooLarge) true.
+func (e *TooLargeError) Is(target error) bool { return target == ErrTooLarge }

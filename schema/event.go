@@ -1,0 +1,219 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Event is what the bridge publishes: a CloudEvents 1.0 envelope around a
+// typed payload. See the package documentation for the wire form.
+type Event struct {
+	ID           string    // 26 characters, see Identity in the package documentation; also Nats-Msg-Id
+	Source       string    // name of the source that took it; on the wire "/treble/" + name
+	Kind         Kind      // on the wire "ai.treble." + kind
+	Subject      string    // session id, or ""
+	Time         time.Time // when it happened by Treble's clock, else ReceivedTime
+	ReceivedTime time.Time // when the bridge received it
+	DedupeKey    DedupeKey // what makes the id
+	Data         Payload   // of the type that belongs to Kind
+
+	// TestRun names the run of "treble-bridge send" that made the event. It
+	// travels as the header Treble-Test, not in the envelope, which says
+	// data.test: true.
+	TestRun string
+}
+
+// DedupeKey says how much an equal id means.
+type DedupeKey string
+
+// The dedupe keys. Whatever it is, events with equal ids have equal bodies.
+const (
+	DedupeEventID DedupeKey = "event_id" // Treble gave the event an id of its own
+	DedupeContent DedupeKey = "content"  // the body holds a time, so an equal body is the same event again
+	DedupeNone    DedupeKey = "none"     // no id and no time: an equal body may be another event, so the id is unique
+)
+
+// The headers of a published message. The bridge sets them; consumers may
+// route by them without decoding the envelope.
+const (
+	HeaderMsgID       = "Nats-Msg-Id"     // the envelope's id; the server drops a second message with it inside the duplicate window
+	HeaderContentType = "Content-Type"    // ContentType
+	HeaderKind        = "Treble-Kind"     // the kind
+	HeaderEventID     = "Treble-Event-Id" // Treble's own id of the event, where given and harmless
+	HeaderTest        = "Treble-Test"     // on requests and messages: the run of "treble-bridge send"
+)
+
+// ContentType is the content type of a published message.
+const ContentType = "application/cloudevents+json"
+
+const (
+	specVersion     = "1.0"
+	dataContentType = "application/json"
+	sourcePrefix    = "/treble/"
+)
+
+// envelope holds the attributes before data, in the order of the wire.
+type envelope struct {
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject,omitempty"`
+	Time            string    `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	DataSchema      string    `json:"dataschema"`
+	ReceivedTime    string    `json:"receivedtime"`
+	DedupeKey       DedupeKey `json:"dedupekey"`
+}
+
+// harmless is what may travel in a header.
+var harmless = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
+
+// Header returns the NATS headers of the event.
+func (e Event) Header() map[string][]string {
+	h := map[string][]string{
+		HeaderMsgID:       {e.ID},
+		HeaderContentType: {ContentType},
+		HeaderKind:        {string(e.Kind)},
+	}
+	if id := e.Data.Base().EventID; harmless.MatchString(id) {
+		h[HeaderEventID] = []string{id}
+	}
+	if harmless.MatchString(e.TestRun) {
+		h[HeaderTest] = []string{e.TestRun}
+	}
+	return h
+}
+
+// Encode returns the envelope as it is published. The payload's Raw is spliced
+// in as it stands; json.Marshal of an Event would reformat it, so do not.
+func (e Event) Encode() ([]byte, error) {
+	head, err := marshal(envelope{
+		SpecVersion:     specVersion,
+		ID:              e.ID,
+		Source:          sourcePrefix + e.Source,
+		Type:            e.Kind.Type(),
+		Subject:         e.Subject,
+		Time:            formatTime(e.Time),
+		DataContentType: dataContentType,
+		DataSchema:      e.Kind.DataSchema(),
+		ReceivedTime:    formatTime(e.ReceivedTime),
+		DedupeKey:       e.DedupeKey,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("encode envelope: %w", err)
+	}
+	data, err := marshal(e.Data)
+	if err != nil {
+		return nil, fmt.Errorf("encode data of %s: %w", e.Kind, err)
+	}
+	raw := e.Data.Base().Raw
+	if len(raw) == 0 {
+		raw = json.RawMessage("null")
+	}
+	b := make([]byte, 0, len(head)+len(data)+len(raw)+len(`,"data":,"raw":}}`))
+	b = append(b, head[:len(head)-1]...)
+	b = append(b, `,"data":`...)
+	b = append(b, data[:len(data)-1]...)
+	if len(data) > len("{}") {
+		b = append(b, ',')
+	}
+	b = append(b, `"raw":`...)
+	b = append(b, raw...)
+	return append(b, "}}"...), nil
+}
+
+// WithoutCopies returns the event without the normalised copies of messages
+// and session_keys, which raw holds too, and with a warning in their place. It
+// is for an event that is too large for the server. The bool is false if there
+// was no copy to leave out.
+func (e Event) WithoutCopies() (Event, bool) {
+	from := reflect.ValueOf(e.Data).Elem()
+	to := reflect.New(from.Type())
+	to.Elem().Set(from)
+	e.Data = to.Interface().(Payload)
+
+	base := e.Data.Base()
+	base.Warnings = slices.Clone(base.Warnings)
+	leaveOut := func(field string) {
+		base.Warnings = append(base.Warnings, field+": left out, since the event is too large; see raw")
+	}
+	dropped := false
+	if len(base.SessionKeys) > 0 {
+		base.SessionKeys, dropped = nil, true
+		leaveOut("session_keys")
+	}
+	if p, ok := e.Data.(*ConversationClosed); ok && len(p.Messages) > 0 {
+		p.Messages, dropped = nil, true
+		leaveOut("messages")
+	}
+	return e, dropped
+}
+
+// Decode reads an event as a consumer receives it. It accepts what Encode
+// writes, and what a later version of the bridge may add to it.
+func Decode(b []byte) (Event, error) {
+	var w struct {
+		envelope
+		Data json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return Event{}, fmt.Errorf("decode envelope: %w", err)
+	}
+	if w.SpecVersion != specVersion {
+		return Event{}, fmt.Errorf("decode envelope: specversion is %q, want %q", w.SpecVersion, specVersion)
+	}
+	name, ok := strings.CutPrefix(w.Type, typePrefix)
+	if !ok {
+		return Event{}, fmt.Errorf("decode envelope: type is %q, want %s and a kind", w.Type, typePrefix)
+	}
+	source, ok := strings.CutPrefix(w.Source, sourcePrefix)
+	if !ok {
+		return Event{}, fmt.Errorf("decode envelope: source is %q, want %s and a name", w.Source, sourcePrefix)
+	}
+	if w.ID == "" {
+		return Event{}, errors.New("decode envelope: id is missing")
+	}
+	e := Event{ID: w.ID, Source: source, Kind: Kind(name), Subject: w.Subject, DedupeKey: w.DedupeKey}
+	var err error
+	if e.Time, err = time.Parse(time.RFC3339, w.Time); err != nil {
+		return Event{}, fmt.Errorf("decode envelope: time: %w", err)
+	}
+	if e.ReceivedTime, err = time.Parse(time.RFC3339, w.ReceivedTime); err != nil {
+		return Event{}, fmt.Errorf("decode envelope: receivedtime: %w", err)
+	}
+	e.Data = newPayload(e.Kind)
+	if err := json.Unmarshal(w.Data, e.Data); err != nil {
+		return Event{}, fmt.Errorf("decode data of %s: %w", e.Kind, err)
+	}
+	var spliced struct {
+		Raw json.RawMessage `json:"raw"`
+	}
+	if err := json.Unmarshal(w.Data, &spliced); err != nil {
+		return Event{}, fmt.Errorf("decode data of %s: %w", e.Kind, err)
+	}
+	e.Data.Base().Raw = spliced.Raw
+	return e, nil
+}
+
+// marshal is json.Marshal without the escaping for HTML, which would make
+// texts longer and say nothing to a consumer.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// formatTime is RFC 3339 in UTC with as many fraction digits as there are.
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
