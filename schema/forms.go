@@ -1,0 +1,176 @@
+package schema
+
+import "time"
+
+// happened is when an event happened by Treble's clock, nil if it does not say.
+type happened = *time.Time
+
+// group is one way to tell which event a body is about.
+type group struct {
+	name  string // as the documentation and a 422 call it
+	given func(*reader, *Common) bool
+}
+
+var (
+	bySession  = group{"session_id", func(_ *reader, c *Common) bool { return c.SessionID != "" }}
+	byEventID  = group{"event_id", func(_ *reader, c *Common) bool { return c.EventID != "" }}
+	byTemplate = group{"name", func(r *reader, _ *Common) bool { id, _ := identifier(r.at("name")); return id != "" }}
+	byPerson   = group{"user.cellphone", func(_ *reader, c *Common) bool { return c.Cellphone != "" }}
+)
+
+// The fields that several kinds share, for the lists of what is expected.
+var (
+	person       = []string{"country_code", "cellphone"}
+	flow         = append([]string{"session_id", "conversation_id"}, person...)
+	sentQuestion = []string{"question", "sent_at", "sent_text"}
+	userPerson   = []string{"user.country_code", "user.cellphone"}
+)
+
+var (
+	formRead = &form{
+		kind: KindMessageRead, identify: []group{bySession},
+		expected: join(flow, sentQuestion, "read_at"),
+		build: func(r *reader) (Payload, happened) {
+			p := &MessageRead{Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), ReadAt: r.time("read_at")}
+			return p, p.ReadAt
+		},
+	}
+	formDelivered = &form{
+		kind: KindMessageDelivered, identify: []group{bySession},
+		expected: join(flow, sentQuestion, "delivered_at"),
+		build: func(r *reader) (Payload, happened) {
+			p := &MessageDelivered{Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), DeliveredAt: r.time("delivered_at")}
+			return p, p.DeliveredAt
+		},
+	}
+	formResponded = &form{
+		kind: KindMessageResponded, identify: []group{bySession},
+		expected: join(flow, sentQuestion, "responded_at", "actual_response", "classified_answer", "user_session_keys"),
+		build: func(r *reader) (Payload, happened) {
+			p := &MessageResponded{
+				Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), RespondedAt: r.time("responded_at"),
+				ActualResponse: r.text("actual_response"), ClassifiedAnswer: r.classifiedAnswer(),
+			}
+			return p, p.RespondedAt
+		},
+	}
+	formTimedOut = &form{
+		kind: KindMessageTimedOut, identify: []group{bySession},
+		expected: join(flow, "question", "timeout_at", "user_session_keys"),
+		build: func(r *reader) (Payload, happened) {
+			p := &MessageTimedOut{Question: r.question(), TimeoutAt: r.time("timeout_at")}
+			return p, p.TimeoutAt
+		},
+	}
+	formOptedOut = &form{
+		kind: KindContactOptedOut, identify: []group{bySession},
+		expected: join(flow, sentQuestion, "classified_answer", "reason"),
+		build: func(r *reader) (Payload, happened) {
+			return &ContactOptedOut{
+				Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"),
+				ClassifiedAnswer: r.classifiedAnswer(), Reason: r.text("reason"),
+			}, nil // sent_at is when the question was sent, not when the person opted out
+		},
+	}
+	formCondition = &form{
+		kind: KindConditionEvaluated, identify: []group{bySession},
+		expected: join(flow, "variable", "condition", "user_session_keys"),
+		build: func(r *reader) (Payload, happened) {
+			p := &ConditionEvaluated{}
+			if o := r.child(r.at("variable"), "variable"); o != nil {
+				p.Variable = &Variable{Name: r.textOf(o["name"], "variable.name"), Value: r.textOf(o["value"], "variable.value")}
+			}
+			if o := r.child(r.at("condition"), "condition"); o != nil {
+				p.Condition = &Condition{Operator: r.textOf(o["operator"], "condition.operator"), Value: r.textOf(o["value"], "condition.value")}
+			}
+			return p, nil
+		},
+	}
+	formClosed = &form{ // session.close of the webhook center
+		kind: KindConversationClosed, identify: []group{bySession, byEventID},
+		expected: join([]string{"event_id", "timestamp", "session.external_id", "session.closed_at"}, userPerson),
+		build:    (*reader).conversationClosed,
+	}
+	formClosedOlder = &form{
+		kind: KindConversationClosed, identify: []group{bySession, byEventID},
+		expected: join([]string{"session.external_id", "session.closed_at"}, userPerson, "company", "messages", "user_session_keys"),
+		build:    (*reader).conversationClosed,
+	}
+	formClosedHubspot = &form{ // flat, and without any phone number
+		kind: KindConversationClosed, identify: []group{bySession, byEventID},
+		expected: []string{"external_id", "closed_at", "company_id", "messages", "user_session_keys"},
+		build:    (*reader).conversationClosed,
+	}
+	formHSM = &form{
+		kind: KindHSMStatusChanged, identify: []group{byEventID, byTemplate},
+		expected: []string{"event_id", "timestamp", "status", "name", "affected_conversation_ids"},
+		build: func(r *reader) (Payload, happened) {
+			p := &HSMStatusChanged{OccurredAt: r.time("timestamp"), Status: r.text("status"), AffectedConversationIDs: r.ids("affected_conversation_ids")}
+			if name := r.text("name"); name != "" {
+				p.HSM = &HSM{Name: name}
+			}
+			return p, p.OccurredAt
+		},
+	}
+	formFailed = &form{
+		kind: KindDeploymentFailed, identify: []group{byEventID, byPerson},
+		expected: join([]string{"event_id", "timestamp", "failure_reason", "failed_at"}, userPerson),
+		build: func(r *reader) (Payload, happened) {
+			p := &DeploymentFailed{OccurredAt: r.time("timestamp"), FailedAt: r.time("failed_at"), FailureReason: r.text("failure_reason")}
+			return p, first(p.FailedAt, p.OccurredAt)
+		},
+	}
+	formFlow = &form{
+		kind: KindFlowUnrecognized,
+		build: func(r *reader) (Payload, happened) {
+			return &FlowUnrecognized{BusinessScopeID: r.id("business_scope_id")}, nil
+		},
+	}
+	formUnrecognized = &form{
+		kind: KindUnrecognized,
+		build: func(r *reader) (Payload, happened) {
+			p := &Unrecognized{}
+			// Nothing is known of these fields, so only what fits is taken,
+			// and what does not fit is no reason to warn.
+			if v := r.at("event_type"); isString(v) {
+				p.EventType = unquote(v)
+			}
+			if v := r.at("timestamp"); isString(v) {
+				if t, ok := parseTime(unquote(v), r.loc); ok {
+					p.OccurredAt = &t
+				}
+			}
+			return p, p.OccurredAt
+		},
+	}
+)
+
+// forms are all forms, in the order of the documentation.
+var forms = []*form{
+	formRead, formDelivered, formResponded, formTimedOut, formOptedOut, formCondition,
+	formClosed, formClosedOlder, formClosedHubspot, formHSM, formFailed, formFlow, formUnrecognized,
+}
+
+// join joins names and lists of names.
+func join(parts ...any) []string {
+	var all []string
+	for _, p := range parts {
+		switch p := p.(type) {
+		case string:
+			all = append(all, p)
+		case []string:
+			all = append(all, p...)
+		}
+	}
+	return all
+}
+
+// first returns the first time that there is.
+func first(times ...happened) happened {
+	for _, t := range times {
+		if t != nil {
+			return t
+		}
+	}
+	return nil
+}
