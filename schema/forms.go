@@ -21,7 +21,7 @@ var (
 // The fields that several kinds share, for the lists of what is expected.
 var (
 	person       = []string{"country_code", "cellphone"}
-	flow         = append([]string{"session_id", "conversation_id"}, person...)
+	flow         = append([]string{"conversation_id"}, person...)
 	sentQuestion = []string{"question", "sent_at", "sent_text"}
 	userPerson   = []string{"user.country_code", "user.cellphone"}
 )
@@ -144,12 +144,6 @@ var (
 		},
 	}
 )
-
-// forms are all forms, in the order of the documentation.
-var forms = []*form{
-	formRead, formDelivered, formResponded, formTimedOut, formOptedOut, formCondition,
-	formClosed, formClosedOlder, formClosedHubspot, formHSM, formFailed, formFlow, formUnrecognized,
-}
 
 // join joins names and lists of names.
 func join(parts ...any) []string {
