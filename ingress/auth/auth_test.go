@@ -1,0 +1,208 @@
+package auth_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+)
+
+const (
+	first  = "first-secret-000001"
+	second = "second-secret-00002"
+	third  = "#third-secret-00003" // # begins no comment
+)
+
+// unread fails the test when a body is read.
+type unread struct{ t testing.TB }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+func file(t testing.TB, content string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "secrets")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestAuthenticate(t *testing.T) {
+	both := auth.Config{
+		Bearer:     []value.Secret{first, second},
+		BearerFile: file(t, "\n  "+third+" \r\n\n"),
+		Header:     auth.HeaderConfig{Name: "x-api-key", Values: []value.Secret{first}, ValuesFile: file(t, second)},
+	}
+	a, err := auth.New(both, "auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		header http.Header
+		want   string // credential, "" if refused
+	}{
+		{"nothing", nil, ""},
+		{"first", http.Header{"Authorization": {"Bearer " + first}}, "bearer-1"},
+		{"second", http.Header{"Authorization": {"Bearer " + second}}, "bearer-2"},
+		{"from-file", http.Header{"Authorization": {"Bearer " + third}}, "bearer-3"},
+		{"scheme-case", http.Header{"Authorization": {"bEARER " + first}}, "bearer-1"},
+		{"spaces", http.Header{"Authorization": {"Bearer   " + first}}, "bearer-1"},
+		{"wrong", http.Header{"Authorization": {"Bearer wrong"}}, ""},
+		{"prefix", http.Header{"Authorization": {"Bearer " + first[:10]}}, ""},
+		{"longer", http.Header{"Authorization": {"Bearer " + first + "x"}}, ""},
+		{"bare", http.Header{"Authorization": {first}}, ""},
+		{"basic", http.Header{"Authorization": {"Basic " + first}}, ""},
+		{"scheme-only", http.Header{"Authorization": {"Bearer"}}, ""},
+		{"empty-token", http.Header{"Authorization": {"Bearer  "}}, ""},
+		{"twice", http.Header{"Authorization": {"Bearer " + first, "Bearer " + first}}, ""},
+		{"header", http.Header{"X-Api-Key": {first}}, "header-1"},
+		{"header-from-file", http.Header{"X-Api-Key": {second}}, "header-2"},
+		{"header-wrong", http.Header{"X-Api-Key": {"wrong"}}, ""},
+		{"header-empty", http.Header{"X-Api-Key": {""}}, ""},
+		{"header-twice", http.Header{"X-Api-Key": {"wrong", first}}, ""},
+		{"header-of-the-bearer", http.Header{"X-Api-Key": {third}}, ""},
+		{"one-of-two-right", http.Header{"Authorization": {"Basic x"}, "X-Api-Key": {first}}, "header-1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := httptest.NewRequest("POST", "/webhook?token="+first, unread{t})
+			r.Header = tt.header
+			credential, ok := a.Authenticate(r)
+			if credential != tt.want || ok != (tt.want != "") {
+				t.Errorf("got %q %v, want %q", credential, ok, tt.want)
+			}
+		})
+	}
+}
+
+func TestChallenge(t *testing.T) {
+	tests := []struct {
+		name   string
+		config auth.Config
+		want   string
+	}{
+		{"bearer", auth.Config{Bearer: []value.Secret{first}}, "Bearer"},
+		{"header", auth.Config{Header: auth.HeaderConfig{Name: "X-Key", Values: []value.Secret{first}}}, ""},
+		{"disabled", auth.Config{Disabled: true}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a, err := auth.New(tt.config, "auth")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := a.Challenge(); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDisabledLetsAllIn(t *testing.T) {
+	a, err := auth.New(auth.Config{Disabled: true}, "auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := a.Authenticate(httptest.NewRequest("POST", "/", nil)); !ok || got != auth.Open {
+		t.Errorf("got %q %v, want %q true", got, ok, auth.Open)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	const hidden = "hid\x01den-secret"
+	tests := []struct {
+		name   string
+		config auth.Config
+		key    string
+		want   []string // parts of the error, in order; none: no error
+	}{
+		{"fine", auth.Config{Bearer: []value.Secret{first}}, "auth", nil},
+		{"disabled", auth.Config{Disabled: true}, "auth", nil},
+		{"nothing", auth.Config{}, "auth", []string{"auth.bearer: no secret is configured", "TREBLE_BRIDGE_AUTH_BEARER", "auth.disabled: true"}},
+		{"nothing-in-list", auth.Config{}, "sources[1].auth", []string{"sources[1].auth.bearer: no secret is configured", "sources[1].auth.disabled: true"}},
+		{"both", auth.Config{Disabled: true, Bearer: []value.Secret{first}}, "auth", []string{"auth.disabled: true, but"}},
+		{"empty", auth.Config{Bearer: []value.Secret{first, ""}}, "auth", []string{"auth.bearer[1]: the secret is empty"}},
+		{"space", auth.Config{Bearer: []value.Secret{first + " "}}, "auth", []string{"auth.bearer[0]: the secret begins or ends"}},
+		{"control", auth.Config{Bearer: []value.Secret{hidden}}, "auth", []string{"auth.bearer[0]: the secret has a control character"}},
+		{"control-in-file", auth.Config{BearerFile: file(t, "\n"+hidden)}, "auth", []string{"auth.bearer_file: line 2: the secret has a control"}},
+		{"file-missing", auth.Config{BearerFile: "/nowhere/at/all"}, "auth", []string{"auth.bearer_file: open /nowhere"}},
+		{"file-empty", auth.Config{BearerFile: file(t, " \n\n")}, "auth", []string{"auth.bearer_file: the file", "has no secret"}},
+		{"no-name", auth.Config{Header: auth.HeaderConfig{Values: []value.Secret{first}}}, "auth", []string{"auth.header.name: is missing"}},
+		{"bad-name", auth.Config{Header: auth.HeaderConfig{Name: "X Key", Values: []value.Secret{first}}}, "auth", []string{`auth.header.name: "X Key"`}},
+		{"name-only", auth.Config{Bearer: []value.Secret{first}, Header: auth.HeaderConfig{Name: "X-Key"}}, "auth", []string{"auth.header.name: is set, but"}},
+		{"authorization", auth.Config{Header: auth.HeaderConfig{Name: "authorization", Values: []value.Secret{first}}}, "auth", []string{"auth.header.name: is Authorization"}},
+		{"all-at-once", auth.Config{Bearer: []value.Secret{""}, Header: auth.HeaderConfig{Values: []value.Secret{hidden}}}, "auth",
+			[]string{"auth.bearer[0]", "auth.header.values[0]", "auth.header.name"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.config.Validate(tt.key)
+			_, newErr := auth.New(tt.config, tt.key)
+			if (err == nil) != (newErr == nil) {
+				t.Errorf("New: got %v, want as Validate: %v", newErr, err)
+			}
+			if (err == nil) != (tt.want == nil) {
+				t.Fatalf("got %v, want %q", err, tt.want)
+			}
+			rest := ""
+			if err != nil {
+				rest = err.Error()
+			}
+			if strings.Contains(rest, first) || strings.Contains(rest, hidden) {
+				t.Errorf("a secret is in the error %q", rest)
+			}
+			for _, part := range tt.want {
+				_, after, ok := strings.Cut(rest, part)
+				if !ok {
+					t.Fatalf("got %q, want %q in it", err, part)
+				}
+				rest = after
+			}
+		})
+	}
+	if err := (auth.Config{BearerFile: "/nowhere/at/all"}).Validate("auth"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v, want one that is os.ErrNotExist", err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	c := auth.Config{Bearer: []value.Secret{first, "short"}, BearerFile: file(t, "tiny")}
+	got := strings.Join(c.Warnings("auth"), "\n")
+	if !strings.HasPrefix(got, "auth.bearer[1]: the secret is short") || !strings.Contains(got, "\nauth.bearer_file: line 1: the secret is short") {
+		t.Errorf("got %q, want a warning for bearer[1] and line 1 of the file", got)
+	}
+	if strings.Contains(got, "tiny") {
+		t.Errorf("a secret is in the warnings %q", got)
+	}
+}
+
+func FuzzAuthenticate(f *testing.F) {
+	for _, seed := range []string{"", "Bearer", "Bearer " + first, "bearer\t" + first, "Bearer  x y", "Basic eDp5", first} {
+		f.Add(seed)
+	}
+	a, err := auth.New(auth.Config{
+		Bearer: []value.Secret{first},
+		Header: auth.HeaderConfig{Name: "X-Key", Values: []value.Secret{second}},
+	}, "auth")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, given string) {
+		r := &http.Request{Header: http.Header{"Authorization": {given}, "X-Key": {given}}}
+		credential, ok := a.Authenticate(r)
+		if ok && !strings.Contains(given, first) && given != second {
+			t.Errorf("%q was let in as %s", given, credential)
+		}
+	})
+}

@@ -1,0 +1,66 @@
+package ingress
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func FuzzContentType(f *testing.F) {
+	for _, seed := range []string{"", "application/json", "TEXT/JSON ; charset=utf-8", "application/x+json", "application/+json", "text/plain", ";", "a/b;c=\"d"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, v string) {
+		essence, _, _ := strings.Cut(v, ";")
+		if isJSON(v) && strings.TrimSpace(essence) != "" && !strings.Contains(strings.ToLower(essence), "json") {
+			t.Errorf("%q counts as JSON", v)
+		}
+	})
+}
+
+type acceptAll struct{}
+
+func (acceptAll) Accept(context.Context, schema.Delivery) error { return nil }
+
+// FuzzHandler: no request makes the handler panic, or answer what is not in
+// the table of replies. 500 is not among what a request may cause.
+func FuzzHandler(f *testing.F) {
+	const secret = "secret-of-the-fuzz-test"
+	cfg := DefaultConfig()
+	cfg.MaxBody = 4096
+	src := DefaultSource()
+	src.Auth = auth.Config{Bearer: []value.Secret{secret}}
+	s, err := New(cfg, []SourceConfig{src}, acceptAll{}, zap.NewNop(), prometheus.NewRegistry())
+	if err != nil {
+		f.Fatal(err)
+	}
+	documented := []int{200, 400, 401, 404, 405, 413, 415, 422}
+	f.Add("POST", "/webhook", "Bearer "+secret, "application/json", "", []byte(`{"read_at":"x","session_id":"1"}`))
+	f.Add("POST", "/webhooks/on-read", "bearer "+secret, "", "identity", []byte(`[{}]`))
+	f.Add("POST", "/webhooks/on-a/b", "", "", "", []byte(``))
+	f.Add("OPTIONS", "/webhooks/on-%2f", "Basic", "text/plain", "gzip", []byte(`{`))
+	f.Add("", "*", "", "", "", []byte(nil))
+	f.Fuzz(func(t *testing.T, method, path, authorization, contentType, encoding string, body []byte) {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(string(body)))
+		r.Method, r.URL.Path = method, path
+		r.Header = http.Header{"Authorization": {authorization}, "Content-Type": {contentType}, "Content-Encoding": {encoding}}
+		w := httptest.NewRecorder()
+		s.http.Handler.ServeHTTP(w, r)
+		if !slices.Contains(documented, w.Code) {
+			t.Errorf("%s %s: got %d %s, want one of %v", method, path, w.Code, w.Body, documented)
+		}
+		if w.Code == 200 && (method != "POST" || !strings.HasSuffix(strings.TrimSpace(authorization), secret)) {
+			t.Errorf("%s %s with %q was accepted", method, path, authorization)
+		}
+	})
+}

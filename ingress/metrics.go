@@ -1,0 +1,61 @@
+package ingress
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are those of a server. Their labels are bounded: names of sources
+// and credentials come from the configuration, kinds and outcomes from the
+// code.
+type metrics struct {
+	requests        *prometheus.CounterVec
+	authentications *prometheus.CounterVec
+	accept          *prometheus.HistogramVec
+	lastEvent       *prometheus.GaugeVec
+	inFlight        prometheus.Gauge
+}
+
+const namespace = "treble_bridge"
+
+func newMetrics() *metrics {
+	return &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "requests_total",
+			Help: "Requests by source (none: unknown path), kind (none, several) and outcome (accepted, or the name of the problem).",
+		}, []string{"source", "kind", "outcome"}),
+		authentications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "authentications_total",
+			Help: "Requests let in, by source and credential (scheme and position in the configuration), to see when an old secret is no longer used.",
+		}, []string{"source", "credential"}),
+		accept: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: "accept_seconds",
+			Help: "Time from the parsed body to the decision, for deliveries with events.",
+			// Up to Treble's 5 s, fine where a journal or a PubAck falls.
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 3, 4, 5, 10},
+		}, []string{"source"}),
+		lastEvent: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "last_event_timestamp_seconds",
+			Help: "When the last accepted event of the source was received, test runs left out; 0: none since the start.",
+		}, []string{"source"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "requests_in_flight",
+			Help: "Requests past authentication and not answered yet; ingress.max_in_flight is their limit.",
+		}),
+	}
+}
+
+// register registers all metrics or none.
+func (m *metrics) register(reg prometheus.Registerer) error {
+	all := []prometheus.Collector{m.requests, m.authentications, m.accept, m.lastEvent, m.inFlight}
+	for i, c := range all {
+		if err := reg.Register(c); err != nil {
+			for _, done := range all[:i] {
+				reg.Unregister(done)
+			}
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return nil
+}

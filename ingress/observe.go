@@ -1,0 +1,104 @@
+package ingress
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// exchange is one request and what became of it. It belongs to the goroutine
+// of the request.
+type exchange struct {
+	source   string // name, "none" if no route fits
+	route    string // the configured path that fits; the real one may hold anything
+	bytes    int    // of the body, if it was read
+	bodyRead bool
+	delivery schema.Delivery
+	status   int
+	problem  *problem // nil after a 200
+}
+
+const none = "none"
+
+// outcome is the name of the problem, or "accepted".
+func (x *exchange) outcome() string {
+	if x.problem != nil {
+		return x.problem.name
+	}
+	return "accepted"
+}
+
+const exchangeKey = "exchange"
+
+func exchangeOf(c echo.Context) *exchange {
+	x, _ := c.Get(exchangeKey).(*exchange)
+	if x == nil { // a request that never came to observe; echo has no such way
+		x = &exchange{source: none, route: none}
+		c.Set(exchangeKey, x)
+	}
+	return x
+}
+
+// observe stands around every request: it turns errors and panics into
+// answers, counts, and logs.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		x := &exchange{source: none, route: none}
+		c.Set(exchangeKey, x)
+		if err := s.recovered(next, c); err != nil {
+			if errors.Is(err, http.ErrAbortHandler) {
+				s.metrics.requests.WithLabelValues(x.source, kindLabel(x.delivery.Events), "no-answer").Inc()
+				panic(http.ErrAbortHandler) // net/http closes the connection without an answer
+			}
+			c.Error(err)
+		}
+		s.metrics.requests.WithLabelValues(x.source, kindLabel(x.delivery.Events), x.outcome()).Inc()
+		s.report(c.Request(), x, time.Since(start))
+		return nil
+	}
+}
+
+// recovered calls next and returns a panic as an error. The value of a panic is
+// not told, since it may be made of a body; its type, and the text of a runtime
+// error, are.
+func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if v == http.ErrAbortHandler {
+			err = http.ErrAbortHandler
+			return
+		}
+		what := fmt.Sprintf("%T", v)
+		if r, ok := v.(runtime.Error); ok {
+			what = r.Error()
+		}
+		s.log.Error("panic", zap.String("source", exchangeOf(c).source), zap.String("what", what), zap.ByteString("stack", debug.Stack()))
+		err = internalError(errors.New("panic"))
+	}()
+	return next(c)
+}
+
+// kindLabel is the kind of the events, "several", or "none".
+func kindLabel(events []schema.Event) string {
+	if len(events) == 0 {
+		return none
+	}
+	for _, e := range events[1:] {
+		if e.Kind != events[0].Kind {
+			return "several"
+		}
+	}
+	return string(events[0].Kind)
+}

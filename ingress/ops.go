@@ -1,0 +1,77 @@
+package ingress
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+)
+
+// The values of Readiness.Status.
+const (
+	Ready    = "ready"    // all is well
+	Degraded = "degraded" // events are taken, and somebody should look; /readyz says 200
+	Unready  = "unready"  // events are not taken; /readyz says 503
+)
+
+// Readiness is the answer of /readyz.
+type Readiness struct {
+	Status  string   `json:"status"`
+	Reasons []string `json:"reasons,omitempty"` // why it is not Ready
+}
+
+// Ops is the listener for operators: /livez, /readyz, /metrics and, if
+// configured, /debug/pprof. Make it with NewOps, then call Listen, Serve and,
+// once, Shutdown.
+type Ops struct{ listener }
+
+// NewOps returns the ops listener. It asks ready at each request of /readyz,
+// from many goroutines at once, and collects g at each of /metrics.
+func NewOps(cfg OpsConfig, ready func() Readiness, g prometheus.Gatherer, log *zap.Logger) (*Ops, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	errorLog := zap.NewStdLog(log.Named("ops"))
+	mux := http.NewServeMux()
+	// It looks at nothing: a process that answers is alive, and to restart it
+	// because NATS is away would help nobody.
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, Readiness{Status: "alive"})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		answer := ready()
+		status := http.StatusOK
+		if answer.Status != Ready && answer.Status != Degraded {
+			status = http.StatusServiceUnavailable
+		}
+		writeJSON(w, status, answer)
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorLog: errorLog}))
+	if cfg.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	timeouts := DefaultConfig()
+	return &Ops{listener{key: "ops.addr", addr: cfg.Addr, http: &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: timeouts.HeaderTimeout,
+		ReadTimeout:       timeouts.BodyTimeout,
+		WriteTimeout:      opsTimeout,
+		IdleTimeout:       timeouts.IdleTimeout,
+		MaxHeaderBytes:    maxHeaders,
+		ErrorLog:          errorLog,
+	}}}, nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, v Readiness) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,90 @@
+package ingress_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/ingress"
+)
+
+func startOps(t *testing.T, pprof bool, ready func() ingress.Readiness) string {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "test_gauge"}))
+	o, err := ingress.NewOps(ingress.OpsConfig{Addr: "127.0.0.1:0", Pprof: pprof}, ready, reg, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- o.Serve() }()
+	t.Cleanup(func() {
+		if err := o.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + o.Addr().String()
+}
+
+func TestOps(t *testing.T) {
+	states := map[string]ingress.Readiness{
+		"ready":    {Status: ingress.Ready},
+		"degraded": {Status: ingress.Degraded, Reasons: []string{"NATS is away"}},
+		"unready":  {Status: ingress.Unready, Reasons: []string{"shutting down"}},
+		"zero":     {},
+	}
+	tests := []struct {
+		state, method, path string
+		status              int
+		body                string // whole, or a part of it if it ends in …
+	}{
+		{"ready", "GET", "/readyz", 200, `{"status":"ready"}`},
+		{"degraded", "GET", "/readyz", 200, `{"status":"degraded","reasons":["NATS is away"]}`},
+		{"unready", "GET", "/readyz", 503, `{"status":"unready","reasons":["shutting down"]}`},
+		{"zero", "GET", "/readyz", 503, `{"status":""}`},
+		{"unready", "GET", "/livez", 200, `{"status":"alive"}`},
+		{"ready", "GET", "/metrics", 200, "test_gauge 0…"},
+		{"ready", "POST", "/readyz", 405, "…"},
+		{"ready", "GET", "/debug/pprof/", 404, "…"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.state+strings.ReplaceAll(tt.path, "/", "-")+"-"+tt.method, func(t *testing.T) {
+			url := startOps(t, false, func() ingress.Readiness { return states[tt.state] })
+			a := do(t, newRequest(t, tt.method, url+tt.path, nil))
+			if a.status != tt.status {
+				t.Errorf("got %d, want %d", a.status, tt.status)
+			}
+			if part, ok := strings.CutSuffix(tt.body, "…"); ok {
+				if !strings.Contains(a.body, part) {
+					t.Errorf("got %s, want %s in it", a.body, part)
+				}
+			} else if got := strings.TrimSpace(a.body); got != tt.body {
+				t.Errorf("got %s, want %s", got, tt.body)
+			}
+		})
+	}
+}
+
+func TestOpsPprof(t *testing.T) {
+	url := startOps(t, true, func() ingress.Readiness { return ingress.Readiness{Status: ingress.Ready} })
+	if a := do(t, newRequest(t, "GET", url+"/debug/pprof/goroutine?debug=1", nil)); a.status != 200 || !strings.Contains(a.body, "goroutine profile") {
+		t.Errorf("got %d %.80s, want a goroutine profile", a.status, a.body)
+	}
+}
+
+// TestOpsDoesNotAsk: /livez looks at nothing.
+func TestOpsDoesNotAsk(t *testing.T) {
+	url := startOps(t, false, func() ingress.Readiness { panic("asked") })
+	if got := do(t, newRequest(t, "GET", url+"/livez", nil)).status; got != 200 {
+		t.Errorf("got %d, want 200", got)
+	}
+}

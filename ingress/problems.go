@@ -1,0 +1,133 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// How long a client is told to wait. A full house empties within one Accept; a
+// NATS that is away takes longer to come back.
+const (
+	retryBusy        = 1 * time.Second
+	retryUnavailable = 5 * time.Second
+)
+
+func retryAfter(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
+
+func notFound() *problem {
+	return &problem{name: "not-found", status: http.StatusNotFound, title: "No webhook here",
+		detail: "No source is configured for this path."}
+}
+
+func methodNotAllowed() *problem {
+	p := &problem{name: "method-not-allowed", status: http.StatusMethodNotAllowed, title: "Method not allowed",
+		detail: "Webhooks are taken with POST."}
+	return p.with("Allow", http.MethodPost)
+}
+
+// unauthorized is the same for every cause, so that it helps nobody to guess.
+func unauthorized(challenge string) *problem {
+	p := &problem{name: "unauthorized", status: http.StatusUnauthorized, title: "Not authorized",
+		detail: "The request carries no credential that this source takes."}
+	if challenge != "" {
+		p.with("WWW-Authenticate", challenge)
+	}
+	return p
+}
+
+func wrongContentType() *problem {
+	return &problem{name: "content-type", status: http.StatusUnsupportedMediaType, title: "Content type not supported",
+		detail: "The Content-Type is not JSON: send application/json."}
+}
+
+func wrongEncoding() *problem {
+	p := &problem{name: "content-encoding", status: http.StatusUnsupportedMediaType, title: "Content encoding not supported",
+		detail: "The body has a Content-Encoding: send it without compression."}
+	return p.with("Accept-Encoding", "identity")
+}
+
+func tooManyRequests() *problem {
+	p := &problem{name: "too-many-requests", status: http.StatusTooManyRequests, title: "Too many requests",
+		detail: "As many requests as allowed are in work."}
+	return p.with("Retry-After", retryAfter(retryBusy))
+}
+
+// bodyTooLarge says what is known of the size: that of Content-Length, or that
+// there was more than the limit.
+func bodyTooLarge(size, limit int64, exact bool) *problem {
+	known := "at least "
+	if exact {
+		known = ""
+	}
+	return &problem{name: "body-too-large", status: http.StatusRequestEntityTooLarge, title: "Body too large",
+		detail: fmt.Sprintf("The body has %s%d bytes; the limit is %d bytes.", known, size, limit),
+		extra:  map[string]any{"size": size, "limit": limit}}
+}
+
+func bodyTimeout(cause error) *problem {
+	return &problem{name: "body-timeout", status: http.StatusRequestTimeout, title: "Body not received in time", cause: cause}
+}
+
+// bodyIncomplete is for a body that broke off. Mostly nobody reads the answer;
+// it is for a client whose chunks are malformed.
+func bodyIncomplete(cause error) *problem {
+	return &problem{name: "body-incomplete", status: http.StatusBadRequest, title: "Body incomplete",
+		detail: "The body ended before its announced end.", cause: cause}
+}
+
+func internalError(cause error) *problem {
+	return &problem{name: "internal-error", status: http.StatusInternalServerError, title: "Internal error", cause: cause}
+}
+
+// ofAccept returns the problem that an error of Accept stands for.
+func ofAccept(err error) *problem {
+	var large *schema.TooLargeError
+	switch {
+	case errors.As(err, &large):
+		return &problem{name: "event-too-large", status: http.StatusRequestEntityTooLarge, title: "Event too large", cause: err,
+			detail: fmt.Sprintf("The event needs a message of %d bytes; the limit is %d bytes.", large.Size, large.Limit),
+			extra:  map[string]any{"size": large.Size, "limit": large.Limit}}
+	case errors.Is(err, schema.ErrUnavailable):
+		p := &problem{name: "unavailable", status: http.StatusServiceUnavailable, title: "Unavailable", cause: err,
+			detail: "Events cannot be kept now. Nothing of this request was kept; send it again later."}
+		return p.with("Retry-After", retryAfter(retryUnavailable))
+	case errors.Is(err, schema.ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
+		// A deadline that Accept did not explain leaves as much unknown.
+		return &problem{name: "outcome-unknown", status: http.StatusGatewayTimeout, title: "outcome-unknown", cause: err,
+			detail: "The event was sent on, and nobody said in time whether it was stored. It may appear or not."}
+	}
+	return internalError(err)
+}
+
+// ofRejection returns the problem of a body that Parse refused.
+func ofRejection(r *schema.Rejection) *problem {
+	p := &problem{name: string(r.Reason), status: http.StatusBadRequest, title: "Body refused",
+		extra: map[string]any{"violations": r.Violations}}
+	switch r.Reason {
+	case schema.ReasonNotJSON:
+		p.title = "Body is not JSON"
+	case schema.ReasonNotObject:
+		p.title = "Body is neither an object nor a non-empty array of objects"
+	case schema.ReasonTooDeep:
+		p.title = "Body is nested too deep"
+	case schema.ReasonTooMany:
+		p.title, p.status = "Too many events in one body", http.StatusRequestEntityTooLarge
+	case schema.ReasonMissing:
+		p.title, p.status = "Fields are missing", http.StatusUnprocessableEntity
+	case schema.ReasonKindForbidden:
+		p.title, p.status = "Kind not accepted", http.StatusUnprocessableEntity
+	}
+	if len(r.Violations) > 0 {
+		p.detail = r.Violations[0].Problem
+		if field := r.Violations[0].Field; field != "" {
+			p.detail = field + ": " + p.detail
+		}
+	}
+	return p
+}

@@ -1,0 +1,106 @@
+package ingress
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// receive takes one request of a source to its end: nil after a 200 was
+// written, else the problem.
+func (s *Server) receive(c echo.Context, src *source) error {
+	r, x := c.Request(), exchangeOf(c)
+
+	credential, ok := src.auth.Authenticate(r)
+	if !ok {
+		return unauthorized(src.auth.Challenge())
+	}
+	s.metrics.authentications.WithLabelValues(src.name, credential).Inc()
+	if !isJSON(r.Header.Get("Content-Type")) {
+		return wrongContentType()
+	}
+	if !isPlain(r.Header) {
+		return wrongEncoding()
+	}
+	if !s.enter() {
+		return tooManyRequests()
+	}
+	defer s.leave()
+
+	received := time.Now()
+	body, problem := readBody(r, int64(s.config.MaxBody))
+	if problem != nil {
+		return problem
+	}
+	x.bodyRead, x.bytes = true, len(body)
+
+	d := src.parser.Parse(body, schema.Origin{
+		Source:   src.name,
+		Path:     originPath(r),
+		Header:   keptHeaders(r.Header, src.secretHeader),
+		Received: received,
+		TestRun:  testRun(r.Header),
+	})
+	x.delivery = d
+	if err := s.accept(r.Context(), d); err != nil {
+		return err
+	}
+	s.write(c, http.StatusOK, echo.MIMEApplicationJSON, src.reply)
+	return nil
+}
+
+// accept hands the delivery on and waits. Nothing may answer in its place: an
+// answer before Accept returns would be a guess.
+func (s *Server) accept(ctx context.Context, d schema.Delivery) error {
+	// A client that went away does not end it: the event is here, and half an
+	// Accept is of no use to anybody.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.AcceptTimeout)
+	defer cancel()
+
+	start := time.Now()
+	err := s.accepter.Accept(ctx, d)
+	if d.Rejection != nil {
+		if err != nil {
+			s.log.Error("refused body is not kept", zap.String("source", d.Source), zap.Error(err))
+		}
+		return ofRejection(d.Rejection)
+	}
+	s.metrics.accept.WithLabelValues(d.Source).Observe(time.Since(start).Seconds())
+	if err != nil {
+		return ofAccept(err)
+	}
+	if d.TestRun == "" {
+		s.metrics.lastEvent.WithLabelValues(d.Source).Set(float64(d.Received.UnixMilli()) / 1000)
+	}
+	return nil
+}
+
+// enter takes a slot for a request, unless all are taken.
+func (s *Server) enter() bool {
+	select {
+	case s.slots <- struct{}{}:
+		s.metrics.inFlight.Inc()
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Server) leave() {
+	s.metrics.inFlight.Dec()
+	<-s.slots
+}
+
+// originPath is the request's path without a slash at its end.
+func originPath(r *http.Request) string {
+	if path := strings.TrimRight(r.URL.Path, "/"); path != "" {
+		return path
+	}
+	return "/"
+}

@@ -1,0 +1,255 @@
+package ingress_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// TestReplies has a case for every row of the table of replies.
+func TestReplies(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)
+	array := "[" + strings.TrimSuffix(strings.Repeat("{},", schema.MaxEvents+1), ",") + "]"
+	tests := []struct {
+		name        string
+		method      string
+		path        string
+		contentType string
+		encoding    string
+		token       string
+		body        string
+		accept      error
+		status      int
+		problem     string
+		retryAfter  bool
+		numbers     [2]float64 // size and limit of a 413
+		deliveries  int
+	}{
+		{name: "accepted", status: 200, deliveries: 1},
+		{name: "accepted/array", body: "[" + read + "," + read + "]", status: 200, deliveries: 1},
+		{name: "accepted/unrecognised", body: `{"x":1}`, status: 200, deliveries: 1},
+		{name: "accepted/center-path", path: "/treble-webhooks", status: 200, deliveries: 1},
+		{name: "accepted/open-path", path: "/webhooks/on-read", status: 200, deliveries: 1},
+		{name: "accepted/slash-at-the-end", path: "/webhook/", status: 200, deliveries: 1},
+		{name: "accepted/open-path-slash", path: "/webhooks/on-read/", status: 200, deliveries: 1},
+		{name: "accepted/query", path: "/webhook?x=1", status: 200, deliveries: 1},
+		{name: "accepted/no-content-type", contentType: "-", status: 200, deliveries: 1},
+		{name: "accepted/charset", contentType: "application/json; charset=utf-8", status: 200, deliveries: 1},
+		{name: "accepted/text-json", contentType: "text/json", status: 200, deliveries: 1},
+		{name: "accepted/suffix", contentType: "Application/Vnd.Treble+JSON", status: 200, deliveries: 1},
+		{name: "accepted/identity", encoding: "identity", status: 200, deliveries: 1},
+		{name: "not-json", body: "{", status: 400, problem: "not-json", deliveries: 1},
+		{name: "not-json/empty", body: "-", status: 400, problem: "not-json", deliveries: 1},
+		{name: "not-object", body: "7", status: 400, problem: "not-object", deliveries: 1},
+		{name: "not-object/empty-array", body: "[]", status: 400, problem: "not-object", deliveries: 1},
+		{name: "too-deep", body: deep, status: 400, problem: "too-deep", deliveries: 1},
+		{name: "too-many-events", body: array, status: 413, problem: "too-many-events", deliveries: 1},
+		{name: "missing", body: `{"country_code":"+57","read_at":"2024-01-01 00:00:00"}`, status: 422, problem: "missing-fields", deliveries: 1},
+		{name: "rejected/quarantine-fails", body: "{", accept: schema.ErrUnavailable, status: 400, problem: "not-json", deliveries: 1},
+		{name: "wrong-credentials", token: "wrong", status: 401, problem: "unauthorized"},
+		{name: "no-credentials", token: "-", status: 401, problem: "unauthorized"},
+		{name: "unauthorized-before-content-type", token: "-", contentType: "text/plain", status: 401, problem: "unauthorized"},
+		{name: "wrong-path", path: "/nothing", status: 404, problem: "not-found"},
+		{name: "wrong-path/root", path: "/", status: 404, problem: "not-found"},
+		{name: "wrong-path/below", path: "/webhook/x", status: 404, problem: "not-found"},
+		{name: "wrong-path/two-segments", path: "/webhooks/on-a/b", status: 404, problem: "not-found"},
+		{name: "wrong-path/segment-split", path: "/webhooks/on-/x", status: 404, problem: "not-found"},
+		{name: "wrong-path/nothing-after", path: "/webhooks/on-", status: 404, problem: "not-found"},
+		{name: "wrong-path/nothing-after-get", path: "/webhooks/on-a/b", method: "GET", status: 404, problem: "not-found"},
+		{name: "wrong-method/get", method: "GET", status: 405, problem: "method-not-allowed"},
+		{name: "wrong-method/put", method: "PUT", status: 405, problem: "method-not-allowed"},
+		{name: "wrong-method/options", method: "OPTIONS", status: 405, problem: "method-not-allowed"},
+		{name: "wrong-method/unheard-of", method: "FROBNICATE", status: 405, problem: "method-not-allowed"},
+		{name: "wrong-method/open-path", method: "GET", path: "/webhooks/on-read", status: 405, problem: "method-not-allowed"},
+		{name: "content-type", contentType: "text/plain", status: 415, problem: "content-type"},
+		{name: "content-type/form", contentType: "application/x-www-form-urlencoded", status: 415, problem: "content-type"},
+		{name: "content-encoding", encoding: "gzip", status: 415, problem: "content-encoding"},
+		{name: "body-too-large", body: strings.Repeat(" ", 200_001), status: 413, problem: "body-too-large", numbers: [2]float64{200_001, 200_000}},
+		{name: "event-too-large", accept: fmt.Errorf("publish: %w", &schema.TooLargeError{Size: 9, Limit: 5}), status: 413, problem: "event-too-large", numbers: [2]float64{9, 5}, deliveries: 1},
+		{name: "unavailable", accept: fmt.Errorf("no connection: %w", schema.ErrUnavailable), status: 503, problem: "unavailable", retryAfter: true, deliveries: 1},
+		{name: "outcome-unknown", accept: fmt.Errorf("no ack: %w", schema.ErrOutcomeUnknown), status: 504, problem: "outcome-unknown", deliveries: 1},
+		{name: "deadline", accept: context.DeadlineExceeded, status: 504, problem: "outcome-unknown", deliveries: 1},
+		{name: "other-error", accept: errors.New("disk on fire"), status: 500, problem: "internal-error", deliveries: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSetup()
+			s.config.MaxBody = 200_000
+			s.accepter = failing(tt.accept)
+			b := s.start(t)
+
+			a := do(t, request(t, b.url, tt.method, tt.path, tt.contentType, tt.encoding, tt.token, tt.body))
+			if a.status != tt.status {
+				t.Fatalf("status: got %d %s, want %d", a.status, a.body, tt.status)
+			}
+			if got := len(b.accepter.got()); got != tt.deliveries {
+				t.Errorf("deliveries: got %d, want %d", got, tt.deliveries)
+			}
+			if got := a.header.Get("Retry-After") != ""; got != tt.retryAfter {
+				t.Errorf("has Retry-After: got %v, want %v", got, tt.retryAfter)
+			}
+			if got, want := a.header.Get("Allow"), "POST"; tt.status == 405 && got != want {
+				t.Errorf("allow: got %q, want %q", got, want)
+			}
+			if unread := tt.status == 401 || tt.problem == "body-too-large"; unread && !a.closes {
+				t.Error("the connection is kept, want it closed: its next request stands behind an unread body")
+			}
+			if tt.status == 200 {
+				if a.body != "{}" || a.header.Get("Content-Type") != "application/json" {
+					t.Errorf("reply: got %q %q, want {} application/json", a.body, a.header.Get("Content-Type"))
+				}
+				return
+			}
+			p := a.problem(t)
+			if got, want := p["type"], "urn:treble-bridge:problem:"+tt.problem; got != want {
+				t.Errorf("type: got %v, want %v", got, want)
+			}
+			if strings.Contains(a.body, "fire") {
+				t.Errorf("internal error text in %s", a.body)
+			}
+			if want := tt.numbers; want != [2]float64{} && (p["size"] != want[0] || p["limit"] != want[1]) {
+				t.Errorf("size and limit: got %v %v, want %v", p["size"], p["limit"], want)
+			}
+		})
+	}
+}
+
+// request makes one from a row; "" is what is right, "-" is none.
+func request(t *testing.T, url, method, path, contentType, encoding, secret, body string) *http.Request {
+	pick := func(v, usual string) string {
+		switch v {
+		case "":
+			return usual
+		case "-":
+			return ""
+		}
+		return v
+	}
+	r := newRequest(t, pick(method, "POST"), url+pick(path, "/webhook"), strings.NewReader(pick(body, read)))
+	r.Header.Del("Authorization")
+	if secret = pick(secret, token); secret != "" {
+		r.Header.Set("Authorization", "Bearer "+secret)
+	}
+	if contentType == "-" {
+		r.Header.Del("Content-Type")
+	} else {
+		r.Header.Set("Content-Type", pick(contentType, "application/json"))
+	}
+	if encoding != "" {
+		r.Header.Set("Content-Encoding", encoding)
+	}
+	return r
+}
+
+func TestRepliesChunkedTooLarge(t *testing.T) {
+	s := newSetup()
+	s.config.MaxBody = 1000
+	b := s.start(t)
+	for _, size := range []int{1000, 1001, 300_000} {
+		body := `{"x":"` + strings.Repeat("y", size-8) + `"}`
+		// Hiding the length from net/http makes it send chunks.
+		a := do(t, newRequest(t, "POST", b.url+"/webhook", io.MultiReader(strings.NewReader(body))))
+		want := 413
+		if size == 1000 {
+			want = 200
+		}
+		if a.status != want {
+			t.Fatalf("%d bytes: got %d, want %d", size, a.status, want)
+		}
+		if want == 413 {
+			if p := a.problem(t); p["size"] != 1001.0 || p["limit"] != 1000.0 {
+				t.Errorf("%d bytes: got size %v and limit %v, want 1001 and 1000", size, p["size"], p["limit"])
+			}
+		}
+	}
+	if got := b.accepter.got(); len(got) != 1 || len(got[0].Body) != 1000 {
+		t.Errorf("got %d deliveries, want the one of 1000 bytes, whole", len(got))
+	}
+}
+
+func TestRepliesTooMany(t *testing.T) {
+	hold, inside := make(chan struct{}), make(chan struct{}, 2)
+	s := newSetup()
+	s.config.MaxInFlight = 2
+	s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error {
+		inside <- struct{}{}
+		<-hold
+		return nil
+	}}
+	b := s.start(t)
+	answers := make(chan int, 2)
+	for range 2 {
+		r := newRequest(t, "POST", b.url+"/webhook", strings.NewReader(read))
+		go func() {
+			a, _ := try(r)
+			answers <- a.status
+		}()
+	}
+	<-inside
+	<-inside
+	a := post(t, b.url+"/webhook", read)
+	if a.status != 429 || a.header.Get("Retry-After") == "" {
+		t.Errorf("got %d with Retry-After %q, want 429 with one", a.status, a.header.Get("Retry-After"))
+	}
+	if r := newRequest(t, "POST", b.url+"/webhook", nil); true {
+		r.Header.Del("Authorization")
+		if got := do(t, r).status; got != 401 {
+			t.Errorf("without credentials: got %d, want 401 also when full", got)
+		}
+	}
+	close(hold)
+	for range 2 {
+		if got := <-answers; got != 200 {
+			t.Errorf("held request: got %d, want 200", got)
+		}
+	}
+	if got := post(t, b.url+"/webhook", read).status; got != 200 {
+		t.Errorf("afterwards: got %d, want 200", got)
+	}
+}
+
+func TestRepliesViolations(t *testing.T) {
+	b := newSetup().start(t)
+	a := post(t, b.url+"/webhook", `{"read_at":"2024-01-01 00:00:00"}`)
+	list, _ := a.problem(t)["violations"].([]any)
+	if a.status != 422 || len(list) == 0 {
+		t.Fatalf("got %d %s, want 422 with violations", a.status, a.body)
+	}
+	if v, _ := list[0].(map[string]any); v["field"] != "session_id" || v["problem"] == "" {
+		t.Errorf("violation: got %v, want session_id with its problem", v)
+	}
+}
+
+func TestRepliesSource(t *testing.T) {
+	s := newSetup()
+	other := s.sources[0]
+	other.Name, other.Paths = "other", []string{"/other", "/webhooks/on-delivered"}
+	other.Kinds = []string{"message.delivered"}
+	other.Reply = map[string]any{"success": true}
+	s.sources = append(s.sources, other)
+	b := s.start(t)
+
+	delivered := strings.Replace(read, "read_at", "delivered_at", 1)
+	if a := post(t, b.url+"/other", delivered); a.status != 200 || a.body != `{"success":true}` {
+		t.Errorf("got %d %s, want 200 and the fixed reply", a.status, a.body)
+	}
+	if a := post(t, b.url+"/other", read); a.status != 422 || !strings.Contains(a.body, "kind-not-accepted") {
+		t.Errorf("got %d %s, want 422 kind-not-accepted", a.status, a.body)
+	}
+	post(t, b.url+"/webhooks/on-delivered/", delivered) // exact before *
+	post(t, b.url+"/webhooks/on-delivered2", delivered)
+	var sources []string
+	for _, d := range b.accepter.got() {
+		sources = append(sources, d.Source+d.Path)
+	}
+	want := "other/other other/other other/webhooks/on-delivered default/webhooks/on-delivered2"
+	if got := strings.Join(sources, " "); got != want {
+		t.Errorf("sources: got %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,75 @@
+package ingress
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// mostLogged bounds the ids, kinds and fields in one log line.
+const mostLogged = 20
+
+// report writes the one log line of a request: a refused delivery at warn, an
+// accepted one at debug. What came with another method, or to a path of no
+// source and not as a POST, is no delivery but a passer-by, and stays at debug.
+//
+// It logs what the bridge itself knows: the configured path in place of the
+// real one, event ids, names of fields; never a value of the request.
+func (s *Server) report(r *http.Request, x *exchange, took time.Duration) {
+	level, message := zapcore.WarnLevel, "refused"
+	switch {
+	case x.problem == nil:
+		level, message = zapcore.DebugLevel, "accepted"
+	case r.Method != http.MethodPost:
+		level = zapcore.DebugLevel
+	case x.status == http.StatusInternalServerError:
+		level = zapcore.ErrorLevel
+	}
+	line := s.log.Check(level, message)
+	if line == nil {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("source", x.source),
+		zap.String("path", x.route),
+		zap.Int("status", x.status),
+		zap.String("outcome", x.outcome()),
+		zap.Int("bytes", x.bytes),
+		zap.Duration("duration", took),
+	}
+	fields = append(fields, deliveryFields(x.delivery)...)
+	if x.problem != nil {
+		fields = append(fields, zap.String("remote", r.RemoteAddr), zap.NamedError("cause", x.problem.cause))
+	}
+	line.Write(fields...)
+}
+
+func deliveryFields(d schema.Delivery) []zap.Field {
+	var fields []zap.Field
+	if d.TestRun != "" {
+		fields = append(fields, zap.String("test_run", d.TestRun))
+	}
+	if n := len(d.Events); n > 0 {
+		var kinds, ids []string
+		for _, e := range d.Events[:min(n, mostLogged)] {
+			ids = append(ids, e.ID)
+			if !slices.Contains(kinds, string(e.Kind)) {
+				kinds = append(kinds, string(e.Kind))
+			}
+		}
+		fields = append(fields, zap.Int("events", n), zap.Strings("kinds", kinds), zap.Strings("ids", ids))
+	}
+	if d.Rejection != nil {
+		var at []string
+		for _, v := range d.Rejection.Violations[:min(len(d.Rejection.Violations), mostLogged)] {
+			at = append(at, v.Field)
+		}
+		fields = append(fields, zap.Strings("fields", at))
+	}
+	return fields
+}

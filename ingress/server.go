@@ -1,0 +1,142 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Accepter takes what a request carried.
+type Accepter interface {
+	// Accept returns nil if every event of the delivery is kept as the
+	// promise of the bridge says. Else none is, and the error says how sure
+	// that is: schema.ErrUnavailable, schema.ErrTooLarge (nothing was kept) or
+	// schema.ErrOutcomeUnknown. A delivery with a Rejection is queued for the
+	// quarantine, and Accept returns without waiting for it.
+	//
+	// The context ends after Config.AcceptTimeout and not when the client
+	// goes away; Accept must return then. It is called by many requests at
+	// once. The delivery is not changed after the call, and may be kept.
+	Accept(ctx context.Context, d schema.Delivery) error
+}
+
+// Server is the public listener: it takes what Treble sends. Make it with New,
+// then call Listen, Serve and, once, Shutdown.
+type Server struct {
+	listener
+	config   Config
+	accepter Accepter
+	log      *zap.Logger
+	metrics  *metrics
+	slots    chan struct{} // one element for each request in flight
+}
+
+// New returns a server of the given sources. It validates the configuration,
+// reads the files with secrets, and registers its metrics with reg. It logs
+// the warnings about secrets. The error lists every problem by its key.
+func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger, reg prometheus.Registerer) (*Server, error) {
+	if err := errors.Join(cfg.Validate(), ValidateSources(sources)); err != nil {
+		return nil, err
+	}
+	location, err := time.LoadLocation(cfg.Timezone)
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics()
+	s := &Server{
+		config:   cfg,
+		accepter: accepter,
+		log:      log,
+		metrics:  m,
+		slots:    make(chan struct{}, cfg.MaxInFlight),
+	}
+	e := s.router()
+	for i, c := range sources {
+		src, err := newSource(c, sourceKey(i), location)
+		if err != nil {
+			return nil, err
+		}
+		for _, warning := range c.Auth.Warnings(sourceKey(i) + ".auth") {
+			log.Warn("weak secret", zap.String("source", c.Name), zap.String("warning", warning))
+		}
+		s.serve(e, src)
+		m.lastEvent.WithLabelValues(src.name).Set(0)
+	}
+	if err := m.register(reg); err != nil {
+		return nil, err
+	}
+	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, http: &http.Server{
+		Handler:           e,
+		ReadHeaderTimeout: cfg.HeaderTimeout,
+		// Headers and body. net/http lifts it once the body is there, so it
+		// does not run while Accept is at work.
+		ReadTimeout: cfg.BodyTimeout,
+		// A bound for answers that net/http gives itself; ours set their own,
+		// see write, since this one counts from the headers on.
+		WriteTimeout:                 cfg.BodyTimeout + cfg.AcceptTimeout + replyTimeout,
+		IdleTimeout:                  cfg.IdleTimeout,
+		MaxHeaderBytes:               maxHeaders,
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is a 404 like any other path
+		ErrorLog:                     zap.NewStdLog(log.Named("http")),
+		// No BaseContext: were it the one that a signal ends, the signal
+		// would end the requests in work.
+	}}
+	return s, nil
+}
+
+// router returns an echo that answers everything with a problem.
+func (s *Server) router() *echo.Echo {
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard) // it logs nothing for us: see report
+	e.HTTPErrorHandler = func(err error, c echo.Context) { s.refuse(c, asProblem(err)) }
+	e.Use(s.observe)
+	return e
+}
+
+// serve adds the routes of a source. The second route of each path takes every
+// other method, OPTIONS too, which echo would answer by itself.
+func (s *Server) serve(e *echo.Echo, src *source) {
+	for _, p := range src.patterns {
+		guard := func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				if !p.fits(c.Param("*")) {
+					return notFound()
+				}
+				x := exchangeOf(c)
+				x.source, x.route = src.name, p.String()
+				return next(c)
+			}
+		}
+		for _, route := range p.routes() {
+			e.POST(route, func(c echo.Context) error { return s.receive(c, src) }, guard)
+			e.RouteNotFound(route, func(echo.Context) error { return methodNotAllowed() }, guard)
+		}
+	}
+}
+
+// asProblem returns the problem in err; an error of echo's router has a status,
+// any other is an internal one.
+func asProblem(err error) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var h *echo.HTTPError
+	if errors.As(err, &h) {
+		switch h.Code {
+		case http.StatusNotFound:
+			return notFound()
+		case http.StatusMethodNotAllowed:
+			return methodNotAllowed()
+		}
+	}
+	return internalError(err)
+}

@@ -1,0 +1,46 @@
+package ingress
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// source is a configured endpoint, ready to serve. It does not change.
+type source struct {
+	name         string
+	patterns     []pattern
+	auth         auth.Authenticator
+	secretHeader string // never kept with a refused body
+	parser       schema.Parser
+	reply        []byte // the body of a 200
+}
+
+func newSource(c SourceConfig, key string, location *time.Location) (*source, error) {
+	s := &source{
+		name:         c.Name,
+		secretHeader: c.Auth.Header.Name,
+		parser:       schema.Parser{Location: location, Kinds: parseKinds(c.Kinds)},
+		reply:        []byte("{}"),
+	}
+	for _, path := range c.Paths {
+		p, err := parsePattern(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s.paths: %w", key, err)
+		}
+		s.patterns = append(s.patterns, p)
+	}
+	if len(c.Reply) > 0 {
+		b, err := json.Marshal(c.Reply)
+		if err != nil {
+			return nil, fmt.Errorf("%s.reply: %w", key, err)
+		}
+		s.reply = b
+	}
+	var err error
+	s.auth, err = auth.New(c.Auth, key+".auth")
+	return s, err
+}

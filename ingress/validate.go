@@ -1,0 +1,154 @@
+package ingress
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Validate returns every problem of the configuration, joined, each with its
+// key: "ingress.max_body: …".
+func (c Config) Validate() error {
+	var p problems
+	p.addr("ingress.addr", c.Addr)
+	if c.MaxBody <= 0 || c.MaxBody > value.GiB {
+		p.add("ingress.max_body", "is %s: use a size above zero and up to 1GiB, such as 10MiB", c.MaxBody)
+	}
+	if c.MaxInFlight <= 0 {
+		p.add("ingress.max_in_flight", "is %d: use a number above zero, such as 1000", c.MaxInFlight)
+	}
+	defaults := DefaultConfig()
+	p.positive("ingress.accept_timeout", c.AcceptTimeout, defaults.AcceptTimeout)
+	p.positive("ingress.header_timeout", c.HeaderTimeout, defaults.HeaderTimeout)
+	p.positive("ingress.body_timeout", c.BodyTimeout, defaults.BodyTimeout)
+	p.positive("ingress.idle_timeout", c.IdleTimeout, defaults.IdleTimeout)
+	if _, err := time.LoadLocation(c.Timezone); err != nil {
+		p.add("ingress.timezone", "%q is not known here: use UTC or a name of the IANA list, such as America/Bogota", c.Timezone)
+	}
+	return errors.Join(p...)
+}
+
+// Validate returns every problem of the configuration, joined, each with its
+// key: "ops.addr: …".
+func (c OpsConfig) Validate() error {
+	var p problems
+	p.addr("ops.addr", c.Addr)
+	return errors.Join(p...)
+}
+
+var sourceName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// Validate returns every problem of the source, joined, each with its key:
+// those of its own fields below key, such as "sources[1]", those of its
+// authentication below authKey, such as "sources[1].auth", or "auth" for the
+// default source.
+func (s SourceConfig) Validate(key, authKey string) error {
+	var p problems
+	if !sourceName.MatchString(s.Name) {
+		p.add(key+".name", "%q is not a name: use 1 to 32 of a-z, 0-9 and -", s.Name)
+	}
+	if len(s.Paths) == 0 {
+		p.add(key+".paths", "is empty: name at least one path, such as /webhook")
+	}
+	for i, path := range s.Paths {
+		if _, err := parsePattern(path); err != nil {
+			p.add(fmt.Sprintf("%s.paths[%d]", key, i), "%w", err)
+		}
+	}
+	for i, kind := range s.Kinds {
+		if _, err := schema.ParseKind(kind); err != nil {
+			p.add(fmt.Sprintf("%s.kinds[%d]", key, i), "%w", err)
+		}
+	}
+	if _, err := json.Marshal(s.Reply); err != nil {
+		p.add(key+".reply", "is not a JSON object: %w", err)
+	}
+	return errors.Join(append(p, s.Auth.Validate(authKey))...)
+}
+
+// ValidateSources returns every problem of the list, joined: those of each
+// source, and names and paths that two of them share. The keys are those of
+// the configuration's sources, from "sources[0]" on.
+func ValidateSources(sources []SourceConfig) error {
+	var p problems
+	for i, s := range sources {
+		key := sourceKey(i)
+		if err := s.Validate(key, key+".auth"); err != nil {
+			p = append(p, err)
+		}
+	}
+	return errors.Join(append(p, shared(sources)...)...)
+}
+
+func sourceKey(i int) string { return fmt.Sprintf("sources[%d]", i) }
+
+// shared returns a problem for each name and path that was taken before. A
+// path that ends in * and a longer one that fits it may stand side by side:
+// the longer one wins.
+func shared(sources []SourceConfig) []error {
+	var p problems
+	names, paths := map[string]string{}, map[string]string{}
+	for i, s := range sources {
+		key := sourceKey(i)
+		if other, taken := names[s.Name]; taken {
+			p.add(key+".name", "%q is the name of %s too: names must differ", s.Name, other)
+		} else {
+			names[s.Name] = key
+		}
+		for j, path := range s.Paths {
+			pathKey := fmt.Sprintf("%s.paths[%d]", key, j)
+			pattern, err := parsePattern(path)
+			if err != nil {
+				continue // reported by Validate
+			}
+			if other, taken := paths[pattern.String()]; taken {
+				p.add(pathKey, "%s is served by %s already: a path belongs to one source", path, other)
+			} else {
+				paths[pattern.String()] = pathKey
+			}
+		}
+	}
+	return p
+}
+
+// problems collects what is wrong, by key.
+type problems []error
+
+func (p *problems) add(key, format string, args ...any) {
+	*p = append(*p, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
+}
+
+func (p *problems) positive(key string, d, usual time.Duration) {
+	if d <= 0 {
+		p.add(key, "is %s: use a duration above zero, such as %s", d, usual)
+	}
+}
+
+func (p *problems) addr(key, addr string) {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		n, numErr := strconv.ParseUint(port, 10, 16)
+		if numErr == nil && n <= 65535 {
+			return
+		}
+	}
+	p.add(key, "%q is not an address: use host:port or :port, such as 127.0.0.1:8080", addr)
+}
+
+// parseKinds is for kinds that Validate has seen.
+func parseKinds(names []string) []schema.Kind {
+	kinds := make([]schema.Kind, 0, len(names))
+	for _, name := range names {
+		kinds = append(kinds, schema.Kind(name))
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
+}

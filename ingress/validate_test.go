@@ -1,0 +1,97 @@
+package ingress_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+)
+
+func TestDefaultsAreValid(t *testing.T) {
+	if err := ingress.DefaultConfig().Validate(); err != nil {
+		t.Errorf("config: %v", err)
+	}
+	if err := ingress.DefaultOpsConfig().Validate(); err != nil {
+		t.Errorf("ops: %v", err)
+	}
+	s := ingress.DefaultSource()
+	s.Auth.Bearer = []value.Secret{token}
+	if err := s.Validate("source", "auth"); err != nil {
+		t.Errorf("source: %v", err)
+	}
+}
+
+// wantProblems checks that err has one line per key, in order.
+func wantProblems(t *testing.T, err error, keys ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("got no error, want %q", keys)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != len(keys) {
+		t.Fatalf("got %q, want problems of %q", lines, keys)
+	}
+	for i, key := range keys {
+		if !strings.HasPrefix(lines[i], key+": ") {
+			t.Errorf("got %q, want a problem of %s", lines[i], key)
+		}
+	}
+}
+
+func TestConfigValidateReportsAll(t *testing.T) {
+	wantProblems(t, ingress.Config{Timezone: "Mars/Olympus"}.Validate(),
+		"ingress.addr", "ingress.max_body", "ingress.max_in_flight", "ingress.accept_timeout",
+		"ingress.header_timeout", "ingress.body_timeout", "ingress.idle_timeout", "ingress.timezone")
+	for _, addr := range []string{"", "8080", "host", "host:", ":70000", ":-1"} {
+		wantProblems(t, ingress.OpsConfig{Addr: addr}.Validate(), "ops.addr")
+	}
+}
+
+func TestSourceValidateKeys(t *testing.T) {
+	s := ingress.DefaultSource()
+	wantProblems(t, s.Validate("", "auth"), "auth.bearer")
+}
+
+func TestValidateSources(t *testing.T) {
+	ok := auth.Config{Bearer: []value.Secret{token}}
+	wantProblems(t, ingress.ValidateSources([]ingress.SourceConfig{
+		{Name: "a", Paths: []string{"/a", "/open-*"}, Auth: ok},
+		{Name: "Upper", Kinds: []string{"message.read", "nothing"}, Reply: map[string]any{"f": func() {}}},
+		{Name: "a", Paths: []string{"a", "/:id", "/*/a", "//a", "/a b", "/a/", "/open-*", "/open-x"}, Auth: ok},
+		{Name: strings.Repeat("n", 33), Paths: []string{"/n"}, Auth: ok},
+	}),
+		"sources[1].name", "sources[1].paths", "sources[1].kinds[1]", "sources[1].reply", "sources[1].auth.bearer",
+		"sources[2].paths[0]", "sources[2].paths[1]", "sources[2].paths[2]", "sources[2].paths[3]", "sources[2].paths[4]",
+		"sources[3].name",
+		"sources[2].name", "sources[2].paths[5]", "sources[2].paths[6]")
+}
+
+func TestNewRefuses(t *testing.T) {
+	s := newSetup()
+	s.config.MaxBody = 0
+	s.sources[0].Name = ""
+	_, err := ingress.New(s.config, s.sources, s.accepter, zap.NewNop(), prometheus.NewRegistry())
+	wantProblems(t, err, "ingress.max_body", "sources[0].name")
+
+	s = newSetup()
+	reg := prometheus.NewRegistry()
+	for i, want := range []bool{true, false} { // the second registers the same metrics
+		if _, err := ingress.New(s.config, s.sources, s.accepter, zap.NewNop(), reg); (err == nil) != want {
+			t.Errorf("server %d: got %v, want success %v", i, err, want)
+		}
+	}
+}
+
+func TestNewWarnsOfShortSecrets(t *testing.T) {
+	s := newSetup()
+	s.sources[0].Auth.Bearer = []value.Secret{"short"}
+	b := s.start(t)
+	if got := b.logs.String(); !strings.Contains(got, "sources[0].auth.bearer[0]") || strings.Contains(got, `"short"`) {
+		t.Errorf("got %s, want a warning by position", got)
+	}
+}
