@@ -1,0 +1,104 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Accept returns nil when every event of the delivery is durable, or when it
+// was a duplicate of one that is. Otherwise its error wraps one of:
+//
+//   - schema.ErrUnavailable: nothing of the delivery will appear;
+//   - schema.ErrOutcomeUnknown: some or all of it may appear;
+//   - *schema.TooLargeError: nothing will appear; the delivery is in set-aside.
+//
+// Any other error is a defect of ours, and nothing was sent. A rejected body is
+// queued for the quarantine, and Accept returns nil without waiting for it.
+//
+// It settles within Config.AckTimeout and never after ctx's deadline.
+func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
+	if !p.begin() {
+		return fmt.Errorf("shutting down: %w", schema.ErrUnavailable)
+	}
+	defer p.inFlight.Done()
+
+	if d.Rejection != nil {
+		p.rejected.add(quarantineMessage(p.prefix, p.cfg.quarantineStream(), d))
+		return nil
+	}
+	msgs, err := p.encode(d.Events)
+	if err == nil {
+		err = p.keeper.keep(ctx, msgs)
+	}
+	// Both ways to be too large meet here: our own measure before anything was
+	// sent, and the server's word if its limit shrank meanwhile.
+	var tooLarge *schema.TooLargeError
+	if errors.As(err, &tooLarge) {
+		p.keepAside(msgs, tooLarge.Limit)
+	}
+	p.metrics.failed(err)
+	return err
+}
+
+// encode turns events into messages that fit the server. If one does not fit,
+// the error is a *schema.TooLargeError and the messages are complete all the
+// same, so that they can be set aside.
+func (p *Publisher) encode(events []schema.Event) ([]message, error) {
+	limit := p.limit()
+	msgs := make([]message, 0, len(events))
+	var tooLarge error
+	for _, e := range events {
+		m, err := p.fit(e, limit)
+		if err != nil {
+			return nil, err
+		}
+		if size := m.size(); size > limit && tooLarge == nil {
+			tooLarge = &schema.TooLargeError{Size: size, Limit: limit}
+		}
+		msgs = append(msgs, m)
+	}
+	return msgs, tooLarge
+}
+
+// fit encodes e, without its normalised copies if it is larger than limit
+// with them.
+func (p *Publisher) fit(e schema.Event, limit int64) (message, error) {
+	m, err := eventMessage(p.prefix, p.cfg.Stream, e)
+	if err != nil || m.size() <= limit {
+		return m, err
+	}
+	smaller, dropped := e.WithoutCopies()
+	if !dropped {
+		return m, nil
+	}
+	return eventMessage(p.prefix, p.cfg.Stream, smaller)
+}
+
+// limit is the size of the largest message that NATS takes, headers included.
+func (p *Publisher) limit() int64 {
+	limit := p.conn.maxPayload()
+	if own := p.streams.maxMsgSize(); own > 0 && own < limit {
+		return own
+	}
+	return limit
+}
+
+// keepAside writes the messages of a refused delivery to set-aside. That it
+// fails does not change the answer: the event is refused either way.
+func (p *Publisher) keepAside(msgs []message, limit int64) {
+	for _, m := range msgs {
+		reason := reasonTooLarge
+		if m.size() <= limit {
+			reason = reasonWithTooLarge
+		}
+		if err := p.setAside.put(m, reason); err != nil {
+			p.log.Error("refused event could not be set aside and is lost",
+				zap.String("id", m.id), zap.String("reason", reason), zap.Error(err))
+		}
+	}
+}

@@ -1,0 +1,385 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
+	n := startNATS(t)
+	o := options(t, n.url)
+	p := open(t, o)
+
+	for range 2 {
+		if err := p.Accept(t.Context(), delivery("a", "b", "c")); err != nil {
+			t.Fatalf("Accept: %v", err)
+		}
+	}
+	if got, want := n.ids(t, "TREBLE"), []string{"a", "b", "c"}; !slices.Equal(got, want) {
+		t.Errorf("stream holds %v, want %v", got, want)
+	}
+	if got := metric(t, o.Metrics, "treble_bridge_published_total"); got != 3 {
+		t.Errorf("published = %v, want 3", got)
+	}
+	if got := metric(t, o.Metrics, "treble_bridge_publish_duplicates_total"); got != 3 {
+		t.Errorf("duplicates = %v, want 3", got)
+	}
+	m := streamMessages(t, n.js, "TREBLE")[0]
+	if m.Subject != "treble.message.read" {
+		t.Errorf("subject = %q", m.Subject)
+	}
+	if _, err := schema.Decode(m.Data); err != nil {
+		t.Errorf("Decode: %v", err)
+	}
+}
+
+// The PubAck is held back: nobody knows, so the answer is "unknown", within
+// the deadline; and the event is stored all the same.
+func TestPubAckHeldBackIsUnknown(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	o := options(t, px.url())
+	o.Config.AckTimeout = 300 * time.Millisecond
+	p := open(t, o)
+
+	px.holdBack.Store(true)
+	began := time.Now()
+	err := p.Accept(t.Context(), delivery("held"))
+	if !errors.Is(err, schema.ErrOutcomeUnknown) {
+		t.Errorf("Accept = %v, want %v", err, schema.ErrOutcomeUnknown)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("Accept took %v, want about 300ms", took)
+	}
+	if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"held"}) {
+		t.Errorf("stream holds %v, want the event", got)
+	}
+	if got := metric(t, o.Metrics, "treble_bridge_publish_failures_total", "outcome_unknown"); got != 1 {
+		t.Errorf("failures{outcome_unknown} = %v, want 1", got)
+	}
+	px.holdBack.Store(false)
+}
+
+func TestAcceptKeepsTheDeadlineOfItsContext(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	p := open(t, options(t, px.url()))
+	px.holdBack.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if err := p.Accept(ctx, delivery("x")); !errors.Is(err, schema.ErrOutcomeUnknown) {
+		t.Errorf("Accept = %v, want %v", err, schema.ErrOutcomeUnknown)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("Accept took %v, want about 100ms", took)
+	}
+	px.holdBack.Store(false)
+}
+
+// What was answered "unavailable" while NATS was away never appears.
+func TestAwayIsUnavailableAndNeverAppears(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	p := open(t, options(t, px.url()))
+	if err := p.Accept(t.Context(), delivery("before")); err != nil {
+		t.Fatal(err)
+	}
+	px.down()
+	eventually(t, "connection lost", func() bool { return !p.Status().Ready })
+	for _, id := range numbered("away", 50) {
+		if err := p.Accept(t.Context(), delivery(id)); !errors.Is(err, schema.ErrUnavailable) {
+			t.Fatalf("Accept while away = %v, want %v", err, schema.ErrUnavailable)
+		}
+	}
+	px.up()
+	eventually(t, "ready again", func() bool { return p.Status().Ready })
+	if err := p.Accept(t.Context(), delivery("after")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := n.ids(t, "TREBLE"), []string{"before", "after"}; !slices.Equal(got, want) {
+		t.Errorf("stream holds %v, want %v", got, want)
+	}
+}
+
+// NATS that was never there: Open works, Accept does not, and it comes up.
+func TestOpenWithoutNATS(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	px.down()
+	p := open(t, options(t, px.url()))
+	if p.Status().Ready {
+		t.Error("ready without NATS")
+	}
+	if err := p.Accept(t.Context(), delivery("early")); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("Accept = %v, want %v", err, schema.ErrUnavailable)
+	}
+	px.up()
+	eventually(t, "ready", func() bool { return p.Status().Ready })
+	if err := p.Accept(t.Context(), delivery("late")); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"late"}) {
+		t.Errorf("stream holds %v, want [late]", got)
+	}
+}
+
+// The central one: the link is cut after a random number of bytes, again and
+// again, under load, and comes back. Acknowledged events are stored, and what
+// is stored was acknowledged or unknown.
+func TestCutsAtRandomPoints(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	o := options(t, px.url())
+	o.Config.AckTimeout = 200 * time.Millisecond
+	p := open(t, o)
+
+	var mu sync.Mutex
+	outcomes := map[string]error{}
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	for w := range 8 {
+		load.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				id := fmt.Sprintf("w%d-%d", w, i)
+				d := delivery(id)
+				// Large enough that a cut falls inside a message.
+				d.Events[0] = anEvent(id, `{"pad":"`+strings.Repeat("x", rand.IntN(4000))+`"}`)
+				err := p.Accept(t.Context(), d)
+				mu.Lock()
+				outcomes[id] = err
+				mu.Unlock()
+				if err != nil {
+					time.Sleep(time.Millisecond) // do not spin while away
+				}
+			}
+		})
+	}
+	cuts := 20
+	if testing.Short() {
+		cuts = 5
+	}
+	for range cuts {
+		eventually(t, "connected", p.conn.isConnected)
+		px.budget.Store(rand.Int64N(40_000))
+		eventually(t, "cut", px.refuse.Load)
+		px.cut()
+		eventually(t, "away", func() bool { return !p.conn.isConnected() })
+		px.up()
+	}
+	close(stop)
+	load.Wait()
+	eventually(t, "ready", func() bool { return p.Status().Ready })
+
+	var acked, unavailable, unknown int
+	stored := map[string]int{}
+	for _, id := range n.ids(t, "TREBLE") {
+		stored[id]++
+	}
+	for id, err := range outcomes {
+		switch {
+		case err == nil:
+			acked++
+			if stored[id] != 1 {
+				t.Errorf("%s: acknowledged, stored %d times", id, stored[id])
+			}
+		case errors.Is(err, schema.ErrUnavailable):
+			unavailable++
+			if stored[id] != 0 {
+				t.Errorf("%s: unavailable (%v), but stored", id, err)
+			}
+		case errors.Is(err, schema.ErrOutcomeUnknown):
+			unknown++
+		default:
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	t.Logf("cuts %d: acknowledged %d, unavailable %d, unknown %d, stored %d", cuts, acked, unavailable, unknown, len(stored))
+	if acked == 0 || unavailable == 0 || unknown == 0 {
+		t.Error("the test proves nothing: want some of each")
+	}
+}
+
+func TestFullStreamIsUnavailable(t *testing.T) {
+	n := startNATS(t)
+	o := options(t, n.url)
+	o.Config.MaxBytes = 4096
+	p := open(t, o)
+	var stored []string
+	var err error
+	for i := 0; err == nil && i < 100; i++ {
+		id := fmt.Sprintf("e%d", i)
+		if err = p.Accept(t.Context(), delivery(id)); err == nil {
+			stored = append(stored, id)
+		}
+	}
+	if !errors.Is(err, schema.ErrUnavailable) {
+		t.Fatalf("Accept on a full stream = %v, want %v", err, schema.ErrUnavailable)
+	}
+	if got := n.ids(t, "TREBLE"); !slices.Equal(got, stored) {
+		t.Errorf("stream holds %v, want %v", got, stored)
+	}
+}
+
+// An array of which only the first elements have room.
+func TestArrayPartlyStoredIsUnknown(t *testing.T) {
+	n := startNATS(t)
+	o := options(t, n.url)
+	o.Config.MaxBytes = 4096
+	p := open(t, o)
+	ids := numbered("e", 30)
+	if err := p.Accept(t.Context(), delivery(ids...)); !errors.Is(err, schema.ErrOutcomeUnknown) || errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("Accept = %v, want %v alone", err, schema.ErrOutcomeUnknown)
+	}
+	got := n.ids(t, "TREBLE")
+	if len(got) == 0 || len(got) == len(ids) || !slices.Equal(got, ids[:len(got)]) {
+		t.Errorf("stream holds %v, want the first of the array", got)
+	}
+}
+
+func TestAnotherStreamOnTheSubjectIsUnavailable(t *testing.T) {
+	n := startNATS(t)
+	if _, err := n.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"treble.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, options(t, n.url))
+	if err := p.Accept(t.Context(), delivery("x")); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("Accept = %v, want %v", err, schema.ErrUnavailable)
+	}
+	if got := n.ids(t, "OTHER"); len(got) != 0 {
+		t.Errorf("the other stream holds %v, want nothing", got)
+	}
+	s := p.Status()
+	if s.Ready || !strings.Contains(strings.Join(s.Reasons, " "), "OTHER") {
+		t.Errorf("Status = %+v, want unready and the name of the other stream", s)
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	const limit = 64 << 10
+	n := startNATS(t, func(o *server.Options) { o.MaxPayload = limit })
+	o := options(t, n.url)
+	p := open(t, o)
+
+	t.Run("copies-dropped", func(t *testing.T) {
+		e := anEvent("copies", `{"pad":"`+strings.Repeat("x", 40_000)+`"}`)
+		e.Data.Base().SessionKeys = schema.SessionKeys{"k": {Text: strings.Repeat("y", 40_000)}}
+		if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{e}}); err != nil {
+			t.Fatalf("Accept: %v", err)
+		}
+		m := streamMessages(t, n.js, "TREBLE")[0]
+		got, err := schema.Decode(m.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b := got.Data.Base(); len(b.SessionKeys) != 0 || len(b.Warnings) != 1 || len(b.Raw) < 40_000 {
+			t.Errorf("session_keys %d, warnings %q, raw %d bytes", len(b.SessionKeys), b.Warnings, len(b.Raw))
+		}
+	})
+	t.Run("set-aside", func(t *testing.T) {
+		before := len(n.ids(t, "TREBLE"))
+		d := delivery("small", "large")
+		d.Events[1] = anEvent("large", `{"pad":"`+strings.Repeat("x", limit)+`"}`)
+		err := p.Accept(t.Context(), d)
+		var tooLarge *schema.TooLargeError
+		if !errors.As(err, &tooLarge) || tooLarge.Limit != limit || tooLarge.Size <= limit {
+			t.Fatalf("Accept = %v, want a TooLargeError over %d", err, limit)
+		}
+		if got := len(n.ids(t, "TREBLE")); got != before {
+			t.Errorf("stream holds %d more, want none: the delivery is refused as one", got-before)
+		}
+		entries := readSetAside(t, o.DataDir)
+		if len(entries) != 2 || entries["large"].Reason != reasonTooLarge || entries["small"].Reason != reasonWithTooLarge {
+			t.Fatalf("set-aside holds %v, want both events", entries)
+		}
+		if _, err := schema.Decode(entries["large"].data); err != nil {
+			t.Errorf("event in set-aside: %v", err)
+		}
+		if got := metric(t, o.Metrics, "treble_bridge_set_aside_total"); got != 2 {
+			t.Errorf("set_aside = %v, want 2", got)
+		}
+		if s := p.Status(); !s.Ready || !s.Degraded {
+			t.Errorf("Status = %+v, want ready and degraded", s)
+		}
+	})
+	t.Run("exactly-the-limit", func(t *testing.T) {
+		// Our count of the size is the server's: at the limit it goes, one
+		// byte more does not.
+		for over, want := range []error{nil, schema.ErrTooLarge} {
+			id := fmt.Sprintf("exact-%d", over)
+			m, _ := eventMessage(p.prefix, p.cfg.Stream, anEvent(id, `""`))
+			pad := strings.Repeat("x", limit-int(m.size())+over)
+			err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, `"`+pad+`"`)}})
+			if !errors.Is(err, want) {
+				t.Errorf("%d over: Accept = %v, want %v", over, err, want)
+			}
+		}
+	})
+}
+
+// The limit of the stream can be lower than the server's; and when our copy
+// of it is old, the server's refusal gives the same answer.
+func TestMaxMsgSizeOfTheStream(t *testing.T) {
+	n := startNATS(t)
+	o := options(t, n.url)
+	p := open(t, o)
+	s, err := n.js.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.CachedInfo().Config
+	cfg.MaxMsgSize = 10_000
+	if _, err := n.js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	d := schema.Delivery{Events: []schema.Event{anEvent("big", `"`+strings.Repeat("x", 20_000)+`"`)}}
+	for _, known := range []bool{false, true} {
+		if known {
+			p.streams.check()
+			eventually(t, "limit known", func() bool { return p.limit() == 10_000 })
+		}
+		if err := p.Accept(t.Context(), d); !errors.Is(err, schema.ErrTooLarge) {
+			t.Errorf("limit known %v: Accept = %v, want %v", known, err, schema.ErrTooLarge)
+		}
+	}
+	if got := metric(t, o.Metrics, "treble_bridge_set_aside_total"); got != 2 {
+		t.Errorf("set_aside = %v, want 2", got)
+	}
+}
+
+func readSetAside(t *testing.T, dataDir string) map[string]setAsideEntry {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(dataDir, "set-aside", "*"+setAsideSuffix))
+	entries := map[string]setAsideEntry{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := decodeSetAside(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries[e.id] = e
+	}
+	return entries
+}

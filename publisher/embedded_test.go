@@ -1,0 +1,180 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+)
+
+// connectTo connects as another service would.
+func connectTo(t *testing.T, addr string, opts ...nats.Option) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect("nats://"+addr, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+func closeNow(t *testing.T, p *Publisher) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := p.Close(ctx); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+// Events and the stream's limits are there after a restart, for others too.
+func TestEmbeddedRestart(t *testing.T) {
+	o := options(t, "")
+	o.NATS.Embedded.Token = "a-token-of-16-bytes"
+	var want []string
+	var limit int64
+	for run := range 3 {
+		o.Metrics = prometheus.NewRegistry()
+		p, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := p.Status(); !s.Ready || s.Degraded {
+			t.Errorf("run %d: Status = %+v, want ready", run, s)
+		}
+		id := fmt.Sprint("run-", run)
+		if err := p.Accept(t.Context(), delivery(id)); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, id)
+		if _, err := nats.Connect("nats://" + p.NATSAddr()); err == nil {
+			t.Error("connected without the token")
+		}
+		js := connectTo(t, p.NATSAddr(), nats.Token("a-token-of-16-bytes"))
+		if got := streamIDs(t, js, "TREBLE"); !slices.Equal(got, want) {
+			t.Errorf("run %d: stream holds %v, want %v", run, got, want)
+		}
+		s, err := js.Stream(t.Context(), "TREBLE")
+		if err != nil {
+			t.Fatal(err)
+		}
+		max := s.CachedInfo().Config.MaxBytes
+		if free := freeDisk(o.DataDir); run == 0 && (max < free/4 || max > free) {
+			t.Errorf("max_bytes = %d, want about half of the free %d", max, free)
+		}
+		if run > 0 && max != limit {
+			t.Errorf("run %d: max_bytes = %d, was %d", run, max, limit)
+		}
+		limit = max
+		closeNow(t, p)
+	}
+}
+
+// A limit that is far more than the disk has does not keep the stream from
+// being recovered, as it would with the server's own default.
+func TestEmbeddedRecoversWithLittleDisk(t *testing.T) {
+	o := options(t, "")
+	o.Config.MaxBytes = 500 * value.TiB
+	for run := range 2 {
+		o.Metrics = prometheus.NewRegistry()
+		p, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := p.Status(); !s.Ready || s.Degraded {
+			t.Errorf("run %d: Status = %+v, want ready", run, s)
+		}
+		closeNow(t, p)
+	}
+}
+
+func TestEmbeddedTakesLargeMessages(t *testing.T) {
+	o := options(t, "")
+	o.MaxBody = 10 * value.MiB
+	p := open(t, o)
+	if got, want := p.limit(), int64(21*value.MiB); got != want {
+		t.Errorf("limit = %d, want %d", got, want)
+	}
+	d := delivery("big")
+	d.Events[0] = anEvent("big", `"`+strings.Repeat("x", 20<<20)+`"`)
+	if err := p.Accept(t.Context(), d); err != nil {
+		t.Errorf("Accept of 20 MiB: %v", err)
+	}
+	if got := embeddedMaxPayload(100 * value.MiB); got != int32(31*value.MiB) {
+		t.Errorf("embeddedMaxPayload = %d, want 31 MiB", got)
+	}
+}
+
+func TestEmbeddedPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	o := options(t, "")
+	o.NATS.Embedded.Addr = l.Addr().String()
+	p, err := Open(t.Context(), o)
+	if err == nil {
+		closeNow(t, p)
+		t.Fatal("Open on a taken port = nil")
+	}
+	for _, want := range []string{"nats.embedded.addr", "nats.url", l.Addr().String()} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not name %s", err, want)
+		}
+	}
+	// Nothing is left behind: the same directory works on another port.
+	o.NATS.Embedded.Addr = "127.0.0.1:0"
+	o.Metrics = prometheus.NewRegistry()
+	open(t, o)
+}
+
+func TestDataDirIsLocked(t *testing.T) {
+	n := startNATS(t)
+	for _, url := range []string{"", n.url} {
+		o := options(t, url)
+		first := open(t, o)
+		second := o
+		second.Metrics = prometheus.NewRegistry()
+		_, err := Open(t.Context(), second)
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) {
+			t.Errorf("url %q: second Open = %v, want an error with the pid", url, err)
+		}
+		closeNow(t, first)
+		second.Metrics = prometheus.NewRegistry()
+		open(t, second)
+	}
+}
+
+// A host without a disk still publishes to a NATS of its own.
+func TestOpenWithoutDataDir(t *testing.T) {
+	n := startNATS(t)
+	o := options(t, n.url)
+	o.DataDir = "/dev/null/data"
+	p := open(t, o)
+	if err := p.Accept(t.Context(), delivery("x")); err != nil {
+		t.Errorf("Accept: %v", err)
+	}
+	o = options(t, "")
+	o.DataDir = "/dev/null/data"
+	if p, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "data_dir") {
+		if err == nil {
+			closeNow(t, p)
+		}
+		t.Errorf("embedded: Open = %v, want an error about data_dir", err)
+	}
+}

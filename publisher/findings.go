@@ -1,0 +1,190 @@
+package publisher
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Finding is one thing about a stream that is not as the bridge needs it.
+type Finding struct {
+	Stream   string
+	Problem  string // what is wrong, and what it means for the events
+	Fix      string // the command that mends it
+	Severity Severity
+}
+
+// Severity says how bad a finding is.
+type Severity string
+
+// The severities.
+const (
+	Unusable Severity = "unusable" // nothing can be stored until it is mended
+	Weak     Severity = "weak"     // events are stored, but the promise is weaker than configured
+)
+
+// String is one line with all of it.
+func (f Finding) String() string {
+	return fmt.Sprintf("stream %s: %s; fix: %s", f.Stream, f.Problem, f.Fix)
+}
+
+// compare returns what is wrong with an existing stream. maxPayload is the
+// server's.
+func compare(w wantedStream, have jetstream.StreamConfig, maxPayload int64) []Finding {
+	c := comparison{want: w, have: have}
+	c.use()
+	c.storage()
+	c.limits(maxPayload)
+	c.copies()
+	return c.findings
+}
+
+type comparison struct {
+	want     wantedStream
+	have     jetstream.StreamConfig
+	findings []Finding
+}
+
+func (c *comparison) add(s Severity, fix, problem string, args ...any) {
+	c.findings = append(c.findings, Finding{
+		Stream:   c.have.Name,
+		Problem:  fmt.Sprintf(problem, args...),
+		Fix:      fix,
+		Severity: s,
+	})
+}
+
+// edit is the command that changes one setting.
+func (c *comparison) edit(flag string) string {
+	return fmt.Sprintf("nats stream edit %s %s", c.have.Name, flag)
+}
+
+// recreate is the way out where a setting cannot be changed.
+func (c *comparison) recreate() string {
+	n := c.have.Name
+	return fmt.Sprintf("nats stream backup %s ./%s.backup && nats stream rm %s (the bridge makes it again)", n, n, n)
+}
+
+// use finds what keeps events out of the stream altogether.
+func (c *comparison) use() {
+	switch {
+	case c.have.Mirror != nil:
+		c.add(Unusable, c.recreate(), "it is a mirror of %s; nothing can be published to it", c.have.Mirror.Name)
+		return
+	case c.have.Sealed:
+		c.add(Unusable, c.recreate(), "it is sealed; nothing can be published to it")
+	}
+	if missing := uncovered(c.have.Subjects, c.want.subjects); len(missing) > 0 {
+		c.add(Unusable, c.edit("--subjects "+quoteJoin(widen(c.have.Subjects, c.want.Subjects))),
+			"it does not capture %s", strings.Join(missing, ", "))
+	}
+	if c.have.NoAck {
+		c.add(Unusable, c.edit("--ack"), "it acknowledges nothing (no_ack); every event would be answered with \"outcome unknown\"")
+	}
+	if t := c.have.SubjectTransform; t != nil {
+		c.add(Weak, c.recreate(), "it renames subjects (%s to %s); consumers would not find the events", t.Source, t.Destination)
+	}
+}
+
+// storage finds what loses events that are stored.
+func (c *comparison) storage() {
+	if c.have.Storage != jetstream.FileStorage {
+		c.add(Weak, c.recreate(), "it is in memory; a restart of the server loses every event")
+	}
+	if c.have.PersistMode == jetstream.AsyncPersistMode {
+		c.add(Weak, c.recreate(), "it acknowledges before it writes (persist_mode async)")
+	}
+	if c.have.Retention != jetstream.LimitsPolicy {
+		c.add(Weak, c.recreate(), "its retention is %s; an event that one consumer took is gone for the others and for replays",
+			strings.ToLower(c.have.Retention.String()))
+	}
+}
+
+// limits finds what removes events early, or refuses them.
+func (c *comparison) limits(maxPayload int64) {
+	if weaker(int64(c.have.MaxAge), int64(c.want.MaxAge)) {
+		c.add(Weak, c.edit("--max-age="+cliDuration(c.want.MaxAge)), "it keeps events for %s, configured is %s",
+			c.have.MaxAge, orUnlimited(int64(c.want.MaxAge), c.want.MaxAge.String()))
+	}
+	if c.want.maxBytesAtCreation == nil && weaker(c.have.MaxBytes, c.want.MaxBytes) {
+		c.add(Weak, c.edit(fmt.Sprintf("--max-bytes=%d", c.want.MaxBytes)), "it holds %d bytes, configured is %s",
+			c.have.MaxBytes, orUnlimited(c.want.MaxBytes, fmt.Sprint(c.want.MaxBytes)))
+	}
+	if c.have.MaxMsgs > 0 {
+		c.add(Weak, c.edit("--max-msgs=-1"), "it holds %d messages at most", c.have.MaxMsgs)
+	}
+	if c.have.MaxMsgsPerSubject > 0 {
+		c.add(Weak, c.edit("--max-msgs-per-subject=-1"), "it holds %d messages of each kind at most", c.have.MaxMsgsPerSubject)
+	}
+	if size := int64(c.have.MaxMsgSize); size > 0 && size < maxPayload {
+		c.add(Weak, c.edit("--max-msg-size=-1"), "it takes messages of %d bytes at most, the server takes %d", size, maxPayload)
+	}
+	if limited := c.have.MaxBytes > 0 || c.have.MaxMsgs > 0; limited && c.have.Discard == jetstream.DiscardOld && c.want.Discard == jetstream.DiscardNew {
+		c.add(Weak, c.edit("--discard=new"), "when it is full it drops the oldest events silently (discard old)")
+	}
+}
+
+// copies finds missing replicas and a short duplicate window.
+func (c *comparison) copies() {
+	if c.have.Replicas < c.want.Replicas {
+		c.add(Weak, c.edit(fmt.Sprintf("--replicas=%d", c.want.Replicas)), "it has %d replicas, configured are %d", c.have.Replicas, c.want.Replicas)
+	}
+	if c.have.Duplicates < c.want.Duplicates {
+		c.add(Weak, c.edit("--dupe-window="+cliDuration(c.want.Duplicates)), "it drops repeated events for %s, configured is %s", c.have.Duplicates, c.want.Duplicates)
+	}
+}
+
+// uncovered returns those of subjects that none of the filters covers.
+func uncovered(filters, subjects []string) []string {
+	var missing []string
+	for _, s := range subjects {
+		if !slices.ContainsFunc(filters, func(f string) bool { return server.SubjectMatchesFilter(s, f) }) {
+			missing = append(missing, s)
+		}
+	}
+	return missing
+}
+
+// widen returns have and want together, without those of have that want
+// covers: JetStream takes no overlapping subjects.
+func widen(have, want []string) []string {
+	out := slices.Clone(want)
+	for _, s := range have {
+		if len(uncovered(want, []string{s})) > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func quoteJoin(subjects []string) string {
+	quoted := make([]string, len(subjects))
+	for i, s := range subjects {
+		quoted[i] = "'" + s + "'"
+	}
+	return strings.Join(quoted, " --subjects ")
+}
+
+func orUnlimited(n int64, text string) string {
+	if n <= 0 {
+		return "no limit"
+	}
+	return text
+}
+
+// cliDuration writes a duration as the nats CLI reads it.
+func cliDuration(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "0"
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
+}

@@ -1,0 +1,219 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/goleak"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Close waits for what is in flight: every Accept that returned nil is stored,
+// and nothing of ours is left running.
+func TestCloseWaitsForWhatIsInFlight(t *testing.T) {
+	leak := goleak.IgnoreCurrent()
+	t.Run("fifty", closeWithFiftyInFlight) // its server and proxy end with it
+	goleak.VerifyNone(t, leak)
+}
+
+func closeWithFiftyInFlight(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	p, err := Open(t.Context(), options(t, px.url()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	px.holdBack.Store(true)
+	const requests = 50
+	errs := make([]error, requests)
+	var load sync.WaitGroup
+	for i := range requests {
+		load.Go(func() { errs[i] = p.Accept(context.Background(), delivery(fmt.Sprint("e", i))) })
+	}
+	p.Accept(t.Context(), rejected("a body"))
+	eventually(t, "all stored", func() bool { return len(n.ids(t, "TREBLE")) == requests })
+	time.AfterFunc(200*time.Millisecond, func() { px.holdBack.Store(false) })
+	closeNow(t, p)
+	load.Wait()
+	for i, err := range errs {
+		if err != nil {
+			t.Errorf("request %d: %v, want it to be accepted", i, err)
+		}
+	}
+	if got := len(n.ids(t, "TREBLE_QUARANTINE")); got != 1 {
+		t.Errorf("quarantine holds %d, want 1", got)
+	}
+	if err := p.Accept(t.Context(), delivery("late")); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("Accept after Close = %v, want %v", err, schema.ErrUnavailable)
+	}
+}
+
+// Close ends when its context does, also with PubAcks that never come.
+func TestCloseKeepsItsDeadline(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	o := options(t, px.url())
+	o.Config.AckTimeout = time.Second
+	p, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	px.holdBack.Store(true)
+	result := make(chan error, 1)
+	go func() { result <- p.Accept(context.Background(), delivery("x")) }()
+	eventually(t, "sent", func() bool { return len(n.ids(t, "TREBLE")) == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := p.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Close = %v, want %v", err, context.DeadlineExceeded)
+	}
+	if err := <-result; !errors.Is(err, schema.ErrOutcomeUnknown) {
+		t.Errorf("Accept = %v, want %v", err, schema.ErrOutcomeUnknown)
+	}
+	px.holdBack.Store(false)
+}
+
+func TestNoLeaks(t *testing.T) {
+	leak := goleak.IgnoreCurrent()
+	for _, url := range []string{"", "nats://127.0.0.1:1"} {
+		o := options(t, url)
+		p, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Accept(t.Context(), delivery("x"))
+		closeNow(t, p)
+		goleak.VerifyNone(t, leak)
+	}
+}
+
+// A login that is refused is no reason to give up: the password may be put
+// right on the server.
+func TestRefusedLoginIsTriedAgain(t *testing.T) {
+	n := startNATSWithUser(t, "right")
+	o := options(t, n.url)
+	o.NATS.User, o.NATS.Password = "bridge", "wrong-s3cret"
+	var log logBuffer
+	o.Log = log.logger()
+	p := open(t, o)
+	reload := *n.opts
+	reload.Password = "wrong-s3cret"
+	// Long enough for the client's usual end after two refusals.
+	eventually(t, "three attempts", func() bool { return n.refused() >= 3 })
+	if err := n.ReloadOptions(&reload); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "ready", func() bool { return p.Status().Ready })
+	if strings.Contains(log.String(), "s3cret") {
+		t.Errorf("the log holds the password:\n%s", &log)
+	}
+}
+
+// userNATS is a nats-server with one user, which counts refused logins.
+type userNATS struct {
+	*server.Server
+	url  string
+	opts *server.Options
+	log  *countingLog
+}
+
+func (u *userNATS) refused() int { return u.log.count() }
+
+func startNATSWithUser(t *testing.T, password string) *userNATS {
+	t.Helper()
+	o := &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
+		Username: "bridge", Password: password,
+	}
+	s, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &countingLog{}
+	s.SetLoggerV2(log, false, false, false)
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	return &userNATS{Server: s, url: s.ClientURL(), opts: o, log: log}
+}
+
+type countingLog struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (l *countingLog) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.n
+}
+
+func (l *countingLog) Errorf(format string, v ...any) {
+	if strings.Contains(fmt.Sprintf(format, v...), "authentication error") {
+		l.mu.Lock()
+		l.n++
+		l.mu.Unlock()
+	}
+}
+func (l *countingLog) Noticef(string, ...any) {}
+func (l *countingLog) Warnf(string, ...any)   {}
+func (l *countingLog) Fatalf(string, ...any)  {}
+func (l *countingLog) Debugf(string, ...any)  {}
+func (l *countingLog) Tracef(string, ...any)  {}
+
+// The log tells what happens and holds nothing of the events: canaries in
+// every place that comes from outside, through the error paths, at debug.
+func TestLogHoldsNoContent(t *testing.T) {
+	const canary = "CANARY"
+	n := startNATS(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
+	px := startProxy(t, n.url)
+	for _, url := range []string{px.url(), ""} {
+		var log logBuffer
+		o := options(t, url)
+		o.Log = log.logger()
+		o.NATS.Embedded.Token = canary + "-token-1234567"
+		o.Config.AckTimeout = 200 * time.Millisecond
+		o.MaxBody = 1 << 10
+		p, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := delivery("one")
+		d.Events[0].Data.Base().Raw = []byte(`"` + canary + `"`)
+		d.Events[0].Data.Base().SessionID, d.Events[0].Subject = canary, canary
+		big := schema.Delivery{Events: []schema.Event{anEvent("big", `"`+canary+strings.Repeat("x", 2<<20)+`"`)}}
+		bad := rejected(canary)
+		bad.Path, bad.Header["X-Canary"] = "/"+canary, []string{canary}
+		everything := func() {
+			p.Accept(t.Context(), d)
+			p.Accept(t.Context(), big)
+			p.Accept(t.Context(), bad)
+		}
+		everything()
+		if url != "" {
+			px.holdBack.Store(true)
+			everything()
+			px.down()
+			px.holdBack.Store(false)
+			eventually(t, "away", func() bool { return !p.conn.isConnected() })
+			everything()
+			px.up()
+		}
+		closeNow(t, p)
+		if strings.Contains(log.String(), canary) {
+			t.Errorf("the log holds what it must not:\n%s", &log)
+		}
+		if !strings.Contains(log.String(), "set aside") {
+			t.Errorf("the log does not tell of the event set aside:\n%s", &log)
+		}
+	}
+}

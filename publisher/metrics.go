@@ -1,0 +1,128 @@
+package publisher
+
+import (
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// metrics are the publisher's numbers. For refused bodies, always:
+// added to the quarantine = stored + set_aside + failed + pending.
+type metrics struct {
+	stored, duplicates       prometheus.Counter
+	failures                 *prometheus.CounterVec // outcome
+	ackTime                  prometheus.Histogram
+	quarantined              *prometheus.CounterVec // outcome
+	quarantinePending        prometheus.Gauge
+	setAside, setAsideFailed prometheus.Counter
+	connected                prometheus.Gauge
+	reconnects               prometheus.Counter
+	findings                 *prometheus.GaugeVec // severity
+}
+
+// The values of the label outcome of treble_bridge_quarantine_total.
+const (
+	quarantineStored   = "stored"
+	quarantineSetAside = "set_aside"
+	quarantineFailed   = "failed"
+)
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "treble_bridge_" + name, Help: help})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "treble_bridge_" + name, Help: help})
+	}
+	m := &metrics{
+		stored:     counter("published_total", "Events stored by JetStream, duplicates not included."),
+		duplicates: counter("publish_duplicates_total", "Events that JetStream had stored before."),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "treble_bridge_publish_failures_total",
+			Help: "Deliveries that were not accepted, by outcome: unavailable, outcome_unknown, too_large, internal.",
+		}, []string{"outcome"}),
+		ackTime: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "treble_bridge_publish_ack_seconds",
+			Help:    "Time from sending a delivery's first event to the PubAck of its last.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 5},
+		}),
+		quarantined: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "treble_bridge_quarantine_total",
+			Help: "Refused bodies by what became of them: stored, set_aside, failed.",
+		}, []string{"outcome"}),
+		quarantinePending: gauge("quarantine_pending", "Refused bodies that wait to be stored."),
+		setAside:          counter("set_aside_total", "Messages written to set-aside."),
+		setAsideFailed:    counter("set_aside_failed_total", "Messages that could not be written to set-aside."),
+		connected:         gauge("nats_connected", "1 while connected to NATS."),
+		reconnects:        counter("nats_reconnects_total", "Connections to NATS after the first."),
+		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "treble_bridge_stream_findings",
+			Help: "What is wrong with the streams, by severity: unusable, weak.",
+		}, []string{"severity"}),
+	}
+	for _, outcome := range []string{"unavailable", "outcome_unknown", "too_large", "internal"} {
+		m.failures.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{quarantineStored, quarantineSetAside, quarantineFailed} {
+		m.quarantined.WithLabelValues(outcome)
+	}
+	if reg == nil {
+		return m, nil
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{
+		m.stored, m.duplicates, m.failures, m.ackTime, m.quarantined, m.quarantinePending,
+		m.setAside, m.setAsideFailed, m.connected, m.reconnects, m.findings,
+	} {
+		errs = append(errs, reg.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+// published counts the outcomes of one delivery. The time of a delivery that
+// was not stored says nothing about JetStream, and is left out.
+func (m *metrics) published(out []outcome, took time.Duration) {
+	all := true
+	for _, o := range out {
+		switch {
+		case o.fate != fateStored:
+			all = false
+		case o.duplicate:
+			m.duplicates.Inc()
+		default:
+			m.stored.Inc()
+		}
+	}
+	if all {
+		m.ackTime.Observe(took.Seconds())
+	}
+}
+
+// failed counts a delivery that was not accepted; nil is one that was.
+func (m *metrics) failed(err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, schema.ErrUnavailable):
+		m.failures.WithLabelValues("unavailable").Inc()
+	case errors.Is(err, schema.ErrOutcomeUnknown):
+		m.failures.WithLabelValues("outcome_unknown").Inc()
+	case errors.Is(err, schema.ErrTooLarge):
+		m.failures.WithLabelValues("too_large").Inc()
+	default:
+		m.failures.WithLabelValues("internal").Inc()
+	}
+}
+
+// found sets the gauges of the findings.
+func (m *metrics) found(findings []Finding) {
+	count := map[Severity]int{Unusable: 0, Weak: 0}
+	for _, f := range findings {
+		count[f.Severity]++
+	}
+	for s, n := range count {
+		m.findings.WithLabelValues(string(s)).Set(float64(n))
+	}
+}

@@ -1,0 +1,233 @@
+// Package publisher makes accepted events durable in NATS JetStream, keeps the
+// bodies that were refused, and runs the embedded NATS server. It is the only
+// package that knows NATS.
+//
+// The way of one delivery: Accept encodes its events into messages that fit
+// the server (fit), then hands them to a keeper, which returns when they are
+// durable. Today the one keeper publishes and waits for the PubAcks (stream
+// ack); a journal will be another.
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Options are what Open needs. Config and NATS must be valid, see their
+// Validate methods; Open checks them again.
+type Options struct {
+	Config  Config
+	NATS    NATSConfig
+	DataDir string                // set-aside, lock, and the store of the embedded server
+	MaxBody value.Size            // largest body the ingress takes; max_payload of the embedded server follows from it
+	Log     *zap.Logger           // nil: none
+	Metrics prometheus.Registerer // nil: none; one Publisher per registerer
+
+	recheck time.Duration // time between two looks at the streams; 0: 30 s
+}
+
+// Publisher takes deliveries. Its methods may be called at the same time.
+type Publisher struct {
+	cfg     Config
+	prefix  schema.Prefix
+	log     *zap.Logger
+	metrics *metrics
+
+	lock     *dirLock // nil if there is no writable data_dir, which only an external NATS allows
+	embedded *embedded
+	conn     *conn
+	sender   *sender
+	keeper   keeper
+	streams  *streamKeeper
+	setAside *setAside
+	rejected *quarantine
+
+	mu       sync.Mutex // guards closing against inFlight.Add
+	closing  bool
+	inFlight sync.WaitGroup
+}
+
+// keeper makes messages durable, all or none, in order.
+type keeper interface {
+	// keep returns nil when every message is durable. Its errors are those of
+	// Publisher.Accept.
+	keep(ctx context.Context, msgs []message) error
+}
+
+// Open starts a publisher: it locks the data directory, starts the embedded
+// server or connects to NATS, and makes sure of the streams. A NATS of your
+// own that is away is no error: the publisher connects when it comes, and
+// until then every Accept fails with schema.ErrUnavailable.
+func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
+	if err := errors.Join(o.Config.Validate(), o.NATS.Validate()); err != nil {
+		return nil, err
+	}
+	secrets, err := readSecrets(o.NATS)
+	if err != nil {
+		return nil, err
+	}
+	log := o.Log
+	if log == nil {
+		log = zap.NewNop()
+	}
+	p := &Publisher{cfg: o.Config, prefix: schema.Prefix(o.Config.SubjectPrefix), log: log}
+	defer func() {
+		if err != nil {
+			p.release(ctx)
+		}
+	}()
+
+	if p.metrics, err = newMetrics(o.Metrics); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	if err := p.openDataDir(o); err != nil {
+		return nil, err
+	}
+	if o.NATS.URL == "" {
+		p.embedded, err = startEmbedded(embeddedOptions{
+			addr:       o.NATS.Embedded.Addr,
+			token:      secrets.embeddedToken,
+			storeDir:   filepath.Join(o.DataDir, "nats"),
+			maxPayload: embeddedMaxPayload(o.MaxBody),
+			log:        log.Named("nats-server"),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	p.conn, err = dial(connOptions{
+		nats:     o.NATS,
+		secrets:  secrets,
+		embedded: p.embedded,
+		log:      log,
+		metrics:  p.metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.sender = newSender(p.conn, p.cfg.Stream)
+	p.streams = newStreamKeeper(p.conn, p.wanted(o), p.cfg.Streams, o.recheck, p.setAside.recount, log, p.metrics)
+	p.keeper = &streamAck{sender: p.sender, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
+	p.rejected = newQuarantine(p.conn, p.cfg.quarantineStream(), p.cfg.AckTimeout, p.setAside, log, p.metrics)
+
+	p.streams.start()
+	p.rejected.start()
+	p.streams.waitFirst(ctx, firstContact)
+	return p, nil
+}
+
+// firstContact is how long Open waits for the streams, so that a publisher
+// whose NATS is there is ready when Open returns.
+const firstContact = 5 * time.Second
+
+// openDataDir locks the data directory and opens the set-aside in it. Only
+// the embedded server needs a directory that can be written; a bridge on a
+// host without a disk goes on without, and says so.
+func (p *Publisher) openDataDir(o Options) error {
+	lock, err := lockDir(o.DataDir)
+	var busy *lockedError
+	switch {
+	case errors.As(err, &busy), err != nil && o.NATS.URL == "":
+		return fmt.Errorf("data_dir: %w", err)
+	case err != nil:
+		p.log.Warn("data_dir cannot be written: an event that is too large for NATS will not be kept", zap.Error(err))
+	}
+	p.lock = lock
+	p.setAside = openSetAside(filepath.Join(o.DataDir, "set-aside"), setAsideLimit, p.log, p.metrics)
+	return nil
+}
+
+// wanted returns the streams of this bridge as its configuration has them.
+func (p *Publisher) wanted(o Options) []wantedStream {
+	events := eventStream(p.cfg)
+	if p.embedded != nil && p.cfg.MaxBytes == 0 {
+		// The disk is ours alone: a limit makes a full stream a clear 503
+		// instead of a full disk. It is chosen when the stream is made and
+		// not looked at again, since half of what is free shrinks each day.
+		events.maxBytesAtCreation = func() int64 { return freeDisk(o.DataDir) / 2 }
+	}
+	return []wantedStream{events, quarantineStream(p.cfg)}
+}
+
+// begin registers work that Close waits for, unless Close was called.
+func (p *Publisher) begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing {
+		return false
+	}
+	p.inFlight.Add(1)
+	return true
+}
+
+// NATSAddr returns host:port of the embedded server, or "" if there is none.
+func (p *Publisher) NATSAddr() string {
+	if p.embedded == nil {
+		return ""
+	}
+	return p.embedded.addr()
+}
+
+// Close refuses further deliveries, waits until those in flight are settled
+// and the quarantine is written, closes the connection and stops the embedded
+// server. When ctx ends it stops waiting: what the quarantine still held goes
+// to set-aside, and the error says what was cut short. Call it once.
+func (p *Publisher) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closing = true
+	p.mu.Unlock()
+
+	var errs []error
+	settled := make(chan struct{})
+	go func() {
+		p.inFlight.Wait()
+		close(settled)
+	}()
+	select {
+	case <-settled:
+	case <-ctx.Done():
+		errs = append(errs, fmt.Errorf("wait for publishes in flight: %w", ctx.Err()))
+	}
+	errs = append(errs, p.release(ctx))
+	// Closing the connection ended whatever was in flight.
+	<-settled
+	return errors.Join(errs...)
+}
+
+// release undoes Open from the last step to the first. Every part may be nil.
+func (p *Publisher) release(ctx context.Context) error {
+	var errs []error
+	if p.rejected != nil {
+		errs = append(errs, p.rejected.close(ctx))
+	}
+	if p.streams != nil {
+		p.streams.close()
+	}
+	if p.conn != nil {
+		p.conn.close(ctx)
+	}
+	if p.sender != nil {
+		p.sender.wait()
+	}
+	if p.embedded != nil {
+		p.embedded.stop()
+	}
+	if p.lock != nil {
+		errs = append(errs, p.lock.release())
+	}
+	return errors.Join(errs...)
+}
+
+// ensureDir makes dir for this user alone: what is in it is personal data.
+func ensureDir(dir string) error { return os.MkdirAll(dir, 0o700) }

@@ -1,0 +1,179 @@
+package publisher
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func TestQuarantineKeepsTheBody(t *testing.T) {
+	n := startNATS(t)
+	o := options(t, n.url)
+	p := open(t, o)
+	body := "{\"x\": \"\xff\x00\r\n"
+	d := rejected(body)
+	d.Path = "/a%b\nc"
+	d.Header["X-Odd"] = []string{"zoë\r\nNats-Msg-Id: forged"}
+	d.Rejection.Violations = []schema.Violation{{Field: "señal", Problem: "line\nbreak 😀"}}
+	if err := p.Accept(t.Context(), d); err != nil {
+		t.Fatalf("Accept of a rejected body: %v", err)
+	}
+	eventually(t, "stored", func() bool {
+		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 1
+	})
+	m := streamMessages(t, n.js, "TREBLE_QUARANTINE")[0]
+	if m.Subject != "treble-quarantine.not-json" {
+		t.Errorf("subject = %q", m.Subject)
+	}
+	if string(m.Data) != body {
+		t.Errorf("data = %q, want %q", m.Data, body)
+	}
+	for name, want := range map[string]string{
+		headerReason:   "not-json",
+		headerSource:   "default",
+		headerPath:     "/a%25b%0Ac",
+		headerReceived: "2026-02-03T04:05:06Z",
+	} {
+		if got := m.Header.Get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	if id := m.Header.Get(headerQuarantineID); id == "" || id != m.Header.Get(schema.HeaderMsgID) {
+		t.Errorf("%s = %q, want the message id", headerQuarantineID, id)
+	}
+	var violations []schema.Violation
+	if err := json.Unmarshal([]byte(m.Header.Get(headerViolations)), &violations); err != nil || !slices.Equal(violations, d.Rejection.Violations) {
+		t.Errorf("violations = %v, %v, want %v", violations, err, d.Rejection.Violations)
+	}
+	want := []string{"User-Agent: treble", "X-Odd: zo%C3%AB%0D%0ANats-Msg-Id: forged"}
+	if got := m.Header.Values(headerRequestHeader); !slices.Equal(got, want) {
+		t.Errorf("request headers = %q, want %q without the secret", got, want)
+	}
+}
+
+// While NATS is away a body waits; it is stored once when NATS is back, also
+// if the first PubAck was lost.
+func TestQuarantineWaitsForNATS(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	o := options(t, px.url())
+	o.Config.AckTimeout = 200 * time.Millisecond
+	p := open(t, o)
+
+	px.holdBack.Store(true) // stored, and the PubAck never comes
+	p.Accept(t.Context(), rejected("first"))
+	eventually(t, "first stored", func() bool { return len(n.ids(t, "TREBLE_QUARANTINE")) == 1 })
+	px.down()
+	px.holdBack.Store(false)
+	eventually(t, "away", func() bool { return !p.conn.isConnected() })
+	p.Accept(t.Context(), rejected("second"))
+	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 2 {
+		t.Errorf("pending = %v, want 2", got)
+	}
+	px.up()
+	eventually(t, "both stored", func() bool {
+		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 2
+	})
+	if got := len(n.ids(t, "TREBLE_QUARANTINE")); got != 2 {
+		t.Errorf("quarantine holds %d, want 2", got)
+	}
+	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 0 {
+		t.Errorf("pending = %v, want 0", got)
+	}
+}
+
+func TestQuarantineOverflowAndLargeBodiesGoToSetAside(t *testing.T) {
+	n := startNATS(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
+	px := startProxy(t, n.url)
+	o := options(t, px.url())
+	p := open(t, o)
+	p.Accept(t.Context(), rejected(strings.Repeat("x", 70<<10)))
+	if got := metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineSetAside); got != 1 {
+		t.Errorf("large body: set aside %v, want 1", got)
+	}
+	px.down()
+	eventually(t, "away", func() bool { return !p.conn.isConnected() })
+	for i := range quarantineMaxQueue + 3 {
+		p.Accept(t.Context(), rejected(fmt.Sprint("body ", i)))
+	}
+	if got := metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineSetAside); got != 4 {
+		t.Errorf("overflow: set aside %v, want 4", got)
+	}
+	if got := len(readSetAside(t, o.DataDir)); got != 4 {
+		t.Errorf("set-aside holds %d files, want 4", got)
+	}
+	px.up()
+	eventually(t, "the rest stored", func() bool {
+		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == quarantineMaxQueue
+	})
+}
+
+// A publisher that is closed while NATS is away keeps what waited.
+func TestQuarantineGoesToSetAsideAtClose(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	px.down()
+	o := options(t, px.url())
+	p := open(t, o)
+	p.Accept(t.Context(), rejected("a body"))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := p.Close(ctx); err == nil {
+		t.Error("Close = nil, want an error that says so")
+	}
+	entries := readSetAside(t, o.DataDir)
+	if len(entries) != 1 {
+		t.Fatalf("set-aside holds %v, want the body", entries)
+	}
+	for _, e := range entries {
+		if string(e.data) != "a body" || e.header[headerReason][0] != "not-json" {
+			t.Errorf("set-aside holds %+v", e)
+		}
+	}
+}
+
+// However much a request says, the headers stay under JetStream's 64 KiB.
+func TestQuarantineHeadersAreBounded(t *testing.T) {
+	d := rejected("x")
+	d.Path = strings.Repeat("\xff", 100_000)
+	for i := range 5000 {
+		d.Header[fmt.Sprintf("X-%d", i)] = []string{strings.Repeat("ñ", 5000)}
+		d.Rejection.Violations = append(d.Rejection.Violations, schema.Violation{Field: "[" + fmt.Sprint(i) + "].session_id", Problem: "missing 😀"})
+	}
+	m := quarantineMessage("treble", "TREBLE_QUARANTINE", d)
+	if size := m.size() - int64(len(m.data)); size > 60<<10 {
+		t.Errorf("headers of %d bytes, want at most 60 KiB", size)
+	}
+	var violations []schema.Violation
+	if err := json.Unmarshal([]byte(m.header[headerViolations][0]), &violations); err != nil {
+		t.Fatal(err)
+	}
+	if last := violations[len(violations)-1].Problem; !strings.HasPrefix(last, "and ") {
+		t.Errorf("last violation = %q, want the number of those left out", last)
+	}
+}
+
+func FuzzHeaderSafe(f *testing.F) {
+	for _, s := range []string{"", "plain", "a\r\nb", "\xff\x00", "100%", strings.Repeat("é", 50)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := headerSafe(s, 100)
+		if len(got) > 100 {
+			t.Errorf("%d bytes, want at most 100", len(got))
+		}
+		for _, c := range []byte(got) {
+			if c < 0x20 || c > 0x7e {
+				t.Errorf("%q holds byte %#x", got, c)
+			}
+		}
+	})
+}

@@ -1,0 +1,136 @@
+package publisher
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// The headers of a message in the quarantine. Its data is the body as it was
+// received, byte for byte.
+const (
+	headerQuarantineID  = "Treble-Quarantine-Id"
+	headerReason        = "Treble-Reason"
+	headerViolations    = "Treble-Violations" // JSON, an array of schema.Violation
+	headerSource        = "Treble-Source"
+	headerPath          = "Treble-Path"
+	headerReceived      = "Treble-Received"
+	headerRequestHeader = "Treble-Request-Header" // "Name: value", once for each
+)
+
+// JetStream takes headers of at most 64 KiB in all. These bounds leave room.
+const (
+	maxViolations     = 16 << 10
+	maxRequestHeaders = 16 << 10
+	maxHeaderValue    = 2 << 10
+)
+
+// secretHeaders never leave the process. The ingress takes out what it knows
+// to be secret; these are taken out whatever it does.
+var secretHeaders = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
+
+// quarantineMessage returns the message that keeps a refused body.
+func quarantineMessage(prefix schema.Prefix, stream string, d schema.Delivery) message {
+	id := nuid.Next()
+	h := map[string][]string{
+		jetstream.ExpectedStreamHeader: {stream},
+		schema.HeaderMsgID:             {id},
+		headerQuarantineID:             {id},
+		headerReason:                   {string(d.Rejection.Reason)},
+		headerViolations:               {violationsHeader(d.Rejection.Violations)},
+		headerReceived:                 {d.Received.UTC().Format(time.RFC3339Nano)},
+	}
+	set := func(name, v string) {
+		if v = headerSafe(v, maxHeaderValue); v != "" {
+			h[name] = []string{v}
+		}
+	}
+	set(headerSource, d.Source)
+	set(headerPath, d.Path)
+	set(schema.HeaderTest, d.TestRun)
+	if lines := requestHeaders(d.Header); len(lines) > 0 {
+		h[headerRequestHeader] = lines
+	}
+	return message{subject: prefix.Quarantine(d.Rejection.Reason), id: id, header: h, data: d.Body}
+}
+
+// requestHeaders returns "Name: value" lines in the order of names, as many as
+// there is room for.
+func requestHeaders(header map[string][]string) []string {
+	var lines []string
+	room := maxRequestHeaders
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		if slices.Contains(secretHeaders, strings.ToLower(name)) {
+			continue
+		}
+		for _, v := range header[name] {
+			line := headerSafe(name+": "+v, maxHeaderValue)
+			if room -= len(line) + len(headerRequestHeader) + 4; room < 0 {
+				return lines
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// violationsHeader returns the violations as JSON in ASCII. If they are too
+// many, the last entry says how many are left out.
+func violationsHeader(all []schema.Violation) string {
+	room := maxViolations
+	var kept []string
+	for i, v := range all {
+		text := asciiJSON(v)
+		if room -= len(text) + 1; room < 0 {
+			kept = append(kept, asciiJSON(schema.Violation{Problem: fmt.Sprintf("and %d more", len(all)-i)}))
+			break
+		}
+		kept = append(kept, text)
+	}
+	return "[" + strings.Join(kept, ",") + "]"
+}
+
+// asciiJSON is JSON with everything outside printable ASCII escaped.
+func asciiJSON(v schema.Violation) string {
+	b, _ := json.Marshal(v) // two strings: cannot fail
+	var out strings.Builder
+	for _, r := range string(b) {
+		switch {
+		case r >= 0x10000:
+			r -= 0x10000
+			fmt.Fprintf(&out, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+		case r < 0x20 || r > 0x7e:
+			fmt.Fprintf(&out, `\u%04x`, r)
+		default:
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
+}
+
+// headerSafe makes s fit for the value of a NATS header, which is one line of
+// ASCII: bytes that are not, and the percent sign, become %XX. A value that is
+// too long is cut, with "..." at its end.
+func headerSafe(s string, limit int) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if b.Len() > limit-6 {
+			b.WriteString("...")
+			break
+		}
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return strings.TrimSpace(b.String())
+}

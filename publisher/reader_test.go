@@ -1,0 +1,133 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func follow(t *testing.T, r *Reader, o FollowOptions) []string {
+	t.Helper()
+	var ids []string
+	o.StopAtEnd = true
+	if err := r.Follow(t.Context(), o, func(s Stored) error {
+		ids = append(ids, s.Header[schema.HeaderMsgID][0])
+		return nil
+	}); err != nil {
+		t.Fatalf("Follow: %v", err)
+	}
+	return ids
+}
+
+func openReader(t *testing.T, o Options, addr string) *Reader {
+	t.Helper()
+	r, err := OpenReader(t.Context(), o.Config, o.NATS, addr, o.Log)
+	if err != nil {
+		t.Fatalf("OpenReader: %v", err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
+
+func TestFollow(t *testing.T) {
+	o := options(t, "")
+	o.NATS.Embedded.Token = "a-token-of-16-bytes"
+	p := open(t, o)
+	r := openReader(t, o, p.NATSAddr())
+
+	if got := follow(t, r, FollowOptions{FromStart: true}); len(got) != 0 {
+		t.Errorf("empty stream: %v", got)
+	}
+	d := delivery("a", "b")
+	d.Events[1].Kind, d.Events[1].Data = schema.KindMessageTimedOut, &schema.MessageTimedOut{}
+	if err := p.Accept(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	between := time.Now()
+	if err := p.Accept(t.Context(), delivery("c")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		o    FollowOptions
+		want []string
+	}{
+		{"all", FollowOptions{FromStart: true}, []string{"a", "b", "c"}},
+		{"kind", FollowOptions{FromStart: true, Kinds: []schema.Kind{schema.KindMessageTimedOut}}, []string{"b"}},
+		{"kinds", FollowOptions{FromStart: true, Kinds: []schema.Kind{schema.KindMessageTimedOut, schema.KindMessageRead}}, []string{"a", "b", "c"}},
+		{"no-such-kind", FollowOptions{FromStart: true, Kinds: []schema.Kind{schema.KindBridgeProbe}}, nil},
+		{"since", FollowOptions{Since: between}, []string{"c"}},
+		{"only-new", FollowOptions{}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := follow(t, r, tt.o); !slices.Equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// Follow goes on when NATS comes back, without a gap, and ends with its
+// context or with the caller's error.
+func TestFollowAcrossAReconnect(t *testing.T) {
+	n := startNATS(t)
+	p := open(t, options(t, n.url))
+	px := startProxy(t, n.url)
+	o := options(t, px.url())
+	r := openReader(t, o, "")
+	got := make(chan string, 10)
+	done := make(chan error, 1)
+	stop := errors.New("enough")
+	go func() {
+		done <- r.Follow(t.Context(), FollowOptions{FromStart: true}, func(s Stored) error {
+			got <- s.Header[schema.HeaderMsgID][0]
+			if s.Sequence == 3 {
+				return stop
+			}
+			return nil
+		})
+	}()
+	for i, id := range []string{"a", "b", "c"} {
+		if err := p.Accept(t.Context(), delivery(id)); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case g := <-got:
+			if g != id {
+				t.Errorf("got %s, want %s", g, id)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s never came", id)
+		}
+		if i == 1 {
+			px.cut()
+		}
+	}
+	if err := <-done; !errors.Is(err, stop) {
+		t.Errorf("Follow = %v, want %v", err, stop)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.Follow(ctx, FollowOptions{}, func(Stored) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Follow = %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+func TestReaderErrors(t *testing.T) {
+	o := options(t, "")
+	if _, err := OpenReader(t.Context(), o.Config, o.NATS, "127.0.0.1:1", nil); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("no server: %v, want an error with the address", err)
+	}
+	n := startNATS(t)
+	o.NATS.URL = n.url
+	r := openReader(t, o, "")
+	err := r.Follow(t.Context(), FollowOptions{}, nil)
+	if err == nil || !strings.Contains(err.Error(), "TREBLE does not exist") {
+		t.Errorf("no stream: %v, want an error that says so", err)
+	}
+}

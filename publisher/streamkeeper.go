@@ -1,0 +1,266 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+)
+
+const (
+	recheckEvery  = 30 * time.Second
+	recheckSoon   = time.Second // after a look that failed
+	lookTimeout   = 5 * time.Second
+	minLookPeriod = 200 * time.Millisecond // however many publishes are in doubt
+)
+
+// streamKeeper sees to the streams in the background: after every connect,
+// when a publish casts doubt on them, and every 30 s.
+type streamKeeper struct {
+	conn    *conn
+	want    []wantedStream
+	mode    string // Config.Streams
+	every   time.Duration
+	log     *zap.Logger
+	metrics *metrics
+	size    atomic.Int64 // max_msg_size of the event stream, 0 if unlimited
+	each    func()       // called at every round, whether there is a connection or not
+	kick    chan struct{}
+	first   chan struct{} // closed after the first look that got an answer
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+
+	mu       sync.Mutex // guards what follows
+	findings []Finding
+	problem  error // why the last look got no answer
+	looked   bool
+}
+
+func newStreamKeeper(c *conn, want []wantedStream, mode string, every time.Duration, each func(), log *zap.Logger, m *metrics) *streamKeeper {
+	if every == 0 {
+		every = recheckEvery
+	}
+	return &streamKeeper{
+		conn: c, want: want, mode: mode, every: every, each: each, log: log, metrics: m,
+		kick:  make(chan struct{}, 1),
+		first: make(chan struct{}),
+	}
+}
+
+func (k *streamKeeper) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	k.stop = stop
+	k.done.Go(func() { k.run(ctx) })
+}
+
+func (k *streamKeeper) close() {
+	if k.stop != nil {
+		k.stop()
+	}
+	k.done.Wait()
+}
+
+// check asks for a look soon. It never blocks.
+func (k *streamKeeper) check() {
+	select {
+	case k.kick <- struct{}{}:
+	default:
+	}
+}
+
+// waitFirst waits for the first look, but no longer than limit, and not at all
+// if there is no connection.
+func (k *streamKeeper) waitFirst(ctx context.Context, limit time.Duration) {
+	if !k.conn.isConnected() {
+		return
+	}
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-k.first:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// maxMsgSize is the event stream's own limit, 0 if there is none.
+func (k *streamKeeper) maxMsgSize() int64 { return k.size.Load() }
+
+func (k *streamKeeper) run(ctx context.Context) {
+	timer := time.NewTimer(k.every)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.conn.changed:
+		case <-k.kick:
+		case <-timer.C:
+		}
+		k.each()
+		next := k.every
+		if k.conn.isConnected() && !k.look(ctx) {
+			next = min(next, recheckSoon)
+		}
+		timer.Reset(next)
+		select {
+		case <-ctx.Done():
+		case <-time.After(minLookPeriod):
+		}
+	}
+}
+
+// look sees to all streams once and reports whether it got an answer.
+func (k *streamKeeper) look(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	var findings []Finding
+	for _, w := range k.want {
+		found, err := k.ensure(ctx, w)
+		if err != nil {
+			if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				k.report(nil, fmt.Errorf("look at stream %s: %w", w.Name, err))
+			}
+			return false
+		}
+		findings = append(findings, found...)
+	}
+	k.report(findings, nil)
+	return true
+}
+
+// ensure makes or extends one stream as the mode allows, and returns what is
+// wrong with it then.
+func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) ([]Finding, error) {
+	have, err := k.existing(ctx, w)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return k.missing(ctx, w)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if k.mode == StreamsApply {
+		have = k.extend(ctx, w, have)
+	}
+	if w.required {
+		k.size.Store(int64(max(have.MaxMsgSize, 0)))
+	}
+	return compare(w, have, k.conn.maxPayload()), nil
+}
+
+func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (jetstream.StreamConfig, error) {
+	s, err := k.conn.js.Stream(ctx, w.Name)
+	if err != nil {
+		return jetstream.StreamConfig{}, err
+	}
+	return s.CachedInfo().Config, nil
+}
+
+// missing makes a stream that is not there, unless the mode is check.
+func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, error) {
+	if k.mode == StreamsCheck {
+		return []Finding{w.absent("it does not exist, and publisher.streams is check",
+			"set publisher.streams to create, or: "+createLine(w))}, nil
+	}
+	s, err := k.conn.js.CreateStream(ctx, w.create())
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		k.log.Info("stream created", zap.String("stream", w.Name), zap.Strings("subjects", w.Subjects))
+		return compare(w, s.CachedInfo().Config, k.conn.maxPayload()), nil
+	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
+		// Another bridge was faster; the next look finds it.
+		return nil, err
+	case errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamSubjectOverlapErr:
+		return []Finding{k.overlap(ctx, w)}, nil
+	case errors.As(err, &api):
+		return []Finding{w.absent(fmt.Sprintf("it does not exist and NATS does not make it: %s (%d)", api.Description, api.ErrorCode),
+			createLine(w))}, nil
+	}
+	return nil, err
+}
+
+// overlap names the stream that holds our subjects.
+func (k *streamKeeper) overlap(ctx context.Context, w wantedStream) Finding {
+	other, err := k.conn.js.StreamNameBySubject(ctx, w.Subjects[0])
+	if err != nil {
+		other = "another stream"
+	}
+	return w.absent(fmt.Sprintf("it does not exist, and %s captures subjects of %s", other, w.Subjects[0]),
+		fmt.Sprintf("take these subjects from %s (nats stream edit %s --subjects …), or set publisher.stream or publisher.subject_prefix", other, other))
+}
+
+// extend raises what is lower than configured. What NATS refuses stays as it
+// is and becomes a finding.
+func (k *streamKeeper) extend(ctx context.Context, w wantedStream, have jetstream.StreamConfig) jetstream.StreamConfig {
+	cfg, changed := w.extend(have)
+	if !changed {
+		return have
+	}
+	s, err := k.conn.js.UpdateStream(ctx, cfg)
+	if err != nil {
+		k.log.Warn("stream could not be extended", zap.String("stream", w.Name), zap.Error(err))
+		return have
+	}
+	k.log.Info("stream extended", zap.String("stream", w.Name))
+	return s.CachedInfo().Config
+}
+
+func (w wantedStream) absent(problem, fix string) Finding {
+	return Finding{Stream: w.Name, Problem: problem, Fix: fix, Severity: Unusable}
+}
+
+func createLine(w wantedStream) string {
+	return fmt.Sprintf("nats stream add %s --subjects %s --storage=file --retention=limits --discard=%s --replicas=%d --max-age=%s --dupe-window=%s --defaults",
+		w.Name, quoteJoin(w.Subjects), w.Discard, w.Replicas, cliDuration(w.MaxAge), cliDuration(w.Duplicates))
+}
+
+// report keeps the result of a look, and logs it if it is not the last one's.
+func (k *streamKeeper) report(findings []Finding, problem error) {
+	k.mu.Lock()
+	before, problemBefore := k.findings, k.problem
+	if problem == nil {
+		k.findings = findings
+		if !k.looked {
+			close(k.first)
+		}
+		k.looked = true
+	}
+	k.problem = problem
+	k.mu.Unlock()
+
+	if problem != nil {
+		if problemBefore == nil {
+			k.log.Warn("streams could not be looked at", zap.Error(problem))
+		}
+		return
+	}
+	k.metrics.found(findings)
+	if slices.Equal(before, findings) {
+		return
+	}
+	for _, f := range findings {
+		if !slices.Contains(before, f) {
+			k.log.Warn("stream is not as it should be", zap.String("stream", f.Stream),
+				zap.String("severity", string(f.Severity)), zap.String("problem", f.Problem), zap.String("fix", f.Fix))
+		}
+	}
+	if len(findings) == 0 {
+		k.log.Info("streams are as they should be")
+	}
+}
+
+// state returns the findings of the last look that got an answer, and why the
+// last look got none, if so.
+func (k *streamKeeper) state() (findings []Finding, looked bool, problem error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.findings), k.looked, k.problem
+}

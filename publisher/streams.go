@@ -1,0 +1,150 @@
+package publisher
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Bounds of the quarantine. It is evidence for the operator, not the record of
+// what happened, so the oldest goes first.
+const (
+	quarantineMaxAge   = 30 * 24 * time.Hour
+	quarantineMaxBytes = value.GiB
+)
+
+// minDuplicateWindow is the least that JetStream takes.
+const minDuplicateWindow = 100 * time.Millisecond
+
+// wantedStream is a stream as our configuration has it.
+type wantedStream struct {
+	jetstream.StreamConfig
+	subjects []string // which must be captured, without wildcards where all are known
+	required bool     // without it nothing can be accepted
+
+	// maxBytesAtCreation, if set, gives max_bytes for a stream that is made
+	// now. An existing one is then not compared.
+	maxBytesAtCreation func() int64
+}
+
+func (c Config) quarantineStream() string { return c.Stream + "_QUARANTINE" }
+
+// eventStream is the stream of the events.
+func eventStream(c Config) wantedStream {
+	prefix := schema.Prefix(c.SubjectPrefix)
+	discard := jetstream.DiscardNew
+	if c.Discard == DiscardOld {
+		discard = jetstream.DiscardOld
+	}
+	w := wantedStream{
+		required: true,
+		StreamConfig: jetstream.StreamConfig{
+			Name:        c.Stream,
+			Description: "Events of Treble, published by treble-bridge",
+			Subjects:    []string{prefix.All()},
+			Retention:   jetstream.LimitsPolicy,
+			Storage:     jetstream.FileStorage,
+			Discard:     discard,
+			MaxAge:      c.MaxAge,
+			MaxBytes:    unlimitedIfZero(int64(c.MaxBytes)),
+			MaxMsgs:     -1,
+			MaxMsgSize:  -1,
+			Replicas:    c.Replicas,
+			Duplicates:  c.DuplicateWindow,
+			AllowDirect: true,
+		},
+	}
+	for _, k := range schema.Kinds() {
+		w.subjects = append(w.subjects, prefix.Subject(k))
+	}
+	return w
+}
+
+// quarantineStream is the stream of the refused bodies.
+func quarantineStream(c Config) wantedStream {
+	prefix := schema.Prefix(c.SubjectPrefix)
+	w := wantedStream{
+		StreamConfig: jetstream.StreamConfig{
+			Name:        c.quarantineStream(),
+			Description: "Bodies that treble-bridge refused",
+			Subjects:    []string{prefix.AllQuarantine()},
+			Retention:   jetstream.LimitsPolicy,
+			Storage:     jetstream.FileStorage,
+			Discard:     jetstream.DiscardOld,
+			MaxAge:      quarantineMaxAge,
+			MaxBytes:    int64(quarantineMaxBytes),
+			MaxMsgs:     -1,
+			MaxMsgSize:  -1,
+			Replicas:    c.Replicas,
+			Duplicates:  c.DuplicateWindow,
+			AllowDirect: true,
+		},
+	}
+	for _, r := range schema.Reasons() {
+		w.subjects = append(w.subjects, prefix.Quarantine(r))
+	}
+	return w
+}
+
+// create returns the configuration for making the stream now.
+func (w wantedStream) create() jetstream.StreamConfig {
+	cfg := w.StreamConfig
+	if w.maxBytesAtCreation != nil {
+		cfg.MaxBytes = unlimitedIfZero(w.maxBytesAtCreation())
+	}
+	return cfg
+}
+
+// extend returns have with everything raised to what we want, and whether
+// that changed anything. It never lowers, narrows or takes away.
+func (w wantedStream) extend(have jetstream.StreamConfig) (jetstream.StreamConfig, bool) {
+	if have.Sealed || have.Mirror != nil {
+		return have, false // nothing can be changed, or the stream is not for publishing
+	}
+	changed := false
+	raise := func(limit *int64, want int64) {
+		if weaker(*limit, want) {
+			*limit, changed = want, true
+		}
+	}
+	age, size := int64(have.MaxAge), int64(have.MaxMsgSize)
+	raise(&age, int64(w.MaxAge))
+	raise(&size, int64(w.MaxMsgSize))
+	have.MaxAge, have.MaxMsgSize = time.Duration(age), int32(size)
+	if w.maxBytesAtCreation == nil {
+		raise(&have.MaxBytes, w.MaxBytes)
+	}
+	raise(&have.MaxMsgs, w.MaxMsgs)
+	raise(&have.MaxMsgsPerSubject, w.MaxMsgsPerSubject)
+	if have.Duplicates < w.Duplicates {
+		have.Duplicates, changed = w.Duplicates, true
+	}
+	if have.Replicas < w.Replicas {
+		have.Replicas, changed = w.Replicas, true
+	}
+	if have.NoAck {
+		have.NoAck, changed = false, true
+	}
+	if !have.AllowDirect {
+		have.AllowDirect, changed = true, true
+	}
+	if missing := uncovered(have.Subjects, w.subjects); len(missing) > 0 {
+		have.Subjects, changed = widen(have.Subjects, w.Subjects), true
+	}
+	return have, changed
+}
+
+// weaker says whether the limit have is lower than want; 0 or less is none.
+func weaker(have, want int64) bool {
+	return have > 0 && (want <= 0 || have < want)
+}
+
+func unlimitedIfZero(n int64) int64 {
+	if n <= 0 {
+		return -1
+	}
+	return n
+}

@@ -1,0 +1,232 @@
+package publisher
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func TestFindings(t *testing.T) {
+	base := DefaultConfig()
+	base.Replicas = 3
+	tests := []struct {
+		name     string
+		change   func(*jetstream.StreamConfig)
+		severity Severity
+		problem  string
+		fix      string
+	}{
+		{"memory", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }, Weak, "in memory", "nats stream rm TREBLE"},
+		{"async", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, Weak, "async", "nats stream rm TREBLE"},
+		{"work-queue", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }, Weak, "workqueue", "nats stream rm TREBLE"},
+		{"max-age", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, Weak, "1h0m0s", "nats stream edit TREBLE --max-age=720h"},
+		{"max-bytes", func(c *jetstream.StreamConfig) { c.MaxBytes = 1000 }, Weak, "1000 bytes", "nats stream edit TREBLE --max-bytes=-1"},
+		{"max-msgs", func(c *jetstream.StreamConfig) { c.MaxMsgs = 10 }, Weak, "10 messages", "nats stream edit TREBLE --max-msgs=-1"},
+		{"max-per-subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }, Weak, "1 messages of each kind", "nats stream edit TREBLE --max-msgs-per-subject=-1"},
+		{"max-msg-size", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 512 }, Weak, "512 bytes", "nats stream edit TREBLE --max-msg-size=-1"},
+		{"replicas", func(c *jetstream.StreamConfig) { c.Replicas = 1 }, Weak, "1 replicas", "nats stream edit TREBLE --replicas=3"},
+		{"dupe-window", func(c *jetstream.StreamConfig) { c.Duplicates = time.Minute }, Weak, "1m0s", "nats stream edit TREBLE --dupe-window=10m"},
+		{"no-ack", func(c *jetstream.StreamConfig) { c.NoAck = true }, Unusable, "no_ack", "nats stream edit TREBLE --ack"},
+		{"sealed", func(c *jetstream.StreamConfig) { c.Sealed = true }, Unusable, "sealed", "nats stream rm TREBLE"},
+		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", "nats stream rm TREBLE"},
+		{"subjects", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "extra.>"} }, Unusable,
+			"treble.contact.opted_out", "nats stream edit TREBLE --subjects 'treble.>' --subjects 'extra.>'"},
+		{"transform", func(c *jetstream.StreamConfig) {
+			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
+		}, Weak, "renames", "nats stream rm TREBLE"},
+	}
+	w := eventStream(base)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			have := w.create()
+			tt.change(&have)
+			got := compare(w, have, 1<<20)
+			if len(got) != 1 {
+				t.Fatalf("findings = %v, want one", got)
+			}
+			f := got[0]
+			if f.Severity != tt.severity || !strings.Contains(f.Problem, tt.problem) || !strings.Contains(f.Fix, tt.fix) {
+				t.Errorf("got %s %+v, want %s, %q, %q", f.Severity, f, tt.severity, tt.problem, tt.fix)
+			}
+		})
+	}
+	t.Run("discard-old", func(t *testing.T) {
+		have := w.create()
+		have.MaxBytes, have.Discard = 1000, jetstream.DiscardOld
+		if got := compare(w, have, 1<<20); len(got) != 2 || !strings.Contains(got[1].Fix, "--discard=new") {
+			t.Errorf("findings = %v, want the limit and the discard policy", got)
+		}
+	})
+	t.Run("nothing", func(t *testing.T) {
+		generous := w.create()
+		generous.MaxAge, generous.Duplicates, generous.Replicas = 0, time.Hour, 5
+		generous.Subjects = []string{"treble.>", "more.>"}
+		if got := compare(w, generous, 1<<20); len(got) != 0 {
+			t.Errorf("findings = %v, want none for a stream that is better than configured", got)
+		}
+	})
+}
+
+// poor is a stream that falls short in all that can be raised on one node.
+func poor() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: "TREBLE", Subjects: []string{"treble.message.>", "mine.>"}, Storage: jetstream.FileStorage,
+		MaxAge: time.Hour, MaxBytes: 1 << 20, MaxMsgs: 1000, MaxMsgSize: 1000, Duplicates: time.Second, NoAck: true,
+		Description: "mine", Discard: jetstream.DiscardNew,
+	}
+}
+
+func TestStreamModes(t *testing.T) {
+	tests := []struct {
+		name     string
+		mode     string
+		existing *jetstream.StreamConfig
+		ready    bool
+		degraded bool
+		check    func(t *testing.T, got *jetstream.StreamConfig)
+	}{
+		{name: "create-missing", mode: StreamsCreate, ready: true, check: func(t *testing.T, got *jetstream.StreamConfig) {
+			if got == nil || got.Storage != jetstream.FileStorage || !slices.Equal(got.Subjects, []string{"treble.>"}) ||
+				got.Duplicates != 10*time.Minute || got.MaxAge != 720*time.Hour || got.Discard != jetstream.DiscardNew || !got.AllowDirect {
+				t.Errorf("stream = %+v", got)
+			}
+		}},
+		{name: "check-missing", mode: StreamsCheck, degraded: true, check: func(t *testing.T, got *jetstream.StreamConfig) {
+			if got != nil {
+				t.Errorf("stream made: %+v", got)
+			}
+		}},
+		{name: "create-existing", mode: StreamsCreate, existing: new(poor()), degraded: true, check: func(t *testing.T, got *jetstream.StreamConfig) {
+			if got.MaxAge != time.Hour || !got.NoAck {
+				t.Errorf("stream changed: %+v", got)
+			}
+		}},
+		{name: "apply-existing", mode: StreamsApply, existing: new(poor()), ready: true, check: func(t *testing.T, got *jetstream.StreamConfig) {
+			if got.MaxAge != 720*time.Hour || got.MaxBytes != -1 || got.MaxMsgs != -1 || got.MaxMsgSize != -1 || got.NoAck || got.Duplicates != 10*time.Minute {
+				t.Errorf("stream not extended: %+v", got)
+			}
+			if !slices.Equal(got.Subjects, []string{"treble.>", "mine.>"}) || got.Description != "mine" {
+				t.Errorf("the user's own is gone: %+v", got)
+			}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := startNATS(t)
+			if tt.existing != nil {
+				if _, err := n.js.CreateStream(t.Context(), *tt.existing); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := options(t, n.url)
+			o.Config.Streams = tt.mode
+			p := open(t, o)
+			if s := p.Status(); s.Ready != tt.ready || s.Degraded != tt.degraded {
+				t.Errorf("Status = %+v, want ready %v, degraded %v", s, tt.ready, tt.degraded)
+			}
+			var got *jetstream.StreamConfig
+			if s, err := n.js.Stream(t.Context(), "TREBLE"); err == nil {
+				got = &s.CachedInfo().Config
+			}
+			tt.check(t, got)
+		})
+	}
+}
+
+// apply leaves alone what is more generous than configured.
+func TestApplyNeverShrinks(t *testing.T) {
+	n := startNATS(t)
+	generous := jetstream.StreamConfig{
+		Name: "TREBLE", Subjects: []string{">"}, NoAck: true, Storage: jetstream.FileStorage, Duplicates: time.Hour, AllowDirect: true,
+	}
+	generous.Subjects = []string{"treble.>", "mine.>"}
+	generous.NoAck = false
+	s, err := n.js.CreateStream(t.Context(), generous)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := s.CachedInfo().Config
+	o := options(t, n.url)
+	o.Config.Streams, o.Config.MaxBytes, o.Config.MaxAge = StreamsApply, 1<<20, time.Hour
+	p := open(t, o)
+	s, err = n.js.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := s.CachedInfo().Config
+	if after.MaxAge != before.MaxAge || after.MaxBytes != before.MaxBytes || after.Duplicates != before.Duplicates || !slices.Equal(after.Subjects, before.Subjects) {
+		t.Errorf("stream = %+v, was %+v", after, before)
+	}
+	if f := p.Findings(); len(f) != 0 {
+		t.Errorf("findings = %v, want none", f)
+	}
+}
+
+// A stream deleted while the bridge runs is made again, soon after the first
+// publish that misses it; that publish is refused.
+func TestDeletedStreamIsMadeAgain(t *testing.T) {
+	n := startNATS(t)
+	p := open(t, options(t, n.url))
+	if err := n.js.DeleteStream(t.Context(), "TREBLE"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Accept(t.Context(), delivery("missed")); err == nil {
+		t.Fatal("Accept without a stream = nil")
+	}
+	eventually(t, "accepted again", func() bool { return p.Accept(t.Context(), delivery("next")) == nil })
+	if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"next"}) {
+		t.Errorf("stream holds %v, want [next]", got)
+	}
+}
+
+// What changes at runtime is found by the periodic look, and is logged once.
+func TestFindingsFollowTheStream(t *testing.T) {
+	n := startNATS(t)
+	var log logBuffer
+	o := options(t, n.url)
+	o.Log = log.logger()
+	o.recheck = 50 * time.Millisecond
+	p := open(t, o)
+	if s := p.Status(); !s.Ready || s.Degraded {
+		t.Fatalf("Status = %+v, want ready", s)
+	}
+	s, err := n.js.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.CachedInfo().Config
+	cfg.MaxMsgs = 5
+	if _, err := n.js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "degraded", func() bool { return p.Status().Degraded })
+	if got := metric(t, o.Metrics, "treble_bridge_stream_findings", string(Weak)); got != 1 {
+		t.Errorf("stream_findings{weak} = %v, want 1", got)
+	}
+	cfg.MaxMsgs = -1
+	if _, err := n.js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "mended", func() bool { return !p.Status().Degraded })
+	if got := strings.Count(log.String(), "stream is not as it should be"); got != 1 {
+		t.Errorf("logged %d times, want once", got)
+	}
+}
+
+func TestKindsAndReasonsAreCovered(t *testing.T) {
+	c := DefaultConfig()
+	c.SubjectPrefix = "my.own"
+	for _, w := range []wantedStream{eventStream(c), quarantineStream(c)} {
+		if missing := uncovered(w.Subjects, w.subjects); len(missing) > 0 {
+			t.Errorf("%s does not capture %v", w.Name, missing)
+		}
+	}
+	if n := len(eventStream(c).subjects); n != len(schema.Kinds()) {
+		t.Errorf("%d subjects, want one for each kind", n)
+	}
+}

@@ -1,0 +1,95 @@
+package publisher
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestValidate(t *testing.T) {
+	type both struct {
+		Config
+		NATSConfig
+	}
+	tests := []struct {
+		name   string
+		change func(*both)
+		want   []string // parts of the error; none: valid
+	}{
+		{"defaults", func(*both) {}, nil},
+		{"ack-journal", func(c *both) { c.Ack = "journal" }, []string{"publisher.ack", "later version", "stream"}},
+		{"all-at-once", func(c *both) {
+			c.Ack, c.Stream, c.SubjectPrefix, c.Streams, c.Discard, c.Replicas = "x", "a.b", "A", "y", "z", 2
+		},
+			[]string{"publisher.ack", "publisher.stream:", "publisher.subject_prefix", "publisher.streams", "publisher.discard", "publisher.replicas"}},
+		{"negative", func(c *both) { c.AckTimeout, c.MaxAge, c.MaxBytes, c.DuplicateWindow = 0, -1, -1, 0 },
+			[]string{"publisher.ack_timeout", "publisher.max_age", "publisher.max_bytes", "publisher.duplicate_window"}},
+		{"window-over-age", func(c *both) { c.MaxAge = time.Minute }, []string{"publisher.duplicate_window", "publisher.max_age"}},
+		{"embedded-open-without-token", func(c *both) { c.Embedded.Addr = ":4222" }, []string{"nats.embedded.addr", "nats.embedded.token"}},
+		{"embedded-open-with-token", func(c *both) { c.Embedded.Addr, c.Embedded.Token = "0.0.0.0:4222", "t" }, nil},
+		{"embedded-localhost", func(c *both) { c.Embedded.Addr = "localhost:0" }, nil},
+		{"embedded-ipv6-loopback", func(c *both) { c.Embedded.Addr = "[::1]:4222" }, nil},
+		{"embedded-no-port", func(c *both) { c.Embedded.Addr = "127.0.0.1" }, []string{"nats.embedded.addr"}},
+		{"embedded-unused", func(c *both) { c.URL, c.Embedded.Addr = "nats://a:4222", ":4222" }, nil},
+		{"token-twice", func(c *both) { c.Embedded.Token, c.Embedded.TokenFile = "t", "f" }, []string{"nats.embedded.token"}},
+		{"urls", func(c *both) { c.URL = "nats://a:1, tls://b:2,c:3" }, nil},
+		{"bad-url", func(c *both) { c.URL = "nats://a:1,http://u:hunter2@b\x7f" }, []string{"nats.url: entry 2"}},
+		{"url-scheme", func(c *both) { c.URL = "http://a:1" }, []string{"nats.url", "http"}},
+		{"two-ways", func(c *both) { c.URL, c.NATSConfig.Token, c.User = "a:1", "t", "u" }, []string{"use one of"}},
+		{"password-alone", func(c *both) { c.URL, c.Password = "a:1", "hunter2" }, []string{"nats.user"}},
+		{"token-without-url", func(c *both) { c.NATSConfig.Token = "t" }, []string{"nats.token", "nats.embedded.token"}},
+		{"half-tls", func(c *both) { c.TLS.CertFile = "c" }, []string{"nats.tls"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := both{DefaultConfig(), DefaultNATSConfig()}
+			tt.change(&c)
+			var got string
+			for _, err := range []error{c.Config.Validate(), c.NATSConfig.Validate()} {
+				if err != nil {
+					got += err.Error() + "\n"
+				}
+			}
+			if len(tt.want) == 0 && got != "" {
+				t.Errorf("got %q, want none", got)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("got %q, want it to name %q", got, want)
+				}
+			}
+			if strings.Contains(got, "hunter2") {
+				t.Errorf("the error holds a password: %q", got)
+			}
+		})
+	}
+}
+
+func TestReadSecrets(t *testing.T) {
+	file := func(content string) string {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	c := DefaultNATSConfig()
+	c.Embedded.TokenFile = file("  tok\n")
+	s, err := readSecrets(c)
+	if err != nil || string(s.embeddedToken) != "tok" {
+		t.Errorf("got %q, %v, want tok", string(s.embeddedToken), err)
+	}
+	for _, content := range []string{"", "\n", "hunter2\nhunter3\n"} {
+		c.Embedded.TokenFile = file(content)
+		_, err := readSecrets(c)
+		if err == nil || !strings.Contains(err.Error(), "nats.embedded.token_file") || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%q: %v, want an error about the key, without the secret", content, err)
+		}
+	}
+	c.Embedded.TokenFile = "/nonexistent"
+	if _, err := readSecrets(c); err == nil {
+		t.Error("missing file: no error")
+	}
+}
