@@ -40,8 +40,8 @@ type Server struct {
 }
 
 // New returns a server of the given sources. It validates the configuration,
-// reads the files with secrets, and registers its metrics with reg. It logs
-// the warnings about secrets. The error lists every problem by its key.
+// reads the files with secrets, and registers its metrics with reg. The error
+// lists every problem by its key.
 func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger, reg prometheus.Registerer) (*Server, error) {
 	if err := errors.Join(cfg.Validate(), ValidateSources(sources)); err != nil {
 		return nil, err
@@ -63,9 +63,6 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		src, err := newSource(c, sourceKey(i), location)
 		if err != nil {
 			return nil, err
-		}
-		for _, warning := range c.Auth.Warnings(sourceKey(i) + ".auth") {
-			log.Warn("weak secret", zap.String("source", c.Name), zap.String("warning", warning))
 		}
 		s.serve(e, src)
 		m.lastEvent.WithLabelValues(src.name).Set(0)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -121,6 +122,7 @@ func (c NATSConfig) validateCredentials() error {
 			ways = append(ways, key)
 		}
 	}
+	slices.Sort(ways)
 	if len(ways) > 1 {
 		errs = append(errs, errors.New("nats: use one of token, user, credentials_file and nkey_file, not several"))
 	}

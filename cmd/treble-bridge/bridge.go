@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// bridge is the daemon: the parts and their wiring. Make it with openBridge,
+// call run, then close, once each.
+type bridge struct {
+	log       *zap.Logger
+	publisher *publisher.Publisher
+	server    *ingress.Server
+	ops       *ingress.Ops
+	stopping  atomic.Bool
+	serving   sync.WaitGroup
+	failed    chan error // of a listener that ended by itself; one slot for each
+}
+
+// openBridge opens every part and binds every address, so that a taken port is
+// an error before the first request is served. The configuration must be
+// valid.
+func openBridge(ctx context.Context, c *config.Config, log *zap.Logger) (_ *bridge, err error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		buildInfo(),
+	)
+	b := &bridge{log: log, failed: make(chan error, 2)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.undo(c))
+		}
+	}()
+
+	b.publisher, err = publisher.Open(ctx, publisher.Options{
+		Config:  c.Publisher,
+		NATS:    c.NATS,
+		DataDir: c.DataDir,
+		MaxBody: c.Ingress.MaxBody,
+		Log:     log.Named("publisher"),
+		Metrics: registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.server, err = ingress.New(c.Ingress, c.EffectiveSources(), b.publisher, log.Named("ingress"), registry)
+	if err != nil {
+		return nil, err
+	}
+	b.ops, err = ingress.NewOps(c.Ops, b.readiness, registry, log)
+	if err != nil {
+		return nil, err
+	}
+	return b, errors.Join(b.server.Listen(), b.ops.Listen())
+}
+
+// undo closes what a failed open has opened.
+func (b *bridge) undo(c *config.Config) error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
+	defer cancel()
+	return b.close(ctx)
+}
+
+// addrs returns the addresses really bound.
+func (b *bridge) addrs() addrs {
+	return addrs{
+		Ingress: b.server.Addr().String(),
+		Ops:     b.ops.Addr().String(),
+		NATS:    b.publisher.NATSAddr(),
+	}
+}
+
+// announce writes the addresses to addr.json in data_dir and to each of the
+// given files, and logs them and the promise that applies.
+func (b *bridge) announce(c *config.Config, files ...string) error {
+	a := b.addrs()
+	if err := a.write(filepath.Join(c.DataDir, addrFile)); err != nil {
+		// A host without a disk is fine with a NATS of its own; then the
+		// client commands need to be told the addresses.
+		if c.NATS.URL == "" {
+			return fmt.Errorf("data_dir: write %s: %w", addrFile, err)
+		}
+		b.log.Warn("addresses are not written", zap.Error(err))
+	}
+	for _, file := range files {
+		if err := a.write(file); err != nil {
+			return fmt.Errorf("write addresses: %w", err)
+		}
+	}
+	b.log.Info("listening", zap.String("ingress", a.Ingress), zap.String("ops", a.Ops), zap.String("nats", a.NATS))
+	b.log.Info("promise", zap.String("ack", c.Publisher.Ack), zap.String("2xx_means", promise(c)))
+	return nil
+}
+
+// promise says in one sentence what a 2xx means with this configuration.
+func promise(c *config.Config) string {
+	if c.NATS.URL == "" {
+		return "stored by the embedded JetStream, which flushes every event to disk before it acknowledges"
+	}
+	return "acknowledged by your JetStream; power loss is covered only by its sync_interval: always, or by replicas that do not fail together"
+}
+
+// run serves until ctx ends or a listener fails, and returns that failure. The
+// requests in work go on: close waits for them.
+func (b *bridge) run(ctx context.Context) error {
+	for _, serve := range []func() error{b.server.Serve, b.ops.Serve} {
+		b.serving.Go(func() {
+			if err := serve(); err != nil {
+				b.failed <- err
+			}
+		})
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-b.failed:
+		return err
+	}
+}
+
+// close shuts down in the order that loses nothing. The context is its
+// deadline and must be a fresh one: the one that ended run would cut off all
+// that is waited for here. Parts that were never opened are skipped.
+func (b *bridge) close(ctx context.Context) error {
+	// First of all: a balancer that asks now sends nobody here any more.
+	b.stopping.Store(true)
+	var errs []error
+	if b.server != nil {
+		// Then no new requests. Those in work still need the publisher for
+		// their answer, so it comes after.
+		errs = append(errs, b.server.Shutdown(ctx))
+	}
+	if b.publisher != nil {
+		errs = append(errs, b.publisher.Close(ctx))
+	}
+	if b.ops != nil {
+		// Last, so that the shutdown itself can be watched.
+		errs = append(errs, b.ops.Shutdown(ctx))
+	}
+	b.serving.Wait()
+	return errors.Join(errs...)
+}
+
+// readiness is the answer of /readyz.
+func (b *bridge) readiness() ingress.Readiness {
+	if b.stopping.Load() {
+		return ingress.Readiness{Status: ingress.Unready, Reasons: []string{"shutting down"}}
+	}
+	s := b.publisher.Status()
+	switch {
+	case !s.Ready:
+		return ingress.Readiness{Status: ingress.Unready, Reasons: s.Reasons}
+	case s.Degraded:
+		return ingress.Readiness{Status: ingress.Degraded, Reasons: s.Reasons}
+	}
+	return ingress.Readiness{Status: ingress.Ready}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestWrongUsage(t *testing.T) {
+	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
+	for _, c := range []struct{ name, args, want string }{
+		{"command", "sevre", `unknown command "sevre"`},
+		{"command-near", "sevre", "serve"},
+		{"subcommand", "config chekc", `do you mean "check"?`},
+		{"no-subcommand", "config", "check, print, init"},
+		{"flag", "serve --prot 1", "unknown flag: --prot"},
+		{"flag-value", "send message.read --count many", "--count"},
+		{"argument", "serve now", "unknown command \"now\""},
+		{"sample", "send message.raed", `there is no sample "message.raed": use one of condition.evaluated`},
+		{"no-sample", "send", "say what to send"},
+		{"count", "send message.read --count 0", "--count: use a number above 0"},
+		{"rate", "send message.read --rate -1", "--rate"},
+		{"concurrency", "send message.read --concurrency 0", "--concurrency"},
+		{"header", "send message.read --header secret", "--header: use 'Name: value'"},
+		{"url", "send message.read --url bridge:80", "--url: use http://"},
+		{"elsewhere", "send message.read --url http://bridge.example/webhook", "confirm with --yes"},
+		{"kind", "tail --kind message.red", "use one of message.read"},
+		{"since", "tail --since yesterday", "--since: \"yesterday\" is neither"},
+		{"raw-and-json", "tail --raw --json", "raw"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, _, errs := command(t.Context(), "", strings.Fields(c.args)...)
+			if code != exitUsage || !strings.Contains(errs, c.want) || !strings.Contains(errs, "--help") {
+				t.Errorf("got exit %d, %q; want 2, %q and where to find help", code, errs, c.want)
+			}
+		})
+	}
+}
+
+func TestHelpHasExamples(t *testing.T) {
+	var check func(c *cobra.Command)
+	check = func(c *cobra.Command) {
+		if c.Runnable() && !c.HasSubCommands() && (c.Example == "" || c.Short == "") {
+			t.Errorf("%s: no example or no description", c.CommandPath())
+		}
+		for _, sub := range c.Commands() {
+			check(sub)
+		}
+	}
+	check(newRoot(stdio{}))
+	code, out, _ := command(t.Context(), "", "--help")
+	if code != exitFine || !strings.Contains(out, "serve --dev") {
+		t.Errorf("help: exit %d, %q", code, out)
+	}
+	if code, out, _ := command(t.Context(), "", "completion", "bash"); code != exitFine || !strings.Contains(out, "treble-bridge") {
+		t.Errorf("completion: exit %d", code)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	code, out, _ := command(t.Context(), "", "version")
+	if code != exitFine || !strings.HasPrefix(out, "treble-bridge ") {
+		t.Errorf("exit %d, %q", code, out)
+	}
+	var v map[string]string
+	code, out, _ = command(t.Context(), "", "version", "--json")
+	if err := json.Unmarshal([]byte(out), &v); code != exitFine || err != nil || v["version"] == "" || v["go"] == "" {
+		t.Errorf("exit %d, %q", code, out)
+	}
+}
+
+func TestConfigCommands(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bridge.yaml")
+	if code, _, errs := command(t.Context(), "", "config", "init", file); code != exitFine {
+		t.Fatalf("init: exit %d, %s", code, errs)
+	}
+	if code, _, errs := command(t.Context(), "", "config", "init", file); code != exitFailed || !strings.Contains(errs, "exists") {
+		t.Errorf("init again: exit %d, %q; want the file untouched", code, errs)
+	}
+	code, _, errs := command(t.Context(), "", "config", "check", "-c", file)
+	if code != exitFailed || !strings.Contains(errs, "auth.bearer: no secret is configured") {
+		t.Errorf("check without a secret: exit %d, %q", code, errs)
+	}
+	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "CANARY1")
+	t.Setenv("TREBLE_BRIDGE_AUTH_BAERER", "x")
+	code, out, errs := command(t.Context(), "", "config", "check", "-c", file)
+	if code != exitFine || out != "the configuration is fine\n" || !strings.Contains(errs, "TREBLE_BRIDGE_AUTH_BEARER?") || !strings.Contains(errs, "short") {
+		t.Errorf("check: exit %d, %q, %q", code, out, errs)
+	}
+	code, out, _ = command(t.Context(), "", "config", "print", "-c", file, "--data-dir", "/elsewhere")
+	if code != exitFine || !strings.Contains(out, "data_dir: /elsewhere # from flag") || strings.Contains(out, "CANARY1") {
+		t.Errorf("print: exit %d\n%s", code, out)
+	}
+	var settings []struct {
+		Key    string
+		Value  any
+		Origin string
+	}
+	code, out, _ = command(t.Context(), "", "config", "print", "--json")
+	if err := json.Unmarshal([]byte(out), &settings); code != exitFine || err != nil || len(settings) < 30 || strings.Contains(out, "CANARY1") {
+		t.Errorf("print --json: exit %d, %v", code, err)
+	}
+	if err := os.WriteFile(file, []byte("nope: 1\nlog: {level: loud}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs = command(t.Context(), "", "config", "check", "-c", file)
+	if code != exitFailed || !strings.Contains(errs, `unknown key "nope"`) || !strings.Contains(errs, "log.level") {
+		t.Errorf("check: exit %d, %q; want both problems", code, errs)
+	}
+}
+
+func TestHealthSaysWhatIsWrong(t *testing.T) {
+	code, _, errs := command(t.Context(), "", "health", "--url", "http://127.0.0.1:1/readyz")
+	if code != exitFailed || !strings.Contains(errs, "is the bridge running?") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}

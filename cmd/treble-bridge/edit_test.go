@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func TestEditLiteralsKeepsTheRest(t *testing.T) {
+	const doc = "{ \"a\" : [1, -2.5e3, \"x\\\"y\\u00e9\"],\n\t\"b\":{\"c\":null,\"d\":true} ,\"e\":\"\"}"
+	var seen []string
+	out, err := editLiterals([]byte(doc), func(l literal) (string, bool) {
+		seen = append(seen, l.Key+"="+l.Text)
+		return "new", l.Text == "-2.5e3"
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(out), strings.Replace(doc, "-2.5e3", `"new"`, 1); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := strings.Join(seen, "|"), `=a|a=1|a=-2.5e3|a=x"yé|=b|=c|=d|=e|e=`; got != want {
+		t.Errorf("literals: got %s, want %s", got, want)
+	}
+	if _, err := editLiterals([]byte(`{"a":`), nil); err == nil {
+		t.Error("half a document: want an error")
+	}
+}
+
+func TestMask(t *testing.T) {
+	for _, c := range []struct{ name, doc, want string }{
+		{"everywhere", `{"cellphone": "3161234567", "text":"call 316 123-4567 or +573161234567", "n": 3161234567}`,
+			`{"cellphone": "********67", "text":"call *** ***-**67 or +**********67", "n": "********67"}`},
+		{"number", `{"phone":3161234567}`, `{"phone":"********67"}`},
+		{"unknown-international", `{"text":"+44 20 7946 0958!"}`, `{"text":"+** ** **** **58!"}`},
+		{"session-variable", `{"user_session_keys":[{"key":"telefono_2","value":"3009998877"}],"t":"x3009998877"}`,
+			`{"user_session_keys":[{"key":"telefono_2","value":"********77"}],"t":"x********77"}`},
+		{"as-a-key", `{"phone":"3161234567","keys":{"u3161234567":1}}`, `{"phone":"********67","keys":{"u********67":1}}`},
+		{"in-a-string-of-json", `{"phone":"3161234567","v":"{\"c\": \"3161234567\"}"}`, `{"phone":"********67","v":"{\"c\": \"********67\"}"}`},
+		{"escaped", `{"phone":"3161234567","v":"\u0033161234567"}`, `{"phone":"********67","v":"********67"}`},
+		{"base64", `{"raw_base64":"eyJ4Ig=="}`, `{"raw_base64":""}`},
+		{"times-and-ids", `{"phone":"20261","time":"2026-11-22T20:56:05.6Z","id":"aaaa20261aaaaaaaaaaaaaaaaa","sent_at":"2026-11-22 20:56:05"}`,
+			`{"phone":"***61","time":"2026-11-22T20:56:05.6Z","id":"aaaa***61aaaaaaaaaaaaaaaaa","sent_at":"2026-11-22 20:56:05"}`},
+		{"short", `{"phone":"123","n":123}`, `{"phone":"*23","n":123}`},
+		{"nothing", `{"sent_at":"2021-06-22 15:19:06.473256", "conversation_id": 34820}`, `{"sent_at":"2021-06-22 15:19:06.473256", "conversation_id": 34820}`},
+		{"not-json", `cellphone=3161234567`, `"masked: not JSON"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := string(mask([]byte(c.doc))); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func FuzzMask(f *testing.F) {
+	for _, name := range sampleNames() {
+		body, _ := sample(name)
+		f.Add(body)
+	}
+	f.Add([]byte(`{"phone":"` + strings.Repeat("12 ", 9) + `"}`))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		if out := mask(doc); !json.Valid(out) {
+			t.Errorf("%q: masked to %q, which is not JSON", doc, out)
+		}
+	})
+}
+
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\nb\tc":           "a b c",
+		"\x1b[2Jx\x07":      `\u001b[2Jx\u0007`,
+		"\u009b31m\u202ex":  `\u009b31m\u202ex`,
+		"👩\u200d🚀 ¿qué?":    "👩\u200d🚀 ¿qué?",
+		"zero\u200bwidth\r": `zero\u200bwidth\u000d`,
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestSamplesAreWhatTheyAreCalled(t *testing.T) {
+	for _, k := range schema.Kinds() {
+		if _, err := sample(string(k)); err != nil && k != schema.KindBridgeProbe {
+			t.Errorf("%s: %v", k, err)
+		}
+	}
+	if _, err := sample("nothing"); err == nil || !strings.Contains(err.Error(), "message.read") {
+		t.Errorf("got %v, want the names there are", err)
+	}
+}
+
+func TestFreshen(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 600000000, time.UTC)
+	got := string(freshen([]byte(`{"session_id": "abc", "x": {"external_id": "abc"}, "event_id": "5f8d",
+ "sent_at": "2021-06-22 15:19:06.473256", "read_at": "2021-06-22 15:19:08", "timestamp": "2021-06-22T15:19:07.5Z", "conversation_id": 1}`), now))
+	var v struct {
+		SessionID string `json:"session_id"`
+		X         struct {
+			ExternalID string `json:"external_id"`
+		}
+		EventID   string `json:"event_id"`
+		SentAt    string `json:"sent_at"`
+		ReadAt    string `json:"read_at"`
+		Timestamp string
+	}
+	if err := json.Unmarshal([]byte(got), &v); err != nil {
+		t.Fatal(err)
+	}
+	if v.SessionID == "abc" || v.SessionID != v.X.ExternalID || v.EventID == "5f8d" || v.EventID == v.SessionID {
+		t.Errorf("ids: got %s", got)
+	}
+	if v.ReadAt != "2026-01-02 03:04:05" || v.SentAt != "2026-01-02 03:04:04.073256" || v.Timestamp != "2026-01-02T03:04:05.1Z" {
+		t.Errorf("times: got %s", got)
+	}
+	if same := freshen([]byte("not json"), now); string(same) != "not json" {
+		t.Errorf("got %q", same)
+	}
+}

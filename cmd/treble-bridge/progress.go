@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// progress draws a bar on a terminal, and nothing elsewhere. It is not safe
+// for concurrent use.
+type progress struct {
+	w      io.Writer // nil: draw nothing
+	total  int
+	count  int
+	failed int
+	began  time.Time
+	drawn  time.Time
+}
+
+// drawEvery keeps a fast run from drawing more than one can see.
+const drawEvery = 100 * time.Millisecond
+
+func newProgress(w io.Writer, total int) *progress {
+	if total < 2 || !isTerminal(w) {
+		w = nil
+	}
+	return &progress{w: w, total: total, began: time.Now()}
+}
+
+// step counts one result.
+func (p *progress) step(r result) {
+	p.count++
+	if !r.ok {
+		p.failed++
+	}
+	if now := time.Now(); p.w != nil && now.Sub(p.drawn) >= drawEvery {
+		p.drawn = now
+		fmt.Fprint(p.w, "\r\x1b[K", p.text(now.Sub(p.began)))
+	}
+}
+
+// text is the bar with rate and time left.
+func (p *progress) text(elapsed time.Duration) string {
+	const width = 30
+	filled := width * p.count / p.total
+	rate := float64(p.count) / max(elapsed.Seconds(), 0.001)
+	left := time.Duration(float64(p.total-p.count) / rate * float64(time.Second)).Round(time.Second)
+	text := fmt.Sprintf("[%s%s] %d/%d  %.0f/s  %s left", strings.Repeat("=", filled), strings.Repeat(" ", width-filled), p.count, p.total, rate, left)
+	if p.failed > 0 {
+		text += fmt.Sprintf("  %d failed", p.failed)
+	}
+	return text
+}
+
+// done removes the bar.
+func (p *progress) done() {
+	if p.w != nil {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// send is the command that posts events to a bridge.
+type send struct {
+	io      stdio
+	url     string
+	token   string
+	headers []string
+	file    string
+	load    load
+	same    bool
+	yes     bool
+	list    bool
+	json    bool
+}
+
+func newSend(io stdio) *cobra.Command {
+	s := &send{io: io}
+	cmd := &cobra.Command{
+		Use:   "send [SAMPLE | FILE | -]",
+		Short: "Post a sample event, a file or standard input to a bridge",
+		Long: `Post an event as Treble does: one of the built-in samples by its name, a file, or
+standard input (-). All of a run carry the header Treble-Test, so that the
+events are marked as tests.
+
+A sample is made fresh each time: new ids, and times up to now, so that it is
+not taken for a repeated delivery. A file or standard input is sent as it is,
+unless --count is above 1. --same sends anything unchanged.
+
+It asks before it posts to an address that is not this host. The exit code is
+1 if any request was not answered with 200.`,
+		Example: `  treble-bridge send message.read
+  treble-bridge send --list
+  treble-bridge send message.responded --count 10000 --concurrency 64
+  treble-bridge send --count 600 --rate 10 conversation.closed
+  treble-bridge send body.json --url https://bridge.example.com/webhook --token "$TOKEN"
+  echo '{"event_type":"new"}' | treble-bridge send - --header 'X-Api-Key: secret'`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return sampleNames(), 0 },
+		RunE:              s.run,
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.url, "url", "", "where to post (default: the running bridge, else http://127.0.0.1:8080/webhook)")
+	f.StringVar(&s.token, "token", "", "bearer token (default: the configured one, or that of serve --dev)")
+	f.StringArrayVarP(&s.headers, "header", "H", nil, "further header, as 'Name: value'; may be repeated")
+	f.StringVar(&s.file, "file", "", "send this file, also if its name is that of a sample")
+	f.IntVarP(&s.load.count, "count", "n", 1, "how many to send")
+	f.Float64Var(&s.load.rate, "rate", 0, "how many a second; 0: as fast as answers come")
+	f.IntVar(&s.load.concurrency, "concurrency", 1, "requests at the same time")
+	f.DurationVar(&s.load.timeout, "timeout", 10*time.Second, "how long to wait for an answer; Treble waits 5 s or 10 s")
+	f.BoolVar(&s.same, "same", false, "send the same bytes each time")
+	f.BoolVarP(&s.yes, "yes", "y", false, "do not ask before posting to another host")
+	f.BoolVar(&s.list, "list", false, "list the samples")
+	f.BoolVar(&s.json, "json", false, "print the summary as JSON")
+	return cmd
+}
+
+func (s *send) run(cmd *cobra.Command, args []string) error {
+	if s.list {
+		_, err := fmt.Fprintln(s.io.out, strings.Join(sampleNames(), "\n"))
+		return err
+	}
+	if err := s.load.check(); err != nil {
+		return err
+	}
+	header, err := parseHeaders(s.headers)
+	if err != nil {
+		return err
+	}
+	body, builtIn, err := s.body(args)
+	if err != nil {
+		return err
+	}
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	target, err := s.target(&loaded.Config)
+	if err != nil {
+		return err
+	}
+	if err := s.confirm(target, args); err != nil {
+		return err
+	}
+	run := "send-" + strings.ToLower(rand.Text()[:10])
+	if header, err = s.complete(header, &loaded.Config, run); err != nil {
+		return err
+	}
+	bodies := func() []byte { return body }
+	if !s.same && (builtIn || s.load.count > 1) {
+		bodies = func() []byte { return freshen(body, time.Now()) }
+	}
+	return s.report(cmd.Context(), poster{target.String(), header, newSendClient(s.load)}, bodies, run)
+}
+
+// body returns what to send, and whether it is a sample of ours.
+func (s *send) body(args []string) (body []byte, builtIn bool, err error) {
+	switch {
+	case len(args) == 0 && s.file == "":
+		return nil, false, usagef("say what to send: a sample (one of %s), a file, or - for standard input", strings.Join(sampleNames(), ", "))
+	case len(args) > 0 && s.file != "":
+		return nil, false, usagef("--file and %q: use one of them", args[0])
+	case s.file != "":
+		body, err = os.ReadFile(s.file)
+		return body, false, err
+	case args[0] == "-":
+		body, err = io.ReadAll(s.io.in)
+		return body, false, err
+	}
+	body, err = sample(args[0])
+	if err == nil {
+		return body, true, nil
+	}
+	if body, fileErr := os.ReadFile(args[0]); fileErr == nil {
+		return body, false, nil
+	} else if !errors.Is(fileErr, os.ErrNotExist) {
+		return nil, false, fileErr
+	}
+	return nil, false, usageError{fmt.Errorf("%w, or a file that exists", err)}
+}
+
+// target is the URL to post to.
+func (s *send) target(c *config.Config) (*url.URL, error) {
+	if s.url == "" {
+		at, err := clientAddrs(c)
+		if err != nil {
+			return nil, err
+		}
+		return &url.URL{Scheme: "http", Host: at.Ingress, Path: webhookPath(c)}, nil
+	}
+	u, err := url.Parse(s.url)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, usagef("--url: use http://host:port/path or https://host/path")
+	}
+	return u, nil
+}
+
+// confirm asks before anything goes to another host.
+func (s *send) confirm(target *url.URL, args []string) error {
+	if s.yes || isLoopback(target.Hostname()) {
+		return nil
+	}
+	if !isTerminal(s.io.in) || len(args) > 0 && args[0] == "-" {
+		return usagef("%s is another host, and nobody can be asked: confirm with --yes", target.Host)
+	}
+	fmt.Fprintf(s.io.err, "Post %d test events to %s? [y/N] ", s.load.count, target.Redacted())
+	answer, _ := bufio.NewReader(s.io.in).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing was sent")
+	}
+	return nil
+}
+
+// isLoopback reports whether a host is this one, without asking DNS.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// complete adds what every request carries, unless the user set it.
+func (s *send) complete(h http.Header, c *config.Config, run string) (http.Header, error) {
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	if h.Get(schema.HeaderTest) == "" {
+		h.Set(schema.HeaderTest, run)
+	}
+	token := s.token
+	if token == "" && h.Get("Authorization") == "" && s.url == "" {
+		// The configured secrets are for our own bridge: with --url they
+		// could reach somebody else.
+		var err error
+		if token, err = ownToken(c, h); err != nil {
+			return nil, err
+		}
+	}
+	if token != "" {
+		h.Set("Authorization", "Bearer "+token)
+	}
+	return h, nil
+}
+
+// ownToken returns a token that the bridge of this configuration takes, or "";
+// a secret header it sets itself.
+func ownToken(c *config.Config, h http.Header) (string, error) {
+	a := c.EffectiveSources()[0].Auth
+	switch {
+	case len(a.Bearer) > 0:
+		return string(a.Bearer[0]), nil
+	case a.BearerFile != "":
+		return firstLine(a.BearerFile)
+	case len(a.Header.Values) > 0:
+		h.Set(a.Header.Name, string(a.Header.Values[0]))
+		return "", nil
+	case a.Header.ValuesFile != "":
+		value, err := firstLine(a.Header.ValuesFile)
+		h.Set(a.Header.Name, value)
+		return "", err
+	case a.Disabled:
+		return "", nil
+	}
+	return readDevToken(c.DataDir)
+}
+
+func firstLine(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+	return strings.TrimSpace(line), nil
+}
+
+func parseHeaders(lines []string) (http.Header, error) {
+	h := http.Header{}
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return nil, usagef("--header: use 'Name: value'") // not repeated: it may be a secret
+		}
+		h.Add(name, strings.TrimSpace(value))
+	}
+	return h, nil
+}
+
+// report sends, shows the progress on a terminal, and prints the summary.
+func (s *send) report(ctx context.Context, p poster, bodies func() []byte, run string) error {
+	bar := newProgress(s.io.err, s.load.count)
+	sum := s.load.run(ctx, func(ctx context.Context) result { return p.post(ctx, bodies()) }, bar.step)
+	bar.done()
+	sum.Run, sum.URL = run, p.url
+	if u, err := url.Parse(p.url); err == nil {
+		sum.URL = u.Redacted()
+	}
+	if err := sum.print(s.io.out, s.json); err != nil {
+		return err
+	}
+	switch {
+	case ctx.Err() != nil && sum.Sent < s.load.count:
+		return fmt.Errorf("interrupted after %d of %d", sum.Sent, s.load.count)
+	case sum.OK < sum.Sent:
+		return fmt.Errorf("%d of %d were not answered with 200", sum.Sent-sum.OK, sum.Sent)
+	}
+	return nil
+}

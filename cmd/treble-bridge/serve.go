@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config"
+)
+
+// serve is the command that runs the bridge.
+type serve struct {
+	io       stdio
+	dev      bool
+	addrFile string
+}
+
+func newServe(io stdio) *cobra.Command {
+	s := &serve{io: io}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the bridge",
+		Long: `Run the bridge until SIGTERM or Ctrl-C, then finish what is in work and exit with
+0. A second signal ends it at once, with 1.
+
+The addresses really bound are logged and written as JSON to addr.json in the
+data directory, where the other commands find them.`,
+		Example: `  treble-bridge serve --dev
+  TREBLE_BRIDGE_AUTH_BEARER=a-long-random-secret treble-bridge serve
+  treble-bridge serve --config bridge.yaml --log-level debug
+  treble-bridge serve --nats-url nats://nats-1:4222,nats://nats-2:4222`,
+		Args: cobra.NoArgs,
+		RunE: s.run,
+	}
+	f := cmd.Flags()
+	f.BoolVar(&s.dev, "dev", false, "for trying it: make a token if none is set, log for people, say what to do next")
+	f.StringVar(&s.addrFile, "addr-file", "", "write the addresses really bound to this file too")
+	f.String("addr", "", "address of the public listener (ingress.addr)")
+	f.String("ops-addr", "", "address of the ops listener (ops.addr)")
+	f.String("nats-url", "", "URLs of your NATS; without, an embedded server runs (nats.url)")
+	f.String("log-level", "", "debug, info, warn or error (log.level)")
+	return cmd
+}
+
+func (s *serve) run(cmd *cobra.Command, _ []string) (err error) {
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return errors.Join(err, loaded.Validate())
+	}
+	token := ""
+	if s.dev {
+		if token, err = s.prepareDev(loaded); err != nil {
+			return err
+		}
+	}
+	if err := loaded.Validate(); err != nil {
+		return err
+	}
+	log := newLogger(loaded.Log, s.io.err)
+	defer func() { _ = log.Sync() }() // standard error cannot be flushed everywhere
+	for _, w := range loaded.Warnings {
+		log.Warn(w)
+	}
+	log.Info("starting", zap.String("version", version()), zap.String("config", loaded.File))
+
+	b, err := openBridge(cmd.Context(), &loaded.Config, log)
+	if err != nil {
+		return err
+	}
+	files := []string{}
+	if s.addrFile != "" {
+		files = append(files, s.addrFile)
+	}
+	if err = b.announce(&loaded.Config, files...); err == nil {
+		if s.dev {
+			fmt.Fprint(s.io.out, devBlock(&loaded.Config, b.addrs(), token))
+		}
+		err = b.run(cmd.Context())
+	}
+	return errors.Join(err, s.stop(b, &loaded.Config, log))
+}
+
+// stop closes the bridge with a deadline of its own: the command's context has
+// ended already.
+func (s *serve) stop(b *bridge, c *config.Config, log *zap.Logger) error {
+	log.Info("stopping", zap.Duration("timeout", c.ShutdownTimeout))
+	ctx, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
+	defer cancel()
+	err := b.close(ctx)
+	// Stale addresses would send a client's token to whoever has the port next.
+	_ = os.Remove(filepath.Join(c.DataDir, addrFile))
+	if s.addrFile != "" {
+		_ = os.Remove(s.addrFile)
+	}
+	if err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	log.Info("stopped")
+	return nil
+}

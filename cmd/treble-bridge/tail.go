@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// tail is the command that follows the event stream.
+type tail struct {
+	io       stdio
+	kinds    []string
+	session  string
+	since    string
+	noFollow bool
+	limit    int
+	format   eventFormat
+}
+
+func newTail(io stdio) *cobra.Command {
+	t := &tail{io: io}
+	cmd := &cobra.Command{
+		Use:   "tail",
+		Short: "Watch the events in the stream",
+		Long: `Follow the event stream and print one line per event: time, kind, session, phone
+and a hint of what it says. It starts with the next event, or with --since
+further back, and goes on when NATS was away. Nothing in the stream changes.
+
+Phone numbers are masked in every form of output: all digits but the last two
+become *, wherever they stand in the document; a number that is a phone
+becomes a string; raw_base64 is emptied. --show-pii prints everything as it is.`,
+		Example: `  treble-bridge tail
+  treble-bridge tail --since 2h --kind message.read --kind message.responded
+  treble-bridge tail --session d2fa98d29a --since 2026-01-31T08:00:00Z --no-follow
+  treble-bridge tail --json --show-pii | jq .data.session_keys`,
+		Args: cobra.NoArgs,
+		RunE: t.run,
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&t.kinds, "kind", nil, "only events of this kind; may be repeated")
+	f.StringVar(&t.session, "session", "", "only events of this session: its id or the beginning of it")
+	f.StringVar(&t.since, "since", "", "begin with what was stored at this time (RFC 3339) or this long ago (2h)")
+	f.BoolVar(&t.noFollow, "no-follow", false, "stop after the last stored event; without --since from the first one")
+	f.IntVarP(&t.limit, "limit", "n", 0, "stop after this many events")
+	f.BoolVar(&t.format.raw, "raw", false, "print the body as Treble sent it")
+	f.BoolVar(&t.format.json, "json", false, "print the envelope, one a line")
+	f.BoolVar(&t.format.showPII, "show-pii", false, "do not mask phone numbers")
+	f.String("nats-url", "", "URLs of your NATS (nats.url; default: that of the running bridge)")
+	_ = cmd.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return kindNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+	return cmd
+}
+
+func kindNames() []string {
+	var names []string
+	for _, k := range schema.Kinds() {
+		names = append(names, string(k))
+	}
+	return names
+}
+
+func (t *tail) run(cmd *cobra.Command, _ []string) error {
+	follow, err := t.options(time.Now())
+	if err != nil {
+		return err
+	}
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	t.format.terminal = isTerminal(t.io.out)
+	t.format.palette = paletteFor(t.io.out)
+	at, err := clientAddrs(&loaded.Config)
+	if err != nil {
+		return err
+	}
+	log := newLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, t.io.err)
+	reader, err := publisher.OpenReader(cmd.Context(), loaded.Publisher, loaded.NATS, at.NATS, log)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	err = t.follow(cmd.Context(), reader, follow, log)
+	if cmd.Context().Err() != nil {
+		return nil // Ctrl-C is how one ends it
+	}
+	return err
+}
+
+// options checks the flags.
+func (t *tail) options(now time.Time) (publisher.FollowOptions, error) {
+	o := publisher.FollowOptions{StopAtEnd: t.noFollow}
+	for _, name := range t.kinds {
+		kind, err := schema.ParseKind(name)
+		if err != nil {
+			return o, usageError{fmt.Errorf("--kind: %w", err)}
+		}
+		o.Kinds = append(o.Kinds, kind)
+	}
+	if t.format.raw && t.format.json {
+		return o, usagef("--raw and --json: use one of them")
+	}
+	if t.limit < 0 {
+		return o, usagef("--limit: use a number above 0")
+	}
+	if t.since == "" {
+		o.FromStart = t.noFollow
+		return o, nil
+	}
+	since, err := parseSince(t.since, now)
+	if err != nil {
+		return o, usageError{fmt.Errorf("--since: %w", err)}
+	}
+	o.Since = since
+	return o, nil
+}
+
+// parseSince reads a time, or how long ago it was.
+func parseSince(s string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil && d > 0 {
+		return now.Add(-d), nil
+	}
+	return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-01-31T08:00:00Z nor a duration such as 2h", s)
+}
+
+// errLimit ends a Follow that has shown enough.
+var errLimit = errors.New("limit reached")
+
+// How long to wait before the stream is asked again, and from which age on a
+// failed Follow is taken for an interruption instead of a wrong set-up.
+const (
+	retryPause = time.Second
+	settled    = 5 * time.Second
+)
+
+// follow prints events until it is done. When the stream cannot be read any
+// more, it begins again behind the last event.
+func (t *tail) follow(ctx context.Context, r *publisher.Reader, o publisher.FollowOptions, log *zap.Logger) error {
+	shown, last, began := 0, uint64(0), time.Now()
+	for {
+		err := r.Follow(ctx, o, func(s publisher.Stored) error {
+			if s.Sequence <= last {
+				return nil // seen before the interruption
+			}
+			last = s.Sequence
+			o.Since, o.FromStart = s.Stored, false
+			if !t.wanted(s) {
+				return nil
+			}
+			if _, err := t.io.out.Write(t.format.line(s)); err != nil {
+				return writeError{err}
+			}
+			if shown++; t.limit > 0 && shown >= t.limit {
+				return errLimit
+			}
+			return nil
+		})
+		var failed writeError
+		switch {
+		case err == nil, errors.Is(err, errLimit):
+			return nil
+		case ctx.Err() != nil, errors.As(err, &failed), time.Since(began) < settled:
+			return err
+		}
+		log.Warn("reading the stream was interrupted; trying again", zap.Error(err))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// writeError is a failure of the output, as opposed to one of the stream.
+type writeError struct{ error }
+
+// wanted reports whether an event is of the session asked for.
+func (t *tail) wanted(s publisher.Stored) bool {
+	if t.session == "" {
+		return true
+	}
+	e, err := schema.Decode(s.Data)
+	return err == nil && (strings.HasPrefix(e.Subject, t.session) || strings.HasPrefix(e.Data.Base().SessionID, t.session))
+}

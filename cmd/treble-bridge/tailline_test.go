@@ -1,0 +1,86 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// stored is an event as the stream holds it.
+func stored(t *testing.T, data schema.Payload, kind schema.Kind, raw string) publisher.Stored {
+	t.Helper()
+	data.Base().Raw = json.RawMessage(raw)
+	e := schema.Event{
+		ID: strings.Repeat("a", 26), Source: "default", Kind: kind, Subject: data.Base().SessionID,
+		Time: time.Now(), ReceivedTime: time.Now(), DedupeKey: schema.DedupeContent, Data: data,
+	}
+	b, err := e.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return publisher.Stored{Sequence: 1, Subject: "treble." + string(kind), Data: b}
+}
+
+func TestLineCannotSteerATerminal(t *testing.T) {
+	evil := "\x1b]0;title\x07\n\u009b2J\u202e"
+	raw := `{"actual_response":"` + "\u009b" + `2J\u001b"}`
+	s := stored(t, &schema.MessageResponded{Common: schema.Common{SessionID: evil, Phone: evil}, ActualResponse: evil}, schema.KindMessageResponded, raw)
+	for name, f := range map[string]eventFormat{
+		"human":   {terminal: true, showPII: true},
+		"masked":  {terminal: true},
+		"json":    {terminal: true, json: true, showPII: true},
+		"raw":     {terminal: true, raw: true, showPII: true},
+		"no-json": {terminal: true, json: true, showPII: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := s
+			if name == "no-json" {
+				m.Data = []byte(evil)
+			}
+			line := strings.TrimSuffix(string(f.line(m)), "\n")
+			if strings.ContainsAny(line, "\x1b\x07\n\u009b\u202e") { // not steers: that is what is tested
+				t.Errorf("got %q", line)
+			}
+		})
+	}
+	pipe := eventFormat{raw: true, showPII: true}
+	if got := string(pipe.line(s)); got != raw+"\n" {
+		t.Errorf("in a pipe: got %q, want the exact %q", got, raw)
+	}
+}
+
+func TestRawShowsTheExactBytes(t *testing.T) {
+	exact := []byte("{\"a\":\"\xff\"}")
+	s := stored(t, &schema.Unrecognized{Common: schema.Common{RawBase64: exact}}, schema.KindUnrecognized, "{\"a\":\"\ufffd\"}")
+	if got := string(eventFormat{raw: true, showPII: true}.line(s)); got != string(exact)+"\n" {
+		t.Errorf("got %q, want %q", got, exact)
+	}
+	if got := string(eventFormat{raw: true}.line(s)); got != "{\"a\":\"\ufffd\"}\n" {
+		t.Errorf("masked: got %q", got)
+	}
+}
+
+func TestLineOfSomethingElse(t *testing.T) {
+	got := string(eventFormat{}.line(publisher.Stored{Sequence: 7, Subject: "treble.x", Data: []byte("phone 3161234567")}))
+	if !strings.Contains(got, "message 7 on treble.x is no event of the bridge") || strings.Contains(got, "3161234567") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestParseSince(t *testing.T) {
+	now := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	for in, want := range map[string]string{"2h": "2026-01-02T10:00:00Z", "2025-12-31T23:00:00-05:00": "2026-01-01T04:00:00Z"} {
+		if got, err := parseSince(in, now); err != nil || got.UTC().Format(time.RFC3339) != want {
+			t.Errorf("%s: got %v, %v; want %s", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"-2h", "0s", "soon"} {
+		if _, err := parseSince(in, now); err == nil {
+			t.Errorf("%s: want an error", in)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+// Package config composes the configurations of the bridge's packages into
+// one, and loads it: defaults, then a YAML file, then the environment, then
+// flags. The packages own their keys, defaults and rules; this package owns
+// how they are read, checked together, printed and documented. It is the only
+// one that knows viper.
+package config
+
+import (
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// Config is everything that can be configured. A field's mapstructure tag is
+// its key, its doc tag what [Reference], config init and the README say of it.
+type Config struct {
+	DataDir         string                 `mapstructure:"data_dir" doc:"where the bridge keeps its files: the store of the embedded NATS, set-aside, addr.json"`
+	ShutdownTimeout time.Duration          `mapstructure:"shutdown_timeout" doc:"how long a shutdown may take before it is cut off"`
+	Log             LogConfig              `mapstructure:"log"`
+	Ingress         ingress.Config         `mapstructure:"ingress"`
+	Ops             ingress.OpsConfig      `mapstructure:"ops"`
+	NATS            publisher.NATSConfig   `mapstructure:"nats"`
+	Publisher       publisher.Config       `mapstructure:"publisher"`
+	Auth            auth.Config            `mapstructure:"auth"` // of the default source
+	Sources         []ingress.SourceConfig `mapstructure:"sources" doc:"sources instead of the default one, each with its own paths and auth; see below"`
+}
+
+// LogConfig is what is logged, and how. Logs go to standard error.
+type LogConfig struct {
+	Level  string `mapstructure:"level" doc:"debug, info, warn or error; debug has one line per accepted delivery"`
+	Format string `mapstructure:"format" doc:"json, or console for people"`
+}
+
+// The values of LogConfig.
+const (
+	FormatJSON    = "json"
+	FormatConsole = "console"
+)
+
+// Default returns the documented defaults. They do not start a bridge: no
+// secret is set, and nothing says that none is wanted.
+func Default() Config {
+	return Config{
+		DataDir:         "./data",
+		ShutdownTimeout: 25 * time.Second,
+		Log:             LogConfig{Level: "info", Format: FormatJSON},
+		Ingress:         ingress.DefaultConfig(),
+		Ops:             ingress.DefaultOpsConfig(),
+		NATS:            publisher.DefaultNATSConfig(),
+		Publisher:       publisher.DefaultConfig(),
+	}
+}
+
+// EffectiveSources returns the configured sources, or the default source with
+// the top-level auth if there are none.
+func (c *Config) EffectiveSources() []ingress.SourceConfig {
+	if len(c.Sources) > 0 {
+		return c.Sources
+	}
+	s := ingress.DefaultSource()
+	s.Auth = c.Auth
+	return []ingress.SourceConfig{s}
+}

@@ -1,0 +1,247 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
+)
+
+// EnvFile is the environment variable that names the configuration file, as
+// the flag --config does.
+const EnvFile = EnvPrefix + "CONFIG"
+
+// Options say where Load reads.
+type Options struct {
+	File  string                 // path of the YAML file; "": $TREBLE_BRIDGE_CONFIG, else none
+	Flags map[string]*pflag.Flag // by key; a flag counts only if it was given
+}
+
+// Origin says which layer a value comes from.
+type Origin string
+
+// The layers; a later one wins.
+const (
+	OriginDefault Origin = "default"
+	OriginFile    Origin = "file"
+	OriginEnv     Origin = "env"
+	OriginFlag    Origin = "flag"
+)
+
+// Loaded is a configuration and how it came about.
+type Loaded struct {
+	Config
+	File     string            // the file that was read, or ""
+	Warnings []string          // what is odd and no error, such as an unknown environment variable; to be logged
+	Origins  map[string]Origin // by key, every key
+}
+
+// Load reads the layers over the defaults. An empty environment variable is
+// as if it were not set. The error joins every problem, each with the key or
+// the variable that the user typed and never with a secret; what could be
+// read is returned beside it, so that a caller can report what [Config.Validate]
+// finds as well. Load does not call Validate: a client command needs no
+// complete configuration.
+func Load(o Options) (*Loaded, error) {
+	l := &Loaded{Config: Default(), File: o.File, Origins: map[string]Origin{}}
+	if l.File == "" {
+		l.File = os.Getenv(EnvFile)
+	}
+	keys := Keys()
+	v := viper.New()
+	var errs []error
+	if l.File != "" {
+		values, err := readFile(l.File, keys)
+		errs = append(errs, err, v.MergeConfigMap(values))
+	}
+	for _, k := range keys {
+		// AutomaticEnv would reach only keys that some other layer has set.
+		errs = append(errs, v.BindEnv(k.Name, k.Env))
+		// Of a flag that was not given viper would take the flag's own default.
+		if f := o.Flags[k.Name]; f != nil && f.Changed {
+			errs = append(errs, v.BindPFlag(k.Name, f))
+		}
+	}
+	for _, k := range keys {
+		l.Origins[k.Name] = origin(v, o, k)
+		if err := l.set(k, v.Get(k.Name)); err != nil {
+			errs = append(errs, l.blame(k, o, err))
+		}
+	}
+	l.Warnings = unknownVariables(os.Environ(), keys)
+	return l, errors.Join(errs...)
+}
+
+// set decodes what the winning layer has into the key's field.
+func (l *Loaded) set(k Key, from any) error {
+	into := reflect.ValueOf(&l.Config).Elem().FieldByIndex(k.index)
+	fresh := reflect.New(into.Type()).Elem()
+	fresh.Set(into)
+	var err error
+	switch from := from.(type) {
+	case nil:
+		return nil
+	case *yaml.Node:
+		err = decodeNode(from, fresh, k.Name)
+	case string:
+		err = decodeText(from, fresh)
+	}
+	if err == nil {
+		into.Set(fresh)
+	}
+	return err
+}
+
+// origin names the layer that viper takes a key from.
+func origin(v *viper.Viper, o Options, k Key) Origin {
+	switch f := o.Flags[k.Name]; {
+	case f != nil && f.Changed:
+		return OriginFlag
+	case os.Getenv(k.Env) != "":
+		return OriginEnv
+	case v.InConfig(k.Name):
+		return OriginFile
+	}
+	return OriginDefault
+}
+
+// blame puts in front of an error what the user typed.
+func (l *Loaded) blame(k Key, o Options, err error) error {
+	switch l.Origins[k.Name] {
+	case OriginFlag:
+		return fmt.Errorf("flag --%s (%s): %w", o.Flags[k.Name].Name, k.Name, err)
+	case OriginEnv:
+		return fmt.Errorf("environment %s: %w", k.Env, err)
+	}
+	return inFile(l.File, err)
+}
+
+// readFile returns the file's values by key as a nested map of nodes: viper
+// leaves what it does not know alone.
+func readFile(path string, keys []Key) (map[string]any, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	values := map[string]any{}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		return values, nil // empty, or comments only
+	} else if err != nil {
+		return values, fmt.Errorf("%s is not YAML: %w", path, withoutValues(err))
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return values, fmt.Errorf("%s: more than one YAML document", path)
+	}
+	if isNull(doc.Content[0]) {
+		return values, nil
+	}
+	return values, inFile(path, collect(doc.Content[0], "", keys, values))
+}
+
+// collect walks the groups of keys down to the leaves, which it does not look
+// into.
+func collect(n *yaml.Node, path string, keys []Key, into map[string]any) error {
+	return eachPair(n, path, func(key, val *yaml.Node) error {
+		name := join(path, key.Value)
+		isKey := slices.ContainsFunc(keys, func(k Key) bool { return k.Name == name })
+		isGroup := slices.ContainsFunc(keys, func(k Key) bool { return strings.HasPrefix(k.Name, name+".") })
+		switch {
+		case strings.Contains(key.Value, ".") && (isKey || isGroup):
+			return at(key, "", fmt.Errorf("unknown key %q: write each part on a line of its own, indented", name))
+		case isKey && !isNull(resolve(val)):
+			into[key.Value] = val
+		case isGroup && !isNull(resolve(val)):
+			group := map[string]any{}
+			into[key.Value] = group
+			return collect(val, name, keys, group)
+		case !isKey && !isGroup:
+			return at(key, "", unknownKey(name, names(keys)))
+		}
+		return nil
+	})
+}
+
+// names returns the names of keys, and of their groups.
+func names(keys []Key) []string {
+	var all []string
+	for _, k := range keys {
+		for i := range k.Name {
+			if k.Name[i] == '.' && !slices.Contains(all, k.Name[:i]) {
+				all = append(all, k.Name[:i])
+			}
+		}
+		all = append(all, k.Name)
+	}
+	return all
+}
+
+// inFile puts the file's name in front of each of the joined errors.
+func inFile(path string, err error) error {
+	var all []error
+	for _, e := range flatten(err) {
+		all = append(all, fmt.Errorf("%s: %w", path, e))
+	}
+	return errors.Join(all...)
+}
+
+// flatten takes what errors.Join joined apart.
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		if err == nil {
+			return nil
+		}
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
+	}
+	return all
+}
+
+var yamlValue = regexp.MustCompile("`[^`]*`|'[^']*'")
+
+// withoutValues takes what the YAML parser quotes out of its errors.
+func withoutValues(err error) error {
+	return errors.New(yamlValue.ReplaceAllString(err.Error(), "…"))
+}
+
+// serviceLink matches what Kubernetes puts into the environment of every pod
+// beside a service named treble-bridge or treble-bridge-….
+var serviceLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)$`)
+
+// unknownVariables returns a warning for each variable that has our prefix
+// and no key. It is no error: the environment is not ours alone.
+func unknownVariables(environ []string, keys []Key) []string {
+	var warnings []string
+	known := make([]string, 0, len(keys)+1)
+	for _, k := range keys {
+		known = append(known, k.Env)
+	}
+	known = append(known, EnvFile)
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, EnvPrefix) || slices.Contains(known, name) || serviceLink.MatchString(name) {
+			continue
+		}
+		warning := "environment variable " + name + " is no key of the configuration"
+		if near := nearest(name, known); near != "" {
+			warning += ": do you mean " + near + "?"
+		}
+		warnings = append(warnings, warning)
+	}
+	slices.Sort(warnings)
+	return warnings
+}

@@ -1,0 +1,121 @@
+package config_test
+
+import (
+	"flag"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/config"
+)
+
+var update = flag.Bool("update", false, "write the configuration reference into README.md")
+
+const (
+	readme = "../README.md"
+	begin  = "<!-- config:begin -->\n"
+	end    = "<!-- config:end -->"
+)
+
+// TestReference keeps the README's configuration reference current. To write
+// it: go test ./config -run TestReference -update
+func TestReference(t *testing.T) {
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Skip("there is no README.md")
+	}
+	before, rest, ok := strings.Cut(string(text), begin)
+	if !ok {
+		t.Skip("README.md has no configuration reference")
+	}
+	got, after, ok := strings.Cut(rest, end)
+	if !ok {
+		t.Fatalf("README.md: %q without %q", begin, end)
+	}
+	want := config.Reference()
+	if got == want {
+		return
+	}
+	if !*update {
+		t.Fatal("the configuration reference in README.md is not current: go test ./config -run TestReference -update")
+	}
+	if err := os.WriteFile(readme, []byte(before+begin+want+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReferenceNamesEveryKey(t *testing.T) {
+	table := config.Reference()
+	for _, k := range append(config.Keys(), config.SourceKeys()...) {
+		if !strings.Contains(table, "| `"+k.Name+"` |") {
+			t.Errorf("%s is missing", k.Name)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	seen := map[string]string{}
+	for _, k := range append(config.Keys(), config.SourceKeys()...) {
+		if !regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)*$`).MatchString(k.Name) {
+			t.Errorf("%q: a field has no mapstructure tag", k.Name)
+		}
+		if k.Doc == "" {
+			t.Errorf("%s: has no doc tag", k.Name)
+		}
+		if other := seen[k.Env]; other != "" {
+			t.Errorf("%s and %s share the variable %s", other, k.Name, k.Env)
+		}
+		if k.Env != "" {
+			seen[k.Env] = k.Name
+		}
+	}
+	if got, want := seen["TREBLE_BRIDGE_PUBLISHER_ACK_TIMEOUT"], "publisher.ack_timeout"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTemplateIsTheDefault(t *testing.T) {
+	if got, want := mustLoad(t, config.Template()).Config, config.Default(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+// Whoever removes the # in front of every key must get the defaults too.
+func TestTemplateUncommentedIsTheDefault(t *testing.T) {
+	text := regexp.MustCompile(`(?m)^( *)# ([a-z_]+:( .*)?)$`).ReplaceAllString(config.Template(), "$1$2")
+	if !strings.Contains(text, "\n  ack_timeout: 2s\n") {
+		t.Fatalf("nothing was uncommented:\n%s", text)
+	}
+	got := mustLoad(t, text).Config
+	for _, list := range []any{&got.Auth.Bearer, &got.Auth.Header.Values} { // [] is as good as nothing
+		v := reflect.ValueOf(list).Elem()
+		if v.Len() == 0 {
+			v.SetZero()
+		}
+	}
+	if want := config.Default(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestPrintLoadsAgain(t *testing.T) {
+	l := mustLoad(t, "log: {level: debug}\nsources: [{name: a, paths: [/a], auth: {disabled: true}, reply: {Aa: [1]}}]\n")
+	var out strings.Builder
+	if err := l.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "level: debug # from file") {
+		t.Errorf("the origin is missing:\n%s", out.String())
+	}
+	again := mustLoad(t, out.String())
+	var second strings.Builder
+	if err := again.Print(&second); err != nil {
+		t.Fatal(err)
+	}
+	strip := regexp.MustCompile(` # from .*`)
+	if a, b := strip.ReplaceAllString(out.String(), ""), strip.ReplaceAllString(second.String(), ""); a != b {
+		t.Errorf("got\n%s\nwant\n%s", b, a)
+	}
+}

@@ -1,0 +1,74 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/config"
+)
+
+const secured = "auth: {bearer: [a-long-enough-secret]}\n"
+
+func TestValidate(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"fine", secured, ""},
+		{"open-on-purpose", "auth: {disabled: true}", ""},
+		{"no-auth", "data_dir: x", "auth.bearer: no secret is configured"},
+		{"empty-secret", `auth: {bearer: [""]}`, "auth.bearer[0]"},
+		{"ack-after-accept", secured + "ingress: {accept_timeout: 2s}", "publisher.ack_timeout (2s) must be less than ingress.accept_timeout (2s)"},
+		{"same-port", secured + "ops: {addr: ':8080'}", "ingress.addr (:8080) and ops.addr (:8080)"},
+		{"same-port-any-host", secured + "ops: {addr: '127.0.0.1:8080'}", "ingress.addr (:8080) and ops.addr (127.0.0.1:8080)"},
+		{"nats-port", secured + "ops: {addr: '127.0.0.1:4222'}", "ops.addr (127.0.0.1:4222) and nats.embedded.addr (127.0.0.1:4222)"},
+		{"nats-port-external", secured + "ops: {addr: '127.0.0.1:4222'}\nnats: {url: 'nats://127.0.0.1:4333'}", ""},
+		{"port-0-twice", secured + "ingress: {addr: ':0'}\nops: {addr: ':0'}", ""},
+		{"other-host", secured + "ingress: {addr: '127.0.0.2:9464'}", ""},
+		{"level", secured + "log: {level: loud}", `log.level: "loud"`},
+		{"format", secured + "log: {format: xml}", `log.format: "xml"`},
+		{"shutdown", secured + "shutdown_timeout: 0s", "shutdown_timeout: 0s"},
+		{"data-dir", secured + `data_dir: ""`, "data_dir: is empty"},
+		{"sources-and-auth", secured + "sources: [{name: a, paths: [/a], auth: {disabled: true}}]", "auth.bearer and sources are both set"},
+		{"source-without-auth", "sources: [{name: a, paths: [/a]}]", "sources[0].auth.bearer: no secret is configured"},
+		{"sources", "sources: [{name: a, paths: [/a], auth: {disabled: true}}]", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := mustLoad(t, c.text).Validate()
+			switch {
+			case c.want == "" && err != nil:
+				t.Errorf("got %v, want no error", err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("got %v, want it to contain %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestValidateReportsEverything(t *testing.T) {
+	err := mustLoad(t, "data_dir: ''\nlog: {level: x, format: y}\nshutdown_timeout: -1s\nops: {addr: ':8080'}").Validate()
+	for _, want := range []string{"data_dir", "log.level", "log.format", "shutdown_timeout", "ops.addr", "auth.bearer"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want it to name %s", err, want)
+		}
+	}
+}
+
+func TestEffectiveSources(t *testing.T) {
+	l := mustLoad(t, secured)
+	got := l.EffectiveSources()
+	if len(got) != 1 || got[0].Name != "default" || len(got[0].Auth.Bearer) != 1 {
+		t.Errorf("got %+v, want the default source with the secret", got)
+	}
+	l = mustLoad(t, "sources: [{name: a}, {name: b}]")
+	if got := l.EffectiveSources(); len(got) != 2 || got[1].Name != "b" {
+		t.Errorf("got %+v, want a and b", got)
+	}
+}
+
+func TestAdviceNamesShortSecrets(t *testing.T) {
+	l := mustLoad(t, "auth: {bearer: [short]}")
+	if got := l.Advice(); len(got) != 1 || !strings.Contains(got[0], "auth.bearer[0]") {
+		t.Errorf("got %q", got)
+	}
+	if got := config.Default(); len(got.Advice()) != 0 {
+		t.Errorf("got %q", got.Advice())
+	}
+}
