@@ -6,8 +6,8 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/treble-bridge/treble-bridge/schema"
