@@ -86,12 +86,3 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
-
-func TestNewWarnsOfShortSecrets(t *testing.T) {
-	s := newSetup()
-	s.sources[0].Auth.Bearer = []value.Secret{"short"}
-	b := s.start(t)
-	if got := b.logs.String(); !strings.Contains(got, "sources[0].auth.bearer[0]") || strings.Contains(got, `"short"`) {
-		t.Errorf("got %s, want a warning by position", got)
-	}
-}

@@ -1,0 +1,54 @@
+package value_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+)
+
+func TestSecretNeverPrints(t *testing.T) {
+	const canary = "s3cr3t-canary"
+	s := value.Secret(canary)
+	b, err := json.Marshal(map[string]any{"a": s, "b": []value.Secret{s}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := fmt.Sprintf("%s %v %q %+v %#v %x %s", s, s, s, struct{ S value.Secret }{s}, s, s, b)
+	if strings.Contains(printed, canary) || strings.Contains(printed, fmt.Sprintf("%x", canary)) {
+		t.Errorf("printed %s", printed)
+	}
+	if got := value.Secret("").String(); got != "" {
+		t.Errorf("no secret: got %q, want nothing", got)
+	}
+	if string(s) != canary {
+		t.Error("the conversion does not give the secret")
+	}
+}
+
+func TestSize(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want value.Size
+	}{
+		{"0", 0}, {"1024", 1024}, {"10MiB", 10 * value.MiB}, {"10MB", 10 * value.MiB}, {" 512KiB ", 512 * value.KiB},
+		{"1GiB", value.GiB}, {"1536KiB", 1536 * value.KiB}, {"2TiB", 2 * value.TiB},
+	} {
+		var got value.Size
+		if err := got.UnmarshalText([]byte(tt.text)); err != nil || got != tt.want {
+			t.Errorf("%q: got %d and %v, want %d", tt.text, got, err, tt.want)
+		}
+		var again value.Size
+		if err := again.UnmarshalText([]byte(got.String())); err != nil || again != got {
+			t.Errorf("%q printed as %q: got %d and %v, want %d", tt.text, got, again, err, got)
+		}
+	}
+	for _, text := range []string{"", "ten", "10 bananas", "MiB", "99999999999999999999"} {
+		var s value.Size
+		if err := s.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q: got %d, want an error", text, s)
+		}
+	}
+}
