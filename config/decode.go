@@ -157,7 +157,7 @@ func eachPair(n *yaml.Node, path string, do func(key, val *yaml.Node) error) err
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, val := n.Content[i], n.Content[i+1]
 		if slices.Contains(seen, key.Value) {
-			errs = append(errs, at(key, join(path, key.Value), errors.New("stands here twice")))
+			errs = append(errs, at(key, join(path, shownKey(key.Value)), errors.New("stands here twice")))
 			continue
 		}
 		seen = append(seen, key.Value)

@@ -206,6 +206,7 @@ func TestLoadErrors(t *testing.T) {
 		{"dotted", "log.level: info", `unknown key "log.level": write each part on a line of its own`},
 		{"unknown-in-source", "sources: [{nam: x}]", `unknown key "sources[0].nam": do you mean "sources[0].name"?`},
 		{"far", "zzzzzzzz: 1", `unknown key "zzzzzzzz" (line 1)`},
+		{"no-blank", "auth: {bearer:hidden-secret}", `unknown key "auth.bearer:…": write a blank behind the colon (line 1)`},
 		{"twice", "data_dir: a\ndata_dir: b", "data_dir: stands here twice (line 2)"},
 		{"duration", "ingress: {accept_timeout: 5}", `"5" is not a duration: use a number with a unit`},
 		{"duration-days", "publisher: {max_age: 30d}", `publisher.max_age: "30d" is not a duration`},
@@ -298,6 +299,24 @@ func TestMissingFile(t *testing.T) {
 func TestDefaultsOfPackagesArrive(t *testing.T) {
 	if got, want := config.Default().Publisher, publisher.DefaultConfig(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestPrintHidesUserinfo(t *testing.T) {
+	for _, c := range []struct{ url, want string }{
+		{"nats://a:1,b:2", "nats://a:1,b:2"},
+		{"nats://hidden@a:1", "nats://<secret>@a:1"},
+		{"nats://me:hidden@a:1, hidden@b:2", "nats://<secret>@a:1, <secret>@b:2"},
+		{"tls://hidden/with+slash@a:1", "tls://<secret>@a:1"},
+		{"nats://me:hid@den@a:1", "nats://<secret>@a:1"},
+	} {
+		var out strings.Builder
+		if err := mustLoad(t, "nats: {url: '"+c.url+"'}").Print(&out); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "url: "+c.want+" #") {
+			t.Errorf("%s: got %s\nwant url: %s in it", c.url, out.String(), c.want)
+		}
 	}
 }
 

@@ -8,10 +8,22 @@ import (
 
 // unknownKey says that there is no such key, and which one may be meant.
 func unknownKey(key string, known []string) error {
+	if shown := shownKey(key); shown != key {
+		return fmt.Errorf("unknown key %q: write a blank behind the colon", shown)
+	}
 	if near := nearest(key, known); near != "" {
 		return fmt.Errorf("unknown key %q: do you mean %q?", key, near)
 	}
 	return fmt.Errorf("unknown key %q", key)
+}
+
+// shownKey returns the key as an error may repeat it: behind a colon that no
+// blank follows stands the value, which may be a secret.
+func shownKey(key string) string {
+	if name, _, ok := strings.Cut(key, ":"); ok {
+		return name + ":…"
+	}
+	return key
 }
 
 // nearest returns the known word that takes the fewest edits, if they are

@@ -104,7 +104,9 @@ func printable(v reflect.Value) any {
 	return formatValue(v)
 }
 
-var userinfo = regexp.MustCompile(`(^|,\s*|://)[^/@\s,]*@`)
+// userinfo reaches to the last @ of an entry: in a password that is not escaped
+// there may be a slash, or another @.
+var userinfo = regexp.MustCompile(`((?:^|,)\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?)[^,]*@`)
 
 // withoutUserinfo hides the user and password that a URL may hold.
 func withoutUserinfo(s string) string { return userinfo.ReplaceAllString(s, "$1<secret>@") }

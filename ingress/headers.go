@@ -15,6 +15,7 @@ import (
 var secretWords = []string{
 	"auth", "token", "secret", "key", "signature", "password", "passwd",
 	"credential", "cookie", "hmac", "jwt", "bearer", "session",
+	"uri", "url", "referer", // a proxy's copy of an address may hold a token
 }
 
 // keptHeaders returns a copy of the request's headers without what may be

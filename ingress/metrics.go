@@ -37,7 +37,7 @@ func newMetrics() *metrics {
 		}, []string{"source"}),
 		lastEvent: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "last_event_timestamp_seconds",
-			Help: "When the last accepted event of the source was received, test runs left out; 0: none since the start.",
+			Help: "When the last accepted event of the source was received, test runs left out; before the first one, when the bridge was started.",
 		}, []string{"source"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "requests_in_flight",

@@ -67,9 +67,13 @@ func deliveryFields(d schema.Delivery) []zap.Field {
 	if d.Rejection != nil {
 		var at []string
 		for _, v := range d.Rejection.Violations[:min(len(d.Rejection.Violations), mostLogged)] {
-			at = append(at, v.Field)
+			if v.Field != "" {
+				at = append(at, v.Field)
+			}
 		}
-		fields = append(fields, zap.Strings("fields", at))
+		if len(at) > 0 {
+			fields = append(fields, zap.Strings("fields", at))
+		}
 	}
 	return fields
 }

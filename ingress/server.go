@@ -65,7 +65,9 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 			return nil, err
 		}
 		s.serve(e, src)
-		m.lastEvent.WithLabelValues(src.name).Set(0)
+		// Silence is counted from the start, so that an alarm on it needs no
+		// exception for a bridge that has just been started.
+		m.lastEvent.WithLabelValues(src.name).Set(float64(time.Now().Unix()))
 	}
 	if err := m.register(reg); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -140,7 +141,7 @@ func (c *conn) up(nc *nats.Conn) {
 	c.metrics.connected.Set(1)
 	if !c.connected.Swap(true) {
 		c.log.Info("connected to nats",
-			zap.String("url", nc.ConnectedUrlRedacted()),
+			zap.String("url", withoutUserinfo(nc.ConnectedUrl())),
 			zap.String("server", nc.ConnectedServerName()),
 			zap.String("version", nc.ConnectedServerVersion()),
 			zap.Int64("max_payload", nc.MaxPayload()))
@@ -149,6 +150,17 @@ func (c *conn) up(nc *nats.Conn) {
 	case c.changed <- struct{}{}:
 	default:
 	}
+}
+
+// withoutUserinfo returns the URL without user, password and token. The
+// client's own redaction leaves a token, which stands where a user does.
+func withoutUserinfo(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	u.User = nil
+	return u.String()
 }
 
 func (c *conn) isConnected() bool { return c.connected.Load() }

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -23,7 +24,7 @@ func dialOptions(cfg NATSConfig, s secrets, e *embedded) ([]nats.Option, error) 
 		}
 		return opts, nil
 	}
-	return append(opts, externalOptions(cfg, s)...), checkFiles(cfg)
+	return append(opts, externalOptions(cfg, s)...), nil
 }
 
 // externalOptions are the credentials and the TLS for a NATS of your own.
@@ -59,6 +60,7 @@ func externalOptions(cfg NATSConfig, s secrets) []nats.Option {
 // checkFiles finds a missing file now. The client would find it at each
 // attempt to connect, and never say so.
 func checkFiles(cfg NATSConfig) error {
+	var errs []error
 	for _, f := range []struct{ key, path string }{
 		{"nats.credentials_file", cfg.CredentialsFile},
 		{"nats.nkey_file", cfg.NKeyFile},
@@ -71,11 +73,12 @@ func checkFiles(cfg NATSConfig) error {
 		}
 		file, err := os.Open(f.path)
 		if err != nil {
-			return fmt.Errorf("%s: %w", f.key, err)
+			errs = append(errs, fmt.Errorf("%s: %w", f.key, err))
+			continue
 		}
 		file.Close()
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // secrets are the secrets of a NATSConfig after the files are read.

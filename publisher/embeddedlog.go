@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"go.uber.org/zap"
@@ -19,8 +20,16 @@ type serverLog struct {
 // Noticef implements server.Logger, as do the others.
 func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 
-// Warnf logs at warn.
-func (l *serverLog) Warnf(format string, v ...any) { l.log.Warn(fmt.Sprintf(format, v...)) }
+// Warnf logs at warn, but for the warning about our own max_payload, which is
+// chosen and which the user cannot change for the better.
+func (l *serverLog) Warnf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	if strings.HasPrefix(text, "Maximum payloads over") {
+		l.log.Debug(text)
+		return
+	}
+	l.log.Warn(text)
+}
 
 // Errorf logs at error.
 func (l *serverLog) Errorf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }

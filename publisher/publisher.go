@@ -209,7 +209,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 func (p *Publisher) release(ctx context.Context) error {
 	var errs []error
 	if p.rejected != nil {
-		errs = append(errs, p.rejected.close(ctx))
+		p.rejected.close(ctx)
 	}
 	if p.streams != nil {
 		p.streams.close()

@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -82,16 +81,19 @@ func (q *quarantine) signal() {
 	}
 }
 
-// close takes no more, and returns when all is written or ctx ends. The rest
-// then goes to set-aside.
-func (q *quarantine) close(ctx context.Context) error {
+// close takes no more, and returns when all is written, or at once if NATS is
+// away, or when ctx ends. The rest then goes to set-aside.
+func (q *quarantine) close(ctx context.Context) {
 	if q.stop == nil {
-		return nil
+		return
 	}
 	q.mu.Lock()
 	q.closing = true
 	q.mu.Unlock()
 	q.signal()
+	if !q.conn.isConnected() {
+		q.stop() // nothing to wait for
+	}
 	cut := context.AfterFunc(ctx, q.stop)
 	defer cut()
 	q.done.Wait()
@@ -103,9 +105,8 @@ func (q *quarantine) close(ctx context.Context) error {
 		q.putAside(m, reasonOverflow)
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("write the quarantine: %w; %d refused bodies went to set-aside", context.Cause(ctx), len(left))
+		q.log.Warn("refused bodies went to set-aside, since NATS did not take them", zap.Int("bodies", len(left)))
 	}
-	return nil
 }
 
 // run stores the head of the queue until it is empty and closed, or ctx ends.

@@ -60,9 +60,6 @@ func OpenReader(ctx context.Context, c Config, n NATSConfig, addr string, log *z
 			opts = append(opts, nats.Token(string(secrets.embeddedToken)))
 		}
 	} else {
-		if err := checkFiles(n); err != nil {
-			return nil, err
-		}
 		opts = append(opts, externalOptions(n, secrets)...)
 	}
 	nc, err := connectOnce(ctx, url, opts)

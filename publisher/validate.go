@@ -68,9 +68,11 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Validate reports every problem, each under its key. It reads no files.
+// Validate reports every problem, each under its key. It reads the files that
+// are named, and changes nothing.
 func (c NATSConfig) Validate() error {
-	errs := []error{c.validateURL(), c.validateCredentials(), c.Embedded.validate(c.URL == "")}
+	_, secretErr := readSecrets(c)
+	errs := []error{c.validateURL(), c.validateCredentials(), c.Embedded.validate(c.URL == ""), secretErr, checkFiles(c)}
 	if c.MaxPayload <= 0 {
 		errs = append(errs, errors.New("nats.max_payload: must be more than 0, such as 1MiB"))
 	}
@@ -94,6 +96,11 @@ func (c NATSConfig) validateURL() error {
 		u, err := url.Parse(s)
 		if err != nil || u.Hostname() == "" {
 			errs = append(errs, fmt.Errorf("nats.url: entry %d is no URL; use nats://host:port", i+1))
+			continue
+		}
+		if strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+			// What was read as the host is the beginning of a secret.
+			errs = append(errs, fmt.Errorf("nats.url: entry %d has an @ behind the host; in user, password and token write %%2F for /, %%3F for ? and %%23 for #", i+1))
 			continue
 		}
 		switch u.Scheme {

@@ -37,6 +37,7 @@ func TestValidate(t *testing.T) {
 		{"urls", func(c *both) { c.URL = "nats://a:1, tls://b:2,c:3" }, nil},
 		{"bad-url", func(c *both) { c.URL = "nats://a:1,http://u:hunter2@b\x7f" }, []string{"nats.url: entry 2"}},
 		{"url-scheme", func(c *both) { c.URL = "http://a:1" }, []string{"nats.url", "http"}},
+		{"url-slash-in-password", func(c *both) { c.URL = "nats://hunter2/x@a:1" }, []string{"nats.url: entry 1", "%2F"}},
 		{"two-ways", func(c *both) { c.URL, c.NATSConfig.Token, c.User = "a:1", "t", "u" }, []string{"use one of"}},
 		{"password-alone", func(c *both) { c.URL, c.Password = "a:1", "hunter2" }, []string{"nats.user"}},
 		{"token-without-url", func(c *both) { c.NATSConfig.Token = "t" }, []string{"nats.token", "nats.embedded.token"}},

@@ -52,8 +52,8 @@ type Rejection struct {
 
 // Violation is one thing that is wrong.
 type Violation struct {
-	Field   string `json:"field"`   // path of the field, such as "session_id" or "[2].session_id"; "" for the body as a whole
-	Problem string `json:"problem"` // what is wrong with it, and what would be right
+	Field   string `json:"field,omitempty"` // path of the field, such as "session_id" or "[2].session_id"; "" for the body as a whole
+	Problem string `json:"problem"`         // what is wrong with it, and what would be right
 }
 
 // What an Accepter answers when it does not accept. The ingress maps them to

@@ -13,7 +13,7 @@ import (
 )
 
 // MaxEvents is how many events one array may hold.
-const MaxEvents = 10_000
+const MaxEvents = 1000
 
 // Parser turns the bodies of requests into deliveries. Its zero value is ready
 // for use, and it may be used by several goroutines at once.
@@ -124,7 +124,7 @@ func notJSON(text []byte) string {
 	}
 	var ignored json.RawMessage
 	var syntax *json.SyntaxError
-	if errors.As(json.Unmarshal(text, &ignored), &syntax) && syntax.Offset < int64(len(text)) {
+	if errors.As(json.Unmarshal(text, &ignored), &syntax) && syntax.Error() != "unexpected end of JSON input" {
 		return fmt.Sprintf("the body is not JSON: the mistake is at byte %d", syntax.Offset)
 	}
 	return "the body is not JSON: it ends too early"
@@ -160,20 +160,24 @@ func (p Parser) event(value []byte, position int, o Origin) (Event, []Violation)
 		}
 	}
 	payload, when := f.build(r)
+	if strings.ContainsFunc(common.SessionID, unicode.IsControl) {
+		r.warn("session_id", "has control characters, which the envelope's subject may not have: it is left out")
+	}
 	common.Raw, common.RawBase64 = text, exact
 	common.Test = o.TestRun != ""
 	common.Warnings = r.allWarnings()
 	*payload.Base() = common
 
+	subject := common.SessionID
+	if strings.ContainsFunc(subject, unicode.IsControl) {
+		subject = "" // CloudEvents forbids it
+	}
 	e := Event{
-		Source: o.Source, Kind: f.kind, ReceivedTime: o.Received, Time: o.Received,
+		Subject: subject, Source: o.Source, Kind: f.kind, ReceivedTime: o.Received, Time: o.Received,
 		TestRun: o.TestRun, Data: payload,
 	}
 	if when != nil {
 		e.Time = *when
-	}
-	if !strings.ContainsFunc(common.SessionID, unicode.IsControl) {
-		e.Subject = common.SessionID // CloudEvents forbids control characters
 	}
 	e.ID, e.DedupeKey = r.identity(e, position, value)
 	return e, nil
@@ -243,9 +247,9 @@ func (f *form) unidentified(r *reader, c *Common) []Violation {
 	}
 	var missing []Violation
 	for _, name := range names {
-		problem := fmt.Sprintf("missing, or not a string or integer; %s needs it", f.kind)
+		problem := fmt.Sprintf("missing, empty, or neither a string nor an integer; %s needs it", f.kind)
 		if len(names) > 1 {
-			problem = fmt.Sprintf("missing, or not a string or integer; %s needs one of %s", f.kind, strings.Join(names, ", "))
+			problem = fmt.Sprintf("missing, empty, or neither a string nor an integer; %s needs one of %s", f.kind, strings.Join(names, ", "))
 		}
 		missing = append(missing, Violation{Field: name, Problem: problem})
 	}

@@ -464,7 +464,7 @@ func TestHeader(t *testing.T) {
 // TestSubjectIsPrintable: CloudEvents forbids control characters in attributes.
 func TestSubjectIsPrintable(t *testing.T) {
 	e := one(t, `{"session_id":"a\nb","read_at":"x"}`, "/webhook")
-	if e.Subject != "" || e.Data.Base().SessionID != "a\nb" {
+	if e.Subject != "" || e.Data.Base().SessionID != "a\nb" || !warned(e, "session_id") {
 		t.Errorf("got subject %q and session %q", e.Subject, e.Data.Base().SessionID)
 	}
 }

@@ -102,15 +102,7 @@ func serve(t *testing.T, env ...string) *process {
 		"TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:0",
 		"TREBLE_BRIDGE_AUTH_BEARER=" + containers.Token,
 	}, env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = p.cmd.Wait() // the exit code is in ProcessState
-		close(p.ended)
-	}()
-	t.Cleanup(p.cleanup)
+	p.start()
 	p.await("the bridge is ready", func(ctx context.Context) error {
 		b, err := os.ReadFile(addrFile)
 		if err != nil {
@@ -122,6 +114,20 @@ func serve(t *testing.T, env ...string) *process {
 		return expectOK(ctx, "http://"+p.addrs.Ops+"/readyz")
 	})
 	return p
+}
+
+// start starts the command. The process ends with the test.
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	go func() {
+		_ = p.cmd.Wait() // the exit code is in ProcessState
+		close(p.ended)
+	}()
+	p.t.Cleanup(p.cleanup)
 }
 
 func (p *process) cleanup() {

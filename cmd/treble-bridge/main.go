@@ -31,12 +31,12 @@ func main() {
 	os.Exit(code)
 }
 
-// untilSignal returns a context that the first SIGINT or SIGTERM ends. The
-// second one ends the process at once: somebody does not want to wait.
+// untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP (the
+// terminal was closed) ends. The second one ends the process at once: somebody does not want to wait.
 func untilSignal() (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-signals
 		cancel()

@@ -163,7 +163,7 @@ func (s *send) confirm(target *url.URL, args []string) error {
 	if !isTerminal(s.io.in) || len(args) > 0 && args[0] == "-" {
 		return usagef("%s is another host, and nobody can be asked: confirm with --yes", target.Host)
 	}
-	fmt.Fprintf(s.io.err, "Post %d test events to %s? [y/N] ", s.load.count, target.Redacted())
+	fmt.Fprintf(s.io.err, "Post %d test events to %s? [y/N] ", s.load.count, withoutUserinfo(target))
 	answer, _ := bufio.NewReader(s.io.in).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return errors.New("nothing was sent")
@@ -250,7 +250,7 @@ func (s *send) report(ctx context.Context, p poster, bodies func() []byte, run s
 	bar.done()
 	sum.Run, sum.URL = run, p.url
 	if u, err := url.Parse(p.url); err == nil {
-		sum.URL = u.Redacted()
+		sum.URL = withoutUserinfo(u)
 	}
 	if err := sum.print(s.io.out, s.json); err != nil {
 		return err
@@ -262,4 +262,12 @@ func (s *send) report(ctx context.Context, p poster, bodies func() []byte, run s
 		return fmt.Errorf("%d of %d were not answered with 200", sum.Sent-sum.OK, sum.Sent)
 	}
 	return nil
+}
+
+// withoutUserinfo returns the URL as it may be shown: a token can stand where a
+// user does.
+func withoutUserinfo(u *url.URL) string {
+	shown := *u
+	shown.User = nil
+	return shown.String()
 }

@@ -139,7 +139,7 @@ func TestValidate(t *testing.T) {
 		{"file-missing", auth.Config{BearerFile: "/nowhere/at/all"}, "auth", []string{"auth.bearer_file: open /nowhere"}},
 		{"file-empty", auth.Config{BearerFile: file(t, " \n\n")}, "auth", []string{"auth.bearer_file: the file", "has no secret"}},
 		{"no-name", auth.Config{Header: auth.HeaderConfig{Values: []value.Secret{first}}}, "auth", []string{"auth.header.name: is missing"}},
-		{"bad-name", auth.Config{Header: auth.HeaderConfig{Name: "X Key", Values: []value.Secret{first}}}, "auth", []string{`auth.header.name: "X Key"`}},
+		{"bad-name", auth.Config{Header: auth.HeaderConfig{Name: "X Key", Values: []value.Secret{first}}}, "auth", []string{"auth.header.name: is not a header name"}},
 		{"name-only", auth.Config{Bearer: []value.Secret{first}, Header: auth.HeaderConfig{Name: "X-Key"}}, "auth", []string{"auth.header.name: is set, but"}},
 		{"authorization", auth.Config{Header: auth.HeaderConfig{Name: "authorization", Values: []value.Secret{first}}}, "auth", []string{"auth.header.name: is Authorization"}},
 		{"all-at-once", auth.Config{Bearer: []value.Secret{""}, Header: auth.HeaderConfig{Values: []value.Secret{hidden}}}, "auth",

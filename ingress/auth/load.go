@@ -61,7 +61,8 @@ func (l *loaded) headerName(h HeaderConfig, key string) {
 	case h.Name != "" && !given:
 		l.problem(key, "is set, but there is no value: set values or values_file beside it")
 	case h.Name != "" && !httpguts.ValidHeaderFieldName(h.Name):
-		l.problem(key, "%q is not a header name: use letters, digits and -, such as X-Api-Key", h.Name)
+		// Not repeated: it may be the whole line, "X-Api-Key: secret".
+		l.problem(key, "is not a header name: use letters, digits and -, such as X-Api-Key")
 	case textproto.CanonicalMIMEHeaderKey(h.Name) == "Authorization":
 		l.problem(key, "is Authorization: use bearer for it, or another header")
 	}
@@ -85,6 +86,10 @@ func (l *loaded) secrets(values []value.Secret, key, file, fileKey string) []str
 	for i, line := range strings.Split(string(content), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
 			found = true
+			if strings.HasPrefix(line, "# ") {
+				l.problem(fileKey, "line %d looks like a comment, and every line is taken for a secret: remove it", i+1)
+				continue
+			}
 			all = l.add(all, line, fmt.Sprintf("%s: line %d", fileKey, i+1))
 		}
 	}

@@ -1,0 +1,226 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// TestCanary walks the real binary at log level debug through its ways to
+// accept and to refuse, with canaries wherever a value comes from outside, and
+// looks for them in everything that comes out.
+func TestCanary(t *testing.T) {
+	for _, format := range []string{"json", "console"} {
+		t.Run(format, func(t *testing.T) {
+			a := newAviary(t, format)
+			a.walk(t)
+			a.walkWithoutNATS(t)
+			a.end(t)
+		})
+	}
+}
+
+// aviary is a bridge in front of a NATS that asks for a token.
+type aviary struct {
+	*process
+	env    []string
+	broker *broker
+	proxy  *proxy
+}
+
+// natsMaxPayload is less than an event of the largest body needs.
+const natsMaxPayload = maxBody / 2
+
+func newAviary(t *testing.T, format string) *aviary {
+	t.Helper()
+	a := &aviary{broker: startBroker(t, func(o *server.Options) {
+		o.Authorization = secret.nats.value
+		o.MaxPayload = natsMaxPayload
+	})}
+	a.proxy = startProxy(t, a.broker)
+	a.env = []string{
+		"TREBLE_BRIDGE_LOG_LEVEL=debug",
+		"TREBLE_BRIDGE_LOG_FORMAT=" + format,
+		"TREBLE_BRIDGE_AUTH_BEARER=" + secret.bearer.value,
+		"TREBLE_BRIDGE_AUTH_BEARER_FILE=" + secretFile(t, secret.fromFile.value),
+		"TREBLE_BRIDGE_AUTH_HEADER_NAME=X-Door",
+		"TREBLE_BRIDGE_AUTH_HEADER_VALUES=" + secret.header.value,
+		"TREBLE_BRIDGE_NATS_URL=nats://" + secret.nats.value + "@" + a.proxy.addr(),
+		"TREBLE_BRIDGE_PUBLISHER_ACK=stream",
+		"TREBLE_BRIDGE_PUBLISHER_ACK_TIMEOUT=2s",
+		"TREBLE_BRIDGE_SHUTDOWN_TIMEOUT=2s",
+		"TREBLE_BRIDGE_INGRESS_MAX_IN_FLIGHT=2",
+		fmt.Sprintf("TREBLE_BRIDGE_INGRESS_MAX_BODY=%d", maxBody),
+	}
+	a.process = serve(t, a.env...)
+	return a
+}
+
+func secretFile(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(content+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// walk makes every visit that needs no outage, and looks at what was stored.
+func (a *aviary) walk(t *testing.T) {
+	for _, name := range payloads(t) {
+		a.visit(t, visit{name: name, body: marked(t, name), status: 200})
+	}
+	for _, v := range visits() {
+		a.visit(t, v)
+	}
+	a.malformed(t)
+	a.brokenOff(t)
+	a.withoutPubAcks(t)
+	a.checkStreams(t)
+	a.checkCommands(t)
+	a.checkOps(t)
+}
+
+// withoutPubAcks holds them back: as many requests as may be in work end with
+// 504, and one more is too many.
+func (a *aviary) withoutPubAcks(t *testing.T) {
+	a.proxy.hold()
+	defer a.proxy.release()
+	type result struct {
+		reply reply
+		err   error
+	}
+	results := make(chan result, 2)
+	for i := range 2 {
+		go func() {
+			r, err := a.send(visit{body: aBody(fmt.Sprint("held back ", i))})
+			results <- result{r, err}
+		}()
+	}
+	a.await("two requests are in work", func(context.Context) error {
+		if n := a.metrics(t).sum("treble_bridge_requests_in_flight", ""); n != 2 {
+			return fmt.Errorf("got %d", n)
+		}
+		return nil
+	})
+	a.visit(t, visit{name: "too-many", body: aBody("too many"), status: 429})
+	for range 2 {
+		r := <-results
+		if r.err != nil || r.reply.status != http.StatusGatewayTimeout {
+			t.Errorf("without PubAcks: got %d %s, %v; want 504", r.reply.status, r.reply.body, r.err)
+		}
+		expectNone(t, "the reply 504", fmt.Sprint(r.reply), everyCanary()...)
+	}
+}
+
+// checkStreams: subjects name nobody, and messages hold what persons said but
+// nothing that lets somebody in.
+func (a *aviary) checkStreams(t *testing.T) {
+	kept := 0
+	for _, v := range visits() {
+		if v.status == 400 || v.status == 422 {
+			kept++
+		}
+	}
+	a.await("the quarantine is written", func(context.Context) error {
+		if n := len(read(t, a.broker.js, "TREBLE_QUARANTINE")); n != kept {
+			return fmt.Errorf("got %d messages, want %d", n, kept)
+		}
+		return nil
+	})
+	var everything strings.Builder
+	for _, name := range []string{"TREBLE", "TREBLE_QUARANTINE"} {
+		for _, m := range read(t, a.broker.js, name) {
+			expectNone(t, "a subject", m.Subject, everyCanary()...)
+			message := fmt.Sprintf("%s\n%v\n%s\n", m.Subject, m.Header, m.Data)
+			expectNone(t, fmt.Sprintf("message %d of %s", m.Sequence, name), message, secrets()...)
+			everything.WriteString(message)
+		}
+	}
+	for _, c := range []canary{personal.phone, personal.text, personal.variable, personal.key, personal.header, personal.path} {
+		if !c.in(everything.String()) {
+			t.Errorf("the %s is in no message, so the test proves little", c.name)
+		}
+	}
+}
+
+// checkOps looks at what the ops listener says, and the address file.
+func (a *aviary) checkOps(t *testing.T) {
+	for _, path := range []string{"/livez", "/readyz", "/metrics", "/elsewhere?" + secret.query.value} {
+		resp, err := http.Get("http://" + a.addrs.Ops + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		resp.Body.Close()
+		expectNone(t, path, fmt.Sprint(resp.Header)+"\n"+string(b), everyCanary()...)
+	}
+	for _, file := range []string{filepath.Join(a.dataDir, "addr.json"), a.cmd.Args[len(a.cmd.Args)-1]} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		expectNone(t, file, string(b), everyCanary()...)
+	}
+}
+
+// walkWithoutNATS stops NATS. The refused body stays in memory until the end.
+func (a *aviary) walkWithoutNATS(t *testing.T) {
+	a.broker.stop()
+	a.await("/readyz says 503", func(ctx context.Context) error {
+		return expectStatus(ctx, "http://"+a.addrs.Ops+"/readyz", http.StatusServiceUnavailable)
+	})
+	a.visit(t, visit{name: "nats-away", body: aBody("nats away"), status: 503})
+	a.visit(t, visit{name: "nats-away-refused", body: "{" + aBody("nats away"), status: 400})
+	a.checkOps(t)
+}
+
+// end stops the bridge and looks at all that it wrote.
+func (a *aviary) end(t *testing.T) {
+	a.signal(syscall.SIGTERM)
+	if code := a.exitCode(); code != 0 { // a refused body goes to set-aside, which is no failure
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	out := a.output.String()
+	for _, want := range []string{"accepted", "unauthorized", "too-many-requests", "body-incomplete", "event-too-large",
+		"outcome-unknown", "unavailable", "nats connection lost", "set aside", "went to set-aside"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output does not tell of %q, so the test did not come there", want)
+		}
+	}
+	expectNone(t, "the output", out, everyCanary()...)
+	if err := expectNoSecrets(t, a.dataDir); err != nil {
+		t.Error(err)
+	}
+}
+
+// expectNoSecrets looks into every file below a directory.
+func expectNoSecrets(t *testing.T, dir string) error {
+	t.Helper()
+	found := false
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		found = found || personal.text.in(string(b))
+		expectNone(t, path, path+"\n"+string(b), secrets()...)
+		return err
+	})
+	if err == nil && !found {
+		err = errors.New("no file below " + dir + " holds what was set aside, so the test proves little")
+	}
+	return err
+}

@@ -1,0 +1,191 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// inWork is how many requests are inside Accept when SIGTERM comes.
+const inWork = 60
+
+// TestShutdown holds the PubAcks back, sends SIGTERM while every request waits
+// for its own, and lets them go: every request is answered, and what was
+// answered 200 is in the stream, once, and nothing else is.
+func TestShutdown(t *testing.T) {
+	b := startBroker(t)
+	px := startProxy(t, b)
+	const timeout = 20 * time.Second
+	p := serve(t, append(patient(px), "TREBLE_BRIDGE_SHUTDOWN_TIMEOUT="+timeout.String())...)
+	px.hold()
+	sent := p.postAll(t, inWork)
+	p.awaitInWork(b)
+
+	signalled := time.Now()
+	p.signal(syscall.SIGTERM)
+	p.await("/readyz says 503", func(ctx context.Context) error {
+		return expectStatus(ctx, "http://"+p.addrs.Ops+"/readyz", http.StatusServiceUnavailable)
+	})
+	p.await("new connections are refused", func(ctx context.Context) error {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", p.addrs.Ingress)
+		if err != nil {
+			return nil
+		}
+		conn.Close()
+		return fmt.Errorf("%s takes connections", p.addrs.Ingress)
+	})
+	// All of that was seen while the requests were in work, or it proves little.
+	if n := p.metrics(t).sum("treble_bridge_requests_in_flight", ""); n != inWork {
+		t.Errorf("got %d requests in flight after SIGTERM, want %d", n, inWork)
+	}
+	px.release()
+
+	var accepted []string
+	for range inWork {
+		r := <-sent
+		if r.err != nil {
+			t.Errorf("%s: %v", r.session, r.err)
+			continue
+		}
+		checkAccepted(t, r.reply)
+		accepted = append(accepted, r.session)
+	}
+	if code := p.exitCode(); code != 0 {
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	if took := time.Since(signalled); took > timeout {
+		t.Errorf("the shutdown took %s, want at most %s", took, timeout)
+	}
+	slices.Sort(accepted)
+	if got := b.sessions(t); !slices.Equal(got, accepted) {
+		t.Errorf("the stream and the replies differ:\n%s", diff(got, accepted))
+	}
+}
+
+// TestShutdownCutOff never lets the PubAcks go: the shutdown ends at its
+// deadline, nobody is told that an event is safe, and the exit code tells.
+func TestShutdownCutOff(t *testing.T) {
+	b := startBroker(t)
+	px := startProxy(t, b)
+	p := serve(t, append(patient(px), "TREBLE_BRIDGE_SHUTDOWN_TIMEOUT=500ms")...)
+	px.hold()
+	sent := p.postAll(t, inWork)
+	p.awaitInWork(b)
+	p.signal(syscall.SIGTERM)
+	for range inWork {
+		if r := <-sent; r.err == nil && r.reply.status == http.StatusOK {
+			t.Errorf("%s: got 200, and no PubAck ever came", r.session)
+		}
+	}
+	if code := p.exitCode(); code != 1 {
+		t.Errorf("got exit code %d, want 1", code)
+	}
+}
+
+// patient is the environment of a bridge that waits for PubAcks behind a proxy
+// for longer than any phase of the test takes.
+func patient(px *proxy) []string {
+	return []string{
+		"TREBLE_BRIDGE_NATS_URL=nats://" + px.addr(),
+		"TREBLE_BRIDGE_PUBLISHER_ACK=stream",
+		"TREBLE_BRIDGE_PUBLISHER_ACK_TIMEOUT=30s",
+		"TREBLE_BRIDGE_INGRESS_ACCEPT_TIMEOUT=31s",
+	}
+}
+
+// sentEvent is what became of an event that was posted.
+type sentEvent struct {
+	session string
+	reply   reply
+	err     error
+}
+
+// postAll posts n events with sessions of their own at the same time, each on
+// a connection of its own, and returns where the results arrive.
+func (p *process) postAll(t *testing.T, n int) <-chan sentEvent {
+	t.Helper()
+	results := make(chan sentEvent, n)
+	for i := range n {
+		session := fmt.Sprintf("in-work-%02d", i)
+		body := messageRead(t, session)
+		go func() {
+			r, err := post("http://"+p.addrs.Ingress+"/webhook", body)
+			results <- sentEvent{session, r, err}
+		}()
+	}
+	return results
+}
+
+// awaitInWork waits until the bridge has all requests in work and the broker
+// all events. Then what each of them waits for is its PubAck.
+func (p *process) awaitInWork(b *broker) {
+	p.t.Helper()
+	p.await("every request waits for its PubAck", func(ctx context.Context) error {
+		stream, err := b.js.Stream(ctx, "TREBLE")
+		if err != nil {
+			return err
+		}
+		requests := p.metrics(p.t).sum("treble_bridge_requests_in_flight", "")
+		if events := stream.CachedInfo().State.Msgs; requests != inWork || events != inWork {
+			return fmt.Errorf("%d requests in work, %d events stored, want %d each", requests, events, inWork)
+		}
+		return nil
+	})
+}
+
+// sessions returns the session of each event in the stream, sorted.
+func (b *broker) sessions(t *testing.T) []string {
+	t.Helper()
+	var sessions []string
+	for _, m := range read(t, b.js, "TREBLE") {
+		var envelope struct{ Subject string }
+		if err := json.Unmarshal(m.Data, &envelope); err != nil {
+			t.Fatalf("message %d: %v", m.Sequence, err)
+		}
+		sessions = append(sessions, envelope.Subject)
+	}
+	slices.Sort(sessions)
+	return sessions
+}
+
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// exitCode waits for the end, without a signal of its own: a second one would
+// end the bridge at once.
+func (p *process) exitCode() int {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		p.t.Fatal("the bridge did not end within 30s")
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// expectStatus returns an error unless a GET is answered with the status.
+func expectStatus(ctx context.Context, url string, want int) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != want {
+		return fmt.Errorf("GET %s: got %s, want %d", url, resp.Status, want)
+	}
+	return nil
+}
