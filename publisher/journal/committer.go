@@ -1,0 +1,157 @@
+package journal
+
+import (
+	"runtime"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// batchBytes bounds a batch; one larger record is a batch of its own.
+const batchBytes = 4 << 20
+
+// committer is the state of the one goroutine that writes.
+type committer struct {
+	file    File  // of the active segment
+	end     int64 // all before it is on stable storage
+	head    int64 // length of the header
+	buf     []byte
+	nextGen uint64
+
+	down     error     // set: the active segment is not written to again
+	tried    time.Time // when the newest attempt at a new segment was made
+	wantRoll bool      // begin a new segment with the next batch
+	full     bool      // MaxBytes refused an entry since the newest segment was begun
+}
+
+// batch is what one flush covers.
+type batch struct {
+	requests []*request
+	marks    [][]byte
+}
+
+// run commits until the journal is closed. There is no delay to gather requests:
+// the flush that is under way does that.
+func (j *Journal) run() {
+	defer close(j.stopped)
+	for range j.wake {
+		j.mu.Lock()
+		closed := j.closed // read before the rounds: they then see all there ever is
+		j.mu.Unlock()
+		for j.round() {
+			// Those whose flush just ended are about to come again: let them, or batches
+			// of one and of all others would alternate.
+			runtime.Gosched()
+		}
+		if closed {
+			j.shut()
+			return
+		}
+	}
+}
+
+// round commits one batch and reclaims. It tells whether requests wait.
+func (j *Journal) round() bool {
+	j.mu.Lock()
+	queued := j.queue.Len() > 0
+	due := len(j.marks) > 0 && (j.closed || !time.Now().Before(j.markDue))
+	due = due || j.full && j.released >= j.last
+	j.mu.Unlock()
+	if queued || due {
+		if err := j.prepare(); err != nil {
+			j.refuse(err)
+		} else if err := j.commit(j.take()); err != nil {
+			j.setFault(err)
+		}
+	}
+	j.rescueNew()
+	j.reclaim()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.queue.Len() > 0
+}
+
+// commit writes b, flushes it and answers its requests.
+func (j *Journal) commit(b batch) error {
+	if len(b.requests)+len(b.marks) == 0 {
+		return nil
+	}
+	last := j.encode(b)
+	void, err := j.write()
+	if err == nil {
+		j.committed(b, last)
+		return nil
+	}
+	j.mu.Lock()
+	// Whatever became of them: a mark twice is harmless, a lost one is not.
+	j.marks = append(b.marks, j.marks...)
+	for _, m := range b.marks {
+		j.markSize += len(m)
+	}
+	if len(j.marks) > 0 {
+		j.later()
+	}
+	j.mu.Unlock()
+	class := ErrUnknown
+	if void {
+		class = ErrVoid
+	}
+	finish(b.requests, class, err)
+	return err
+}
+
+// encode fills buf with b and returns the last sequence in it. Marks come last,
+// so that a torn batch never keeps a mark without the entries before it.
+func (j *Journal) encode(b batch) Seq {
+	salt := j.active().salt
+	last := j.last // only this goroutine changes it
+	j.buf = j.buf[:0]
+	if cap(j.buf) > 2*batchBytes {
+		j.buf = nil // one huge record is no reason to keep its memory
+	}
+	for _, r := range b.requests {
+		last++
+		r.seq = last
+		j.buf = appendFrame(j.buf, salt, frame{kind: Entry, seq: last, flushed: j.end, payload: r.payload})
+	}
+	for _, m := range b.marks {
+		j.buf = appendFrame(j.buf, salt, frame{kind: Mark, seq: last, flushed: j.end, payload: m})
+	}
+	return last
+}
+
+func (j *Journal) committed(b batch, last Seq) {
+	j.end += int64(len(j.buf))
+	j.mu.Lock()
+	s := j.active()
+	s.size, s.bytes = j.end, j.end
+	j.last = last
+	j.stats.flushes++
+	j.stats.records += uint64(len(b.requests) + len(b.marks))
+	j.announce()
+	j.mu.Unlock()
+	j.setFault(nil)
+	for _, r := range b.requests {
+		close(r.done)
+	}
+}
+
+// announce tells readers to look again. The caller holds mu.
+func (j *Journal) announce() {
+	close(j.changed)
+	j.changed = make(chan struct{})
+}
+
+// setFault keeps why writing does not work, and logs when that begins and ends.
+func (j *Journal) setFault(err error) {
+	j.mu.Lock()
+	before := j.fault
+	j.fault = err
+	j.mu.Unlock()
+	switch {
+	case err != nil && before == nil:
+		j.o.Log.Error("journal cannot be written", zap.Error(err))
+	case err == nil && before != nil:
+		j.o.Log.Info("journal can be written again")
+	}
+}

@@ -1,0 +1,50 @@
+// Package journal keeps records on stable storage until they are released.
+//
+// Append returns when the record is flushed; one flush serves every request
+// that arrived during the flush before it. Readers deliver what is durable, in
+// order. A record is opaque: its owner decides what an entry and a mark mean.
+//
+// # Files
+//
+// A journal is a directory of segments, named
+// <first sequence>-<generation>-<salt>.seg, and damaged/, where damaged bytes are
+// copied to. A segment is a row of frames (see appendFrame). The first frame is
+// its header: it names the segment before it and says up to which length that one
+// is valid, and it holds the owner's checkpoint. What lies beyond that length is
+// void: a batch whose flush failed, and whose callers were told so. Every checksum
+// starts from the salt, so that bytes which somebody puts into a payload are
+// never taken for a frame when a reader looks for the next one behind damage.
+//
+// # The flush rule
+//
+// A batch is written only when the batch before it is flushed, and each frame
+// tells where its batch starts. So a bad frame with a good frame of a later batch
+// behind it was once on stable storage: damage, which is reported. A bad frame
+// with nothing later behind it is what a crash leaves of a batch that nobody was
+// told about: it is cut off without a word. One case looks the same: damage to the
+// very last batch before a crash. A clean Close ends the log with a seal, so that
+// this cannot be confused there.
+//
+// A failed flush is final for its segment: the kernel may have dropped the pages
+// and call the next flush a success. The journal leaves the segment, and the
+// header of the next one declares where it ended.
+//
+// # What the owner must do
+//
+// Segments are reclaimed whole, with the marks and the checkpoint in them. The
+// state of the owner, rebuilt from the checkpoint of the first remaining segment
+// and every record after it, is complete if the owner keeps four rules:
+//
+//   - It changes its state first and calls Mark afterwards. So a checkpoint covers
+//     every mark that precedes it in the log.
+//   - Applying a mark that the checkpoint already covers changes nothing: a mark
+//     may be queued while a checkpoint is taken, and follow it in the log.
+//   - What it counts per entry, it derives from sequence numbers: Record.Seq of a
+//     mark or checkpoint is the last entry before it. An entry may be on disk
+//     before the owner's Append has returned, and so precede a checkpoint that
+//     does not know it yet. It is not reclaimed before the owner releases it.
+//   - It calls Mark before it calls Release for the same entries: marks are flushed
+//     before a segment is removed. (On a full disk, where the removal is what makes
+//     room for the mark, the removal goes first.) Entries below Stats.First
+//     were released, whatever the marks say.
+package journal

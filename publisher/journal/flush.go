@@ -1,0 +1,89 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+)
+
+// write puts buf on stable storage. If it fails, void tells whether it is certain
+// that nothing of it will ever be read.
+func (j *Journal) write() (void bool, err error) {
+	if err = writeAt(j.file, j.buf, j.end); err == nil {
+		if err = j.file.Sync(); err == nil {
+			return false, nil
+		}
+		// Never flush this file again: the kernel may have dropped what it could not
+		// write, and report success.
+		return j.leave(err), fmt.Errorf("flush journal: %w", err)
+	}
+	cause := fmt.Errorf("write journal: %w", err)
+	if err = j.cut(); err != nil {
+		return j.leave(err), cause
+	}
+	return true, cause
+}
+
+// cut takes a batch that was not written whole off the active segment.
+func (j *Journal) cut() error {
+	if err := j.file.Truncate(j.end); err != nil {
+		return err
+	}
+	return j.file.Sync()
+}
+
+// leave gives the active segment up. It returns true when the next segment says,
+// on stable storage, where this one ends.
+func (j *Journal) leave(cause error) bool {
+	j.down = cause
+	if err := j.openSegment(); err != nil {
+		j.down = errors.Join(cause, err)
+		j.sweep()
+		return false
+	}
+	return true
+}
+
+// shut ends the log with a seal and lets readers go.
+func (j *Journal) shut() {
+	j.mu.Lock()
+	err := j.fault
+	if len(j.marks) == 0 && j.down == nil {
+		err = nil // the last failure left nothing undone
+	}
+	if j.timer != nil {
+		j.timer.Stop()
+	}
+	j.mu.Unlock()
+	if j.down == nil && err == nil {
+		seal := frame{kind: typeSeal, seq: j.last, flushed: j.end}
+		j.buf = appendFrame(j.buf[:0], j.active().salt, seal)
+		// Without it a reader can still tell everything but damage at the very end.
+		if err = writeAt(j.file, j.buf, j.end); err == nil {
+			err = j.file.Sync()
+		}
+	}
+	if cerr := j.file.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		err = fmt.Errorf("close journal: %w", err)
+	}
+	j.mu.Lock()
+	j.closeErr = err
+	j.announce()
+	j.mu.Unlock()
+}
+
+func writeAt(f File, b []byte, off int64) error {
+	n, err := f.WriteAt(b, off)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+func noSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}

@@ -1,0 +1,86 @@
+package journal
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// FS is what the journal needs of a file system; a nil Options.FS is the
+// operating system's. Errors wrap those of package os and syscall.
+type FS interface {
+	OpenFile(name string, flag int, perm os.FileMode) (File, error)
+	Remove(name string) error
+	// ReadDir returns the names in dir, in any order.
+	ReadDir(dir string) ([]string, error)
+	MkdirAll(dir string, perm os.FileMode) error
+	// SyncDir returns when creations and removals in dir are on stable storage.
+	SyncDir(dir string) error
+	// Free returns the bytes that this user can still write where dir is.
+	Free(dir string) (int64, error)
+}
+
+// File is an open file of an FS. Reads and writes may run at once.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	// Sync returns when what was written, and the size, are on stable storage.
+	Sync() error
+	Truncate(size int64) error
+	Size() (int64, error)
+}
+
+type osFS struct{}
+
+func (osFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
+	f, err := os.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (osFS) Remove(name string) error { return os.Remove(name) }
+
+func (osFS) MkdirAll(dir string, perm os.FileMode) error { return os.MkdirAll(dir, perm) }
+
+func (osFS) ReadDir(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+func (osFS) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+func (osFS) Free(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return int64(uint64(st.Bavail) * uint64(st.Bsize)), nil
+}
+
+type osFile struct{ *os.File }
+
+// Sync shadows os.File's: data, and what is needed to find it, but no times.
+func (f osFile) Sync() error { return datasync(f.File) }
+
+func (f osFile) Size() (int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}

@@ -1,0 +1,212 @@
+package journal
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// What an Append that was not kept returns; the cause is wrapped beside it.
+var (
+	// ErrFull: Options.MaxBytes or Options.Reserve is reached. Nothing was kept.
+	ErrFull = errors.New("journal full")
+	// ErrVoid: nothing was kept, and nothing will appear.
+	ErrVoid = errors.New("record not kept")
+	// ErrUnknown: the record may be kept, and may appear in readers or after a restart.
+	ErrUnknown = errors.New("record may be kept")
+	// ErrClosed: the journal was closed before. Nothing was kept.
+	ErrClosed = errors.New("journal closed")
+)
+
+// Options of a journal. The zero value of each field is usable.
+type Options struct {
+	FS FS // nil: the operating system's
+	// MaxBytes bounds all segments together; 0: no bound. Marks and checkpoints
+	// are written beyond it, for they are what lets a full journal shrink.
+	MaxBytes int64
+	// Reserve is free disk that entries do not touch.
+	Reserve int64
+	// SegmentBytes is the size after which a new segment is begun; default 64 MiB,
+	// and never more than a quarter of MaxBytes.
+	SegmentBytes int64
+	// Checkpoint returns the state of the owner, for the head of a new segment. It is
+	// called from one goroutine, and must not wait for an Append. See the package
+	// documentation for what it must cover.
+	Checkpoint func() []byte
+	Log        *zap.Logger // nil: none
+
+	markDelay  time.Duration // a mark waits so long for the flush of an entry
+	retryDelay time.Duration // least time between two attempts at a new segment
+}
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = osFS{}
+	}
+	if o.SegmentBytes <= 0 {
+		o.SegmentBytes = 64 << 20
+	}
+	if o.MaxBytes > 0 {
+		o.SegmentBytes = min(o.SegmentBytes, max(o.MaxBytes/4, 1))
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.markDelay == 0 {
+		o.markDelay = time.Second
+	}
+	if o.retryDelay == 0 {
+		o.retryDelay = 100 * time.Millisecond
+	}
+	return o
+}
+
+// Journal is an open journal. Its methods may be called at once. One process may
+// have a directory open: the owner holds a lock.
+type Journal struct {
+	dir string
+	o   Options
+	fs  FS
+
+	wake    chan struct{} // holds one: there is work for the committer
+	stopped chan struct{} // closed when the committer has ended
+
+	mu        sync.Mutex
+	queue     list.List     // of *request, not yet in a batch
+	marks     [][]byte      // not yet on stable storage
+	markSize  int           // bytes of marks
+	markDue   time.Time     // when they are flushed without an entry
+	timer     *time.Timer   // wakes the committer then
+	released  Seq           // entries up to here are not needed
+	segs      []*segment    // oldest first; the last one is active
+	last      Seq           // newest entry on stable storage
+	changed   chan struct{} // closed and replaced when readers have news
+	closed    bool
+	closeErr  error // valid once stopped is closed
+	damage    []*Damage
+	newDamage bool       // since the committer last moved some aside
+	garbage   []*segment // to be removed, in this order
+	stats     counters
+	fault     error // why the newest attempt to write did not work
+
+	unsure int64 // Open only: from here on the last segment may not be flushed
+
+	committer // no lock: only the committer's goroutine uses it
+}
+
+// Append keeps payload and returns its sequence number when it is on stable
+// storage. If ctx ends before its batch is begun, the error is an ErrVoid, later an
+// ErrUnknown; both wrap the cause. The payload must not be changed afterwards, not
+// even after an error: its batch may still be under way.
+func (j *Journal) Append(ctx context.Context, payload []byte) (Seq, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrVoid, err)
+	}
+	if len(payload) > maxPayload {
+		return 0, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrVoid, len(payload), maxPayload)
+	}
+	r := &request{payload: payload, done: make(chan struct{})}
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return 0, ErrClosed
+	}
+	r.place = j.queue.PushBack(r)
+	j.mu.Unlock()
+	j.rouse()
+	select {
+	case <-r.done:
+		return r.seq, r.err
+	case <-ctx.Done():
+		return j.abandon(r, ctx.Err())
+	}
+}
+
+// abandon takes r back, if it is still in the queue.
+func (j *Journal) abandon(r *request, cause error) (Seq, error) {
+	j.mu.Lock()
+	queued := r.place != nil
+	if queued {
+		j.queue.Remove(r.place)
+		r.place = nil
+	}
+	j.mu.Unlock()
+	if queued {
+		return 0, fmt.Errorf("%w: still queued: %w", ErrVoid, cause)
+	}
+	select {
+	case <-r.done:
+		return r.seq, r.err
+	default:
+		return 0, fmt.Errorf("%w: its flush is under way: %w", ErrUnknown, cause)
+	}
+}
+
+// maxMarkBytes bounds the marks that wait while nothing can be written.
+const maxMarkBytes = 16 << 20
+
+// Mark keeps payload with the next flush, at the latest after about a second or on
+// Close. It is lost in a crash before that. It is never on stable storage unless
+// all entries and marks before it are. Mark does not wait and keeps payload.
+func (j *Journal) Mark(payload []byte) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return
+	}
+	if j.markSize > maxMarkBytes && j.o.Checkpoint != nil {
+		// Nothing has been written for long. The state that they tell of is in the
+		// owner's next checkpoint.
+		j.marks, j.markSize, j.stats.overflow = nil, 0, true
+	}
+	if len(j.marks) == 0 {
+		j.later()
+	}
+	j.marks = append(j.marks, payload)
+	j.markSize += len(payload)
+}
+
+// later wakes the committer after the delay of marks. The caller holds mu.
+func (j *Journal) later() {
+	j.markDue = time.Now().Add(j.o.markDelay)
+	if j.timer != nil {
+		j.timer.Stop()
+	}
+	j.timer = time.AfterFunc(j.o.markDelay, j.rouse)
+}
+
+// Release says that entries up to upTo are not needed again. Segments that hold
+// nothing else are removed, oldest first; never the active one. Marks that wait
+// are flushed before. After a restart the owner releases again.
+func (j *Journal) Release(upTo Seq) {
+	j.mu.Lock()
+	j.released = max(j.released, min(upTo, j.last))
+	j.mu.Unlock()
+	j.rouse()
+}
+
+// Close commits what is queued, flushes the marks and ends the journal. Readers
+// get ErrClosed. It waits for a flush that hangs.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	j.closed = true
+	j.mu.Unlock()
+	j.rouse()
+	<-j.stopped
+	return j.closeErr
+}
+
+func (j *Journal) rouse() {
+	select {
+	case j.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+func (j *Journal) path(s *segment) string { return filepath.Join(j.dir, s.name()) }

@@ -1,0 +1,396 @@
+// Package journaltest provides a file system in memory for tests of the journal
+// and of its owner. It forgets what was not flushed, fails where it is told to, and
+// can be looked at as a crash at any moment would have left it.
+package journaltest
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// Kind says what an operation does.
+type Kind string
+
+// The kinds of operations. Note is no operation: see FS.Note.
+const (
+	Open     Kind = "open"
+	Create   Kind = "create"
+	Remove   Kind = "remove"
+	ReadDir  Kind = "readdir"
+	Mkdir    Kind = "mkdir"
+	SyncDir  Kind = "syncdir"
+	Free     Kind = "free"
+	Read     Kind = "read"
+	Write    Kind = "write"
+	Sync     Kind = "sync"
+	Truncate Kind = "truncate"
+	Size     Kind = "size"
+	Note     Kind = "note"
+)
+
+// Op is one operation, in the order in which they took effect.
+type Op struct {
+	N    int // from 0
+	Kind Kind
+	Name string
+	Off  int64  // of a write; the size of a truncate
+	Data []byte // what a write wrote
+	Err  error  // what the caller was told
+	Note any
+	file *node
+}
+
+// Fault is what a hook makes of an operation.
+type Fault struct {
+	Err error
+	// Short is how many bytes of a write take effect before Err.
+	Short int
+}
+
+// FS is the file system. The zero value is not usable: see New.
+type FS struct {
+	// Hook, if not nil, is asked before every operation; nil lets it pass. It must not
+	// call the FS. Set it before use, or with SetHook.
+	Hook func(Op) *Fault
+	// IgnoreSync makes Sync succeed without an effect, to show that a test notices.
+	IgnoreSync bool
+	// IgnoreSyncDir does the same for SyncDir.
+	IgnoreSyncDir bool
+	// Capacity bounds the bytes of all files; 0: none.
+	Capacity int64
+
+	mu    sync.Mutex
+	ops   []Op
+	names map[string]*node
+	base  map[string]start // on the disk from the start
+	gate  chan struct{}
+	held  chan struct{}
+}
+
+// node is the file behind a name, as the running system sees it.
+type node struct{ data []byte }
+
+// start is a file that was there from the start, and what it held.
+type start struct {
+	node *node
+	data []byte
+}
+
+// New returns an empty FS.
+func New() *FS { return From(nil) }
+
+// From returns an FS whose disk holds files.
+func From(files map[string][]byte) *FS {
+	m := &FS{names: map[string]*node{}, base: map[string]start{}}
+	for name, data := range files {
+		n := &node{data: append([]byte(nil), data...)}
+		m.names[name] = n
+		m.base[name] = start{node: n, data: append([]byte(nil), data...)}
+	}
+	return m
+}
+
+// SetHook replaces the hook while the FS is in use.
+func (m *FS) SetHook(hook func(Op) *Fault) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Hook = hook
+}
+
+// SetCapacity replaces the capacity while the FS is in use.
+func (m *FS) SetCapacity(n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Capacity = n
+}
+
+// Ops returns what was done so far.
+func (m *FS) Ops() []Op {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]Op(nil), m.ops...)
+}
+
+// Note puts a remark of the test among the operations, for example that a record
+// was acknowledged.
+func (m *FS) Note(note any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ops = append(m.ops, Op{N: len(m.ops), Kind: Note, Note: note})
+}
+
+// Files returns the files as the running system sees them.
+func (m *FS) Files() map[string][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	files := map[string][]byte{}
+	for name, n := range m.names {
+		files[name] = append([]byte(nil), n.data...)
+	}
+	return files
+}
+
+// HoldSync makes every Sync wait until release is called. held is closed as soon
+// as one waits.
+func (m *FS) HoldSync() (held <-chan struct{}, release func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	gate := make(chan struct{})
+	m.gate, m.held = gate, make(chan struct{})
+	return m.held, sync.OnceFunc(func() {
+		m.mu.Lock()
+		m.gate = nil
+		m.mu.Unlock()
+		close(gate)
+	})
+}
+
+// do records op and lets the hook fail it. The caller holds mu; effect runs if the
+// operation does not fail, with op.Data cut to what takes effect if it is a write.
+func (m *FS) do(op Op, effect func() error) error {
+	op.N = len(m.ops)
+	if m.Hook != nil {
+		if f := m.Hook(op); f != nil {
+			op.Err = f.Err
+			if op.Kind == Write {
+				op.Data = op.Data[:min(f.Short, len(op.Data))]
+				put(op.file, op.Off, op.Data)
+			}
+			m.ops = append(m.ops, op)
+			return op.Err
+		}
+	}
+	op.Err = effect()
+	if op.Err != nil && op.Kind == Write {
+		op.Data = nil
+	}
+	m.ops = append(m.ops, op)
+	return op.Err
+}
+
+func put(n *node, off int64, b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	if need := int(off) + len(b); need > len(n.data) {
+		n.data = append(n.data, make([]byte, need-len(n.data))...)
+	}
+	copy(n.data[off:], b)
+}
+
+func pathError(op Kind, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: string(op), Path: name, Err: err}
+}
+
+// OpenFile implements journal.FS.
+func (m *FS) OpenFile(name string, flag int, _ os.FileMode) (journal.File, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, kind := m.names[name], Open
+	if n == nil && flag&os.O_CREATE != 0 {
+		kind, n = Create, &node{}
+	}
+	err := m.do(Op{Kind: kind, Name: name, file: n}, func() error {
+		switch {
+		case n == nil:
+			return syscall.ENOENT
+		case kind == Open && flag&os.O_EXCL != 0:
+			return syscall.EEXIST
+		}
+		m.names[name] = n
+		return nil
+	})
+	if err != nil {
+		return nil, pathError(kind, name, err)
+	}
+	return &file{fs: m, name: name, node: n}, nil
+}
+
+// Remove implements journal.FS.
+func (m *FS) Remove(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return pathError(Remove, name, m.do(Op{Kind: Remove, Name: name, file: m.names[name]}, func() error {
+		if m.names[name] == nil {
+			return syscall.ENOENT
+		}
+		delete(m.names, name)
+		return nil
+	}))
+}
+
+// ReadDir implements journal.FS.
+func (m *FS) ReadDir(dir string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var names []string
+	err := m.do(Op{Kind: ReadDir, Name: dir}, func() error {
+		for name := range m.names {
+			if filepath.Dir(name) == filepath.Clean(dir) {
+				names = append(names, filepath.Base(name))
+			}
+		}
+		return nil
+	})
+	return names, pathError(ReadDir, dir, err)
+}
+
+// MkdirAll implements journal.FS. Directories survive every crash.
+func (m *FS) MkdirAll(dir string, _ os.FileMode) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return pathError(Mkdir, dir, m.do(Op{Kind: Mkdir, Name: dir}, func() error { return nil }))
+}
+
+// SyncDir implements journal.FS.
+func (m *FS) SyncDir(dir string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return pathError(SyncDir, dir, m.do(Op{Kind: SyncDir, Name: filepath.Clean(dir)}, func() error { return nil }))
+}
+
+// Free implements journal.FS.
+func (m *FS) Free(dir string) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	free := int64(1) << 40
+	err := m.do(Op{Kind: Free, Name: dir}, func() error {
+		if m.Capacity > 0 {
+			free = m.Capacity - m.used()
+		}
+		return nil
+	})
+	return free, pathError(Free, dir, err)
+}
+
+func (m *FS) used() int64 {
+	var n int64
+	for _, f := range m.names {
+		n += int64(len(f.data))
+	}
+	return n
+}
+
+type file struct {
+	fs   *FS
+	name string
+	node *node
+}
+
+func (f *file) ReadAt(b []byte, off int64) (int, error) {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	n := 0
+	err := f.fs.do(Op{Kind: Read, Name: f.name, Off: off}, func() error {
+		if off < int64(len(f.node.data)) {
+			n = copy(b, f.node.data[off:])
+		}
+		return nil
+	})
+	if err == nil && n < len(b) {
+		return n, io.EOF
+	}
+	return n, pathError(Read, f.name, err)
+}
+
+func (f *file) WriteAt(b []byte, off int64) (int, error) {
+	m := f.fs
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := len(m.ops)
+	err := m.do(Op{Kind: Write, Name: f.name, Off: off, Data: append([]byte(nil), b...), file: f.node}, func() error {
+		if grow := off + int64(len(b)) - int64(len(f.node.data)); m.Capacity > 0 && grow > 0 && m.used()+grow > m.Capacity {
+			return syscall.ENOSPC
+		}
+		put(f.node, off, b)
+		return nil
+	})
+	return len(m.ops[before].Data), pathError(Write, f.name, err)
+}
+
+// Sync waits at the gate before it takes effect.
+func (f *file) Sync() error {
+	m := f.fs
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if gate := m.gate; gate != nil {
+		select {
+		case <-m.held:
+		default:
+			close(m.held)
+		}
+		m.mu.Unlock()
+		<-gate
+		m.mu.Lock()
+	}
+	return pathError(Sync, f.name, m.do(Op{Kind: Sync, Name: f.name, file: f.node}, func() error { return nil }))
+}
+
+func (f *file) Truncate(size int64) error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	return pathError(Truncate, f.name, f.fs.do(Op{Kind: Truncate, Name: f.name, Off: size, file: f.node}, func() error {
+		resize(&f.node.data, size)
+		return nil
+	}))
+}
+
+func resize(b *[]byte, size int64) {
+	if size <= int64(len(*b)) {
+		*b = append([]byte(nil), (*b)[:size]...)
+		return
+	}
+	*b = append(*b, make([]byte, size-int64(len(*b)))...)
+}
+
+func (f *file) Size() (int64, error) {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	var n int64
+	err := f.fs.do(Op{Kind: Size, Name: f.name}, func() error {
+		n = int64(len(f.node.data))
+		return nil
+	})
+	return n, pathError(Size, f.name, err)
+}
+
+func (f *file) Close() error { return nil }
+
+var _ journal.FS = (*FS)(nil)
+
+// FailNth returns a hook that fails the n-th operation (from 0) of those that match,
+// and, if always, every one after it.
+func FailNth(n int, always bool, err error, match func(Op) bool) func(Op) *Fault {
+	seen := 0
+	return func(op Op) *Fault {
+		if !match(op) {
+			return nil
+		}
+		seen++
+		if seen-1 == n || always && seen > n {
+			return &Fault{Err: err, Short: len(op.Data) / 2}
+		}
+		return nil
+	}
+}
+
+// Is returns a match for FailNth: operations of these kinds on names that contain part.
+func Is(part string, kinds ...Kind) func(Op) bool {
+	return func(op Op) bool {
+		for _, k := range kinds {
+			if op.Kind == k && strings.Contains(op.Name, part) {
+				return true
+			}
+		}
+		return false
+	}
+}

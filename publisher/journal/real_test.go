@@ -1,0 +1,197 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// On the real file system: writers, readers, marks and releases at once, then again.
+func TestWritersAndReadersOnDisk(t *testing.T) {
+	const writers, each = 16, 60
+	where := t.TempDir()
+	j, err := journal.Open(where, journal.Options{SegmentBytes: 20_000, Checkpoint: func() []byte { return nil }}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want sync.Map
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			before := journal.Seq(0)
+			for i := range each {
+				p := fmt.Sprintf("%d-%d", w, i)
+				seq, err := j.Append(context.Background(), []byte(p+strings.Repeat(".", 100)))
+				if err != nil || seq <= before {
+					t.Errorf("Append: %d after %d, %v", seq, before, err)
+					return
+				}
+				before = seq
+				want.Store(seq, p)
+			}
+		})
+	}
+	var passed [3]atomic.Uint64
+	for k := range passed {
+		wg.Go(func() {
+			r := j.NewReader(1)
+			defer r.Close()
+			for s := journal.Seq(1); s <= writers*each; s++ {
+				rec, err := r.Next(context.Background())
+				if err != nil || rec.Seq != s {
+					t.Errorf("reader %d: %d, %v, want %d", k, rec.Seq, err, s)
+					return
+				}
+				passed[k].Store(uint64(s))
+				if k == 0 {
+					j.Mark([]byte(strconv.Itoa(int(s))))
+					// A reader that is behind must not lose what it has not read.
+					j.Release(journal.Seq(min(passed[0].Load(), passed[1].Load(), passed[2].Load())))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	j.Release(writers * each / 2)
+	first := j.Stats().First
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j, err = journal.Open(where, journal.Options{}, func(r journal.Record) error {
+		p, _, _ := strings.Cut(string(r.Payload), ".")
+		if w, ok := want.Load(r.Seq); r.Type == journal.Entry && (!ok || w != p) {
+			t.Errorf("entry %d is %q, want %q", r.Seq, p, w)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := j.Stats(); st.Last != writers*each || st.First < first || len(j.Damage()) > 0 {
+		t.Errorf("opened again: %+v, damage %v", st, j.Damage())
+	}
+	from := max(j.Stats().First, writers*each-5)
+	mustAppend(t, j, "one more, so that there is one")
+	r := j.NewReader(from)
+	if rec, err := r.Next(t.Context()); err != nil || rec.Seq != from {
+		t.Errorf("Next: %d, %v, want %d", rec.Seq, err, from)
+	}
+	r.Close()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Errorf("Close again: %v", err)
+	}
+}
+
+func TestCloseLetsReadersGo(t *testing.T) {
+	j, err := journal.Open(t.TempDir(), journal.Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error)
+	go func() {
+		r := j.NewReader(1)
+		defer r.Close()
+		_, err := r.Next(context.Background())
+		got <- err
+	}()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-got; !errors.Is(err, journal.ErrClosed) {
+		t.Errorf("got %v, want ErrClosed", err)
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, writers := range []int{1, 16, 64, 256} {
+		b.Run(strconv.Itoa(writers), func(b *testing.B) {
+			j, err := journal.Open(b.TempDir(), journal.Options{}, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer j.Close()
+			payload := make([]byte, 700)
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			b.ResetTimer()
+			for range writers {
+				wg.Go(func() {
+					for next.Add(1) <= int64(b.N) {
+						if _, err := j.Append(context.Background(), payload); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.StopTimer()
+			st := j.Stats()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "appends/s")
+			b.ReportMetric(float64(st.Records)/float64(st.Flushes), "records/flush")
+		})
+	}
+}
+
+// BenchmarkOpen opens a journal of a million entries of about 1 KB; JOURNAL_KEEP
+// names a directory that is kept between runs.
+func BenchmarkOpen(b *testing.B) {
+	const entries = 1_000_000
+	where := os.Getenv("JOURNAL_KEEP")
+	if where == "" {
+		where = b.TempDir()
+	}
+	j, err := journal.Open(where, journal.Options{}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for missing, w := entries-int(j.Stats().Last), 0; missing > 0 && w < 500; w++ {
+		wg.Go(func() {
+			for range missing / 500 {
+				if _, err := j.Append(context.Background(), make([]byte, 1000)); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := j.Close(); err != nil {
+		b.Fatal(err)
+	}
+	runtime.GC()
+	for b.Loop() {
+		start, n := time.Now(), 0
+		j, err := journal.Open(where, journal.Options{}, func(journal.Record) error { n++; return nil })
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Logf("%d records in %v; peak memory of the process: %s", n, time.Since(start).Round(time.Millisecond), peak())
+		if err := j.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func peak() string {
+	b, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return "unknown"
+}
