@@ -16,15 +16,16 @@ import (
 // Config is everything that can be configured. A field's mapstructure tag is
 // its key, its doc tag what [Reference], config init and the README say of it.
 type Config struct {
-	DataDir         string                 `mapstructure:"data_dir" doc:"where the bridge keeps its files: the store of the embedded NATS, set-aside, addr.json"`
-	ShutdownTimeout time.Duration          `mapstructure:"shutdown_timeout" doc:"how long a shutdown may take before it is cut off"`
-	Log             LogConfig              `mapstructure:"log"`
-	Ingress         ingress.Config         `mapstructure:"ingress"`
-	Ops             ingress.OpsConfig      `mapstructure:"ops"`
-	NATS            publisher.NATSConfig   `mapstructure:"nats"`
-	Publisher       publisher.Config       `mapstructure:"publisher"`
-	Auth            auth.Config            `mapstructure:"auth"` // of the default source
-	Sources         []ingress.SourceConfig `mapstructure:"sources" doc:"sources instead of the default one, each with its own paths and auth; see below"`
+	DataDir         string                  `mapstructure:"data_dir" doc:"where the bridge keeps its files: the journal, the store of the embedded NATS, set-aside, addr.json"`
+	ShutdownTimeout time.Duration           `mapstructure:"shutdown_timeout" doc:"how long a shutdown may take before it is cut off"`
+	Log             LogConfig               `mapstructure:"log"`
+	Ingress         ingress.Config          `mapstructure:"ingress"`
+	Ops             ingress.OpsConfig       `mapstructure:"ops"`
+	NATS            publisher.NATSConfig    `mapstructure:"nats"`
+	Publisher       publisher.Config        `mapstructure:"publisher"`
+	Journal         publisher.JournalConfig `mapstructure:"journal"`
+	Auth            auth.Config             `mapstructure:"auth"` // of the default source
+	Sources         []ingress.SourceConfig  `mapstructure:"sources" doc:"sources instead of the default one, each with its own paths and auth; see below"`
 }
 
 // LogConfig is what is logged, and how. Logs go to standard error.
@@ -50,6 +51,7 @@ func Default() Config {
 		Ops:             ingress.DefaultOpsConfig(),
 		NATS:            publisher.DefaultNATSConfig(),
 		Publisher:       publisher.DefaultConfig(),
+		Journal:         publisher.DefaultJournalConfig(),
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // Validate checks every package's part, and what only shows when the parts
-// are seen together. It reads nothing but the configuration. The error joins
+// are seen together. It reads the files with secrets, and changes nothing. The error joins
 // every problem and names the keys.
 func (c *Config) Validate() error {
 	errs := []error{
@@ -17,6 +17,7 @@ func (c *Config) Validate() error {
 		c.Ops.Validate(),
 		c.NATS.Validate(),
 		c.Publisher.Validate(),
+		c.Journal.Validate(),
 		c.validateOwn(),
 		c.validateSources(),
 		c.validateTimeouts(),

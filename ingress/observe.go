@@ -57,6 +57,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := s.recovered(next, c); err != nil {
 			if errors.Is(err, http.ErrAbortHandler) {
 				s.metrics.requests.WithLabelValues(x.source, kindLabel(x.delivery.Events), "no-answer").Inc()
+				s.log.Error("connection closed without an answer: nobody can tell whether the event is kept",
+					zap.String("source", x.source), zap.Int("events", len(x.delivery.Events)))
 				panic(http.ErrAbortHandler) // net/http closes the connection without an answer
 			}
 			c.Error(err)

@@ -3,7 +3,7 @@ package ingress_test
 import (
 	"context"
 	"encoding/json"
-	"net/http"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -114,7 +114,9 @@ func TestPanic(t *testing.T) {
 // connection closed without an answer.
 func TestNoAnswer(t *testing.T) {
 	s := newSetup()
-	s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error { panic(http.ErrAbortHandler) }}
+	s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error {
+		return fmt.Errorf("flush: %w", schema.ErrNoAnswer)
+	}}
 	b := s.start(t)
 	if a, err := try(newRequest(t, "POST", b.url+"/webhook", strings.NewReader(read))); err == nil {
 		t.Errorf("got %d, want no answer", a.status)

@@ -85,10 +85,14 @@ func internalError(cause error) *problem {
 	return &problem{name: "internal-error", status: http.StatusInternalServerError, title: "Internal error", cause: cause}
 }
 
-// ofAccept returns the problem that an error of Accept stands for.
-func ofAccept(err error) *problem {
+// ofAccept returns what an error of Accept stands for: a problem, or, where
+// every answer might be a lie, http.ErrAbortHandler, which closes the connection
+// without one.
+func ofAccept(err error) error {
 	var large *schema.TooLargeError
 	switch {
+	case errors.Is(err, schema.ErrNoAnswer):
+		return http.ErrAbortHandler
 	case errors.As(err, &large):
 		return &problem{name: "event-too-large", status: http.StatusRequestEntityTooLarge, title: "Event too large", cause: err,
 			detail: fmt.Sprintf("The event needs a message of %d bytes; the limit is %d bytes.", large.Size, large.Limit),

@@ -18,8 +18,9 @@ import (
 type Accepter interface {
 	// Accept returns nil if every event of the delivery is kept as the
 	// promise of the bridge says. Else none is, and the error says how sure
-	// that is: schema.ErrUnavailable, schema.ErrTooLarge (nothing was kept) or
-	// schema.ErrOutcomeUnknown. A delivery with a Rejection is queued for the
+	// that is: schema.ErrUnavailable, schema.ErrTooLarge (nothing was kept),
+	// schema.ErrOutcomeUnknown, or schema.ErrNoAnswer, after which the
+	// connection is closed without a reply. A delivery with a Rejection is queued for the
 	// quarantine, and Accept returns without waiting for it.
 	//
 	// The context ends after Config.AcceptTimeout and not when the client

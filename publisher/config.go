@@ -8,7 +8,7 @@ import (
 
 // Config says how events are acknowledged and where they are published.
 type Config struct {
-	Ack             string        `mapstructure:"ack" doc:"when a request is answered: stream (after the PubAck of JetStream)"`
+	Ack             string        `mapstructure:"ack" doc:"when a request is answered: journal (when the event is flushed to the local journal) or stream (after the PubAck of JetStream, without a disk)"`
 	AckTimeout      time.Duration `mapstructure:"ack_timeout" doc:"how long to wait for the PubAck"`
 	SubjectPrefix   string        `mapstructure:"subject_prefix" doc:"first part of every subject; tokens of a-z, 0-9, _ and -, joined by dots"`
 	Stream          string        `mapstructure:"stream" doc:"name of the event stream; the quarantine is <stream>_QUARANTINE"`
@@ -22,6 +22,7 @@ type Config struct {
 
 // The values of Config.Ack, Config.Streams and Config.Discard.
 const (
+	AckJournal    = "journal"
 	AckStream     = "stream"
 	StreamsCreate = "create"
 	StreamsApply  = "apply"
@@ -33,7 +34,7 @@ const (
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		Ack:             AckStream,
+		Ack:             AckJournal,
 		AckTimeout:      2 * time.Second,
 		SubjectPrefix:   "treble",
 		Stream:          "TREBLE",
@@ -43,6 +44,18 @@ func DefaultConfig() Config {
 		Replicas:        1,
 		DuplicateWindow: 10 * time.Minute,
 	}
+}
+
+// JournalConfig bounds the journal of accepted events in data_dir/journal.
+type JournalConfig struct {
+	MaxBytes value.Size    `mapstructure:"max_bytes" doc:"how large the journal may grow; then events are answered 503 until there is room"`
+	Reserve  value.Size    `mapstructure:"reserve" doc:"free disk that the journal leaves alone"`
+	Retain   time.Duration `mapstructure:"retain" doc:"how long published events are kept to heal what JetStream loses, counted while it is reachable"`
+}
+
+// DefaultJournalConfig returns the documented defaults.
+func DefaultJournalConfig() JournalConfig {
+	return JournalConfig{MaxBytes: 10 * value.GiB, Reserve: 128 * value.MiB, Retain: 10 * time.Minute}
 }
 
 // NATSConfig says which NATS to use: the embedded server, or yours.

@@ -24,12 +24,14 @@ type conn struct {
 	connected atomic.Bool
 	payload   atomic.Int64  // max_payload of the server, before the first contact the configured one
 	changed   chan struct{} // holds one token after each connect
+	link      link
 	closed    chan struct{} // closed when the client has ended
 	closing   atomic.Bool
 }
 
 type connOptions struct {
 	nats     NATSConfig
+	payload  int64 // max_payload until the server tells its own
 	secrets  secrets
 	embedded *embedded // nil: connect to nats.URL
 	log      *zap.Logger
@@ -57,7 +59,7 @@ func dial(o connOptions) (*conn, error) {
 		changed: make(chan struct{}, 1),
 		closed:  make(chan struct{}),
 	}
-	c.payload.Store(int64(o.nats.MaxPayload))
+	c.payload.Store(o.payload)
 	opts, err := dialOptions(o.nats, o.secrets, o.embedded)
 	if err != nil {
 		return nil, err
@@ -107,6 +109,7 @@ func (c *conn) handlers() []nats.Option {
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.connected.Store(false)
+			c.link.down()
 			c.metrics.connected.Set(0)
 			if !c.closing.Load() {
 				c.log.Warn("nats connection lost", zap.Error(err))
@@ -114,6 +117,7 @@ func (c *conn) handlers() []nats.Option {
 		}),
 		nats.ClosedHandler(func(nc *nats.Conn) {
 			c.connected.Store(false)
+			c.link.down()
 			c.metrics.connected.Set(0)
 			if !c.closing.Load() {
 				c.log.Error("nats connection ended for good", zap.Error(nc.LastError()))
@@ -139,6 +143,7 @@ func (c *conn) up(nc *nats.Conn) {
 		c.payload.Store(max)
 	}
 	c.metrics.connected.Set(1)
+	c.link.up(nc.ConnectedServerId())
 	if !c.connected.Swap(true) {
 		c.log.Info("connected to nats",
 			zap.String("url", withoutUserinfo(nc.ConnectedUrl())),

@@ -21,6 +21,7 @@ type embeddedOptions struct {
 	token      value.Secret
 	storeDir   string
 	maxPayload int32
+	syncAlways bool // flush each event before its PubAck, which is then the promise
 	log        *zap.Logger
 }
 
@@ -63,7 +64,7 @@ func startEmbedded(o embeddedOptions) (*embedded, error) {
 		JetStream:              true,
 		StoreDir:               o.storeDir,
 		JetStreamMaxStore:      embeddedMaxStore,
-		SyncAlways:             true, // the PubAck is our promise: it must not come before the flush
+		SyncAlways:             o.syncAlways,
 		NoSigs:                 true, // signals are the daemon's
 		DisableJetStreamBanner: true,
 	})

@@ -100,13 +100,24 @@ func options(t *testing.T, url string) Options {
 	o := Options{
 		Config:  DefaultConfig(),
 		NATS:    DefaultNATSConfig(),
+		Journal: DefaultJournalConfig(),
 		DataDir: t.TempDir(),
 		MaxBody: 1 * value.MiB,
 		Log:     zap.NewNop(),
 		Metrics: prometheus.NewRegistry(),
 	}
+	o.Config.Ack = AckStream
 	o.NATS.URL = url
 	o.NATS.Embedded.Addr = "127.0.0.1:0"
+	return o
+}
+
+// withJournal returns options for a bridge that accepts into its journal.
+func withJournal(t *testing.T, url string) Options {
+	t.Helper()
+	o := options(t, url)
+	o.Config.Ack = AckJournal
+	o.recheck = 100 * time.Millisecond
 	return o
 }
 

@@ -17,6 +17,7 @@ type metrics struct {
 	ackTime                  prometheus.Histogram
 	quarantined              *prometheus.CounterVec // outcome
 	quarantinePending        prometheus.Gauge
+	healed                   prometheus.Counter
 	setAside, setAsideFailed prometheus.Counter
 	connected                prometheus.Gauge
 	reconnects               prometheus.Counter
@@ -54,6 +55,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Refused bodies by what became of them: stored, set_aside, failed.",
 		}, []string{"outcome"}),
 		quarantinePending: gauge("quarantine_pending", "Refused bodies that wait to be stored."),
+		healed:            counter("healed_total", "Events published again after JetStream had lost them."),
 		setAside:          counter("set_aside_total", "Messages written to set-aside."),
 		setAsideFailed:    counter("set_aside_failed_total", "Messages that could not be written to set-aside."),
 		connected:         gauge("nats_connected", "1 while connected to NATS."),
@@ -75,7 +77,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.stored, m.duplicates, m.failures, m.ackTime, m.quarantined, m.quarantinePending,
-		m.setAside, m.setAsideFailed, m.connected, m.reconnects, m.findings,
+		m.healed, m.setAside, m.setAsideFailed, m.connected, m.reconnects, m.findings,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
@@ -101,13 +103,29 @@ func (m *metrics) published(out []outcome, took time.Duration) {
 	}
 }
 
+// settled counts what became of an entry of the journal.
+func (m *metrics) settled(s settlement, healed bool) {
+	if healed {
+		m.healed.Add(float64(len(s.Seqs)))
+		return
+	}
+	stored := -s.Duplicate
+	for _, seq := range s.Seqs {
+		if seq > 0 {
+			stored++
+		}
+	}
+	m.stored.Add(float64(max(stored, 0)))
+	m.duplicates.Add(float64(s.Duplicate))
+}
+
 // failed counts a delivery that was not accepted; nil is one that was.
 func (m *metrics) failed(err error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, schema.ErrUnavailable):
 		m.failures.WithLabelValues("unavailable").Inc()
-	case errors.Is(err, schema.ErrOutcomeUnknown):
+	case errors.Is(err, schema.ErrOutcomeUnknown), errors.Is(err, schema.ErrNoAnswer):
 		m.failures.WithLabelValues("outcome_unknown").Inc()
 	case errors.Is(err, schema.ErrTooLarge):
 		m.failures.WithLabelValues("too_large").Inc()

@@ -4,8 +4,9 @@
 //
 // The way of one delivery: Accept encodes its events into messages that fit
 // the server (fit), then hands them to a keeper, which returns when they are
-// durable. Today the one keeper publishes and waits for the PubAcks (stream
-// ack); a journal will be another.
+// durable. One keeper flushes them to a journal on disk, from which the pump
+// publishes them in order (journalAck); the other publishes them at once and
+// waits for the PubAcks (streamAck).
 package publisher
 
 import (
@@ -21,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -29,12 +31,15 @@ import (
 type Options struct {
 	Config  Config
 	NATS    NATSConfig
-	DataDir string                // set-aside, lock, and the store of the embedded server
+	Journal JournalConfig
+	DataDir string                // journal, set-aside, lock, and the store of the embedded server
 	MaxBody value.Size            // largest body the ingress takes; max_payload of the embedded server follows from it
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none; one Publisher per registerer
 
-	recheck time.Duration // time between two looks at the streams; 0: 30 s
+	recheck   time.Duration                       // time between two looks at the streams, and for a loss; 0: 30 s
+	journalFS journal.FS                          // nil: the operating system's
+	async     func(asyncPublisher) asyncPublisher // for tests: stands in front of the client
 }
 
 // Publisher takes deliveries. Its methods may be called at the same time.
@@ -49,6 +54,8 @@ type Publisher struct {
 	conn     *conn
 	sender   *sender
 	keeper   keeper
+	books    *books      // nil if there is no journal
+	journal  *journalAck // nil until publishing from it began
 	streams  *streamKeeper
 	setAside *setAside
 	rejected *quarantine
@@ -70,7 +77,7 @@ type keeper interface {
 // own that is away is no error: the publisher connects when it comes, and
 // until then every Accept fails with schema.ErrUnavailable.
 func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
-	if err := errors.Join(o.Config.Validate(), o.NATS.Validate()); err != nil {
+	if err := errors.Join(o.Config.Validate(), o.NATS.Validate(), o.Journal.Validate()); err != nil {
 		return nil, err
 	}
 	secrets, err := readSecrets(o.NATS)
@@ -94,12 +101,16 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	if err := p.openDataDir(o); err != nil {
 		return nil, err
 	}
+	if p.books, err = p.openJournal(o); err != nil {
+		return nil, err
+	}
 	if o.NATS.URL == "" {
 		p.embedded, err = startEmbedded(embeddedOptions{
 			addr:       o.NATS.Embedded.Addr,
 			token:      secrets.embeddedToken,
 			storeDir:   filepath.Join(o.DataDir, "nats"),
 			maxPayload: embeddedMaxPayload(o.MaxBody),
+			syncAlways: p.cfg.Ack == AckStream,
 			log:        log.Named("nats-server"),
 		})
 		if err != nil {
@@ -108,6 +119,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	}
 	p.conn, err = dial(connOptions{
 		nats:     o.NATS,
+		payload:  p.books.maxPayload(o.NATS.MaxPayload),
 		secrets:  secrets,
 		embedded: p.embedded,
 		log:      log,
@@ -119,6 +131,9 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	p.sender = newSender(p.conn, p.cfg.Stream)
 	p.streams = newStreamKeeper(p.conn, p.wanted(o), p.cfg.Streams, o.recheck, p.setAside.recount, log, p.metrics)
 	p.keeper = &streamAck{sender: p.sender, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
+	if err := p.startJournal(o); err != nil {
+		return nil, err
+	}
 	p.rejected = newQuarantine(p.conn, p.cfg.quarantineStream(), p.cfg.AckTimeout, p.setAside, log, p.metrics)
 
 	p.streams.start()
@@ -138,7 +153,7 @@ func (p *Publisher) openDataDir(o Options) error {
 	lock, err := lockDir(o.DataDir)
 	var busy *lockedError
 	switch {
-	case errors.As(err, &busy), err != nil && o.NATS.URL == "":
+	case errors.As(err, &busy), err != nil && (o.NATS.URL == "" || p.cfg.Ack == AckJournal):
 		return fmt.Errorf("data_dir: %w", err)
 	case err != nil:
 		p.log.Warn("data_dir cannot be written: an event that is too large for NATS will not be kept", zap.Error(err))
@@ -179,8 +194,9 @@ func (p *Publisher) NATSAddr() string {
 	return p.embedded.addr()
 }
 
-// Close refuses further deliveries, waits until those in flight are settled
-// and the quarantine is written, closes the connection and stops the embedded
+// Close refuses further deliveries, waits until those in flight are settled,
+// what is pending in the journal is published (unless NATS is away) and the
+// quarantine is written, closes the connection and stops the embedded
 // server. When ctx ends it stops waiting: what the quarantine still held goes
 // to set-aside, and the error says what was cut short. Call it once.
 func (p *Publisher) Close(ctx context.Context) error {
@@ -199,6 +215,11 @@ func (p *Publisher) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		errs = append(errs, fmt.Errorf("wait for publishes in flight: %w", ctx.Err()))
 	}
+	if p.journal != nil && p.conn.isConnected() {
+		if err := p.journal.pump.drain(ctx); err != nil {
+			p.log.Warn("not everything is published yet; the rest goes out at the next start", zap.Error(err))
+		}
+	}
 	errs = append(errs, p.release(ctx))
 	// Closing the connection ended whatever was in flight.
 	<-settled
@@ -214,11 +235,20 @@ func (p *Publisher) release(ctx context.Context) error {
 	if p.streams != nil {
 		p.streams.close()
 	}
+	if p.journal != nil {
+		p.journal.cancel()
+	}
 	if p.conn != nil {
-		p.conn.close(ctx)
+		p.conn.close(ctx) // which ends a write that hangs
 	}
 	if p.sender != nil {
 		p.sender.wait()
+	}
+	if p.journal != nil {
+		p.journal.wait()
+	}
+	if p.books != nil {
+		errs = append(errs, p.books.journal.Close())
 	}
 	if p.embedded != nil {
 		p.embedded.stop()

@@ -29,6 +29,7 @@ const (
 	fateUnknown     fate = iota // sent, or perhaps sent; it may be stored now or later
 	fateStored                  // JetStream acknowledged it
 	fateRefused                 // JetStream did not store it; it may the next time
+	fateOutOfOrder              // JetStream did not store it, since the stream does not end as it expects
 	fateRefusedSize             // JetStream did not store it and never will: too large
 	fateRefusedEver             // JetStream did not store it and never will
 	fateNotSent                 // not one byte of it left; it cannot be stored
@@ -36,7 +37,7 @@ const (
 
 // String names the fate, for tests and logs.
 func (f fate) String() string {
-	return [...]string{"unknown", "stored", "refused", "refused-size", "refused-ever", "not-sent"}[f]
+	return [...]string{"unknown", "stored", "refused", "out-of-order", "refused-size", "refused-ever", "not-sent"}[f]
 }
 
 // sender publishes messages to one stream and says what became of each.
@@ -165,6 +166,8 @@ func classifyAPI(err *jetstream.APIError) fate {
 		server.JSInsufficientResourcesErr,
 		server.JSNoLimitsErr:
 		return fateRefused
+	case server.JSStreamWrongLastMsgIDErrF, server.JSStreamWrongLastSequenceErrF:
+		return fateOutOfOrder
 	case server.JSStreamSealedErr:
 		return fateRefusedEver
 	case server.JSStreamMessageExceedsMaximumErr, server.JSStreamHeaderExceedsMaximumErr:

@@ -20,6 +20,7 @@ const (
 	reasonTooLarge     = "too-large"            // for NATS
 	reasonWithTooLarge = "with-too-large"       // refused with another event of its delivery
 	reasonQuarantine   = "quarantine-too-large" // a refused body that the quarantine cannot hold
+	reasonRefused      = "refused"              // an accepted event that NATS will never take
 	reasonOverflow     = "quarantine-overflow"  // a refused body that could not wait any longer for NATS
 )
 

@@ -23,22 +23,34 @@ func (p *Publisher) Status() Status {
 	if closing {
 		unready("shutting down")
 	}
+	degraded := func(format string, args ...any) {
+		s.Degraded = true
+		s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...))
+	}
+	// Without a journal, what keeps events out of the stream keeps them out
+	// altogether; with one, they wait.
+	blocked := unready
+	if p.cfg.Ack == AckJournal {
+		blocked = degraded
+	}
 	findings, looked, problem := p.streams.state()
 	switch {
 	case !p.conn.isConnected():
-		unready("not connected to NATS")
+		blocked("not connected to NATS")
 	case problem != nil:
-		unready("%v", problem)
+		blocked("%v", problem)
 	case !looked:
-		unready("the streams have not been looked at yet")
+		blocked("the streams have not been looked at yet")
 	}
 	for _, f := range findings {
 		if f.Severity == Unusable && f.Stream == p.cfg.Stream {
-			s.Ready = false
+			blocked("%s", f)
 		} else {
-			s.Degraded = true
+			degraded("%s", f)
 		}
-		s.Reasons = append(s.Reasons, f.String())
+	}
+	if p.journal != nil {
+		p.journal.status(p.cfg.Ack == AckJournal, unready, degraded)
 	}
 	if reason := p.setAside.reason(); reason != "" {
 		s.Degraded = true

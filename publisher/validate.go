@@ -10,13 +10,30 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// ackJournal is the acknowledgement of a later version; see Config.Validate.
-const ackJournal = "journal"
-
 var streamName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
+
+// minJournal is room for a few of the largest events, with the segment that is
+// being written and the one before it.
+const minJournal = 16 * value.MiB
+
+// Validate reports every problem, each under its key.
+func (c JournalConfig) Validate() error {
+	var errs []error
+	if c.MaxBytes < minJournal {
+		errs = append(errs, fmt.Errorf("journal.max_bytes: is %s; use at least %s, such as 10GiB", c.MaxBytes, minJournal))
+	}
+	if c.Reserve < 0 {
+		errs = append(errs, errors.New("journal.reserve: must not be negative; 0 reserves nothing"))
+	}
+	if c.Retain < 0 {
+		errs = append(errs, errors.New("journal.retain: must not be negative, such as 10m"))
+	}
+	return errors.Join(errs...)
+}
 
 // Validate reports every problem, each under its key. It reads no files.
 func (c Config) Validate() error {
@@ -25,11 +42,9 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("publisher."+key+": "+format, args...))
 	}
 	switch c.Ack {
-	case AckStream:
-	case ackJournal:
-		bad("ack", "journal comes in a later version; use stream, the only value today")
+	case AckJournal, AckStream:
 	default:
-		bad("ack", "%q is unknown; use stream", c.Ack)
+		bad("ack", "%q is unknown; use journal or stream", c.Ack)
 	}
 	if c.AckTimeout <= 0 {
 		bad("ack_timeout", "must be more than 0, such as 2s")

@@ -19,7 +19,7 @@ func TestValidate(t *testing.T) {
 		want   []string // parts of the error; none: valid
 	}{
 		{"defaults", func(*both) {}, nil},
-		{"ack-journal", func(c *both) { c.Ack = "journal" }, []string{"publisher.ack", "later version", "stream"}},
+		{"ack-unknown", func(c *both) { c.Ack = "disk" }, []string{"publisher.ack", "journal", "stream"}},
 		{"all-at-once", func(c *both) {
 			c.Ack, c.Stream, c.SubjectPrefix, c.Streams, c.Discard, c.Replicas = "x", "a.b", "A", "y", "z", 2
 		},
@@ -92,5 +92,17 @@ func TestReadSecrets(t *testing.T) {
 	c.Embedded.TokenFile = "/nonexistent"
 	if _, err := readSecrets(c); err == nil {
 		t.Error("missing file: no error")
+	}
+}
+
+func TestValidateJournal(t *testing.T) {
+	if err := DefaultJournalConfig().Validate(); err != nil {
+		t.Errorf("defaults: %v", err)
+	}
+	err := JournalConfig{MaxBytes: 1024, Reserve: -1, Retain: -1}.Validate()
+	for _, key := range []string{"journal.max_bytes", "journal.reserve", "journal.retain"} {
+		if err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("got %v, want it to name %s", err, key)
+		}
 	}
 }

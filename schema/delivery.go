@@ -65,6 +65,10 @@ var (
 	// ErrOutcomeUnknown: the event was sent and nobody said whether it was
 	// stored. It may appear or not. (504)
 	ErrOutcomeUnknown = errors.New("outcome unknown")
+	// ErrNoAnswer: the event may have been kept, and then it will appear; it
+	// is not even certain that it was not. There is no true answer. (the
+	// connection is closed without one)
+	ErrNoAnswer = errors.New("no answer")
 	// ErrTooLarge: the event exceeds what the NATS server takes in one
 	// message; trying again is no use. It is always a *TooLargeError. (413)
 	ErrTooLarge = errors.New("too large")

@@ -25,7 +25,13 @@ const maxBody = 256 << 10
 // TestEndToEnd starts the real binary, posts what Treble sends and what it
 // never should, and looks at everything that comes out of it.
 func TestEndToEnd(t *testing.T) {
-	p := serve(t, fmt.Sprintf("TREBLE_BRIDGE_INGRESS_MAX_BODY=%d", maxBody))
+	for _, ack := range []string{"journal", "stream"} {
+		t.Run(ack, func(t *testing.T) { endToEnd(t, ack) })
+	}
+}
+
+func endToEnd(t *testing.T, ack string) {
+	p := serve(t, fmt.Sprintf("TREBLE_BRIDGE_INGRESS_MAX_BODY=%d", maxBody), "TREBLE_BRIDGE_PUBLISHER_ACK="+ack)
 	js := p.jetStream(t)
 	var sent tally
 	stored := 0
@@ -35,6 +41,7 @@ func TestEndToEnd(t *testing.T) {
 			r := p.post(t, request{body: payload(t, name)})
 			sent.add(r.status)
 			checkAccepted(t, r)
+			p.published(t)
 			msgs := read(t, js, "TREBLE")[stored:]
 			stored += len(msgs)
 			for _, m := range msgs {
@@ -47,6 +54,7 @@ func TestEndToEnd(t *testing.T) {
 		r := p.post(t, request{body: payload(t, "message-read.json")})
 		sent.add(r.status)
 		checkAccepted(t, r)
+		p.published(t)
 		if got := len(read(t, js, "TREBLE")); got != stored {
 			t.Errorf("got %d messages after a repeated delivery, want %d as before", got, stored)
 		}
@@ -60,6 +68,7 @@ func TestEndToEnd(t *testing.T) {
 	}
 	t.Run("quarantine", func(t *testing.T) { p.checkQuarantine(t, js) })
 	t.Run("refused-is-not-stored", func(t *testing.T) {
+		p.published(t)
 		if got := len(read(t, js, "TREBLE")); got != stored {
 			t.Errorf("got %d messages after what was refused, want %d as before", got, stored)
 		}
@@ -245,4 +254,17 @@ func diff(got, want []string) string {
 	}
 	fmt.Fprintf(&b, "got %d, want %d", len(got), len(want))
 	return b.String()
+}
+
+// published waits until nothing is pending in the journal.
+func (p *process) published(t *testing.T) {
+	t.Helper()
+	p.await("everything is published", func(ctx context.Context) error {
+		for _, name := range []string{"treble_bridge_pending_events", "treble_bridge_unaccounted_events"} {
+			if n := p.metrics(t)[name]; n != 0 {
+				return fmt.Errorf("%s is %v", name, n)
+			}
+		}
+		return nil
+	})
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/testcontainers/testcontainers-go"
+
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
@@ -22,7 +24,8 @@ import (
 func TestNATSOutage(t *testing.T) {
 	network := docker.Network(t)
 	nats := network.NATS()
-	o := &outage{t: t, bridge: network.Bridge(nats.URL()), sessions: map[int][]string{}}
+	bridge := network.Bridge(nats.URL(), testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_PUBLISHER_ACK": "stream"}))
+	o := &outage{t: t, bridge: bridge, sessions: map[int][]string{}}
 
 	o.post("up", http.StatusOK)
 

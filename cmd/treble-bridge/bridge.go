@@ -49,6 +49,7 @@ func openBridge(ctx context.Context, c *config.Config, log *zap.Logger) (_ *brid
 	b.publisher, err = publisher.Open(ctx, publisher.Options{
 		Config:  c.Publisher,
 		NATS:    c.NATS,
+		Journal: c.Journal,
 		DataDir: c.DataDir,
 		MaxBody: c.Ingress.MaxBody,
 		Log:     log.Named("publisher"),
@@ -108,6 +109,9 @@ func (b *bridge) announce(c *config.Config, files ...string) error {
 
 // promise says in one sentence what a 2xx means with this configuration.
 func promise(c *config.Config) string {
+	if c.Publisher.Ack == publisher.AckJournal {
+		return "flushed to the journal in data_dir; it will be in the stream, also after kill -9, power loss and hours without NATS"
+	}
 	if c.NATS.URL == "" {
 		return "stored by the embedded JetStream, which flushes every event to disk before it acknowledges"
 	}

@@ -118,7 +118,11 @@ func TestBridgeFromPostToTail(t *testing.T) {
 		}
 		return out
 	}
+	// Events are published behind the answers.
 	lines := strings.Split(strings.TrimSpace(tail()), "\n")
+	for deadline := time.Now().Add(10 * time.Second); len(lines) < len(sampleNames()) && time.Now().Before(deadline); {
+		lines = strings.Split(strings.TrimSpace(tail()), "\n")
+	}
 	if got, want := len(lines), len(sampleNames()); got != want {
 		t.Fatalf("got %d lines, want %d:\n%s", got, want, strings.Join(lines, "\n"))
 	}

@@ -122,6 +122,11 @@ func (j *Journal) encode(b batch) Seq {
 
 func (j *Journal) committed(b batch, last Seq) {
 	j.end += int64(len(j.buf))
+	if j.o.Kept != nil {
+		for _, r := range b.requests {
+			j.o.Kept(r.seq, r.payload)
+		}
+	}
 	j.mu.Lock()
 	s := j.active()
 	s.size, s.bytes = j.end, j.end

@@ -39,7 +39,11 @@ type Options struct {
 	// called from one goroutine, and must not wait for an Append. See the package
 	// documentation for what it must cover.
 	Checkpoint func() []byte
-	Log        *zap.Logger // nil: none
+	// Kept is told of each entry that is on stable storage, in order, before its
+	// Append returns and before a Reader sees it. It must be quick; nil: nobody is
+	// told.
+	Kept func(seq Seq, payload []byte)
+	Log  *zap.Logger // nil: none
 
 	markDelay  time.Duration // a mark waits so long for the flush of an entry
 	retryDelay time.Duration // least time between two attempts at a new segment

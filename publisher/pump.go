@@ -1,0 +1,368 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// pump publishes the entries of the journal, in order, and settles them in the
+// ledger. One goroutine runs it; a second one reads ahead.
+type pump struct {
+	conn     *conn
+	js       asyncPublisher
+	journal  *journal.Journal
+	ledger   *ledger
+	setAside *setAside
+	metrics  *metrics
+	log      *zap.Logger
+	cfg      pumpConfig
+	look     func() // asks for a look at the streams
+
+	clock  *retainClock
+	sent   journal.Seq   // entries behind this one were never sent; of the pump's goroutine
+	doubts chan struct{} // holds one: the stream may have lost something
+	pause  time.Duration // before the next try
+	state  atomic.Pointer[pumpState]
+}
+
+type pumpConfig struct {
+	stream     string
+	ackTimeout time.Duration
+	verify     time.Duration // between two looks for a loss
+	inFlight   int
+}
+
+// pumpState is what the pump is about, for Status.
+type pumpState struct {
+	problem string // why nothing is published now; "" if all is well
+}
+
+// maxReadAhead bounds the entries in memory, but for a single larger one.
+const maxReadAhead = 64 << 20
+
+// Pauses after a failure.
+const (
+	pumpFirstPause = 50 * time.Millisecond
+	pumpLastPause  = 5 * time.Second
+)
+
+// drain waits until everything in the journal is settled, or ctx ends.
+func (p *pump) drain(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if p.ledger.settledUpTo() >= p.journal.Stats().Last {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("publish what is pending: %w; it stays in the journal", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// doubt asks for a reconciliation. It never blocks.
+func (p *pump) doubt() {
+	select {
+	case p.doubts <- struct{}{}:
+	default:
+	}
+}
+
+// problem returns why nothing is published now, or "".
+func (p *pump) problem() string {
+	if s := p.state.Load(); s != nil {
+		return s.problem
+	}
+	return ""
+}
+
+func (p *pump) run(ctx context.Context) {
+	for p.conn.awaitUp(ctx) {
+		err := p.session(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		p.trouble(err)
+		p.look()
+		_ = p.rest(ctx) // the loop sees the end of ctx
+	}
+}
+
+// rest waits before the next try; the longer, the longer nothing was stored.
+func (p *pump) rest(ctx context.Context) error {
+	t := time.NewTimer(p.pause/2 + rand.N(p.pause))
+	defer t.Stop()
+	p.pause = min(2*p.pause, pumpLastPause)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// trouble notes why publishing stopped, and logs it if it is news.
+func (p *pump) trouble(err error) {
+	if before := p.problem(); before == "" && err != nil {
+		p.log.Warn("publishing stopped; it goes on by itself, and events are kept in the journal", zap.Error(err))
+	}
+	if err != nil {
+		p.state.Store(&pumpState{problem: err.Error()})
+	}
+}
+
+func (p *pump) well() {
+	if p.problem() != "" {
+		p.log.Info("publishing goes on")
+		p.state.Store(nil)
+	}
+}
+
+// session reconciles and publishes until something is in doubt.
+func (p *pump) session(ctx context.Context) error {
+	ctx, end := p.conn.whileUp(ctx)
+	defer end()
+	select {
+	case <-p.doubts: // answered by what follows
+	default:
+	}
+	plan, err := p.reconcile(ctx)
+	if err != nil {
+		return fmt.Errorf("reconcile with stream %s: %w", p.cfg.stream, err)
+	}
+	p.clock.resume(p.conn.serverID())
+	defer p.clock.pause()
+	return p.publish(ctx, plan)
+}
+
+// pumpEntry is an entry of the journal that is being published.
+type pumpEntry struct {
+	seq     journal.Seq
+	msgs    []message
+	weight  int64
+	healing bool // it was settled before, and JetStream lost some of it
+	result  settlement
+}
+
+// publish sends what the plan leaves to send, and then what comes.
+func (p *pump) publish(ctx context.Context, plan *plan) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ahead := semaphore.NewWeighted(maxReadAhead)
+	entries := make(chan *pumpEntry, 256)
+	var reading sync.WaitGroup
+	var readErr error
+	reading.Go(func() {
+		defer close(entries)
+		readErr = p.readAhead(ctx, plan, ahead, entries)
+	})
+	defer func() {
+		cancel()
+		reading.Wait()
+	}()
+	w := newWindow(p.js, p.cfg.stream, p.cfg.ackTimeout, p.cfg.inFlight)
+	verify := time.NewTicker(p.cfg.verify)
+	defer verify.Stop()
+	for {
+		if len(w.flying) == 0 {
+			// Nothing is on its way: wait for whatever comes first.
+			p.well()
+			select {
+			case e, ok := <-entries:
+				if !ok {
+					return errors.Join(readErr, ctx.Err())
+				}
+				p.admit(w, e, plan)
+			case <-p.doubts:
+				return errDoubt
+			case <-verify.C:
+				if err := p.verify(ctx); err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				return errLinkLost
+			}
+		}
+		for more := true; more && w.room(); {
+			select {
+			case e, ok := <-entries:
+				if more = ok; ok {
+					p.admit(w, e, plan)
+				}
+			default:
+				more = false
+			}
+		}
+		if len(w.flying) == 0 {
+			continue
+		}
+		if err := w.launch(); err != nil {
+			return err
+		}
+		if err := p.settleHead(ctx, w, ahead); err != nil {
+			return err
+		}
+		select {
+		case <-p.doubts:
+			return errDoubt
+		case <-verify.C:
+			if err := p.verify(ctx); err != nil {
+				return err
+			}
+		default:
+		}
+	}
+}
+
+var (
+	errDoubt    = errors.New("the stream may have lost events")
+	errLinkLost = errors.New("the connection to NATS was lost")
+)
+
+// readAhead reads the entries that the plan leaves, and those that come.
+func (p *pump) readAhead(ctx context.Context, plan *plan, ahead *semaphore.Weighted, out chan<- *pumpEntry) error {
+	r := p.journal.NewReader(plan.from)
+	defer r.Close()
+	for {
+		rec, err := r.Next(ctx)
+		if err != nil {
+			return err
+		}
+		msgs, err := decodeEntry(rec.Payload)
+		if err != nil {
+			return fmt.Errorf("journal entry %d: %w", rec.Seq, err)
+		}
+		e := &pumpEntry{seq: rec.Seq, msgs: msgs, weight: min(int64(len(rec.Payload)), maxReadAhead), healing: rec.Seq <= plan.settled}
+		e.result = settlement{Entry: rec.Seq, Seqs: make([]uint64, 0, len(msgs))}
+		if e.healing && !plan.isLost(rec.Seq) {
+			continue
+		}
+		if err := ahead.Acquire(ctx, e.weight); err != nil {
+			return err
+		}
+		select {
+		case out <- e:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// admit puts the messages of e into the window. Those that reconciling found in
+// the stream are not sent.
+func (p *pump) admit(w *window, e *pumpEntry, plan *plan) {
+	p.sent = max(p.sent, e.seq)
+	for i, m := range e.msgs {
+		f := &flight{message: m, entry: e, index: i, again: plan.maybeSent(e.seq)}
+		if seq, there := plan.present(e.seq, i, m.id); there {
+			f.settled = &outcome{fate: fateStored, seq: seq, duplicate: !f.again}
+		}
+		w.add(f)
+	}
+}
+
+// settleHead deals with the oldest message in the window.
+func (p *pump) settleHead(ctx context.Context, w *window, ahead *semaphore.Weighted) error {
+	f := w.flying[0]
+	known := f.settled != nil
+	o := w.head(ctx)
+	switch o.fate {
+	case fateStored:
+		if !known && !o.duplicate && !p.ledger.above(o.seq) {
+			// Sequences only grow, unless the stream fell back behind what it
+			// had acknowledged to us.
+			return fmt.Errorf("%w: a PubAck has the sequence %d, below one seen before", errDoubt, o.seq)
+		}
+		p.settled(w, ahead, o)
+		p.pause = pumpFirstPause
+		p.well()
+		return nil
+	case fateOutOfOrder:
+		if err := w.restart(ctx); err != nil {
+			return fmt.Errorf("wait for what is in flight: %w", err)
+		}
+		return nil
+	case fateRefused:
+		if streamGone(o.err) {
+			return o.err
+		}
+		// Nothing is in doubt: a full stream, say. Wait, and try the same again.
+		if err := w.restart(ctx); err != nil {
+			return fmt.Errorf("wait for what is in flight: %w", err)
+		}
+		p.trouble(o.err)
+		p.look()
+		return p.rest(ctx)
+	case fateRefusedSize, fateRefusedEver:
+		if err := p.setAside.put(f.message, reasonRefused); err != nil {
+			return fmt.Errorf("set aside what NATS refuses for good: %w", err)
+		}
+		p.log.Error("NATS refuses an accepted event for good; it is in set-aside",
+			zap.String("id", f.id), zap.String("subject", f.subject), zap.Error(o.err))
+		p.settled(w, ahead, outcome{fate: fateStored})
+		return nil
+	}
+	// Not sent, or unknown: what is in flight behind it is
+	// looked for in the stream before anything is sent again.
+	return o.err
+}
+
+// settled takes the oldest message out of the window; with its last message the
+// entry is settled.
+func (p *pump) settled(w *window, ahead *semaphore.Weighted, o outcome) {
+	f := w.pop()
+	e := f.entry
+	e.result.Seqs = append(e.result.Seqs, o.seq)
+	if o.duplicate && !f.again {
+		e.result.Duplicate++
+	}
+	if o.seq >= e.highest() {
+		e.result.LastID = f.id
+	}
+	if len(e.result.Seqs) < len(e.msgs) {
+		return
+	}
+	ahead.Release(e.weight)
+	m := mark{Settled: &e.result}
+	if e.healing {
+		m = mark{Healed: &e.result}
+	}
+	p.record(m)
+	p.metrics.settled(e.result, e.healing)
+}
+
+// record makes a step of the ledger and writes it down, in this order: a
+// checkpoint must know what the marks before it say.
+func (p *pump) record(m mark) {
+	p.ledger.apply(m, p.clock.now())
+	p.journal.Mark(m.encode())
+}
+
+func (e *pumpEntry) highest() uint64 {
+	var highest uint64
+	for _, seq := range e.result.Seqs {
+		highest = max(highest, seq)
+	}
+	return highest
+}
+
+// streamGone reports whether a refusal means that the stream is not there, so
+// that the next one of its name may be another.
+func streamGone(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrNoStreamResponse) ||
+		errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamNotMatchErr
+}

@@ -1,0 +1,375 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// host is a machine with a nats-server that can be stopped and started, and
+// whose disk can fall back to an older state.
+type host struct {
+	t     *testing.T
+	store string
+	port  int
+	*natsServer
+}
+
+func newHost(t *testing.T) *host {
+	h := &host{t: t, store: t.TempDir(), port: server.RANDOM_PORT}
+	h.start()
+	return h
+}
+
+func (h *host) start() {
+	h.t.Helper()
+	h.natsServer = startNATS(h.t, func(o *server.Options) { o.StoreDir, o.Port = h.store, h.port })
+	h.port = h.Addr().(*net.TCPAddr).Port
+}
+
+func (h *host) stop() {
+	h.nc.Close()
+	h.Shutdown()
+	h.WaitForShutdown()
+}
+
+// stored returns the number of messages in the stream, 0 if there is none.
+func (h *host) stored(t *testing.T) uint64 {
+	s, err := h.js.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		return 0
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+// copyStore copies the store of a stopped server.
+func (h *host) copyStore() string {
+	h.t.Helper()
+	dir := filepath.Join(h.t.TempDir(), "copy")
+	if err := os.CopyFS(dir, os.DirFS(h.store)); err != nil {
+		h.t.Fatal(err)
+	}
+	return dir
+}
+
+// putBack replaces the store of a stopped server.
+func (h *host) putBack(dir string) {
+	h.t.Helper()
+	if err := os.RemoveAll(h.store); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.CopyFS(h.store, os.DirFS(dir)); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// shortWindow returns options with the shortest duplicate window of use here,
+// so that nothing below rests on it.
+func shortWindow(t *testing.T, url string) Options {
+	o := withJournal(t, url)
+	o.Config.DuplicateWindow = 2 * time.Second
+	return o
+}
+
+// loseTail accepts the first ids, takes a copy of the store, accepts the rest,
+// and puts the copy back: the rest is acknowledged and lost.
+func loseTail(t *testing.T, h *host, p *Publisher, kept, lost []string) {
+	t.Helper()
+	accept(t, p, kept...)
+	settle(t, p)
+	h.stop()
+	older := h.copyStore()
+	h.start()
+	accept(t, p, lost...)
+	settle(t, p)
+	h.stop()
+	h.putBack(older)
+}
+
+func TestLostTailIsHealed(t *testing.T) {
+	h := newHost(t)
+	p := open(t, shortWindow(t, h.url))
+	ids := ordered(60)
+	loseTail(t, h, p, ids[:20], ids[20:40])
+	accept(t, p, ids[40:]...) // NATS is away
+	h.start()
+	settle(t, p)
+	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) == 60 })
+	wantIDs(t, h.ids(t, "TREBLE"), ids)
+	if a := p.journal.ledger.account(); a.Healed != 20 || a.Stored != 60 || a.Unaccounted != 0 {
+		t.Errorf("account: %+v, want 60 stored, 20 of them healed", a)
+	}
+}
+
+// TestLossSeenAtStart: the tail was lost while the bridge was down.
+func TestLossSeenAtStart(t *testing.T) {
+	h := newHost(t)
+	o := shortWindow(t, h.url)
+	p := open(t, o)
+	ids := ordered(40)
+	loseTail(t, h, p, ids[:20], ids[20:])
+	closed(t, p)
+	h.start()
+	o.Metrics = nil
+	p = open(t, o)
+	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) == 40 })
+	wantIDs(t, h.ids(t, "TREBLE"), ids)
+}
+
+func closed(t *testing.T, p *Publisher) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := p.Close(ctx); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+}
+
+// TestOutageLongerThanDuplicateWindow: publishes are in flight without a
+// PubAck, the tail is lost, and the server remembers no id when it comes back.
+func TestOutageLongerThanDuplicateWindow(t *testing.T) {
+	h := newHost(t)
+	px := startProxy(t, h.url)
+	o := shortWindow(t, px.url())
+	var deaf atomic.Bool // PubAcks are lost, but for the first of a chain
+	var calls atomic.Int64
+	o.async = refusing(func(int64) (string, string) {
+		if deaf.Load() && calls.Add(1) > 1 {
+			return noAnswer, ""
+		}
+		return "", ""
+	})
+	p := open(t, o)
+	ids := ordered(90)
+	accept(t, p, ids[:20]...)
+	settle(t, p)
+	h.stop()
+	older := h.copyStore()
+	h.start()
+	eventually(t, "connected", p.conn.isConnected)
+	accept(t, p, ids[20:40]...)
+	settle(t, p)
+	px.down()
+	accept(t, p, ids[40:60]...)
+	deaf.Store(true)
+	px.up()
+	eventually(t, "stored without a PubAck", func() bool { return len(h.ids(t, "TREBLE")) >= 60 })
+	px.down()
+	deaf.Store(false)
+	if a := p.journal.ledger.account(); a.Pending < 15 {
+		t.Errorf("account: %+v, want most of the 20 in flight without a PubAck", a)
+	}
+	accept(t, p, ids[60:]...)
+	stored := time.Now()
+	h.stop()
+	h.putBack(older)
+	eventually(t, "the duplicate window is over", func() bool { return time.Since(stored) > 2500*time.Millisecond })
+	h.start()
+	px.up()
+	settle(t, p)
+	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) >= 90 })
+	wantIDs(t, h.ids(t, "TREBLE"), ids)
+}
+
+// TestUnknownIsNotDoubled: PubAcks are lost, nothing else, for longer than the
+// duplicate window.
+func TestUnknownIsNotDoubled(t *testing.T) {
+	h := newHost(t)
+	px := startProxy(t, h.url)
+	o := shortWindow(t, px.url())
+	var deaf atomic.Bool
+	o.async = refusing(func(call int64) (string, string) {
+		if deaf.Load() && call > 1 {
+			return noAnswer, ""
+		}
+		return "", ""
+	})
+	p := open(t, o)
+	ids := ordered(30)
+	px.down()
+	accept(t, p, ids...)
+	deaf.Store(true)
+	px.up()
+	eventually(t, "stored", func() bool { return len(h.ids(t, "TREBLE")) == 30 })
+	px.down()
+	deaf.Store(false)
+	stored := time.Now()
+	eventually(t, "the duplicate window is over", func() bool { return time.Since(stored) > 2500*time.Millisecond })
+	px.up()
+	settle(t, p)
+	wantIDs(t, h.ids(t, "TREBLE"), ids)
+}
+
+// TestTwoBridgesHealOneStream: both had events in the tail.
+func TestTwoBridgesHealOneStream(t *testing.T) {
+	h := newHost(t)
+	a, b := open(t, shortWindow(t, h.url)), open(t, shortWindow(t, h.url))
+	idsOf := func(name string, n int) (ids []string) {
+		for i := range n {
+			ids = append(ids, fmt.Sprintf("%s-%04d", name, i))
+		}
+		return ids
+	}
+	idsA, idsB := idsOf("a", 60), idsOf("b", 60)
+	alternate := func(from, to int) {
+		for i := from; i < to; i++ {
+			accept(t, a, idsA[i])
+			accept(t, b, idsB[i])
+		}
+		settle(t, a)
+		settle(t, b)
+	}
+	alternate(0, 20)
+	h.stop()
+	older := h.copyStore()
+	h.start()
+	alternate(20, 40)
+	h.stop()
+	h.putBack(older)
+	for i := 40; i < 60; i++ {
+		accept(t, a, idsA[i])
+		accept(t, b, idsB[i])
+	}
+	h.start()
+	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) >= 120 })
+	settle(t, a)
+	settle(t, b)
+	var gotA, gotB []string
+	for _, id := range h.ids(t, "TREBLE") {
+		if id[0] == 'a' {
+			gotA = append(gotA, id)
+		} else {
+			gotB = append(gotB, id)
+		}
+	}
+	wantIDs(t, gotA, idsA)
+	wantIDs(t, gotB, idsB)
+}
+
+// TestLossWithoutReconnect: JetStream falls back while the connection stays.
+func TestLossWithoutReconnect(t *testing.T) {
+	h := newHost(t)
+	p := open(t, shortWindow(t, h.url))
+	ids := ordered(40)
+	accept(t, p, ids[:20]...)
+	settle(t, p)
+	config := *h.JetStreamConfig()
+	config.StoreDir = h.store
+	enable := func() {
+		c := config // which the server changes
+		if err := h.EnableJetStream(&c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.DisableJetStream(); err != nil {
+		t.Fatal(err)
+	}
+	older := h.copyStore()
+	enable()
+	eventually(t, "published again", func() bool { return p.Accept(t.Context(), delivery(ids[20])) == nil })
+	accept(t, p, ids[21:]...)
+	settle(t, p)
+	if err := h.DisableJetStream(); err != nil {
+		t.Fatal(err)
+	}
+	h.putBack(older)
+	enable()
+	eventually(t, "healed", func() bool { return h.stored(t) == 40 })
+	wantIDs(t, h.ids(t, "TREBLE"), ids)
+}
+
+// TestStreamMadeAgain: the stream is deleted; the bridge makes it again and
+// publishes what it still has.
+func TestStreamMadeAgain(t *testing.T) {
+	h := newHost(t)
+	p := open(t, shortWindow(t, h.url))
+	ids := ordered(40)
+	accept(t, p, ids[:20]...)
+	settle(t, p)
+	if err := h.js.DeleteStream(t.Context(), "TREBLE"); err != nil {
+		t.Fatal(err)
+	}
+	accept(t, p, ids[20:]...)
+	settle(t, p)
+	eventually(t, "all in the new stream", func() bool { return h.stored(t) == 40 })
+	wantIDs(t, h.ids(t, "TREBLE"), ids)
+}
+
+// TestRemovedIsNoLoss: what a purge, a delete or a limit removed does not come
+// back.
+func TestRemovedIsNoLoss(t *testing.T) {
+	remove := map[string]func(*testing.T, jetstream.JetStream, jetstream.Stream){
+		"purge": func(t *testing.T, _ jetstream.JetStream, s jetstream.Stream) {
+			if err := s.Purge(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"purge-some": func(t *testing.T, _ jetstream.JetStream, s jetstream.Stream) {
+			if err := s.Purge(t.Context(), jetstream.WithPurgeKeep(5)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"delete": func(t *testing.T, _ jetstream.JetStream, s jetstream.Stream) {
+			for _, seq := range []uint64{7, 12, 20} { // the last one too
+				if err := s.SecureDeleteMsg(t.Context(), seq); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"limit": func(t *testing.T, js jetstream.JetStream, s jetstream.Stream) {
+			cfg := s.CachedInfo().Config
+			cfg.MaxMsgs, cfg.Discard = 4, jetstream.DiscardOld
+			if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, f := range remove {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			o := shortWindow(t, h.url)
+			p := open(t, o)
+			accept(t, p, ordered(20)...)
+			settle(t, p)
+			f(t, h.js, stream(t, h.js))
+			before := stream(t, h.js).CachedInfo().State
+			h.stop()
+			h.start()
+			eventually(t, "connected", p.conn.isConnected)
+			accept(t, p, "after")
+			settle(t, p)
+			after := stream(t, h.js).CachedInfo().State
+			if after.LastSeq != before.LastSeq+1 {
+				t.Errorf("the stream ends at %d, want %d: nothing but the new event", after.LastSeq, before.LastSeq+1)
+			}
+			closed(t, p)
+			o.Metrics = nil
+			p = open(t, o) // and after a restart
+			accept(t, p, "later")
+			settle(t, p)
+			if end := stream(t, h.js).CachedInfo().State.LastSeq; end != before.LastSeq+2 {
+				t.Errorf("the stream ends at %d, want %d", end, before.LastSeq+2)
+			}
+			if a := p.journal.ledger.account(); a.Healed != 0 {
+				t.Errorf("account: %+v, want nothing healed", a)
+			}
+		})
+	}
+}
+
+func stream(t *testing.T, js jetstream.JetStream) jetstream.Stream {
+	t.Helper()
+	s, err := js.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
