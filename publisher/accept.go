@@ -32,6 +32,11 @@ func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
 		return nil
 	}
 	msgs, err := p.encode(d.Events)
+	if err != nil && p.cfg.Ack == AckStream && !p.conn.isConnected() {
+		// The limit of a server that was never met is a guess, and nothing can
+		// be stored now anyway.
+		err = fmt.Errorf("%w: %w", schema.ErrUnavailable, errNotConnected)
+	}
 	if err == nil {
 		err = p.keeper.keep(ctx, msgs)
 	}
@@ -83,7 +88,10 @@ func (p *Publisher) fit(e schema.Event, limit int64) (message, error) {
 func (p *Publisher) limit() int64 {
 	limit := p.conn.maxPayload()
 	if own := p.streams.maxMsgSize(); own > 0 && own < limit {
-		return own
+		limit = own
+	}
+	if p.cfg.Ack == AckJournal {
+		limit -= chainOverhead // of the pump
 	}
 	return limit
 }

@@ -56,8 +56,8 @@ func (k *journalAck) keep(ctx context.Context, msgs []message) error {
 // makeRoom gives up what is retained only to heal losses: to take events comes
 // first.
 func (k *journalAck) makeRoom() {
-	if upTo := k.ledger.release(k.pump.clock.now() + 1); upTo > 0 {
-		k.log.Warn("the journal is full: entries that were kept to heal losses of JetStream are given up", zap.Uint64("up_to", uint64(upTo)))
+	if n, upTo := k.ledger.release(k.pump.clock.now() + 1); n > 0 {
+		k.log.Warn("the journal is full: entries that were kept to heal losses of JetStream are given up", zap.Int("entries", n))
 		k.journal.Release(upTo)
 	}
 }
@@ -76,8 +76,9 @@ func (k *journalAck) upkeep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		k.journal.Release(k.ledger.release(k.pump.clock.now() - k.retain))
-		if state, _, _ := k.ledger.snapshot(); k.conn.isConnected() && state.MaxPayload != k.conn.maxPayload() {
+		_, upTo := k.ledger.release(k.pump.clock.now() - k.retain)
+		k.journal.Release(upTo)
+		if state := k.ledger.now(); k.conn.isConnected() && state.MaxPayload != k.conn.maxPayload() {
 			k.pump.record(mark{MaxPayload: k.conn.maxPayload()})
 		}
 	}

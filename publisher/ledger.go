@@ -249,17 +249,21 @@ func (l *ledger) highest(s settlement) {
 }
 
 // release forgets the retained entries that were settled before the given time
-// of the clock, and returns the last entry that is not needed any more.
-func (l *ledger) release(before time.Duration) journal.Seq {
+// of the clock. It returns their number and the last entry that is not needed
+// any more, 0 if there is none.
+func (l *ledger) release(before time.Duration) (n int, upTo journal.Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := 0
 	for n < len(l.retained) && l.retained[n].at < before {
 		n++
 	}
-	l.retained = slices.Clone(l.retained[n:])
+	clear(l.retained[:n])
+	l.retained = l.retained[n:] // append moves what is left, one day
 	l.firstRetained += journal.Seq(n)
-	return l.firstRetained - 1
+	if l.firstRetained == 0 {
+		return n, 0
+	}
+	return n, l.firstRetained - 1
 }
 
 // restartClock makes all retained entries as young as the given time.
@@ -269,6 +273,13 @@ func (l *ledger) restartClock(now time.Duration) {
 	for i := range l.retained {
 		l.retained[i].at = now
 	}
+}
+
+// now returns the state.
+func (l *ledger) now() ledgerState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
 }
 
 // snapshot returns the state and a copy of the retained entries.

@@ -52,8 +52,8 @@ func (p *Publisher) openJournal(o Options) (*books, error) {
 // maxPayload is the server's limit when it was last seen, else the configured.
 func (b *books) maxPayload(configured value.Size) int64 {
 	if b != nil {
-		if state, _, _ := b.ledger.snapshot(); state.MaxPayload > 0 {
-			return state.MaxPayload
+		if last := b.ledger.now().MaxPayload; last > 0 {
+			return last
 		}
 	}
 	return int64(configured)
@@ -86,10 +86,9 @@ func (p *Publisher) startJournal(o Options) error {
 		cfg: pumpConfig{
 			stream: p.cfg.Stream, ackTimeout: p.cfg.AckTimeout, verify: every, inFlight: inFlight,
 		},
-		clock:  &retainClock{restarted: b.ledger.restartClock},
-		sent:   b.journal.Stats().Last,
-		pause:  pumpFirstPause,
-		doubts: make(chan struct{}, 1),
+		clock: &retainClock{restarted: b.ledger.restartClock},
+		sent:  b.journal.Stats().Last,
+		pause: pumpFirstPause,
 	}
 	k := &journalAck{
 		journal: b.journal, ledger: b.ledger, pump: pm, conn: p.conn,

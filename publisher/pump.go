@@ -30,11 +30,10 @@ type pump struct {
 	cfg      pumpConfig
 	look     func() // asks for a look at the streams
 
-	clock  *retainClock
-	sent   journal.Seq   // entries behind this one were never sent; of the pump's goroutine
-	doubts chan struct{} // holds one: the stream may have lost something
-	pause  time.Duration // before the next try
-	state  atomic.Pointer[pumpState]
+	clock *retainClock
+	sent  journal.Seq   // entries behind this one were never sent; of the pump's goroutine
+	pause time.Duration // before the next try
+	state atomic.Pointer[pumpState]
 }
 
 type pumpConfig struct {
@@ -71,14 +70,6 @@ func (p *pump) drain(ctx context.Context) error {
 			return fmt.Errorf("publish what is pending: %w; it stays in the journal", ctx.Err())
 		case <-tick.C:
 		}
-	}
-}
-
-// doubt asks for a reconciliation. It never blocks.
-func (p *pump) doubt() {
-	select {
-	case p.doubts <- struct{}{}:
-	default:
 	}
 }
 
@@ -136,10 +127,6 @@ func (p *pump) well() {
 func (p *pump) session(ctx context.Context) error {
 	ctx, end := p.conn.whileUp(ctx)
 	defer end()
-	select {
-	case <-p.doubts: // answered by what follows
-	default:
-	}
 	plan, err := p.reconcile(ctx)
 	if err != nil {
 		return fmt.Errorf("reconcile with stream %s: %w", p.cfg.stream, err)
@@ -186,8 +173,6 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 					return errors.Join(readErr, ctx.Err())
 				}
 				p.admit(w, e, plan)
-			case <-p.doubts:
-				return errDoubt
 			case <-verify.C:
 				if err := p.verify(ctx); err != nil {
 					return err
@@ -216,8 +201,6 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 			return err
 		}
 		select {
-		case <-p.doubts:
-			return errDoubt
 		case <-verify.C:
 			if err := p.verify(ctx); err != nil {
 				return err
@@ -264,6 +247,9 @@ func (p *pump) readAhead(ctx context.Context, plan *plan, ahead *semaphore.Weigh
 // admit puts the messages of e into the window. Those that reconciling found in
 // the stream are not sent.
 func (p *pump) admit(w *window, e *pumpEntry, plan *plan) {
+	if e.seq > plan.sent {
+		plan.stored = nil // asked for no more
+	}
 	p.sent = max(p.sent, e.seq)
 	for i, m := range e.msgs {
 		f := &flight{message: m, entry: e, index: i, again: plan.maybeSent(e.seq)}

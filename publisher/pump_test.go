@@ -160,15 +160,17 @@ func TestRefusedInFlight(t *testing.T) {
 		"lost":           {lost, "yes"},
 		"no-answer":      {noAnswer, "yes"},
 	}
+	server := startNATS(t)
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			for k := int64(1); k <= n; k++ {
-				server := startNATS(t)
-				px := startProxy(t, server.url)
-				px.down()
-				o := withJournal(t, px.url())
+				o := withJournal(t, server.url)
+				o.Config.Stream = fmt.Sprintf("%s-%d", name, k)
+				o.Config.SubjectPrefix = o.Config.Stream
 				o.Config.AckTimeout = 100 * time.Millisecond
+				accepted := make(chan struct{})
 				o.async = refusing(func(call int64) (string, string) {
+					<-accepted // so that all are in flight together
 					if call == k {
 						return way[0], way[1]
 					}
@@ -177,9 +179,10 @@ func TestRefusedInFlight(t *testing.T) {
 				p := open(t, o)
 				ids := ordered(n)
 				accept(t, p, ids...)
-				px.up()
+				close(accepted)
 				settle(t, p)
-				wantIDs(t, server.ids(t, "TREBLE"), ids)
+				wantIDs(t, server.ids(t, o.Config.Stream), ids)
+				closed(t, p)
 			}
 		})
 	}

@@ -273,7 +273,7 @@ func (p *pump) streamInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
 func (p *pump) verify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	state, _, _ := p.ledger.snapshot()
+	state := p.ledger.now()
 	if state.HighestSeq == 0 {
 		return nil
 	}

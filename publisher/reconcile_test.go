@@ -20,6 +20,8 @@ type host struct {
 	t     *testing.T
 	store string
 	port  int
+
+	maxPayload int32 // 0: the server's default
 	*natsServer
 }
 
@@ -31,7 +33,12 @@ func newHost(t *testing.T) *host {
 
 func (h *host) start() {
 	h.t.Helper()
-	h.natsServer = startNATS(h.t, func(o *server.Options) { o.StoreDir, o.Port = h.store, h.port })
+	h.natsServer = startNATS(h.t, func(o *server.Options) {
+		o.StoreDir, o.Port = h.store, h.port
+		if h.maxPayload > 0 {
+			o.MaxPayload = h.maxPayload
+		}
+	})
 	h.port = h.Addr().(*net.TCPAddr).Port
 }
 
@@ -119,7 +126,7 @@ func TestLossSeenAtStart(t *testing.T) {
 	closed(t, p)
 	h.start()
 	o.Metrics = nil
-	p = open(t, o)
+	open(t, o)
 	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) == 40 })
 	wantIDs(t, h.ids(t, "TREBLE"), ids)
 }

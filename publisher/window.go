@@ -49,6 +49,10 @@ type window struct {
 	bytes    int64     // of flying
 }
 
+// chainOverhead is what the two conditions add to the size of a message.
+const chainOverhead = int64(len(jetstream.ExpectedLastMsgIDHeader) + len(": ") + len("aaaaaaaaaaaaaaaaaaaaaaaaaa\r\n") +
+	len(jetstream.ExpectedLastSeqHeader) + len(": ") + len("18446744073709551615\r\n"))
+
 // asyncPublisher is what the window needs of a jetstream.JetStream.
 type asyncPublisher interface {
 	PublishMsgAsync(*nats.Msg, ...jetstream.PublishOpt) (jetstream.PubAckFuture, error)
@@ -92,7 +96,11 @@ func (w *window) launch() error {
 				return nil // for the PubAck that tells where the stream ends
 			}
 			if err := w.send(f); err != nil {
-				return err
+				o := classify(err)
+				if o.fate != fateRefusedSize && o.fate != fateRefusedEver {
+					return err
+				}
+				f.settled = &o // by the client; it never left, and never will
 			}
 		}
 		w.launched++
@@ -109,17 +117,19 @@ func (w *window) send(f *flight) error {
 	m := f.nats()
 	m.Header = maps.Clone(f.header)
 	m.Header[jetstream.ExpectedStreamHeader] = []string{w.stream}
-	if w.endSeq > 0 {
+	chained := w.endSeq > 0
+	if chained {
 		m.Header[jetstream.ExpectedLastMsgIDHeader] = []string{w.endID}
 		m.Header[jetstream.ExpectedLastSeqHeader] = []string{strconv.FormatUint(w.endSeq, 10)}
-		w.endSeq++
-		w.endID = f.id
 	}
 	future, err := w.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	f.future, f.sent = future, time.Now()
+	if chained {
+		w.endSeq, w.endID = w.endSeq+1, f.id
+	}
 	return nil
 }
 

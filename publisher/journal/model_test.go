@@ -61,9 +61,8 @@ func number(s journal.Seq) []byte { return binary.BigEndian.AppendUint64(nil, ui
 
 // script is a workload on one FS: appends, batches, marks, roll-overs, releases.
 type script struct {
-	fs   *journaltest.FS
-	own  owner
-	open int // how often the journal was opened
+	fs  *journaltest.FS
+	own owner
 }
 
 func (s *script) options() journal.Options {

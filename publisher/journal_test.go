@@ -1,0 +1,256 @@
+package publisher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// onFS returns options for a bridge whose journal is on a file system in
+// memory, and whose NATS is behind a proxy.
+func onFS(t *testing.T, url string) (Options, *journaltest.FS) {
+	o := withJournal(t, url)
+	fs := journaltest.New()
+	o.journalFS = fs
+	o.Journal.Reserve = 0
+	return o, fs
+}
+
+// TestNoAnswerBeforeTheFlush: while a flush is held, nothing is accepted.
+func TestNoAnswerBeforeTheFlush(t *testing.T) {
+	n := startNATS(t)
+	o, fs := onFS(t, n.url)
+	p := open(t, o)
+	accept(t, p, "before")
+	settle(t, p)
+	held, release := fs.HoldSync()
+	answers := make(chan error, 20)
+	for i := range cap(answers) {
+		go func() { answers <- p.Accept(t.Context(), delivery(fmt.Sprint("held-", i))) }()
+	}
+	<-held
+	select {
+	case err := <-answers:
+		t.Errorf("Accept = %v while its flush is held, want no answer", err)
+	case <-time.After(100 * time.Millisecond): // long enough to be wrong
+	}
+	if got := len(n.ids(t, "TREBLE")); got != 1 {
+		t.Errorf("got %d messages in the stream, want only the first", got)
+	}
+	release()
+	for range cap(answers) {
+		if err := <-answers; err != nil {
+			t.Errorf("Accept: %v", err)
+		}
+	}
+	settle(t, p)
+}
+
+// TestFlushThatHangs: a caller whose flush is under way gets no answer, one
+// behind it a refusal, and what got the refusal never appears.
+func TestFlushThatHangs(t *testing.T) {
+	n := startNATS(t)
+	o, fs := onFS(t, n.url)
+	p := open(t, o)
+	held, release := fs.HoldSync()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	first := make(chan error, 1)
+	go func() { first <- p.Accept(ctx, delivery("flushing")) }()
+	<-held
+	if err := p.Accept(ctx, delivery("behind")); !errors.Is(err, schema.ErrUnavailable) {
+		t.Errorf("behind: Accept = %v, want %v", err, schema.ErrUnavailable)
+	}
+	if err := <-first; !errors.Is(err, schema.ErrNoAnswer) {
+		t.Errorf("flushing: Accept = %v, want %v", err, schema.ErrNoAnswer)
+	}
+	release()
+	accept(t, p, "after")
+	settle(t, p)
+	wantIDs(t, n.ids(t, "TREBLE"), []string{"flushing", "after"})
+}
+
+// TestJournalFaults: whatever the disk says, what is refused never appears,
+// what is accepted does, and acceptance resumes by itself.
+func TestJournalFaults(t *testing.T) {
+	for name, fault := range map[string]error{"ENOSPC": syscall.ENOSPC, "EIO": syscall.EIO, "EROFS": syscall.EROFS, "EACCES": syscall.EACCES} {
+		for _, call := range []journaltest.Kind{journaltest.Write, journaltest.Sync, journaltest.Open, journaltest.SyncDir} {
+			t.Run(fmt.Sprintf("%s-%s", call, name), func(t *testing.T) {
+				n := startNATS(t)
+				o, fs := onFS(t, n.url)
+				p := open(t, o)
+				var want []string
+				maybe := map[string]bool{} // got no answer, which only a failing flush is allowed
+				try := func(id string) bool {
+					err := p.Accept(t.Context(), delivery(id))
+					switch {
+					case err == nil:
+						want = append(want, id)
+					case call == journaltest.Sync && errors.Is(err, schema.ErrNoAnswer):
+						maybe[id] = true
+					case !errors.Is(err, schema.ErrUnavailable):
+						t.Errorf("%s: Accept = %v, want nil or %v", id, err, schema.ErrUnavailable)
+					}
+					return err == nil
+				}
+				for i := range 5 {
+					try(fmt.Sprint("before-", i))
+				}
+				fs.SetHook(journaltest.FailNth(1, true, fault, journaltest.Is("journal", call)))
+				for i := range 5 {
+					try(fmt.Sprint("during-", i))
+				}
+				fs.SetHook(nil)
+				tries := 0
+				eventually(t, "accepted again", func() bool { tries++; return try(fmt.Sprint("after-", tries)) })
+				settle(t, p)
+				got := slices.DeleteFunc(n.ids(t, "TREBLE"), func(id string) bool { return maybe[id] })
+				wantIDs(t, got, want)
+				eventually(t, "ready", func() bool { return p.Status().Ready })
+			})
+		}
+	}
+}
+
+// TestFullJournal: it refuses, loses nothing, and takes events again when NATS
+// is back.
+func TestFullJournal(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	o := withJournal(t, px.url())
+	o.Journal.MaxBytes = minJournal
+	px.down()
+	p := open(t, o)
+	pad := `"` + string(bytes.Repeat([]byte("x"), 500_000)) + `"`
+	var want []string
+	full := false
+	for i := 0; i < 100 && !full; i++ {
+		id := fmt.Sprintf("e-%03d", i)
+		err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, pad)}})
+		switch {
+		case err == nil:
+			want = append(want, id)
+		case errors.Is(err, schema.ErrUnavailable):
+			full = true
+		default:
+			t.Fatalf("Accept: %v", err)
+		}
+	}
+	if !full || len(want) < 10 {
+		t.Fatalf("accepted %d events, full: %v; want some and then no more", len(want), full)
+	}
+	px.up()
+	eventually(t, "accepted again", func() bool {
+		id := fmt.Sprintf("f-%03d", len(want))
+		err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, pad)}})
+		if err == nil {
+			want = append(want, id)
+		}
+		return err == nil
+	})
+	settle(t, p)
+	wantIDs(t, n.ids(t, "TREBLE"), want)
+}
+
+// TestTooLargeNow: the server was started again with a smaller max_payload.
+func TestTooLargeNow(t *testing.T) {
+	h := newHost(t)
+	p := open(t, withJournal(t, h.url))
+	accept(t, p, "first")
+	settle(t, p)
+	h.stop()
+	big := anEvent("big", `"`+string(bytes.Repeat([]byte("x"), 50_000))+`"`)
+	if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{big}}); err != nil {
+		t.Fatal(err)
+	}
+	accept(t, p, "small")
+	h.maxPayload = 10_000
+	h.start()
+	if a := settle(t, p); a.SetAside != 1 || a.Stored != 2 {
+		t.Errorf("account: %+v, want one set aside, two stored", a)
+	}
+	wantIDs(t, h.ids(t, "TREBLE"), []string{"first", "small"})
+}
+
+// TestLimitOutlivesARestart: without NATS, the limit that was last seen holds.
+func TestLimitOutlivesARestart(t *testing.T) {
+	h := newHost(t)
+	h.stop()
+	h.maxPayload = 3 << 20
+	h.start()
+	o := withJournal(t, h.url)
+	p := open(t, o)
+	eventually(t, "the limit is noted", func() bool { return p.journal.ledger.now().MaxPayload == 3<<20 })
+	closed(t, p)
+	h.stop()
+	o.Metrics = nil
+	p = open(t, o)
+	big := anEvent("big", `"`+string(bytes.Repeat([]byte("x"), 2<<20))+`"`)
+	if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{big}}); err != nil {
+		t.Errorf("Accept: %v, want the event taken: the server takes 3 MiB", err)
+	}
+	h.start()
+	settle(t, p)
+}
+
+// TestStreamAckPublishesWhatIsPending: a bridge that was switched from journal
+// to stream keeps the promises of its journal.
+func TestStreamAckPublishesWhatIsPending(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	o := withJournal(t, px.url())
+	px.down()
+	p := open(t, o)
+	ids := ordered(20)
+	accept(t, p, ids...)
+	closed(t, p)
+	px.up()
+	o.Config.Ack, o.Metrics = AckStream, nil
+	p = open(t, o)
+	settle(t, p)
+	wantIDs(t, n.ids(t, "TREBLE"), ids)
+}
+
+// TestRetainedIsReleased: settled entries leave the disk after a while, and
+// before that if room is needed.
+func TestRetainedIsReleased(t *testing.T) {
+	n := startNATS(t)
+	o := withJournal(t, n.url)
+	o.Journal.Retain = 0
+	p := open(t, o)
+	accept(t, p, ordered(50)...)
+	settle(t, p)
+	eventually(t, "released", func() bool { return p.journal.ledger.account().Retained == 0 })
+}
+
+func FuzzDecodeEntry(f *testing.F) {
+	m, err := eventMessage("treble", "TREBLE", anEvent("id", `{"a":1}`))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(encodeEntry([]message{m, m}))
+	f.Add([]byte{1, 255, 255, 255, 255, 255, 255, 255, 255, 127})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		msgs, err := decodeEntry(b)
+		if err != nil {
+			return
+		}
+		again, err := decodeEntry(encodeEntry(msgs))
+		if err != nil || len(again) != len(msgs) {
+			t.Fatalf("encoded and decoded again: %d messages and %v, want %d", len(again), err, len(msgs))
+		}
+		for i := range msgs {
+			if again[i].id != msgs[i].id || again[i].subject != msgs[i].subject || !bytes.Equal(again[i].data, msgs[i].data) {
+				t.Errorf("message %d: got %+v, want %+v", i, again[i], msgs[i])
+			}
+		}
+	})
+}
