@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,13 +41,17 @@ func (k *journalAck) cancel() { k.stop() }
 func (k *journalAck) wait() { k.done.Wait() }
 
 func (k *journalAck) keep(ctx context.Context, msgs []message) error {
+	if mutateNoAppend {
+		k.appendLater(ctx, msgs)
+		return nil
+	}
 	_, err := k.journal.Append(ctx, encodeEntry(msgs))
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, journal.ErrUnknown):
 		return fmt.Errorf("%w: %w", schema.ErrNoAnswer, err)
-	case errors.Is(err, journal.ErrFull):
+	case errors.Is(err, journal.ErrFull), errors.Is(err, syscall.ENOSPC):
 		k.makeRoom()
 	}
 	// Everything else proves that nothing was kept.
@@ -93,10 +98,10 @@ func (k *journalAck) status(accepts bool, unready, degraded func(format string, 
 		if accepts {
 			report = unready
 		}
-		report("the journal cannot be written: %v", stats.Fault)
+		report("the journal cannot be written: %v; see treble-bridge journal status", stats.Fault)
 	}
 	if problem := k.pump.problem(); problem != "" && k.conn.isConnected() {
-		degraded("events wait in the journal: %s", problem)
+		degraded("events wait in the journal: %s; see treble-bridge journal status", problem)
 	}
 	if stats.Damaged > 0 {
 		degraded("the journal is damaged in %d places; see treble-bridge journal verify", stats.Damaged)

@@ -23,8 +23,11 @@ type ledger struct {
 	mu    sync.Mutex
 	state ledgerState
 
-	pending  int64       // events of the entries behind state.Done
-	appended journal.Seq // the last entry on stable storage
+	first journal.Seq // the first entry that may still be in the journal; 0: nothing was recovered
+	known bool        // the totals are those of a checkpoint, or of a journal read from its beginning
+	open  runs        // how many events the entries behind state.Done have
+	// pending are those events. Entries that damage took are not among them.
+	pending int64
 
 	// retained are the settled entries that can heal what JetStream loses:
 	// from firstRetained to state.Done, without gaps.
@@ -48,7 +51,7 @@ type Totals struct {
 	Stored    int64 `json:"stored"`    // acknowledged by JetStream
 	Duplicate int64 `json:"duplicate"` // acknowledged as stored before
 	SetAside  int64 `json:"set_aside"` // refused for good by JetStream
-	Damaged   int64 `json:"damaged"`   // lost with their entries to damage on disk; one is counted per entry
+	Damaged   int64 `json:"damaged"`   // whose entry or mark was lost to damage on disk; one for an entry that is lost
 	Healed    int64 `json:"healed"`    // stored again after JetStream lost them; counted as stored the first time
 }
 
@@ -93,6 +96,7 @@ type settlement struct {
 
 // recover takes the records of a journal that is opened, in order.
 func (l *ledger) recover(r journal.Record) error {
+	l.begin(r)
 	switch r.Type {
 	case journal.Checkpoint:
 		var s ledgerState
@@ -116,45 +120,57 @@ func (l *ledger) recover(r journal.Record) error {
 	return nil
 }
 
+// begin notes where the journal begins. What was before was released, so it
+// was settled.
+func (l *ledger) begin(r journal.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.first > 0 {
+		return
+	}
+	l.first = r.Seq + 1
+	if r.Type == journal.Entry {
+		l.first = r.Seq
+	}
+	if l.known = r.Type == journal.Checkpoint || l.first == 1; !l.known {
+		l.state.Done = l.first - 1 // damage took the first checkpoint
+	}
+}
+
+// recovered ends the recovery. Entries before the first that the journal has
+// were released, whatever the marks say: on a full disk the journal removes
+// entries before it can write their marks.
+func (l *ledger) recovered(first journal.Seq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if first > l.state.Done+1 {
+		l.state.Done = first - 1
+		l.retained, l.firstRetained = nil, first
+	}
+}
+
 // adopt takes a checkpoint. The first one is where the journal begins; a later
-// one says what the marks before it say, or more, if marks were dropped while
-// nothing could be written.
+// one says what the marks before it say, or more, if damage took marks, or they
+// were dropped while nothing could be written.
 func (l *ledger) adopt(s ledgerState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.Done < l.state.Done || s.Done == l.state.Done && l.state.Done > 0 {
+	if s.Done < l.state.Done || s.Done == l.state.Done && l.known {
 		return
 	}
-	if l.appended > 0 {
-		l.pending -= s.Totals.Accepted - l.state.Totals.Accepted
-	}
-	l.state, l.retained, l.firstRetained = s, nil, s.Done+1
+	_, events := l.open.take(s.Done)
+	l.pending -= events
+	l.state, l.known = s, true
+	l.retained, l.firstRetained = nil, s.Done+1
 }
 
 // append counts an entry of n events that is on stable storage.
 func (l *ledger) append(seq journal.Seq, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.appended > 0 && seq > l.appended+1 {
-		// Damage took the entries between; each counts as one event, first as
-		// pending, then as damaged.
-		n += int64(seq - l.appended - 1)
-	}
-	l.appended = seq
 	if seq > l.state.Done {
+		l.open.push(seq, n)
 		l.pending += n
-	}
-}
-
-// begin takes the first entry that the journal still has. Those before it were
-// released, so they were settled, whatever the marks say: on a full disk the
-// journal removes entries before it can write their marks.
-func (l *ledger) begin(first journal.Seq) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if first > l.state.Done+1 {
-		l.state.Done = first - 1
-		l.retained, l.firstRetained = nil, first
 	}
 }
 
@@ -196,23 +212,34 @@ func (l *ledger) settle(s settlement, clock time.Duration) {
 	if s.Entry <= l.state.Done {
 		return
 	}
-	gap := int64(s.Entry - l.state.Done - 1) // entries lost to damage
-	if len(l.retained) == 0 || gap > 0 {
+	passed, unmarked := l.open.take(s.Entry - 1)
+	present, n := l.open.take(s.Entry)
+	l.pending -= unmarked + n
+	if present == 0 {
+		n = int64(len(s.Seqs)) // released, or damaged after it was settled
+	}
+	// Entries are settled in order, so those that this one passes were settled
+	// before: damage took their marks, or themselves; then one event is counted
+	// for each. Those that were released are no loss.
+	lost := int64(s.Entry-max(l.state.Done+1, l.first)) - passed + unmarked
+	if s.Entry < l.first {
+		lost = 0
+	}
+	if len(l.retained) == 0 || s.Entry != l.state.Done+1 {
 		l.retained, l.firstRetained = nil, s.Entry
 	}
-	n, aside := int64(len(s.Seqs)), int64(0)
+	aside := int64(0)
 	for _, seq := range s.Seqs {
 		if seq == 0 {
 			aside++
 		}
 	}
 	t := &l.state.Totals
-	t.Accepted += n + gap
-	t.Damaged += gap
-	t.Stored += n - aside - s.Duplicate
+	t.Accepted += n + lost
+	t.Damaged += lost
+	t.Stored += int64(len(s.Seqs)) - aside - s.Duplicate
 	t.Duplicate += s.Duplicate
 	t.SetAside += aside
-	l.pending -= n + gap
 	l.state.Done = s.Entry
 	l.retained = append(l.retained, settled{seqs: s.Seqs, at: clock})
 	l.highest(s)

@@ -9,7 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
+
+// lockFile is the file below a data directory that is locked.
+const lockFile = "lock"
 
 // dirLock holds a data directory for one process. The kernel gives it up when
 // the process ends, however it ends.
@@ -35,12 +39,12 @@ func lockDir(dir string) (*dirLock, error) {
 	if err := ensureDir(dir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "lock")
+	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	err = flock(f)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		defer f.Close()
 		return nil, &lockedError{Dir: dir, PID: readPID(f)}
@@ -53,6 +57,19 @@ func lockDir(dir string) (*dirLock, error) {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return &dirLock{file: f}, nil
+}
+
+// flock locks f. It tries a few times: who only asks whether the directory is in
+// use (lockedBy) holds the lock for a moment.
+func flock(f *os.File) (err error) {
+	for range 10 {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
 }
 
 func writePID(f *os.File) error {

@@ -24,6 +24,11 @@ type books struct {
 // inFlight is how many messages the pump has on their way at once.
 const inFlight = 512
 
+// leastReserve is what entries leave of the disk in any case, for marks and the
+// header of a segment: without them a journal that filled its disk could not
+// shrink again.
+const leastReserve = 1 << 20
+
 // openJournal recovers the journal. With "ack: stream" there is one only if the
 // bridge ran with a journal before: what is pending in it was promised.
 func (p *Publisher) openJournal(o Options) (*books, error) {
@@ -37,7 +42,7 @@ func (p *Publisher) openJournal(o Options) (*books, error) {
 	j, err := journal.Open(dir, journal.Options{
 		FS:         o.journalFS,
 		MaxBytes:   int64(o.Journal.MaxBytes),
-		Reserve:    int64(o.Journal.Reserve),
+		Reserve:    max(int64(o.Journal.Reserve), leastReserve),
 		Checkpoint: l.checkpoint,
 		Kept:       l.kept,
 		Log:        p.log.Named("journal"),
@@ -45,7 +50,7 @@ func (p *Publisher) openJournal(o Options) (*books, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	l.begin(j.Stats().First)
+	l.recovered(j.Stats().First)
 	return &books{journal: j, ledger: l}, nil
 }
 

@@ -160,7 +160,7 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 		cancel()
 		reading.Wait()
 	}()
-	w := newWindow(p.js, p.cfg.stream, p.cfg.ackTimeout, p.cfg.inFlight)
+	w := newWindow(p.js, p.cfg.stream, p.cfg.ackTimeout, p.mayFly(plan.replicas))
 	verify := time.NewTicker(p.cfg.verify)
 	defer verify.Stop()
 	for {
@@ -197,6 +197,9 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 		if err := w.launch(); err != nil {
 			return err
 		}
+		if mutateMarkEarly {
+			p.markEarly(w)
+		}
 		if err := p.settleHead(ctx, w, ahead); err != nil {
 			return err
 		}
@@ -208,6 +211,20 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 		default:
 		}
 	}
+}
+
+// mayFly returns how many messages may be in flight. In a stream with replicas
+// it is one, and so nothing is chained. There every replica for itself holds
+// Nats-Expected-Last-Msg-Id against the last id that it knows, when it applies
+// the message, and takes what does not fit for a broken disk: it stops for good
+// ("critical write error: last msgid mismatch", nats-server 2.15.2). A replica
+// that has caught up from another does not know the last id, so a chain that
+// is in perfect order stops it as well.
+func (p *pump) mayFly(replicas int) int {
+	if replicas > 1 {
+		return 1
+	}
+	return p.cfg.inFlight
 }
 
 var (

@@ -34,18 +34,28 @@ type Stored struct {
 // OpenReader connects to nats.url, or, if it is empty, to the embedded server
 // of a running bridge at addr. It fails if NATS does not answer now.
 func OpenReader(ctx context.Context, c Config, n NATSConfig, addr string, log *zap.Logger) (*Reader, error) {
-	if err := errors.Join(c.Validate(), n.Validate()); err != nil {
+	nc, js, err := connectClient(ctx, c, n, addr, "reader", log)
+	if err != nil {
 		return nil, err
+	}
+	return &Reader{nc: nc, js: js, stream: c.Stream, prefix: schema.Prefix(c.SubjectPrefix)}, nil
+}
+
+// connectClient connects as a client command does; role says which in the server's
+// list of connections.
+func connectClient(ctx context.Context, c Config, n NATSConfig, addr, role string, log *zap.Logger, more ...nats.Option) (*nats.Conn, jetstream.JetStream, error) {
+	if err := errors.Join(c.Validate(), n.Validate()); err != nil {
+		return nil, nil, err
 	}
 	secrets, err := readSecrets(n)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if log == nil {
 		log = zap.NewNop()
 	}
 	url, where := n.URL, "nats.url"
-	opts := []nats.Option{nats.Name(clientName + " reader"), nats.Timeout(connectTimeout), nats.MaxReconnects(-1),
+	opts := append([]nats.Option{nats.Name(clientName + " " + role), nats.Timeout(connectTimeout), nats.MaxReconnects(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn("nats error", zap.Error(err)) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
@@ -53,7 +63,7 @@ func OpenReader(ctx context.Context, c Config, n NATSConfig, addr string, log *z
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) { log.Info("connected to nats again") }),
-	}
+	}, more...)
 	if url == "" {
 		url, where = "nats://"+addr, "the embedded server at "+addr+" (is the bridge running?)"
 		if secrets.embeddedToken != "" {
@@ -64,14 +74,14 @@ func OpenReader(ctx context.Context, c Config, n NATSConfig, addr string, log *z
 	}
 	nc, err := connectOnce(ctx, url, opts)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", where, err)
+		return nil, nil, fmt.Errorf("connect to %s: %w", where, err)
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("use jetstream: %w", err)
+		return nil, nil, fmt.Errorf("use jetstream: %w", err)
 	}
-	return &Reader{nc: nc, js: js, stream: c.Stream, prefix: schema.Prefix(c.SubjectPrefix)}, nil
+	return nc, js, nil
 }
 
 // connectOnce is nats.Connect that ends with ctx.

@@ -21,6 +21,8 @@ type plan struct {
 	lost    map[journal.Seq][]bool
 	stored  map[string]uint64 // sequence by message id, of what is in the stream
 	end     streamEnd         // the last settled message that is there
+
+	replicas int // of the stream
 }
 
 // isLost reports whether JetStream lost a message of a settled entry.
@@ -62,7 +64,7 @@ func (p *pump) reconcile(ctx context.Context) (_ *plan, err error) {
 	state, first, retained := p.ledger.snapshot()
 	pl := &plan{
 		from: state.Done + 1, settled: state.Done, sent: p.sent,
-		lost: map[journal.Seq][]bool{},
+		lost: map[journal.Seq][]bool{}, replicas: info.Config.Replicas,
 	}
 	same := state.Incarnation.Equal(info.Created)
 	if !same {

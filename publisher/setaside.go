@@ -116,7 +116,7 @@ func (s *setAside) reason() string {
 		return fmt.Sprintf("set-aside: %d messages could not be written since the start; see the log", n)
 	}
 	if n := s.files.Load(); n > 0 {
-		return fmt.Sprintf("set-aside: %d messages need a look (%s)", n, s.dir)
+		return fmt.Sprintf("set-aside: %d messages need a look; see treble-bridge journal set-aside list", n)
 	}
 	return ""
 }

@@ -72,14 +72,15 @@ func decodeSetAside(b []byte) (setAsideEntry, error) {
 	}
 	first, rest, _ := strings.Cut(string(head), "\r\n")
 	if first != setAsideMagic {
-		return setAsideEntry{}, fmt.Errorf("read set-aside file: begins with %.40q, want %q", first, setAsideMagic)
+		// What is there instead is not shown, here and below: it may be personal data.
+		return setAsideEntry{}, fmt.Errorf("read set-aside file: does not begin with %q", setAsideMagic)
 	}
 	ours := map[string]string{}
 	e := setAsideEntry{message: message{header: map[string][]string{}, data: data}}
 	for line := range strings.SplitSeq(rest, "\r\n") {
 		name, v, ok := strings.Cut(line, ": ")
 		if !ok || name == "" {
-			return setAsideEntry{}, fmt.Errorf("read set-aside file: %.40q is no header", line)
+			return setAsideEntry{}, errors.New("read set-aside file: a line before the data is no header")
 		}
 		if strings.HasPrefix(name, setAsidePrefix) {
 			ours[name] = v
@@ -89,10 +90,10 @@ func decodeSetAside(b []byte) (setAsideEntry, error) {
 	}
 	var err error
 	if e.Time, err = time.Parse(time.RFC3339Nano, ours[setAsideTime]); err != nil {
-		return setAsideEntry{}, fmt.Errorf("read set-aside file: %s: %w", setAsideTime, err)
+		return setAsideEntry{}, fmt.Errorf("read set-aside file: %s is no time", setAsideTime)
 	}
 	if got := strconv.Itoa(len(data)); got != ours[setAsideLength] {
-		return setAsideEntry{}, fmt.Errorf("read set-aside file: %s bytes of data, %s says %.20q", got, setAsideLength, ours[setAsideLength])
+		return setAsideEntry{}, fmt.Errorf("read set-aside file: %s bytes of data, which is not what %s says", got, setAsideLength)
 	}
 	if checksum(data) != ours[setAsideChecksum] {
 		return setAsideEntry{}, fmt.Errorf("read set-aside file: the data is damaged (%s)", setAsideChecksum)

@@ -117,7 +117,7 @@ func (w *window) send(f *flight) error {
 	m := f.nats()
 	m.Header = maps.Clone(f.header)
 	m.Header[jetstream.ExpectedStreamHeader] = []string{w.stream}
-	chained := w.endSeq > 0
+	chained := w.endSeq > 0 && w.most > 1
 	if chained {
 		m.Header[jetstream.ExpectedLastMsgIDHeader] = []string{w.endID}
 		m.Header[jetstream.ExpectedLastSeqHeader] = []string{strconv.FormatUint(w.endSeq, 10)}

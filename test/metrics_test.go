@@ -1,11 +1,13 @@
 package test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // checkMetrics holds what the metrics say against what was done: every request
@@ -53,14 +55,24 @@ type samples map[string]float64
 // metrics reads /metrics.
 func (p *process) metrics(t *testing.T) samples {
 	t.Helper()
-	resp, err := http.Get("http://" + p.addrs.Ops + "/metrics")
+	m, err := scrape("http://" + p.addrs.Ops + "/metrics")
 	if err != nil {
 		t.Fatal(err)
+	}
+	return m
+}
+
+// scrape reads /metrics at a URL.
+func scrape(url string) (samples, error) {
+	client := http.Client{Timeout: 5 * time.Second}
+	resp, err := client.Get(url)
+	if err != nil {
+		return nil, err
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	m := samples{}
 	for line := range strings.Lines(string(b)) {
@@ -70,11 +82,11 @@ func (p *process) metrics(t *testing.T) samples {
 		}
 		v, err := strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
 		if err != nil {
-			t.Fatalf("/metrics: %q: %v", line, err)
+			return nil, fmt.Errorf("/metrics: %q: %w", line, err)
 		}
 		m[line[:i]] = v
 	}
-	return m
+	return m, nil
 }
 
 // sum adds the samples of a metric that carry a label, such as a="b"; -1 if

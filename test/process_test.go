@@ -20,8 +20,9 @@ import (
 
 // program is the bridge's binary, built when a test first asks for it.
 type program struct {
-	mu  sync.Mutex
-	dir string
+	tags string // build tags
+	mu   sync.Mutex
+	dir  string
 }
 
 // path returns the path of the binary.
@@ -40,7 +41,7 @@ func (p *program) path(t *testing.T) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", path, "./cmd/treble-bridge")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-tags", p.tags, "-o", path, "./cmd/treble-bridge")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the bridge: %v\n%s", err, out)
@@ -59,12 +60,13 @@ func (p *program) Close() error {
 // process is a running bridge with the embedded NATS, on free ports and with a
 // data directory of its own.
 type process struct {
-	t       *testing.T
-	dataDir string
-	addrs   addresses
-	cmd     *exec.Cmd
-	ended   chan struct{} // closed when it has ended
-	output  output
+	t        *testing.T
+	dataDir  string
+	addrFile string
+	addrs    addresses
+	cmd      *exec.Cmd
+	ended    chan struct{} // closed when it has ended
+	output   output
 }
 
 // addresses are those that a bridge has bound, as it writes them.
@@ -92,9 +94,17 @@ func (o *output) String() string {
 // is ready. The process ends with the test.
 func serve(t *testing.T, env ...string) *process {
 	t.Helper()
-	p := &process{t: t, dataDir: t.TempDir(), ended: make(chan struct{})}
-	addrFile := filepath.Join(t.TempDir(), "addr.json")
-	p.cmd = exec.Command(bridge.path(t), "serve", "--addr-file", addrFile)
+	p := launch(t, bridge.path(t), t.TempDir(), env...)
+	p.ready()
+	return p
+}
+
+// launch starts a bridge on a data directory and returns at once.
+func launch(t *testing.T, path, dataDir string, env ...string) *process {
+	t.Helper()
+	p := &process{t: t, dataDir: dataDir, ended: make(chan struct{})}
+	p.addrFile = filepath.Join(t.TempDir(), "addr.json")
+	p.cmd = exec.Command(path, "serve", "--addr-file", p.addrFile)
 	p.cmd.Env = append([]string{ // nothing of the developer's own
 		"TREBLE_BRIDGE_DATA_DIR=" + p.dataDir,
 		"TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:0",
@@ -103,8 +113,14 @@ func serve(t *testing.T, env ...string) *process {
 		"TREBLE_BRIDGE_AUTH_BEARER=" + containers.Token,
 	}, env...)
 	p.start()
+	return p
+}
+
+// ready waits until the bridge takes events.
+func (p *process) ready() {
+	p.t.Helper()
 	p.await("the bridge is ready", func(ctx context.Context) error {
-		b, err := os.ReadFile(addrFile)
+		b, err := os.ReadFile(p.addrFile)
 		if err != nil {
 			return err
 		}
@@ -113,7 +129,6 @@ func serve(t *testing.T, env ...string) *process {
 		}
 		return expectOK(ctx, "http://"+p.addrs.Ops+"/readyz")
 	})
-	return p
 }
 
 // start starts the command. The process ends with the test.

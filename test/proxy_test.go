@@ -53,14 +53,15 @@ func (b *broker) stop() {
 }
 
 // proxy stands between the bridge and a broker. What the broker sends, the
-// PubAcks above all, can be held back; what the bridge sends always goes on.
+// PubAcks above all, can be held back, and what the bridge sends as well.
 type proxy struct {
 	listener net.Listener
 	target   string
 	work     sync.WaitGroup
 
 	mu    sync.Mutex
-	open  chan struct{} // closed while nothing is held back
+	open  chan struct{} // closed while nothing of the broker is held back
+	out   chan struct{} // closed while nothing of the bridge is
 	conns []net.Conn
 }
 
@@ -70,8 +71,9 @@ func startProxy(t *testing.T, b *broker) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l, target: b.Addr().String(), open: make(chan struct{})}
+	p := &proxy{listener: l, target: b.Addr().String(), open: make(chan struct{}), out: make(chan struct{})}
 	close(p.open)
+	close(p.out)
 	p.work.Go(p.serve)
 	t.Cleanup(p.close)
 	return p
@@ -86,15 +88,43 @@ func (p *proxy) hold() {
 	p.open = make(chan struct{})
 }
 
+// freeze keeps back what either side sends from now on.
+func (p *proxy) freeze() {
+	p.hold()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.out = make(chan struct{})
+}
+
 // release lets everything go that is held back.
 func (p *proxy) release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.open:
-	default:
-		close(p.open)
+	for _, gate := range []chan struct{}{p.open, p.out} {
+		select {
+		case <-gate:
+		default:
+			close(gate)
+		}
 	}
+}
+
+// drop ends every connection, with what is held back on it, and lets new ones
+// go on.
+func (p *proxy) drop() {
+	p.mu.Lock()
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.conns = nil
+	p.mu.Unlock()
+	p.release()
+}
+
+func (p *proxy) outGate() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out
 }
 
 func (p *proxy) gate() <-chan struct{} {
@@ -117,13 +147,13 @@ func (p *proxy) serve() {
 		p.mu.Lock()
 		p.conns = append(p.conns, client, upstream)
 		p.mu.Unlock()
-		p.work.Go(func() { copyUntilEnd(upstream, client, nil) })
+		p.work.Go(func() { copyUntilEnd(upstream, client, p.outGate) })
 		p.work.Go(func() { copyUntilEnd(client, upstream, p.gate) })
 	}
 }
 
 // copyUntilEnd passes bytes on until one side ends, then ends both. Before
-// each write it waits for the gate, if there is one.
+// each write it waits for the gate.
 func copyUntilEnd(dst, src net.Conn, gate func() <-chan struct{}) {
 	defer src.Close()
 	defer dst.Close()
@@ -133,9 +163,7 @@ func copyUntilEnd(dst, src net.Conn, gate func() <-chan struct{}) {
 		if err != nil {
 			return
 		}
-		if gate != nil {
-			<-gate()
-		}
+		<-gate()
 		if _, err := dst.Write(buf[:n]); err != nil {
 			return
 		}

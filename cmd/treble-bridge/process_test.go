@@ -25,7 +25,12 @@ type process struct {
 
 func startProcess(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{out: &buffer{}, errs: &buffer{}, dir: t.TempDir(), exited: make(chan struct{})}
+	return startProcessOn(t, t.TempDir(), args...)
+}
+
+func startProcessOn(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	p := &process{out: &buffer{}, errs: &buffer{}, dir: dir, exited: make(chan struct{})}
 	p.Cmd = exec.Command(os.Args[0], append(args, "--data-dir", p.dir)...)
 	p.Env = append(os.Environ(), asMain+"=1",
 		"TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:0")

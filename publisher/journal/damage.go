@@ -99,9 +99,12 @@ func (j *Journal) rescue(s *segment) error {
 	return nil
 }
 
+// copyName is the name of the copy of d in damaged/.
+func copyName(d *Damage) string { return fmt.Sprintf("%s-%d", d.Segment, d.Offset) }
+
 func (j *Journal) moveAside(d *Damage) error {
 	dir := filepath.Join(j.dir, "damaged")
-	to := filepath.Join(dir, fmt.Sprintf("%s-%d", d.Segment, d.Offset))
+	to := filepath.Join(dir, copyName(d))
 	if err := j.fs.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}

@@ -30,6 +30,12 @@ type Bridge struct{ *Container }
 // like come as options of testcontainers.
 func (n *Network) Bridge(natsURL string, opts ...testcontainers.ContainerCustomizer) *Bridge {
 	n.t.Helper()
+	return n.BridgeAs("bridge", natsURL, opts...)
+}
+
+// BridgeAs is Bridge under another name.
+func (n *Network) BridgeAs(name, natsURL string, opts ...testcontainers.ContainerCustomizer) *Bridge {
+	n.t.Helper()
 	opts = append([]testcontainers.ContainerCustomizer{
 		testcontainers.WithCmd("serve"),
 		testcontainers.WithExposedPorts(bridgePort, opsPort),
@@ -41,7 +47,7 @@ func (n *Network) Bridge(natsURL string, opts ...testcontainers.ContainerCustomi
 			"TREBLE_BRIDGE_DATA_DIR":     "/data",
 		}),
 	}, opts...)
-	b := &Bridge{n.create("bridge", n.docker.image(n.t, bridgePackage), opts...)}
+	b := &Bridge{n.create(name, n.docker.image(n.t, bridgePackage), opts...)}
 	b.Start()
 	b.Ready()
 	return b

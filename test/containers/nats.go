@@ -99,13 +99,20 @@ func (s *NATS) create(alias string) {
 // URL returns the address for other containers on the network.
 func (s *NATS) URL() string { return "nats://" + s.alias + ":4222" }
 
+// Addr returns where a program outside the network reaches the server, such as
+// 127.0.0.1:32768. It is another one after every start.
+func (s *NATS) Addr() string {
+	s.t.Helper()
+	addr, err := s.addr(s.t.Context(), natsPort)
+	s.do("find the port of", err)
+	return addr
+}
+
 // Connect returns a connection from the test to the server. It ends with the
 // test, and does not survive a new start of the server.
 func (s *NATS) Connect() *nats.Conn {
 	s.t.Helper()
-	addr, err := s.addr(s.t.Context(), natsPort)
-	s.do("find the port of", err)
-	nc, err := connect(addr)
+	nc, err := connect(s.Addr())
 	s.do("connect to", err)
 	s.t.Cleanup(nc.Close)
 	return nc

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+func newJournal(io stdio) *cobra.Command {
+	return newGroup("journal", "Look at the journal of accepted events, and at what was set aside",
+		newJournalStatus(io), newJournalVerify(io),
+		newGroup("set-aside", "See, publish again or export what NATS did not take",
+			newSetAsideList(io), newSetAsideRetry(io), newSetAsideExport(io)))
+}
+
+const journalJSONHelp = `
+--json prints one object: data_dir, running, pid, sound; size (bytes, max_bytes,
+segments, first, last, torn_bytes, copies); accepted, stored, duplicate,
+set_aside, damaged, pending, unaccounted and healed in events; pending_entries,
+retained_entries; oldest_pending (RFC 3339, null if none); read (entries, marks,
+checkpoints); damage (segment, offset, length, first_lost, last_lost,
+not_published, moved_to); problems; set_aside_files (files, bytes, damaged).`
+
+func newJournalStatus(io stdio) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what is pending, and account for every accepted event",
+		Long: `Read the journal in data_dir and show how many events wait to be published and
+since when, what became of the others, how large the journal is, and what is
+damaged or set aside. Nothing is changed. It works while the bridge runs, while
+it does not, and on a copy of the directory of another host.
+
+Every accepted event is stored, a duplicate, set aside, lost to damage on disk,
+or pending; unaccounted is what is none of these, and must be 0. The events are
+counted one by one in the journal's own records. Those of a running bridge reach
+the disk within about a second, and so long the figures may lag.
+
+The exit code is 0 if the journal could be read, whatever it says; for a check
+see "treble-bridge journal verify".
+` + journalJSONHelp,
+		Example: `  treble-bridge journal status
+  treble-bridge journal status --json | jq .pending
+  treble-bridge journal status --data-dir /mnt/copy-of-a-dead-host`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, err := inspectJournal(cmd)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return v.printJSON(io.out)
+			}
+			return v.printStatus(io.out)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func newJournalVerify(io stdio) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Read every record of the journal and report damage",
+		Long: `Read every record of the journal in data_dir and every file in set-aside, check
+every checksum, sequence and mark, and count every event. Nothing is changed. It
+works while the bridge runs, while it does not, and on a copy of the directory.
+
+Damage is shown with its position and the entries that were in it. What a crash
+leaves at the end of the journal is no damage. A bridge goes on with a damaged
+journal: it delivers all the rest, and copies the damaged bytes to
+data_dir/journal/damaged. The damage is reported until its segment is removed,
+when everything in it is published and was kept for journal.retain.
+
+The exit code is 1 if anything is damaged, or an event is not accounted for.
+` + journalJSONHelp,
+		Example: `  treble-bridge journal verify
+  treble-bridge journal verify --json | jq '.damage[]'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, err := inspectJournal(cmd)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = v.printJSON(io.out)
+			} else {
+				err = v.printVerify(io.out)
+			}
+			return errors.Join(err, v.failure())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// inspectJournal reads the journal and the set-aside that the command line names.
+func inspectJournal(cmd *cobra.Command) (*journalView, error) {
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	state, err := publisher.InspectJournal(cmd.Context(), loaded.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	files, err := countSetAside(publisher.OpenSetAside(loaded.DataDir))
+	if err != nil {
+		return nil, err
+	}
+	return newJournalView(loaded.DataDir, int64(loaded.Journal.MaxBytes), state, files), nil
+}
+
+// countSetAside reads every file, so that damage is found.
+func countSetAside(s publisher.SetAside) (fileCount, error) {
+	var c fileCount
+	names, err := s.Files()
+	for _, name := range names {
+		m, readErr := s.Read(name)
+		if readErr != nil {
+			return c, readErr
+		}
+		c.Files++
+		c.Bytes += m.Bytes
+		if m.Damaged != nil {
+			c.Damaged++
+		}
+	}
+	return c, err
+}
+
+// confirm asks before something is done that cannot be undone. It is an error if
+// nobody can be asked.
+func confirm(streams stdio, question string) error {
+	if !isTerminal(streams.in) {
+		return usagef("%s Nobody can be asked: confirm with --yes", question)
+	}
+	fmt.Fprintf(streams.err, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(streams.in).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing was done")
+	}
+	return nil
+}

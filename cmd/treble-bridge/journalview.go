@@ -1,0 +1,272 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// journalView is what the journal commands print. Its JSON form is stable.
+type journalView struct {
+	DataDir string `json:"data_dir"`
+	Running bool   `json:"running"`
+	PID     int    `json:"pid,omitempty"`
+	Sound   bool   `json:"sound"` // nothing damaged, nothing unaccounted
+
+	Size sizeView `json:"size"`
+
+	Accepted    int64 `json:"accepted"` // of events, as all of this block
+	Stored      int64 `json:"stored"`
+	Duplicate   int64 `json:"duplicate"`
+	SetAside    int64 `json:"set_aside"`
+	Damaged     int64 `json:"damaged"`
+	Pending     int64 `json:"pending"`
+	Unaccounted int64 `json:"unaccounted"`
+	Healed      int64 `json:"healed"`
+
+	PendingEntries  int64      `json:"pending_entries"`
+	RetainedEntries int64      `json:"retained_entries"`
+	OldestPending   *time.Time `json:"oldest_pending"`
+
+	Read     readView     `json:"read"`
+	Damage   []damageView `json:"damage"`
+	Problems []string     `json:"problems"`
+	Files    fileCount    `json:"set_aside_files"`
+}
+
+type sizeView struct {
+	Bytes    int64  `json:"bytes"`
+	MaxBytes int64  `json:"max_bytes"`
+	Segments int    `json:"segments"`
+	First    uint64 `json:"first"`
+	Last     uint64 `json:"last"`
+	Torn     int64  `json:"torn_bytes"`
+	Copies   int    `json:"copies"`
+}
+
+type readView struct {
+	Entries     int64 `json:"entries"`
+	Marks       int64 `json:"marks"`
+	Checkpoints int64 `json:"checkpoints"`
+}
+
+type damageView struct {
+	Segment      string `json:"segment"`
+	Offset       int64  `json:"offset"`
+	Length       int64  `json:"length"`
+	FirstLost    uint64 `json:"first_lost,omitempty"`
+	LastLost     uint64 `json:"last_lost,omitempty"`
+	NotPublished int64  `json:"not_published"` // of the lost entries
+	MovedTo      string `json:"moved_to,omitempty"`
+}
+
+// fileCount counts the files of the set-aside.
+type fileCount struct {
+	Files   int   `json:"files"`
+	Bytes   int64 `json:"bytes"`
+	Damaged int   `json:"damaged"`
+}
+
+func newJournalView(dataDir string, maxBytes int64, s *publisher.JournalState, files fileCount) *journalView {
+	v := &journalView{
+		DataDir: dataDir, Running: s.Running, PID: s.PID,
+		Sound: s.Sound() && files.Damaged == 0,
+		Size: sizeView{
+			Bytes: s.Bytes, MaxBytes: maxBytes, Segments: s.Segments,
+			First: uint64(s.First), Last: uint64(s.Last), Torn: s.Torn, Copies: s.Copies,
+		},
+		Accepted: s.Accepted, Stored: s.Stored, Duplicate: s.Duplicate, SetAside: s.SetAside,
+		Damaged: s.Damaged, Pending: s.Pending, Unaccounted: s.Unaccounted, Healed: s.Healed,
+		PendingEntries: s.PendingEntries, RetainedEntries: s.Retained,
+		Read:   readView{Entries: s.Entries, Marks: s.Marks, Checkpoints: s.Checkpoints},
+		Damage: []damageView{}, Problems: append([]string{}, s.Problems...), Files: files,
+	}
+	if !s.Oldest.IsZero() {
+		v.OldestPending = &s.Oldest
+	}
+	for _, d := range s.Damage {
+		lost := damageView{
+			Segment: d.Segment, Offset: d.Offset, Length: d.Length,
+			FirstLost: uint64(d.FirstLost), LastLost: uint64(d.LastLost), MovedTo: d.MovedTo,
+		}
+		if d.FirstLost > 0 && d.LastLost > s.Done {
+			lost.NotPublished = int64(d.LastLost - max(d.FirstLost-1, s.Done))
+		}
+		v.Damage = append(v.Damage, lost)
+	}
+	return v
+}
+
+func (v *journalView) printJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// failure is what a check has to complain about, nil if all is well.
+func (v *journalView) failure() error {
+	var errs []error
+	if n := len(v.Damage); n > 0 {
+		errs = append(errs, fmt.Errorf("the journal is damaged in %s", count(int64(n), "place", "places")))
+	}
+	if n := len(v.Problems); n > 0 {
+		errs = append(errs, fmt.Errorf("%s of the journal cannot be as they are", count(int64(n), "record", "records")))
+	}
+	if v.Unaccounted != 0 {
+		errs = append(errs, fmt.Errorf("%s not accounted for", count(v.Unaccounted, "event is", "events are")))
+	}
+	if v.Files.Damaged > 0 {
+		errs = append(errs, fmt.Errorf("%s in set-aside damaged; see treble-bridge journal set-aside list", count(int64(v.Files.Damaged), "file is", "files are")))
+	}
+	return errors.Join(errs...)
+}
+
+func (v *journalView) printStatus(w io.Writer) error {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("data_dir", "%s, %s", v.DataDir, v.who())
+	line("pending", "%s", v.pending())
+	line("accepted", "%d events, of which", v.Accepted)
+	for _, part := range []struct {
+		name string
+		n    int64
+		note string
+	}{
+		{"stored", v.Stored, ""}, {"duplicate", v.Duplicate, "stored before"},
+		{"set aside", v.SetAside, "refused by NATS for good"}, {"damaged", v.Damaged, "lost on disk"},
+		{"pending", v.Pending, ""}, {"unaccounted", v.Unaccounted, "must be 0"},
+	} {
+		line("", "%s", strings.TrimRight(fmt.Sprintf("%-12s %10d  %s", part.name, part.n, part.note), " "))
+	}
+	line("healed", "%d events that JetStream had lost", v.Healed)
+	line("retained", "%s to heal what JetStream loses", count(v.RetainedEntries, "entry", "entries"))
+	line("size", "%s of %s in %s", byteCount(v.Size.Bytes), byteCount(v.Size.MaxBytes), count(int64(v.Size.Segments), "segment", "segments"))
+	line("set-aside", "%s", v.setAside())
+	line("damage", "%s", v.damage())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (v *journalView) who() string {
+	switch {
+	case v.PID > 0:
+		return fmt.Sprintf("in use by the bridge with pid %d; the figures may lag by a second", v.PID)
+	case v.Running:
+		return "in use by a bridge; the figures may lag by a second"
+	}
+	return "no bridge runs on it"
+}
+
+func (v *journalView) pending() string {
+	if v.Pending == 0 {
+		return "nothing"
+	}
+	text := fmt.Sprintf("%s in %s", count(v.Pending, "event", "events"), count(v.PendingEntries, "entry", "entries"))
+	if v.OldestPending != nil {
+		text += fmt.Sprintf(", the oldest received %s ago", max(0, time.Since(*v.OldestPending)).Round(time.Second))
+	}
+	return text
+}
+
+func (v *journalView) setAside() string {
+	if v.Files.Files == 0 {
+		return "empty"
+	}
+	text := fmt.Sprintf("%s, %s; see treble-bridge journal set-aside list", count(int64(v.Files.Files), "file", "files"), byteCount(v.Files.Bytes))
+	if v.Files.Damaged > 0 {
+		text += fmt.Sprintf(" (%d damaged)", v.Files.Damaged)
+	}
+	return text
+}
+
+func (v *journalView) damage() string {
+	var parts []string
+	if n := len(v.Damage); n > 0 {
+		parts = append(parts, fmt.Sprintf("in %s; see treble-bridge journal verify", count(int64(n), "place", "places")))
+	}
+	if n := len(v.Problems); n > 0 {
+		parts = append(parts, fmt.Sprintf("%s that cannot be as they are; see treble-bridge journal verify", count(int64(n), "record", "records")))
+	}
+	if v.Size.Copies > 0 {
+		parts = append(parts, fmt.Sprintf("%s of damaged bytes in journal/damaged", count(int64(v.Size.Copies), "copy", "copies")))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (v *journalView) printVerify(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", v.DataDir, v.who())
+	fmt.Fprintf(&b, "read %s, %s and %s in %s (%s), and %s in set-aside\n",
+		count(v.Read.Entries, "entry", "entries"), count(v.Read.Marks, "mark", "marks"), count(v.Read.Checkpoints, "checkpoint", "checkpoints"),
+		count(int64(v.Size.Segments), "segment", "segments"), byteCount(v.Size.Bytes), count(int64(v.Files.Files), "file", "files"))
+	if v.Size.Torn > 0 {
+		fmt.Fprintf(&b, "the last %d bytes are no record yet, or were cut short by a crash: that is normal\n", v.Size.Torn)
+	}
+	for _, d := range v.Damage {
+		fmt.Fprintf(&b, "damaged: %s\n", d)
+	}
+	for _, p := range v.Problems {
+		fmt.Fprintf(&b, "problem: %s\n", printable(p))
+	}
+	fmt.Fprintf(&b, "%s accepted, %d of them not accounted for\n", count(v.Accepted, "event", "events"), v.Unaccounted)
+	if v.Sound {
+		fmt.Fprintln(&b, "all is as it was written")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (d damageView) String() string {
+	text := fmt.Sprintf("segment %s at %d, %d bytes", d.Segment, d.Offset, d.Length)
+	if d.Length == 0 {
+		text = fmt.Sprintf("segment %s at %d: what follows is missing", d.Segment, d.Offset)
+	}
+	switch {
+	case d.FirstLost == 0:
+		text += "; no entry was in it"
+	case d.FirstLost == d.LastLost:
+		text += fmt.Sprintf("; entry %d was in it", d.FirstLost)
+	default:
+		text += fmt.Sprintf("; entries %d to %d were in it", d.FirstLost, d.LastLost)
+	}
+	if d.NotPublished > 0 {
+		text += fmt.Sprintf(", %d not published before", d.NotPublished)
+	}
+	if d.MovedTo != "" {
+		text += "; the bytes are kept in " + d.MovedTo
+	}
+	return text
+}
+
+// count writes a number with its noun.
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// byteCount writes a number of bytes for people.
+func byteCount(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, names := float64(n), []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
+	i := -1
+	for f >= unit && i < len(names)-1 {
+		f /= unit
+		i++
+	}
+	return fmt.Sprintf("%.1f %s", f, names[i])
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+func newSetAsideList(io stdio) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List what was set aside, and why",
+		Long: `List the messages in data_dir/set-aside, the oldest first: when and why each was
+set aside, its id, subject, kind and size. No personal data is shown. A file that
+is damaged is listed as damaged.
+
+The reasons: too-large (for NATS), with-too-large (refused with another event of
+its delivery), refused (an accepted event that NATS will never take),
+quarantine-too-large and quarantine-overflow (a refused body that the quarantine
+did not take). What is not needed any more may be removed with rm; a running
+bridge counts the files again every 30 seconds.
+
+--json prints one object a line: file, time, reason, id, subject, kind, size (as
+NATS counts it), bytes (of the file), damaged (why it cannot be read).`,
+		Example: `  treble-bridge journal set-aside list
+  treble-bridge journal set-aside list --json | jq -r 'select(.reason == "refused") | .file'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			items, err := listSetAside(publisher.OpenSetAside(loaded.DataDir))
+			if err != nil {
+				return err
+			}
+			if !asJSON {
+				return printSetAside(io, items)
+			}
+			enc := json.NewEncoder(io.out)
+			enc.SetEscapeHTML(false)
+			for _, item := range items {
+				if err := enc.Encode(item); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+// asideItem is a message as it is listed. Its JSON form is stable.
+type asideItem struct {
+	File    string     `json:"file"`
+	Time    *time.Time `json:"time,omitempty"`
+	Reason  string     `json:"reason,omitempty"`
+	ID      string     `json:"id,omitempty"`
+	Subject string     `json:"subject,omitempty"`
+	Kind    string     `json:"kind,omitempty"`
+	Size    int64      `json:"size,omitempty"`
+	Bytes   int64      `json:"bytes"`
+	Damaged string     `json:"damaged,omitempty"`
+}
+
+func listSetAside(s publisher.SetAside) ([]asideItem, error) {
+	names, err := s.Files()
+	if err != nil {
+		return nil, err
+	}
+	var items []asideItem
+	for _, name := range names {
+		m, err := s.Read(name)
+		if err != nil {
+			return nil, err
+		}
+		item := asideItem{File: m.File, Bytes: m.Bytes}
+		if m.Damaged != nil {
+			item.Damaged = m.Damaged.Error()
+		} else {
+			item.Time, item.Reason, item.ID, item.Subject, item.Kind, item.Size = &m.Time, m.Reason, m.ID, m.Subject, m.Kind, m.Size
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+func printSetAside(streams stdio, items []asideItem) error {
+	if len(items) == 0 {
+		_, err := fmt.Fprintln(streams.out, "the set-aside is empty")
+		return err
+	}
+	w := tabwriter.NewWriter(streams.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TIME\tREASON\tKIND\tSUBJECT\tSIZE\tID\tFILE")
+	for _, i := range items {
+		if i.Damaged != "" {
+			fmt.Fprintf(w, "-\tdamaged\t-\t-\t%d\t-\t%s\t%s\n", i.Bytes, printable(i.File), printable(i.Damaged))
+			continue
+		}
+		kind := i.Kind
+		if kind == "" {
+			kind = "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", i.Time.UTC().Format(time.RFC3339), printable(i.Reason),
+			printable(kind), printable(i.Subject), i.Size, printable(i.ID), printable(i.File))
+	}
+	return w.Flush()
+}

@@ -1,0 +1,176 @@
+package publisher
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func inspected(t *testing.T, dataDir string) *JournalState {
+	t.Helper()
+	s, err := InspectJournal(t.Context(), dataDir)
+	if err != nil {
+		t.Fatalf("InspectJournal: %v", err)
+	}
+	return s
+}
+
+// wantAccount compares but for what differs on purpose: the bridge retains for a
+// time, the files until their segment is removed.
+func wantAccount(t *testing.T, s *JournalState, want Account) {
+	t.Helper()
+	got := s.Account
+	got.Retained, want.Retained = 0, 0
+	if got != want {
+		t.Errorf("counted from the records %+v, the bridge says %+v", got, want)
+	}
+}
+
+// The account that is counted from the records is that of the bridge: without
+// NATS, with it, while it runs and afterwards.
+func TestInspectAgreesWithLedger(t *testing.T) {
+	n := startNATS(t)
+	px := startProxy(t, n.url)
+	px.down()
+	o := withJournal(t, px.url())
+	p := open(t, o)
+	accept(t, p, ordered(20)...)
+	if err := p.Accept(t.Context(), delivery("a", "b", "c")); err != nil {
+		t.Fatal(err)
+	}
+	s := inspected(t, o.DataDir)
+	wantAccount(t, s, p.journal.ledger.account())
+	if !s.Sound() || !s.Running || s.PID != os.Getpid() || s.PendingEntries != 21 || s.Pending != 23 {
+		t.Errorf("NATS away: %+v", s)
+	}
+	if want := anEvent("", "").ReceivedTime; !s.Oldest.Equal(want) {
+		t.Errorf("oldest pending: got %s, want %s", s.Oldest, want)
+	}
+	px.up()
+	settle(t, p)
+	accept(t, p, "id-000000") // a duplicate
+	a := settle(t, p)
+	// Marks follow within about a second.
+	eventually(t, "the marks are on disk", func() bool { return inspected(t, o.DataDir).Pending == 0 })
+	s = inspected(t, o.DataDir)
+	wantAccount(t, s, a)
+	if a.Duplicate != 1 || !s.Oldest.IsZero() || s.Entries != 22 || !s.Sound() {
+		t.Errorf("settled: %+v, account %+v", s, a)
+	}
+	closed(t, p)
+	s = inspected(t, o.DataDir)
+	wantAccount(t, s, a)
+	if s.Running || !s.Sound() || s.Torn > 0 {
+		t.Errorf("stopped: %+v", s)
+	}
+}
+
+// Segments come and go under the inspection, and the account stays whole.
+func TestInspectAcrossSegments(t *testing.T) {
+	n := startNATS(t)
+	o := withJournal(t, n.url)
+	o.Journal.MaxBytes, o.Journal.Retain = 16*value.MiB, 0
+	p := open(t, o)
+	const events = 40
+	body := `"` + strings.Repeat("x", 500_000) + `"`
+	for i := range events {
+		d := schema.Delivery{Events: []schema.Event{anEvent(ordered(events)[i], body)}}
+		eventually(t, "there is room", func() bool { return p.Accept(t.Context(), d) == nil })
+		if s := inspected(t, o.DataDir); s.Unaccounted != 0 || !s.Sound() || s.Accepted != int64(i+1) {
+			t.Fatalf("after %d: %+v", i+1, s)
+		}
+	}
+	a := settle(t, p)
+	closed(t, p)
+	s := inspected(t, o.DataDir)
+	wantAccount(t, s, a)
+	if s.First == 1 || s.Checkpoints == 0 || s.Accepted != events || !s.Sound() {
+		t.Errorf("got %+v; want the first segment gone, and all accounted for", s)
+	}
+}
+
+func journalFiles(t *testing.T, dataDir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dataDir, "journal", "*.seg"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("segments: %v, %v", files, err)
+	}
+	return files
+}
+
+// Whatever byte is damaged, it is noticed, and no event is said to be fine that is
+// not.
+func TestInspectFindsEveryFlip(t *testing.T) {
+	n := startNATS(t)
+	o := withJournal(t, n.url)
+	p := open(t, o)
+	accept(t, p, ordered(6)...)
+	settle(t, p)
+	closed(t, p)
+	file := journalFiles(t, o.DataDir)[0]
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(whole)-36; i += 7 { // the last 36 bytes are the seal
+		broken := append([]byte(nil), whole...)
+		broken[i] ^= 0x10
+		if err := os.WriteFile(file, broken, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := inspected(t, o.DataDir)
+		if s.Sound() || len(s.Damage) != 1 {
+			t.Fatalf("byte %d: %+v", i, s)
+		}
+		if s.Accepted != 6 || s.Accepted != s.Stored+s.Damaged+s.Pending+s.Unaccounted {
+			t.Fatalf("byte %d: account %+v", i, s.Account)
+		}
+	}
+}
+
+func TestInspectWithoutJournal(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := InspectJournal(t.Context(), dir); !errors.Is(err, ErrNoJournal) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got %v, want ErrNoJournal and the directory", err)
+	}
+}
+
+// To ask whether a directory is in use does not keep a bridge from starting.
+func TestLockedBy(t *testing.T) {
+	dir := t.TempDir()
+	if held, _, err := lockedBy(dir); held || err != nil {
+		t.Errorf("nobody was here: %v, %v", held, err)
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held, pid, err := lockedBy(dir); !held || pid != os.Getpid() || err != nil {
+		t.Errorf("locked: %v, %d, %v", held, pid, err)
+	}
+	if err := lock.release(); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody else asks at this moment.
+	f, err := os.Open(filepath.Join(dir, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(30*time.Millisecond, func() { f.Close() })
+	if lock, err = lockDir(dir); err != nil {
+		t.Fatalf("lock while somebody asks: %v", err)
+	}
+	if err := lock.release(); err != nil {
+		t.Fatal(err)
+	}
+}
