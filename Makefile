@@ -6,13 +6,14 @@
 # of ./test, which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt-check tidy-check generate-check fuzz bench soak clean
+.PHONY: help build run test test-faults check fmt-check tidy-check generate-check fuzz bench soak clean
 
-VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 30s
-TESTTIMEOUT ?= 10m
-SOAKTIMEOUT ?= 2h
+VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME     ?= 30s
+TESTTIMEOUT  ?= 10m
+SOAKTIMEOUT  ?= 2h
+FAULTTIMEOUT ?= 15m
 
 # Without git, or in a checkout that git does not trust, go must not ask it.
 VCS := -buildvcs=$(if $(VERSION),auto,false)
@@ -21,7 +22,7 @@ VCS := -buildvcs=$(if $(VERSION),auto,false)
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build bin/treble-bridge
 	go build $(VCS) -trimpath -ldflags '-X main.release=$(VERSION)' -o bin/treble-bridge ./cmd/treble-bridge
@@ -36,10 +37,13 @@ ifeq ($(RACE),)
 endif
 	go test $(RACE) -timeout $(TESTTIMEOUT) ./...
 
+test-faults: ## Take NATS away from a bridge in every way we know (build tag faults); needs Docker
+	go test -tags faults -run '^TestFaults' -count 1 -v -timeout $(FAULTTIMEOUT) ./test
+
 check: fmt-check tidy-check generate-check ## Check format, vet, staticcheck, go.mod and generated files
 	go vet ./...
-	go vet -tags soak ./...
-	go run $(STATICCHECK) -tags soak ./...
+	go vet -tags soak,faults,mutate ./...
+	go run $(STATICCHECK) -tags soak,faults ./...
 
 fmt-check:
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt -w is needed for:"; echo "$$files"; exit 1; }

@@ -174,7 +174,7 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 				}
 				p.admit(w, e, plan)
 			case <-verify.C:
-				if err := p.verify(ctx); err != nil {
+				if err := p.verify(ctx, plan); err != nil {
 					return err
 				}
 			case <-ctx.Done():
@@ -205,7 +205,7 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 		}
 		select {
 		case <-verify.C:
-			if err := p.verify(ctx); err != nil {
+			if err := p.verify(ctx, plan); err != nil {
 				return err
 			}
 		default:

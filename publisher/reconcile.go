@@ -271,8 +271,9 @@ func (p *pump) streamInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
 }
 
 // verify looks whether the newest message that was acknowledged to us is still
-// where it was. It finds a loss that happened without a reconnect.
-func (p *pump) verify(ctx context.Context) error {
+// where it was, and the stream what it was when it was planned for. It finds a
+// loss that happened without a reconnect.
+func (p *pump) verify(ctx context.Context, pl *plan) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	state := p.ledger.now()
@@ -285,6 +286,8 @@ func (p *pump) verify(ctx context.Context) error {
 	}
 	info := s.CachedInfo()
 	switch {
+	case p.mayFly(info.Config.Replicas) != p.mayFly(pl.replicas):
+		return errors.New("the stream's replicas have changed")
 	case !info.Created.Equal(state.Incarnation):
 		return fmt.Errorf("%w: it was made again", errDoubt)
 	case state.HighestSeq > info.State.LastSeq:

@@ -73,7 +73,9 @@ type flight struct {
 const maxFlightBytes = 32 << 20
 
 func newWindow(js asyncPublisher, stream string, timeout time.Duration, most int) *window {
-	return &window{js: js, stream: stream, timeout: timeout, width: most, most: most}
+	// Begin narrow: on a slow link a wide window would not be through before
+	// the time for its last PubAck is.
+	return &window{js: js, stream: stream, timeout: timeout, width: min(16, most), most: most}
 }
 
 // room reports whether one more message may be added.
