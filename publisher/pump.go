@@ -30,10 +30,10 @@ type pump struct {
 	cfg      pumpConfig
 	look     func() // asks for a look at the streams
 
-	clock *retainClock
-	sent  journal.Seq   // entries behind this one were never sent; of the pump's goroutine
-	pause time.Duration // before the next try
-	state atomic.Pointer[pumpState]
+	clock  *retainClock
+	sent   journal.Seq            // entries behind this one were never sent; of the pump's goroutine
+	pause  time.Duration          // before the next try
+	halted atomic.Pointer[string] // why nothing is published now, for Status; nil if all is well
 }
 
 type pumpConfig struct {
@@ -41,11 +41,6 @@ type pumpConfig struct {
 	ackTimeout time.Duration
 	verify     time.Duration // between two looks for a loss
 	inFlight   int
-}
-
-// pumpState is what the pump is about, for Status.
-type pumpState struct {
-	problem string // why nothing is published now; "" if all is well
 }
 
 // maxReadAhead bounds the entries in memory, but for a single larger one.
@@ -75,8 +70,8 @@ func (p *pump) drain(ctx context.Context) error {
 
 // problem returns why nothing is published now, or "".
 func (p *pump) problem() string {
-	if s := p.state.Load(); s != nil {
-		return s.problem
+	if why := p.halted.Load(); why != nil {
+		return *why
 	}
 	return ""
 }
@@ -112,14 +107,15 @@ func (p *pump) trouble(err error) {
 		p.log.Warn("publishing stopped; it goes on by itself, and events are kept in the journal", zap.Error(err))
 	}
 	if err != nil {
-		p.state.Store(&pumpState{problem: err.Error()})
+		why := err.Error()
+		p.halted.Store(&why)
 	}
 }
 
 func (p *pump) well() {
 	if p.problem() != "" {
 		p.log.Info("publishing goes on")
-		p.state.Store(nil)
+		p.halted.Store(nil)
 	}
 }
 
@@ -318,8 +314,8 @@ func (p *pump) settleHead(ctx context.Context, w *window, ahead *semaphore.Weigh
 		p.settled(w, ahead, outcome{fate: fateStored})
 		return nil
 	}
-	// Not sent, or unknown: what is in flight behind it is
-	// looked for in the stream before anything is sent again.
+	// Not sent, or unknown: it and what is in flight behind it are looked for
+	// in the stream before anything is sent again.
 	return o.err
 }
 

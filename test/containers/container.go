@@ -106,9 +106,6 @@ func (c *Container) logs(ctx context.Context) string {
 	return string(bytes.Join(lines[max(0, len(lines)-logLines):], nil))
 }
 
-// Logs returns the last lines that the container wrote.
-func (c *Container) Logs() string { return c.logs(c.t.Context()) }
-
 // do reports the failure of an operation on the container.
 func (c *Container) do(what string, err error) {
 	c.t.Helper()
@@ -154,17 +151,6 @@ func (c *Container) Unpause() {
 	c.t.Helper()
 	_, err := c.docker.client().ContainerUnpause(c.t.Context(), c.id, client.ContainerUnpauseOptions{})
 	c.do("unpause", err)
-}
-
-// ExitCode returns the exit code of a container that has ended.
-func (c *Container) ExitCode() int {
-	c.t.Helper()
-	state, err := c.inner.State(c.t.Context())
-	c.do("look at", err)
-	if state.Running {
-		c.t.Fatalf("%s is running, want it ended", c.alias)
-	}
-	return state.ExitCode
 }
 
 // alive returns an error that ends the waiting if the container has ended: it
