@@ -6,33 +6,24 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
 )
 
 // Retrier publishes messages from the set-aside. One goroutine may use it.
 type Retrier struct {
-	cfg     Config
+	client  *Client
 	files   SetAside
-	nc      *nats.Conn
-	js      jetstream.JetStream
 	senders map[string]*sender // by stream
 }
 
-// OpenRetrier connects as OpenReader does.
-func OpenRetrier(ctx context.Context, s SetAside, c Config, n NATSConfig, addr string, log *zap.Logger) (*Retrier, error) {
-	// Without a reconnect buffer, or what failed here could be sent all the same.
-	nc, js, err := connectClient(ctx, c, n, addr, "set-aside", log, nats.ReconnectBufSize(-1), nats.FlusherTimeout(writeTimeout))
-	if err != nil {
-		return nil, err
-	}
-	return &Retrier{cfg: c, files: s, nc: nc, js: js, senders: map[string]*sender{}}, nil
+// NewRetrier returns a Retrier that owns the client: Close closes it.
+func NewRetrier(c *Client, s SetAside) *Retrier {
+	return &Retrier{client: c, files: s, senders: map[string]*sender{}}
 }
 
 // Close ends the connection.
 func (r *Retrier) Close() {
-	r.nc.Close()
+	r.client.Close()
 	for _, s := range r.senders {
 		s.wait()
 	}
@@ -57,15 +48,15 @@ func (r *Retrier) Retry(ctx context.Context, m SetAsideMessage) (Retried, error)
 	if m.Damaged != nil {
 		return Retried{}, m.Damaged
 	}
-	stream := r.cfg.Stream
+	stream := r.client.cfg.Stream
 	if m.isRefusedBody() {
-		stream = r.cfg.quarantineStream()
+		stream = r.client.cfg.quarantineStream()
 	}
 	msg := m.message
 	// The stream may have got another name since.
 	msg.header = maps.Clone(msg.header)
 	msg.header[jetstream.ExpectedStreamHeader] = []string{stream}
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.AckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.client.cfg.AckTimeout)
 	defer cancel()
 	limit, err := r.limit(ctx, stream)
 	if err != nil {
@@ -76,7 +67,7 @@ func (r *Retrier) Retry(ctx context.Context, m SetAsideMessage) (Retried, error)
 	}
 	s := r.senders[stream]
 	if s == nil {
-		s = newSender(&conn{nc: r.nc, js: r.js}, stream)
+		s = newSender(&conn{nc: r.client.nc, js: r.client.js}, stream)
 		r.senders[stream] = s
 	}
 	o := s.send(ctx, []message{msg})[0]
@@ -98,14 +89,14 @@ func (r *Retrier) Retry(ctx context.Context, m SetAsideMessage) (Retried, error)
 
 // limit is the size of the largest message that the stream takes.
 func (r *Retrier) limit(ctx context.Context, stream string) (int64, error) {
-	s, err := r.js.Stream(ctx, stream)
+	s, err := r.client.js.Stream(ctx, stream)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return 0, fmt.Errorf("stream %s does not exist; the bridge makes it when it starts (publisher.stream, publisher.streams)", stream)
 	case err != nil:
 		return 0, fmt.Errorf("%w: look at stream %s: %w", ErrAway, stream, err)
 	}
-	limit := r.nc.MaxPayload()
+	limit := r.client.nc.MaxPayload()
 	if own := int64(s.CachedInfo().Config.MaxMsgSize); own > 0 {
 		limit = min(limit, own)
 	}

@@ -69,10 +69,7 @@ func retryAll(t *testing.T, r *Retrier, s SetAside) map[string]error {
 
 func openRetrier(t *testing.T, s SetAside, o Options) *Retrier {
 	t.Helper()
-	r, err := OpenRetrier(t.Context(), s, o.Config, o.NATS, "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := NewRetrier(openClient(t, o, ""), s)
 	t.Cleanup(r.Close)
 	return r
 }

@@ -31,3 +31,13 @@ func phoneNumber(countryCode, number string) (string, bool) {
 	}
 	return mexicoOld.ReplaceAllString(number, "+52$1"), true
 }
+
+// ParsePhone returns a number in the international form, with or without the +
+// and with the usual separators, as the bridge writes it into data.phone. The
+// bool is false if it is none.
+func ParsePhone(s string) (string, bool) {
+	if s = punctuation.Replace(s); !strings.HasPrefix(s, "+") {
+		s = "+" + strings.TrimPrefix(s, "00")
+	}
+	return phoneNumber("", s)
+}

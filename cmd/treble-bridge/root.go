@@ -38,7 +38,13 @@ Configuration comes from a YAML file (--config), from environment variables
 	root.PersistentFlags().StringP("config", "c", "", "configuration file (YAML); $"+config.EnvFile)
 	root.PersistentFlags().String("data-dir", "", "directory of the bridge's files (data_dir)")
 	root.AddCommand(
-		newServe(io), newSend(io), newTail(io), newHealth(io), newJournal(io), newConfig(io), newVersion(io),
+		newServe(io),
+		newSend(io),
+		newTail(io),
+		newHealth(io),
+		newJournal(io),
+		newConfig(io),
+		newVersion(io),
 	)
 	return root
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
@@ -46,7 +45,7 @@ error.`,
 	f.BoolVar(&r.all, "all", false, "all files")
 	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&r.json, "json", false, "print one JSON object a line")
-	f.String("nats-url", "", "URLs of your NATS (nats.url; default: that of the running bridge)")
+	addNATSFlag(cmd)
 	return cmd
 }
 
@@ -74,15 +73,11 @@ func (r *setAsideRetry) run(cmd *cobra.Command, names []string) error {
 			return err
 		}
 	}
-	at, err := clientAddrs(&loaded.Config)
+	client, err := openClient(cmd, &loaded.Config, r.io, "set-aside")
 	if err != nil {
 		return err
 	}
-	log := newLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, r.io.err)
-	retrier, err := publisher.OpenRetrier(cmd.Context(), files, loaded.Publisher, loaded.NATS, at.NATS, log)
-	if err != nil {
-		return err
-	}
+	retrier := publisher.NewRetrier(client, files)
 	defer retrier.Close()
 	return r.retry(cmd.Context(), retrier, files, names)
 }

@@ -46,7 +46,7 @@ becomes a string; raw_base64 is emptied. --show-pii prints everything as it is.`
 		RunE: t.run,
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&t.kinds, "kind", nil, "only events of this kind; may be repeated")
+	f.StringArrayVar(&t.kinds, "kind", nil, "only events of this kind, such as message.read or message.*; may be repeated")
 	f.StringVar(&t.session, "session", "", "only events of this session: its id or the beginning of it")
 	f.StringVar(&t.since, "since", "", "begin with what was stored at this time (RFC 3339) or this long ago (2h)")
 	f.BoolVar(&t.noFollow, "no-follow", false, "stop after the last stored event; without --since from the first one")
@@ -54,7 +54,7 @@ becomes a string; raw_base64 is emptied. --show-pii prints everything as it is.`
 	f.BoolVar(&t.format.raw, "raw", false, "print the body as Treble sent it")
 	f.BoolVar(&t.format.json, "json", false, "print the envelope, one a line")
 	f.BoolVar(&t.format.showPII, "show-pii", false, "do not mask phone numbers")
-	f.String("nats-url", "", "URLs of your NATS (nats.url; default: that of the running bridge)")
+	addNATSFlag(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return kindNames(), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -70,7 +70,7 @@ func kindNames() []string {
 }
 
 func (t *tail) run(cmd *cobra.Command, _ []string) error {
-	follow, err := t.options(time.Now())
+	follow, kinds, err := t.options(time.Now())
 	if err != nil {
 		return err
 	}
@@ -80,17 +80,16 @@ func (t *tail) run(cmd *cobra.Command, _ []string) error {
 	}
 	t.format.terminal = isTerminal(t.io.out)
 	t.format.palette = paletteFor(t.io.out)
-	at, err := clientAddrs(&loaded.Config)
+	client, err := openClient(cmd, &loaded.Config, t.io, "tail")
 	if err != nil {
 		return err
+	}
+	defer client.Close()
+	for _, kind := range kinds {
+		follow.Subjects = append(follow.Subjects, client.Prefix().Subject(kind))
 	}
 	log := newLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, t.io.err)
-	reader, err := publisher.OpenReader(cmd.Context(), loaded.Publisher, loaded.NATS, at.NATS, log)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	err = t.follow(cmd.Context(), reader, follow, log)
+	err = t.follow(cmd.Context(), client, follow, log)
 	if cmd.Context().Err() != nil {
 		return nil // Ctrl-C is how one ends it
 	}
@@ -98,42 +97,25 @@ func (t *tail) run(cmd *cobra.Command, _ []string) error {
 }
 
 // options checks the flags.
-func (t *tail) options(now time.Time) (publisher.FollowOptions, error) {
-	o := publisher.FollowOptions{StopAtEnd: t.noFollow}
-	for _, name := range t.kinds {
-		kind, err := schema.ParseKind(name)
-		if err != nil {
-			return o, usageError{fmt.Errorf("--kind: %w", err)}
-		}
-		o.Kinds = append(o.Kinds, kind)
+func (t *tail) options(now time.Time) (o publisher.FollowOptions, kinds []schema.Kind, err error) {
+	o.StopAtEnd = t.noFollow
+	if kinds, err = publisher.MatchKinds(t.kinds); err != nil {
+		return o, nil, usageError{fmt.Errorf("--kind: %w", err)}
 	}
 	if t.format.raw && t.format.json {
-		return o, usagef("--raw and --json: use one of them")
+		return o, nil, usagef("--raw and --json: use one of them")
 	}
 	if t.limit < 0 {
-		return o, usagef("--limit: use a number above 0")
+		return o, nil, usagef("--limit: use a number above 0")
 	}
 	if t.since == "" {
 		o.FromStart = t.noFollow
-		return o, nil
+		return o, kinds, nil
 	}
-	since, err := parseSince(t.since, now)
-	if err != nil {
-		return o, usageError{fmt.Errorf("--since: %w", err)}
+	if o.Since, err = parseSince(t.since, now); err != nil {
+		return o, nil, usageError{fmt.Errorf("--since: %w", err)}
 	}
-	o.Since = since
-	return o, nil
-}
-
-// parseSince reads a time, or how long ago it was.
-func parseSince(s string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t, nil
-	}
-	if d, err := time.ParseDuration(s); err == nil && d > 0 {
-		return now.Add(-d), nil
-	}
-	return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-01-31T08:00:00Z nor a duration such as 2h", s)
+	return o, kinds, nil
 }
 
 // errLimit ends a Follow that has shown enough.
@@ -148,10 +130,10 @@ const (
 
 // follow prints events until it is done. When the stream cannot be read any
 // more, it begins again behind the last event.
-func (t *tail) follow(ctx context.Context, r *publisher.Reader, o publisher.FollowOptions, log *zap.Logger) error {
+func (t *tail) follow(ctx context.Context, c *publisher.Client, o publisher.FollowOptions, log *zap.Logger) error {
 	shown, last, began := 0, uint64(0), time.Now()
 	for {
-		err := r.Follow(ctx, o, func(s publisher.Stored) error {
+		err := c.Follow(ctx, o, func(s publisher.Stored) error {
 			if s.Sequence <= last {
 				return nil // seen before the interruption
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-func follow(t *testing.T, r *Reader, o FollowOptions) []string {
+func follow(t *testing.T, r *Client, o FollowOptions) []string {
 	t.Helper()
 	var ids []string
 	o.StopAtEnd = true
@@ -24,11 +24,11 @@ func follow(t *testing.T, r *Reader, o FollowOptions) []string {
 	return ids
 }
 
-func openReader(t *testing.T, o Options, addr string) *Reader {
+func openClient(t *testing.T, o Options, addr string) *Client {
 	t.Helper()
-	r, err := OpenReader(t.Context(), o.Config, o.NATS, addr, o.Log)
+	r, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Addr: addr, Role: "test", Log: o.Log})
 	if err != nil {
-		t.Fatalf("OpenReader: %v", err)
+		t.Fatalf("OpenClient: %v", err)
 	}
 	t.Cleanup(r.Close)
 	return r
@@ -38,7 +38,7 @@ func TestFollow(t *testing.T) {
 	o := options(t, "")
 	o.NATS.Embedded.Token = "a-token-of-16-bytes"
 	p := open(t, o)
-	r := openReader(t, o, p.NATSAddr())
+	r := openClient(t, o, p.NATSAddr())
 
 	if got := follow(t, r, FollowOptions{FromStart: true}); len(got) != 0 {
 		t.Errorf("empty stream: %v", got)
@@ -58,9 +58,9 @@ func TestFollow(t *testing.T) {
 		want []string
 	}{
 		{"all", FollowOptions{FromStart: true}, []string{"a", "b", "c"}},
-		{"kind", FollowOptions{FromStart: true, Kinds: []schema.Kind{schema.KindMessageTimedOut}}, []string{"b"}},
-		{"kinds", FollowOptions{FromStart: true, Kinds: []schema.Kind{schema.KindMessageTimedOut, schema.KindMessageRead}}, []string{"a", "b", "c"}},
-		{"no-such-kind", FollowOptions{FromStart: true, Kinds: []schema.Kind{schema.KindBridgeProbe}}, nil},
+		{"kind", FollowOptions{FromStart: true, Subjects: []string{"treble.message.timed_out"}}, []string{"b"}},
+		{"kinds", FollowOptions{FromStart: true, Subjects: []string{"treble.message.timed_out", "treble.message.read"}}, []string{"a", "b", "c"}},
+		{"no-such-kind", FollowOptions{FromStart: true, Subjects: []string{"treble.bridge.probe"}}, nil},
 		{"since", FollowOptions{Since: between}, []string{"c"}},
 		{"only-new", FollowOptions{}, nil},
 	} {
@@ -79,7 +79,7 @@ func TestFollowAcrossAReconnect(t *testing.T) {
 	p := open(t, options(t, n.url))
 	px := startProxy(t, n.url)
 	o := options(t, px.url())
-	r := openReader(t, o, "")
+	r := openClient(t, o, "")
 	got := make(chan string, 10)
 	done := make(chan error, 1)
 	stop := errors.New("enough")
@@ -120,12 +120,12 @@ func TestFollowAcrossAReconnect(t *testing.T) {
 
 func TestReaderErrors(t *testing.T) {
 	o := options(t, "")
-	if _, err := OpenReader(t.Context(), o.Config, o.NATS, "127.0.0.1:1", nil); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+	if _, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Addr: "127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("no server: %v, want an error with the address", err)
 	}
 	n := startNATS(t)
 	o.NATS.URL = n.url
-	r := openReader(t, o, "")
+	r := openClient(t, o, "")
 	err := r.Follow(t.Context(), FollowOptions{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "TREBLE does not exist") {
 		t.Errorf("no stream: %v, want an error that says so", err)

@@ -1,0 +1,132 @@
+package publisher
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// AuditRecord tells of one run of a command that moved or removed messages. It
+// holds no personal data: of a phone number or a session, by which events were
+// chosen, only that there was one.
+type AuditRecord struct {
+	Run     string           `json:"run"`    // its name, unique: such as "replay-k3x9t2"
+	Action  string           `json:"action"` // "replay", "forget", …
+	Who     string           `json:"who"`    // user@host
+	Began   time.Time        `json:"began"`
+	Updated time.Time        `json:"updated"`
+	Ended   time.Time        `json:"ended,omitzero"` // zero while it runs, and for ever if it was killed
+	State   string           `json:"state"`          // AuditRunning, …
+	Problem string           `json:"problem,omitempty"`
+	Counts  map[string]int64 `json:"counts"`
+	Detail  json.RawMessage  `json:"detail,omitempty"` // what the action needs besides
+}
+
+// The states of a run.
+const (
+	AuditRunning = "running" // or killed: see AuditRecord.Updated
+	AuditDone    = "done"
+	AuditStopped = "stopped" // by whoever ran it, before its end
+	AuditFailed  = "failed"
+)
+
+// Audit keeps a record of each run in the key-value bucket <stream>_AUDIT,
+// beside the streams that the runs are about. Its methods may be called at the
+// same time.
+type Audit struct{ kv jetstream.KeyValue }
+
+// ErrNoRun: there is no run of that name.
+var ErrNoRun = errors.New("no such run")
+
+func (c Config) auditBucket() string { return c.Stream + "_AUDIT" }
+
+// OpenAudit returns the bucket, which is made if it is missing.
+func (c *Client) OpenAudit(ctx context.Context) (*Audit, error) {
+	name := c.cfg.auditBucket()
+	kv, err := c.js.KeyValue(ctx, name)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket:      name,
+			Description: "What treble-bridge's commands did to its streams",
+			Storage:     jetstream.FileStorage,
+			Replicas:    c.cfg.Replicas,
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open audit bucket %s: %w", name, err)
+	}
+	return &Audit{kv: kv}, nil
+}
+
+// Put keeps a record in the place of the run's last one, with Updated set to now.
+func (a *Audit) Put(ctx context.Context, r AuditRecord) error {
+	r.Updated = time.Now().UTC()
+	b, err := json.Marshal(r)
+	if err == nil {
+		_, err = a.kv.Put(ctx, r.Run, b)
+	}
+	if err != nil {
+		return fmt.Errorf("write audit record of %s: %w", r.Run, err)
+	}
+	return nil
+}
+
+// Get returns the record of a run, or ErrNoRun.
+func (a *Audit) Get(ctx context.Context, run string) (AuditRecord, error) {
+	entry, err := a.kv.Get(ctx, run)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrInvalidKey):
+		return AuditRecord{}, fmt.Errorf("%w: %q", ErrNoRun, run)
+	case err != nil:
+		return AuditRecord{}, fmt.Errorf("read audit record of %s: %w", run, err)
+	}
+	return decodeAudit(entry)
+}
+
+// List returns the records of an action, or of all if it is empty, the oldest
+// first.
+func (a *Audit) List(ctx context.Context, action string) ([]AuditRecord, error) {
+	entries, err := a.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("read audit records: %w", err)
+	}
+	defer func() { _ = entries.Stop() }() // the connection may be gone
+	var all []AuditRecord
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case entry, ok := <-entries.Updates():
+			if !ok {
+				return nil, errors.New("read audit records: the connection was lost")
+			}
+			if entry == nil { // behind the last one
+				slices.SortFunc(all, func(a, b AuditRecord) int {
+					return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.Run, b.Run))
+				})
+				return all, nil
+			}
+			r, err := decodeAudit(entry)
+			if err != nil {
+				return nil, err
+			}
+			if action == "" || r.Action == action {
+				all = append(all, r)
+			}
+		}
+	}
+}
+
+func decodeAudit(entry jetstream.KeyValueEntry) (AuditRecord, error) {
+	var r AuditRecord
+	if err := json.Unmarshal(entry.Value(), &r); err != nil {
+		return r, fmt.Errorf("audit record of %s is malformed: %w", entry.Key(), err)
+	}
+	return r, nil
+}

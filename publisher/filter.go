@@ -1,0 +1,150 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Filter chooses stored events. Its parts must all apply; an empty one always
+// does. Kinds, Since and FromSeq are left to the server, the others are looked
+// at here.
+type Filter struct {
+	Kinds        []schema.Kind // any of them
+	Session      string        // its id
+	Conversation string        // its id
+	Phone        string        // in E.164; see schema.ParsePhone
+	Source       string        // name of a configured source
+	ID           string        // of the envelope
+	Since        time.Time     // stored at or after it
+	Until        time.Time     // stored before it
+	FromSeq      uint64
+	ToSeq        uint64 // the last one; 0: the last that is in the stream at the beginning
+}
+
+// MatchKinds returns the kinds that patterns name: "message.read", or with a *
+// in place of one part, such as "message.*" and "*.closed".
+func MatchKinds(patterns []string) ([]schema.Kind, error) {
+	var kinds []schema.Kind
+	for _, pattern := range patterns {
+		found := false
+		for _, k := range schema.Kinds() {
+			if matchTokens(pattern, string(k)) {
+				found = true
+				if !slices.Contains(kinds, k) {
+					kinds = append(kinds, k)
+				}
+			}
+		}
+		if !found {
+			if _, err := schema.ParseKind(pattern); err != nil {
+				return nil, fmt.Errorf("%w, or a pattern such as message.*", err)
+			}
+		}
+	}
+	return kinds, nil
+}
+
+// matchTokens compares as NATS does for subjects: * is one part, and > at the end
+// the rest.
+func matchTokens(pattern, name string) bool {
+	want, have := strings.Split(pattern, "."), strings.Split(name, ".")
+	for i, w := range want {
+		if w == ">" && i == len(want)-1 {
+			return len(have) > i
+		}
+		if i >= len(have) || w != "*" && w != have[i] {
+			return false
+		}
+	}
+	return len(want) == len(have)
+}
+
+// inside reports whether the filter has parts that need the envelope.
+func (f Filter) inside() bool {
+	return f.Session != "" || f.Conversation != "" || f.Phone != "" || f.Source != ""
+}
+
+// Match reports whether a stored event is chosen. What is no event of the bridge
+// is not.
+func (f Filter) Match(s Stored) bool {
+	if s.Sequence < f.FromSeq || f.ToSeq > 0 && s.Sequence > f.ToSeq ||
+		s.Stored.Before(f.Since) || !f.Until.IsZero() && !s.Stored.Before(f.Until) {
+		return false
+	}
+	if f.ID != "" && !slices.Contains(s.Header[schema.HeaderMsgID], f.ID) {
+		return false
+	}
+	if len(f.Kinds) > 0 && !slices.ContainsFunc(f.Kinds, func(k schema.Kind) bool { return strings.HasSuffix(s.Subject, "."+string(k)) }) {
+		return false
+	}
+	if !f.inside() {
+		return true
+	}
+	e, err := schema.Decode(s.Data)
+	if err != nil {
+		return false
+	}
+	base := e.Data.Base()
+	return (f.Session == "" || e.Subject == f.Session || base.SessionID == f.Session) &&
+		(f.Conversation == "" || base.ConversationID == f.Conversation) &&
+		(f.Phone == "" || base.Phone == f.Phone) &&
+		(f.Source == "" || e.Source == f.Source)
+}
+
+// Each calls fn with the chosen events, in the order of the stream, and returns
+// nil behind the last. Events that are stored while it reads are not among them,
+// so that it ends however fast they come. It returns the error of fn, or of ctx.
+func (c *Client) Each(ctx context.Context, f Filter, fn func(Stored) error) error {
+	last, err := c.lastSequence(ctx)
+	if err != nil {
+		return err
+	}
+	if f.ToSeq == 0 || f.ToSeq > last {
+		f.ToSeq = last
+	}
+	if f.FromSeq > f.ToSeq {
+		return nil
+	}
+	o := FollowOptions{FromSeq: f.FromSeq, Since: f.Since, FromStart: f.Since.IsZero(), StopAtEnd: true}
+	for _, k := range f.Kinds {
+		o.Subjects = append(o.Subjects, c.Prefix().Subject(k))
+	}
+	err = c.Follow(ctx, o, func(s Stored) error {
+		if f.Match(s) {
+			if err := fn(s); err != nil {
+				return err
+			}
+		}
+		if s.Sequence >= f.ToSeq || !f.Until.IsZero() && !s.Stored.Before(f.Until) {
+			return errBehind
+		}
+		return nil
+	})
+	if errors.Is(err, errBehind) {
+		return nil
+	}
+	return err
+}
+
+// errBehind ends a Follow that has read all that can match.
+var errBehind = errors.New("behind the last message")
+
+// lastSequence is that of the newest message in the event stream.
+func (c *Client) lastSequence(ctx context.Context) (uint64, error) {
+	s, err := c.js.Stream(ctx, c.cfg.Stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", c.cfg.Stream, err)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look at stream %s: %w", c.cfg.Stream, err)
+	}
+	return s.CachedInfo().State.LastSeq, nil
+}

@@ -1,0 +1,168 @@
+package publisher
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func TestMatchKinds(t *testing.T) {
+	for _, tt := range []struct {
+		patterns, want string
+	}{
+		{"", ""},
+		{"message.read", "message.read"},
+		{"message.*", "message.read message.delivered message.responded message.timed_out"},
+		{"*.closed message.read *.closed", "conversation.closed message.read"},
+		{"unrecognized", "unrecognized"},
+		{"conversation.>", "conversation.closed"},
+	} {
+		kinds, err := MatchKinds(strings.Fields(tt.patterns))
+		var got []string
+		for _, k := range kinds {
+			got = append(got, string(k))
+		}
+		if err != nil || strings.Join(got, " ") != tt.want {
+			t.Errorf("%q: got %v, %v; want %s", tt.patterns, got, err, tt.want)
+		}
+	}
+	for _, wrong := range []string{"message", "message.red", "messages.*", "*", "", "message.*.*", "message.>.>"} {
+		if kinds, err := MatchKinds([]string{wrong}); wrong != "*" && (err == nil || !strings.Contains(err.Error(), "message.read")) {
+			t.Errorf("%q: got %v, %v; want an error that names what there is", wrong, kinds, err)
+		}
+	}
+}
+
+func TestEachChooses(t *testing.T) {
+	n := startNATS(t)
+	o := options(t, n.url)
+	p := open(t, o)
+	d := delivery("a", "b", "c")
+	for i := range d.Events {
+		base := d.Events[i].Data.Base()
+		base.SessionID, base.ConversationID = "session-"+d.Events[i].ID, "conversation-"+d.Events[i].ID
+		base.Phone = "+57300000000" + string(rune('0'+i))
+	}
+	d.Events[1].Kind, d.Events[1].Data = schema.KindUnrecognized, &schema.Unrecognized{Common: *d.Events[1].Data.Base()}
+	d.Events[2].Source = "other"
+	if err := p.Accept(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.js.Publish(t.Context(), "treble.message.read", []byte("not ours")); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	c := openClient(t, o, "")
+	for _, tt := range []struct {
+		name string
+		f    Filter
+		want string
+	}{
+		{"all", Filter{}, "a b c -"},
+		{"kind", Filter{Kinds: []schema.Kind{schema.KindUnrecognized}}, "b"},
+		{"kinds", Filter{Kinds: []schema.Kind{schema.KindUnrecognized, schema.KindMessageRead}}, "a b c -"},
+		{"session", Filter{Session: "session-b"}, "b"},
+		{"conversation", Filter{Conversation: "conversation-c"}, "c"},
+		{"phone", Filter{Phone: "+573000000000"}, "a"},
+		{"source", Filter{Source: "other"}, "c"},
+		{"id", Filter{ID: "b"}, "b"},
+		{"two", Filter{ID: "b", Source: "other"}, ""},
+		{"sequences", Filter{FromSeq: 2, ToSeq: 3}, "b c"},
+		{"behind", Filter{FromSeq: 5}, ""},
+		{"one", Filter{ToSeq: 1}, "a"},
+		{"until", Filter{Until: now}, "a b c -"},
+		{"until-early", Filter{Until: now.Add(-time.Hour)}, ""},
+		{"since", Filter{Since: now.Add(time.Hour)}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			err := c.Each(t.Context(), tt.f, func(s Stored) error {
+				id := "-"
+				if ids := s.Header[schema.HeaderMsgID]; len(ids) > 0 {
+					id = ids[0]
+				}
+				got = append(got, id)
+				return nil
+			})
+			if err != nil || strings.Join(got, " ") != tt.want {
+				t.Errorf("got %v, %v; want %q", got, err, tt.want)
+			}
+		})
+	}
+	want := errors.New("enough")
+	if err := c.Each(t.Context(), Filter{}, func(Stored) error { return want }); !errors.Is(err, want) {
+		t.Errorf("got %v, want the error of the function", err)
+	}
+	o.Config.Stream = "OTHER"
+	if err := openClient(t, o, "").Each(t.Context(), Filter{}, nil); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
+		t.Errorf("no stream: %v", err)
+	}
+}
+
+// TestFollowEndsWhenTheRestIsRemoved: what was counted at the start may be
+// purged before it is read.
+func TestFollowEndsWhenTheRestIsRemoved(t *testing.T) {
+	n := startNATS(t)
+	o := options(t, n.url)
+	p := open(t, o)
+	if err := p.Accept(t.Context(), delivery("a", "b")); err != nil {
+		t.Fatal(err)
+	}
+	c := openClient(t, o, "")
+	s, err := n.js.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The last message of the stream is deleted, so that what the consumer says is
+	// pending at "a" can be more than what comes.
+	err = c.Each(t.Context(), Filter{}, func(m Stored) error {
+		if m.Sequence == 1 {
+			return s.DeleteMsg(t.Context(), 2)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAudit(t *testing.T) {
+	n := startNATS(t)
+	o := options(t, n.url)
+	open(t, o)
+	a, err := openClient(t, o, "").OpenAudit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := a.List(t.Context(), ""); err != nil || len(all) > 0 {
+		t.Errorf("empty: %v, %v", all, err)
+	}
+	began := time.Now().UTC().Truncate(time.Second)
+	for i, run := range []string{"replay-b", "forget-c", "replay-a", "replay-b"} {
+		r := AuditRecord{Run: run, Action: strings.Split(run, "-")[0], Began: began.Add(-time.Duration(i) * time.Minute),
+			State: AuditRunning, Counts: map[string]int64{"events": int64(i)}}
+		if err := a.Put(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := openClient(t, o, "").OpenAudit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := again.List(t.Context(), "replay")
+	if err != nil || len(all) != 2 || all[0].Run != "replay-b" || all[0].Counts["events"] != 3 || all[1].Run != "replay-a" {
+		t.Errorf("got %+v, %v; want the newest record of each replay, the oldest first", all, err)
+	}
+	r, err := again.Get(t.Context(), "forget-c")
+	if err != nil || r.Action != "forget" || r.Updated.Before(began) || !r.Ended.IsZero() {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	for _, run := range []string{"nothing", "not a key"} {
+		if _, err := again.Get(t.Context(), run); !errors.Is(err, ErrNoRun) {
+			t.Errorf("%q: got %v, want ErrNoRun", run, err)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Stored is a message as a stream holds it.
+type Stored struct {
+	Sequence uint64    // position in the stream, from 1
+	Stored   time.Time // when the server stored it
+	Subject  string
+	Header   map[string][]string
+	Data     []byte // of an event the envelope; see schema.Decode
+	Pending  uint64 // messages that match and are stored behind this one
+}
+
+// FollowOptions say which messages to read. The zero value is: all events, only
+// those that are stored from now on, until the context ends.
+type FollowOptions struct {
+	Stream      string    // empty: the event stream
+	Subjects    []string  // empty: all of the stream, or of the event stream all of the bridge's; they may not overlap
+	FromStart   bool      // from the first message in the stream
+	FromSeq     uint64    // from the first message at or behind it; goes before the others
+	Since       time.Time // from the first message stored at or after it; FromStart goes before it
+	HeadersOnly bool      // without the data
+	StopAtEnd   bool      // return nil when the last message stored so far was read
+}
+
+// idle is how long nothing comes before Follow asks whether anything is left: the
+// messages that it waits for may have been removed.
+const idle = 5 * time.Second
+
+// Follow calls f with the stored messages, one after the other in the order of
+// the stream, without gaps, also across a reconnect. It returns ctx's error
+// when ctx ends, the error of f if it has one, or nil with StopAtEnd.
+func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) error) error {
+	if o.Stream == "" {
+		o.Stream = c.cfg.Stream
+		if len(o.Subjects) == 0 {
+			// The stream may hold subjects of somebody else.
+			o.Subjects = []string{c.Prefix().All()}
+		}
+	}
+	cons, err := c.js.OrderedConsumer(ctx, o.Stream, o.consumer())
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", o.Stream, err)
+	}
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", o.Stream, err)
+	}
+	if o.StopAtEnd && cons.CachedInfo().NumPending == 0 {
+		return nil
+	}
+	msgs, err := cons.Messages()
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", o.Stream, err)
+	}
+	defer msgs.Stop()
+	for {
+		m, err := next(ctx, msgs)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case o.StopAtEnd && errors.Is(err, context.DeadlineExceeded):
+			if info, err := cons.Info(ctx); err == nil && info.NumPending == 0 {
+				return nil
+			}
+			continue
+		case errors.Is(err, context.DeadlineExceeded):
+			continue
+		case err != nil:
+			return fmt.Errorf("read stream %s: %w", o.Stream, err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("read stream %s: %w", o.Stream, err)
+		}
+		err = f(Stored{
+			Sequence: meta.Sequence.Stream,
+			Stored:   meta.Timestamp,
+			Subject:  m.Subject(),
+			Header:   m.Headers(),
+			Data:     m.Data(),
+			Pending:  meta.NumPending,
+		})
+		if err != nil {
+			return err
+		}
+		if o.StopAtEnd && meta.NumPending == 0 {
+			return nil
+		}
+	}
+}
+
+// next waits for a message until ctx ends, or for a while.
+func next(ctx context.Context, msgs jetstream.MessagesContext) (jetstream.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, idle)
+	defer cancel()
+	return msgs.Next(jetstream.NextContext(ctx))
+}
+
+// consumer lets the server choose, so that only what is wanted travels.
+func (o FollowOptions) consumer() jetstream.OrderedConsumerConfig {
+	cfg := jetstream.OrderedConsumerConfig{
+		DeliverPolicy:  jetstream.DeliverNewPolicy,
+		FilterSubjects: o.Subjects,
+		HeadersOnly:    o.HeadersOnly,
+	}
+	switch {
+	case o.FromSeq > 0:
+		cfg.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
+		cfg.OptStartSeq = o.FromSeq
+	case o.FromStart:
+		cfg.DeliverPolicy = jetstream.DeliverAllPolicy
+	case !o.Since.IsZero():
+		cfg.DeliverPolicy = jetstream.DeliverByStartTimePolicy
+		cfg.OptStartTime = &o.Since
+	}
+	return cfg
+}
