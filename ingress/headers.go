@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -50,4 +51,29 @@ func testRun(h http.Header) string {
 		return run
 	}
 	return ""
+}
+
+// clockSkew is how far the clock of another host may be ahead of ours.
+const clockSkew = time.Minute
+
+// receivedTime returns when a body that is brought in again was first received:
+// by a host that is gone, or before it was refused. The bool is false if the
+// request does not say. What it says is not believed if it cannot be: the
+// envelope would carry it for good.
+func receivedTime(h http.Header, now time.Time) (at time.Time, again bool, _ *problem) {
+	values := h.Values(schema.HeaderReceived)
+	if len(values) == 0 {
+		return time.Time{}, false, nil
+	}
+	at, err := time.Parse(time.RFC3339, values[0])
+	at = at.UTC()
+	switch {
+	case len(values) > 1:
+		return time.Time{}, false, wrongReceived("is there more than once")
+	case err != nil || at.Year() < 1 || at.Year() > 9999:
+		return time.Time{}, false, wrongReceived("is no time in the form of RFC 3339, such as 2026-01-31T08:00:00Z")
+	case at.After(now.Add(clockSkew)):
+		return time.Time{}, false, wrongReceived("is in the future")
+	}
+	return at, true, nil
 }

@@ -52,6 +52,11 @@ func wrongEncoding() *problem {
 	return p.with("Accept-Encoding", "identity")
 }
 
+func wrongReceived(what string) *problem {
+	return &problem{name: "received-time", status: http.StatusBadRequest, title: "Time of receipt refused",
+		detail: fmt.Sprintf("The header %s %s. Leave it out, unless the body was received before.", schema.HeaderReceived, what)}
+}
+
 func tooManyRequests() *problem {
 	p := &problem{name: "too-many-requests", status: http.StatusTooManyRequests, title: "Too many requests",
 		detail: "As many requests as allowed are in work."}

@@ -28,12 +28,18 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	if !isPlain(r.Header) {
 		return wrongEncoding()
 	}
+	received, again, problem := receivedTime(r.Header, time.Now())
+	if problem != nil {
+		return problem
+	}
 	if !s.enter() {
 		return tooManyRequests()
 	}
 	defer s.leave()
 
-	received := time.Now()
+	if !again {
+		received = time.Now()
+	}
 	body, problem := readBody(r, int64(s.config.MaxBody))
 	if problem != nil {
 		return problem
@@ -50,6 +56,9 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	x.delivery = d
 	if err := s.accept(r.Context(), d); err != nil {
 		return err
+	}
+	if d.TestRun == "" && !again { // what is brought in again says nothing of Treble
+		s.metrics.lastEvent.WithLabelValues(d.Source).Set(float64(d.Received.UnixMilli()) / 1000)
 	}
 	s.write(c, http.StatusOK, echo.MIMEApplicationJSON, src.reply)
 	return nil
@@ -74,9 +83,6 @@ func (s *Server) accept(ctx context.Context, d schema.Delivery) error {
 	s.metrics.accept.WithLabelValues(d.Source).Observe(time.Since(start).Seconds())
 	if err != nil {
 		return ofAccept(err)
-	}
-	if d.TestRun == "" {
-		s.metrics.lastEvent.WithLabelValues(d.Source).Set(float64(d.Received.UnixMilli()) / 1000)
 	}
 	return nil
 }

@@ -45,8 +45,8 @@ func classify(o object) *form {
 
 func isString(v []byte) bool { return len(v) > 0 && v[0] == '"' }
 
-// formOfEventType maps the event_type of the webhook center. An unknown one is
-// kept, not refused: Treble may add some.
+// formOfEventType maps the event_type of the webhook center, and our own of the
+// probe. An unknown one is kept, not refused: Treble may add some.
 func formOfEventType(t string) *form {
 	switch t {
 	case "session.close":
@@ -55,6 +55,8 @@ func formOfEventType(t string) *form {
 		return formHSM
 	case "deployment.failure":
 		return formFailed
+	case string(KindBridgeProbe):
+		return formProbe
 	}
 	return formUnrecognized
 }

@@ -48,6 +48,12 @@ const (
 	HeaderKind        = "Treble-Kind"     // the kind
 	HeaderEventID     = "Treble-Event-Id" // Treble's own id of the event, where given and harmless
 	HeaderTest        = "Treble-Test"     // on requests and messages: the run of "treble-bridge send"
+	HeaderReceived    = "Treble-Received" // on requests: when the body was first received, RFC 3339; on refused bodies too
+
+	// A replayed message has these too, and its Nats-Msg-Id is "<run>.<sequence>".
+	HeaderReplayRun      = "Treble-Replay-Run"      // the run of "treble-bridge replay"
+	HeaderReplaySequence = "Treble-Replay-Sequence" // where the event is in the event stream
+	HeaderReplayStored   = "Treble-Replay-Stored"   // when it was stored there, in RFC 3339
 )
 
 // ContentType is the content type of a published message.

@@ -120,6 +120,10 @@ var (
 			return p, first(p.FailedAt, p.OccurredAt)
 		},
 	}
+	formProbe = &form{ // of the doctor command
+		kind: KindBridgeProbe, identify: []group{byEventID}, expected: []string{"event_id"},
+		build: func(*reader) (Payload, happened) { return &BridgeProbe{}, nil },
+	}
 	formFlow = &form{
 		kind: KindFlowUnrecognized,
 		build: func(r *reader) (Payload, happened) {

@@ -91,3 +91,12 @@ func (p Prefix) Quarantine(r Reason) string { return string(p) + "-quarantine." 
 
 // AllQuarantine returns the subject filter that covers every refused body.
 func (p Prefix) AllQuarantine() string { return string(p) + "-quarantine.>" }
+
+// Replay returns the subject on which a run of "treble-bridge replay" stores
+// events of a kind.
+func (p Prefix) Replay(run string, k Kind) string {
+	return string(p) + "-replay." + run + "." + string(k)
+}
+
+// AllReplay returns the subject filter that covers every replayed event.
+func (p Prefix) AllReplay() string { return string(p) + "-replay.>" }

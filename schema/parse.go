@@ -19,7 +19,7 @@ const MaxEvents = 1000
 // for use, and it may be used by several goroutines at once.
 type Parser struct {
 	Location *time.Location // of times that name no zone; nil is UTC
-	Kinds    []Kind         // kinds to accept; empty: all
+	Kinds    []Kind         // kinds to accept, beside the probe of the doctor command; empty: all
 }
 
 // Parse reads a body. It never fails: what it cannot take is a Delivery with a
@@ -44,7 +44,7 @@ func (p Parser) Parse(body []byte, o Origin) Delivery {
 		switch {
 		case missing != nil:
 			violations = append(violations, at(position, missing)...)
-		case len(p.Kinds) > 0 && !slices.Contains(p.Kinds, e.Kind):
+		case !p.accepts(e.Kind):
 			if len(violations) == 0 {
 				reason = ReasonKindForbidden
 			}
@@ -57,6 +57,12 @@ func (p Parser) Parse(body []byte, o Origin) Delivery {
 		d.Rejection = &Rejection{Reason: reason, Violations: capped(violations)}
 	}
 	return d
+}
+
+// accepts reports whether a kind is to be taken. The probe always is: it tells the
+// operator of the bridge whether the others would come through.
+func (p Parser) accepts(k Kind) bool {
+	return len(p.Kinds) == 0 || slices.Contains(p.Kinds, k) || k == KindBridgeProbe
 }
 
 // at puts the position in an array in front of the fields.

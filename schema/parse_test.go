@@ -37,6 +37,7 @@ func TestDocumentedKinds(t *testing.T) {
 	want := map[string][]schema.Kind{
 		"array":                              {schema.KindMessageDelivered, schema.KindMessageRead},
 		"awkward-bytes":                      {schema.KindMessageRead},
+		"bridge-probe":                       {schema.KindBridgeProbe},
 		"condition-evaluated":                {schema.KindConditionEvaluated},
 		"conversation-closed":                {schema.KindConversationClosed},
 		"conversation-closed-hubspot":        {schema.KindConversationClosed},

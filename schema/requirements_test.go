@@ -42,7 +42,7 @@ func requirements() string {
 	}{
 		{"", formRead}, {"", formDelivered}, {"", formResponded}, {"", formTimedOut}, {"", formOptedOut}, {"", formCondition},
 		{" (`session.close`)", formClosed}, {" (older)", formClosedOlder}, {" (older, HubSpot)", formClosedHubspot},
-		{"", formHSM}, {"", formFailed}, {"", formFlow}, {"", formUnrecognized},
+		{"", formHSM}, {"", formFailed}, {"", formProbe}, {"", formFlow}, {"", formUnrecognized},
 	}
 	var b strings.Builder
 	b.WriteString("| Kind | Refused without | Warned about if missing |\n|---|---|---|\n")
