@@ -77,16 +77,63 @@ func (a *Audit) Put(ctx context.Context, r AuditRecord) error {
 	return nil
 }
 
+// ErrAuditChanged: somebody else wrote the record meanwhile.
+var ErrAuditChanged = errors.New("the audit record was changed by another process")
+
+// Replace is Put if the run's last record still has that revision, 0 if there
+// must be none; else it is ErrAuditChanged. It returns the new revision. After any
+// other error the record may be written or not.
+func (a *Audit) Replace(ctx context.Context, r AuditRecord, revision uint64) (uint64, error) {
+	r.Updated = time.Now().UTC()
+	b, err := json.Marshal(r)
+	if err == nil {
+		revision, err = a.kv.Update(ctx, r.Run, b, revision)
+	}
+	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		return 0, fmt.Errorf("%w: %s", ErrAuditChanged, r.Run)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("write audit record of %s: %w", r.Run, err)
+	}
+	return revision, nil
+}
+
 // Get returns the record of a run, or ErrNoRun.
 func (a *Audit) Get(ctx context.Context, run string) (AuditRecord, error) {
+	r, err := a.Look(ctx, run)
+	return r.AuditRecord, err
+}
+
+// HeldRecord is a record and what is needed to change it only if nobody else did.
+type HeldRecord struct {
+	AuditRecord
+	Revision uint64
+	Age      time.Duration // since it was written, by the server's clock
+}
+
+// Look is Get with the record's revision and age.
+func (a *Audit) Look(ctx context.Context, run string) (HeldRecord, error) {
 	entry, err := a.kv.Get(ctx, run)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrInvalidKey):
-		return AuditRecord{}, fmt.Errorf("%w: %q", ErrNoRun, run)
+		return HeldRecord{}, fmt.Errorf("%w: %q", ErrNoRun, run)
 	case err != nil:
-		return AuditRecord{}, fmt.Errorf("read audit record of %s: %w", run, err)
+		return HeldRecord{}, fmt.Errorf("read audit record of %s: %w", run, err)
 	}
-	return decodeAudit(entry)
+	r, err := decodeAudit(entry)
+	if err != nil {
+		return HeldRecord{}, err
+	}
+	// The clocks of two hosts may differ by more than a run's heartbeat.
+	status, err := a.kv.Status(ctx)
+	if err != nil {
+		return HeldRecord{}, fmt.Errorf("read audit record of %s: %w", run, err)
+	}
+	h := HeldRecord{AuditRecord: r, Revision: entry.Revision()}
+	if s, ok := status.(*jetstream.KeyValueBucketStatus); ok {
+		h.Age = s.StreamInfo().TimeStamp.Sub(entry.Created())
+	}
+	return h, nil
 }
 
 // List returns the records of an action, or of all if it is empty, the oldest

@@ -12,7 +12,8 @@ import (
 // published, so that what was accepted does not depend on a later version's
 // way to encode it. Its form: a version byte, the number of messages, and per
 // message subject, id, headers and data; every number is a uvarint and every
-// text has its length in front.
+// text has its length in front. Entries with erased messages are of another
+// version: see erasedVersion.
 const entryVersion = 1
 
 var errEntry = errors.New("journal entry is malformed")
@@ -64,6 +65,7 @@ func decodeEntry(b []byte) ([]message, error) {
 			}
 		}
 		m.data = r.text()
+		m.erased = b[0] == erasedVersion && isErased(m.data)
 		if r.failed {
 			return nil, errEntry
 		}
@@ -80,8 +82,8 @@ func entryHead(b []byte) (n uint64, rest []byte, err error) {
 	if len(b) == 0 {
 		return 0, nil, errEntry
 	}
-	if b[0] != entryVersion {
-		return 0, nil, fmt.Errorf("%w: version %d, this program reads %d", errEntry, b[0], entryVersion)
+	if b[0] != entryVersion && b[0] != erasedVersion {
+		return 0, nil, fmt.Errorf("%w: version %d, this program reads %d and %d", errEntry, b[0], entryVersion, erasedVersion)
 	}
 	r := entryReader{b: b[1:]}
 	n = r.count()

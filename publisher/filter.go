@@ -72,6 +72,12 @@ func (f Filter) inside() bool {
 	return f.Session != "" || f.Conversation != "" || f.Phone != "" || f.Source != ""
 }
 
+// CountedByServer reports whether the number of chosen events is the difference of
+// two positions in the stream, so that they need not be read to be counted.
+func (f Filter) CountedByServer() bool {
+	return !f.inside() && f.ID == "" && (f.FromSeq == 0 || f.Since.IsZero()) && (f.ToSeq == 0 || f.Until.IsZero())
+}
+
 // Match reports whether a stored event is chosen. What is no event of the bridge
 // is not.
 func (f Filter) Match(s Stored) bool {

@@ -61,6 +61,9 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) err
 		return fmt.Errorf("read stream %s: %w", o.Stream, err)
 	}
 	defer msgs.Stop()
+	// While NATS is away the client makes its consumer again, for ever and
+	// without a look at ctx; only Stop ends that.
+	defer context.AfterFunc(ctx, msgs.Stop)()
 	for {
 		m, err := next(ctx, msgs)
 		switch {

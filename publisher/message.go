@@ -16,6 +16,7 @@ type message struct {
 	id      string // Nats-Msg-Id
 	header  map[string][]string
 	data    []byte
+	erased  bool // in the journal: it was erased, and is never published
 }
 
 // eventMessage encodes an event. The stream it names is part of the message:

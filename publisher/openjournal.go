@@ -94,6 +94,8 @@ func (p *Publisher) startJournal(o Options) error {
 		clock: &retainClock{restarted: b.ledger.restartClock},
 		sent:  b.journal.Stats().Last,
 		pause: pumpFirstPause,
+		turns: make(chan struct{}, 1),
+		holds: make(chan struct{}, 1),
 	}
 	k := &journalAck{
 		journal: b.journal, ledger: b.ledger, pump: pm, conn: p.conn,

@@ -60,6 +60,7 @@ type Publisher struct {
 	setAside *setAside
 	rejected *quarantine
 
+	erasing  sync.Mutex // one Erase at a time
 	mu       sync.Mutex // guards closing against inFlight.Add
 	closing  bool
 	inFlight sync.WaitGroup

@@ -34,6 +34,9 @@ type pump struct {
 	sent   journal.Seq            // entries behind this one were never sent; of the pump's goroutine
 	pause  time.Duration          // before the next try
 	halted atomic.Pointer[string] // why nothing is published now, for Status; nil if all is well
+
+	turns chan struct{} // full while a session runs, or hold keeps it from running
+	holds chan struct{} // asks the session to end
 }
 
 type pumpConfig struct {
@@ -78,9 +81,18 @@ func (p *pump) problem() string {
 
 func (p *pump) run(ctx context.Context) {
 	for p.conn.awaitUp(ctx) {
+		select {
+		case p.turns <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
 		err := p.session(ctx)
+		<-p.turns
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, errHeld) {
+			continue
 		}
 		p.trouble(err)
 		p.look()
@@ -173,6 +185,8 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 				if err := p.verify(ctx, plan); err != nil {
 					return err
 				}
+			case <-p.holds:
+				return errHeld
 			case <-ctx.Done():
 				return errLinkLost
 			}
@@ -204,7 +218,31 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 			if err := p.verify(ctx, plan); err != nil {
 				return err
 			}
+		case <-p.holds:
+			// What is in flight is looked for in the stream when it goes on.
+			return errors.Join(w.restart(ctx), errHeld)
 		default:
+		}
+	}
+}
+
+// hold waits until nothing is published from the journal, and keeps it so until
+// release is called. Publishing then begins with reconciling, so that nothing that
+// was read before is published after. One goroutine may hold at a time.
+func (p *pump) hold(ctx context.Context) (release func(), err error) {
+	defer func() {
+		select {
+		case <-p.holds: // nobody ran to take it
+		default:
+		}
+	}()
+	for {
+		select {
+		case p.turns <- struct{}{}:
+			return func() { <-p.turns }, nil
+		case p.holds <- struct{}{}: // again, if another session began before our turn
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -226,6 +264,7 @@ func (p *pump) mayFly(replicas int) int {
 var (
 	errDoubt    = errors.New("the stream may have lost events")
 	errLinkLost = errors.New("the connection to NATS was lost")
+	errHeld     = errors.New("publishing is held up")
 )
 
 // readAhead reads the entries that the plan leaves, and those that come.
@@ -266,8 +305,13 @@ func (p *pump) admit(w *window, e *pumpEntry, plan *plan) {
 	p.sent = max(p.sent, e.seq)
 	for i, m := range e.msgs {
 		f := &flight{message: m, entry: e, index: i, again: plan.maybeSent(e.seq)}
-		if seq, there := plan.present(e.seq, i, m.id); there {
+		switch seq, there := plan.present(e.seq, i, m.id); {
+		case there:
 			f.settled = &outcome{fate: fateStored, seq: seq, duplicate: !f.again}
+		case m.erased:
+			// There is nothing left to publish. It was settled before it was erased, so
+			// that only damage to what says so brings it here; then it counts as set aside.
+			f.settled = &outcome{fate: fateStored}
 		}
 		w.add(f)
 	}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
@@ -22,7 +24,7 @@ const (
 	headerViolations    = "Treble-Violations" // JSON, an array of schema.Violation
 	headerSource        = "Treble-Source"
 	headerPath          = "Treble-Path"
-	headerReceived      = "Treble-Received"
+	headerReceived      = schema.HeaderReceived
 	headerRequestHeader = "Treble-Request-Header" // "Name: value", once for each
 )
 
@@ -133,4 +135,70 @@ func headerSafe(s string, limit int) string {
 		}
 	}
 	return strings.TrimSpace(b.String())
+}
+
+// headerPlain is the reverse of headerSafe, but for what was cut off.
+func headerPlain(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// Quarantined is a refused body, as the quarantine keeps it.
+type Quarantined struct {
+	Sequence       uint64 // in the stream of the quarantine
+	ID             string
+	Reason         schema.Reason
+	Violations     []schema.Violation
+	Source         string
+	Path           string // of the request
+	TestRun        string // see schema.Origin
+	Received       time.Time
+	RequestHeaders []string // "Name: value", without secrets
+	Size           int64    // of the body
+	Body           []byte   // as received; nil where only the headers were read
+}
+
+// decodeQuarantined reads what quarantineMessage wrote, of which the body may be
+// left out. The bool is false if the message is none of it: the stream may hold
+// what somebody else put there.
+func decodeQuarantined(s Stored) (Quarantined, bool) {
+	get := func(name string) string {
+		if values := s.Header[name]; len(values) > 0 {
+			return values[0]
+		}
+		return ""
+	}
+	q := Quarantined{
+		Sequence: s.Sequence,
+		ID:       get(headerQuarantineID),
+		Reason:   schema.Reason(get(headerReason)),
+		Source:   headerPlain(get(headerSource)),
+		Path:     headerPlain(get(headerPath)),
+		TestRun:  headerPlain(get(schema.HeaderTest)),
+		Size:     int64(len(s.Data)),
+		Body:     s.Data,
+	}
+	var err error
+	if q.Received, err = time.Parse(time.RFC3339Nano, get(headerReceived)); err != nil {
+		q.Received = s.Stored
+	}
+	// What cannot be read is no reason to hide the body.
+	_ = json.Unmarshal([]byte(get(headerViolations)), &q.Violations)
+	for _, line := range s.Header[headerRequestHeader] {
+		q.RequestHeaders = append(q.RequestHeaders, headerPlain(line))
+	}
+	if n, err := strconv.ParseInt(get(nats.MsgSize), 10, 64); err == nil {
+		q.Size = n
+	}
+	return q, q.ID != ""
 }

@@ -159,8 +159,8 @@ func (p *pump) compare(pl *plan, found *scanned, entry journal.Seq, msgs []messa
 			}
 			continue
 		}
-		if !found.isLost(seqs[i], same, state) {
-			continue
+		if m.erased || !found.isLost(seqs[i], same, state) {
+			continue // what was erased is not there on purpose
 		}
 		if pl.lost[entry] == nil {
 			pl.lost[entry] = make([]bool, len(msgs))

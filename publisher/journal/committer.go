@@ -55,7 +55,7 @@ func (j *Journal) round() bool {
 	j.mu.Lock()
 	queued := j.queue.Len() > 0
 	due := len(j.marks) > 0 && (j.closed || !time.Now().Before(j.markDue))
-	due = due || j.full && j.released >= j.last
+	due = due || j.rollAsked || j.full && j.released >= j.last
 	j.mu.Unlock()
 	if queued || due {
 		if err := j.prepare(); err != nil {

@@ -12,10 +12,13 @@ import (
 type FS interface {
 	OpenFile(name string, flag int, perm os.FileMode) (File, error)
 	Remove(name string) error
+	// Rename gives a file another name of the same directory, in the place of the file
+	// that has it.
+	Rename(from, to string) error
 	// ReadDir returns the names in dir, in any order.
 	ReadDir(dir string) ([]string, error)
 	MkdirAll(dir string, perm os.FileMode) error
-	// SyncDir returns when creations and removals in dir are on stable storage.
+	// SyncDir returns when creations, removals and renames in dir are on stable storage.
 	SyncDir(dir string) error
 	// Free returns the bytes that this user can still write where dir is.
 	Free(dir string) (int64, error)
@@ -43,6 +46,8 @@ func (osFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
 }
 
 func (osFS) Remove(name string) error { return os.Remove(name) }
+
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 
 func (osFS) MkdirAll(dir string, perm os.FileMode) error { return os.MkdirAll(dir, perm) }
 

@@ -99,6 +99,8 @@ type Journal struct {
 	newDamage bool       // since the committer last moved some aside
 	garbage   []*segment // to be removed, in this order
 	stats     counters
+	erasing   bool  // segments stay where they are
+	rollAsked bool  // a new segment is wanted
 	fault     error // why the newest attempt to write did not work
 
 	unsure int64 // Open only: from here on the last segment may not be flushed

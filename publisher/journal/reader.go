@@ -16,7 +16,9 @@ type Reader struct {
 	from Seq // the next entry to return
 	seg  *segment
 	file File
-	scan scanner
+	// edition of the segment when file was opened.
+	edition int
+	scan    scanner
 }
 
 // NewReader returns a Reader whose first entry is from, or the first one after it
@@ -38,6 +40,13 @@ func (r *Reader) Next(ctx context.Context) (Record, error) {
 		v := r.j.view(r.seg)
 		r.scan.limit = v.limit
 		f, g, err := r.scan.next(v.last)
+		if r.edition != r.j.view(r.seg).edition {
+			// The file was replaced, and then overwritten: what was read may be nothing.
+			if err := r.leave(); err != nil {
+				return Record{}, err
+			}
+			continue
+		}
 		if g.found() {
 			r.j.addDamage(r.seg, g)
 			r.j.rouse()
@@ -87,6 +96,7 @@ func (r *Reader) enter() error {
 			r.seg = r.j.find(r.from)
 			r.from = max(r.from, r.seg.first)
 		}
+		r.edition = r.j.view(r.seg).edition // before the file: it may be replaced in between
 		f, err := r.j.fs.OpenFile(r.j.path(r.seg), os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) && !r.j.has(r.seg) {
 			r.seg = nil // reclaimed in the meantime
@@ -108,12 +118,13 @@ type view struct {
 	next    *segment      // the segment after it; nil for the active one
 	closed  bool          // nothing will come
 	changed chan struct{} // closed when this view is old
+	edition int
 }
 
 func (j *Journal) view(s *segment) view {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	v := view{limit: s.size, last: j.last, next: s.next, changed: j.changed}
+	v := view{limit: s.size, last: j.last, next: s.next, changed: j.changed, edition: s.edition}
 	if v.next != nil {
 		v.last = v.next.first - 1
 	}

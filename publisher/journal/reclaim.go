@@ -12,7 +12,7 @@ import (
 func (j *Journal) reclaim() {
 	j.mu.Lock()
 	n := 0
-	for n < len(j.segs)-1 && j.segs[n+1].first <= j.released+1 {
+	for !j.erasing && n < len(j.segs)-1 && j.segs[n+1].first <= j.released+1 {
 		n++
 	}
 	due := n > 0 && len(j.marks) > 0
@@ -21,6 +21,9 @@ func (j *Journal) reclaim() {
 		n = 0
 	}
 	j.mu.Lock()
+	if j.erasing {
+		n = 0 // since a moment ago
+	}
 	// A copy: readers may hold the slice's first elements, and the rest would keep
 	// the removed ones in memory.
 	j.garbage = append(j.garbage, j.segs[:n]...)

@@ -53,6 +53,9 @@ func (j *Journal) recover(fn func(Record) error) error {
 			return err
 		}
 	}
+	if err := j.dropErased(); err != nil {
+		return err
+	}
 	j.garbage = litter
 	if len(chain) == 0 {
 		return j.openSegment()

@@ -34,7 +34,7 @@ func (j *Journal) prepare() error {
 func (j *Journal) rollDue() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.stats.overflow || j.wantRoll || j.end-j.head >= j.o.SegmentBytes {
+	if j.stats.overflow || j.wantRoll || j.rollAsked || j.end-j.head >= j.o.SegmentBytes {
 		return true
 	}
 	// Full of what is not needed: only a segment that is not active can be removed.
@@ -97,7 +97,7 @@ func (j *Journal) activate(s *segment, f File) {
 		prev.next = s
 	}
 	j.segs = append(j.segs, s)
-	j.stats.overflow = false
+	j.stats.overflow, j.rollAsked = false, false
 	j.announce()
 }
 

@@ -37,7 +37,8 @@ type change struct {
 // entry is a change of a directory.
 type entry struct {
 	name    string
-	file    *node // nil: removed
+	file    *node  // nil: removed
+	from    string // its name before; empty if it had none
 	flushed bool
 }
 
@@ -62,6 +63,10 @@ func (m *FS) Crash(n int, image Image) map[string][]byte {
 		case Remove:
 			if op.Err == nil {
 				entries = append(entries, &entry{name: op.Name})
+			}
+		case Rename:
+			if op.Err == nil {
+				entries = append(entries, &entry{name: op.Name, file: op.file, from: op.From})
 			}
 		case SyncDir:
 			for _, e := range entries {
@@ -99,6 +104,7 @@ func (m *FS) image(changes map[*node][]*change, entries []*entry, image Image) m
 		if e.file == nil {
 			delete(names, e.name)
 		} else {
+			delete(names, e.from)
 			names[e.name] = e.file
 		}
 	}

@@ -22,6 +22,7 @@ const (
 	Open     Kind = "open"
 	Create   Kind = "create"
 	Remove   Kind = "remove"
+	Rename   Kind = "rename"
 	ReadDir  Kind = "readdir"
 	Mkdir    Kind = "mkdir"
 	SyncDir  Kind = "syncdir"
@@ -39,6 +40,7 @@ type Op struct {
 	N    int // from 0
 	Kind Kind
 	Name string
+	From string // of a rename
 	Off  int64  // of a write; the size of a truncate
 	Data []byte // what a write wrote
 	Err  error  // what the caller was told
@@ -224,6 +226,21 @@ func (m *FS) Remove(name string) error {
 			return syscall.ENOENT
 		}
 		delete(m.names, name)
+		return nil
+	}))
+}
+
+// Rename implements journal.FS.
+func (m *FS) Rename(from, to string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.names[from]
+	return pathError(Rename, to, m.do(Op{Kind: Rename, Name: to, From: from, file: n}, func() error {
+		if n == nil {
+			return syscall.ENOENT
+		}
+		delete(m.names, from)
+		m.names[to] = n
 		return nil
 	}))
 }

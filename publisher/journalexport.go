@@ -1,0 +1,88 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// PendingDelivery is an entry of a journal that was not published, as far as
+// the journal knows.
+type PendingDelivery struct {
+	Entry  uint64         // its number in the journal
+	Events []schema.Event // of one request, in its order; Raw or RawBase64 is what was received
+	// Damaged says why the entry cannot be read. Then there are no events.
+	Damaged error
+}
+
+// EachPending calls fn with the pending entries of the journal in dataDir, in
+// their order, and returns what the whole journal says: an entry that is lost in
+// damage is known only from its Damage. Nothing is changed, and no NATS is needed.
+//
+// A bridge may not run on the directory, and none can start on it meanwhile: what
+// it published while we read would be taken for pending.
+func EachPending(ctx context.Context, dataDir string, fn func(PendingDelivery) error) (*JournalState, error) {
+	release, err := keepStopped(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	state, err := InspectJournal(ctx, dataDir)
+	if err != nil {
+		return nil, err
+	}
+	_, err = journal.Scan(filepath.Join(dataDir, "journal"), nil, func(r journal.Record) error {
+		if r.Type != journal.Entry || r.Seq <= state.Done {
+			return ctx.Err()
+		}
+		return errors.Join(ctx.Err(), fn(pendingDelivery(r)))
+	})
+	return state, err
+}
+
+func pendingDelivery(r journal.Record) PendingDelivery {
+	d := PendingDelivery{Entry: uint64(r.Seq)}
+	msgs, err := decodeEntry(r.Payload)
+	for i := 0; err == nil && i < len(msgs); i++ {
+		var e schema.Event
+		if e, err = schema.Decode(msgs[i].data); err == nil {
+			if run := msgs[i].header[schema.HeaderTest]; len(run) > 0 {
+				e.TestRun = run[0]
+			}
+			d.Events = append(d.Events, e)
+		}
+	}
+	if err != nil {
+		return PendingDelivery{Entry: d.Entry, Damaged: err}
+	}
+	return d
+}
+
+// keepStopped makes sure that no bridge runs on a data directory until release is
+// called. It writes nothing, so that it works on a disk that is read-only.
+func keepStopped(dataDir string) (release func(), err error) {
+	f, err := os.Open(filepath.Join(dataDir, lockFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return func() {}, nil // no bridge ever ran here, or it is a copy without the lock
+	}
+	if err != nil {
+		return nil, fmt.Errorf("is a bridge running? %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		defer f.Close()
+		who := "a bridge runs on it"
+		if pid := readPID(f); pid > 0 {
+			who = fmt.Sprintf("the bridge with pid %d runs on it", pid)
+		}
+		return nil, fmt.Errorf("%s: %s, and publishes what is pending by itself; stop it first", dataDir, who)
+	}
+	return func() { f.Close() }, nil
+}

@@ -1,0 +1,125 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// QuarantineFilter chooses refused bodies. Its parts must all apply; an empty
+// one always does. Reasons are left to the server, the others are looked at here.
+type QuarantineFilter struct {
+	IDs          []string // any of them
+	Reasons      []schema.Reason
+	Source, Path string
+	Since        time.Time // received at or after it
+	Until        time.Time // received before it
+}
+
+// Match reports whether a body is chosen.
+func (f QuarantineFilter) Match(q Quarantined) bool {
+	return (len(f.IDs) == 0 || slices.Contains(f.IDs, q.ID)) &&
+		(len(f.Reasons) == 0 || slices.Contains(f.Reasons, q.Reason)) &&
+		(f.Source == "" || f.Source == q.Source) &&
+		(f.Path == "" || f.Path == q.Path) &&
+		!q.Received.Before(f.Since) && (f.Until.IsZero() || q.Received.Before(f.Until))
+}
+
+// Quarantine is the stream of the refused bodies, for the client commands. One
+// goroutine may use it.
+type Quarantine struct {
+	client *Client
+	stream jetstream.Stream
+}
+
+// OpenQuarantine looks for the stream.
+func (c *Client) OpenQuarantine(ctx context.Context) (*Quarantine, error) {
+	name := c.cfg.quarantineStream()
+	s, err := c.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at stream %s: %w", name, err)
+	}
+	return &Quarantine{client: c, stream: s}, nil
+}
+
+// Each calls fn with the chosen bodies, the one that was kept first before the
+// others, and returns nil behind the last that was there when it began. The
+// bodies themselves are not read: see Get. It returns the error of fn, or of ctx.
+func (q *Quarantine) Each(ctx context.Context, f QuarantineFilter, fn func(Quarantined) error) error {
+	info, err := q.stream.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look at stream %s: %w", q.stream.CachedInfo().Config.Name, err)
+	}
+	last := info.State.LastSeq
+	o := FollowOptions{Stream: info.Config.Name, FromStart: true, HeadersOnly: true, StopAtEnd: true}
+	for _, r := range f.Reasons {
+		o.Subjects = append(o.Subjects, q.client.Prefix().Quarantine(r))
+	}
+	if len(o.Subjects) == 0 {
+		o.Subjects = []string{q.client.Prefix().AllQuarantine()}
+	}
+	err = q.client.Follow(ctx, o, func(s Stored) error {
+		if s.Sequence > last {
+			return errBehind
+		}
+		item, ok := decodeQuarantined(s)
+		item.Body = nil
+		if ok && f.Match(item) {
+			if err := fn(item); err != nil {
+				return err
+			}
+		}
+		if s.Sequence == last {
+			return errBehind
+		}
+		return nil
+	})
+	if errors.Is(err, errBehind) {
+		return nil
+	}
+	return err
+}
+
+// ErrNotQuarantined: the body is not in the quarantine any more.
+var ErrNotQuarantined = errors.New("not in the quarantine any more")
+
+// Get returns the body at a sequence that Each told, or ErrNotQuarantined.
+func (q *Quarantine) Get(ctx context.Context, seq uint64) (Quarantined, error) {
+	m, err := q.stream.GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Quarantined{}, ErrNotQuarantined
+	}
+	if err != nil {
+		return Quarantined{}, fmt.Errorf("%w: read message %d of the quarantine: %w", ErrAway, seq, err)
+	}
+	item, ok := decodeQuarantined(Stored{Sequence: m.Sequence, Stored: m.Time, Subject: m.Subject, Header: m.Header, Data: m.Data})
+	if !ok {
+		return Quarantined{}, ErrNotQuarantined
+	}
+	return item, nil
+}
+
+// Drop deletes the body at a sequence, and has the server overwrite its bytes.
+// It returns ErrNotQuarantined if it is not there.
+func (q *Quarantine) Drop(ctx context.Context, seq uint64) error {
+	err := q.stream.SecureDeleteMsg(ctx, seq)
+	if err == nil {
+		return nil
+	}
+	// The server has one code for whatever keeps it from deleting.
+	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		if _, getErr := q.Get(ctx, seq); errors.Is(getErr, ErrNotQuarantined) {
+			return ErrNotQuarantined
+		}
+	}
+	return fmt.Errorf("delete message %d of the quarantine: %w", seq, err)
+}
