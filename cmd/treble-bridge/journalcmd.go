@@ -13,7 +13,7 @@ import (
 
 func newJournal(io stdio) *cobra.Command {
 	return newGroup("journal", "Look at the journal of accepted events, and at what was set aside",
-		newJournalStatus(io), newJournalVerify(io),
+		newJournalStatus(io), newJournalVerify(io), newJournalExport(io),
 		newGroup("set-aside", "See, publish again or export what NATS did not take",
 			newSetAsideList(io), newSetAsideRetry(io), newSetAsideExport(io)))
 }

@@ -255,7 +255,7 @@ func TestJournalCommandsWithoutJournal(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ args, want string }{
-		{"journal", "status, verify, set-aside"},
+		{"journal", "status, verify, export, set-aside"},
 		{"journal set-aside", "list, retry, export"},
 		{"journal set-aside retry", "say which"},
 		{"journal set-aside retry --all x.msg", "say which"},

@@ -36,7 +36,7 @@ func (l load) check() error {
 
 // result is what became of one request.
 type result struct {
-	status string // the HTTP status, or what kept it from being one
+	status string // the HTTP status, or what kept it from being one; "" if nothing was to be sent
 	ok     bool
 	took   time.Duration
 	reply  string // of a request that was not answered with 200
@@ -66,6 +66,9 @@ func (l load) run(ctx context.Context, do func(context.Context) result, step fun
 	began := time.Now()
 	sum := summary{Statuses: map[string]int{}}
 	for r := range results {
+		if r.status == "" {
+			continue
+		}
 		sum.add(r)
 		step(r)
 	}

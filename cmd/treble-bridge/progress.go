@@ -14,6 +14,7 @@ type progress struct {
 	total  int
 	count  int
 	failed int
+	before int // done by another process, which says nothing of the rate
 	began  time.Time
 	drawn  time.Time
 }
@@ -30,10 +31,15 @@ func newProgress(w io.Writer, total int) *progress {
 
 // step counts one result.
 func (p *progress) step(r result) {
-	p.count++
 	if !r.ok {
 		p.failed++
 	}
+	p.reached(p.count + 1)
+}
+
+// reached counts up to n at once.
+func (p *progress) reached(n int) {
+	p.count = n
 	if now := time.Now(); p.w != nil && now.Sub(p.drawn) >= drawEvery {
 		p.drawn = now
 		fmt.Fprint(p.w, "\r\x1b[K", p.text(now.Sub(p.began)))
@@ -44,8 +50,8 @@ func (p *progress) step(r result) {
 func (p *progress) text(elapsed time.Duration) string {
 	const width = 30
 	filled := width * p.count / p.total
-	rate := float64(p.count) / max(elapsed.Seconds(), 0.001)
-	left := time.Duration(float64(p.total-p.count) / rate * float64(time.Second)).Round(time.Second)
+	rate := float64(p.count-p.before) / max(elapsed.Seconds(), 0.001)
+	left := time.Duration(float64(p.total-p.count) / max(rate, 0.001) * float64(time.Second)).Round(time.Second)
 	text := fmt.Sprintf("[%s%s] %d/%d  %.0f/s  %s left", strings.Repeat("=", filled), strings.Repeat(" ", width-filled), p.count, p.total, rate, left)
 	if p.failed > 0 {
 		text += fmt.Sprintf("  %d failed", p.failed)

@@ -41,8 +41,10 @@ Configuration comes from a YAML file (--config), from environment variables
 		newServe(io),
 		newSend(io),
 		newTail(io),
+		newReplay(io),
 		newHealth(io),
 		newJournal(io),
+		newQuarantine(io),
 		newConfig(io),
 		newVersion(io),
 	)

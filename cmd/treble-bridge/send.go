@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -32,13 +33,14 @@ type send struct {
 	yes     bool
 	list    bool
 	json    bool
+	ndjson  bool
 }
 
 func newSend(io stdio) *cobra.Command {
 	s := &send{io: io}
 	cmd := &cobra.Command{
 		Use:   "send [SAMPLE | FILE | -]",
-		Short: "Post a sample event, a file or standard input to a bridge",
+		Short: "Post a sample event, a file, or exported deliveries to a bridge",
 		Long: `Post an event as Treble does: one of the built-in samples by its name, a file, or
 standard input (-). All of a run carry the header Treble-Test, so that the
 events are marked as tests.
@@ -47,13 +49,27 @@ A sample is made fresh each time: new ids, and times up to now, so that it is
 not taken for a repeated delivery. A file or standard input is sent as it is,
 unless --count is above 1. --same sends anything unchanged.
 
+A file whose name ends in .ndjson, or anything with --ndjson, holds deliveries,
+one a line, as "quarantine export" and "journal export" write them. Each is
+posted to the path of its line, with the credentials of its source, and with the
+time at which it was first received; it is no test, unless its line says so. A
+file is checked to its end before anything is sent. The order is kept with
+--concurrency 1. It stops when the bridge does not take events, and says from
+which line on to go on; a delivery that the bridge refuses is named, and stays
+refused. --url is then the bridge, without a path: its sources must have the
+names that are in the lines, or the events get other ids.
+
 It asks before it posts to an address that is not this host. The exit code is
-1 if any request was not answered with 200.`,
+1 if any request was not answered with 200.
+
+--json prints one object: run, url, sent, ok, statuses (how many by HTTP status,
+or by what kept it from being one), seconds, rate, latency_ms (p50, p95, p99, max).`,
 		Example: `  treble-bridge send message.read
   treble-bridge send --list
   treble-bridge send message.responded --count 10000 --concurrency 64
   treble-bridge send --count 600 --rate 10 conversation.closed
   treble-bridge send body.json --url https://bridge.example.com/webhook --token "$TOKEN"
+  treble-bridge send --file pending.ndjson
   echo '{"event_type":"new"}' | treble-bridge send - --header 'X-Api-Key: secret'`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return sampleNames(), 0 },
@@ -68,6 +84,7 @@ It asks before it posts to an address that is not this host. The exit code is
 	f.Float64Var(&s.load.rate, "rate", 0, "how many a second; 0: as fast as answers come")
 	f.IntVar(&s.load.concurrency, "concurrency", 1, "requests at the same time")
 	f.DurationVar(&s.load.timeout, "timeout", 10*time.Second, "how long to wait for an answer; Treble waits 5 s or 10 s")
+	f.BoolVar(&s.ndjson, "ndjson", false, "the input holds deliveries, one a line, whatever its name")
 	f.BoolVar(&s.same, "same", false, "send the same bytes each time")
 	f.BoolVarP(&s.yes, "yes", "y", false, "do not ask before posting to another host")
 	f.BoolVar(&s.list, "list", false, "list the samples")
@@ -86,6 +103,9 @@ func (s *send) run(cmd *cobra.Command, args []string) error {
 	header, err := parseHeaders(s.headers)
 	if err != nil {
 		return err
+	}
+	if name, ok := s.lines(args); ok {
+		return s.sendLines(cmd, name, header)
 	}
 	body, builtIn, err := s.body(args)
 	if err != nil {
@@ -203,7 +223,11 @@ func (s *send) complete(h http.Header, c *config.Config, run string) (http.Heade
 // ownToken returns a token that the bridge of this configuration takes, or "";
 // a secret header it sets itself.
 func ownToken(c *config.Config, h http.Header) (string, error) {
-	a := c.EffectiveSources()[0].Auth
+	return sourceToken(c.EffectiveSources()[0].Auth, c.DataDir, h)
+}
+
+// sourceToken is ownToken for a source with this auth.
+func sourceToken(a auth.Config, dataDir string, h http.Header) (string, error) {
 	switch {
 	case len(a.Bearer) > 0:
 		return string(a.Bearer[0]), nil
@@ -219,7 +243,7 @@ func ownToken(c *config.Config, h http.Header) (string, error) {
 	case a.Disabled:
 		return "", nil
 	}
-	return readDevToken(c.DataDir)
+	return readDevToken(dataDir)
 }
 
 func firstLine(file string) (string, error) {

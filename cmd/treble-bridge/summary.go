@@ -12,7 +12,7 @@ import (
 
 // summary is what became of a run of send. Its JSON form is stable.
 type summary struct {
-	Run      string         `json:"run"` // value of the header Treble-Test
+	Run      string         `json:"run"` // value of the header Treble-Test; "" for exported deliveries
 	URL      string         `json:"url"`
 	Sent     int            `json:"sent"`
 	OK       int            `json:"ok"`       // answered with 200
@@ -73,7 +73,11 @@ func (s *summary) print(w io.Writer, asJSON bool) error {
 		counts = append(counts, fmt.Sprintf("%s: %d", status, s.Statuses[status]))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "sent %d to %s in %.2f s (%.0f/s), run %s\n", s.Sent, s.URL, s.Seconds, s.Rate, s.Run)
+	run := ""
+	if s.Run != "" {
+		run = ", run " + s.Run
+	}
+	fmt.Fprintf(&b, "sent %d to %s in %.2f s (%.0f/s)%s\n", s.Sent, s.URL, s.Seconds, s.Rate, run)
 	if len(counts) > 0 {
 		fmt.Fprintf(&b, "answers  %s\n", strings.Join(counts, ", "))
 		fmt.Fprintf(&b, "latency  p50 %.1f ms, p95 %.1f ms, p99 %.1f ms, max %.1f ms\n", s.Latency.P50, s.Latency.P95, s.Latency.P99, s.Latency.Max)

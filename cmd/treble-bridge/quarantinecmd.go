@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func newQuarantine(io stdio) *cobra.Command {
+	return newGroup("quarantine", "See, try again, export or delete the bodies that were refused",
+		newQuarantineList(io), newQuarantineShow(io), newQuarantineRetry(io), newQuarantineDrop(io), newQuarantineExport(io))
+}
+
+// quarantineFlags are the flags by which commands choose refused bodies.
+type quarantineFlags struct {
+	reasons      []string
+	source, path string
+	since, until string
+	all          bool
+	untilFlag    string // the name of the flag of until
+}
+
+// add adds the flags to a command. The one of until is "until" or "before".
+func (f *quarantineFlags) add(cmd *cobra.Command, until string) {
+	f.untilFlag = until
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.reasons, "reason", nil, "only bodies refused for this reason, such as not-json; may be repeated")
+	flags.StringVar(&f.source, "source", "", "only bodies of the source with this name")
+	flags.StringVar(&f.path, "path", "", "only bodies that were posted to this path")
+	flags.StringVar(&f.since, "since", "", "only what was received since this time (RFC 3339) or this long ago (2h)")
+	flags.StringVar(&f.until, until, "", "only what was received before this time (RFC 3339) or this long ago (2h)")
+	_ = cmd.RegisterFlagCompletionFunc("reason", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return reasonNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func reasonNames() []string {
+	var names []string
+	for _, r := range schema.Reasons() {
+		names = append(names, string(r))
+	}
+	return names
+}
+
+// empty reports whether no flag narrows the choice.
+func (f *quarantineFlags) empty() bool {
+	return len(f.reasons) == 0 && f.source == "" && f.path == "" && f.since == "" && f.until == ""
+}
+
+// filter checks the flags. Its errors are of usage.
+func (f *quarantineFlags) filter(ids []string, now time.Time) (publisher.QuarantineFilter, error) {
+	out := publisher.QuarantineFilter{IDs: ids, Source: f.source, Path: f.path}
+	for _, name := range f.reasons {
+		if !slices.Contains(reasonNames(), name) {
+			return out, usagef("--reason: unknown reason %q: use one of %s", name, strings.Join(reasonNames(), ", "))
+		}
+		if r := schema.Reason(name); !slices.Contains(out.Reasons, r) {
+			out.Reasons = append(out.Reasons, r)
+		}
+	}
+	for _, t := range []struct {
+		flag, text string
+		into       *time.Time
+	}{{"--since", f.since, &out.Since}, {"--" + f.untilFlag, f.until, &out.Until}} {
+		if t.text == "" {
+			continue
+		}
+		var err error
+		if *t.into, err = parseSince(t.text, now); err != nil {
+			return out, usageError{fmt.Errorf("%s: %w", t.flag, err)}
+		}
+	}
+	if !out.Until.IsZero() && !out.Since.Before(out.Until) {
+		return out, usagef("--%s: use a time after that of --since", f.untilFlag)
+	}
+	return out, nil
+}
+
+// choice is filter for a command that changes something: what it is about has to
+// be said, in one way.
+func (f *quarantineFlags) choice(ids []string, now time.Time) (publisher.QuarantineFilter, error) {
+	switch {
+	case len(ids) > 0 && (f.all || !f.empty()):
+		return publisher.QuarantineFilter{}, usagef("name ids, or choose by flags: use one of them")
+	case f.all && !f.empty():
+		return publisher.QuarantineFilter{}, usagef("--all and flags that choose: use one of them")
+	case len(ids) == 0 && f.empty() && !f.all:
+		return publisher.QuarantineFilter{}, usagef("say which: ids (see treble-bridge quarantine list), flags such as --reason, or --all")
+	}
+	return f.filter(ids, now)
+}
+
+// chosen are the bodies that a filter chose: where they are, so that the bodies
+// themselves can be read one by one.
+type chosen struct {
+	seqs    []uint64
+	reasons map[schema.Reason]int
+	missing []string // ids that are not in the quarantine
+}
+
+func choose(ctx context.Context, q *publisher.Quarantine, f publisher.QuarantineFilter) (chosen, error) {
+	c := chosen{reasons: map[schema.Reason]int{}}
+	found := map[string]bool{}
+	err := q.Each(ctx, f, func(item publisher.Quarantined) error {
+		c.seqs = append(c.seqs, item.Sequence)
+		c.reasons[item.Reason]++
+		if len(f.IDs) > 0 {
+			found[item.ID] = true
+		}
+		return nil
+	})
+	for _, id := range f.IDs {
+		if !found[id] {
+			c.missing = append(c.missing, id)
+		}
+	}
+	return c, err
+}
+
+// String is such as "3 refused bodies: 2 not-json, 1 missing-fields".
+func (c chosen) String() string {
+	return refusedBodies(int64(len(c.seqs))) + byReason(c.reasons)
+}
+
+func refusedBodies(n int64) string { return count(n, "refused body", "refused bodies") }
+
+// byReason lists the counts, the largest first.
+func byReason(reasons map[schema.Reason]int) string {
+	var parts []string
+	for _, r := range slices.SortedFunc(maps.Keys(reasons), func(a, b schema.Reason) int {
+		if reasons[a] != reasons[b] {
+			return reasons[b] - reasons[a]
+		}
+		return strings.Compare(string(a), string(b))
+	}) {
+		parts = append(parts, fmt.Sprintf("%d %s", reasons[r], printable(string(r))))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
+}
+
+// notThere is the error of ids that are not in the quarantine.
+func (c chosen) notThere() error {
+	if len(c.missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("not in the quarantine: %s; see treble-bridge quarantine list", printable(strings.Join(c.missing, ", ")))
+}
+
+// withQuarantine calls f with the quarantine of the command line's NATS.
+func withQuarantine(cmd *cobra.Command, streams stdio, f func(*publisher.Client, *publisher.Quarantine) error) error {
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	client, err := openClient(cmd, &loaded.Config, streams, "quarantine")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	q, err := client.OpenQuarantine(cmd.Context())
+	if err != nil {
+		return err
+	}
+	err = f(client, q)
+	if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
+		return errors.New("interrupted")
+	}
+	return err
+}

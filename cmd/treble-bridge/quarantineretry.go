@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// quarantineRetry is the command that posts refused bodies again.
+type quarantineRetry struct {
+	io      stdio
+	flags   quarantineFlags
+	url     string
+	token   string
+	headers []string
+	dryRun  bool
+	yes     bool
+	json    bool
+}
+
+func newQuarantineRetry(io stdio) *cobra.Command {
+	r := &quarantineRetry{io: io}
+	cmd := &cobra.Command{
+		Use:   "retry [ID…]",
+		Short: "Post refused bodies to the bridge again, and remove what it takes",
+		Long: `Try refused bodies again, one after the other, with today's parser and
+configuration. Each is read here first: what would still be refused is not sent,
+and stays. The others are posted to the running bridge as Treble would, to the path
+that they came to, with the credentials of their source, and with the time at
+which they were first received. A body that was answered with 200 is deleted from
+the quarantine, and its bytes overwritten; anything else stays, with the reason.
+
+An event gets the id that it would have had. One without an id and a time of its
+own (dedupekey none) gets a new id each time: if this command is killed between the
+answer and the deletion, and run again, such an event is stored twice; any other
+only outside the duplicate window. What is retried comes behind what was published
+meanwhile.
+
+It stops when the bridge does not answer, or answers what it should not with this
+configuration: run it where the bridge runs, or with the same --config. It asks
+before it begins. The exit code is 1 if anything is left.
+
+--json prints one object a line: id, result (accepted, refused, kept), reason (why
+it was refused first), error (why it is still there), kinds (of the events).`,
+		Example: `  treble-bridge quarantine retry --reason kind-not-accepted
+  treble-bridge quarantine retry --all --dry-run
+  treble-bridge quarantine retry ALKJ3H1BQPTL2MD6Q6VX5Z --yes --json`,
+		RunE: r.run,
+	}
+	r.flags.add(cmd, "until")
+	f := cmd.Flags()
+	f.BoolVar(&r.flags.all, "all", false, "everything in the quarantine")
+	f.StringVar(&r.url, "url", "", "the bridge, without a path (default: the running one)")
+	f.StringVar(&r.token, "token", "", "bearer token (default: the configured one of each source; with --url none)")
+	f.StringArrayVarP(&r.headers, "header", "H", nil, "further header, as 'Name: value'; may be repeated")
+	f.BoolVar(&r.dryRun, "dry-run", false, "only say what would be taken; nothing is sent or deleted")
+	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&r.json, "json", false, "print one JSON object a line")
+	addNATSFlag(cmd)
+	return cmd
+}
+
+func (r *quarantineRetry) run(cmd *cobra.Command, ids []string) error {
+	filter, err := r.flags.choice(ids, time.Now())
+	if err != nil {
+		return err
+	}
+	header, err := parseHeaders(r.headers)
+	if err != nil {
+		return err
+	}
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	door, err := r.door(&loaded.Config, header)
+	if err != nil {
+		return err
+	}
+	desk, err := newRetryDesk(&loaded.Config, door)
+	if err != nil {
+		return err
+	}
+	return withQuarantine(cmd, r.io, func(_ *publisher.Client, q *publisher.Quarantine) error {
+		c, err := choose(cmd.Context(), q, filter)
+		if err != nil {
+			return err
+		}
+		if len(c.seqs) == 0 && len(c.missing) == 0 {
+			_, err := fmt.Fprintln(r.io.err, "nothing in the quarantine is chosen")
+			return err
+		}
+		if !r.yes && !r.dryRun && len(c.seqs) > 0 {
+			if err := confirm(r.io, fmt.Sprintf("Post %s to %s, and delete what it takes?", c, door.base.Host)); err != nil {
+				return err
+			}
+		}
+		return r.retry(cmd.Context(), q, desk, c)
+	})
+}
+
+func (r *quarantineRetry) door(c *config.Config, header http.Header) (*door, error) {
+	var base *url.URL
+	if r.url != "" {
+		s := send{url: r.url}
+		var err error
+		if base, err = s.target(c); err != nil {
+			return nil, err
+		}
+	}
+	return openDoor(c, base, header, r.token, load{concurrency: 1, timeout: 10 * time.Second})
+}
+
+// retry tries one body after the other, until the bridge takes none any more.
+func (r *quarantineRetry) retry(ctx context.Context, q *publisher.Quarantine, desk *retryDesk, c chosen) error {
+	left := 0
+	for i, seq := range c.seqs {
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted: %d of %d are left", left+len(c.seqs)-i, len(c.seqs))
+		}
+		line, stop := r.one(ctx, q, desk, seq)
+		if line.Result != retryAccepted {
+			left++
+		}
+		if err := r.print(line); err != nil {
+			return err
+		}
+		if rest := len(c.seqs) - i - 1; stop != nil {
+			return fmt.Errorf("%d of %d are left, %d of them not tried: %w", left+rest, len(c.seqs), rest, stop)
+		}
+	}
+	err := c.notThere()
+	if left > 0 {
+		err = errors.Join(fmt.Errorf("%d of %d are left", left, len(c.seqs)), err)
+	}
+	return err
+}
+
+// one tries one body. The error is why the others need not be tried.
+func (r *quarantineRetry) one(ctx context.Context, q *publisher.Quarantine, desk *retryDesk, seq uint64) (retriedLine, error) {
+	item, err := q.Get(ctx, seq)
+	line := retriedLine{ID: item.ID, Reason: item.Reason, Result: retryKept}
+	if errors.Is(err, publisher.ErrNotQuarantined) {
+		line.ID, line.Result, line.Error = fmt.Sprintf("message %d", seq), retryGone, err.Error()
+		return line, nil
+	}
+	if err != nil {
+		line.ID, line.Error = fmt.Sprintf("message %d", seq), err.Error()
+		return line, err
+	}
+	d, err := desk.parse(item)
+	switch {
+	case err != nil:
+		line.Error = err.Error()
+		return line, nil
+	case d.Rejection != nil:
+		line.Result, line.Error = retryRefused, explain(d.Rejection)
+		return line, nil
+	}
+	line.Kinds = kindsOf(d.Events)
+	if r.dryRun {
+		line.Result = retryAccepted
+		return line, nil
+	}
+	// What was begun is finished: the event may be stored already.
+	ctx = context.WithoutCancel(ctx)
+	answer := desk.door.post(ctx, deliveryLine{Received: item.Received, Source: item.Source, Path: item.Path, Test: item.TestRun, Body: item.Body})
+	if !answer.ok {
+		line.Error = "the bridge did not take it: " + answer.status
+		return line, notTaken(answer)
+	}
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+	defer cancel()
+	if err := q.Drop(ctx, seq); err != nil && !errors.Is(err, publisher.ErrNotQuarantined) {
+		line.Error = "the bridge took it, and it could not be deleted: " + err.Error()
+		return line, errors.New("bodies that were taken cannot be deleted, and would be taken again the next time")
+	}
+	line.Result = retryAccepted
+	return line, nil
+}
+
+// deleteTimeout is for the deletion of one body.
+const deleteTimeout = 10 * time.Second
+
+// notTaken returns why an answer means that the next body need not be tried.
+func notTaken(answer result) error {
+	switch answer.status {
+	case "413": // it is too large for NATS; others are not
+		return nil
+	case "400", "422":
+		// Here it was found fine. To go on would fill the quarantine with second
+		// copies.
+		return errors.New("the bridge refuses what this configuration takes, and keeps it again: use the configuration that it runs with")
+	}
+	return fmt.Errorf("the bridge does not take events (%s)", answer.status)
+}
+
+// retryDesk decides beforehand what the bridge will say to a body.
+type retryDesk struct {
+	door    *door
+	parsers map[string]schema.Parser // by source
+}
+
+func newRetryDesk(c *config.Config, d *door) (*retryDesk, error) {
+	desk := &retryDesk{door: d, parsers: map[string]schema.Parser{}}
+	for _, s := range c.EffectiveSources() {
+		p, err := parserOf(c, s)
+		if err != nil {
+			return nil, err
+		}
+		desk.parsers[s.Name] = p
+	}
+	return desk, nil
+}
+
+// parse reads a body as the bridge would. The error is why it cannot be told.
+func (d *retryDesk) parse(q publisher.Quarantined) (schema.Delivery, error) {
+	if err := d.door.knows(deliveryLine{Source: q.Source, Path: q.Path}); err != nil {
+		return schema.Delivery{}, fmt.Errorf("%w any more", err)
+	}
+	p, ok := d.parsers[q.Source]
+	if !ok {
+		return schema.Delivery{}, fmt.Errorf("%w here", errNoSource)
+	}
+	return p.Parse(q.Body, schema.Origin{Source: q.Source, Path: q.Path, Received: q.Received, TestRun: q.TestRun}), nil
+}
+
+// explain is the first thing that is wrong.
+func explain(r *schema.Rejection) string {
+	text := string(r.Reason)
+	if len(r.Violations) > 0 {
+		v := r.Violations[0]
+		if v.Field != "" {
+			text += ": " + v.Field
+		}
+		text += ": " + v.Problem
+	}
+	return text
+}
+
+func kindsOf(events []schema.Event) []schema.Kind {
+	var kinds []schema.Kind
+	for _, e := range events {
+		if len(kinds) == 0 || kinds[len(kinds)-1] != e.Kind {
+			kinds = append(kinds, e.Kind)
+		}
+	}
+	return kinds
+}
+
+// What may become of a body.
+const (
+	retryAccepted = "accepted"
+	retryRefused  = "refused" // still, by today's parser; it was not sent
+	retryKept     = "kept"    // for another reason
+	retryGone     = "gone"    // somebody removed it meanwhile
+)
+
+// retriedLine is what became of one body. Its JSON form is stable.
+type retriedLine struct {
+	ID     string        `json:"id"`
+	Result string        `json:"result"`
+	Reason schema.Reason `json:"reason,omitempty"` // why it was refused first
+	Kinds  []schema.Kind `json:"kinds,omitempty"`
+	Error  string        `json:"error,omitempty"` // why it is still there
+}
+
+func (r *quarantineRetry) print(line retriedLine) error {
+	if r.json {
+		return json.NewEncoder(r.io.out).Encode(line)
+	}
+	p, colour, text := paletteFor(r.io.out), yellow, line.Error
+	if line.Result == retryAccepted {
+		colour, text = green, ""
+		for i, k := range line.Kinds {
+			if i > 0 {
+				text += ", "
+			}
+			text += string(k)
+		}
+	}
+	_, err := fmt.Fprintf(r.io.out, "%s  %s  %s\n", p.paint(colour, pad(line.Result, len(retryAccepted))), printable(line.ID), printable(text))
+	return err
+}

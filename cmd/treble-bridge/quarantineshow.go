@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// quarantineShow is the command that shows one refused body.
+type quarantineShow struct {
+	io                 stdio
+	raw, json, showPII bool
+}
+
+func newQuarantineShow(io stdio) *cobra.Command {
+	s := &quarantineShow{io: io}
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show a refused body: what is wrong with it, how it came, what it says",
+		Long: `Show one refused body: why it was refused, field by field, the headers that it came
+with (without secrets), and the body itself.
+
+Phone numbers are masked: all digits of a long number but the last two become *.
+Of a body that is not JSON every digit is masked, since nobody can tell what is a
+phone in it. --show-pii shows everything. --raw writes the exact bytes of the body
+to a pipe or a file, with nothing around and nothing masked.
+
+--json prints one object: the members of "quarantine list", request_headers ("Name:
+value"), and the body as body if it is JSON, else as body_text; with --show-pii
+what is not JSON is the exact bytes as body_base64 instead.`,
+		Example: `  treble-bridge quarantine show ALKJ3H1BQPTL2MD6Q6VX5Z
+  treble-bridge quarantine show ALKJ3H1BQPTL2MD6Q6VX5Z --raw > body.json
+  treble-bridge quarantine show ALKJ3H1BQPTL2MD6Q6VX5Z --json --show-pii | jq .body`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case s.raw && s.json:
+				return usagef("--raw and --json: use one of them")
+			case s.raw && isTerminal(io.out):
+				return usagef("--raw: the bytes could steer this terminal, and are not masked: write them to a file or a pipe")
+			}
+			return withQuarantine(cmd, io, func(_ *publisher.Client, q *publisher.Quarantine) error {
+				c, err := choose(cmd.Context(), q, publisher.QuarantineFilter{IDs: args})
+				if err == nil {
+					err = c.notThere()
+				}
+				if err != nil {
+					return err
+				}
+				item, err := q.Get(cmd.Context(), c.seqs[0])
+				if err != nil {
+					return err
+				}
+				return s.print(item)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&s.raw, "raw", false, "write the body alone, byte for byte, to a file or a pipe")
+	f.BoolVar(&s.json, "json", false, "print one JSON object")
+	f.BoolVar(&s.showPII, "show-pii", false, "do not mask phone numbers")
+	addNATSFlag(cmd)
+	return cmd
+}
+
+// shownView is a refused body as it is shown. Its JSON form is stable.
+type shownView struct {
+	quarantinedView
+	RequestHeaders []string        `json:"request_headers"`
+	Body           json.RawMessage `json:"body,omitempty"`
+	Text           *string         `json:"body_text,omitempty"`
+	Base64         []byte          `json:"body_base64,omitempty"`
+}
+
+func (s *quarantineShow) print(q publisher.Quarantined) error {
+	if s.raw {
+		_, err := s.io.out.Write(q.Body)
+		return err
+	}
+	v := shownView{quarantinedView: viewOf(q, s.showPII), RequestHeaders: append([]string{}, q.RequestHeaders...)}
+	if !s.showPII {
+		for i, line := range v.RequestHeaders {
+			v.RequestHeaders[i] = maskHeader(line)
+		}
+	}
+	if s.json {
+		return s.printJSON(q, v)
+	}
+	var b strings.Builder
+	p := paletteFor(s.io.out)
+	line := func(name, value string) { fmt.Fprintf(&b, "%-10s %s\n", name, printable(value)) }
+	line("id", v.ID)
+	line("received", v.Received.Format(time.RFC3339Nano))
+	fmt.Fprintf(&b, "%-10s %s\n", "reason", p.paint(red, printable(string(v.Reason))))
+	for _, x := range v.Violations {
+		text := x.Problem
+		if x.Field != "" {
+			text = x.Field + ": " + text
+		}
+		line("", text)
+	}
+	line("source", v.Source)
+	line("path", v.Path)
+	if v.Test != "" {
+		line("test", v.Test)
+	}
+	line("size", byteCount(v.Size))
+	for i, h := range v.RequestHeaders {
+		name := ""
+		if i == 0 {
+			name = "headers"
+		}
+		line(name, h)
+	}
+	fmt.Fprintf(&b, "\n%s\n", s.body(q.Body))
+	_, err := s.io.out.Write([]byte(b.String()))
+	return err
+}
+
+func (s *quarantineShow) printJSON(q publisher.Quarantined, v shownView) error {
+	isJSON := json.Valid(q.Body) && utf8.Valid(q.Body)
+	switch {
+	case isJSON && s.showPII:
+		v.Body = q.Body
+	case isJSON:
+		v.Body = maskRefused(q.Body)
+	case s.showPII:
+		v.Base64 = q.Body
+	default:
+		text := string(maskRefused(q.Body))
+		v.Text = &text
+	}
+	enc := json.NewEncoder(s.io.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// body is the body for people: JSON is indented, anything else stands as it is.
+func (s *quarantineShow) body(body []byte) []byte {
+	if len(body) == 0 {
+		return []byte("(the body is empty)")
+	}
+	if !s.showPII {
+		body = maskRefused(body)
+	}
+	terminal := isTerminal(s.io.out)
+	if !json.Valid(body) {
+		if !terminal {
+			return body
+		}
+		var lines []string
+		for line := range strings.Lines(strings.ToValidUTF8(string(body), "\ufffd")) {
+			lines = append(lines, printable(strings.TrimRight(line, "\r\n")))
+		}
+		return []byte(strings.Join(lines, "\n"))
+	}
+	var pretty bytes.Buffer
+	if json.Indent(&pretty, bytes.TrimSpace(body), "", "  ") != nil {
+		return body // not reached: it is valid
+	}
+	return eventFormat{terminal: terminal}.harmless(pretty.Bytes())
+}
+
+// maskRefused hides phones in a refused body. More is hidden than in an event:
+// what was refused may have a phone under any key, and what is no JSON anywhere.
+func maskRefused(body []byte) []byte {
+	if !json.Valid(body) {
+		return []byte(stars(string(body)))
+	}
+	out, err := editLiterals(mask(body), func(l literal) (string, bool) {
+		if isTime(l) {
+			return "", false
+		}
+		text := maskNumbers(l.Text)
+		return text, text != l.Text
+	})
+	if err != nil {
+		return []byte(stars(string(body))) // not reached: it is valid
+	}
+	return out
+}
+
+// maskHeader hides phones in a line such as "X-Phone: +57300…".
+func maskHeader(line string) string {
+	name, value, _ := strings.Cut(line, ":")
+	if phoneKey.MatchString(name) {
+		return maskNumbers(name) + ":" + stars(value)
+	}
+	// A length or a port is short; what is long is a phone, or nothing to miss.
+	return maskNumbers(line)
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/replay"
+)
+
+// replayCommand is the command that publishes stored events once more.
+type replayCommand struct {
+	io     stdio
+	filter filterFlags
+
+	subject string
+	core    bool
+	url     string
+	headers []string
+	timeout time.Duration
+	retries int
+	file    string
+	force   bool
+
+	resume string
+	limit  int64
+	rate   float64
+	giveUp time.Duration
+	dryRun bool
+	yes    bool
+	json   bool
+}
+
+func newReplay(io stdio) *cobra.Command {
+	r := &replayCommand{io: io}
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Publish stored events once more: to a stream, to subscribers, to a URL or to a file",
+		Long: `Read events from the event stream, choose some of them, and publish them once more,
+in order, with their envelopes byte for byte and their own ids. The end is the last
+event that is stored when the run begins. No bridge needs to run: --nats-url is enough.
+
+Where they go (one of them):
+
+  (default)           stream <publisher.stream>_REPLAY, on <prefix>-replay.<run>.<kind>;
+                      made by the first replay, kept for 7 days. Exactly once per run.
+  --to-subject S      the stream that captures S. {kind}, as a whole part of S, stands
+                      for the kind. Exactly once per run.
+  --to-subject S --core
+                      plain subscribers, without a stream: at most once. Who is not there
+                      misses it; after a kill, up to 2000 sequences are left out.
+  --to-url U          HTTP POST of the envelope (application/cloudevents+json), one after
+                      the other: at least once. Network errors, 429 and 5xx are tried again
+                      as often as --retries says, when Retry-After says; any other answer
+                      but 2xx stops the run at that event.
+  --to-file F         one envelope a line, exactly once; F must not exist. - is standard
+                      output, where a run cannot be resumed. Line ends between the fields
+                      of a body become blanks.
+
+Messages keep their headers, and have Treble-Replay-Run, Treble-Replay-Sequence and
+Treble-Replay-Stored (where and when the event was stored) besides; Nats-Msg-Id is
+<run>.<sequence>. A POST has these three as headers.
+
+A run that stopped, failed or was killed goes on with --resume RUN, also much later:
+it reads what the target has of the run and publishes only what is missing. What was
+missing in the middle, because the target refused it, then comes behind what it took.
+A target that forgets (limits, a work queue whose messages were consumed) knows an
+event again only within its duplicate window. When NATS goes away the run waits and
+goes on; without progress for --give-up it fails, and can be resumed.
+
+Each run leaves a record, see "treble-bridge replay list". It never holds a phone
+number, a header, or more of a URL than scheme and host: these are given again with
+--resume.
+
+It counts first, and asks before it begins unless the target is a file; where nobody
+can be asked, --yes is needed (not for a URL of this host). Subjects that the event
+stream captures are refused without --force.
+
+--json prints one object: run, state (done, stopped, failed; dry-run with --dry-run),
+filter, target, events (chosen), replayed, sequence (of the event stream: all up to it
+is done), seconds, and resume (the command line to go on), if there is one.`,
+		Example: `  treble-bridge replay --since 2h --dry-run
+  treble-bridge replay --kind 'message.*' --since 2026-01-31T08:00:00Z --until 2026-01-31T09:00:00Z
+  treble-bridge replay --phone +573001234567 --to-file events.jsonl
+  treble-bridge replay --since 1h --to-subject 'again.{kind}' --rate 100 --yes
+  treble-bridge replay --session d2fa98d29a --to-subject debug.events --core
+  treble-bridge replay --since 1d --to-url https://app.example.com/events -H "Authorization: Bearer $TOKEN"
+  treble-bridge replay --resume replay-k3x9t2abcd`,
+		Args: cobra.NoArgs,
+		RunE: r.run,
+	}
+	f := cmd.Flags()
+	r.filter.add(cmd)
+	f.StringVar(&r.subject, "to-subject", "", "publish on this subject; {kind} stands for the kind")
+	f.BoolVar(&r.core, "core", false, "with --to-subject: to plain subscribers, without a stream, at most once")
+	f.StringVar(&r.url, "to-url", "", "POST to this URL")
+	f.StringArrayVarP(&r.headers, "header", "H", nil, "with --to-url: further header, as 'Name: value'; may be repeated; never shown")
+	f.DurationVar(&r.timeout, "timeout", 10*time.Second, "with --to-url: how long to wait for an answer")
+	f.IntVar(&r.retries, "retries", 8, "with --to-url: how often to try an event again")
+	f.StringVar(&r.file, "to-file", "", "write to this new file; - is standard output")
+	f.BoolVar(&r.force, "force", false, "also into subjects that the event stream captures")
+	f.StringVar(&r.resume, "resume", "", "go on with this run")
+	f.Int64VarP(&r.limit, "limit", "n", 0, "stop after this many events; 0: no limit")
+	f.Float64Var(&r.rate, "rate", 0, "events a second; 0: as fast as the target takes them")
+	f.DurationVar(&r.giveUp, "give-up", 5*time.Minute, "how long to wait without progress, such as for NATS to come back")
+	f.BoolVar(&r.dryRun, "dry-run", false, "only count, and say what would be done")
+	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&r.json, "json", false, "print one JSON object")
+	addNATSFlag(cmd)
+	cmd.AddCommand(newReplayList(io))
+	return cmd
+}
+
+// spec checks the flags of a new run.
+func (r *replayCommand) spec(now time.Time) (replay.Spec, error) {
+	s := replay.Spec{Limit: r.limit, Force: r.force, Target: replay.Target{To: replay.ToStream, Subject: r.subject}}
+	var err error
+	if s.Filter, err = r.filter.filter(now); err != nil {
+		return s, err
+	}
+	given := 0
+	for _, set := range []string{r.subject, r.url, r.file} {
+		if set != "" {
+			given++
+		}
+	}
+	if given > 1 {
+		return s, usagef("--to-subject, --to-url and --to-file: use one of them")
+	}
+	switch {
+	case r.core && r.subject == "":
+		return s, usagef("--core: say where to with --to-subject")
+	case r.core:
+		s.Target.To = replay.ToCore
+	case r.url != "":
+		s.Target.To = replay.ToURL
+		s.Target.URL, err = r.urlTarget()
+	case r.file != "":
+		s.Target.To, s.Target.File = replay.ToFile, r.file
+	}
+	return s, err
+}
+
+// given checks the flags of a run that goes on: all else is on record.
+func (r *replayCommand) given(cmd *cobra.Command, now time.Time) (replay.Given, error) {
+	var g replay.Given
+	for _, name := range []string{"kind", "session", "conversation", "source", "id", "since", "until", "from-seq", "to-seq",
+		"to-subject", "core", "to-file", "force", "limit"} {
+		if cmd.Flags().Changed(name) {
+			return g, usagef("--%s: leave it out with --resume: it is on record", name)
+		}
+	}
+	f, err := r.filter.filter(now)
+	if err != nil {
+		return g, err
+	}
+	g.Phone = f.Phone
+	if r.url != "" {
+		g.URL, err = r.urlTarget()
+	}
+	return g, err
+}
+
+func (r *replayCommand) urlTarget() (replay.URLTarget, error) {
+	t := replay.URLTarget{Timeout: r.timeout, Retries: r.retries}
+	var err error
+	if t.URL, err = url.Parse(r.url); err != nil || t.URL.Host == "" || t.URL.Scheme != "http" && t.URL.Scheme != "https" {
+		return t, usagef("--to-url: use http://host:port/path or https://host/path")
+	}
+	t.Header, err = checkedHeaders(r.headers)
+	return t, err
+}
+
+// checkedHeaders reads headers that HTTP takes. No error repeats one: it may be a
+// secret.
+func checkedHeaders(lines []string) (http.Header, error) {
+	h, err := parseHeaders(lines)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range h {
+		if !httpguts.ValidHeaderFieldName(name) || slices.ContainsFunc(values, func(v string) bool { return !httpguts.ValidHeaderFieldValue(v) }) {
+			return nil, usagef("--header: use 'Name: value', without control characters")
+		}
+	}
+	return h, nil
+}
+
+// check looks at the flags that every run has.
+func (r *replayCommand) check() error {
+	switch {
+	case r.rate < 0:
+		return usagef("--rate: use a number above 0, or 0 for no limit")
+	case r.limit < 0:
+		return usagef("--limit: use a number above 0, or 0 for no limit")
+	case r.timeout <= 0:
+		return usagef("--timeout: use a duration above 0, such as 10s")
+	case r.retries < 0:
+		return usagef("--retries: use 0 or more")
+	case r.giveUp <= 0:
+		return usagef("--give-up: use a duration above 0, such as 5m")
+	case len(r.headers) > 0 && r.url == "":
+		return usagef("--header: is for --to-url")
+	case r.json && r.file == "-":
+		return usagef("--json and --to-file -: both go to standard output; use one of them")
+	}
+	return nil
+}
+
+// plan opens the run that the command line asks for.
+func (r *replayCommand) plan(cmd *cobra.Command, c *publisher.Client, s replay.Spec, g replay.Given, o replay.Options) (*replay.Run, error) {
+	if r.resume != "" {
+		return replay.Resume(cmd.Context(), c, r.resume, g, o)
+	}
+	run, err := replay.New(cmd.Context(), c, s, o)
+	switch {
+	case errors.Is(err, replay.ErrNoStream):
+		return nil, fmt.Errorf("--to-subject: %w: make one, or use --core for plain subscribers, at most once", err)
+	case errors.Is(err, replay.ErrCaptured):
+		return nil, fmt.Errorf("--to-subject: %w, so the events would come again for everybody: use --force if that is what you want", err)
+	}
+	return run, err
+}
+
+// whoAmI is user@host, as far as it is known.
+func whoAmI() string {
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	} else if name == "" {
+		name = strconv.Itoa(os.Getuid())
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return name + "@" + host
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/replay"
+)
+
+func (r *replayCommand) run(cmd *cobra.Command, _ []string) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	now := time.Now()
+	var spec replay.Spec
+	var given replay.Given
+	var err error
+	if r.resume != "" {
+		given, err = r.given(cmd, now)
+	} else {
+		spec, err = r.spec(now)
+	}
+	if err != nil {
+		return err
+	}
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	client, err := openClient(cmd, &loaded.Config, r.io, "replay")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var bar *progress
+	run, err := r.plan(cmd, client, spec, given, replay.Options{
+		Who: whoAmI(), Rate: r.rate, GiveUp: r.giveUp, Out: r.io.out,
+		Progress: func(done int64) { bar.reached(int(done)) },
+	})
+	if err != nil {
+		return err
+	}
+	total, err := r.count(cmd.Context(), run)
+	if err != nil {
+		return err
+	}
+	view := replayView{Run: run.Name(), State: "dry-run", Filter: run.Filter(), Target: run.Target(), Events: total, Replayed: run.Done()}
+	if r.dryRun {
+		return view.print(r.io, r.json, r.file == "-")
+	}
+	if total == 0 {
+		view.State = publisher.AuditDone
+		return view.print(r.io, r.json, r.file == "-")
+	}
+	if err := r.confirm(run, given, spec, total); err != nil {
+		return err
+	}
+	bar = newProgress(r.io.err, int(total))
+	bar.before = int(run.Done())
+	began := time.Now()
+	res, err := run.Do(cmd.Context())
+	bar.done()
+	view.State, view.Replayed, view.Sequence = res.State, res.Replayed, res.Sequence
+	view.Seconds = time.Since(began).Seconds()
+	view.rate = float64(res.Replayed-run.Done()) / max(view.Seconds, 0.001)
+	if res.Resumable {
+		view.Resume = r.resumeLine(cmd, run.Name())
+	}
+	if errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("stopped after %d of %d", res.Replayed, total)
+	}
+	return errors.Join(err, view.print(r.io, r.json, r.file == "-"))
+}
+
+// count counts the chosen events, with a word to people who wait.
+func (r *replayCommand) count(ctx context.Context, run *replay.Run) (int64, error) {
+	n, drawn, terminal := 0, time.Now(), isTerminal(r.io.err)
+	total, err := run.Count(ctx, func() {
+		if n++; terminal && time.Since(drawn) >= drawEvery {
+			drawn = time.Now()
+			fmt.Fprintf(r.io.err, "\r\x1b[Kcounting: %d", n)
+		}
+	})
+	if terminal {
+		fmt.Fprint(r.io.err, "\r\x1b[K")
+	}
+	return total, err
+}
+
+// confirm asks before anything is published. A file harms nobody, and neither does
+// a script that posts to its own host.
+func (r *replayCommand) confirm(run *replay.Run, g replay.Given, s replay.Spec, total int64) error {
+	u := s.Target.URL.URL
+	if u == nil {
+		u = g.URL.URL
+	}
+	if r.yes || run.To() == replay.ToFile || u != nil && isLoopback(u.Hostname()) && !isTerminal(r.io.in) {
+		return nil
+	}
+	what := count(total, "event", "events")
+	if done := run.Done(); done > 0 {
+		what = fmt.Sprintf("the rest (%d of %s)", total-done, what)
+	}
+	return confirm(r.io, fmt.Sprintf("Replay %s (%s) to %s?", what, printable(run.Filter()), printable(run.Target())))
+}
+
+// replayView is what is printed of a run. Its JSON form is stable.
+type replayView struct {
+	Run      string  `json:"run"`
+	State    string  `json:"state"` // done, stopped, failed, dry-run
+	Filter   string  `json:"filter"`
+	Target   string  `json:"target"`
+	Events   int64   `json:"events"`   // chosen
+	Replayed int64   `json:"replayed"` // of them
+	Sequence uint64  `json:"sequence"` // of the event stream: all up to it is done
+	Seconds  float64 `json:"seconds"`
+	Resume   string  `json:"resume,omitempty"` // the command line to go on
+	rate     float64
+}
+
+// print writes the view. Where the events go to standard output, it stays out of
+// their way.
+func (v replayView) print(streams stdio, asJSON, toStdout bool) error {
+	if asJSON {
+		return json.NewEncoder(streams.out).Encode(v)
+	}
+	var b strings.Builder
+	switch {
+	case v.State == "dry-run":
+		fmt.Fprintf(&b, "would replay %s (%s) to %s\n", count(v.Events-v.Replayed, "event", "events"), printable(v.Filter), printable(v.Target))
+	case v.Events == 0:
+		fmt.Fprintf(&b, "no event is chosen (%s): nothing to replay\n", printable(v.Filter))
+	default:
+		fmt.Fprintf(&b, "run %s: %s, %d of %s replayed to %s, in %s (%.0f/s)\n", v.Run, v.State, v.Replayed,
+			count(v.Events, "event", "events"), printable(v.Target), time.Duration(v.Seconds*float64(time.Second)).Round(time.Millisecond), v.rate)
+	}
+	if v.Resume != "" {
+		fmt.Fprintf(&b, "to go on: %s\n", v.Resume)
+	}
+	to := streams.out
+	if toStdout {
+		to = streams.err
+	}
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+// resumeLine is the command line to go on with a run. What may not be shown is a
+// variable in it.
+func (r *replayCommand) resumeLine(cmd *cobra.Command, run string) string {
+	words := []string{cmd.CommandPath(), "--resume", run}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		value := f.Value.String()
+		switch {
+		case f.Name == "phone":
+			words = append(words, `--phone "$PHONE"`)
+		case f.Name == "to-url":
+			words = append(words, `--to-url "$URL"`)
+		case f.Name == "header":
+			for range r.headers {
+				words = append(words, `--header "$HEADER"`)
+			}
+		case f.Name == "nats-url" && strings.Contains(value, "@"):
+			words = append(words, `--nats-url "$NATS_URL"`)
+		case slices.Contains([]string{"config", "data-dir", "nats-url", "rate", "give-up", "timeout", "retries"}, f.Name):
+			words = append(words, "--"+f.Name, shellWord(value))
+		case (f.Name == "yes" || f.Name == "json") && value == "true":
+			words = append(words, "--"+f.Name)
+		}
+	})
+	return strings.Join(words, " ")
+}
+
+// shellWord quotes a word where a shell would change it.
+func shellWord(s string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:,@%+=", c)
+	}
+	if s != "" && strings.IndexFunc(s, func(c rune) bool { return !plain(c) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(printable(s), "'", `'\''`) + "'"
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+)
+
+// lines returns the name of a file of delivery lines, - for standard input, if
+// that is what the command line asks to send.
+func (s *send) lines(args []string) (name string, ok bool) {
+	if name = s.file; name == "" && len(args) > 0 {
+		name = args[0]
+	}
+	return name, name != "" && (s.ndjson || strings.HasSuffix(name, ".ndjson"))
+}
+
+// sendLines posts the deliveries of a file, each to its own path.
+func (s *send) sendLines(cmd *cobra.Command, name string, header http.Header) error {
+	switch {
+	case s.file != "" && cmd.Flags().NArg() > 0:
+		return usagef("--file and %q: use one of them", cmd.Flags().Arg(0))
+	case cmd.Flags().Changed("count") || s.same:
+		return usagef("--count and --same are for samples: each line of %s is sent once", name)
+	}
+	in, total, err := s.openLines(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	var base *url.URL
+	if s.url != "" {
+		if base, err = s.target(&loaded.Config); err != nil {
+			return err
+		}
+	}
+	d, err := openDoor(&loaded.Config, base, header, s.token, s.load)
+	if err != nil {
+		return err
+	}
+	if err := s.confirm(d.base, []string{name}); err != nil {
+		return err
+	}
+	f := &lineFeed{in: newLineReader(in), door: d}
+	s.load.count = total
+	if name == "-" {
+		total = 0 // not known
+	}
+	bar := newProgress(s.io.err, total)
+	ctx, stop := context.WithCancel(cmd.Context())
+	defer stop()
+	f.stop = stop
+	sum := s.load.run(ctx, f.next, bar.step)
+	bar.done()
+	sum.URL = withoutUserinfo(d.base)
+	return errors.Join(sum.print(s.io.out, s.json), f.report(s.io.err, cmd.Context().Err() != nil))
+}
+
+// openLines opens the input, and returns how many lines it has. A file is read
+// to its end first, so that a mistake in it is found before anything is sent.
+func (s *send) openLines(name string) (io.ReadCloser, int, error) {
+	if name == "-" {
+		return io.NopCloser(s.io.in), math.MaxInt, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	total := 0
+	in := newLineReader(f)
+	for {
+		if _, err = in.next(); err != nil {
+			break
+		}
+		total++
+	}
+	if err == io.EOF {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err == nil && total == 0 {
+		err = errors.New("holds no delivery")
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, fmt.Errorf("%s: %w; nothing was sent", name, err)
+	}
+	return f, total, nil
+}
+
+// longestLine bounds what one line may take in memory: a body of the largest size
+// that a NATS server takes, as base64.
+const longestLine = 128 << 20
+
+// lineReader reads delivery lines.
+type lineReader struct {
+	r      *bufio.Reader
+	number int // of the line that was read last
+}
+
+func newLineReader(r io.Reader) *lineReader { return &lineReader{r: bufio.NewReaderSize(r, 64<<10)} }
+
+// next returns the next delivery, or io.EOF. Empty lines are stepped over.
+func (l *lineReader) next() (deliveryLine, error) {
+	for {
+		text, err := l.line()
+		if err != nil {
+			return deliveryLine{}, err
+		}
+		if len(bytes.TrimSpace(text)) == 0 {
+			continue
+		}
+		d, err := parseDeliveryLine(text)
+		if err != nil {
+			return deliveryLine{}, fmt.Errorf("line %d is no delivery: %w", l.number, err)
+		}
+		return d, nil
+	}
+}
+
+func (l *lineReader) line() ([]byte, error) {
+	l.number++
+	var text []byte
+	for {
+		part, err := l.r.ReadSlice('\n')
+		text = append(text, part...)
+		switch {
+		case len(text) > longestLine:
+			return nil, fmt.Errorf("line %d is longer than %d bytes", l.number, longestLine)
+		case err == nil, err == io.EOF && len(text) > 0:
+			return text, nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+// mostNamed bounds how many lines that were not taken are named.
+const mostNamed = 20
+
+// lineFeed sends lines until one shows that the bridge takes none.
+type lineFeed struct {
+	door *door
+	stop context.CancelFunc
+
+	mu      sync.Mutex // guards what follows, and the order of the lines
+	in      *lineReader
+	last    int      // the line that was sent last
+	ended   bool     // nothing more is to be sent
+	broken  error    // what is wrong with the input
+	refused []string // lines that the bridge does not take
+	more    int      // of them, beyond mostNamed
+	resume  int      // the first line that is to be sent again; 0: none
+	why     string   // of it
+}
+
+// next sends the next line.
+func (f *lineFeed) next(ctx context.Context) result {
+	d, number, ok := f.take()
+	if !ok {
+		return result{}
+	}
+	r := f.door.post(ctx, d)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case r.ok:
+	case !r.ofTheLine():
+		if f.resume == 0 || number < f.resume {
+			f.resume, f.why = number, r.status
+		}
+		f.end()
+	case len(f.refused) < mostNamed:
+		f.refused = append(f.refused, fmt.Sprintf("line %d: %s", number, r.status))
+	default:
+		f.more++
+	}
+	return r
+}
+
+func (f *lineFeed) take() (d deliveryLine, number int, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return d, 0, false
+	}
+	d, err := f.in.next()
+	if err != nil {
+		if err != io.EOF {
+			f.broken = err
+		}
+		f.end()
+		return d, 0, false
+	}
+	f.last = f.in.number
+	return d, f.last, true
+}
+
+func (f *lineFeed) end() {
+	f.ended = true
+	f.stop()
+}
+
+// report names what is left, and is an error if anything is.
+func (f *lineFeed) report(w io.Writer, interrupted bool) error {
+	for _, text := range f.refused {
+		fmt.Fprintln(w, "not taken:", text)
+	}
+	if f.more > 0 {
+		fmt.Fprintf(w, "not taken: and %d more\n", f.more)
+	}
+	var errs []error
+	if n := len(f.refused) + f.more; n > 0 {
+		errs = append(errs, fmt.Errorf("%s not taken", count(int64(n), "line was", "lines were")))
+	}
+	switch {
+	case f.resume > 0:
+		errs = append(errs, fmt.Errorf("stopped at line %d (%s): when that is mended, go on from there: tail -n +%d FILE > rest.ndjson", f.resume, f.why, f.resume))
+	case f.broken != nil:
+		errs = append(errs, fmt.Errorf("stopped, since %w", f.broken))
+	case interrupted:
+		errs = append(errs, fmt.Errorf("interrupted after line %d: go on with tail -n +%d FILE > rest.ndjson", f.last, f.last+1))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,352 @@
+package replay
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// broker is a nats-server with an event stream.
+type broker struct {
+	*server.Server
+	opts *server.Options
+	js   jetstream.JetStream
+	nc   *nats.Conn
+}
+
+func startBroker(t testing.TB) *broker {
+	t.Helper()
+	b := &broker{opts: &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
+	}}
+	b.start(t)
+	t.Cleanup(func() {
+		b.nc.Close()
+		b.Shutdown()
+		b.WaitForShutdown()
+	})
+	b.stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, Discard: jetstream.DiscardNew})
+	return b
+}
+
+func (b *broker) start(t testing.TB) {
+	t.Helper()
+	var err error
+	if b.Server, err = server.NewServer(b.opts.Clone()); err != nil {
+		t.Fatal(err)
+	}
+	b.Start()
+	if !b.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server is not ready")
+	}
+	b.opts.Port = b.Addr().(*net.TCPAddr).Port
+	if b.nc != nil {
+		b.nc.Close()
+	}
+	if b.nc, err = nats.Connect(b.ClientURL()); err != nil {
+		t.Fatal(err)
+	}
+	if b.js, err = jetstream.New(b.nc); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *broker) restart(t testing.TB) {
+	b.Shutdown()
+	b.WaitForShutdown()
+	b.start(t)
+}
+
+func (b *broker) stream(t testing.TB, cfg jetstream.StreamConfig) {
+	t.Helper()
+	if _, err := b.js.CreateOrUpdateStream(context.Background(), cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// client connects as a command does.
+func (b *broker) client(t testing.TB) *publisher.Client {
+	t.Helper()
+	o := publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Role: "replay"}
+	o.NATS.URL = b.ClientURL()
+	c, err := publisher.OpenClient(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// anEvent is event i; it has a phone number, a session and a conversation of its own.
+func anEvent(i int) schema.Event {
+	at := time.Date(2026, 2, 3, 4, 5, 6, i, time.UTC)
+	e := schema.Event{
+		ID: fmt.Sprintf("event%021d", i), Source: "default", Kind: schema.KindMessageRead, Subject: fmt.Sprintf("session-%d", i),
+		Time: at, ReceivedTime: at, DedupeKey: schema.DedupeContent,
+		Data: &schema.MessageRead{Common: schema.Common{
+			SessionID: fmt.Sprintf("session-%d", i), ConversationID: fmt.Sprintf("conversation-%d", i), Phone: phoneOf(i),
+			Raw: json.RawMessage(fmt.Sprintf("{\"number\":\n %d}", i)),
+		}},
+	}
+	if i%10 == 3 {
+		e.Kind, e.Data = schema.KindUnrecognized, &schema.Unrecognized{Common: *e.Data.Base()}
+		e.Source = "other"
+	}
+	return e
+}
+
+func phoneOf(i int) string { return fmt.Sprintf("+57300%07d", i) }
+
+// fill stores events 1 to n at the sequences 1 to n.
+func (b *broker) fill(t testing.TB, n int) {
+	t.Helper()
+	js, err := jetstream.New(b.nc, jetstream.WithPublishAsyncMaxPending(2000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= n; i++ {
+		e := anEvent(i)
+		data, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := e.Header()
+		h[jetstream.ExpectedStreamHeader] = []string{"TREBLE"}
+		if _, err := js.PublishMsgAsync(&nats.Msg{Subject: schema.DefaultPrefix.Subject(e.Kind), Header: h, Data: data}, jetstream.WithStallWait(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-js.PublishAsyncComplete()
+	if got := b.state(t, "TREBLE").LastSeq; got != uint64(n) {
+		t.Fatalf("got %d events in the stream, want %d", got, n)
+	}
+}
+
+func (b *broker) state(t testing.TB, stream string) jetstream.StreamState {
+	t.Helper()
+	s, err := b.js.Stream(context.Background(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().State
+}
+
+// messages returns all that a stream has, in order.
+func (b *broker) messages(t testing.TB, stream string) []jetstream.Msg {
+	t.Helper()
+	n := b.state(t, stream).Msgs
+	if n == 0 {
+		return nil
+	}
+	cons, err := b.js.OrderedConsumer(context.Background(), stream, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := cons.Fetch(int(n), jetstream.FetchMaxWait(30*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []jetstream.Msg
+	for m := range batch.Messages() {
+		all = append(all, m)
+	}
+	if uint64(len(all)) != n {
+		t.Fatalf("read %d of %d messages of %s", len(all), n, stream)
+	}
+	return all
+}
+
+// sequences returns the original sequences of the run in a stream, in its order,
+// and checks each message against the original.
+func (b *broker) sequences(t testing.TB, stream, run string) []int {
+	t.Helper()
+	var all []int
+	for _, m := range b.messages(t, stream) {
+		h := m.Headers()
+		if h.Get(schema.HeaderReplayRun) != run {
+			continue
+		}
+		i, err := strconv.Atoi(h.Get(schema.HeaderReplaySequence))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, i)
+		e := anEvent(i)
+		want, _ := e.Encode()
+		if !bytes.Equal(m.Data(), want) {
+			t.Fatalf("event %d: got %s, want %s", i, m.Data(), want)
+		}
+		if got, want := h.Get(schema.HeaderMsgID), run+"."+strconv.Itoa(i); got != want {
+			t.Fatalf("event %d: got Nats-Msg-Id %s, want %s", i, got, want)
+		}
+		if got := h.Get(schema.HeaderKind); got != string(e.Kind) || h.Get(schema.HeaderContentType) != schema.ContentType {
+			t.Fatalf("event %d: got headers %v", i, h)
+		}
+		if stored, err := time.Parse(time.RFC3339Nano, h.Get(schema.HeaderReplayStored)); err != nil || time.Since(stored) > time.Hour {
+			t.Fatalf("event %d: got stored %v, %v", i, stored, err)
+		}
+	}
+	return all
+}
+
+// expectOnce fails unless got is each of 1 to n once; in order, if so wanted.
+func expectOnce(t testing.TB, got []int, n int, ordered bool) {
+	t.Helper()
+	seen := map[int]int{}
+	for i, seq := range got {
+		seen[seq]++
+		if ordered && i > 0 && got[i-1] >= seq {
+			t.Fatalf("event %d comes behind %d", seq, got[i-1])
+		}
+	}
+	for i := 1; i <= n; i++ {
+		if seen[i] != 1 {
+			t.Errorf("event %d is there %d times", i, seen[i])
+		}
+	}
+	if len(got) != n {
+		t.Fatalf("got %d events, want %d", len(got), n)
+	}
+}
+
+func newRun(t testing.TB, c *publisher.Client, s Spec, o Options) *Run {
+	t.Helper()
+	if s.Target.To == "" {
+		s.Target.To = ToStream
+	}
+	o.Who = "me@here"
+	r, err := New(context.Background(), c, s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func do(t testing.TB, r *Run) Result {
+	t.Helper()
+	res, err := r.Do(context.Background())
+	if err != nil {
+		t.Fatalf("Do: %v", err)
+	}
+	return res
+}
+
+// record returns the record of a run as it is stored, and as text.
+func record(t testing.TB, c *publisher.Client, run string) (publisher.AuditRecord, detail, string) {
+	t.Helper()
+	a, err := c.OpenAudit(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := a.Get(context.Background(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := decodeDetail(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := json.Marshal(r)
+	return r, d, string(text)
+}
+
+// proxy is a TCP proxy to a broker that can be cut.
+type proxy struct {
+	net.Listener
+	to    string
+	mu    sync.Mutex
+	conns []net.Conn
+	down  bool
+	busy  sync.WaitGroup
+}
+
+func startProxy(t *testing.T, b *broker) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{Listener: l, to: strings.TrimPrefix(b.ClientURL(), "nats://")}
+	p.busy.Go(p.serve)
+	t.Cleanup(func() {
+		l.Close()
+		p.cut(true)
+		p.busy.Wait()
+	})
+	return p
+}
+
+func (p *proxy) serve() {
+	for {
+		in, err := p.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", p.to)
+		p.mu.Lock()
+		if err != nil || p.down {
+			in.Close()
+			if err == nil {
+				out.Close()
+			}
+			p.mu.Unlock()
+			continue
+		}
+		p.conns = append(p.conns, in, out)
+		p.mu.Unlock()
+		copyTo := func(dst, src net.Conn) {
+			defer dst.Close()
+			buf := make([]byte, 4<<10)
+			for {
+				n, err := src.Read(buf)
+				if _, werr := dst.Write(buf[:n]); err != nil || werr != nil {
+					return
+				}
+			}
+		}
+		p.busy.Go(func() { copyTo(in, out) })
+		p.busy.Go(func() { copyTo(out, in) })
+	}
+}
+
+// cut ends every connection; while down none is let in.
+func (p *proxy) cut(down bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = down
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.conns = nil
+}
+
+// client connects through the proxy.
+func (p *proxy) client(t *testing.T) *publisher.Client {
+	t.Helper()
+	o := publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Role: "replay"}
+	o.NATS.URL = "nats://" + p.Addr().String()
+	c, err := publisher.OpenClient(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}

@@ -1,0 +1,49 @@
+package replay
+
+import (
+	"context"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// Listed is a run as it may be shown to anybody.
+type Listed struct {
+	Run      string
+	State    string // one of publisher.AuditRunning, …
+	Who      string
+	Began    time.Time
+	Updated  time.Time
+	Ended    time.Time // zero: it runs, or was killed
+	Filter   string    // in words, without the values that name a person
+	Target   string    // in words, without credentials
+	Total    int64     // events chosen; -1: not counted
+	Replayed int64
+	Problem  string
+}
+
+// List returns the runs there were, the oldest first.
+func List(ctx context.Context, c *publisher.Client) ([]Listed, error) {
+	audit, err := c.OpenAudit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := audit.List(ctx, Action)
+	if err != nil {
+		return nil, err
+	}
+	var all []Listed
+	for _, r := range records {
+		d, err := decodeDetail(r)
+		if err != nil {
+			return nil, err
+		}
+		l := Listed{Run: r.Run, State: r.State, Who: r.Who, Began: r.Began, Updated: r.Updated, Ended: r.Ended,
+			Filter: d.Filter.words(), Target: d.Target.words(), Total: -1, Replayed: r.Counts["replayed"], Problem: r.Problem}
+		if total, ok := r.Counts["total"]; ok {
+			l.Total = total
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}

@@ -1,0 +1,87 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// Given is what the record of a run does not hold, because it names a person or may
+// be a secret.
+type Given struct {
+	Phone string
+	URL   URLTarget
+}
+
+// Resume plans to go on with a run that did not come to its end. A run whose process
+// lives is refused; to be sure it may take some seconds, after a kill.
+func Resume(ctx context.Context, c *publisher.Client, name string, g Given, o Options) (*Run, error) {
+	audit, err := c.OpenAudit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held, err := settled(ctx, audit, name)
+	if err != nil {
+		return nil, err
+	}
+	if held.Action != Action {
+		return nil, fmt.Errorf("%s is a run of %q, not of %q", name, held.Action, Action)
+	}
+	d, err := decodeDetail(held.AuditRecord)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case held.State == publisher.AuditDone:
+		return nil, fmt.Errorf("run %s is done: it replayed %d events", name, held.Counts["replayed"])
+	}
+	if err := d.check(g); err != nil {
+		return nil, fmt.Errorf("run %s: %w", name, err)
+	}
+	if held.Counts == nil {
+		held.Counts = map[string]int64{}
+	}
+	r := &Run{client: c, opts: o, name: name, detail: d, held: held, total: -1}
+	if total, ok := held.Counts["total"]; ok {
+		r.total = total
+	}
+	r.spec = Spec{Filter: d.Filter.filter(g.Phone), Limit: d.Limit, Target: Target{To: d.Target.To, Subject: d.Target.Subject, URL: g.URL, File: d.Target.File}}
+	return r, nil
+}
+
+// settled returns the record of a run when nobody writes it any more.
+func settled(ctx context.Context, a *publisher.Audit, name string) (publisher.HeldRecord, error) {
+	first, err := a.Look(ctx, name)
+	for held := first; ; held, err = a.Look(ctx, name) {
+		switch {
+		case err != nil, held.State != publisher.AuditRunning, held.Age >= alive:
+			return held, err
+		case held.Revision != first.Revision:
+			return held, fmt.Errorf("run %s is running, as %s: stop it first", name, held.Who)
+		}
+		if err := sleep(ctx, min(heartbeat, alive-held.Age)); err != nil {
+			return held, err
+		}
+	}
+}
+
+// check compares what is given with what the run began with.
+func (d detail) check(g Given) error {
+	switch {
+	case d.Filter.Phone && g.Phone == "":
+		return errors.New("it chose events by a phone number, which is on no record: give the same --phone again")
+	case !d.Filter.Phone && g.Phone != "":
+		return errors.New("it did not choose events by a phone number: leave --phone out")
+	case d.Target.To == ToFile && d.Target.File == "-":
+		return errors.New("what was written to standard output cannot be taken up again: begin a new run with --from-seq")
+	case d.Target.To == ToURL && g.URL.URL == nil:
+		return fmt.Errorf("it posted to %s; the rest of the address, and its headers, are on no record: give the same --to-url and --header again", d.Target.Host)
+	case d.Target.To == ToURL && g.URL.host() != d.Target.Host:
+		return fmt.Errorf("it posted to %s, and --to-url is another host", d.Target.Host)
+	case d.Target.To != ToURL && g.URL.URL != nil:
+		return fmt.Errorf("it goes to %s: leave --to-url out", d.Target.words())
+	}
+	return nil
+}

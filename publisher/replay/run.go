@@ -1,0 +1,262 @@
+package replay
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Options are those of one process of a run; another one may resume it with others.
+type Options struct {
+	Who      string           // user@host, for the record
+	Rate     float64          // events a second; 0: no limit
+	GiveUp   time.Duration    // how long without progress until it fails; 0: 5 minutes
+	Out      io.Writer        // for the file "-"
+	Progress func(done int64) // called from time to time by Do's goroutine; may be nil
+}
+
+const defaultGiveUp = 5 * time.Minute
+
+// Run is one replay, from when it was planned to when its process ends. One
+// goroutine may use it.
+type Run struct {
+	client *publisher.Client
+	opts   Options
+	name   string
+	spec   Spec
+	detail detail
+	held   publisher.HeldRecord // of a resumed run
+	total  int64                // events chosen; -1: not counted
+}
+
+// Result is what became of a run.
+type Result struct {
+	Run      string
+	State    string // publisher.AuditDone, …
+	Total    int64  // events chosen; -1: not counted
+	Replayed int64  // of them those that the target has
+	Sequence uint64 // of the event stream: all up to it is done
+
+	// Resumable: the run is not done, and Resume can take it up.
+	Resumable bool
+}
+
+// New plans a run: it checks the target and fixes the end. Nothing is written.
+func New(ctx context.Context, c *publisher.Client, s Spec, o Options) (*Run, error) {
+	name := "replay-" + strings.ToLower(rand.Text()[:10])
+	r := &Run{client: c, opts: o, name: name, spec: s, total: -1}
+	source, err := eventStream(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	end := source.State.LastSeq
+	if s.Filter.ToSeq > 0 {
+		end = min(end, s.Filter.ToSeq)
+	}
+	r.detail = detail{Filter: detailOf(s.Filter), Limit: s.Limit, End: end, Created: source.Created}
+	if r.detail.Target, err = plan(ctx, c, name, s, source.Config.Subjects); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Name is that of the run.
+func (r *Run) Name() string { return r.name }
+
+// Filter says in words which events are chosen, without the values that name a person.
+func (r *Run) Filter() string { return r.detail.Filter.words() }
+
+// Target says in words where the events go.
+func (r *Run) Target() string { return r.detail.Target.words() }
+
+// To is the kind of target: ToStream, …
+func (r *Run) To() string { return r.detail.Target.To }
+
+// Done is how many events were replayed before this process.
+func (r *Run) Done() int64 { return r.detail.Checkpoint.Done }
+
+// Do replays. When ctx ends it waits for what is in flight and leaves the record
+// as stopped. The result is valid beside an error too.
+func (r *Run) Do(ctx context.Context) (Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if r.opts.GiveUp == 0 {
+		r.opts.GiveUp = defaultGiveUp
+	}
+	res := Result{Run: r.name, State: publisher.AuditFailed, Total: r.total, Replayed: r.Done(), Sequence: r.detail.Checkpoint.Sequence}
+	audit, err := r.client.OpenAudit(ctx)
+	if err != nil {
+		return res, err
+	}
+	if err := r.makeTarget(ctx); err != nil {
+		return res, err
+	}
+	k := newKeeper(audit, r.begin(), r.detail, r.opts.GiveUp)
+	t, err := r.open(k)
+	if err != nil {
+		return res, err
+	}
+	k.where = t.position
+	if err := k.write(ctx); err != nil { // from now on the run is ours
+		return res, errors.Join(err, t.close())
+	}
+
+	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		k.run(keeping, cancel)
+	}()
+	err = r.passes(ctx, k, t)
+	stopKeeping()
+	<-kept
+	return r.finish(ctx, k, t, res, err)
+}
+
+// begin is the record of a run that is starting, or going on.
+func (r *Run) begin() publisher.HeldRecord {
+	h := r.held
+	if h.Run == "" {
+		h.AuditRecord = publisher.AuditRecord{Run: r.name, Action: Action, Began: time.Now().UTC(), Counts: map[string]int64{}}
+	}
+	if r.total >= 0 {
+		h.Counts["total"] = r.total
+	}
+	h.Who, h.State, h.Problem, h.Ended = r.opts.Who, publisher.AuditRunning, "", time.Time{}
+	r.detail.Owner = rand.Text()
+	return h
+}
+
+// finish writes the last record.
+func (r *Run) finish(ctx context.Context, k *keeper, t target, res Result, err error) (Result, error) {
+	err = errors.Join(err, t.close())
+	at := t.reached()
+	res.Replayed, res.Sequence = at.Done, at.Sequence
+	problem := ""
+	switch {
+	case err == nil:
+		res.State = publisher.AuditDone
+	case errors.Is(err, context.Canceled):
+		res.State = publisher.AuditStopped
+	default:
+		problem = err.Error()
+	}
+	if errors.Is(err, errTaken) {
+		return res, err // the record is another's
+	}
+	res.Resumable = res.State != publisher.AuditDone && r.detail.Target.File != "-"
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*writeTimeout)
+	defer cancel()
+	return res, errors.Join(err, k.end(ending, res.State, problem))
+}
+
+// settleTimeout bounds how long the end waits for what is in flight.
+const settleTimeout = ackTimeout + 2*time.Second
+
+// passes makes passes until one comes to the end.
+func (r *Run) passes(ctx context.Context, k *keeper, t target) error {
+	const most = 5 * time.Second
+	last, pause := time.Now(), 100*time.Millisecond
+	for {
+		before := t.reached()
+		err := r.pass(ctx, k, t)
+		switch {
+		case err == nil, isFinal(err):
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		if t.reached().Sequence > before.Sequence {
+			last, pause = time.Now(), 100*time.Millisecond
+		}
+		if time.Since(last) > r.opts.GiveUp {
+			return fmt.Errorf("%w for %s: %w", errGaveUp, r.opts.GiveUp, err)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, most)
+	}
+}
+
+// errEnough ends a pass at the limit.
+var errEnough = errors.New("limit reached")
+
+// pass sends what the target does not have yet, in order.
+func (r *Run) pass(ctx context.Context, k *keeper, t target) error {
+	if err := k.write(ctx); err != nil { // still ours, also after a long silence
+		return err
+	}
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	err := r.each(ctx, t)
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	settled := t.settle(settling)
+	r.report(t)
+	if settled != nil && (err == nil || isFinal(settled)) {
+		return settled
+	}
+	return err
+}
+
+// each sends the events behind the position that is reached.
+func (r *Run) each(ctx context.Context, t target) error {
+	at := t.reached()
+	f := r.spec.Filter
+	f.ToSeq = r.detail.End
+	if at.Sequence > 0 {
+		f.FromSeq = max(f.FromSeq, at.Sequence+1)
+	}
+	if f.ToSeq < max(1, f.FromSeq) || r.spec.Limit > 0 && at.Done >= r.spec.Limit {
+		return nil
+	}
+	// Sequences of another stream would mean other events.
+	source, err := eventStream(ctx, r.client)
+	if err != nil {
+		return err
+	}
+	if !source.Created.Equal(r.detail.Created) {
+		return finalError{fmt.Errorf("stream %s was made again since the run began: begin a new run", r.client.Config().Stream)}
+	}
+	pace, sent := newPace(r.opts.Rate), at.Done
+	err = r.client.Each(ctx, f, func(s publisher.Stored) error {
+		if err := pace.wait(ctx); err != nil {
+			return err
+		}
+		if err := t.send(ctx, r.event(s)); err != nil {
+			return err
+		}
+		r.report(t)
+		if sent++; r.spec.Limit > 0 && sent >= r.spec.Limit {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+func (r *Run) event(s publisher.Stored) event {
+	e := event{Stored: s, kind: schema.Kind(strings.TrimPrefix(s.Subject, string(r.client.Prefix())+".")), id: "without an id"}
+	if ids := s.Header[schema.HeaderMsgID]; len(ids) > 0 {
+		e.id = ids[0]
+	}
+	return e
+}
+
+func (r *Run) report(t target) {
+	if r.opts.Progress != nil {
+		r.opts.Progress(t.reached().Done)
+	}
+}

@@ -1,0 +1,510 @@
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func TestReplayStream(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 3000)
+	c := b.client(t)
+	r := newRun(t, c, Spec{}, Options{})
+	if n, err := r.Count(t.Context(), nil); err != nil || n != 3000 {
+		t.Fatalf("Count: %d, %v", n, err)
+	}
+	res := do(t, r)
+	if res.State != publisher.AuditDone || res.Replayed != 3000 || res.Total != 3000 || res.Sequence != 3000 || res.Resumable {
+		t.Errorf("got %+v", res)
+	}
+	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", r.Name()), 3000, true)
+	m := b.messages(t, "TREBLE_REPLAY")[2]
+	if got, want := m.Subject(), "treble-replay."+r.Name()+".unrecognized"; got != want {
+		t.Errorf("got subject %s, want %s", got, want)
+	}
+	s, err := b.js.Stream(t.Context(), "TREBLE_REPLAY")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := s.CachedInfo().Config
+	if cfg.MaxAge != 7*24*time.Hour || cfg.Storage != jetstream.FileStorage || cfg.Replicas != 1 || cfg.Subjects[0] != "treble-replay.>" || cfg.Duplicates != 10*time.Minute {
+		t.Errorf("got %+v", cfg)
+	}
+	rec, d, _ := record(t, c, r.Name())
+	if rec.State != publisher.AuditDone || rec.Who != "me@here" || rec.Ended.IsZero() || rec.Counts["replayed"] != 3000 || rec.Counts["total"] != 3000 || d.End != 3000 {
+		t.Errorf("got %+v, %+v", rec, d)
+	}
+	// A second run is another one: all again.
+	second := newRun(t, c, Spec{Limit: 10}, Options{})
+	do(t, second)
+	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", second.Name()), 10, true)
+	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "is done") {
+		t.Errorf("resume of a done run: %v", err)
+	}
+	if _, err := Resume(t.Context(), c, "replay-nothing", Given{}, Options{}); !errors.Is(err, publisher.ErrNoRun) {
+		t.Errorf("resume of no run: %v", err)
+	}
+}
+
+func TestFilters(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 40)
+	between := b.messages(t, "TREBLE")[19]
+	meta, _ := between.Metadata()
+	c := b.client(t)
+	for _, tt := range []struct {
+		name string
+		s    Spec
+		want int
+	}{
+		{"all", Spec{}, 40},
+		{"kind", Spec{Filter: publisher.Filter{Kinds: []schema.Kind{schema.KindUnrecognized}}}, 4},
+		{"session", Spec{Filter: publisher.Filter{Session: "session-7"}}, 1},
+		{"conversation", Spec{Filter: publisher.Filter{Conversation: "conversation-8"}}, 1},
+		{"phone", Spec{Filter: publisher.Filter{Phone: phoneOf(9)}}, 1},
+		{"source", Spec{Filter: publisher.Filter{Source: "other"}}, 4},
+		{"id", Spec{Filter: publisher.Filter{ID: anEvent(5).ID}}, 1},
+		{"sequences", Spec{Filter: publisher.Filter{FromSeq: 5, ToSeq: 9}}, 5},
+		{"sequences-kind", Spec{Filter: publisher.Filter{FromSeq: 5, ToSeq: 23, Kinds: []schema.Kind{schema.KindUnrecognized}}}, 2},
+		{"since", Spec{Filter: publisher.Filter{Since: meta.Timestamp}}, 21},
+		{"until", Spec{Filter: publisher.Filter{Until: meta.Timestamp}}, 19},
+		{"since-from", Spec{Filter: publisher.Filter{Since: meta.Timestamp, FromSeq: 2}}, 21},
+		{"until-to", Spec{Filter: publisher.Filter{Until: meta.Timestamp, ToSeq: 30}}, 19},
+		{"limit", Spec{Limit: 7}, 7},
+		{"limit-inside", Spec{Limit: 3, Filter: publisher.Filter{Source: "other"}}, 3},
+		{"nothing", Spec{Filter: publisher.Filter{FromSeq: 41}}, 0},
+		{"nobody", Spec{Filter: publisher.Filter{Phone: "+573009999999"}}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRun(t, c, tt.s, Options{})
+			if n, err := r.Count(t.Context(), func() {}); err != nil || n != int64(tt.want) {
+				t.Errorf("Count: got %d, %v; want %d", n, err, tt.want)
+			}
+			do(t, r)
+			if got := len(b.sequences(t, "TREBLE_REPLAY", r.Name())); got != tt.want {
+				t.Errorf("got %d events, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestStopAndResume ends runs in the middle and resumes them, also where the target
+// has more than the record knows of.
+func TestStopAndResume(t *testing.T) {
+	t.Parallel()
+	const events = 5000
+	b := startBroker(t)
+	b.fill(t, events)
+	c := b.client(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := newRun(t, c, Spec{}, Options{Progress: func(done int64) {
+		if done >= 1234 {
+			cancel()
+		}
+	}})
+	res, err := r.Do(ctx)
+	if !errors.Is(err, context.Canceled) || res.State != publisher.AuditStopped || !res.Resumable || res.Replayed < 1234 || res.Replayed >= events {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	got := b.sequences(t, "TREBLE_REPLAY", r.Name())
+	if rec, _, _ := record(t, c, r.Name()); rec.State != publisher.AuditStopped || int(rec.Counts["replayed"]) != len(got) || int(res.Replayed) != len(got) {
+		t.Errorf("the record %+v and the result %+v must know of all %d", rec, res, len(got))
+	}
+	// The record of a killed process knows too little, and says that it runs.
+	setBack(t, c, r.Name(), 1000)(publisher.AuditRunning)
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := again.Count(t.Context(), nil); err != nil || n != events {
+		t.Errorf("Count: %d, %v", n, err)
+	}
+	if res := do(t, again); res.Replayed != events || res.State != publisher.AuditDone {
+		t.Errorf("got %+v", res)
+	}
+	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", r.Name()), events, true)
+}
+
+// setBack returns what puts a checkpoint of long ago on record, with a state.
+func setBack(t *testing.T, c *publisher.Client, run string, to uint64) func(state string) {
+	t.Helper()
+	a, err := c.OpenAudit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(state string) {
+		rec, d, _ := record(t, c, run)
+		d.Checkpoint.Sequence, d.Checkpoint.Done = to, int64(to)
+		d.Checkpoint.Target = 0
+		rec.State, rec.Detail = state, encode(t, d)
+		if err := a.Put(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return put
+}
+
+// TestGapIsFilled: in the middle of what a run stored behind its checkpoint one is
+// missing, as after a refusal; outside of the duplicate window it is filled, once.
+func TestGapIsFilled(t *testing.T) {
+	t.Parallel()
+	const events, gap = 2000, 777
+	b := startBroker(t)
+	b.fill(t, events)
+	c := b.client(t)
+	b.stream(t, jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}, Duplicates: 100 * time.Millisecond})
+	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{})
+	do(t, r)
+	s, _ := b.js.Stream(t.Context(), "TARGET")
+	if err := s.DeleteMsg(t.Context(), gap); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(300 * time.Millisecond) // until the duplicate window is over: what is tested is not it
+	setBack(t, c, r.Name(), gap-100)(publisher.AuditFailed)
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, again)
+	got := b.sequences(t, "TARGET", r.Name())
+	expectOnce(t, got, events, false)
+	if got[len(got)-1] != gap {
+		t.Errorf("got %d as the last, want the gap, %d", got[len(got)-1], gap)
+	}
+}
+
+// TestRefusedInTheMiddle: the target refuses one of many in flight for good, and takes
+// those behind it. The run stops at that one; when it is taken it is filled in, once.
+func TestRefusedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	const events, large = 1000, 500
+	b := startBroker(t)
+	b.fill(t, large-1)
+	e := anEvent(large)
+	e.Data.Base().Raw = json.RawMessage(`"` + strings.Repeat("x", 5000) + `"`)
+	data, _ := e.Encode()
+	if _, err := b.js.PublishMsg(t.Context(), &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: data}); err != nil {
+		t.Fatal(err)
+	}
+	for i := large + 1; i <= events; i++ {
+		e := anEvent(i)
+		data, _ := e.Encode()
+		if _, err := b.js.PublishMsg(t.Context(), &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := b.client(t)
+	target := jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again"}, MaxMsgSize: 3000, Duplicates: 100 * time.Millisecond}
+	b.stream(t, target)
+	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again"}}, Options{})
+	res, err := r.Do(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "event "+e.ID+", at sequence 500") || !strings.Contains(err.Error(), "exceeds maximum") || res.Replayed != large-1 {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	if got := b.state(t, "TARGET").Msgs; got <= large-1 {
+		t.Fatalf("got %d in the target: none was in flight behind the refused one, so this tests nothing", got)
+	}
+	time.Sleep(300 * time.Millisecond) // until the duplicate window is over
+	target.MaxMsgSize = -1
+	b.stream(t, target)
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, again)
+	seen := map[string]int{}
+	for _, m := range b.messages(t, "TARGET") {
+		seen[m.Headers().Get(schema.HeaderReplaySequence)]++
+	}
+	for i := 1; i <= events; i++ {
+		if n := seen[strconv.Itoa(i)]; n != 1 {
+			t.Errorf("event %d is there %d times", i, n)
+		}
+	}
+}
+
+// TestFullStream: a full target stops the run with the reason; with more room it
+// goes on.
+func TestFullStream(t *testing.T) {
+	t.Parallel()
+	const events = 3000
+	b := startBroker(t)
+	b.fill(t, events)
+	c := b.client(t)
+	target := jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again"}, Discard: jetstream.DiscardNew, MaxMsgs: 1500, Duplicates: 100 * time.Millisecond}
+	b.stream(t, target)
+	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again"}}, Options{})
+	res, err := r.Do(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "maximum messages exceeded") || !strings.Contains(err.Error(), "sequence 1501") || res.Replayed != 1500 {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	if rec, _, _ := record(t, c, r.Name()); rec.State != publisher.AuditFailed || rec.Problem == "" {
+		t.Errorf("got %+v", rec)
+	}
+	target.MaxMsgs = -1
+	b.stream(t, target)
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, again)
+	expectOnce(t, b.sequences(t, "TARGET", r.Name()), events, true)
+}
+
+// TestLostConnection cuts the connection and restarts the server in the middle.
+func TestLostConnection(t *testing.T) {
+	t.Parallel()
+	const events = 8000
+	b := startBroker(t)
+	b.fill(t, events)
+	p := startProxy(t, b)
+	restarted := make(chan struct{})
+	cuts := map[int64]func(){1000: func() { p.cut(false) }, 3000: func() { p.cut(false) }, 5000: func() {
+		go func() {
+			defer close(restarted)
+			b.restart(t)
+		}()
+	}}
+	r := newRun(t, p.client(t), Spec{}, Options{Progress: func(done int64) {
+		for at, f := range cuts {
+			if done >= at {
+				delete(cuts, at)
+				f()
+			}
+		}
+	}})
+	if res := do(t, r); res.Replayed != events || len(cuts) > 0 {
+		t.Errorf("got %+v, %d cuts not made", res, len(cuts))
+	}
+	<-restarted
+	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", r.Name()), events, false)
+}
+
+// TestGiveUp: NATS stays away, so the run fails and can be resumed.
+func TestGiveUp(t *testing.T) {
+	t.Parallel()
+	const events = 3000
+	b := startBroker(t)
+	b.fill(t, events)
+	p := startProxy(t, b)
+	cut := false
+	r := newRun(t, p.client(t), Spec{}, Options{GiveUp: 1500 * time.Millisecond, Progress: func(done int64) {
+		if done >= 1000 && !cut {
+			cut = true
+			p.cut(true)
+		}
+	}})
+	res, err := r.Do(t.Context())
+	if !errors.Is(err, errGaveUp) || !res.Resumable {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	c := b.client(t)
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, again)
+	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", r.Name()), events, false)
+}
+
+// TestResumeOfALivingRun: a run whose process lives is not taken over.
+func TestResumeOfALivingRun(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 1000)
+	c := b.client(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	started := make(chan struct{})
+	once := sync.OnceFunc(func() { close(started) })
+	r := newRun(t, c, Spec{}, Options{Rate: 10, Progress: func(int64) { once() }})
+	done := make(chan error)
+	go func() {
+		_, err := r.Do(ctx)
+		done <- err
+	}()
+	<-started
+	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "is running, as me@here") {
+		t.Errorf("got %v", err)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// TestTakenOver: whoever finds another process's record stops.
+func TestTakenOver(t *testing.T) {
+	const events = 400
+	b := startBroker(t)
+	b.fill(t, events)
+	c := b.client(t)
+	taken := false
+	r := newRun(t, c, Spec{}, Options{Rate: 100})
+	r.opts.Progress = func(done int64) {
+		if done >= 20 && !taken {
+			taken = true
+			rec, d, _ := record(t, c, r.Name())
+			d.Owner = "another"
+			rec.Detail = encode(t, d)
+			a, _ := c.OpenAudit(t.Context())
+			if err := a.Put(t.Context(), rec); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	res, err := r.Do(t.Context())
+	if !errors.Is(err, errTaken) || res.Resumable {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	if _, d, _ := record(t, c, r.Name()); d.Owner != "another" {
+		t.Error("the record of the other process was overwritten")
+	}
+}
+
+func TestPhoneIsNowhere(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 50)
+	c := b.client(t)
+	b.stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: 10})
+	r := newRun(t, c, Spec{Filter: publisher.Filter{Phone: phoneOf(20)}, Target: Target{To: ToStream, Subject: "full"}}, Options{})
+	_, err := r.Do(t.Context())
+	if err == nil {
+		t.Fatal("want an error")
+	}
+	_, _, text := record(t, c, r.Name())
+	for _, where := range []string{err.Error(), text, r.Filter(), r.Target()} {
+		if strings.Contains(where, "3000000020") {
+			t.Errorf("the number is in %q", where)
+		}
+	}
+	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "--phone") {
+		t.Errorf("resume without the number: %v", err)
+	}
+	again, err := Resume(t.Context(), c, r.Name(), Given{Phone: phoneOf(20)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: -1})
+	if res := do(t, again); res.Replayed != 1 {
+		t.Errorf("got %+v", res)
+	}
+	if got := b.sequences(t, "FULL", r.Name()); len(got) != 1 || got[0] != 20 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestTargetsAreChecked(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 3)
+	b.stream(t, jetstream.StreamConfig{Name: "READS", Subjects: []string{"some.message.>"}})
+	c := b.client(t)
+	kinds := publisher.Filter{Kinds: []schema.Kind{schema.KindMessageRead}}
+	for _, tt := range []struct {
+		name string
+		s    Spec
+		want error
+		text string
+	}{
+		{"own", Spec{Target: Target{To: ToStream, Subject: "treble.again"}}, ErrCaptured, "TREBLE"},
+		{"own-kind", Spec{Target: Target{To: ToStream, Subject: "{kind}"}}, ErrNoStream, ""},
+		{"own-core", Spec{Target: Target{To: ToCore, Subject: "treble.{kind}"}}, ErrCaptured, "TREBLE"},
+		{"none", Spec{Target: Target{To: ToStream, Subject: "nobody.{kind}"}}, ErrNoStream, "nobody."},
+		{"not-every-kind", Spec{Target: Target{To: ToStream, Subject: "some.{kind}"}}, ErrNoStream, "some.contact.opted_out"},
+		{"wildcard", Spec{Target: Target{To: ToCore, Subject: "a.*"}}, nil, "without wildcards"},
+		{"half-part", Spec{Target: Target{To: ToCore, Subject: "a.x-{kind}"}}, nil, "whole part"},
+		{"empty-part", Spec{Target: Target{To: ToCore, Subject: "a..b"}}, nil, "subject"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := New(t.Context(), c, tt.s, Options{})
+			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("got %v, want %v, %q", err, tt.want, tt.text)
+			}
+		})
+	}
+	r := newRun(t, c, Spec{Filter: kinds, Target: Target{To: ToStream, Subject: "some.{kind}"}}, Options{})
+	if res := do(t, r); res.Replayed != 2 {
+		t.Errorf("got %+v", res)
+	}
+	// With force the end is still the one of the start.
+	forced := newRun(t, c, Spec{Force: true, Target: Target{To: ToStream, Subject: "treble.{kind}"}}, Options{})
+	if res := do(t, forced); res.Replayed != 3 {
+		t.Errorf("got %+v", res)
+	}
+	if got := b.state(t, "TREBLE").Msgs; got != 6 {
+		t.Errorf("got %d events, want 6", got)
+	}
+}
+
+func TestStreamMadeAgain(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 100)
+	c := b.client(t)
+	for _, stream := range []string{"TREBLE_REPLAY", "TREBLE"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := newRun(t, c, Spec{}, Options{Rate: 1000, Progress: func(done int64) {
+			if done > 10 {
+				cancel()
+			}
+		}})
+		if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		s, _ := b.js.Stream(t.Context(), stream)
+		if err := b.js.DeleteStream(t.Context(), stream); err != nil {
+			t.Fatal(err)
+		}
+		b.stream(t, s.CachedInfo().Config)
+		again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := again.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "stream "+stream+" was made again") {
+			t.Errorf("%s: got %v", stream, err)
+		}
+		b.fill(t, 100)
+	}
+}
+
+func TestRate(t *testing.T) {
+	now := time.Unix(0, 0)
+	var slept time.Duration
+	p := newPace(10)
+	p.now = func() time.Time { return now }
+	p.sleep = func(_ context.Context, d time.Duration) error { slept += d; now = now.Add(d); return nil }
+	for range 101 {
+		if err := p.wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if slept != 10*time.Second {
+		t.Errorf("101 at 10 a second: slept %s, want 10s", slept)
+	}
+	now = now.Add(time.Hour) // a pause is not made up for
+	slept = 0
+	for range 11 {
+		_ = p.wait(t.Context())
+	}
+	if slept != time.Second {
+		t.Errorf("after a pause: slept %s, want 1s", slept)
+	}
+}
+
+func encode(t *testing.T, d detail) []byte {
+	t.Helper()
+	b, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

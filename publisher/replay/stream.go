@@ -1,0 +1,269 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+const (
+	inFlight      = 256
+	inFlightBytes = 32 << 20 // but for a single larger message
+	ackTimeout    = 10 * time.Second
+)
+
+// streamTarget stores events in a stream, each exactly once per run.
+type streamTarget struct {
+	client  *publisher.Client
+	run     string
+	stream  string
+	subject string    // with {kind}
+	made    time.Time // when the stream was made
+	keeper  *keeper
+
+	have    map[uint64]struct{} // sequences behind the position that are stored; from reading back
+	flying  []*flight           // in order, the oldest first
+	bytes   int64               // of flying
+	settled int                 // events of this pass that are stored
+	sent    int64               // events of the run up to the last one launched
+	broken  error               // why this pass ended
+	progress
+}
+
+// flight is an event on its way, or one that the target has already.
+type flight struct {
+	event
+	future jetstream.PubAckFuture // nil: the target has it
+	began  time.Time
+	ack    *jetstream.PubAck // what became of it, once that is known
+	err    error
+}
+
+func (t *streamTarget) close() error { return nil }
+
+// begin reads what the target has of the run behind the position.
+func (t *streamTarget) begin(ctx context.Context) error {
+	at := t.reached()
+	t.have, t.flying, t.bytes, t.settled, t.sent, t.broken = map[uint64]struct{}{}, nil, 0, 0, at.Done, nil
+	last, err := t.look(ctx)
+	if err != nil || last <= at.Target {
+		return err
+	}
+	err = t.client.Follow(ctx, publisher.FollowOptions{
+		Stream:      t.stream,
+		Subjects:    []string{subjectPattern(t.subject)},
+		FromSeq:     at.Target + 1,
+		HeadersOnly: true,
+		StopAtEnd:   true,
+	}, func(s publisher.Stored) error {
+		if s.Sequence > last {
+			return errRead
+		}
+		if h := nats.Header(s.Header); h.Get(schema.HeaderReplayRun) == t.run {
+			if seq, err := strconv.ParseUint(h.Get(schema.HeaderReplaySequence), 10, 64); err == nil && seq > at.Sequence {
+				t.have[seq] = struct{}{}
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errRead) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read back what was stored: %w", err)
+	}
+	return nil
+}
+
+// errRead ends reading back: what comes now was stored by somebody else.
+var errRead = errors.New("read to the end")
+
+// look returns the last sequence of the stream, if it is the one that the run began
+// with.
+func (t *streamTarget) look(ctx context.Context) (uint64, error) {
+	s, err := t.client.JetStream().Stream(ctx, t.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, finalError{fmt.Errorf("stream %s is gone", t.stream)}
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look at stream %s: %w", t.stream, err)
+	}
+	if info := s.CachedInfo(); info.Created.Equal(t.made) {
+		return info.State.LastSeq, nil
+	}
+	return 0, finalError{fmt.Errorf("stream %s was made again since the run began: begin a new run", t.stream)}
+}
+
+func (t *streamTarget) send(ctx context.Context, e event) error {
+	if err := t.pop(ctx); err != nil {
+		return err
+	}
+	for len(t.flying) > 0 && (len(t.flying) >= inFlight || t.bytes+int64(len(e.Data)) > inFlightBytes) {
+		if err := t.head(ctx); err != nil {
+			return err
+		}
+	}
+	t.sent++
+	if _, ok := t.have[e.Sequence]; ok {
+		delete(t.have, e.Sequence)
+		t.flying = append(t.flying, &flight{event: e})
+		t.bytes += int64(len(e.Data))
+		return nil
+	}
+	if err := t.keeper.await(ctx, func(p position) bool { return t.sent-p.Done <= maxAhead }); err != nil {
+		return err
+	}
+	h := header(t.run, e)
+	h[jetstream.ExpectedStreamHeader] = []string{t.stream}
+	// No retries: the client's own would send it again behind later ones.
+	future, err := t.client.JetStream().PublishMsgAsync(
+		&nats.Msg{Subject: subjectFor(t.subject, e.kind), Header: h, Data: e.Data}, jetstream.WithRetryAttempts(0))
+	if err != nil {
+		t.broken = t.judge(ctx, e, err)
+		return t.broken
+	}
+	t.flying = append(t.flying, &flight{event: e, future: future, began: time.Now()})
+	t.bytes += int64(len(e.Data))
+	return nil
+}
+
+// pop takes out the oldest ones of which it is known what became.
+func (t *streamTarget) pop(ctx context.Context) error {
+	for len(t.flying) > 0 {
+		f := t.flying[0]
+		if f.future != nil && !f.known() {
+			return nil
+		}
+		if err := t.head(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// head waits for the oldest one's PubAck.
+func (t *streamTarget) head(ctx context.Context) error {
+	f := t.flying[0]
+	if f.future == nil {
+		return t.stored(f, nil)
+	}
+	ack, err := f.wait(ctx)
+	switch {
+	case err == nil:
+		return t.stored(f, ack)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	t.broken = t.judge(ctx, f.event, err)
+	return t.broken
+}
+
+// known reports whether there is an answer.
+func (f *flight) known() bool {
+	if f.ack == nil && f.err == nil {
+		select {
+		case f.ack = <-f.future.Ok():
+		case f.err = <-f.future.Err():
+		default:
+		}
+	}
+	return f.ack != nil || f.err != nil
+}
+
+// wait returns the answer, once there is one.
+func (f *flight) wait(ctx context.Context) (*jetstream.PubAck, error) {
+	if f.known() {
+		return f.ack, f.err
+	}
+	late := time.NewTimer(time.Until(f.began.Add(ackTimeout)))
+	defer late.Stop()
+	select {
+	case f.ack = <-f.future.Ok():
+	case f.err = <-f.future.Err():
+	case <-late.C:
+		f.err = errNoAck
+	case <-ctx.Done():
+		return nil, ctx.Err() // it may be asked again
+	}
+	return f.ack, f.err
+}
+
+var errNoAck = fmt.Errorf("no PubAck within %s", ackTimeout)
+
+// stored notes that the target has the oldest one.
+func (t *streamTarget) stored(f *flight, ack *jetstream.PubAck) error {
+	if ack != nil && ack.Stream != t.stream {
+		return finalError{fmt.Errorf("event %s at sequence %d was stored in stream %q instead of %q", f.id, f.Sequence, ack.Stream, t.stream)}
+	}
+	t.flying[0] = nil
+	t.flying = t.flying[1:]
+	t.bytes -= int64(len(f.Data))
+	t.settled++
+	t.has(f.Sequence)
+	if ack != nil && t.settled > maxAhead {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.at.Target = ack.Sequence // see the package documentation
+	}
+	return nil
+}
+
+// settle waits for everything in flight. The position moves up to the first event
+// that is not stored; what is stored behind it is found by the next pass.
+func (t *streamTarget) settle(ctx context.Context) error {
+	for t.broken == nil && len(t.flying) > 0 {
+		if err := t.head(ctx); err != nil && t.broken == nil {
+			return err // ctx has ended
+		}
+	}
+	for _, f := range t.flying {
+		if f.future != nil {
+			_, _ = f.wait(ctx)
+		}
+	}
+	return t.broken
+}
+
+// judge says whether trying again can help after a publish that failed.
+func (t *streamTarget) judge(ctx context.Context, e event, err error) error {
+	err = fmt.Errorf("publish event %s, at sequence %d, to stream %s: %w", e.id, e.Sequence, t.stream, err)
+	var api *jetstream.APIError
+	switch {
+	case errors.As(err, &api) && !passing(api),
+		refusedByClient(err),
+		errors.Is(err, errNoAck) && errors.Is(t.client.Conn().LastError(), nats.ErrPermissionViolation):
+		return finalError{err}
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		// Nobody listens on the subject: for a moment, or for ever.
+		if _, looked := t.look(ctx); isFinal(looked) {
+			return looked
+		}
+	}
+	return err
+}
+
+// refusedByClient reports whether the client will never send it.
+func refusedByClient(err error) bool {
+	return errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrBadSubject) || errors.Is(err, nats.ErrBadHeaderMsg)
+}
+
+// passing reports whether a refusal may be over soon.
+func passing(err *jetstream.APIError) bool {
+	switch server.ErrorIdentifier(err.ErrorCode) {
+	case server.JSStreamStoreFailedF: // of a full stream, or of one that is just closed
+		return !strings.Contains(err.Description, "maximum") && !strings.Contains(err.Description, server.ErrMsgTooLarge.Error())
+	case server.JSStreamDuplicateMessageConflict: // a first copy is still being stored
+		return true
+	}
+	return err.Code == 503
+}

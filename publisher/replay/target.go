@@ -1,0 +1,94 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// event is one chosen event on its way.
+type event struct {
+	publisher.Stored
+	kind schema.Kind
+	id   string // of the envelope, for messages to people
+}
+
+// target takes the events of a run. One goroutine calls begin, send and settle;
+// reached and position may be called at the same time.
+type target interface {
+	// begin starts a pass. What comes now starts behind position.
+	begin(ctx context.Context) error
+	// send takes one event. An error ends the pass, which is then settled; it may
+	// be one of an earlier event.
+	send(ctx context.Context, e event) error
+	// settle waits until it is known what became of everything sent.
+	settle(ctx context.Context) error
+	// reached is how far the target has everything.
+	reached() position
+	// position is what to put on record: where to go on if the process is killed.
+	position() (position, error)
+	// close gives up what the target holds.
+	close() error
+}
+
+// progress is how far a target has come.
+type progress struct {
+	mu sync.Mutex
+	at position
+}
+
+func (p *progress) reached() position {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at
+}
+
+func (p *progress) position() (position, error) { return p.reached(), nil }
+
+// has notes one more event.
+func (p *progress) has(seq uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at.Sequence = seq
+	p.at.Done++
+}
+
+// finalError is a failure that trying again cannot mend.
+type finalError struct{ error }
+
+func (e finalError) Unwrap() error { return e.error }
+
+func isFinal(err error) bool {
+	var f finalError
+	return errors.As(err, &f)
+}
+
+// maxAhead is how many events are published beyond the checkpoint on record; see
+// the package documentation. It bounds what is read back too.
+const maxAhead = 20000
+
+// messageID is the Nats-Msg-Id of a replayed event.
+func messageID(run string, seq uint64) string { return run + "." + strconv.FormatUint(seq, 10) }
+
+// header is that of the replayed message: the original one, and where it is from.
+// What tells the server to do something was meant for the original alone.
+func header(run string, e event) map[string][]string {
+	h := make(map[string][]string, len(e.Header)+4)
+	for name, values := range e.Header {
+		if !strings.HasPrefix(strings.ToLower(name), "nats-") {
+			h[name] = slices.Clone(values)
+		}
+	}
+	h[schema.HeaderMsgID] = []string{messageID(run, e.Sequence)}
+	h[schema.HeaderReplayRun] = []string{run}
+	h[schema.HeaderReplaySequence] = []string{strconv.FormatUint(e.Sequence, 10)}
+	h[schema.HeaderReplayStored] = []string{e.Stored.Stored.UTC().Format(time.RFC3339Nano)}
+	return h
+}

@@ -1,0 +1,377 @@
+package replay
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func TestCore(t *testing.T) {
+	t.Parallel()
+	const events = 5000
+	b := startBroker(t)
+	b.fill(t, events)
+	got := make(chan *nats.Msg, events+1)
+	if _, err := b.nc.ChanSubscribe("debug.>", got); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	c := b.client(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := newRun(t, c, Spec{Target: Target{To: ToCore, Subject: "debug.{kind}"}}, Options{Progress: func(done int64) {
+		if done == 1000 {
+			cancel()
+		}
+	}})
+	if res, err := r.Do(ctx); !errors.Is(err, context.Canceled) || res.Replayed != 1000 {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	if _, d, _ := record(t, c, r.Name()); d.Checkpoint.Sequence != 1000 {
+		t.Errorf("got %+v, want the exact position of a run that was stopped", d.Checkpoint)
+	}
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := do(t, again); res.Replayed != events {
+		t.Errorf("got %+v", res)
+	}
+	for i := 1; i <= events; i++ {
+		m := <-got
+		if m.Header.Get(schema.HeaderReplaySequence) != strconv.Itoa(i) || !strings.HasPrefix(m.Subject, "debug.") {
+			t.Fatalf("got %v on %s, want event %d", m.Header, m.Subject, i)
+		}
+	}
+}
+
+// TestCoreRecordIsAhead: what a kill leaves on record covers everything that was sent,
+// or a resumed run would send it twice.
+func TestCoreRecordIsAhead(t *testing.T) {
+	const events = 6000
+	b := startBroker(t)
+	b.fill(t, events)
+	c := b.client(t)
+	r := newRun(t, c, Spec{Target: Target{To: ToCore, Subject: "debug"}}, Options{})
+	looked := 0
+	r.opts.Progress = func(done int64) {
+		if done%500 == 0 {
+			looked++
+			if _, d, _ := record(t, c, r.Name()); d.Checkpoint.Sequence < uint64(done) {
+				t.Errorf("%d are sent, and the record says %d", done, d.Checkpoint.Sequence)
+			}
+		}
+	}
+	do(t, r)
+	if looked < 10 {
+		t.Errorf("looked %d times", looked)
+	}
+}
+
+// receiver is an HTTP endpoint that answers as it is told.
+type receiver struct {
+	*httptest.Server
+	mu     sync.Mutex
+	got    []string // sequences that were answered 2xx
+	bodies map[string][]byte
+	header http.Header
+}
+
+func startReceiver(t *testing.T, answer func(n int, w http.ResponseWriter) int) *receiver {
+	rc := &receiver{bodies: map[string][]byte{}}
+	n := 0
+	rc.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		rc.mu.Lock()
+		defer rc.mu.Unlock()
+		n++
+		status := answer(n, w)
+		if status/100 == 2 {
+			seq := req.Header.Get(schema.HeaderReplaySequence)
+			rc.got = append(rc.got, seq)
+			rc.bodies[seq] = body
+			rc.header = req.Header
+		}
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(rc.Close)
+	return rc
+}
+
+func (rc *receiver) target(t *testing.T, path string) URLTarget {
+	t.Helper()
+	u, err := url.Parse(rc.URL + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return URLTarget{URL: u, Header: http.Header{"Authorization": {"Bearer s3cret"}}, Timeout: 5 * time.Second, Retries: 3}
+}
+
+func TestURL(t *testing.T) {
+	t.Parallel()
+	const events = 300
+	b := startBroker(t)
+	b.fill(t, events)
+	rc := startReceiver(t, func(n int, w http.ResponseWriter) int {
+		switch n {
+		case 5:
+			w.Header().Set("Retry-After", "1")
+			return 429
+		case 10, 11:
+			return 503
+		}
+		return 204
+	})
+	c := b.client(t)
+	target := rc.target(t, "/in?token=qu3ry-s3cret")
+	target.URL.User = url.UserPassword("me", "us3r-s3cret")
+	r := newRun(t, c, Spec{Target: Target{To: ToURL, URL: target}}, Options{})
+	began := time.Now()
+	do(t, r)
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("took %s: Retry-After was not honoured", took)
+	}
+	for i := 1; i <= events; i++ {
+		e := anEvent(i)
+		want, _ := e.Encode()
+		if len(rc.got) < i || rc.got[i-1] != strconv.Itoa(i) || !bytes.Equal(rc.bodies[strconv.Itoa(i)], want) {
+			t.Fatalf("event %d: got %d, %s", i, len(rc.got), rc.bodies[strconv.Itoa(i)])
+		}
+	}
+	if rc.header.Get("Content-Type") != "application/cloudevents+json" || rc.header.Get("Authorization") != "Bearer s3cret" || rc.header.Get(schema.HeaderReplayRun) != r.Name() {
+		t.Errorf("got headers %v", rc.header)
+	}
+	if _, _, text := record(t, c, r.Name()); strings.Contains(text, "s3cret") || strings.Contains(text, "/in") {
+		t.Errorf("the record has a secret: %s", text)
+	}
+}
+
+func TestURLRefused(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 20)
+	c := b.client(t)
+	for _, tt := range []struct {
+		name   string
+		status int
+		want   string
+	}{{"4xx", 400, "answered 400"}, {"redirect", 302, "answered 302"}, {"5xx-for-ever", 500, "answered 500"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			broken := true
+			rc := startReceiver(t, func(n int, w http.ResponseWriter) int {
+				if broken && n > 7 {
+					w.Header().Set("Location", "/elsewhere")
+					return tt.status
+				}
+				return 200
+			})
+			target := rc.target(t, "/path-s3cret")
+			target.Retries = 1
+			r := newRun(t, c, Spec{Target: Target{To: ToURL, URL: target}}, Options{})
+			res, err := r.Do(t.Context())
+			if err == nil || !strings.Contains(err.Error(), anEvent(8).ID) || !strings.Contains(err.Error(), "sequence 8,") ||
+				!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") || res.Replayed != 7 || !res.Resumable {
+				t.Fatalf("got %+v, %v", res, err)
+			}
+			if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "--to-url") {
+				t.Errorf("resume without the URL: %v", err)
+			}
+			elsewhere := target
+			elsewhere.URL = &url.URL{Scheme: "http", Host: "elsewhere"}
+			if _, err := Resume(t.Context(), c, r.Name(), Given{URL: elsewhere}, Options{}); err == nil || !strings.Contains(err.Error(), "another host") {
+				t.Errorf("resume to another host: %v", err)
+			}
+			broken = false
+			again, err := Resume(t.Context(), c, r.Name(), Given{URL: target}, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			do(t, again)
+			if len(rc.got) != 20 || rc.got[7] != "8" {
+				t.Errorf("got %v", rc.got)
+			}
+		})
+	}
+}
+
+// TestURLNobodyThere: the address is in no error of the network either.
+func TestURLNobodyThere(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 1)
+	u, _ := url.Parse("http://me:s3cret@127.0.0.1:1/s3cret?s3cret")
+	r := newRun(t, b.client(t), Spec{Target: Target{To: ToURL, URL: URLTarget{URL: u, Timeout: time.Second}}}, Options{})
+	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "http://127.0.0.1:1:") || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	for s, want := range map[string]time.Duration{
+		"": 0, "3": 3 * time.Second, "soon": 0, "-1": 0, "999999": mostWait,
+		"Tue, 03 Feb 2026 04:05:16 GMT": 10 * time.Second, "Tue, 03 Feb 2026 04:05:00 GMT": 0,
+	} {
+		if got := retryAfter(s, now); got != want {
+			t.Errorf("%q: got %s, want %s", s, got, want)
+		}
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, s := range []string{"", "1", "Tue, 03 Feb 2026 04:05:16 GMT", "99999999999999999999"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if d := retryAfter(s, time.Now()); d < 0 || d > mostWait {
+			t.Errorf("%q: got %s", s, d)
+		}
+	})
+}
+
+// lines checks that a file has events 1 to n, one a line, and that nothing but line
+// ends between fields was changed.
+func lines(t *testing.T, content []byte, n int) {
+	t.Helper()
+	rows := bytes.SplitAfter(content, []byte("\n"))
+	if len(rows) != n+1 || len(rows[n]) != 0 {
+		t.Fatalf("got %d lines, want %d", len(rows)-1, n)
+	}
+	for i := 1; i <= n; i++ {
+		e := anEvent(i)
+		data, _ := e.Encode()
+		if want := strings.ReplaceAll(string(data), "\n", " ") + "\n"; string(rows[i-1]) != want {
+			t.Fatalf("line %d: got %s, want %s", i, rows[i-1], want)
+		}
+	}
+}
+
+func TestFile(t *testing.T) {
+	t.Parallel()
+	const events = 4000
+	b := startBroker(t)
+	b.fill(t, events)
+	c := b.client(t)
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	ctx, cancel := context.WithCancel(t.Context())
+	spec := Spec{Target: Target{To: ToFile, File: path}}
+	r := newRun(t, c, spec, Options{Progress: func(done int64) {
+		if done == 1500 {
+			cancel()
+		}
+	}})
+	if res, err := r.Do(ctx); !errors.Is(err, context.Canceled) || res.Replayed != 1500 {
+		t.Fatalf("got %+v, %v", res, err)
+	}
+	// As kill -9 leaves it: more in the file than is on record, and half a line.
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"half":`); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, again)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines(t, content, events)
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+		t.Errorf("got mode %v, want 0600", info.Mode())
+	}
+	if _, err := newRun(t, c, spec, Options{}).Do(t.Context()); err == nil || !strings.Contains(err.Error(), "exists") {
+		t.Errorf("an existing file: %v", err)
+	}
+}
+
+// TestFileIsNotTheRuns: a file that was cut or replaced is not written to.
+func TestFileIsNotTheRuns(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 100)
+	c := b.client(t)
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	ctx, cancel := context.WithCancel(t.Context())
+	r := newRun(t, c, Spec{Target: Target{To: ToFile, File: path}}, Options{Progress: func(done int64) {
+		if done == 50 {
+			cancel()
+		}
+	}})
+	if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 10); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "not the file of the run") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestStandardOutput(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 200)
+	c := b.client(t)
+	var out bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	r := newRun(t, c, Spec{Target: Target{To: ToFile, File: "-"}}, Options{Out: &out, Progress: func(done int64) {
+		if done == 100 {
+			cancel()
+		}
+	}})
+	res, err := r.Do(ctx)
+	if !errors.Is(err, context.Canceled) || res.Resumable {
+		t.Errorf("got %+v, %v", res, err)
+	}
+	lines(t, out.Bytes(), 100)
+	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "standard output") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestList(t *testing.T) {
+	b := startBroker(t)
+	b.fill(t, 10)
+	c := b.client(t)
+	if all, err := List(t.Context(), c); err != nil || len(all) != 0 {
+		t.Errorf("got %v, %v", all, err)
+	}
+	r := newRun(t, c, Spec{Filter: publisher.Filter{Session: "session-4", Phone: phoneOf(4), Source: "default"}}, Options{})
+	if _, err := r.Count(t.Context(), func() {}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, r)
+	all, err := List(t.Context(), c)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("got %v, %v", all, err)
+	}
+	l := all[0]
+	if l.Run != r.Name() || l.State != publisher.AuditDone || l.Who != "me@here" || l.Total != 1 || l.Replayed != 1 || l.Ended.IsZero() ||
+		l.Filter != "one session, one phone, source default" || l.Target != "stream TREBLE_REPLAY, subject treble-replay."+r.Name()+".{kind}" {
+		t.Errorf("got %+v", l)
+	}
+}
