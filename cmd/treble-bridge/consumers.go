@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,13 +89,10 @@ func (c *consumersCommand) run(cmd *cobra.Command, names []string) error {
 			err = fmt.Errorf("no such consumer: %s; see treble-bridge consumers --all", printable(strings.Join(absent, ", ")))
 		}
 	}
-	if printErr := c.print(client.Config().Stream, states); printErr != nil {
+	if printErr := c.print(client.Config().Stream, states, len(names) > 0); printErr != nil {
 		return printErr
 	}
-	if err != nil {
-		return err
-	}
-	return c.check(states)
+	return errors.Join(err, c.check(states))
 }
 
 func namedConsumers(states []publisher.ConsumerState, names []string) (chosen []publisher.ConsumerState, absent []string) {

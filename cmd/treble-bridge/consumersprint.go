@@ -57,7 +57,7 @@ func viewOfConsumer(s publisher.ConsumerState) consumerView {
 	return v
 }
 
-func (c *consumersCommand) print(stream string, states []publisher.ConsumerState) error {
+func (c *consumersCommand) print(stream string, states []publisher.ConsumerState, named bool) error {
 	if c.json {
 		for _, s := range states {
 			if _, err := c.io.out.Write(append(encodeLine(viewOfConsumer(s)), '\n')); err != nil {
@@ -65,6 +65,9 @@ func (c *consumersCommand) print(stream string, states []publisher.ConsumerState
 			}
 		}
 		return nil
+	}
+	if len(states) == 0 && named {
+		return nil // the error says which are not there
 	}
 	if len(states) == 0 {
 		_, err := fmt.Fprintf(c.io.err, "stream %s has no durable consumer; a service makes one for itself, see README.md\n", stream)
@@ -94,7 +97,7 @@ func printConsumers(streams stdio, states []publisher.ConsumerState) error {
 	return nil
 }
 
-// lag is 0 where nothing is left to do.
+// lag is - where nothing is left to do.
 func lag(s publisher.ConsumerState) string {
 	if s.Oldest.Sequence == 0 {
 		return "-"

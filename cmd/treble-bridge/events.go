@@ -57,8 +57,9 @@ Phone numbers are masked as "tail" does; --show-pii prints everything as it is.
 
 --json prints one object a line: sequence, stored (RFC 3339: when the stream took it),
 subject, event (the envelope; a string if the message is no event of the bridge). With
---session also gap_ms (since the event before, 0 for the first) and marks (a list of
-the words above, mostly empty).
+--session also gap_ms (since the event before, 0 for the first) and marks (what is odd:
+a list of before-delivered, before-read, not-delivered, after-closed, late, repeated,
+no-time; mostly empty).
 
 The exit code is 0 if the stream could be read, whatever is in it, and 1 if the event
 with that id or sequence is not there.`,

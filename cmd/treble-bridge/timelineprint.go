@@ -59,6 +59,9 @@ func (f eventFormat) timeline(line []moment, whole bool) []byte {
 func (f eventFormat) heading(line []moment) string {
 	first, last := line[0].event, line[len(line)-1].event
 	from, to := first.Time.Local(), last.Time.Local()
+	if len(line) == 1 {
+		return fmt.Sprintf("session %s: 1 event, %s\n", printable(first.Subject), from.Format(time.DateTime))
+	}
 	end := to.Format(time.TimeOnly)
 	if from.Format(time.DateOnly) != to.Format(time.DateOnly) {
 		end = to.Format(time.DateTime)
