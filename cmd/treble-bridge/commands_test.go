@@ -101,6 +101,13 @@ func TestCommandsDocumentTheirJSON(t *testing.T) {
 		if !ok || !strings.Contains(oneLine(section), oneLine(want)) {
 			t.Errorf("docs/commands.md has no section %q with the words of its help:\n\n### %s\n\n%s\n", path, path, want)
 		}
+		if _, example, ok := strings.Cut(section, "```json\n"); ok && form != nil {
+			dec := json.NewDecoder(strings.NewReader(example))
+			dec.DisallowUnknownFields()
+			if err := dec.Decode(reflect.New(reflect.TypeOf(form)).Interface()); err != nil {
+				t.Errorf("its example in docs/commands.md: %v", err)
+			}
+		}
 	})
 	for path := range maps.Keys(jsonForms) {
 		if !seen[path] {
