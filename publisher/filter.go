@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -145,12 +143,9 @@ var errBehind = errors.New("behind the last message")
 
 // lastSequence is that of the newest message in the event stream.
 func (c *Client) lastSequence(ctx context.Context) (uint64, error) {
-	s, err := c.js.Stream(ctx, c.cfg.Stream)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return 0, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", c.cfg.Stream, err)
-	}
+	s, err := c.eventStream(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("look at stream %s: %w", c.cfg.Stream, err)
+		return 0, err
 	}
 	return s.CachedInfo().State.LastSeq, nil
 }

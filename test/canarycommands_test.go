@@ -47,6 +47,13 @@ func (a *aviary) checkCommands(t *testing.T) {
 		}
 		expectNone(t, "tail "+flag, out, append(secrets(), personal.phone)...)
 	}
+	for _, flag := range []string{"--limit=0", "--json", "--raw", "1"} {
+		out, code := command(t, env, "events", flag)
+		if code != 0 {
+			t.Errorf("events %s: got exit code %d, want 0\n%.500s", flag, code, out)
+		}
+		expectNone(t, "events "+flag, out, append(secrets(), personal.phone)...)
+	}
 	body := secretFile(t, "{"+aBody("sent"))
 	out, code := command(t, env, "send", "--url", "http://"+a.addrs.Ingress+"/webhook", "--file", body)
 	if code != 1 {

@@ -312,6 +312,9 @@ func TestReplayAsks(t *testing.T) {
 	if _, err := r.js.Stream(context.Background(), "TREBLE_REPLAY"); err == nil {
 		t.Error("the stream was made all the same")
 	}
+	if out, code := r.command("--resume", "replay-nothing"); code != 1 || !strings.Contains(out, "replay list") {
+		t.Errorf("no such run: exit code %d\n%s", code, out)
+	}
 }
 
 // awaitTrue polls until ok is true.

@@ -31,6 +31,10 @@ func TestWrongUsage(t *testing.T) {
 		{"kind", "tail --kind message.red", "use one of message.read"},
 		{"since", "tail --since yesterday", "--since: \"yesterday\" is neither"},
 		{"raw-and-json", "tail --raw --json", "raw"},
+		{"events-raw-and-json", "events --raw --json", "raw"},
+		{"events-limit", "events --limit -1", "--limit"},
+		{"events-two-choices", "events 17 --kind message.read", "one of them"},
+		{"consumers-lag", "consumers --max-lag -5m", "--max-lag"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, _, errs := command(t.Context(), "", strings.Fields(c.args)...)
@@ -110,6 +114,25 @@ func TestConfigCommands(t *testing.T) {
 	code, _, errs = command(t.Context(), "", "config", "check", "-c", file)
 	if code != exitFailed || !strings.Contains(errs, `unknown key "nope"`) || !strings.Contains(errs, "log.level") {
 		t.Errorf("check: exit %d, %q; want both problems", code, errs)
+	}
+	var check configCheck
+	code, out, _ = command(t.Context(), "", "config", "check", "-c", file, "--json")
+	if err := json.Unmarshal([]byte(out), &check); code != exitFailed || err != nil || check.OK || len(check.Problems) < 2 || check.Warnings == nil {
+		t.Errorf("check --json: exit %d, %v, %s; want each problem", code, err, out)
+	}
+}
+
+func TestSendSaysWhatToDo(t *testing.T) {
+	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
+	code, _, errs := command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
+	if code != exitFailed || !strings.Contains(errs, "is the bridge running?") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+	for status, want := range map[string]string{"401": "--token", "404": "sources", "503": "health", "200": ""} {
+		s := summary{Statuses: map[string]int{status: 1}}
+		if got := s.advice(); !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%s: got %q", status, got)
+		}
 	}
 }
 

@@ -18,26 +18,66 @@ func newConfig(io stdio) *cobra.Command {
 }
 
 func newConfigCheck(io stdio) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration without starting anything",
 		Long: `Read the configuration as serve does, from file, environment and flags, and list
 everything that is wrong with it. It reads the files with secrets and changes
-nothing.`,
-		Example: "  treble-bridge config check --config bridge.yaml",
+nothing. The exit code is 1 if serve would not start with it.
+
+--json prints one object: ok, problems and warnings (lists of text, each with the key
+or the variable that was typed; never a secret).`,
+		Example: "  treble-bridge config check --config bridge.yaml\n  treble-bridge config check --json | jq -r '.problems[]'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := loadConfig(cmd)
-			if err := errors.Join(err, loaded.Validate()); err != nil {
-				return err
+			err = errors.Join(err, loaded.Validate())
+			v := configCheck{OK: err == nil, Problems: problemsOf(err), Warnings: []string{}}
+			if v.OK {
+				v.Warnings = append(append(v.Warnings, loaded.Warnings...), loaded.Advice()...)
 			}
-			for _, w := range append(loaded.Warnings, loaded.Advice()...) {
-				fmt.Fprintln(io.err, "warning: "+w)
-			}
-			_, err = fmt.Fprintln(io.out, "the configuration is fine")
-			return err
+			return errors.Join(err, v.print(io, asJSON))
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// configCheck is what a check found. Its JSON form is stable.
+type configCheck struct {
+	OK       bool     `json:"ok"`
+	Problems []string `json:"problems"`
+	Warnings []string `json:"warnings"` // of a configuration that is fine
+}
+
+// problemsOf takes joined errors apart.
+func problemsOf(err error) []string {
+	problems := []string{}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			problems = append(problems, problemsOf(e)...)
+		}
+	} else if err != nil {
+		problems = append(problems, err.Error())
+	}
+	return problems
+}
+
+// print leaves the problems to who prints the error, unless they are asked for as JSON.
+func (c configCheck) print(streams stdio, asJSON bool) error {
+	if asJSON {
+		_, err := streams.out.Write(append(encodeLine(c), '\n'))
+		return err
+	}
+	for _, w := range c.Warnings {
+		fmt.Fprintln(streams.err, "warning: "+w)
+	}
+	if !c.OK {
+		return nil
+	}
+	_, err := fmt.Fprintln(streams.out, "the configuration is fine")
+	return err
 }
 
 func newConfigPrint(io stdio) *cobra.Command {
@@ -46,7 +86,11 @@ func newConfigPrint(io stdio) *cobra.Command {
 		Use:   "print",
 		Short: "Print the effective configuration and where each value comes from",
 		Long: `Print every key with its effective value, as YAML; where it is not the default,
-a comment says which layer it comes from. Secrets are printed as <secret>.`,
+a comment says which layer it comes from. Secrets are printed as <secret>.
+
+--json prints one array, in the order of the documentation: key (such as
+publisher.stream), value (sizes and durations as one types them), origin (default,
+file, env, flag).`,
 		Example: "  treble-bridge config print --config bridge.yaml\n  treble-bridge config print --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

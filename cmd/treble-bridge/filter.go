@@ -39,6 +39,12 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	})
 }
 
+// empty reports whether no flag is set.
+func (f *filterFlags) empty() bool {
+	return len(f.kinds) == 0 && f.fromSeq == 0 && f.toSeq == 0 &&
+		f.session+f.conversation+f.phone+f.source+f.id+f.since+f.until == ""
+}
+
 // filter checks the flags. Its errors are of usage, and name no number.
 func (f *filterFlags) filter(now time.Time) (publisher.Filter, error) {
 	out := publisher.Filter{Session: f.session, Conversation: f.conversation, Source: f.source, ID: f.id, FromSeq: f.fromSeq, ToSeq: f.toSeq}

@@ -24,9 +24,13 @@ func newHealth(streams stdio) *cobra.Command {
 		Use:   "health",
 		Short: "Ask a running bridge whether it takes events",
 		Long: `Ask /readyz of a running bridge. The exit code is 0 if it is ready or degraded,
-which means that it takes events, and 1 if it is not or does not answer.`,
+which means that it takes events, and 1 if it is not or does not answer.
+
+--json prints one object: status (ready, degraded, unready), reasons (a list of text;
+absent if there is none). Without an answer it prints nothing.`,
 		Example: `  treble-bridge health
-  treble-bridge health --url http://bridge:9464/readyz`,
+  treble-bridge health --url http://bridge:9464/readyz
+  treble-bridge health --json | jq -r '.reasons[]?'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if url == "" {

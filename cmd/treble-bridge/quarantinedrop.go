@@ -35,8 +35,9 @@ kept in the bucket <publisher.stream>_AUDIT.
 
 The exit code is 1 if anything that was chosen is left.
 
---json prints one object: run (its name in the audit), dropped, gone (removed by
-somebody else meanwhile), left, reasons (how many were chosen by reason).`,
+--json prints one object: run (its name in the audit; empty if nothing was chosen),
+dropped, gone (removed by somebody else meanwhile), left, reasons (how many were chosen
+by reason).`,
 		Example: `  treble-bridge quarantine drop --reason not-json --before 7d
   treble-bridge quarantine drop ALKJ3H1BQPTL2MD6Q6VX5Z
   treble-bridge quarantine drop --all --yes`,
@@ -65,6 +66,9 @@ func (d *quarantineDrop) run(cmd *cobra.Command, ids []string) error {
 			return err
 		}
 		if len(c.seqs) == 0 {
+			if d.json {
+				return d.print(dropSummary{Reasons: c.reasons})
+			}
 			_, err := fmt.Fprintln(d.io.err, "nothing in the quarantine is chosen")
 			return err
 		}

@@ -50,8 +50,10 @@ It stops when the bridge does not answer, or answers what it should not with thi
 configuration: run it where the bridge runs, or with the same --config. It asks
 before it begins. The exit code is 1 if anything is left.
 
---json prints one object a line: id, result (accepted, refused, kept), reason (why
-it was refused first), error (why it is still there), kinds (of the events).`,
+--json prints one object a line: id, result (accepted; refused: today's parser refuses
+it still, and it was not sent; kept for another reason; gone: somebody removed it
+meanwhile), reason (why it was refused first), error (why it is still there), kinds (of
+the events).`,
 		Example: `  treble-bridge quarantine retry --reason kind-not-accepted
   treble-bridge quarantine retry --all --dry-run
   treble-bridge quarantine retry ALKJ3H1BQPTL2MD6Q6VX5Z --yes --json`,

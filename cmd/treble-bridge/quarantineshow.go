@@ -32,9 +32,10 @@ Of a body that is not JSON every digit is masked, since nobody can tell what is 
 phone in it. --show-pii shows everything. --raw writes the exact bytes of the body
 to a pipe or a file, with nothing around and nothing masked.
 
---json prints one object: the members of "quarantine list", request_headers ("Name:
-value"), and the body as body if it is JSON, else as body_text; with --show-pii
-what is not JSON is the exact bytes as body_base64 instead.`,
+--json prints one object: id, received, reason, violations (field, problem), source,
+path, test and size as "quarantine list" has them, request_headers ("Name: value"), and
+the body as body if it is JSON, else as body_text; with --show-pii what is not JSON is
+the exact bytes as body_base64 instead.`,
 		Example: `  treble-bridge quarantine show ALKJ3H1BQPTL2MD6Q6VX5Z
   treble-bridge quarantine show ALKJ3H1BQPTL2MD6Q6VX5Z --raw > body.json
   treble-bridge quarantine show ALKJ3H1BQPTL2MD6Q6VX5Z --json --show-pii | jq .body`,

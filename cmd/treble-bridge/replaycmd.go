@@ -220,7 +220,11 @@ func (r *replayCommand) check() error {
 // plan opens the run that the command line asks for.
 func (r *replayCommand) plan(cmd *cobra.Command, c *publisher.Client, s replay.Spec, g replay.Given, o replay.Options) (*replay.Run, error) {
 	if r.resume != "" {
-		return replay.Resume(cmd.Context(), c, r.resume, g, o)
+		run, err := replay.Resume(cmd.Context(), c, r.resume, g, o)
+		if errors.Is(err, publisher.ErrNoRun) {
+			err = fmt.Errorf("--resume: %w; see treble-bridge replay list", err)
+		}
+		return run, err
 	}
 	run, err := replay.New(cmd.Context(), c, s, o)
 	switch {

@@ -41,6 +41,8 @@ Configuration comes from a YAML file (--config), from environment variables
 		newServe(io),
 		newSend(io),
 		newTail(io),
+		newEvents(io),
+		newConsumers(io),
 		newReplay(io),
 		newHealth(io),
 		newJournal(io),

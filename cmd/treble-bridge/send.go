@@ -283,7 +283,7 @@ func (s *send) report(ctx context.Context, p poster, bodies func() []byte, run s
 	case ctx.Err() != nil && sum.Sent < s.load.count:
 		return fmt.Errorf("interrupted after %d of %d", sum.Sent, s.load.count)
 	case sum.OK < sum.Sent:
-		return fmt.Errorf("%d of %d were not answered with 200", sum.Sent-sum.OK, sum.Sent)
+		return fmt.Errorf("%d of %d were not answered with 200%s", sum.Sent-sum.OK, sum.Sent, sum.advice())
 	}
 	return nil
 }

@@ -34,8 +34,9 @@ published meanwhile.
 NATS is that of nats.url, or else the embedded one of the running bridge. It asks
 before it begins. The exit code is 1 if anything is left.
 
---json prints one object a line: file, id, stored, stream, sequence, duplicate,
-error.`,
+--json prints one object a line: file, id, stored (whether JetStream has it, and the
+file is gone), stream, sequence, duplicate (it had it before), error (why the file is
+still there).`,
 		Example: `  treble-bridge journal set-aside retry --all
   treble-bridge journal set-aside retry 20260131T080000.000000000Z-abc.msg
   treble-bridge journal set-aside retry --all --yes --json`,

@@ -64,6 +64,21 @@ func percentile(sorted []time.Duration, p int) float64 {
 	return float64(sorted[max(rank, 1)-1]) / float64(time.Millisecond)
 }
 
+// advice is what to do about answers that say what is wrong with the run itself.
+func (s *summary) advice() string {
+	switch {
+	case s.Statuses["cannot connect"] > 0:
+		return ": is the bridge running? See treble-bridge health, or name it with --url"
+	case s.Statuses["401"] > 0:
+		return ": use the configuration of the bridge, or name its secret with --token or --header"
+	case s.Statuses["404"] > 0:
+		return ": no source has this path; see sources in treble-bridge config print"
+	case s.Statuses["503"] > 0:
+		return ": the bridge takes no events; see treble-bridge health"
+	}
+	return ""
+}
+
 func (s *summary) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(s)

@@ -37,7 +37,10 @@ further back, and goes on when NATS was away. Nothing in the stream changes.
 
 Phone numbers are masked in every form of output: all digits but the last two
 become *, wherever they stand in the document; a number that is a phone
-becomes a string; raw_base64 is emptied. --show-pii prints everything as it is.`,
+becomes a string; raw_base64 is emptied. --show-pii prints everything as it is.
+
+--json prints one object a line: the envelope of the event, see docs/events.md; what
+is no event of the bridge is a string.`,
 		Example: `  treble-bridge tail
   treble-bridge tail --since 2h --kind message.read --kind message.responded
   treble-bridge tail --session d2fa98d29a --since 2026-01-31T08:00:00Z --no-follow

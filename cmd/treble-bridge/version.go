@@ -54,20 +54,27 @@ func buildInfo() prometheus.Collector {
 	return g
 }
 
+// versionView is the version as scripts read it. Its JSON form is stable.
+type versionView struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
 func newVersion(io stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
+		Use:   "version",
+		Short: "Print the version",
+		Long: `Print the version of this program.
+
+--json prints one object: version, revision (the commit, where the build knew it; else
+absent), go (the version of Go), platform (such as linux/amd64).`,
 		Example: "  treble-bridge version\n  treble-bridge version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := struct {
-				Version  string `json:"version"`
-				Revision string `json:"revision,omitempty"`
-				Go       string `json:"go"`
-				Platform string `json:"platform"`
-			}{version(), revision(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			v := versionView{version(), revision(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 			if asJSON {
 				return json.NewEncoder(io.out).Encode(v)
 			}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// consumerView is a consumer as scripts read it. Its JSON form is stable.
+type consumerView struct {
+	Name        string        `json:"name"`
+	Durable     bool          `json:"durable"`
+	Push        bool          `json:"push"`
+	Subjects    []string      `json:"subjects"`
+	Pending     uint64        `json:"pending"`
+	AckPending  int           `json:"ack_pending"`
+	Redelivered int           `json:"redelivered"`
+	Waiting     int           `json:"waiting"`
+	Delivered   positionView  `json:"delivered"`
+	Acked       positionView  `json:"acked"`
+	Oldest      *positionView `json:"oldest"`
+	LagMS       int64         `json:"lag_ms"`
+	Paused      bool          `json:"paused"`
+	Full        bool          `json:"full"`
+	Notes       []string      `json:"notes"`
+}
+
+type positionView struct {
+	Sequence uint64     `json:"sequence"`
+	At       *time.Time `json:"at"`
+}
+
+func viewOfPosition(p publisher.StreamPosition) positionView {
+	v := positionView{Sequence: p.Sequence}
+	if !p.At.IsZero() {
+		at := p.At.UTC()
+		v.At = &at
+	}
+	return v
+}
+
+func viewOfConsumer(s publisher.ConsumerState) consumerView {
+	v := consumerView{
+		Name: s.Name, Durable: s.Durable, Push: s.Push, Subjects: append([]string{}, s.Subjects...),
+		Pending: s.Pending, AckPending: s.AckPending, Redelivered: s.Redelivered, Waiting: s.Waiting,
+		Delivered: viewOfPosition(s.Delivered), Acked: viewOfPosition(s.Acked), LagMS: s.Lag.Milliseconds(),
+		Paused: s.Paused, Full: s.Full, Notes: consumerNotes(s),
+	}
+	if s.Oldest.Sequence > 0 {
+		oldest := viewOfPosition(s.Oldest)
+		v.Oldest = &oldest
+	}
+	return v
+}
+
+func (c *consumersCommand) print(stream string, states []publisher.ConsumerState, named bool) error {
+	if c.json {
+		for _, s := range states {
+			if _, err := c.io.out.Write(append(encodeLine(viewOfConsumer(s)), '\n')); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(states) == 0 && named {
+		return nil // the error says which are not there
+	}
+	if len(states) == 0 {
+		_, err := fmt.Fprintf(c.io.err, "stream %s has no durable consumer; a service makes one for itself, see README.md\n", stream)
+		return err
+	}
+	return printConsumers(c.io, states)
+}
+
+func printConsumers(streams stdio, states []publisher.ConsumerState) error {
+	w := tabwriter.NewWriter(streams.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tPENDING\tUNACKED\tAGAIN\tLAG\tWAITING\tACKED\tSUBJECTS")
+	for _, s := range states {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", printable(s.Name), s.Pending, s.AckPending, s.Redelivered,
+			lag(s), waiting(s), acked(s), printable(subjects(s)))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	p := paletteFor(streams.out)
+	for _, s := range states {
+		for _, note := range consumerNotes(s) {
+			if _, err := fmt.Fprintln(streams.out, p.paint(yellow, printable(s.Name)+": "+note)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lag is - where nothing is left to do.
+func lag(s publisher.ConsumerState) string {
+	if s.Oldest.Sequence == 0 {
+		return "-"
+	}
+	return span(s.Lag)
+}
+
+// waiting is how many ask, or for a push consumer whether somebody listens.
+func waiting(s publisher.ConsumerState) string {
+	switch {
+	case !s.Push:
+		return strconv.Itoa(s.Waiting)
+	case s.Bound:
+		return "subscribed"
+	}
+	return "-"
+}
+
+func acked(s publisher.ConsumerState) string {
+	if s.Acked.At.IsZero() {
+		return "nothing yet"
+	}
+	return fmt.Sprintf("%d, %s ago", s.Acked.Sequence, span(max(0, s.Asked.Sub(s.Acked.At))))
+}
+
+func subjects(s publisher.ConsumerState) string {
+	if len(s.Subjects) == 0 {
+		return "all"
+	}
+	return strings.Join(s.Subjects, ", ")
+}

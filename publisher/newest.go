@@ -1,0 +1,124 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The stream is read from its end in windows of sequences, each twice as large as
+// the one before: the newest events are found without reading a million old ones,
+// and rare ones with few requests.
+const (
+	firstWindow  = 2_000
+	widestWindow = 128_000
+)
+
+// Newest returns the last n of the chosen events, in the order of the stream; n is
+// above 0. After each part of the stream it calls looked, if that is not nil, with
+// the number of sequences it has looked at so far.
+func (c *Client) Newest(ctx context.Context, f Filter, n int, looked func(uint64)) ([]Stored, error) {
+	first, last, err := c.bounds(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	var found []Stored
+	width := uint64(firstWindow)
+	if f.all() {
+		width = uint64(n) // no more is needed, unless some were deleted
+	}
+	for to := last; to >= first && to > 0 && len(found) < n; {
+		f.FromSeq, f.ToSeq = first, to
+		if to-first >= width {
+			f.FromSeq = to - width + 1
+		}
+		part, err := c.lastOf(ctx, f, n-len(found))
+		if err != nil {
+			return nil, err
+		}
+		found = append(part, found...)
+		if looked != nil {
+			looked(last - f.FromSeq + 1)
+		}
+		to, width = f.FromSeq-1, min(2*width, widestWindow)
+	}
+	return found, nil
+}
+
+// all reports whether every message is chosen, whatever is in it.
+func (f Filter) all() bool { return !f.inside() && f.ID == "" && len(f.Kinds) == 0 }
+
+// lastOf returns the last n of the chosen events, and holds no more of them.
+func (c *Client) lastOf(ctx context.Context, f Filter, n int) ([]Stored, error) {
+	var last []Stored
+	err := c.Each(ctx, f, func(s Stored) error {
+		if len(last) == n {
+			last[0] = Stored{} // its data is not kept alive
+			last = last[1:]
+		}
+		last = append(last, s)
+		return nil
+	})
+	return last, err
+}
+
+// bounds returns the sequences between which the chosen events are; last is below
+// first if there is none.
+func (c *Client) bounds(ctx context.Context, f Filter) (first, last uint64, err error) {
+	s, err := c.eventStream(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	state := s.CachedInfo().State
+	first, last = max(state.FirstSeq, f.FromSeq, 1), state.LastSeq
+	if f.ToSeq > 0 {
+		last = min(last, f.ToSeq)
+	}
+	if !f.Since.IsZero() {
+		since, err := c.firstSince(ctx, FollowOptions{Since: f.Since})
+		if err != nil {
+			return 0, 0, err
+		}
+		if since == 0 {
+			return 1, 0, nil
+		}
+		first = max(first, since)
+	}
+	if !f.Until.IsZero() {
+		until, err := c.firstSince(ctx, FollowOptions{Since: f.Until})
+		if err != nil {
+			return 0, 0, err
+		}
+		if until > 0 {
+			last = min(last, until-1)
+		}
+	}
+	return first, last, nil
+}
+
+// firstSince returns the sequence of the first message that o follows, or 0.
+func (c *Client) firstSince(ctx context.Context, o FollowOptions) (seq uint64, err error) {
+	o.StopAtEnd, o.HeadersOnly = true, true
+	err = c.Follow(ctx, o, func(s Stored) error {
+		seq = s.Sequence
+		return errBehind
+	})
+	if errors.Is(err, errBehind) {
+		err = nil
+	}
+	return seq, err
+}
+
+// eventStream returns the stream of the events.
+func (c *Client) eventStream(ctx context.Context) (jetstream.Stream, error) {
+	s, err := c.js.Stream(ctx, c.cfg.Stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", c.cfg.Stream, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at stream %s: %w", c.cfg.Stream, err)
+	}
+	return s, nil
+}

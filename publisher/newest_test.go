@@ -1,0 +1,82 @@
+package publisher
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	const events = 7000 // three windows
+	n := startNATS(t)
+	o := options(t, n.url)
+	open(t, o)
+	n.fill(t, events)
+	s, err := n.js.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.GetMsg(t.Context(), 6001)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range []uint64{6999, 6998} {
+		if err := s.DeleteMsg(t.Context(), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := openClient(t, o, "")
+	rare := []schema.Kind{schema.KindMessageTimedOut}
+	for _, tt := range []struct {
+		name string
+		f    Filter
+		n    int
+		want string // the first and the last, and how many
+	}{
+		{"all", Filter{}, 3, "6996 7000 3"}, // two are deleted
+		{"more-than-there-are", Filter{}, 9000, "1 7000 6998"},
+		{"kind", Filter{Kinds: rare}, 2, "6990 7000 2"},
+		{"kind-in-several-windows", Filter{Kinds: rare}, 600, "1010 7000 600"},
+		{"id", Filter{ID: "e17"}, 2, "17 17 1"},
+		{"session", Filter{Session: "session-1"}, 4, "6995 7000 4"},
+		{"none", Filter{Session: "nobody"}, 4, "0 0 0"},
+		{"sequences", Filter{FromSeq: 10, ToSeq: 5000}, 2, "4999 5000 2"},
+		{"since", Filter{Since: m.Time, Kinds: rare, ToSeq: 6030}, 100, "6010 6030 3"},
+		{"until", Filter{Until: m.Time, FromSeq: 5000}, 1, "6000 6000 1"},
+		{"since-the-future", Filter{Since: time.Now().Add(time.Hour)}, 1, "0 0 0"},
+		{"until-the-past", Filter{Until: time.Now().Add(-time.Hour)}, 1, "0 0 0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			found, err := c.Newest(t.Context(), tt.f, tt.n, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := "0 0 0"
+			if len(found) > 0 {
+				got = fmt.Sprintf("%d %d %d", found[0].Sequence, found[len(found)-1].Sequence, len(found))
+			}
+			before := strings.Fields(tt.want)
+			if tt.name == "until" || tt.name == "since" {
+				// Several messages can have one time of storage.
+				if len(strings.Fields(got)) != 3 || strings.Fields(got)[2] != before[2] {
+					t.Errorf("got %s, want about %s", got, tt.want)
+				}
+				return
+			}
+			if got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+	looked := uint64(0) // two of the newest are deleted, so it takes a second window
+	if _, err := c.Newest(t.Context(), Filter{}, 5, func(n uint64) { looked = n }); err != nil || looked > 15 {
+		t.Errorf("the newest 5 of %d took a look at %d (%v)", events, looked, err)
+	}
+	if _, err := c.Newest(t.Context(), Filter{ID: "e1"}, 1, func(n uint64) { looked = n }); err != nil || looked != events {
+		t.Errorf("the first event took a look at %d of %d (%v)", looked, events, err)
+	}
+}
