@@ -67,16 +67,16 @@ const (
 
 // envelope holds the attributes before data, in the order of the wire.
 type envelope struct {
-	SpecVersion     string    `json:"specversion"`
-	ID              string    `json:"id"`
-	Source          string    `json:"source"`
-	Type            string    `json:"type"`
-	Subject         string    `json:"subject,omitempty"`
-	Time            string    `json:"time"`
-	DataContentType string    `json:"datacontenttype"`
-	DataSchema      string    `json:"dataschema"`
-	ReceivedTime    string    `json:"receivedtime"`
-	DedupeKey       DedupeKey `json:"dedupekey"`
+	SpecVersion     string    `json:"specversion"`       // of CloudEvents
+	ID              string    `json:"id"`                // equal for the same event; also the header Nats-Msg-Id, but for replays
+	Source          string    `json:"source"`            // "/treble/" and the name of the configured source
+	Type            string    `json:"type"`              // "ai.treble." and the kind
+	Subject         string    `json:"subject,omitempty"` // Treble's session id, where there is one
+	Time            string    `json:"time"`              // when it happened by Treble's clock, else receivedtime; UTC
+	DataContentType string    `json:"datacontenttype"`   // of data
+	DataSchema      string    `json:"dataschema"`        // the kind and its version: which fields data may have
+	ReceivedTime    string    `json:"receivedtime"`      // when the bridge received it; UTC
+	DedupeKey       DedupeKey `json:"dedupekey"`         // what makes the id
 }
 
 // harmless is what may travel in a header.
