@@ -9,7 +9,7 @@ import (
 // not call the functions below does not carry them.
 //
 //go:generate go run ./internal/generate
-//go:embed jsonschema/*.json
+//go:embed jsonschema/*.json asyncapi.json
 var documents embed.FS
 
 // The content types of the documents.
