@@ -189,6 +189,22 @@ func wantShape(typ reflect.Type) string {
 	}[typ.Kind()]
 }
 
+func TestDocuments(t *testing.T) {
+	seen := map[string]bool{}
+	for _, d := range Documents() {
+		if b := d.Content(); seen[d.Name] || !json.Valid(b) || d.ContentType == "" || d.Title == "" {
+			t.Errorf("got %+v with %d bytes", d, len(b))
+		}
+		seen[d.Name] = true
+	}
+	if len(seen) != len(Kinds())+2 {
+		t.Errorf("got %d documents", len(seen))
+	}
+	if !strings.Contains(string(AsyncAPI()), `"asyncapi": "3.0.0"`) || !strings.Contains(string(EnvelopeSchema()), "urn:treble-bridge:envelope:1") {
+		t.Error("a document is under the name of another one")
+	}
+}
+
 func TestNoSchemaOfAnUnknownKind(t *testing.T) {
 	for _, k := range []Kind{"", "message.red", "envelope", "../asyncapi"} {
 		if _, ok := JSONSchema(k); ok {
