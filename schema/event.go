@@ -44,7 +44,7 @@ const (
 // route by them without decoding the envelope.
 const (
 	HeaderMsgID       = "Nats-Msg-Id"     // the envelope's id; the server drops a second message with it inside the duplicate window
-	HeaderContentType = "Content-Type"    // ContentType
+	HeaderContentType = "Content-Type"    // that of a CloudEvent in JSON
 	HeaderKind        = "Treble-Kind"     // the kind
 	HeaderEventID     = "Treble-Event-Id" // Treble's own id of the event, where given and harmless
 	HeaderTest        = "Treble-Test"     // on requests and messages: the run of "treble-bridge send"
@@ -67,16 +67,16 @@ const (
 
 // envelope holds the attributes before data, in the order of the wire.
 type envelope struct {
-	SpecVersion     string    `json:"specversion"`
-	ID              string    `json:"id"`
-	Source          string    `json:"source"`
-	Type            string    `json:"type"`
-	Subject         string    `json:"subject,omitempty"`
-	Time            string    `json:"time"`
-	DataContentType string    `json:"datacontenttype"`
-	DataSchema      string    `json:"dataschema"`
-	ReceivedTime    string    `json:"receivedtime"`
-	DedupeKey       DedupeKey `json:"dedupekey"`
+	SpecVersion     string    `json:"specversion"`       // of CloudEvents
+	ID              string    `json:"id"`                // equal for the same event; also the header Nats-Msg-Id, but for replays
+	Source          string    `json:"source"`            // "/treble/" and the name of the configured source
+	Type            string    `json:"type"`              // "ai.treble." and the kind
+	Subject         string    `json:"subject,omitempty"` // Treble's session id, where there is one
+	Time            string    `json:"time"`              // when it happened by Treble's clock, else receivedtime; UTC
+	DataContentType string    `json:"datacontenttype"`   // of data
+	DataSchema      string    `json:"dataschema"`        // the kind and its version: which fields data may have
+	ReceivedTime    string    `json:"receivedtime"`      // when the bridge received it; UTC
+	DedupeKey       DedupeKey `json:"dedupekey"`         // what makes the id
 }
 
 // harmless is what may travel in a header.
@@ -163,8 +163,16 @@ func (e Event) WithoutCopies() (Event, bool) {
 	return e, dropped
 }
 
+// ErrVersion is the error of Decode for an event whose data is of another version
+// than this package reads. It never comes on the subjects of version 1.
+var ErrVersion = errors.New("data is of another version: update the package schema, or read the subjects of version 1")
+
 // Decode reads an event as a consumer receives it. It accepts what Encode
-// writes, and what a later version of the bridge may add to it.
+// writes, and what a later version of the bridge may add to it: a field that it
+// does not know is ignored, but for Raw, and an event of a kind that it does not
+// know has that Kind and an [*Unrecognized] as its Data, with what is common to
+// all kinds. An error means that the bytes are no event, unless it is ErrVersion;
+// receiving them again will not help.
 func Decode(b []byte) (Event, error) {
 	var w struct {
 		envelope
@@ -183,6 +191,9 @@ func Decode(b []byte) (Event, error) {
 	source, ok := strings.CutPrefix(w.Source, sourcePrefix)
 	if !ok {
 		return Event{}, fmt.Errorf("decode envelope: source is %q, want %s and a name", w.Source, sourcePrefix)
+	}
+	if otherVersion(w.DataSchema) {
+		return Event{}, fmt.Errorf("decode data of %s: dataschema is %q: %w", name, w.DataSchema, ErrVersion)
 	}
 	if w.ID == "" {
 		return Event{}, errors.New("decode envelope: id is missing")

@@ -36,9 +36,9 @@ type Common struct {
 
 	// Raw is the value as received, byte for byte. It is valid JSON; if the
 	// received bytes were not valid UTF-8, U+FFFD stands in their place and
-	// RawBase64 has the bytes.
+	// raw_base64 has the bytes.
 	Raw       json.RawMessage `json:"-"`
-	RawBase64 []byte          `json:"raw_base64,omitempty"`
+	RawBase64 []byte          `json:"raw_base64,omitempty"` // the bytes as received, where they were not valid UTF-8
 }
 
 // Base returns c itself: every payload embeds it.
@@ -46,8 +46,8 @@ func (c *Common) Base() *Common { return c }
 
 // Question is the block of a flow that an event is about.
 type Question struct {
-	Type    string   `json:"type,omitempty"` // "open" or "closed"; others may come
-	Text    string   `json:"text,omitempty"`
+	Type    string   `json:"type,omitempty"`    // "open" or "closed"; others may come
+	Text    string   `json:"text,omitempty"`    // its words
 	Answers []string `json:"answers,omitempty"` // the texts to choose from, if closed
 }
 
@@ -56,27 +56,27 @@ type Question struct {
 type MessageRead struct {
 	Common
 	Question *Question  `json:"question,omitempty"`
-	SentAt   *time.Time `json:"sent_at,omitempty"`
-	SentText string     `json:"sent_text,omitempty"`
-	ReadAt   *time.Time `json:"read_at,omitempty"`
+	SentAt   *time.Time `json:"sent_at,omitempty"`   // when the message was sent
+	SentText string     `json:"sent_text,omitempty"` // the message
+	ReadAt   *time.Time `json:"read_at,omitempty"`   // when it was read
 }
 
 // MessageDelivered says that a message reached a person's phone.
 type MessageDelivered struct {
 	Common
 	Question    *Question  `json:"question,omitempty"`
-	SentAt      *time.Time `json:"sent_at,omitempty"`
-	SentText    string     `json:"sent_text,omitempty"`
-	DeliveredAt *time.Time `json:"delivered_at,omitempty"`
+	SentAt      *time.Time `json:"sent_at,omitempty"`      // when the message was sent
+	SentText    string     `json:"sent_text,omitempty"`    // the message
+	DeliveredAt *time.Time `json:"delivered_at,omitempty"` // when it reached the phone
 }
 
 // MessageResponded says that a person answered a question.
 type MessageResponded struct {
 	Common
 	Question         *Question  `json:"question,omitempty"`
-	SentAt           *time.Time `json:"sent_at,omitempty"`
-	SentText         string     `json:"sent_text,omitempty"`
-	RespondedAt      *time.Time `json:"responded_at,omitempty"`
+	SentAt           *time.Time `json:"sent_at,omitempty"`           // when the question was sent
+	SentText         string     `json:"sent_text,omitempty"`         // the question as sent
+	RespondedAt      *time.Time `json:"responded_at,omitempty"`      // when it was answered
 	ActualResponse   string     `json:"actual_response,omitempty"`   // the words as typed
 	ClassifiedAnswer string     `json:"classified_answer,omitempty"` // the answer that Treble took them for
 }
@@ -85,17 +85,17 @@ type MessageResponded struct {
 type MessageTimedOut struct {
 	Common
 	Question  *Question  `json:"question,omitempty"`
-	TimeoutAt *time.Time `json:"timeout_at,omitempty"`
+	TimeoutAt *time.Time `json:"timeout_at,omitempty"` // when the flow went on
 }
 
 // ContactOptedOut says that a person chose an answer that counts as opting out.
 type ContactOptedOut struct {
 	Common
 	Question         *Question  `json:"question,omitempty"`
-	SentAt           *time.Time `json:"sent_at,omitempty"` // of the question; the time of the opt-out is not told
-	SentText         string     `json:"sent_text,omitempty"`
-	ClassifiedAnswer string     `json:"classified_answer,omitempty"`
-	Reason           string     `json:"reason,omitempty"` // "OPTOUT"
+	SentAt           *time.Time `json:"sent_at,omitempty"`           // of the question; the time of the opt-out is not told
+	SentText         string     `json:"sent_text,omitempty"`         // the question as sent
+	ClassifiedAnswer string     `json:"classified_answer,omitempty"` // the answer that counts as opting out
+	Reason           string     `json:"reason,omitempty"`            // "OPTOUT"
 }
 
 // ConditionEvaluated says that a flow left a condition block.
@@ -107,33 +107,33 @@ type ConditionEvaluated struct {
 
 // Variable is the session variable that a condition looked at.
 type Variable struct {
-	Name  string `json:"name,omitempty"`
-	Value string `json:"value,omitempty"`
+	Name  string `json:"name,omitempty"`  // of the variable
+	Value string `json:"value,omitempty"` // what it held
 }
 
 // Condition is what it was compared with.
 type Condition struct {
 	Operator string `json:"operator,omitempty"` // such as EQ, GT, CONT; an open set
-	Value    string `json:"value,omitempty"`
+	Value    string `json:"value,omitempty"`    // what the variable was compared with
 }
 
 // ConversationClosed says that a session ended. Three forms of Treble's body
 // (session.close of the webhook center and two older ones) give this shape.
 type ConversationClosed struct {
 	Common
-	ClosedAt         *time.Time `json:"closed_at,omitempty"`
+	ClosedAt         *time.Time `json:"closed_at,omitempty"`   // when the session ended
 	OccurredAt       *time.Time `json:"occurred_at,omitempty"` // the webhook center's timestamp
 	Company          *Company   `json:"company,omitempty"`
-	Messages         []Message  `json:"messages,omitzero"` // in the order of the body, which need not be that of time
-	HSM              *HSM       `json:"hsm,omitempty"`     // the template that opened the talk
-	HubspotDealID    string     `json:"hubspot_deal_id,omitempty"`
-	HubspotContactID string     `json:"hubspot_contact_id,omitempty"`
+	Messages         []Message  `json:"messages,omitzero"`            // in the order of the body, which need not be that of time
+	HSM              *HSM       `json:"hsm,omitempty"`                // the template that opened the talk
+	HubspotDealID    string     `json:"hubspot_deal_id,omitempty"`    // of accounts with HubSpot
+	HubspotContactID string     `json:"hubspot_contact_id,omitempty"` // of accounts with HubSpot
 }
 
 // Company is the account at Treble.
 type Company struct {
-	ID    string `json:"id,omitempty"`
-	Phone string `json:"phone,omitempty"` // E.164
+	ID    string `json:"id,omitempty"`    // Treble's id of the account
+	Phone string `json:"phone,omitempty"` // its WhatsApp number, E.164
 }
 
 // Message is one message of a talk.
@@ -144,55 +144,55 @@ type Message struct {
 	Text        string     `json:"text,omitempty"`        // the words, or the caption
 	URL         string     `json:"url,omitempty"`         // of the file
 	Location    *Location  `json:"location,omitempty"`
-	CreatedAt   *time.Time `json:"created_at,omitempty"`
-	DeliveredAt *time.Time `json:"delivered_at,omitempty"`
-	ReadAt      *time.Time `json:"read_at,omitempty"`
+	CreatedAt   *time.Time `json:"created_at,omitempty"`   // when it was written
+	DeliveredAt *time.Time `json:"delivered_at,omitempty"` // when it reached the other side
+	ReadAt      *time.Time `json:"read_at,omitempty"`      // when it was read there
 }
 
 // HSM is a message template of WhatsApp.
 type HSM struct {
-	Name    string      `json:"name,omitempty"`
-	Text    string      `json:"text,omitempty"`
-	Answers []string    `json:"answers,omitempty"`
+	Name    string      `json:"name,omitempty"`    // of the template at Meta
+	Text    string      `json:"text,omitempty"`    // its words
+	Answers []string    `json:"answers,omitempty"` // the texts to choose from
 	Header  *HSMHeader  `json:"header,omitempty"`
-	Footer  string      `json:"footer,omitempty"`
+	Footer  string      `json:"footer,omitempty"` // what stands below the text
 	Buttons *HSMButtons `json:"buttons,omitempty"`
 }
 
 // HSMHeader is what stands above a template's text.
 type HSMHeader struct {
 	Type string `json:"type,omitempty"` // text, image, video, document
-	Text string `json:"text,omitempty"`
-	URL  string `json:"url,omitempty"`
+	Text string `json:"text,omitempty"` // of a header of text
+	URL  string `json:"url,omitempty"`  // of the file
 }
 
 // HSMButtons are a template's buttons.
 type HSMButtons struct {
-	Type    string      `json:"type,omitempty"` // quick_reply, call_to_action
-	Options []HSMButton `json:"options,omitempty"`
+	Type    string      `json:"type,omitempty"`    // quick_reply, call_to_action
+	Options []HSMButton `json:"options,omitempty"` // the buttons, in their order
 }
 
 // HSMButton is one of them.
 type HSMButton struct {
-	Text  string `json:"text,omitempty"`
-	URL   string `json:"url,omitempty"`
-	Phone string `json:"phone,omitempty"` // as received
+	Text  string `json:"text,omitempty"`  // what it says
+	URL   string `json:"url,omitempty"`   // what it opens
+	Phone string `json:"phone,omitempty"` // whom it calls, as received
 }
 
 // HSMStatusChanged says that the state of a template changed at Meta.
 type HSMStatusChanged struct {
 	Common
-	OccurredAt              *time.Time `json:"occurred_at,omitempty"`
-	HSM                     *HSM       `json:"hsm,omitempty"`    // only its name
-	Status                  string     `json:"status,omitempty"` // APPROVED, REJECTED, PAUSED, DISABLED, PENDING_DELETION; others may come
-	AffectedConversationIDs []string   `json:"affected_conversation_ids,omitempty"`
+	OccurredAt              *time.Time `json:"occurred_at,omitempty"`               // the webhook center's timestamp
+	HSM                     *HSM       `json:"hsm,omitempty"`                       // only its name
+	Status                  string     `json:"status,omitempty"`                    // APPROVED, REJECTED, PAUSED, DISABLED, PENDING_DELETION; others may come
+	AffectedConversationIDs []string   `json:"affected_conversation_ids,omitempty"` // the flows that use it
 }
 
 // DeploymentFailed says that a flow could not be sent to a person.
 type DeploymentFailed struct {
 	Common
-	OccurredAt    *time.Time `json:"occurred_at,omitempty"`
-	FailedAt      *time.Time `json:"failed_at,omitempty"`
+	OccurredAt    *time.Time `json:"occurred_at,omitempty"`    // the webhook center's timestamp
+	FailedAt      *time.Time `json:"failed_at,omitempty"`      // when it failed
 	FailureReason string     `json:"failure_reason,omitempty"` // such as INVALID_PHONE; an open set
 }
 
@@ -205,8 +205,8 @@ type FlowUnrecognized struct {
 // Unrecognized is a JSON object that fits no kind. Raw has it all.
 type Unrecognized struct {
 	Common
-	OccurredAt *time.Time `json:"occurred_at,omitempty"`
-	EventType  string     `json:"event_type,omitempty"` // of the webhook center, unknown to this version
+	OccurredAt *time.Time `json:"occurred_at,omitempty"` // the webhook center's timestamp
+	EventType  string     `json:"event_type,omitempty"`  // of the webhook center, unknown to this version
 }
 
 // BridgeProbe is an event that the bridge sent to itself.
@@ -257,9 +257,9 @@ type SessionValue struct {
 
 // Location is a place.
 type Location struct {
-	Latitude  float64 `json:"latitude"`
-	Longitude float64 `json:"longitude"`
-	Address   string  `json:"address,omitempty"`
+	Latitude  float64 `json:"latitude"`          // in degrees, north is positive
+	Longitude float64 `json:"longitude"`         // in degrees, east is positive
+	Address   string  `json:"address,omitempty"` // as Treble has it
 }
 
 // MarshalJSON writes the wire form.
