@@ -43,6 +43,7 @@ Configuration comes from a YAML file (--config), from environment variables
 		newTail(io),
 		newReplay(io),
 		newHealth(io),
+		newDoctor(io),
 		newJournal(io),
 		newQuarantine(io),
 		newConfig(io),
