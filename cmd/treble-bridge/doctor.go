@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
@@ -20,11 +21,12 @@ type doctor struct {
 	timeout time.Duration
 	behind  diagnose.Behind
 
-	config  *config.Loaded
-	at      addrs
-	running bool // a bridge answers
-	pid     int  // of it, if it runs on this host and data_dir; else 0
-	checks  []diagnose.Check
+	config   *config.Loaded
+	devToken bool // no secret is configured, and serve --dev made one
+	at       addrs
+	running  bool // a bridge answers
+	pid      int  // of it, if it runs on this host and data_dir; else 0
+	checks   []diagnose.Check
 }
 
 func newDoctor(io stdio) *cobra.Command {
@@ -90,6 +92,9 @@ func (d *doctor) run(cmd *cobra.Command, _ []string) error {
 	if d.config, err = loadConfig(cmd); err != nil {
 		return err
 	}
+	if err := d.adoptDevToken(); err != nil {
+		return err
+	}
 	if d.at, err = clientAddrs(&d.config.Config); err != nil {
 		return err
 	}
@@ -98,6 +103,18 @@ func (d *doctor) run(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("interrupted: %w", err)
 	}
 	return d.report()
+}
+
+// adoptDevToken lets doctor in where "serve --dev" made the secret.
+func (d *doctor) adoptDevToken() error {
+	if len(d.config.Sources) > 0 || d.config.HasAuth() {
+		return nil
+	}
+	token, err := readDevToken(d.config.DataDir)
+	if err == nil && token != "" {
+		d.devToken, d.config.Auth.Bearer = true, []value.Secret{value.Secret(token)}
+	}
+	return err
 }
 
 // examine makes the checklist. What others rest on comes first.
@@ -147,6 +164,10 @@ func (d *doctor) checkConfig() []diagnose.Check {
 	}
 	for _, w := range append(d.config.Warnings, d.config.Advice()...) {
 		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Warn, Detail: w, Fix: again, FixIn: diagnose.InShell})
+	}
+	if d.devToken {
+		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Warn, Detail: "no secret is configured, only serve --dev starts with that: it made one, in data_dir",
+			Fix: diagnose.Setting("auth.bearer", "$(openssl rand -hex 24)"), FixIn: diagnose.InEnv})
 	}
 	if len(checks) == 0 {
 		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Pass, Detail: "it is valid"})

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
@@ -86,7 +87,7 @@ func (d *doctor) serveLine() string {
 	if d.config.File != "" {
 		words = append(words, "--config", d.config.File)
 	}
-	if d.config.Origins["data_dir"] == "flag" {
+	if d.config.Origins["data_dir"] == config.OriginFlag {
 		words = append(words, "--data-dir", d.config.DataDir)
 	}
 	return shellWords(words...)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -66,9 +67,14 @@ func (d *doctor) probeSource(ctx context.Context, visit *diagnose.Visit, door *d
 	wait, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	seq, read, err := watch.Wait(wait)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		c.Detail = fmt.Sprintf("answered 200 after %s, and not in the stream %s later: it waits in the journal, and its message stays when it comes", milliseconds(answer.took), d.timeout)
 		c.Fix, c.FixIn = "treble-bridge journal status", diagnose.InShell
+		return c
+	case err != nil:
+		c.Detail = fmt.Sprintf("answered 200 after %s, and the stream cannot be read: %v; its message stays", milliseconds(answer.took), err)
+		c.Fix, c.FixIn = "treble-bridge health", diagnose.InShell
 		return c
 	}
 	stages := diagnose.Stages{

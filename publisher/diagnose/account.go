@@ -71,7 +71,7 @@ type room struct {
 func (r room) streams() Check {
 	have, limit := r.tier.Streams, r.tier.Limits.MaxStreams
 	switch {
-	case limit < 0 || limit == 0 && have > 0:
+	case limit <= 0:
 		return check("account", "streams", Pass, "%d, no limit", have)
 	case have+r.missing > limit:
 		return check("account", "streams", Fail, "%d of %d, and the bridge needs %d more", have, limit, r.missing).

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -80,16 +83,18 @@ func (v *Visit) copies(events publisher.StreamState) Check {
 	return check(name, of, Pass, "%d, in the cluster %s, all of them current", have, cluster.Name)
 }
 
-// servers is how many addresses of the cluster the connection knows.
+// servers is how many servers of the cluster the connection knows. A name in
+// nats.url stands for one that tells its address too, so it does not count.
 func (v *Visit) servers() int {
 	known := map[string]bool{}
-	for _, s := range append(v.nc.DiscoveredServers(), v.nc.ConnectedAddr()) {
-		if _, host, ok := strings.Cut(s, "://"); ok {
-			s = host
+	discovered := v.nc.DiscoveredServers()
+	for _, s := range v.nc.Servers() {
+		u, err := url.Parse(s)
+		if err == nil && (slices.Contains(discovered, s) || net.ParseIP(u.Hostname()) != nil) {
+			known[u.Host] = true
 		}
-		known[s] = true
 	}
-	return len(known)
+	return max(len(known), 1)
 }
 
 // publishing finds out whether this user may publish, without storing anything:
@@ -97,6 +102,9 @@ func (v *Visit) servers() int {
 // consumers ignore.
 func (v *Visit) publishing(ctx context.Context, events publisher.StreamState) Check {
 	const name = "permissions"
+	if events.Info != nil && events.Info.Config.NoAck {
+		return check(name, "", Skip, "%s acknowledges nothing", events.Name)
+	}
 	subject := v.client.Prefix().Subject(schema.KindBridgeProbe)
 	m := &nats.Msg{Subject: subject, Header: nats.Header{jetstream.ExpectedStreamHeader: {"none-of-doctor"}}}
 	var ack struct {
@@ -117,8 +125,6 @@ func (v *Visit) publishing(ctx context.Context, events publisher.StreamState) Ch
 		return v.failed(name, "", err)
 	case errors.Is(err, nats.ErrNoResponders):
 		return check(name, "", Skip, "no stream captures %s", subject)
-	case events.Info != nil && events.Info.Config.NoAck && err != nil:
-		return check(name, "", Skip, "%s acknowledges nothing", events.Name)
 	case err != nil:
 		return v.failed(name, "", err)
 	case ack.Error == nil || server.ErrorIdentifier(ack.Error.Code) != server.JSStreamNotMatchErr:
