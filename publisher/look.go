@@ -20,8 +20,8 @@ type StreamState struct {
 	MaxBytes int64                 // with which the bridge makes it; 0 or less: unlimited
 }
 
-// Streams looks at the streams of the bridge, that of the events first, with the
-// eyes of a running one. It changes nothing. A stream that does not exist is a
+// Streams looks at the streams of the bridge, that of the events and the quarantine,
+// with the eyes of a running one. It changes nothing. A stream that does not exist is a
 // finding only if the bridge will not make it when it starts. dataDir is that of
 // the bridge, of which the size of an embedded store follows.
 func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]StreamState, error) {

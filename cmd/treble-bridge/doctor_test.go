@@ -147,7 +147,8 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 		{"account-unbounded", withServer(limited("{max_bytes_required: true}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
 			"publisher.max_bytes is 0", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=10GiB", diagnose.InEnv},
 		{"max-payload", withServer("max_payload: 200KB"), "payload", "", diagnose.Warn, "answered 413", "max_payload: 1572864", diagnose.InServer},
-		{"may-not-publish", withUser(`{publish: ["$JS.API.>"]}`), "permissions", "", diagnose.Fail, "treble.bridge.probe", allowed, diagnose.InServer},
+		{"may-not-publish", withUser(`{publish: ["$JS.API.>"]}`), "permissions", "TREBLE", diagnose.Fail, "treble.bridge.probe", allowed, diagnose.InServer},
+		{"may-not-quarantine", withUser(`{publish: ["$JS.API.>", "treble.>"]}`), "permissions", "TREBLE_QUARANTINE", diagnose.Fail, "treble-quarantine.", allowed, diagnose.InServer},
 		{"may-not-ask", withUser(`{publish: ["treble.>"]}`), "jetstream", "", diagnose.Fail, "$JS.API.INFO", allowed, diagnose.InServer},
 		{"may-not-listen", withUser(`{subscribe: ["nothing"]}`), "jetstream", "", diagnose.Fail, "_INBOX", allowed, diagnose.InServer},
 	} {

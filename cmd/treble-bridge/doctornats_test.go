@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -63,31 +62,28 @@ func startServer(t *testing.T, o *server.Options) natsHost {
 	return natsHost{s, "nats://" + s.Addr().String()}
 }
 
-// startCluster starts three servers that are one cluster. They must know each
-// other's address before they start, so their ports are free only a moment before.
+// startCluster starts three servers that are one cluster, and returns one of them.
+// Each takes a free port: the later ones are told that of the first, and the number
+// of routes tells all how many they will be, though nobody is at the other two.
 func startCluster(t *testing.T) natsHost {
 	t.Helper()
-	var routes []*url.URL
-	var ports []int
-	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
-		l.Close()
-	}
+	first := "127.0.0.1:1"
 	var hosts []natsHost
-	for i, port := range ports {
-		hosts = append(hosts, startServer(t, &server.Options{
+	for i := range 3 {
+		var routes []*url.URL
+		for _, addr := range []string{first, "127.0.0.1:2", "127.0.0.1:3"} {
+			routes = append(routes, &url.URL{Scheme: "nats", Host: addr})
+		}
+		h := startServer(t, &server.Options{
 			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT,
 			JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
-			Cluster: server.ClusterOpts{Name: "three", Host: "127.0.0.1", Port: port}, Routes: routes,
-		}))
+			Cluster: server.ClusterOpts{Name: "three", Host: "127.0.0.1", Port: server.RANDOM_PORT}, Routes: routes,
+		})
+		hosts = append(hosts, h)
+		first = hosts[0].ClusterAddr().String()
 	}
-	eventually(t, "the cluster has a leader and knows its servers", func() bool {
-		return slices.ContainsFunc(hosts, func(h natsHost) bool { return h.JetStreamIsLeader() }) && hosts[0].NumRoutes() > 0 && len(hosts[0].JetStreamClusterPeers()) == 3
+	eventually(t, "the cluster has a leader, which knows all servers", func() bool {
+		return slices.ContainsFunc(hosts, func(h natsHost) bool { return len(h.JetStreamClusterPeers()) == len(hosts) })
 	})
 	return hosts[0]
 }

@@ -24,8 +24,10 @@ func (v *Visit) Examine(ctx context.Context) []Check {
 	}
 	checks = append(checks, v.room(ctx, streams)...)
 	checks = append(checks, v.streams(streams)...)
-	events := streams[0]
-	checks = append(checks, v.copies(events), v.publishing(ctx, events), v.payload(events), v.clock(ctx, events), v.flushing())
+	events, quarantine := streams[0], streams[1]
+	checks = append(checks, v.copies(events))
+	checks = append(checks, v.permissions(ctx, events, quarantine)...)
+	checks = append(checks, v.payload(events), v.clock(ctx, events), v.flushing())
 	return append(checks, v.consumers(ctx, events)...)
 }
 

@@ -97,40 +97,44 @@ func (v *Visit) servers() int {
 	return max(len(known), 1)
 }
 
-// publishing finds out whether this user may publish, without storing anything:
-// JetStream refuses what is meant for another stream. The subject is one that
-// consumers ignore.
-func (v *Visit) publishing(ctx context.Context, events publisher.StreamState) Check {
-	const name = "permissions"
-	if events.Info != nil && events.Info.Config.NoAck {
-		return check(name, "", Skip, "%s acknowledges nothing", events.Name)
+// permissions finds out whether this user may publish, without storing anything:
+// JetStream refuses what is meant for another stream. The kind is one that consumers
+// ignore, and the reason of a refused body one that there is not.
+func (v *Visit) permissions(ctx context.Context, events, quarantine publisher.StreamState) []Check {
+	p := v.client.Prefix()
+	return []Check{
+		v.mayPublish(ctx, events, p.Subject(schema.KindBridgeProbe)),
+		v.mayPublish(ctx, quarantine, p.Quarantine("bridge-probe")),
 	}
-	subject := v.client.Prefix().Subject(schema.KindBridgeProbe)
-	m := &nats.Msg{Subject: subject, Header: nats.Header{jetstream.ExpectedStreamHeader: {"none-of-doctor"}}}
+}
+
+func (v *Visit) mayPublish(ctx context.Context, s publisher.StreamState, subject string) Check {
+	const name = "permissions"
+	if s.Info != nil && s.Info.Config.NoAck {
+		return check(name, s.Name, Skip, "the stream acknowledges nothing")
+	}
 	var ack struct {
 		Error *struct {
 			Code uint16 `json:"err_code"`
 		} `json:"error"`
 	}
 	err := v.within(ctx, func(ctx context.Context) error {
+		m := &nats.Msg{Subject: subject, Header: nats.Header{jetstream.ExpectedStreamHeader: {"none-of-doctor"}}}
 		reply, err := v.nc.RequestMsgWithContext(ctx, m)
 		if err != nil {
 			return err
 		}
 		return json.Unmarshal(reply.Data, &ack)
 	})
-	var denied deniedError
 	switch {
-	case errors.As(err, &denied):
-		return v.failed(name, "", err)
 	case errors.Is(err, nats.ErrNoResponders):
-		return check(name, "", Skip, "no stream captures %s", subject)
+		return check(name, s.Name, Skip, "no stream captures %s", subject)
 	case err != nil:
-		return v.failed(name, "", err)
+		return v.failed(name, s.Name, err)
 	case ack.Error == nil || server.ErrorIdentifier(ack.Error.Code) != server.JSStreamNotMatchErr:
-		return check(name, "", Warn, "what answers on %s does not answer as JetStream does", subject).shell("nats stream ls --subject '%s'", subject)
+		return check(name, s.Name, Warn, "what answers on %s does not answer as JetStream does", subject).shell("nats stream ls --subject '%s'", subject)
 	}
-	return check(name, "", Pass, "this user may publish to %s and use JetStream", subject)
+	return check(name, s.Name, Pass, "this user may publish to %s", subject)
 }
 
 // overhead is what an envelope has around the body, with headers; generous.

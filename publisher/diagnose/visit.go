@@ -119,15 +119,15 @@ func (v *Visit) failed(name, of string, err error) Check {
 	var denied deniedError
 	switch {
 	case errors.As(err, &denied):
-		return check(name, of, Fail, "%v: the bridge needs it, with the same credentials", denied).server("%s", v.permissions())
+		return check(name, of, Fail, "%v: the bridge needs it, with the same credentials", denied).server("%s", v.allowance())
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return check(name, of, Fail, "no answer in %s", v.o.Timeout).shell("nats account info")
 	}
 	return check(name, of, Fail, "%v", err).shell("nats account info")
 }
 
-// permissions is what the user of a bridge must be allowed.
-func (v *Visit) permissions() string {
+// allowance is what the user of a bridge must be allowed.
+func (v *Visit) allowance() string {
 	p := v.client.Prefix()
 	return fmt.Sprintf(`permissions: {publish: ["%s", "%s", "%s", "$JS.API.>"], subscribe: ["_INBOX.>"]}`, p.All(), p.AllQuarantine(), p.AllReplay())
 }
