@@ -73,7 +73,7 @@ func TestEmbeddedRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		max := s.CachedInfo().Config.MaxBytes
-		if free := freeDisk(o.DataDir); run == 0 && (max < free/4 || max > free) {
+		if free := FreeDisk(o.DataDir); run == 0 && (max < free/4 || max > free) {
 			t.Errorf("max_bytes = %d, want about half of the free %d", max, free)
 		}
 		if run > 0 && max != limit {

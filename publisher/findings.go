@@ -63,10 +63,20 @@ func (c *comparison) edit(flag string) string {
 	return fmt.Sprintf("nats stream edit %s %s", c.have.Name, flag)
 }
 
-// recreate is the way out where a setting cannot be changed.
+// recreate is the way out where a setting cannot be changed: keep what is in the
+// stream, remove it, and have it made again, by the bridge if it may.
 func (c *comparison) recreate() string {
 	n := c.have.Name
-	return fmt.Sprintf("nats stream backup %s ./%s.backup && nats stream rm %s (the bridge makes it again)", n, n, n)
+	keep := fmt.Sprintf("nats stream backup %s ./%s.backup", n, n)
+	if c.have.Storage == jetstream.MemoryStorage {
+		// The server makes no backup of such a stream.
+		keep = c.want.toFile
+	}
+	line := fmt.Sprintf("%s && nats stream rm %s", keep, n)
+	if c.want.byHand {
+		line += " && " + createLine(c.want)
+	}
+	return line
 }
 
 // use finds what keeps events out of the stream altogether.

@@ -112,6 +112,10 @@ func received(ctx context.Context, dir string, done journal.Seq) (at time.Time, 
 	return at, err
 }
 
+// HeldBy tells whether a bridge runs on a data directory, on this host, and its
+// pid, 0 if that is not known.
+func HeldBy(dataDir string) (held bool, pid int, err error) { return lockedBy(dataDir) }
+
 // lockedBy tells whether a process holds a data directory, and which, if that is
 // known. It takes the lock for a moment; lockDir allows for that.
 func lockedBy(dir string) (held bool, pid int, err error) {

@@ -90,9 +90,9 @@ func readPID(r io.Reader) int {
 // processes lock two files of the same name.
 func (l *dirLock) release() error { return l.file.Close() }
 
-// freeDisk returns the bytes that are free for this user where dir is, or 0 if
+// FreeDisk returns the bytes that are free for this user where dir is, or 0 if
 // that cannot be told.
-func freeDisk(dir string) int64 {
+func FreeDisk(dir string) int64 {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0

@@ -130,7 +130,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 		return nil, err
 	}
 	p.sender = newSender(p.conn, p.cfg.Stream)
-	p.streams = newStreamKeeper(p.conn, p.wanted(o), p.cfg.Streams, o.recheck, p.setAside.recount, log, p.metrics)
+	p.streams = newStreamKeeper(p.conn, wantedStreams(p.cfg, p.embedded != nil, o.DataDir), p.cfg.Streams, o.recheck, p.setAside.recount, log, p.metrics)
 	p.keeper = &streamAck{sender: p.sender, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
 	if err := p.startJournal(o); err != nil {
 		return nil, err
@@ -162,18 +162,6 @@ func (p *Publisher) openDataDir(o Options) error {
 	p.lock = lock
 	p.setAside = openSetAside(filepath.Join(o.DataDir, "set-aside"), setAsideLimit, p.log, p.metrics)
 	return nil
-}
-
-// wanted returns the streams of this bridge as its configuration has them.
-func (p *Publisher) wanted(o Options) []wantedStream {
-	events := eventStream(p.cfg)
-	if p.embedded != nil && p.cfg.MaxBytes == 0 {
-		// The disk is ours alone: a limit makes a full stream a clear 503
-		// instead of a full disk. It is chosen when the stream is made and
-		// not looked at again, since half of what is free shrinks each day.
-		events.maxBytesAtCreation = func() int64 { return freeDisk(o.DataDir) / 2 }
-	}
-	return []wantedStream{events, quarantineStream(p.cfg)}
 }
 
 // begin registers work that Close waits for, unless Close was called.

@@ -166,8 +166,7 @@ func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (jetstream.
 // missing makes a stream that is not there, unless the mode is check.
 func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, error) {
 	if k.mode == StreamsCheck {
-		return []Finding{w.absent("it does not exist, and publisher.streams is check",
-			"set publisher.streams to create, or: "+createLine(w))}, nil
+		return []Finding{w.leftOut()}, nil
 	}
 	s, err := k.conn.js.CreateStream(ctx, w.create())
 	var api *jetstream.APIError
@@ -179,22 +178,12 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 		// Another bridge was faster; the next look finds it.
 		return nil, err
 	case errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamSubjectOverlapErr:
-		return []Finding{k.overlap(ctx, w)}, nil
+		return []Finding{w.overlap(ctx, k.conn.js)}, nil
 	case errors.As(err, &api):
 		return []Finding{w.absent(fmt.Sprintf("it does not exist and NATS does not make it: %s (%d)", api.Description, api.ErrorCode),
 			createLine(w))}, nil
 	}
 	return nil, err
-}
-
-// overlap names the stream that holds our subjects.
-func (k *streamKeeper) overlap(ctx context.Context, w wantedStream) Finding {
-	other, err := k.conn.js.StreamNameBySubject(ctx, w.Subjects[0])
-	if err != nil {
-		other = "another stream"
-	}
-	return w.absent(fmt.Sprintf("it does not exist, and %s captures subjects of %s", other, w.Subjects[0]),
-		fmt.Sprintf("take these subjects from %s (nats stream edit %s --subjects …), or set publisher.stream or publisher.subject_prefix", other, other))
 }
 
 // extend raises what is lower than configured. What NATS refuses stays as it
@@ -211,15 +200,6 @@ func (k *streamKeeper) extend(ctx context.Context, w wantedStream, have jetstrea
 	}
 	k.log.Info("stream extended", zap.String("stream", w.Name))
 	return s.CachedInfo().Config
-}
-
-func (w wantedStream) absent(problem, fix string) Finding {
-	return Finding{Stream: w.Name, Problem: problem, Fix: fix, Severity: Unusable}
-}
-
-func createLine(w wantedStream) string {
-	return fmt.Sprintf("nats stream add %s --subjects %s --storage=file --retention=limits --discard=%s --replicas=%d --max-age=%s --dupe-window=%s --defaults",
-		w.Name, quoteJoin(w.Subjects), w.Discard, w.Replicas, cliDuration(w.MaxAge), cliDuration(w.Duplicates))
 }
 
 // report keeps the result of a look, and logs it if it is not the last one's.

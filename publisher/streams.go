@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -24,6 +25,8 @@ type wantedStream struct {
 	jetstream.StreamConfig
 	subjects []string // which must be captured, without wildcards where all are known
 	required bool     // without it nothing can be accepted
+	byHand   bool     // the bridge does not make it: publisher.streams is check
+	toFile   string   // the command that writes to a file what is in it
 
 	// maxBytesAtCreation, if set, gives max_bytes for a stream that is made
 	// now. An existing one is then not compared.
@@ -31,6 +34,19 @@ type wantedStream struct {
 }
 
 func (c Config) quarantineStream() string { return c.Stream + "_QUARANTINE" }
+
+// wantedStreams are the streams of a bridge as its configuration has them, the
+// one of the events first. With the embedded server the disk is ours alone: a
+// limit makes a full stream a clear 503 instead of a full disk. It is chosen when
+// the stream is made and not looked at again, since half of what is free shrinks
+// each day.
+func wantedStreams(c Config, embedded bool, dataDir string) []wantedStream {
+	events := eventStream(c)
+	if embedded && c.MaxBytes == 0 {
+		events.maxBytesAtCreation = func() int64 { return FreeDisk(dataDir) / 2 }
+	}
+	return []wantedStream{events, quarantineStream(c)}
+}
 
 // eventStream is the stream of the events.
 func eventStream(c Config) wantedStream {
@@ -41,6 +57,8 @@ func eventStream(c Config) wantedStream {
 	}
 	w := wantedStream{
 		required: true,
+		byHand:   c.Streams == StreamsCheck,
+		toFile:   fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", c.Stream),
 		StreamConfig: jetstream.StreamConfig{
 			Name:        c.Stream,
 			Description: "Events of Treble, published by treble-bridge",
@@ -67,6 +85,8 @@ func eventStream(c Config) wantedStream {
 func quarantineStream(c Config) wantedStream {
 	prefix := schema.Prefix(c.SubjectPrefix)
 	w := wantedStream{
+		byHand: c.Streams == StreamsCheck,
+		toFile: fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", c.quarantineStream()),
 		StreamConfig: jetstream.StreamConfig{
 			Name:        c.quarantineStream(),
 			Description: "Bodies that treble-bridge refused",

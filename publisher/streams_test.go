@@ -21,7 +21,8 @@ func TestFindings(t *testing.T) {
 		problem  string
 		fix      string
 	}{
-		{"memory", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }, Weak, "in memory", "nats stream rm TREBLE"},
+		{"memory", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }, Weak, "in memory",
+			"treble-bridge replay --to-file ./TREBLE.ndjson && nats stream rm TREBLE"},
 		{"async", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, Weak, "async", "nats stream rm TREBLE"},
 		{"work-queue", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }, Weak, "workqueue", "nats stream rm TREBLE"},
 		{"max-age", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, Weak, "1h0m0s", "nats stream edit TREBLE --max-age=720h"},
@@ -60,6 +61,20 @@ func TestFindings(t *testing.T) {
 		have.MaxBytes, have.Discard = 1000, jetstream.DiscardOld
 		if got := compare(w, have, 1<<20); len(got) != 2 || !strings.Contains(got[1].Fix, "--discard=new") {
 			t.Errorf("findings = %v, want the limit and the discard policy", got)
+		}
+	})
+	t.Run("memory-is-not-backed-up", func(t *testing.T) {
+		// The server makes no backup of it; and here nobody makes the stream again.
+		c := base
+		c.Streams, c.MaxBytes = StreamsCheck, 1<<30
+		for _, w := range wantedStreams(c, false, "") {
+			have := w.create()
+			have.Storage = jetstream.MemoryStorage
+			got := compare(w, have, 1<<20)
+			want := w.toFile + " && nats stream rm " + w.Name + " && nats stream add " + w.Name + " --subjects '"
+			if len(got) != 1 || !strings.HasPrefix(got[0].Fix, want) || strings.Contains(got[0].Fix, "backup") {
+				t.Errorf("%s: %+v, want %s", w.Name, got, want)
+			}
 		}
 	})
 	t.Run("nothing", func(t *testing.T) {
@@ -228,5 +243,29 @@ func TestKindsAndReasonsAreCovered(t *testing.T) {
 	}
 	if n := len(eventStream(c).subjects); n != len(schema.Kinds()) {
 		t.Errorf("%d subjects, want one for each kind", n)
+	}
+}
+
+// The lines of a missing stream are as the nats CLI takes them, and a stream whose
+// only subjects are ours must go.
+func TestLinesForAMissingStream(t *testing.T) {
+	c := DefaultConfig()
+	c.MaxBytes = 1 << 30
+	streams := wantedStreams(c, false, "")
+	for i, want := range []string{
+		"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --max-age=720h --max-bytes=1073741824 --defaults",
+		"nats stream add TREBLE_QUARANTINE --subjects 'treble-quarantine.>' --storage=file --retention=limits --discard=old --replicas=1 --dupe-window=10m --max-age=720h --max-bytes=1073741824 --defaults",
+	} {
+		if got := createLine(streams[i]); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	other := jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"treble.*.read", "mine.>"}}
+	if got, want := giveUp(other, "treble.>"), "nats stream edit OTHER --subjects 'mine.>'"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	other.Subjects = []string{">"}
+	if got, want := giveUp(other, "treble.>"), "nats stream backup OTHER ./OTHER.backup && nats stream rm OTHER"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

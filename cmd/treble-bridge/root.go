@@ -45,6 +45,7 @@ Configuration comes from a YAML file (--config), from environment variables
 		newConsumers(io),
 		newReplay(io),
 		newHealth(io),
+		newDoctor(io),
 		newJournal(io),
 		newQuarantine(io),
 		newSchema(io),

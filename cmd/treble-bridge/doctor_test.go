@@ -1,0 +1,267 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
+)
+
+// wrong is a set-up in which one thing is wrong, and what doctor must say of it.
+type wrong struct {
+	name      string
+	setup     func(t *testing.T) patient
+	check, of string
+	status    diagnose.Status
+	detail    string
+	fix       string // the whole line, or its beginning if it ends in …
+	in        string
+}
+
+func (w wrong) run(t *testing.T) {
+	t.Parallel()
+	list, _ := w.setup(t).examine(t, "--no-probe", "--timeout", "3s", "--max-pending", "2")
+	found := list.find(w.check, w.of)
+	for _, c := range found {
+		begin, open := strings.CutSuffix(w.fix, "…")
+		if c.Status == w.status && strings.Contains(c.Detail, w.detail) && c.FixIn == w.in && (c.Fix == w.fix || open && strings.HasPrefix(c.Fix, begin)) {
+			return
+		}
+	}
+	t.Errorf("want %s %s %s, %q, fix in %s: %q\ngot %+v", w.status, w.check, w.of, w.detail, w.in, w.fix, found)
+}
+
+// withStream is a set-up with a stream that is wrong.
+func withStream(change func(*jetstream.StreamConfig), changes ...any) func(*testing.T) patient {
+	return func(t *testing.T) patient {
+		h := startNATS(t)
+		h.stream(t, change)
+		return newPatient(t, h.url, changes...)
+	}
+}
+
+// withServer is a set-up with a server that is wrong.
+func withServer(conf string, changes ...any) func(*testing.T) patient {
+	return func(t *testing.T) patient { return newPatient(t, startNATS(t, conf).url, changes...) }
+}
+
+func TestDoctorNamesWrongStreams(t *testing.T) {
+	t.Parallel()
+	edit := func(flags string) string { return "nats stream edit TREBLE " + flags }
+	for _, w := range []wrong{
+		{"missing", withServer("", "publisher.streams", "check"), "stream", "TREBLE", diagnose.Fail, "publisher.streams is check",
+			"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --max-age=720h --defaults", diagnose.InShell},
+		{"not-yet", withServer(""), "stream", "TREBLE", diagnose.Warn, "the bridge makes it when it starts", "nats stream add TREBLE --subjects 'treble.>' …", diagnose.InShell},
+		{"memory", withStream(func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }), "stream", "TREBLE", diagnose.Warn, "in memory",
+			"treble-bridge replay --to-file ./TREBLE.ndjson && nats stream rm TREBLE", diagnose.InShell},
+		{"discard-old", withStream(func(c *jetstream.StreamConfig) { c.Discard, c.MaxBytes = jetstream.DiscardOld, 1<<20 }), "stream", "TREBLE", diagnose.Warn,
+			"drops the oldest events", edit("--discard=new"), diagnose.InShell},
+		{"max-bytes", withStream(func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 20 }, "publisher.max_bytes", "1GiB"), "stream", "TREBLE", diagnose.Warn,
+			"1048576 bytes", edit("--max-bytes=1073741824"), diagnose.InShell},
+		{"max-age", withStream(func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }), "stream", "TREBLE", diagnose.Warn, "1h0m0s", edit("--max-age=720h"), diagnose.InShell},
+		{"dupe-window", withStream(func(c *jetstream.StreamConfig) { c.Duplicates = time.Second }), "stream", "TREBLE", diagnose.Warn, "1s", edit("--dupe-window=10m"), diagnose.InShell},
+		{"max-msg-size", withStream(func(c *jetstream.StreamConfig) { c.MaxMsgSize = 1000 }), "stream", "TREBLE", diagnose.Warn, "1000 bytes", edit("--max-msg-size=-1"), diagnose.InShell},
+		{"max-msg-size-body", withStream(func(c *jetstream.StreamConfig) { c.MaxMsgSize = 1000 }), "payload", "", diagnose.Warn, "max_msg_size of the stream is 1000 B", edit("--max-msg-size=-1"), diagnose.InShell},
+		{"subjects", withStream(func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*"} }), "stream", "TREBLE", diagnose.Fail,
+			"treble.contact.opted_out", edit("--subjects 'treble.>'"), diagnose.InShell},
+		{"taken-subjects", withStream(func(c *jetstream.StreamConfig) {
+			c.Name, c.Subjects = "OTHER", []string{"treble.message.*", "mine.>"}
+		}), "stream", "TREBLE", diagnose.Fail, "OTHER captures subjects of treble.>", "nats stream edit OTHER --subjects 'mine.>'", diagnose.InShell},
+		{"no-ack", withStream(func(c *jetstream.StreamConfig) { c.NoAck = true }), "stream", "TREBLE", diagnose.Fail, "acknowledges nothing", edit("--ack"), diagnose.InShell},
+		{"one-copy-of-three", func(t *testing.T) patient {
+			h := startCluster(t)
+			h.stream(t, nil)
+			return newPatient(t, h.url)
+		}, "replicas", "TREBLE", diagnose.Warn, "the cluster three has 3 servers", edit("--replicas=3"), diagnose.InShell},
+		{"consumer-behind", func(t *testing.T) patient {
+			h := startNATS(t)
+			s := h.stream(t, nil)
+			if _, err := s.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "crm"}); err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				if _, err := h.js(t).Publish(t.Context(), "treble.message.read", []byte("{}")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return newPatient(t, h.url)
+		}, "consumers", "crm", diagnose.Warn, "3 pending", "nats consumer rm TREBLE crm", diagnose.InShell},
+	} {
+		t.Run(w.name, w.run)
+	}
+}
+
+// users is a server with a user who may do everything and one who may not.
+func users(permissions string) string {
+	return `authorization: {users: [{user: all, password: s3cret-all}, {user: bridge, password: s3cret-bridge, permissions: ` + permissions + `}]}`
+}
+
+// withUser is a set-up where the streams are there and the bridge's user is limited.
+func withUser(permissions string) func(*testing.T) patient {
+	return func(t *testing.T) patient {
+		h := startNATS(t, users(permissions))
+		_, err := h.js(t, nats.UserInfo("all", "s3cret-all")).CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newPatient(t, h.url, "nats.user", "bridge", "nats.password", "s3cret-bridge")
+	}
+}
+
+func TestDoctorNamesWrongServers(t *testing.T) {
+	t.Parallel()
+	const allowed = `permissions: {publish: ["treble.>", "treble-quarantine.>", "treble-replay.>", "$JS.API.>"], subscribe: ["_INBOX.>"]}`
+	limited := func(limits string) string {
+		return "accounts: {A: {jetstream: " + limits + ", users: [{user: a, password: s3cret-a}]}}"
+	}
+	for _, w := range []wrong{
+		{"unreachable", func(t *testing.T) patient { return newPatient(t, "nats://someone:s3cret@127.0.0.1:1") }, "nats", "", diagnose.Fail,
+			"127.0.0.1:1: nothing answers", "nats-server --jetstream --addr 127.0.0.1 --port 1", diagnose.InShell},
+		{"not-nats", func(t *testing.T) patient {
+			l := listen(t)
+			go func() {
+				for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+					conn.Close()
+				}
+			}()
+			return newPatient(t, "nats://"+l.Addr().String())
+		}, "nats", "", diagnose.Fail, "something answers", "nats --server 127.0.0.1:…", diagnose.InShell},
+		{"token", withServer("authorization: {token: right-token}", "nats.token", "s3cret-wrong"), "nats", "", diagnose.Fail,
+			"refuses the credentials (nats.token)", "TREBLE_BRIDGE_NATS_TOKEN=<token in nats-server.conf>", diagnose.InEnv},
+		{"password", withServer(users("{}"), "nats.user", "bridge", "nats.password", "s3cret-wrong"), "nats", "", diagnose.Fail,
+			"refuses the credentials (nats.password)", "TREBLE_BRIDGE_NATS_PASSWORD=<…", diagnose.InEnv},
+		{"no-jetstream", withServer("# no jetstream"), "jetstream", "", diagnose.Fail, "not enabled", "jetstream: {store_dir: /var/lib/nats}", diagnose.InServer},
+		{"no-jetstream-account", withServer(`accounts: {A: {users: [{user: a, password: s3cret-a}]}, B: {jetstream: enabled}}`, "nats.user", "a", "nats.password", "s3cret-a"),
+			"jetstream", "", diagnose.Fail, "account", "jetstream: enabled  # in the account", diagnose.InServer},
+		{"account-streams", withServer(limited("{max_streams: 1}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "streams", diagnose.Fail,
+			"0 of 1, and the bridge needs 2 more", "max_streams: 2  # in jetstream of the account", diagnose.InServer},
+		{"account-storage", withServer(limited("{max_file: 100MB}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
+			"reserve 1 GiB", "max_file: 1073741824  # in jetstream of the account", diagnose.InServer},
+		{"account-unbounded", withServer(limited("{max_bytes_required: true}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
+			"publisher.max_bytes is 0", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=10GiB", diagnose.InEnv},
+		{"max-payload", withServer("max_payload: 200KB"), "payload", "", diagnose.Warn, "answered 413", "max_payload: 1572864", diagnose.InServer},
+		{"may-not-publish", withUser(`{publish: ["$JS.API.>"]}`), "permissions", "TREBLE", diagnose.Fail, "treble.bridge.probe", allowed, diagnose.InServer},
+		{"may-not-quarantine", withUser(`{publish: ["$JS.API.>", "treble.>"]}`), "permissions", "TREBLE_QUARANTINE", diagnose.Fail, "treble-quarantine.", allowed, diagnose.InServer},
+		{"may-not-ask", withUser(`{publish: ["treble.>"]}`), "jetstream", "", diagnose.Fail, "$JS.API.INFO", allowed, diagnose.InServer},
+		{"may-not-listen", withUser(`{subscribe: ["nothing"]}`), "jetstream", "", diagnose.Fail, "_INBOX", allowed, diagnose.InServer},
+	} {
+		t.Run(w.name, w.run)
+	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestDoctorNamesWrongHosts(t *testing.T) {
+	t.Parallel()
+	h := startNATS(t)
+	mode := func(mode os.FileMode) func(*testing.T) patient {
+		return func(t *testing.T) patient {
+			p := newPatient(t, h.url)
+			if err := os.Chmod(p.DataDir, mode); err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+	}
+	// The tests are run by root, to whom nothing is forbidden.
+	dirs := func(w wrong) {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			p := w.setup(t)
+			t.Cleanup(func() { _ = os.Chmod(p.DataDir, 0o700) })
+			w.of, w.fix = p.DataDir, w.fix+p.DataDir
+			w.setup = func(*testing.T) patient { return p }
+			list, _ := p.examine(t, "--no-probe")
+			if c := list.find("files", p.DataDir); len(c) != 1 || c[0].Status != w.status || c[0].Fix != w.fix || !strings.Contains(c[0].Detail, w.detail) {
+				t.Errorf("got %+v, want %s, %s, %s", c, w.status, w.detail, w.fix)
+			}
+		})
+	}
+	dirs(wrong{name: "not-writable", setup: mode(0o500), status: diagnose.Fail, detail: "may not write it (mode 0500)", fix: "chmod u+rwx "})
+	dirs(wrong{name: "open-to-write", setup: mode(0o777), status: diagnose.Fail, detail: "everybody may write it", fix: "chmod 700 "})
+	dirs(wrong{name: "open-to-read", setup: mode(0o755), status: diagnose.Warn, detail: "personal data", fix: "chmod 700 "})
+	t.Run("port-taken", func(t *testing.T) {
+		t.Parallel()
+		taken := listen(t).Addr().String()
+		list, code := newPatient(t, h.url, "ingress.addr", taken).examine(t, "--no-probe")
+		c := list.find("ports", "ingress.addr")
+		if len(c) != 1 || c[0].Status != diagnose.Fail || !strings.HasPrefix(c[0].Fix, "TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:") || strings.HasSuffix(c[0].Fix, taken) || code != exitFailed {
+			t.Errorf("exit %d, %+v", code, c)
+		}
+		if c := list.find("ports", "ops.addr"); len(c) != 1 || c[0].Status != diagnose.Pass {
+			t.Errorf("%+v", c)
+		}
+	})
+	t.Run("secret-file", func(t *testing.T) {
+		t.Parallel()
+		file := filepath.Join(t.TempDir(), "tokens of mine")
+		if err := os.WriteFile(file, []byte(secret+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p := newPatient(t, h.url, "auth.bearer", nil, "auth.bearer_file", file)
+		if err := os.Chmod(p.file, 0o666); err != nil { // holds no secret
+			t.Fatal(err)
+		}
+		list, _ := p.examine(t, "--no-probe")
+		if c := list.find("files", file); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "chmod 600 '"+file+"'" {
+			t.Errorf("%+v", c)
+		}
+		if c := list.find("files", p.file); len(c) != 0 {
+			t.Errorf("%+v, want nothing: there is no secret in it", c)
+		}
+	})
+	t.Run("config-with-secret", func(t *testing.T) {
+		t.Parallel()
+		p := newPatient(t, h.url)
+		if err := os.Chmod(p.file, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		list, _ := p.examine(t, "--no-probe")
+		if c := list.find("files", p.file); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "chmod 600 "+p.file {
+			t.Errorf("%+v", c)
+		}
+	})
+	t.Run("disk-full", func(t *testing.T) {
+		t.Parallel()
+		list, _ := newPatient(t, h.url, "journal.reserve", "1000TiB").examine(t, "--no-probe")
+		if c := list.find("disk", ""); len(c) != 1 || c[0].Status != diagnose.Fail || !strings.HasPrefix(c[0].Fix, "du -xh") {
+			t.Errorf("%+v", c)
+		}
+		list, _ = newPatient(t, h.url, "journal.max_bytes", "1000TiB").examine(t, "--no-probe")
+		if c := list.find("disk", ""); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.HasPrefix(c[0].Fix, "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=") {
+			t.Errorf("%+v", c)
+		}
+	})
+	t.Run("config", func(t *testing.T) {
+		t.Parallel()
+		p := newPatient(t, h.url, "auth.bearer", []string{"short"}, "log.level", "loud")
+		list, code := p.examine(t, "--no-probe")
+		c := list.find("config", "")
+		if len(c) != 2 || code != exitFailed || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "log.level") ||
+			c[1].Status != diagnose.Warn || c[1].Fix != "treble-bridge config check --config "+p.file {
+			t.Errorf("exit %d, %+v", code, c)
+		}
+	})
+	t.Run("short-healing", func(t *testing.T) {
+		t.Parallel()
+		list, _ := newPatient(t, h.url, "journal.retain", "1m").examine(t, "--no-probe")
+		if c := list.find("sync-interval", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "TREBLE_BRIDGE_JOURNAL_RETAIN=10m0s" {
+			t.Errorf("%+v", c)
+		}
+	})
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
+)
+
+// twoSources are a bridge's whose second one has a secret header and no plain path.
+var twoSources = []map[string]any{
+	{"name": "sales", "paths": []string{"/sales"}, "auth": map[string]any{"bearer": []string{secret}}},
+	{"name": "support", "paths": []string{"/support/*"}, "kinds": []string{"message.read"},
+		"auth": map[string]any{"header": map[string]any{"name": "X-Api-Key", "values": []string{secret + "-2"}}}},
+}
+
+// messages is how many there are in the event stream.
+func messages(t *testing.T, js jetstream.JetStream) uint64 {
+	t.Helper()
+	s, err := js.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+// All is well, the probe of each source comes through, and nothing is left of
+// them: neither at once, nor after the bridge has compared its journal with the
+// stream.
+func TestDoctorOfAHealthyBridge(t *testing.T) {
+	t.Parallel()
+	for _, ack := range []string{"journal", "stream"} {
+		t.Run(ack, func(t *testing.T) {
+			t.Parallel()
+			h := startNATS(t, "max_payload: 4MB")
+			js := h.js(t)
+			p := newPatient(t, h.url, "sources", twoSources, "auth.bearer", nil, "publisher.ack", ack)
+			b := start(t, p.Config)
+			eventually(t, "it is ready", func() bool { return b.readiness().Status == ingress.Ready })
+			list, code := p.examine(t)
+			if code != exitFine || list.Summary.Fail > 0 {
+				t.Errorf("exit %d, %+v", code, list.Summary)
+			}
+			for _, c := range list.Checks {
+				// Only that is not known of a NATS that is not ours.
+				if c.Status != diagnose.Pass && c.Name != "sync-interval" {
+					t.Errorf("%+v", c)
+				}
+			}
+			for _, source := range []string{"sales", "support"} {
+				c := list.find("probe", source)
+				if len(c) != 1 || c[0].Stages == nil || c[0].Stages.Answered <= 0 || c[0].Stages.Total < c[0].Stages.Answered {
+					t.Errorf("%s: %+v", source, c)
+				}
+			}
+			if n := messages(t, js); n != 0 {
+				t.Errorf("%d messages in the stream, want none", n)
+			}
+			b.stop(t)
+			b = start(t, p.Config)
+			defer b.stop(t)
+			eventually(t, "it is ready again", func() bool { return b.readiness().Status == ingress.Ready })
+			req, _ := http.NewRequest(http.MethodPost, "http://"+b.addrs().Ingress+"/sales", strings.NewReader(`{"event_type":"bridge.probe","event_id":"mine"}`))
+			req.Header.Set("Authorization", "Bearer "+secret)
+			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatal(resp, err)
+			}
+			resp.Body.Close()
+			// What comes after it is in the stream, so what was to come before is too.
+			eventually(t, "an event is stored", func() bool { return messages(t, js) > 0 })
+			if n := messages(t, js); n != 1 {
+				t.Errorf("%d messages in the stream, want the one that was posted: a probe came back", n)
+			}
+		})
+	}
+}
+
+func TestDoctorWithoutProbe(t *testing.T) {
+	t.Parallel()
+	h := startNATS(t)
+	p := newPatient(t, h.url)
+	b := start(t, p.Config)
+	defer b.stop(t)
+	list, code := p.examine(t, "--no-probe")
+	if c := list.find("probe", ""); code != exitFine || len(c) != 1 || c[0].Status != diagnose.Skip || !strings.Contains(c[0].Detail, "--no-probe") {
+		t.Errorf("exit %d, %+v", code, c)
+	}
+	s, err := h.js(t).Stream(t.Context(), "TREBLE")
+	if err != nil || s.CachedInfo().State.LastSeq != 0 {
+		t.Errorf("something was sent: %v", err)
+	}
+}
+
+func TestDoctorOfABridgeWithAnotherSecret(t *testing.T) {
+	t.Parallel()
+	p := newPatient(t, startNATS(t).url)
+	other := *p.Config
+	other.Auth = auth.Config{Bearer: []value.Secret{"another-secret-of-the-tests"}}
+	b := start(t, &other)
+	defer b.stop(t)
+	list, code := p.examine(t)
+	c := list.find("probe", "default")
+	if code != exitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "401") ||
+		!regexp.MustCompile(`^kill \d+ && tail --pid=\d+ -f /dev/null; treble-bridge serve --config `+regexp.QuoteMeta(p.file)+`$`).MatchString(c[0].Fix) {
+		t.Errorf("exit %d, %+v", code, c)
+	}
+}
+
+// What the bridge finds and what doctor finds is the same, word by word.
+func TestDoctorOfADegradedBridge(t *testing.T) {
+	t.Parallel()
+	h := startNATS(t)
+	h.stream(t, func(c *jetstream.StreamConfig) { c.Duplicates = time.Minute })
+	p := newPatient(t, h.url)
+	b := start(t, p.Config)
+	defer b.stop(t)
+	eventually(t, "the journal is published from", func() bool {
+		r := b.readiness().Reasons
+		return len(r) == 1 && strings.Contains(r[0], "--dupe-window")
+	})
+	list, code := p.examine(t)
+	bridge, stream := list.find("bridge", ""), list.find("stream", "TREBLE")
+	const fix = "nats stream edit TREBLE --dupe-window=10m"
+	if code != exitFine || len(bridge) != 1 || len(stream) != 1 || bridge[0].Status != diagnose.Warn || bridge[0].Fix != fix || stream[0].Fix != fix ||
+		!strings.Contains(bridge[0].Detail, "degraded: stream TREBLE: "+stream[0].Detail) {
+		t.Errorf("exit %d\n%+v\n%+v", code, bridge, stream)
+	}
+}
+
+func TestDoctorOfAStoppedBridge(t *testing.T) {
+	t.Parallel()
+	p := newPatient(t, "", "nats.embedded.addr", "127.0.0.1:1")
+	list, code := p.examine(t)
+	if c := list.find("bridge", ""); code != exitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve --config "+p.file {
+		t.Errorf("exit %d, %+v", code, c)
+	}
+	if c := list.find("nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve" {
+		t.Errorf("%+v", c)
+	}
+	for _, name := range append([]string{"probe", "stream", "jetstream"}, "consumers") {
+		if c := list.find(name, ""); len(c) != 1 || c[0].Status != diagnose.Skip {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	// Killed, it leaves its addresses behind.
+	gone := addrs{Ingress: "127.0.0.1:1", Ops: "127.0.0.1:1", NATS: "127.0.0.1:1"}
+	file := filepath.Join(p.DataDir, addrFile)
+	if err := gone.write(file); err != nil {
+		t.Fatal(err)
+	}
+	list, _ = p.examine(t, "--no-probe")
+	if c := list.find("bridge", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "rm "+file+" && treble-bridge serve --config "+p.file {
+		t.Errorf("%+v", c)
+	}
+}
+
+// What hangs does not hang doctor.
+func TestDoctorEnds(t *testing.T) {
+	t.Parallel()
+	silent := listen(t).Addr().String() // connects, and never says a word
+	p := newPatient(t, "nats://"+silent, "ops.addr", silent)
+	began := time.Now()
+	list, code := p.examine(t, "--timeout", "200ms")
+	if took := time.Since(began); took > 5*time.Second || code != exitFailed {
+		t.Errorf("exit %d after %s", code, took)
+	}
+	if c := list.find("nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail {
+		t.Errorf("%+v", c)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if code, _, errs := command(ctx, "", "doctor", "--config", p.file); code != exitFailed || !strings.Contains(errs, "interrupted") {
+		t.Errorf("Ctrl-C: exit %d, %s", code, errs)
+	}
+	if code, _, errs := command(t.Context(), "", "doctor", "--timeout", "0s"); code != exitUsage || !strings.Contains(errs, "--timeout") {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+}
+
+// The program itself, as one types it after "serve --dev".
+func TestDoctorOfTheProgram(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := startProcessOn(t, dir, "serve", "--dev")
+	eventually(t, "it runs", func() bool { return strings.Contains(p.out.String(), "Token") })
+	doctor := func(args ...string) (string, int) {
+		cmd := exec.Command(os.Args[0], append([]string{"doctor", "--data-dir", dir}, args...)...)
+		cmd.Env = append(os.Environ(), asMain+"=1", "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=16MiB")
+		out, err := cmd.CombinedOutput()
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	// The token of --dev is not in a configuration of doctor; it finds the file.
+	out, code := doctor()
+	if code != exitFine {
+		t.Errorf("exit %d", code)
+	}
+	token, err := readDevToken(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`(?m)^warn  config +no secret is configured`,
+		`(?m)^pass  nats +nats-server [0-9.]+ \(treble-bridge\) at nats://127\.0\.0\.1:\d+, round trip `,
+		`(?m)^pass  stream TREBLE +on disk, keeps 720h`,
+		`(?m)^pass  probe default +post to 200 [0-9.]+ ms, 200 to stream [0-9.]+ ms, total [0-9.]+ ms; its message is deleted$`,
+		`(?m)^pass  ports ingress.addr +the bridge answers at 127\.0\.0\.1:\d+$`,
+		`\n\d+ pass, \d+ warn, \d+ fail, \d+ skipped\n`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("want %s in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, token) {
+		t.Error("the token is printed")
+	}
+	p.signal(t, os.Interrupt)
+	if got := p.code(t); got != exitFine {
+		t.Errorf("serve: exit %d", got)
+	}
+	out, code = doctor()
+	if code != exitFailed || !strings.Contains(out, "\n      fix:  treble-bridge serve --data-dir "+dir+"\n") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+}

@@ -1,0 +1,122 @@
+package diagnose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// account asks whether there is JetStream, and reports whether it can be asked on.
+func (v *Visit) account(ctx context.Context) ([]Check, bool) {
+	err := v.within(ctx, func(ctx context.Context) error {
+		_, err := v.js.AccountInfo(ctx)
+		return err
+	})
+	const name = "jetstream"
+	switch {
+	case err == nil:
+		return []Check{check(name, "", Pass, "enabled for this account")}, true
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return []Check{check(name, "", Fail, "not enabled for the account of these credentials; nothing can be stored").server("jetstream: enabled  # in the account")}, false
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
+		return []Check{check(name, "", Fail, "not enabled on this server; nothing can be stored").server("jetstream: {store_dir: /var/lib/nats}")}, false
+	}
+	return []Check{v.failed(name, "", err)}, false
+}
+
+// nearlyFull is the share of an account's storage from which on it is time.
+const nearlyFull = 0.9
+
+// room holds the limits of the account against what the bridge still needs.
+func (v *Visit) room(ctx context.Context, streams []publisher.StreamState) []Check {
+	var info *jetstream.AccountInfo
+	err := v.within(ctx, func(ctx context.Context) (err error) {
+		info, err = v.js.AccountInfo(ctx)
+		return err
+	})
+	if err != nil {
+		return []Check{v.failed("account", "", err)}
+	}
+	r := room{tier: info.Tier, copies: int64(v.o.Client.Config.Replicas)}
+	if t, ok := info.Tiers[fmt.Sprintf("R%d", r.copies)]; ok {
+		r.tier, r.copies = t, 1 // the limits of a tier are for one copy
+	}
+	for _, s := range streams {
+		if s.Info == nil {
+			r.missing++
+			r.needed += max(s.MaxBytes, 0) * r.copies
+			r.unbounded = r.unbounded || s.MaxBytes <= 0
+			r.largest = max(r.largest, s.MaxBytes)
+		}
+	}
+	return []Check{r.streams(), r.storage()}
+}
+
+// room is what an account has, and what the streams that are not there yet need.
+type room struct {
+	tier      jetstream.Tier
+	copies    int64
+	missing   int
+	needed    int64 // bytes that they reserve, with all copies
+	largest   int64 // of them, one copy
+	unbounded bool  // one of them has no limit
+}
+
+func (r room) streams() Check {
+	have, limit := r.tier.Streams, r.tier.Limits.MaxStreams
+	switch {
+	case limit <= 0:
+		return check("account", "streams", Pass, "%d, no limit", have)
+	case have+r.missing > limit:
+		return check("account", "streams", Fail, "%d of %d, and the bridge needs %d more", have, limit, r.missing).
+			server("max_streams: %d  # in jetstream of the account", have+r.missing)
+	}
+	return check("account", "streams", Pass, "%d of %d", have, limit)
+}
+
+func (r room) storage() Check {
+	l := r.tier.Limits
+	used := int64(max(r.tier.Store, r.tier.ReservedStore))
+	const where = "# in jetstream of the account"
+	line := func(s Status, detail string, args ...any) Check {
+		return check("account", "storage", s, detail, args...)
+	}
+	switch {
+	case l.MaxBytesRequired && r.unbounded:
+		return line(Fail, "the account takes only streams with a limit, and publisher.max_bytes is 0").set("publisher.max_bytes", 10*value.GiB)
+	case l.StoreMaxStreamBytes > 0 && r.largest > l.StoreMaxStreamBytes:
+		return line(Fail, "a stream may hold %s, and the bridge makes one of %s", bytes(l.StoreMaxStreamBytes), bytes(r.largest)).
+			server("disk_max_stream_bytes: %d  %s", r.largest, where)
+	case l.MaxStore < 0:
+		return line(Pass, "%s used or reserved, no limit", bytes(used))
+	case used+r.needed > l.MaxStore:
+		return line(Fail, "%s of %s used or reserved, and the streams that the bridge makes reserve %s", bytes(used), bytes(l.MaxStore), bytes(r.needed)).
+			server("max_file: %d  %s", used+r.needed, where)
+	case used >= l.MaxStore:
+		return line(Fail, "%s of %s used or reserved: nothing more is stored", bytes(used), bytes(l.MaxStore)).server("max_file: %d  %s", 2*l.MaxStore, where)
+	case float64(r.tier.Store) > nearlyFull*float64(l.MaxStore):
+		return line(Warn, "%s of %s used: soon nothing more is stored", bytes(int64(r.tier.Store)), bytes(l.MaxStore)).server("max_file: %d  %s", 2*l.MaxStore, where)
+	}
+	return line(Pass, "%s of %s used or reserved", bytes(used), bytes(l.MaxStore))
+}
+
+// bytes writes a number of bytes for people.
+func bytes(n int64) string {
+	size := float64(n)
+	for _, unit := range []string{"B", "KiB", "MiB", "GiB", "TiB"} {
+		if size < 1024 || unit == "TiB" {
+			if size == float64(int64(size)) {
+				return fmt.Sprintf("%d %s", int64(size), unit)
+			}
+			return fmt.Sprintf("%.1f %s", size, unit)
+		}
+		size /= 1024
+	}
+	return ""
+}

@@ -1,0 +1,107 @@
+package diagnose
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// How far two clocks may be apart.
+const (
+	skewNoticed = 2 * time.Second // more than the time service leaves
+	skewWrong   = time.Minute     // the times in events and streams no longer fit
+)
+
+// userInfo is the subject on which a server tells a user of itself.
+const userInfo = "$SYS.REQ.USER.INFO"
+
+// clock compares the clock of the server with ours, between the question and the
+// answer.
+func (v *Visit) clock(ctx context.Context, events publisher.StreamState) Check {
+	var theirs, asked, answered time.Time
+	err := v.within(ctx, func(ctx context.Context) (err error) {
+		asked = v.o.time()
+		if events.Info != nil {
+			theirs, err = v.streamTime(ctx, events.Name)
+		} else {
+			theirs, err = v.serverTime(ctx)
+		}
+		answered = v.o.time()
+		return err
+	})
+	if err != nil || theirs.IsZero() {
+		return check("clock", "", Skip, "the server does not tell its time")
+	}
+	return skew(asked, answered, theirs)
+}
+
+// skew judges the time theirs, told between two of ours.
+func skew(asked, answered, theirs time.Time) Check {
+	var apart time.Duration // what the round trip does not explain
+	word := "ahead of"
+	switch {
+	case theirs.Before(asked):
+		apart, word = asked.Sub(theirs), "behind"
+	case theirs.After(answered):
+		apart = theirs.Sub(answered)
+	}
+	if apart <= skewNoticed {
+		return check("clock", "", Pass, "that of the server and this one agree to %s", short(apart+answered.Sub(asked)))
+	}
+	status := Warn
+	if apart > skewWrong {
+		status = Fail
+	}
+	return check("clock", "", status, "that of the server is at least %s %s this one: --since and max_age mean other times than one thinks", short(apart), word).
+		shell("timedatectl set-ntp true  # on both hosts")
+}
+
+func (v *Visit) streamTime(ctx context.Context, name string) (time.Time, error) {
+	var s jetstream.Stream
+	s, err := v.js.Stream(ctx, name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return s.CachedInfo().TimeStamp, nil
+}
+
+func (v *Visit) serverTime(ctx context.Context) (time.Time, error) {
+	reply, err := v.nc.RequestWithContext(ctx, userInfo, nil)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var answer struct {
+		Server struct {
+			Time time.Time `json:"time"`
+		} `json:"server"`
+	}
+	err = json.Unmarshal(reply.Data, &answer)
+	return answer.Server.Time, err
+}
+
+// defaultFlush is how long JetStream holds what it acknowledged before it flushes,
+// unless it is configured.
+const defaultFlush = 2 * time.Minute
+
+// flushing says what is known of sync_interval: only an embedded server's. A user
+// of an account cannot ask for it.
+func (v *Visit) flushing() Check {
+	const name = "sync-interval"
+	ack, retain := v.o.Client.Config.Ack, v.o.Journal.Retain
+	switch {
+	case ack == publisher.AckJournal && retain < defaultFlush:
+		return check(name, "", Warn, "JetStream flushes every %s if it is not configured, and the journal keeps what it acknowledged for %s (journal.retain): power loss can lose events",
+			defaultFlush, retain).set("journal.retain", publisher.DefaultJournalConfig().Retain)
+	case v.o.embedded() && ack == publisher.AckStream:
+		return check(name, "", Pass, "always: the embedded JetStream flushes each event before it acknowledges it")
+	case v.o.embedded():
+		return check(name, "", Pass, "%s, and the journal heals what JetStream lost within %s", defaultFlush, retain)
+	case ack == publisher.AckJournal:
+		return check(name, "", Skip, "an account cannot ask for it; the journal heals what JetStream lost if it is below %s (journal.retain)", retain)
+	}
+	return check(name, "", Warn, "an account cannot ask for it, and with publisher.ack stream an event is as safe as it says").server("jetstream: {sync_interval: always}")
+}

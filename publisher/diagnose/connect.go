@@ -1,0 +1,104 @@
+package diagnose
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// natsCheck is the name of the check that NATS can be reached.
+const natsCheck = "nats"
+
+// unreachable says why there is no connection, as far as it can be told apart,
+// and never repeats a URL as it was given: it may hold a password.
+func unreachable(ctx context.Context, o Options, err error) Check {
+	var unknown x509.UnknownAuthorityError
+	hosts := o.hosts()
+	where := strings.Join(hosts, ", ")
+	fail := func(detail string, args ...any) Check {
+		return check(natsCheck, "", Fail, "%s: %s", where, fmt.Sprintf(detail, args...))
+	}
+	switch {
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+		key, secret := o.credential()
+		return fail("NATS refuses the credentials (%s)", key).set(key, secret)
+	case errors.As(err, &unknown):
+		return fail("the certificate of the server is of an authority that is not known here").set("nats.tls.ca_file", "<file with the authority's certificate>")
+	case errors.Is(err, nats.ErrSecureConnWanted), errors.Is(err, nats.ErrSecureConnRequired):
+		return fail("the server and nats.url do not agree about TLS").set("nats.url", "tls://"+hosts[0])
+	}
+	for _, h := range hosts {
+		if answers(ctx, h) {
+			return fail("something answers at %s, and the connection fails: %v", h, err).shell("nats --server %s server check connection", h)
+		}
+	}
+	if o.embedded() {
+		return fail("nothing answers; it is the embedded NATS, which runs with the bridge").shell("treble-bridge serve")
+	}
+	host, port, _ := net.SplitHostPort(hosts[0])
+	return fail("nothing answers at this address").shell("nats-server --jetstream --addr %s --port %s", host, port)
+}
+
+// hosts are the addresses to connect to, without anything secret.
+func (o Options) hosts() []string {
+	if o.embedded() {
+		return []string{o.Client.Addr}
+	}
+	var hosts []string
+	for _, s := range strings.Split(o.Client.NATS.URL, ",") {
+		if s = strings.TrimSpace(s); !strings.Contains(s, "://") {
+			s = "nats://" + s
+		}
+		u, err := url.Parse(s)
+		if err != nil || u.Hostname() == "" {
+			continue
+		}
+		port := u.Port()
+		if port == "" {
+			port = "4222"
+		}
+		hosts = append(hosts, net.JoinHostPort(u.Hostname(), port))
+	}
+	if len(hosts) == 0 {
+		return []string{"nats.url"}
+	}
+	return hosts
+}
+
+// credential is the key of the configuration whose secret is used, and what has
+// to stand there.
+func (o Options) credential() (key, want string) {
+	n := o.Client.NATS
+	switch {
+	case o.embedded() && n.Embedded.TokenFile != "":
+		return "nats.embedded.token_file", "<file with the token that the running bridge has>"
+	case o.embedded():
+		return "nats.embedded.token", "<the token that the running bridge has>"
+	case n.CredentialsFile != "":
+		return "nats.credentials_file", "<file of a user that NATS knows>"
+	case n.NKeyFile != "":
+		return "nats.nkey_file", "<file with the seed of a user that NATS knows>"
+	case n.PasswordFile != "":
+		return "nats.password_file", "<file with the password of the user in nats-server.conf>"
+	case n.User != "":
+		return "nats.password", "<password of the user in nats-server.conf>"
+	case n.TokenFile != "":
+		return "nats.token_file", "<file with the token in nats-server.conf>"
+	}
+	return "nats.token", "<token in nats-server.conf>"
+}
+
+// answers reports whether something listens at an address.
+func answers(ctx context.Context, addr string) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}

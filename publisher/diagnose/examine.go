@@ -1,0 +1,51 @@
+package diagnose
+
+import (
+	"context"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// Examine asks NATS everything but the probe. It takes at most o.Timeout for each
+// question, and asks no more when ctx ends.
+func (v *Visit) Examine(ctx context.Context) []Check {
+	checks, usable := v.account(ctx)
+	if !usable {
+		return append(checks, skipped("JetStream cannot be asked", behindAccount...)...)
+	}
+	var streams []publisher.StreamState
+	err := v.within(ctx, func(ctx context.Context) (err error) {
+		streams, err = v.client.Streams(ctx, v.o.embedded(), v.o.DataDir)
+		return err
+	})
+	if err != nil {
+		checks = append(checks, v.failed("stream", v.o.Client.Config.Stream, err))
+		return append(checks, skipped("the streams cannot be looked at", behindStreams...)...)
+	}
+	checks = append(checks, v.room(ctx, streams)...)
+	checks = append(checks, v.streams(streams)...)
+	events, quarantine := streams[0], streams[1]
+	checks = append(checks, v.copies(events))
+	checks = append(checks, v.permissions(ctx, events, quarantine)...)
+	checks = append(checks, v.payload(events), v.clock(ctx, events), v.flushing())
+	return append(checks, v.consumers(ctx, events)...)
+}
+
+// What is asked after the account, and after the streams.
+var (
+	behindStreams = []string{"replicas", "permissions", "payload", "clock", "sync-interval", "consumers"}
+	behindAccount = append([]string{"account", "stream"}, behindStreams...)
+)
+
+// Unasked are the lines of Examine when there is no connection.
+func Unasked() []Check {
+	return skipped("NATS cannot be reached", append([]string{"jetstream"}, behindAccount...)...)
+}
+
+func skipped(why string, names ...string) []Check {
+	var checks []Check
+	for _, name := range names {
+		checks = append(checks, check(name, "", Skip, "%s", why))
+	}
+	return checks
+}

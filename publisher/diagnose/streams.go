@@ -1,0 +1,171 @@
+package diagnose
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// streams are the findings that a running bridge has too, each as a line.
+func (v *Visit) streams(all []publisher.StreamState) []Check {
+	var checks []Check
+	for _, s := range all {
+		for _, f := range s.Findings {
+			status := Warn
+			if f.Severity == publisher.Unusable {
+				status = Fail
+			}
+			checks = append(checks, check("stream", s.Name, status, "%s", f.Problem).shell("%s", f.Fix))
+		}
+		switch {
+		case len(s.Findings) > 0:
+		case s.Info == nil:
+			checks = append(checks, check("stream", s.Name, Warn, "it does not exist yet; the bridge makes it when it starts").shell("%s", s.Create))
+		default:
+			checks = append(checks, check("stream", s.Name, Pass, "%s", describe(s.Info)))
+		}
+	}
+	return checks
+}
+
+// describe says what a stream is like.
+func describe(info *jetstream.StreamInfo) string {
+	c, parts := info.Config, []string{"on disk"}
+	if c.MaxAge > 0 {
+		parts = append(parts, fmt.Sprintf("keeps %s", strings.TrimSuffix(strings.TrimSuffix(c.MaxAge.String(), "0s"), "0m")))
+	}
+	if c.MaxBytes > 0 {
+		parts = append(parts, fmt.Sprintf("%s of %s used", bytes(int64(info.State.Bytes)), bytes(c.MaxBytes)))
+	}
+	return fmt.Sprintf("%s, %d messages", strings.Join(parts, ", "), info.State.Msgs)
+}
+
+// fewestCopies survive the loss of a server, and leave a majority that agrees.
+const fewestCopies = 3
+
+// copies holds the copies of the event stream against the servers there are.
+func (v *Visit) copies(events publisher.StreamState) Check {
+	const name = "replicas"
+	of := events.Name
+	if events.Info == nil {
+		return check(name, of, Skip, "the stream does not exist")
+	}
+	have, cluster, servers := events.Info.Config.Replicas, events.Info.Cluster, v.servers()
+	switch {
+	case cluster == nil || v.nc.ConnectedClusterName() == "":
+		return check(name, of, Pass, "1, on a single server: what it lost with its disk is lost")
+	case cluster.Leader == "":
+		return check(name, of, Fail, "the stream has no leader: too few of its servers are up; nothing can be stored").shell("nats stream info %s", of)
+	}
+	for _, p := range cluster.Replicas {
+		if p.Offline || !p.Current {
+			return check(name, of, Warn, "the copy on %s is away or behind (%d operations)", p.Name, p.Lag).shell("nats stream info %s", of)
+		}
+	}
+	// What is below the configured number is a finding on the stream.
+	if have < fewestCopies && servers >= fewestCopies && have >= v.o.Client.Config.Replicas {
+		return check(name, of, Warn, "%d, and the cluster %s has %d servers: when that of the stream is away nothing is stored, and what its disk lost is lost; set publisher.replicas to %d too",
+			have, cluster.Name, servers, fewestCopies).shell("nats stream edit %s --replicas=%d", of, fewestCopies)
+	}
+	return check(name, of, Pass, "%d, in the cluster %s, all of them current", have, cluster.Name)
+}
+
+// servers is how many servers of the cluster the connection knows. A name in
+// nats.url stands for one that tells its address too, so it does not count.
+func (v *Visit) servers() int {
+	known := map[string]bool{}
+	discovered := v.nc.DiscoveredServers()
+	for _, s := range v.nc.Servers() {
+		u, err := url.Parse(s)
+		if err == nil && (slices.Contains(discovered, s) || net.ParseIP(u.Hostname()) != nil) {
+			known[u.Host] = true
+		}
+	}
+	return max(len(known), 1)
+}
+
+// permissions finds out whether this user may publish, without storing anything:
+// JetStream refuses what is meant for another stream. The kind is one that consumers
+// ignore, and the reason of a refused body one that there is not.
+func (v *Visit) permissions(ctx context.Context, events, quarantine publisher.StreamState) []Check {
+	p := v.client.Prefix()
+	return []Check{
+		v.mayPublish(ctx, events, p.Subject(schema.KindBridgeProbe)),
+		v.mayPublish(ctx, quarantine, p.Quarantine("bridge-probe")),
+	}
+}
+
+func (v *Visit) mayPublish(ctx context.Context, s publisher.StreamState, subject string) Check {
+	const name = "permissions"
+	if s.Info != nil && s.Info.Config.NoAck {
+		return check(name, s.Name, Skip, "the stream acknowledges nothing")
+	}
+	var ack struct {
+		Error *struct {
+			Code uint16 `json:"err_code"`
+		} `json:"error"`
+	}
+	err := v.within(ctx, func(ctx context.Context) error {
+		m := &nats.Msg{Subject: subject, Header: nats.Header{jetstream.ExpectedStreamHeader: {"none-of-doctor"}}}
+		reply, err := v.nc.RequestMsgWithContext(ctx, m)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(reply.Data, &ack)
+	})
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return check(name, s.Name, Skip, "no stream captures %s", subject)
+	case err != nil:
+		return v.failed(name, s.Name, err)
+	case ack.Error == nil || server.ErrorIdentifier(ack.Error.Code) != server.JSStreamNotMatchErr:
+		return check(name, s.Name, Warn, "what answers on %s does not answer as JetStream does", subject).shell("nats stream ls --subject '%s'", subject)
+	}
+	return check(name, s.Name, Pass, "this user may publish to %s", subject)
+}
+
+// overhead is what an envelope has around the body, with headers; generous.
+const overhead = 64 * value.KiB
+
+// largestPayload is what a server takes at most.
+const largestPayload = 64 * value.MiB
+
+// payload holds the server's limit against the largest body that is let in.
+func (v *Visit) payload(events publisher.StreamState) Check {
+	const name = "payload"
+	have, body := v.nc.MaxPayload(), v.o.MaxBody
+	whose := "the server's max_payload"
+	if events.Info != nil {
+		if own := int64(events.Info.Config.MaxMsgSize); own > 0 && own < have {
+			have, whose = own, "max_msg_size of the stream"
+		}
+	}
+	needed, roomy := int64(body+overhead), min(2*body+value.MiB, largestPayload)
+	switch {
+	case have >= int64(roomy):
+		return check(name, "", Pass, "%s is %s, ingress.max_body %s", whose, bytes(have), bytes(int64(body)))
+	case have >= needed:
+		return check(name, "", Pass, "%s is %s, ingress.max_body %s; the largest envelopes go without the copies of messages and session_keys", whose, bytes(have), bytes(int64(body)))
+	}
+	c := check(name, "", Warn, "%s is %s, ingress.max_body %s: a body above the former is answered 413, and Treble does not send it again", whose, bytes(have), bytes(int64(body)))
+	switch {
+	case whose != "the server's max_payload":
+		return c.shell("nats stream edit %s --max-msg-size=-1", events.Name)
+	case v.o.embedded():
+		return c.shell("treble-bridge serve  # after the running one has ended: its limit is of another configuration")
+	}
+	return c.server("max_payload: %d", int64(roomy))
+}

@@ -1,0 +1,144 @@
+package diagnose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// Options say what to examine, and what it has to hold.
+type Options struct {
+	Client  publisher.ClientOptions
+	Journal publisher.JournalConfig
+	DataDir string
+	MaxBody value.Size // the largest body that the ingress takes
+	Timeout time.Duration
+	Behind  Behind
+
+	now func() time.Time // for tests; nil: time.Now
+}
+
+func (o Options) time() time.Time {
+	if o.now != nil {
+		return o.now()
+	}
+	return time.Now()
+}
+
+// embedded reports whether the bridge runs its own NATS.
+func (o Options) embedded() bool { return o.Client.NATS.URL == "" }
+
+// Visit is a connection to the NATS that is examined. One goroutine may use it.
+type Visit struct {
+	o      Options
+	client *publisher.Client
+	js     jetstream.JetStream
+	nc     *nats.Conn
+
+	mu   sync.Mutex
+	stop context.CancelCauseFunc // of the check that runs
+}
+
+// Connect connects, and says how that went. The Visit is nil if it did not.
+func Connect(ctx context.Context, o Options) (*Visit, Check) {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	c, err := publisher.OpenClient(ctx, o.Client)
+	if err != nil {
+		return nil, unreachable(ctx, o, err)
+	}
+	v := &Visit{o: o, client: c, js: c.JetStream(), nc: c.Conn()}
+	v.nc.SetErrorHandler(v.onError)
+	began := time.Now()
+	if err := v.nc.FlushWithContext(ctx); err != nil {
+		c.Close()
+		return nil, unreachable(ctx, o, err)
+	}
+	return v, check(natsCheck, "", Pass, "nats-server %s (%s) at %s, round trip %s",
+		v.nc.ConnectedServerVersion(), v.nc.ConnectedServerName(), v.nc.ConnectedUrlRedacted(), short(time.Since(began)))
+}
+
+// Close ends the connection.
+func (v *Visit) Close() { v.client.Close() }
+
+// deniedError: NATS does not let this user do what a check needs.
+type deniedError struct{ subject string }
+
+func (e deniedError) Error() string { return fmt.Sprintf("the user may not use %s", e.subject) }
+
+var quoted = regexp.MustCompile(`"([^"]*)"`)
+
+// onError ends the check that runs if NATS denied it something. It says so apart
+// from the request, which would only run out of time.
+func (v *Visit) onError(_ *nats.Conn, _ *nats.Subscription, err error) {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return
+	}
+	subject := "a subject that it needs"
+	if m := quoted.FindStringSubmatch(err.Error()); m != nil {
+		subject = m[1]
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.stop != nil {
+		v.stop(deniedError{subject})
+	}
+}
+
+// within runs a part of the examination with the time that one check has.
+func (v *Visit) within(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	v.mu.Lock()
+	v.stop = stop
+	v.mu.Unlock()
+	err := do(ctx)
+	v.mu.Lock()
+	v.stop = nil
+	v.mu.Unlock()
+	var denied deniedError
+	if err != nil && errors.As(context.Cause(ctx), &denied) {
+		return denied
+	}
+	return err
+}
+
+// failed is the line of a question that got no answer.
+func (v *Visit) failed(name, of string, err error) Check {
+	var denied deniedError
+	switch {
+	case errors.As(err, &denied):
+		return check(name, of, Fail, "%v: the bridge needs it, with the same credentials", denied).server("%s", v.allowance())
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return check(name, of, Fail, "no answer in %s", v.o.Timeout).shell("nats account info")
+	}
+	return check(name, of, Fail, "%v", err).shell("nats account info")
+}
+
+// allowance is what the user of a bridge must be allowed.
+func (v *Visit) allowance() string {
+	p := v.client.Prefix()
+	return fmt.Sprintf(`permissions: {publish: ["%s", "%s", "%s", "$JS.API.>"], subscribe: ["_INBOX.>"]}`, p.All(), p.AllQuarantine(), p.AllReplay())
+}
+
+// short rounds a time to what one wants to read.
+func short(d time.Duration) time.Duration {
+	switch {
+	case d < 10*time.Millisecond:
+		return d.Round(10 * time.Microsecond)
+	case d < 10*time.Second:
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Second)
+}
