@@ -38,15 +38,15 @@ func TestEvent(t *testing.T) {
 func TestEventDependsOnItsArgumentsOnly(t *testing.T) {
 	for _, k := range schema.Kinds() {
 		ids := map[string]bool{}
-		for seed := range uint64(20) {
+		for seed := range uint64(5) {
 			first, second := schematest.Envelope(k, schematest.Seed(seed)), schematest.Envelope(k, schematest.Seed(seed))
 			if !bytes.Equal(first, second) {
 				t.Errorf("%s: the same seed gives %s and %s", k, first, second)
 			}
 			ids[schematest.Event(k, schematest.Seed(seed)).ID] = true
 		}
-		if len(ids) != 20 {
-			t.Errorf("%s: 20 seeds give %d ids", k, len(ids))
+		if len(ids) != 5 {
+			t.Errorf("%s: 5 seeds give %d ids", k, len(ids))
 		}
 	}
 }
