@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -195,6 +196,20 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 	dirs(wrong{name: "not-writable", setup: mode(0o500), status: diagnose.Fail, detail: "may not write it (mode 0500)", fix: "chmod u+rwx "})
 	dirs(wrong{name: "open-to-write", setup: mode(0o777), status: diagnose.Fail, detail: "everybody may write it", fix: "chmod 700 "})
 	dirs(wrong{name: "open-to-read", setup: mode(0o755), status: diagnose.Warn, detail: "personal data", fix: "chmod 700 "})
+	t.Run("started-as-root", func(t *testing.T) {
+		t.Parallel()
+		if os.Geteuid() != 0 {
+			return // nobody else can give a directory away
+		}
+		p := newPatient(t, h.url)
+		if err := errors.Join(os.Mkdir(filepath.Join(p.DataDir, "journal"), 0o700), os.Chown(p.DataDir, 1234, 1235)); err != nil {
+			t.Fatal(err)
+		}
+		list, _ := p.examine(t, "--no-probe")
+		if c := list.find("files", p.DataDir); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "sudo chown -R 1234:1235 "+p.DataDir {
+			t.Errorf("%+v", c)
+		}
+	})
 	t.Run("port-taken", func(t *testing.T) {
 		t.Parallel()
 		taken := listen(t).Addr().String()

@@ -104,6 +104,20 @@ func TestDoctorWithoutProbe(t *testing.T) {
 	}
 }
 
+// A stream from which nothing can be deleted keeps the probe, and doctor says so.
+func TestDoctorCannotDeleteItsProbe(t *testing.T) {
+	t.Parallel()
+	h := startNATS(t)
+	h.stream(t, func(c *jetstream.StreamConfig) { c.DenyDelete = true })
+	p := newPatient(t, h.url)
+	b := start(t, p.Config)
+	defer b.stop(t)
+	list, _ := p.examine(t)
+	if c := list.find("probe", "default"); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.Contains(c[0].Detail, "cannot be deleted") || c[0].Fix != "nats stream purge TREBLE --subject 'treble.bridge.probe'" {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestDoctorOfABridgeWithAnotherSecret(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, startNATS(t).url)

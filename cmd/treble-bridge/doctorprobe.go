@@ -90,7 +90,8 @@ func (d *doctor) probeSource(ctx context.Context, visit *diagnose.Visit, door *d
 	if err := watch.Remove(remove, seq); err != nil {
 		c.Status = diagnose.Warn
 		c.Detail = fmt.Sprintf("post to stream %.1f ms, and its message cannot be deleted: %v", stages.Total, err)
-		c.Fix, c.FixIn = fmt.Sprintf("nats stream rmm %s %d", d.config.Publisher.Stream, seq), diagnose.InShell
+		c.Fix, c.FixIn = fmt.Sprintf("nats stream purge %s --subject '%s'", d.config.Publisher.Stream,
+			schema.Prefix(d.config.Publisher.SubjectPrefix).Subject(schema.KindBridgeProbe)), diagnose.InShell
 	}
 	return c
 }
