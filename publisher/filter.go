@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,9 @@ func (f Filter) Match(s Stored) bool {
 	if !f.inside() {
 		return true
 	}
+	if !f.mayMatch(s.Data) {
+		return false
+	}
 	e, err := schema.Decode(s.Data)
 	if err != nil {
 		return false
@@ -101,6 +105,25 @@ func (f Filter) Match(s Stored) bool {
 		(f.Conversation == "" || base.ConversationID == f.Conversation) &&
 		(f.Phone == "" || base.Phone == f.Phone) &&
 		(f.Source == "" || e.Source == f.Source)
+}
+
+// mayMatch reports false for most envelopes that are not chosen, without decoding them,
+// which takes far longer: what is looked for is not in them as text.
+func (f Filter) mayMatch(envelope []byte) bool {
+	for _, want := range []string{f.Session, f.Conversation, f.Source, strings.TrimPrefix(f.Phone, "+")} {
+		if writtenAsIs(want) && !bytes.Contains(envelope, []byte(want)) {
+			return false
+		}
+	}
+	return true
+}
+
+// writtenAsIs reports whether JSON has no other way to write a text that an encoder
+// would choose.
+func writtenAsIs(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+	}) < 0
 }
 
 // Each calls fn with the chosen events, in the order of the stream, and returns

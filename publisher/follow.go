@@ -53,6 +53,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) err
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", o.Stream, err)
 	}
+	defer c.release(ctx, o.Stream, cons)
 	if o.StopAtEnd && cons.CachedInfo().NumPending == 0 {
 		return nil
 	}
@@ -99,6 +100,21 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) err
 		}
 	}
 }
+
+// release removes the consumer of a Follow that is done. The server would do that by
+// itself after five minutes; until then it would stand among those of the services.
+func (c *Client) release(ctx context.Context, stream string, cons jetstream.Consumer) {
+	info := cons.CachedInfo()
+	if info == nil || !c.nc.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	_ = c.js.DeleteConsumer(ctx, stream, info.Name) // it goes in any case
+}
+
+// releaseTimeout bounds how long a command waits for a courtesy.
+const releaseTimeout = time.Second
 
 // next waits for a message until ctx ends, or for a while.
 func next(ctx context.Context, msgs jetstream.MessagesContext) (jetstream.Msg, error) {

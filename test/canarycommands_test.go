@@ -15,9 +15,10 @@ import (
 // code. The environment holds nothing else.
 func command(t *testing.T, env []string, args ...string) (string, int) {
 	t.Helper()
+	path := bridge.path(t) // building it is not part of the time
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bridge.path(t), args...)
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append([]string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}, env...)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError

@@ -76,7 +76,7 @@ type storedLine struct {
 
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	const sessions = 1500
+	const sessions = 750
 	b := startSessions(t, sessions)
 	run := func(args ...string) (out, errs string) {
 		t.Helper()
@@ -91,7 +91,7 @@ func TestEvents(t *testing.T) {
 	}
 
 	out, errs := run()
-	if rows := strings.Split(strings.TrimSpace(out), "\n"); len(rows) != 20 || !strings.HasPrefix(rows[19], "   6000  ") || !strings.Contains(errs, "--limit") {
+	if rows := strings.Split(strings.TrimSpace(out), "\n"); len(rows) != 20 || !strings.HasPrefix(rows[19], "   3000  ") || !strings.Contains(errs, "--limit") {
 		t.Errorf("the newest 20:\n%s%s", out, errs)
 	}
 	if _, errs = run("--phone", "+573000000042", "--limit", "4"); errs != "" {
@@ -110,23 +110,23 @@ func TestEvents(t *testing.T) {
 		t.Errorf("no such session:\n%s%s", out, errs)
 	}
 
-	for _, one := range []string{"event00042step000000000002", "3043"} {
+	for _, one := range []string{"event00042step000000000002", "1543"} {
 		out, _ = run(one)
-		for _, want := range []string{"message.responded", "event00042step000000000002", "session-00042", "at 3043 on treble.message.responded", "********42", `"actual_response": "yes"`, `"n": 42`} {
+		for _, want := range []string{"message.responded", "event00042step000000000002", "session-00042", "at 1543 on treble.message.responded", "********42", `"actual_response": "yes"`, `"n": 42`} {
 			if !strings.Contains(out, want) {
 				t.Errorf("events %s: %q is not in\n%s", one, want, out)
 			}
 		}
 	}
-	if out, _ = run("3043", "--raw", "--show-pii"); out != `{"n": 42, "cellphone":"3000000042"}`+"\n" {
+	if out, _ = run("1543", "--raw", "--show-pii"); out != `{"n": 42, "cellphone":"3000000042"}`+"\n" {
 		t.Errorf("the body as received: %q", out)
 	}
-	for _, absent := range []string{"event99999step000000000002", "6001"} {
+	for _, absent := range []string{"event99999step000000000002", "3001"} {
 		if out, errs, code := cli(t, t.TempDir(), nil, "events", "--nats-url", b.ClientURL(), absent); code != 1 || out != "" || !strings.Contains(errs, absent) {
 			t.Errorf("events %s: exit code %d\n%s%s", absent, code, out, errs)
 		}
 	}
-	if _, errs, code := cli(t, t.TempDir(), nil, "events", "6001", "--session", "x"); code != 2 || !strings.Contains(errs, "one of them") {
+	if _, errs, code := cli(t, t.TempDir(), nil, "events", "3001", "--session", "x"); code != 2 || !strings.Contains(errs, "one of them") {
 		t.Errorf("both: exit code %d, %s", code, errs)
 	}
 	checkTimelines(t, run)
@@ -140,7 +140,7 @@ func checkTimelines(t *testing.T, run func(...string) (string, string)) {
 	for _, l := range lines[storedLine](t, out) {
 		got = append(got, fmt.Sprintf("%d %s %d %v", l.Sequence, strings.TrimPrefix(l.Event.Type, "ai.treble."), *l.GapMS, l.Marks))
 	}
-	want := "[42 message.delivered 0 [] 1542 message.read 90000 [] 3042 message.responded 90000 [] 4542 conversation.closed 90000 []]"
+	want := "[42 message.delivered 0 [] 792 message.read 90000 [] 1542 message.responded 90000 [] 2292 conversation.closed 90000 []]"
 	if fmt.Sprint(got) != want || !strings.Contains(out, `"marks":[]`) {
 		t.Errorf("got %v, want %s", got, want)
 	}
@@ -149,7 +149,7 @@ func checkTimelines(t *testing.T, run func(...string) (string, string)) {
 	for _, l := range lines[storedLine](t, out) {
 		got = append(got, fmt.Sprint(l.Sequence, *l.GapMS, l.Marks))
 	}
-	want = "[4541 0 [late] 3041 90000 [before-delivered before-read after-closed late] 1541 90000 [before-delivered after-closed late] 41 90000 [after-closed]]"
+	want = "[2291 0 [late] 1541 90000 [before-delivered before-read after-closed late] 791 90000 [before-delivered after-closed late] 41 90000 [after-closed]]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %s", got, want)
 	}
