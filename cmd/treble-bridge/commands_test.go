@@ -23,6 +23,7 @@ var jsonForms = map[string]any{
 	"config check":             configCheck{},
 	"config print":             config.Setting{},
 	"consumers":                consumerView{},
+	"doctor":                   checklist{},
 	"events":                   eventLine{},
 	"health":                   ingress.Readiness{},
 	"journal export":           journalExport{},
@@ -38,6 +39,7 @@ var jsonForms = map[string]any{
 	"quarantine show":          shownView{},
 	"replay":                   replayView{},
 	"replay list":              replayRecord{},
+	"schema":                   nil, // an array of name, content_type, title
 	"send":                     summary{},
 	"tail":                     nil, // the envelope
 	"version":                  versionView{},
