@@ -23,8 +23,8 @@ type Readiness struct {
 	Reasons []string `json:"reasons,omitempty"` // why it is not Ready
 }
 
-// Ops is the listener for operators: /livez, /readyz, /metrics and, if
-// configured, /debug/pprof. Make it with NewOps, then call Listen, Serve and,
+// Ops is the listener for operators: /livez, /readyz, /metrics, the documents
+// that describe the events below /schemas and, if configured, /debug/pprof. Make it with NewOps, then call Listen, Serve and,
 // once, Shutdown.
 type Ops struct{ listener }
 
@@ -49,6 +49,7 @@ func NewOps(cfg OpsConfig, ready func() Readiness, g prometheus.Gatherer, log *z
 		}
 		writeJSON(w, status, answer)
 	})
+	serveDocuments(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorLog: errorLog}))
 	if cfg.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -58,7 +58,7 @@ func (p *Publisher) encode(events []schema.Event) ([]message, error) {
 	msgs := make([]message, 0, len(events))
 	var tooLarge error
 	for _, e := range events {
-		m, err := p.fit(e, limit)
+		m, err := fittingMessage(p.prefix, p.cfg.Stream, e, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -68,20 +68,6 @@ func (p *Publisher) encode(events []schema.Event) ([]message, error) {
 		msgs = append(msgs, m)
 	}
 	return msgs, tooLarge
-}
-
-// fit encodes e, without its normalised copies if it is larger than limit
-// with them.
-func (p *Publisher) fit(e schema.Event, limit int64) (message, error) {
-	m, err := eventMessage(p.prefix, p.cfg.Stream, e)
-	if err != nil || m.size() <= limit {
-		return m, err
-	}
-	smaller, dropped := e.WithoutCopies()
-	if !dropped {
-		return m, nil
-	}
-	return eventMessage(p.prefix, p.cfg.Stream, smaller)
 }
 
 // limit is the size of the largest message that NATS takes, headers included.

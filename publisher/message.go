@@ -31,6 +31,20 @@ func eventMessage(prefix schema.Prefix, stream string, e schema.Event) (message,
 	return message{subject: prefix.Subject(e.Kind), id: e.ID, header: header, data: data}, nil
 }
 
+// fittingMessage encodes e, without its normalised copies if it is larger than
+// limit with them.
+func fittingMessage(prefix schema.Prefix, stream string, e schema.Event, limit int64) (message, error) {
+	m, err := eventMessage(prefix, stream, e)
+	if err != nil || m.size() <= limit {
+		return m, err
+	}
+	smaller, dropped := e.WithoutCopies()
+	if !dropped {
+		return m, nil
+	}
+	return eventMessage(prefix, stream, smaller)
+}
+
 // size is what the server counts against max_payload: the header block and
 // the data, but neither subject nor protocol.
 func (m message) size() int64 {

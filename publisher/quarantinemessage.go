@@ -19,13 +19,13 @@ import (
 // The headers of a message in the quarantine. Its data is the body as it was
 // received, byte for byte.
 const (
-	headerQuarantineID  = "Treble-Quarantine-Id"
-	headerReason        = "Treble-Reason"
-	headerViolations    = "Treble-Violations" // JSON, an array of schema.Violation
-	headerSource        = "Treble-Source"
-	headerPath          = "Treble-Path"
+	headerQuarantineID  = schema.HeaderQuarantineID
+	headerReason        = schema.HeaderReason
+	headerViolations    = schema.HeaderViolations
+	headerSource        = schema.HeaderSource
+	headerPath          = schema.HeaderPath
 	headerReceived      = schema.HeaderReceived
-	headerRequestHeader = "Treble-Request-Header" // "Name: value", once for each
+	headerRequestHeader = schema.HeaderRequestHeader
 )
 
 // JetStream takes headers of at most 64 KiB in all. These bounds leave room.

@@ -43,6 +43,18 @@ func Reasons() []Reason {
 	return []Reason{ReasonNotJSON, ReasonNotObject, ReasonTooDeep, ReasonTooMany, ReasonMissing, ReasonKindForbidden}
 }
 
+// The headers of a refused body in the quarantine, beside HeaderMsgID,
+// HeaderReceived and HeaderTest. Values are ASCII; other bytes, and the percent
+// sign, are written as %XX.
+const (
+	HeaderQuarantineID  = "Treble-Quarantine-Id"  // of the body; what the quarantine commands call it by
+	HeaderReason        = "Treble-Reason"         // why it was refused; also the end of the subject
+	HeaderViolations    = "Treble-Violations"     // what is wrong, as JSON: an array of objects with field and problem
+	HeaderSource        = "Treble-Source"         // name of the configured source
+	HeaderPath          = "Treble-Path"           // path of the request
+	HeaderRequestHeader = "Treble-Request-Header" // a header of the request as "Name: value", once for each; without secrets
+)
+
 // Rejection says what is wrong with a body, in words that may be shown to the
 // sender: they name fields and positions and never repeat a value.
 type Rejection struct {

@@ -44,7 +44,7 @@ const (
 // route by them without decoding the envelope.
 const (
 	HeaderMsgID       = "Nats-Msg-Id"     // the envelope's id; the server drops a second message with it inside the duplicate window
-	HeaderContentType = "Content-Type"    // ContentType
+	HeaderContentType = "Content-Type"    // that of a CloudEvent in JSON
 	HeaderKind        = "Treble-Kind"     // the kind
 	HeaderEventID     = "Treble-Event-Id" // Treble's own id of the event, where given and harmless
 	HeaderTest        = "Treble-Test"     // on requests and messages: the run of "treble-bridge send"

@@ -48,11 +48,21 @@ func payloads(t *testing.T) []string {
 // envelopes parses a body and returns its envelopes, one after the other.
 func envelopes(t *testing.T, body []byte) []byte {
 	t.Helper()
+	var all []byte
+	for _, b := range eachEnvelope(t, body) {
+		all = append(append(all, b...), '\n')
+	}
+	return all
+}
+
+// eachEnvelope parses a body and returns the envelope of each event.
+func eachEnvelope(t *testing.T, body []byte) [][]byte {
+	t.Helper()
 	d := schema.Parser{}.Parse(body, schema.Origin{Source: "default", Path: "/webhook", Received: received})
 	if d.Rejection != nil {
 		t.Fatalf("rejected: %+v", d.Rejection)
 	}
-	var all []byte
+	var all [][]byte
 	for _, e := range d.Events {
 		if e.DedupeKey == schema.DedupeNone {
 			e.ID = uniqueID
@@ -61,7 +71,7 @@ func envelopes(t *testing.T, body []byte) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(append(all, b...), '\n')
+		all = append(all, b)
 	}
 	return all
 }

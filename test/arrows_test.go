@@ -115,6 +115,7 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 		{"github.com/testcontainers/", "test"},
 		{"github.com/moby/", "test"},
 		{"github.com/cloudevents/", "test"},
+		{"github.com/santhosh-tekuri/", "test"},
 	}
 	for _, p := range goList(t, "./...") {
 		if inside(p.name(), "test") {
@@ -134,9 +135,16 @@ func TestLibrariesHaveOneHome(t *testing.T) {
 // bring with it, however many packages lie between.
 func TestDependenciesStayOut(t *testing.T) {
 	t.Run("schema", func(t *testing.T) {
-		for _, p := range goList(t, "-deps", "./schema") {
-			if !p.Standard && p.name() != "schema" {
+		for _, p := range goList(t, "-deps", "./schema/...") {
+			if !p.Standard && !inside(p.name(), "schema") {
 				t.Errorf("schema depends on %s: a consumer must get nothing but the standard library with it", p.ImportPath)
+			}
+		}
+	})
+	t.Run("daemon", func(t *testing.T) {
+		for _, p := range goList(t, "-deps", "./cmd/...") {
+			if inside(p.name(), "schema/schematest", "schema/internal") {
+				t.Errorf("the command depends on %s: that is for tests", p.name())
 			}
 		}
 	})

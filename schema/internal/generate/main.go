@@ -56,6 +56,9 @@ func documents(src *source) (map[string]object, error) {
 			return nil, err
 		}
 	}
+	if docs["asyncapi.json"], err = asyncAPI(src, kinds); err != nil {
+		return nil, err
+	}
 	return docs, src.unusedRules()
 }
 
