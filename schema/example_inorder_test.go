@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -29,11 +30,11 @@ func Example_inOrder() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	failures, done := 2, make(chan struct{})
+	var failures atomic.Int32
+	done := make(chan struct{})
 	w := worker{firstDelay: 10 * time.Millisecond, maxDelay: time.Minute}
 	w.work = func(_ context.Context, e schema.Event) error {
-		if e.Kind == schema.KindMessageResponded && failures > 0 {
-			failures--
+		if e.Kind == schema.KindMessageResponded && failures.Add(1) <= 2 {
 			return errors.New("the ledger is locked")
 		}
 		fmt.Println(e.Kind)
@@ -42,17 +43,22 @@ func Example_inOrder() {
 		}
 		return nil
 	}
-	consuming, err := consumer.Consume(func(msg jetstream.Msg) {
-		if err := w.handle(ctx, msg); err != nil {
-			log.Print(err)
+	var processes [2]jetstream.ConsumeContext // they share the work as two processes would
+	for i := range processes {
+		processes[i], err = consumer.Consume(func(msg jetstream.Msg) {
+			if err := w.handle(ctx, msg); err != nil {
+				log.Print(err)
+			}
+		})
+		if err != nil {
+			log.Fatal(err)
 		}
-	})
-	if err != nil {
-		log.Fatal(err)
 	}
 	<-done
-	consuming.Drain()
-	<-consuming.Closed()
+	for _, p := range processes {
+		p.Drain()
+		<-p.Closed()
+	}
 	bridge.printLeft(consumer)
 
 	// Output:
