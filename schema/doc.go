@@ -29,8 +29,27 @@
 // missing or could not be read, and raw, the value as it was received, byte for
 // byte. Nothing is dropped: a field that this package does not know is in raw.
 //
-// Within version 1 of a kind fields may be added, never removed, renamed or
-// given another type. Readers ignore what they do not know; [Decode] does.
+// # Versions
+//
+// The 1 at the end of dataschema is the version of a kind. Within it fields,
+// headers, kinds and reasons may be added, open sets of values may grow, what was
+// not read may be read, and what was unrecognized may become a kind. Nothing is
+// removed, renamed, or given another type or meaning; subjects and the way in
+// which ids are made stay. So readers ignore what they do not know, and [Decode]
+// does: new fields are ignored, and an event of an unknown kind is an
+// [*Unrecognized] with what all kinds have in common.
+//
+// There is no version 2. If one comes, it has subjects and a stream of its own
+// ("treble-v2.message.read"), is published side by side with version 1 under the
+// same type and id, and has a dataschema that ends in ":2". Decode refuses that
+// with [ErrVersion], rather than to misread it.
+//
+// # Documents
+//
+// [JSONSchema], [EnvelopeSchema] and [AsyncAPI] are the same for readers in other
+// languages. They are made from the types of this package by "go generate", and
+// tests hold them against the types and against events. Package schematest makes
+// events for the tests of consumers.
 //
 // # Identity
 //

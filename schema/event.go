@@ -163,8 +163,16 @@ func (e Event) WithoutCopies() (Event, bool) {
 	return e, dropped
 }
 
+// ErrVersion is the error of Decode for an event whose data is of another version
+// than this package reads. It never comes on the subjects of version 1.
+var ErrVersion = errors.New("data is of another version: update the package schema, or read the subjects of version 1")
+
 // Decode reads an event as a consumer receives it. It accepts what Encode
-// writes, and what a later version of the bridge may add to it.
+// writes, and what a later version of the bridge may add to it: a field that it
+// does not know is ignored, but for Raw, and an event of a kind that it does not
+// know has that Kind and an [*Unrecognized] as its Data, with what is common to
+// all kinds. An error means that the bytes are no event, unless it is ErrVersion;
+// receiving them again will not help.
 func Decode(b []byte) (Event, error) {
 	var w struct {
 		envelope
@@ -183,6 +191,9 @@ func Decode(b []byte) (Event, error) {
 	source, ok := strings.CutPrefix(w.Source, sourcePrefix)
 	if !ok {
 		return Event{}, fmt.Errorf("decode envelope: source is %q, want %s and a name", w.Source, sourcePrefix)
+	}
+	if otherVersion(w.DataSchema) {
+		return Event{}, fmt.Errorf("decode data of %s: dataschema is %q: %w", name, w.DataSchema, ErrVersion)
 	}
 	if w.ID == "" {
 		return Event{}, errors.New("decode envelope: id is missing")

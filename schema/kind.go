@@ -62,6 +62,14 @@ func (k Kind) DataSchema() string {
 	return dataSchemaPrefix + string(k) + dataSchemaVersionSuffix
 }
 
+// otherVersion reports whether a dataschema is of ours and not of version 1. An
+// envelope without one, or with somebody else's, is read as version 1.
+func otherVersion(dataSchema string) bool {
+	rest, ours := strings.CutPrefix(dataSchema, dataSchemaPrefix)
+	i := strings.LastIndexByte(rest, ':')
+	return ours && i >= 0 && rest[i:] != dataSchemaVersionSuffix
+}
+
 // Prefix is the first part of every subject of a bridge, "treble" by default.
 // Its rules are those of [ParsePrefix].
 type Prefix string

@@ -45,6 +45,7 @@ Configuration comes from a YAML file (--config), from environment variables
 		newHealth(io),
 		newJournal(io),
 		newQuarantine(io),
+		newSchema(io),
 		newConfig(io),
 		newVersion(io),
 	)

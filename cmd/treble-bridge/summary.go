@@ -83,7 +83,7 @@ func (s *summary) print(w io.Writer, asJSON bool) error {
 		fmt.Fprintf(&b, "latency  p50 %.1f ms, p95 %.1f ms, p99 %.1f ms, max %.1f ms\n", s.Latency.P50, s.Latency.P95, s.Latency.P99, s.Latency.Max)
 	}
 	if s.reply != "" {
-		fmt.Fprintf(&b, "first answer other than 200: %s\n", printable(strings.TrimSpace(s.reply)))
+		fmt.Fprintf(&b, "first that was not taken: %s\n", printable(strings.TrimSpace(s.reply)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -1,6 +1,11 @@
 package main
 
-import "github.com/treble-bridge/treble-bridge/schema"
+import (
+	"encoding/json"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/schematest"
+)
 
 const schemasAt = "components/schemas/"
 
@@ -14,7 +19,9 @@ func components(src *source, kinds []kind) (object, error) {
 			return nil, err
 		}
 		events = append(events, member{k.payload + "Event", event})
-		messages = append(messages, member{k.name, eventMessage(src, k, "event")})
+		message := eventMessage(src, k, "event")
+		message.set("examples", []object{{{"name", k.name}, {"payload", json.RawMessage(schematest.Envelope(schema.Kind(k.name)))}}})
+		messages = append(messages, member{k.name, message})
 		replays = append(replays, member{replayed + k.name, eventMessage(src, k, "replayed")})
 	}
 	headers, err := headerSchemas(src)

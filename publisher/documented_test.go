@@ -1,0 +1,60 @@
+package publisher
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// documentedHeaders returns the headers of a set in the AsyncAPI document.
+func documentedHeaders(t *testing.T, set string) (all map[string]any, required []string) {
+	t.Helper()
+	var doc struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]any
+				Required   []string
+			}
+		}
+	}
+	if err := json.Unmarshal(schema.AsyncAPI(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	s := doc.Components.Schemas[set]
+	if len(s.Properties) == 0 {
+		t.Fatalf("the document has no %s", set)
+	}
+	return s.Properties, s.Required
+}
+
+// TestQuarantineHeadersAreDocumented: a refused body has the headers that the
+// AsyncAPI document names, and no other but those for the server.
+func TestQuarantineHeadersAreDocumented(t *testing.T) {
+	all, required := documentedHeaders(t, "QuarantineHeaders")
+	d := rejected("{")
+	d.Origin = schema.Origin{
+		Source: "default", Path: "/webhook", Header: http.Header{"User-Agent": {"x"}}, Received: time.Now(), TestRun: "run",
+	}
+	m := quarantineMessage("treble", "TREBLE_QUARANTINE", d)
+	for name := range m.header {
+		if all[name] == nil && !strings.HasPrefix(name, "Nats-") {
+			t.Errorf("%s is not in the document", name)
+		}
+	}
+	for name := range all {
+		if m.header[name] == nil {
+			t.Errorf("%s is in the document, and the message does not have it", name)
+		}
+	}
+	bare := quarantineMessage("treble", "TREBLE_QUARANTINE", schema.Delivery{Rejection: d.Rejection})
+	for name := range all {
+		if got, want := bare.header[name] != nil, slices.Contains(required, name); got != want {
+			t.Errorf("%s: of a bare delivery it is there: %v; required: %v", name, got, want)
+		}
+	}
+}
