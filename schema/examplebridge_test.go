@@ -2,7 +2,6 @@ package schema_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log"
 	"os"
@@ -117,12 +116,3 @@ const (
 	bodyRead2      = `{"session_id": "s-2", "sent_text": "Still coming?", "read_at": "2026-01-01 09:00:07"}`
 	bodyClosed1    = `{"event_type": "session.close", "event_id": "e-1", "timestamp": "2026-01-01T09:01:00Z", "session": {"external_id": "s-1"}}`
 )
-
-// unknownKind is an event as a later version of the bridge may publish it.
-func unknownKind() []byte {
-	return must(json.Marshal(map[string]any{
-		"specversion": "1.0", "id": "aaaaaaaaaaaaaaaaaaaaaaaaaa", "source": "/treble/default", "type": "ai.treble.message.edited",
-		"subject": "s-1", "time": "2026-01-01T09:00:00Z", "receivedtime": "2026-01-01T09:00:01Z", "dedupekey": "content",
-		"data": map[string]any{"session_id": "s-1", "edited_text": "no", "raw": map[string]any{}},
-	}))
-}
