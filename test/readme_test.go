@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const readme = "../README.md"
@@ -86,12 +89,34 @@ func runConsumer(t *testing.T, port string) {
 	if err := consumer.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = consumer.Wait()
+	}()
 	defer func() {
 		_ = syscall.Kill(-consumer.Process.Pid, syscall.SIGINT)
-		_ = consumer.Wait()
+		<-ended
 	}()
 	waitFor(t, time.Minute, "the consumer prints both events", func() bool {
 		return strings.Contains(out.String(), "s-1 read at 2026-01-01T09:00:02Z") && strings.Contains(out.String(), "answered at")
+	})
+
+	// Whoever deletes the consumer is not kept waiting in silence.
+	nc, err := nats.Connect("nats://127.0.0.1:" + port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteConsumer(t.Context(), "TREBLE", "readme"); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, time.Minute, "the consumer ends with an error", func() bool {
+		return strings.Contains(out.String(), "the consumer was deleted") && strings.Contains(out.String(), "exit status 1")
 	})
 }
 

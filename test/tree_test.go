@@ -41,7 +41,7 @@ func files(t *testing.T) []string {
 			return err
 		}
 		switch {
-		case d.IsDir() && slices.Contains([]string{".git", "bin", "data", "dist"}, path):
+		case d.IsDir() && (slices.Contains([]string{".git", "bin", "data"}, path) || slices.Contains([]string{"dist", "node_modules"}, d.Name())):
 			return fs.SkipDir
 		case !d.IsDir():
 			paths = append(paths, filepath.ToSlash(path))

@@ -63,6 +63,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer consuming.Stop()
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+		consuming.Drain() // what is buffered is still handled
+		<-consuming.Closed()
+	case <-consuming.Closed():
+		log.Fatal("the consumer was deleted") // started again, this makes it again
+	}
 }
