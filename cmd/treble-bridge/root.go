@@ -45,6 +45,7 @@ Configuration comes from a YAML file (--config), from environment variables
 		newHealth(io),
 		newJournal(io),
 		newQuarantine(io),
+		newForget(io),
 		newConfig(io),
 		newVersion(io),
 	)
