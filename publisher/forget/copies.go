@@ -24,7 +24,7 @@ func (r *Run) Copies(ctx context.Context) []string {
 func (s streams) replicated(ctx context.Context) (notes []string) {
 	for _, name := range s.names {
 		if stream, err := s.client.JetStream().Stream(ctx, name); err == nil && stream.CachedInfo().Config.Replicas > 1 {
-			notes = append(notes, fmt.Sprintf("stream %s is replicated: what was deleted stays in the logs of its servers until they compact them, which they do by themselves", name))
+			notes = append(notes, fmt.Sprintf("stream %s is replicated: what was deleted stays in the logs of its servers until they compact them, which they do by themselves within minutes", name))
 		}
 	}
 	return notes

@@ -248,3 +248,14 @@ func FuzzPerson(f *testing.F) {
 
 // anyDigits reports whether a text may hold a number, escaped or not.
 func anyDigits(s string) bool { return strings.ContainsAny(s, `0123456789%\=`) }
+
+// BenchmarkMatch is what a message of somebody else costs.
+func BenchmarkMatch(b *testing.B) {
+	p := person(b, "+573001234567")
+	p.learn(session)
+	event := parsed(b, `{"country_code":"57","cellphone":"3109876543","session_id":"s","read_at":"2026-01-01 00:00:00","sent_text":"`+strings.Repeat("how are you? ", 50)+`"}`)
+	b.SetBytes(int64(len(event)))
+	for b.Loop() {
+		p.Match(nil, event)
+	}
+}

@@ -109,6 +109,18 @@ func (r *Run) Denied() error {
 	return errors.Join(errs...)
 }
 
+// behind is how long a replica may be behind its leader.
+const behind = 300 * time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
 // mostPasses bounds how often Erase begins again because more came meanwhile.
 const mostPasses = 5
 
@@ -123,12 +135,19 @@ func (r *Run) Erase(ctx context.Context, wait time.Duration, step func()) (erase
 	}
 	for range mostPasses {
 		before := erased.Total()
-		if err := r.pass(ctx, wait, &erased, step); err != nil {
+		pending, err := r.pass(ctx, wait, &erased, step)
+		if err != nil {
 			return erased, r.found.Counts, err
 		}
 		left, err = r.Find(ctx, func() {})
-		if err != nil || left.Total() == 0 || erased.Total() == before {
+		if err != nil || left.Total() == 0 || pending {
 			return erased, left, err
+		}
+		if erased.Total() == before {
+			// A replica may show for a moment what its leader has deleted.
+			if err := pause(ctx, behind); err != nil {
+				return erased, left, err
+			}
 		}
 	}
 	return erased, left, nil
@@ -136,13 +155,13 @@ func (r *Run) Erase(ctx context.Context, wait time.Duration, step func()) (erase
 
 // pass deletes what was found. Of some messages only the session tells whose they
 // are, and the session is known from others with the number: so these go last, in
-// every place.
-func (r *Run) pass(ctx context.Context, wait time.Duration, erased *Counts, step func()) error {
+// every place, and not before what is pending. Then pass returns true.
+func (r *Run) pass(ctx context.Context, wait time.Duration, erased *Counts, step func()) (bool, error) {
 	known := r.person.Version()
 	for _, onlySession := range []bool{true, false} {
 		pending, err := r.eraseDir(ctx, onlySession, wait, erased)
 		if err != nil {
-			return err
+			return false, err
 		}
 		for _, f := range r.found.streams {
 			seqs := f.only
@@ -152,14 +171,17 @@ func (r *Run) pass(ctx context.Context, wait time.Duration, erased *Counts, step
 			n, err := f.remove(ctx, seqs, step)
 			erased.Streams[f.name] += n
 			if err != nil {
-				return err
+				return false, err
 			}
 		}
-		if onlySession && (pending > 0 || r.person.Version() != known) {
-			return nil // not all of that is deleted yet
+		if pending > 0 {
+			return true, nil
+		}
+		if r.person.Version() != known {
+			return false, nil // what more is known is looked for first
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // eraseDir returns how many messages have to stay until they are published.

@@ -90,6 +90,20 @@ func (s streams) read(ctx context.Context, f *found, p *Person, step func()) err
 	return err
 }
 
+// gone reports whether a message is not there. A replica that answers may be behind.
+func (f found) gone(ctx context.Context, seq uint64) bool {
+	for range 10 {
+		_, err := f.stream.GetMsg(ctx, seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return true
+		}
+		if err != nil || pause(ctx, behind) != nil {
+			return false
+		}
+	}
+	return false
+}
+
 // remove deletes messages and has the server overwrite them. It returns how many it
 // deleted; what somebody else removed meanwhile is not among them.
 func (f found) remove(ctx context.Context, seqs []uint64, step func()) (n int64, err error) {
@@ -97,7 +111,7 @@ func (f found) remove(ctx context.Context, seqs []uint64, step func()) (n int64,
 		err := f.stream.SecureDeleteMsg(ctx, seq)
 		if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
 			// The server has one code for whatever keeps it from deleting.
-			if _, look := f.stream.GetMsg(ctx, seq); errors.Is(look, jetstream.ErrMsgNotFound) {
+			if f.gone(ctx, seq) {
 				step()
 				continue
 			}
