@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
@@ -22,9 +23,12 @@ type Erased struct {
 	Journal  int64 `json:"journal"`   // events, of which the entry stays, without what it held
 	SetAside int64 `json:"set_aside"` // files
 	Damaged  int64 `json:"damaged"`   // copies and pieces of damaged journal
-	// Pending are messages that are not published yet. They are left, or what was
-	// promised for them would not hold.
+	// Pending are messages of the journal that are not published yet. They are left,
+	// or what was promised for them would not hold.
 	Pending int64 `json:"pending"`
+	// Waiting are refused bodies that a running bridge has in memory until NATS takes
+	// them. They are left too.
+	Waiting int64 `json:"waiting"`
 }
 
 // Erase erases the messages that are meant from the journal and the set-aside,
@@ -39,8 +43,8 @@ func (p *Publisher) Erase(ctx context.Context, meant Meant, wait time.Duration) 
 	defer p.inFlight.Done()
 	p.erasing.Lock()
 	defer p.erasing.Unlock()
-	if p.lock == nil {
-		return Erased{}, nil // there is no data directory
+	if p.lock == nil { // there is no data directory
+		return Erased{Waiting: p.rejected.waiting(meant)}, nil
 	}
 	e := eraser{dataDir: p.setAside.dataDir(), books: p.books}
 	p.awaitPublished(ctx, meant, wait)
@@ -53,8 +57,15 @@ func (p *Publisher) Erase(ctx context.Context, meant Meant, wait time.Duration) 
 	}
 	done, err := e.erase(ctx, meant)
 	p.setAside.recount()
-	done.Pending += p.rejected.waiting(meant)
+	done.Waiting = p.rejected.waiting(meant)
 	return done, err
+}
+
+// Waiting is how many refused bodies that are meant wait in memory for NATS.
+func (p *Publisher) Waiting(meant Meant) int64 {
+	p.erasing.Lock()
+	defer p.erasing.Unlock()
+	return p.rejected.waiting(meant)
 }
 
 // awaitPublished returns when what the journal holds now is settled and no refused
@@ -90,9 +101,10 @@ func (p *Publisher) awaitPublished(ctx context.Context, meant Meant, wait time.D
 // waiting returns how many of the queued bodies are meant.
 func (q *quarantine) waiting(meant Meant) int64 {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	queue := slices.Clone(q.queue) // to look at them takes longer than a refusal may wait
+	q.mu.Unlock()
 	var n int64
-	for _, m := range q.queue {
+	for _, m := range queue {
 		if meant(m.subject, m.header, m.data) {
 			n++
 		}

@@ -133,3 +133,7 @@ func lockedBy(dir string) (held bool, pid int, err error) {
 	}
 	return true, readPID(f), nil
 }
+
+// InUse tells whether a bridge runs on a data directory, and as which process, if
+// that is known.
+func InUse(dataDir string) (running bool, pid int, err error) { return lockedBy(dataDir) }

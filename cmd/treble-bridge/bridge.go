@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/control"
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
 )
 
 // bridge is the daemon: the parts and their wiring. Make it with openBridge,
@@ -24,6 +27,7 @@ type bridge struct {
 	publisher *publisher.Publisher
 	server    *ingress.Server
 	ops       *ingress.Ops
+	control   *control.Server // nil if data_dir can have no socket
 	stopping  atomic.Bool
 	serving   sync.WaitGroup
 	failed    chan error // of a listener that ended by itself; one slot for each
@@ -39,7 +43,7 @@ func openBridge(ctx context.Context, c *config.Config, log *zap.Logger) (_ *brid
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(),
 	)
-	b := &bridge{log: log, failed: make(chan error, 2)}
+	b := &bridge{log: log, failed: make(chan error, 3)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.undo(c))
@@ -66,7 +70,20 @@ func openBridge(ctx context.Context, c *config.Config, log *zap.Logger) (_ *brid
 	if err != nil {
 		return nil, err
 	}
+	b.openControl(c)
 	return b, errors.Join(b.server.Listen(), b.ops.Listen())
+}
+
+// openControl lets the commands of this host in, if data_dir can hold a socket. A
+// bridge that cannot be asked is no worse at what it promises.
+func (b *bridge) openControl(c *config.Config) {
+	mux := http.NewServeMux()
+	mux.Handle("POST "+forget.DoorPath, forget.Door(b.publisher, b.log))
+	var err error
+	if b.control, err = control.Listen(c.DataDir, mux); err != nil {
+		b.control = nil
+		b.log.Warn("no control socket in data_dir: stop the bridge before treble-bridge forget", zap.Error(err))
+	}
 }
 
 // undo closes what a failed open has opened.
@@ -121,7 +138,11 @@ func promise(c *config.Config) string {
 // run serves until ctx ends or a listener fails, and returns that failure. The
 // requests in work go on: close waits for them.
 func (b *bridge) run(ctx context.Context) error {
-	for _, serve := range []func() error{b.server.Serve, b.ops.Serve} {
+	serves := []func() error{b.server.Serve, b.ops.Serve}
+	if b.control != nil {
+		serves = append(serves, b.control.Serve)
+	}
+	for _, serve := range serves {
 		b.serving.Go(func() {
 			if err := serve(); err != nil {
 				b.failed <- err
@@ -150,6 +171,10 @@ func (b *bridge) close(ctx context.Context) error {
 	}
 	if b.publisher != nil {
 		errs = append(errs, b.publisher.Close(ctx))
+	}
+	if b.control != nil {
+		// What it does for a command ended with the publisher, which says so.
+		errs = append(errs, b.control.Shutdown(ctx))
 	}
 	if b.ops != nil {
 		// Last, so that the shutdown itself can be watched.

@@ -21,6 +21,13 @@ const away = "nats://127.0.0.1:1"
 func serveOn(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
 	p := startProcessOn(t, dir, append([]string{"serve", "--dev"}, args...)...)
+	p.runs(t)
+	return p
+}
+
+// runs returns when it serves.
+func (p *process) runs(t *testing.T) {
+	t.Helper()
 	eventually(t, "it runs", func() bool {
 		select {
 		case <-p.exited:
@@ -29,7 +36,6 @@ func serveOn(t *testing.T, dir string, args ...string) *process {
 		}
 		return strings.Contains(p.out.String(), "Token")
 	})
-	return p
 }
 
 // ops runs a command on the data directory and returns what it printed.

@@ -30,10 +30,17 @@ func startProcess(t *testing.T, args ...string) *process {
 
 func startProcessOn(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	return startProcessEnv(t, dir, nil, args...)
+}
+
+// startProcessEnv starts it with further environment variables.
+func startProcessEnv(t *testing.T, dir string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{out: &buffer{}, errs: &buffer{}, dir: dir, exited: make(chan struct{})}
 	p.Cmd = exec.Command(os.Args[0], append(args, "--data-dir", p.dir)...)
 	p.Env = append(os.Environ(), asMain+"=1",
 		"TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:0")
+	p.Env = append(p.Env, env...)
 	p.Stdout, p.Stderr = p.out, p.errs
 	if err := p.Start(); err != nil {
 		t.Fatal(err)

@@ -79,8 +79,8 @@ event again only within its duplicate window. When NATS goes away the run waits 
 goes on; without progress for --give-up it fails, and can be resumed.
 
 Each run leaves a record, see "treble-bridge replay list". It never holds a phone
-number, a header, or more of a URL than scheme and host: these are given again with
---resume.
+number, a session, a conversation, a header, or more of a URL than scheme and host:
+these are given again with --resume.
 
 It counts first, and asks before it begins unless the target is a file; where nobody
 can be asked, --yes is needed (not for a URL of this host). Subjects that the event
@@ -154,7 +154,7 @@ func (r *replayCommand) spec(now time.Time) (replay.Spec, error) {
 // given checks the flags of a run that goes on: all else is on record.
 func (r *replayCommand) given(cmd *cobra.Command, now time.Time) (replay.Given, error) {
 	var g replay.Given
-	for _, name := range []string{"kind", "session", "conversation", "source", "id", "since", "until", "from-seq", "to-seq",
+	for _, name := range []string{"kind", "source", "id", "since", "until", "from-seq", "to-seq",
 		"to-subject", "core", "to-file", "force", "limit"} {
 		if cmd.Flags().Changed(name) {
 			return g, usagef("--%s: leave it out with --resume: it is on record", name)
@@ -164,7 +164,7 @@ func (r *replayCommand) given(cmd *cobra.Command, now time.Time) (replay.Given, 
 	if err != nil {
 		return g, err
 	}
-	g.Phone = f.Phone
+	g.Session, g.Conversation, g.Phone = f.Session, f.Conversation, f.Phone
 	if r.url != "" {
 		g.URL, err = r.urlTarget()
 	}

@@ -162,8 +162,8 @@ func (r *replayCommand) resumeLine(cmd *cobra.Command, run string) string {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		value := f.Value.String()
 		switch {
-		case f.Name == "phone":
-			words = append(words, `--phone "$PHONE"`)
+		case slices.Contains([]string{"phone", "session", "conversation"}, f.Name):
+			words = append(words, fmt.Sprintf(`--%s "$%s"`, f.Name, strings.ToUpper(f.Name)))
 		case f.Name == "to-url":
 			words = append(words, `--to-url "$URL"`)
 		case f.Name == "header":

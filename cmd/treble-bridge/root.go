@@ -49,6 +49,7 @@ Configuration comes from a YAML file (--config), from environment variables
 		newJournal(io),
 		newQuarantine(io),
 		newSchema(io),
+		newForget(io),
 		newConfig(io),
 		newVersion(io),
 	)

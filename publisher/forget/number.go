@@ -48,14 +48,15 @@ func (n *number) in(texts [][]byte, phone func() string) bool {
 	codes, rests := 0, 0 // bits of the splits that were seen
 	for _, t := range texts {
 		for r := range runs(t) {
-			if r.holds(n.whole) {
+			short, long := len(r.digits) < fewestRest, len(r.digits) >= fewestRest
+			if long && r.holds(n.whole) {
 				return true
 			}
 			for i, s := range n.splits {
-				if r.isCode(s.code) {
+				if short && r.isCode(s.code) {
 					codes |= 1 << i
 				}
-				if r.holds(s.rest) {
+				if long && r.holds(s.rest) {
 					rests |= 1 << i
 				}
 			}
@@ -80,8 +81,8 @@ func (n *number) in(texts [][]byte, phone func() string) bool {
 type run struct {
 	digits []byte
 	starts []int  // in digits, where a block without separators begins; the last is its length
-	before string // what stands in the text directly before and after, up to two bytes
-	after  string
+	before []byte // what stands in the text directly before and after, up to two bytes
+	after  []byte
 }
 
 // holds reports whether one of the numbers stands in the run: it begins and ends
@@ -149,8 +150,8 @@ func runs(text []byte) func(func(run) bool) {
 				i += n
 			}
 			r.starts = append(r.starts, len(r.digits))
-			r.before = string(text[max(0, begin-2):begin])
-			r.after = string(text[end:min(len(text), end+2)])
+			r.before = text[max(0, begin-2):begin]
+			r.after = text[end:min(len(text), end+2)]
 			if !yield(r) {
 				return
 			}

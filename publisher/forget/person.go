@@ -1,20 +1,21 @@
 package forget
 
 import (
-	"bytes"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // Person is who is to be forgotten. It learns the sessions of the person from the
-// messages that it is shown; so one that was shown before must be shown again. One
-// goroutine may use it at a time.
+// messages that it is shown; so one that was shown before must be shown again until
+// Version stays the same. One goroutine may use it at a time.
 type Person struct {
-	number   *number // nil: only sessions are known
-	sessions map[string]bool
+	number  *number // nil: only sessions are known
+	given   map[string]bool
+	learned map[string]bool
+	shared  map[string]bool // was learned, and turned out to be of another number too
+	version int
 }
 
 // Match says why a message is of a person.
@@ -34,31 +35,95 @@ func ByPhone(phone string) (*Person, bool) {
 	if !ok {
 		return nil, false
 	}
-	return &Person{number: newNumber(e164), sessions: map[string]bool{}}, true
+	p := ByID()
+	p.number = newNumber(e164)
+	return p, true
 }
 
-// ByID returns the person of a session.
-func ByID(session string) *Person {
-	return &Person{sessions: map[string]bool{session: true}}
+// ByID returns the person of some sessions.
+func ByID(sessions ...string) *Person {
+	p := &Person{given: map[string]bool{}, learned: map[string]bool{}, shared: map[string]bool{}}
+	p.Give(sessions...)
+	return p
 }
 
-// Phone returns the number as the bridge writes it into data.phone, or "".
-func (p *Person) Phone() string {
-	if p.number == nil {
-		return ""
-	}
-	return p.number.e164
-}
-
-// Sessions returns the sessions that are known, in order.
-func (p *Person) Sessions() []string { return slices.Sorted(maps.Keys(p.sessions)) }
-
-// Learn adds sessions.
-func (p *Person) Learn(sessions ...string) {
+// Give adds sessions that are the person's, whatever number their messages have.
+func (p *Person) Give(sessions ...string) {
 	for _, s := range sessions {
-		if s != "" {
-			p.sessions[s] = true
+		p.given[s] = true
+	}
+}
+
+// Known is what is known of a person, to be taken to another process. It is
+// personal data.
+type Known struct {
+	Phone   string   `json:"phone,omitempty"` // as the bridge writes it into data.phone
+	Given   []string `json:"given,omitempty"`
+	Learned []string `json:"learned,omitempty"`
+	Shared  []string `json:"shared,omitempty"`
+}
+
+// Known returns what is known by now.
+func (p *Person) Known() Known {
+	sorted := func(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
+	k := Known{Given: sorted(p.given), Learned: sorted(p.learned), Shared: sorted(p.shared)}
+	if p.number != nil {
+		k.Phone = p.number.e164
+	}
+	return k
+}
+
+// Person is the reverse of Person.Known. The bool is false if there is nobody to
+// be known by it.
+func (k Known) Person() (*Person, bool) {
+	p := ByID()
+	if k.Phone != "" {
+		var ok bool
+		if p, ok = ByPhone(k.Phone); !ok {
+			return nil, false
 		}
+	}
+	p.Give(k.Given...)
+	p.Take(k)
+	return p, p.number != nil || len(p.given) > 0
+}
+
+// Take adds what somebody else learned of the person.
+func (p *Person) Take(k Known) {
+	for _, s := range k.Shared {
+		p.share(s)
+	}
+	p.learn(k.Learned...)
+}
+
+// Version grows with each thing that is learned.
+func (p *Person) Version() int { return p.version }
+
+// Sessions returns the sessions that are taken for the person's, in order.
+func (p *Person) Sessions() []string {
+	all := maps.Clone(p.given)
+	maps.Copy(all, p.learned)
+	return slices.Sorted(maps.Keys(all))
+}
+
+// Shared is how many sessions are not, although the number is in a message of them:
+// they are of somebody else's number too, such as a placeholder.
+func (p *Person) Shared() int { return len(p.shared) }
+
+func (p *Person) learn(sessions ...string) {
+	for _, s := range sessions {
+		if s != "" && !p.given[s] && !p.shared[s] && !p.learned[s] {
+			p.learned[s] = true
+			p.version++
+		}
+	}
+}
+
+func (p *Person) share(session string) {
+	if !p.shared[session] {
+		delete(p.learned, session)
+		p.shared[session] = true
+		p.version++
 	}
 }
 
@@ -66,97 +131,30 @@ func (p *Person) Learn(sessions ...string) {
 // kept of a message counts: its headers too, what JSON or a URL escapes, and
 // raw_base64. It need not be an event, nor JSON.
 func (p *Person) Match(header map[string][]string, data []byte) Match {
-	texts := readings(header, data)
-	event, decoded := schema.Event{}, false
-	decode := func() {
-		if !decoded {
-			event, _ = schema.Decode(data) // of anything else than an event nothing is known
-			decoded = true
-		}
-	}
-	phone := func() string {
-		decode()
-		if event.Data == nil {
-			return ""
-		}
-		return event.Data.Base().Phone
-	}
-	if p.number != nil && p.number.in(texts, phone) {
+	m := letter{texts: readings(header, data), data: data}
+	if p.number != nil && p.number.in(m.texts, m.phone) {
 		// A number that is only mentioned in the talk of somebody else says nothing of
 		// the rest of that talk.
-		if other := phone(); other == "" || other == p.number.e164 {
-			p.Learn(sessionsIn(texts)...)
-			p.Learn(event.Subject)
+		if other := m.phone(); other == "" || other == p.number.e164 {
+			p.learn(sessionsIn(m.texts)...)
+			p.learn(m.event().Subject)
 		}
 		return ByNumber
 	}
-	for session := range p.sessions {
-		if !slices.ContainsFunc(texts, func(t []byte) bool { return bytes.Contains(t, []byte(session)) }) {
-			continue
-		}
-		if decode(); event.Subject == session || event.Data != nil && event.Data.Base().SessionID == session {
-			return BySession
-		}
-		if slices.ContainsFunc(texts, func(t []byte) bool { return tokenIn(t, session) }) {
+	for s := range p.given {
+		if m.names(s) {
 			return BySession
 		}
 	}
-	return No
-}
-
-// shortSession is the length from which a session id is looked for anywhere. A
-// shorter one, such as "1234", counts only where a session stands.
-const shortSession = 8
-
-// tokenIn reports whether a session stands in a text as a whole.
-func tokenIn(text []byte, session string) bool {
-	if len(session) < shortSession {
-		return slices.Contains(sessionsIn([][]byte{text}), session)
-	}
-	for rest := text; ; {
-		i := bytes.Index(rest, []byte(session))
-		if i < 0 {
-			return false
-		}
-		end := i + len(session)
-		if (i == 0 || !inToken(rest[i-1])) && (end == len(rest) || !inToken(rest[end])) {
-			return true
-		}
-		rest = rest[i+1:]
-	}
-}
-
-func inToken(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_'
-}
-
-// sessionKeys are the names that Treble and the bridge have for a session's id.
-var sessionKeys = []string{"session_id", "session_external_id", "external_id"}
-
-// sessionsIn returns the values of the keys that name a session, in text that need
-// not be JSON as a whole.
-func sessionsIn(texts [][]byte) []string {
-	var found []string
-	for _, text := range texts {
-		for _, key := range sessionKeys {
-			quoted := []byte(`"` + key + `"`)
-			for rest := text; ; {
-				i := bytes.Index(rest, quoted)
-				if i < 0 {
-					break
-				}
-				rest = rest[i+len(quoted):]
-				value := bytes.TrimLeft(rest, " \t\r\n:")
-				value, quotedValue := bytes.CutPrefix(value, []byte(`"`))
-				stop := ",}] \t\r\n"
-				if quotedValue {
-					stop = `"\`
-				}
-				if end := bytes.IndexAny(value, stop); end > 0 && end <= 256 {
-					found = append(found, strings.Clone(string(value[:end])))
-				}
-			}
+	found := No
+	for s := range p.learned {
+		switch {
+		case !m.names(s):
+		case m.phone() == "":
+			found = BySession
+		case m.isOf(s):
+			p.share(s)
 		}
 	}
-	return slices.DeleteFunc(found, func(s string) bool { return s == "null" })
+	return found
 }

@@ -142,6 +142,13 @@ func (j *Journal) holds(ctx context.Context, s *segment, e Eraser) (bool, error)
 	} else if v.next != nil && extent > v.limit {
 		return true, nil
 	}
+	if v.next != nil {
+		// What a failed flush left behind the last valid byte was cut off, and that
+		// need not be on stable storage.
+		if err := f.Sync(); err != nil {
+			return false, err
+		}
+	}
 	found := false
 	err = j.pieces(ctx, f, s, v, func(p piece) error {
 		if found = p.chosen(e); found {

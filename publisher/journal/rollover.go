@@ -16,6 +16,13 @@ func (j *Journal) prepare() error {
 	if wait := j.o.retryDelay - time.Since(j.tried); wait > 0 {
 		return j.down // nil: the old segment serves a little longer
 	}
+	if j.down == nil {
+		// Before the checkpoint: the owner's state knows less of the entries than the
+		// marks say, and a mark behind the checkpoint that covers it comes too late.
+		if j.flushMarks(); j.down == nil && !j.rollDue() {
+			return nil // a failed write has begun a new segment
+		}
+	}
 	err := j.openSegment()
 	if err == nil {
 		j.reclaim() // it may be what makes room for this batch

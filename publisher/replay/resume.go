@@ -11,8 +11,8 @@ import (
 // Given is what the record of a run does not hold, because it names a person or may
 // be a secret.
 type Given struct {
-	Phone string
-	URL   URLTarget
+	Session, Conversation, Phone string
+	URL                          URLTarget
 }
 
 // Resume plans to go on with a run that did not come to its end. A run whose process
@@ -47,7 +47,7 @@ func Resume(ctx context.Context, c *publisher.Client, name string, g Given, o Op
 	if total, ok := held.Counts["total"]; ok {
 		r.total = total
 	}
-	r.spec = Spec{Filter: d.Filter.filter(g.Phone), Limit: d.Limit, Target: Target{To: d.Target.To, Subject: d.Target.Subject, URL: g.URL, File: d.Target.File}}
+	r.spec = Spec{Filter: d.Filter.filter(g), Limit: d.Limit, Target: Target{To: d.Target.To, Subject: d.Target.Subject, URL: g.URL, File: d.Target.File}}
 	return r, nil
 }
 
@@ -69,11 +69,22 @@ func settled(ctx context.Context, a *publisher.Audit, name string) (publisher.He
 
 // check compares what is given with what the run began with.
 func (d detail) check(g Given) error {
+	for _, by := range []struct {
+		flag, what, given string
+		chose             bool
+	}{
+		{"--session", "session", g.Session, d.Filter.Session},
+		{"--conversation", "conversation", g.Conversation, d.Filter.Conversation},
+		{"--phone", "phone number", g.Phone, d.Filter.Phone},
+	} {
+		switch {
+		case by.chose && by.given == "":
+			return fmt.Errorf("it chose events by a %s, which is on no record: give the same %s again", by.what, by.flag)
+		case !by.chose && by.given != "":
+			return fmt.Errorf("it did not choose events by a %s: leave %s out", by.what, by.flag)
+		}
+	}
 	switch {
-	case d.Filter.Phone && g.Phone == "":
-		return errors.New("it chose events by a phone number, which is on no record: give the same --phone again")
-	case !d.Filter.Phone && g.Phone != "":
-		return errors.New("it did not choose events by a phone number: leave --phone out")
 	case d.Target.To == ToFile && d.Target.File == "-":
 		return errors.New("what was written to standard output cannot be taken up again: begin a new run with --from-seq")
 	case d.Target.To == ToURL && g.URL.URL == nil:

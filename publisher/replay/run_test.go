@@ -372,35 +372,51 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
-func TestPhoneIsNowhere(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 50)
-	c := b.client(t)
-	b.stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: 10})
-	r := newRun(t, c, Spec{Filter: publisher.Filter{Phone: phoneOf(20)}, Target: Target{To: ToStream, Subject: "full"}}, Options{})
-	_, err := r.Do(t.Context())
-	if err == nil {
-		t.Fatal("want an error")
-	}
-	_, _, text := record(t, c, r.Name())
-	for _, where := range []string{err.Error(), text, r.Filter(), r.Target()} {
-		if strings.Contains(where, "3000000020") {
-			t.Errorf("the number is in %q", where)
-		}
-	}
-	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "--phone") {
-		t.Errorf("resume without the number: %v", err)
-	}
-	again, err := Resume(t.Context(), c, r.Name(), Given{Phone: phoneOf(20)}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: -1})
-	if res := do(t, again); res.Replayed != 1 {
-		t.Errorf("got %+v", res)
-	}
-	if got := b.sequences(t, "FULL", r.Name()); len(got) != 1 || got[0] != 20 {
-		t.Errorf("got %v", got)
+// TestPersonIsNowhere: what names a person is on no record, so a run that goes on is
+// told again.
+func TestPersonIsNowhere(t *testing.T) {
+	for _, by := range []struct {
+		flag, secret string
+		given        Given
+	}{
+		{"--phone", phoneOf(20), Given{Phone: phoneOf(20)}},
+		{"--session", "session-20", Given{Session: "session-20"}},
+		{"--conversation", "conversation-20", Given{Conversation: "conversation-20"}},
+	} {
+		t.Run(by.flag, func(t *testing.T) {
+			b := startBroker(t)
+			b.fill(t, 50)
+			c := b.client(t)
+			b.stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: 10})
+			filter := publisher.Filter{Phone: by.given.Phone, Session: by.given.Session, Conversation: by.given.Conversation}
+			r := newRun(t, c, Spec{Filter: filter, Target: Target{To: ToStream, Subject: "full"}}, Options{})
+			_, err := r.Do(t.Context())
+			if err == nil {
+				t.Fatal("want an error")
+			}
+			_, _, text := record(t, c, r.Name())
+			for _, where := range []string{err.Error(), text, r.Filter(), r.Target()} {
+				if strings.Contains(where, by.secret) {
+					t.Errorf("it is in %q", where)
+				}
+			}
+			for _, wrong := range []Given{{}, {Phone: "+1", Session: "s", Conversation: "c"}} {
+				if _, err := Resume(t.Context(), c, r.Name(), wrong, Options{}); err == nil || !strings.Contains(err.Error(), "--") {
+					t.Errorf("resume with %+v: %v", wrong, err)
+				}
+			}
+			again, err := Resume(t.Context(), c, r.Name(), by.given, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: -1})
+			if res := do(t, again); res.Replayed != 1 {
+				t.Errorf("got %+v", res)
+			}
+			if got := b.sequences(t, "FULL", r.Name()); len(got) != 1 || got[0] != 20 {
+				t.Errorf("got %v", got)
+			}
+		})
 	}
 }
 

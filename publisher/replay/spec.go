@@ -40,8 +40,8 @@ type Spec struct {
 	Force  bool  // also into subjects that the event stream captures
 }
 
-// detail is what a replay's audit record holds besides. It has neither the phone
-// number nor anything of the URL that may be a secret.
+// detail is what a replay's audit record holds besides. It has nothing that names a
+// person, nor of the URL what may be a secret.
 type detail struct {
 	Filter        filterDetail `json:"filter"`
 	Target        targetDetail `json:"target"`
@@ -55,9 +55,9 @@ type detail struct {
 
 type filterDetail struct {
 	Kinds        []schema.Kind `json:"kinds,omitempty"`
-	Session      string        `json:"session,omitempty"`
-	Conversation string        `json:"conversation,omitempty"`
-	Phone        bool          `json:"phone,omitempty"` // whether one was given
+	Session      bool          `json:"session,omitempty"` // whether one was given; so below
+	Conversation bool          `json:"conversation,omitempty"`
+	Phone        bool          `json:"phone,omitempty"`
 	Source       string        `json:"source,omitempty"`
 	ID           string        `json:"id,omitempty"`
 	Since        time.Time     `json:"since,omitzero"`
@@ -83,11 +83,11 @@ type position struct {
 }
 
 func detailOf(f publisher.Filter) filterDetail {
-	return filterDetail{f.Kinds, f.Session, f.Conversation, f.Phone != "", f.Source, f.ID, f.Since, f.Until, f.FromSeq, f.ToSeq}
+	return filterDetail{f.Kinds, f.Session != "", f.Conversation != "", f.Phone != "", f.Source, f.ID, f.Since, f.Until, f.FromSeq, f.ToSeq}
 }
 
-func (d filterDetail) filter(phone string) publisher.Filter {
-	return publisher.Filter{Kinds: d.Kinds, Session: d.Session, Conversation: d.Conversation, Phone: phone, Source: d.Source, ID: d.ID,
+func (d filterDetail) filter(g Given) publisher.Filter {
+	return publisher.Filter{Kinds: d.Kinds, Session: g.Session, Conversation: g.Conversation, Phone: g.Phone, Source: d.Source, ID: d.ID,
 		Since: d.Since, Until: d.Until, FromSeq: d.FromSeq, ToSeq: d.ToSeq}
 }
 
@@ -105,7 +105,7 @@ func (d filterDetail) words() string {
 	for _, p := range []struct {
 		name  string
 		given bool
-	}{{"session", d.Session != ""}, {"conversation", d.Conversation != ""}, {"phone", d.Phone}} {
+	}{{"session", d.Session}, {"conversation", d.Conversation}, {"phone", d.Phone}} {
 		if p.given {
 			parts = append(parts, "one "+p.name)
 		}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
+)
+
+// forgetCommand is the command that deletes all that is kept of a person.
+type forgetCommand struct {
+	io       stdio
+	phone    string
+	sessions []string
+	streams  []string
+	wait     time.Duration
+	show     bool
+	dryRun   bool
+	yes      bool
+	json     bool
+}
+
+func newForget(io stdio) *cobra.Command {
+	f := &forgetCommand{io: io}
+	cmd := &cobra.Command{
+		Use:   "forget",
+		Short: "Delete all that is kept of a person, by telephone number or session",
+		Long: `Delete a person's messages for good: from the stream of the events, the quarantine and
+the stream of the replays (and each --stream), whatever their subjects; from the journal,
+the set-aside and the copies of damaged bytes in data_dir. The servers overwrite what they
+delete. It counts first, and asks before it begins. A record of each run, with counts
+and without number and sessions, is kept in the bucket <publisher.stream>_AUDIT.
+
+With --phone, a message is the person's if the number stands in it, spelled in any usual
+way, or if it is of the same session as one in which the number stands. A session that
+other numbers have too, such as a placeholder, tells nothing. A message of somebody else
+in which the number is mentioned is deleted, and nothing else of that talk. Numbers without a
+country code are not found. With --session, all of that session is the person's.
+
+A running bridge keeps running: it is asked through a socket in data_dir, by who may
+write there. What it has accepted and NATS has not taken yet is waited for (--wait)
+and then left, since it was promised. With a nats.url, run it on the host of each bridge,
+or its data_dir keeps what it has; --session with what --show-sessions prints finds there
+what only a session tells.
+
+Not covered: what consumers keep, backups, files that were exported, and a message of
+which a server keeps copies elsewhere; as far as such places are known they are named.
+Servers whose store is encrypted delete without overwriting.
+
+The exit code is 0 only if nothing of the person is left in any of these places. If it
+is 1, something is left or may be: what to do is said, and it is safe to run it again.
+
+--json prints one object: run (its name in the audit, none if nothing was to be deleted), state
+(done, failed, stopped; dry-run), sessions (how many are known), shared_sessions (that
+tell nothing), found, erased and left (each with streams, journal, set_aside, damaged, and
+waiting: refused bodies that the bridge has in memory; left is missing if it is not
+known), data_dir (running, stopped, none), notes (what to look after besides).`,
+		Example: `  treble-bridge forget --phone +573001234567 --dry-run
+  treble-bridge forget --phone - --yes < number.txt          # the number stays out of ps and history
+  treble-bridge forget --session d2fa98d29a2670dfa119335df1b0371720d674f1677302aba228876a
+  treble-bridge forget --phone - --nats-url nats://nats-1:4222 --stream BILLING --json --yes < number.txt`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 { // which are not shown: one may be a number
+				return usagef("forget takes no arguments: use --phone or --session")
+			}
+			return nil
+		},
+		RunE: f.run,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.phone, "phone", "", "the person's number, such as +573001234567; - reads it from standard input")
+	flags.StringArrayVar(&f.sessions, "session", nil, "the id of a session of the person; may be repeated")
+	flags.StringArrayVar(&f.streams, "stream", nil, "also delete from this stream; may be repeated")
+	flags.DurationVar(&f.wait, "wait", 10*time.Second, "how long to wait for what is not published yet")
+	flags.BoolVar(&f.show, "show-sessions", false, "print the sessions that are known to be the person's, to standard error")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "only count")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+	flags.BoolVar(&f.json, "json", false, "print one JSON object")
+	addNATSFlag(cmd)
+	return cmd
+}
+
+// person reads who it is from the flags. No error repeats a number.
+func (f *forgetCommand) person() (*forget.Person, error) {
+	for _, s := range f.sessions {
+		if s == "" {
+			return nil, usagef("--session: use the id of a session")
+		}
+	}
+	switch {
+	case f.wait < 0:
+		return nil, usagef("--wait: use a duration, such as 10s")
+	case f.phone == "" && len(f.sessions) == 0:
+		return nil, usagef("say who: --phone or --session")
+	case f.phone == "":
+		return forget.ByID(f.sessions...), nil
+	}
+	if f.phone == "-" {
+		var err error
+		if f.phone, err = f.readPhone(); err != nil {
+			return nil, err
+		}
+	}
+	p, ok := forget.ByPhone(f.phone)
+	if !ok {
+		return nil, usagef("--phone: use the international form, such as +573001234567")
+	}
+	p.Give(f.sessions...)
+	return p, nil
+}
+
+// readPhone reads one line, and nothing behind it: the answer to the question may
+// follow.
+func (f *forgetCommand) readPhone() (string, error) {
+	if isTerminal(f.io.in) {
+		fmt.Fprint(f.io.err, "number: ")
+	}
+	var line strings.Builder
+	for b := make([]byte, 1); line.Len() < 64; {
+		n, err := f.io.in.Read(b)
+		if n > 0 && b[0] == '\n' || err == io.EOF {
+			break
+		}
+		if err != nil {
+			return "", fmt.Errorf("--phone: read standard input: %w", err)
+		}
+		line.Write(b[:n])
+	}
+	return strings.TrimSpace(line.String()), nil
+}
+
+func (f *forgetCommand) run(cmd *cobra.Command, _ []string) error {
+	p, err := f.person()
+	if err != nil {
+		return err
+	}
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	client, err := openClient(cmd, &loaded.Config, f.io, "forget")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx := cmd.Context()
+	dir, err := forget.OpenDataDir(ctx, loaded.DataDir, p)
+	if err != nil {
+		return err
+	}
+	run := forget.New(client, dir, p, f.streams...)
+	view := forgetView{DataDir: dataDirState(dir), Erased: forget.Counts{Streams: map[string]int64{}}, Notes: []string{}}
+	if view.Found, err = f.find(ctx, run); err == nil {
+		view.about(p)
+		view.Notes = append(view.Notes, run.Copies(ctx)...)
+		view.Notes = append(view.Notes, f.elsewhere(&loaded.Config, dir, p)...)
+		err = f.forget(ctx, client, run, p, &view)
+	}
+	if f.show {
+		for _, s := range p.Sessions() {
+			fmt.Fprintln(f.io.err, printable(s))
+		}
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = errors.New("interrupted: run it again to go on")
+	}
+	return err
+}
+
+// find counts, with a word to people who wait.
+func (f *forgetCommand) find(ctx context.Context, run *forget.Run) (forget.Counts, error) {
+	n, drawn, terminal := 0, time.Now(), isTerminal(f.io.err)
+	found, err := run.Find(ctx, func() {
+		if n++; terminal && time.Since(drawn) >= drawEvery {
+			drawn = time.Now()
+			fmt.Fprintf(f.io.err, "\r\x1b[Ksearching: %d messages read", n)
+		}
+	})
+	if terminal {
+		fmt.Fprint(f.io.err, "\r\x1b[K")
+	}
+	return found, err
+}
+
+// forget does what is to be done about what was found, and prints it.
+func (f *forgetCommand) forget(ctx context.Context, client *publisher.Client, run *forget.Run, p *forget.Person, v *forgetView) error {
+	switch {
+	case f.dryRun:
+		v.State = "dry-run"
+		return errors.Join(v.print(f.io, f.json), run.Denied())
+	case v.Found.Total() == 0:
+		v.State, v.Left = publisher.AuditDone, &v.Found
+		return v.print(f.io, f.json)
+	}
+	if err := run.Denied(); err != nil {
+		return err
+	}
+	if !f.yes {
+		if err := confirm(f.io, fmt.Sprintf("Delete %s for good?", places(v.Found))); err != nil {
+			return err
+		}
+	}
+	err := f.erase(ctx, client, run, v)
+	v.about(p)
+	return errors.Join(v.print(f.io, f.json), err)
+}
+
+// elsewhere tells of data directories that cannot be seen from here.
+func (f *forgetCommand) elsewhere(c *config.Config, dir *forget.DataDir, p *forget.Person) []string {
+	if c.NATS.URL == "" {
+		return nil
+	}
+	session := ""
+	if len(p.Sessions()) > 0 && p.Known().Phone != "" {
+		session = " (and --session with each that --show-sessions prints here)"
+	}
+	line := "treble-bridge forget --phone - --config … < number.txt"
+	if p.Known().Phone == "" {
+		line = "treble-bridge forget --session … --config …"
+	}
+	if dir == nil {
+		return []string{fmt.Sprintf("no bridge's data_dir is on this host: journal and set-aside of each bridge keep what they have, until you run there: %s%s", line, session)}
+	}
+	return []string{fmt.Sprintf("if other bridges publish to this NATS, run on the host of each: %s%s", line, session)}
+}
+
+func dataDirState(d *forget.DataDir) string {
+	switch {
+	case d == nil:
+		return "none"
+	case d.Running():
+		return "running"
+	}
+	return "stopped"
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+func TestForgetUsage(t *testing.T) {
+	for _, c := range []struct{ name, args, stdin, want string }{
+		{"nobody", "", "", "say who: --phone or --session"},
+		{"no-number", "--phone 3001s3cret", "", "--phone: use the international form"},
+		{"no-number-on-stdin", "--phone -", "s3cret\n", "--phone: use the international form"},
+		{"nothing-on-stdin", "--phone -", "", "--phone: use the international form"},
+		{"argument", "+5730s3cret", "", "forget takes no arguments"},
+		{"wait", "--session x --wait -1s", "", "--wait"},
+		{"empty-session", "--session=", "", "--session: use the id of a session"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, out, errs := command(t.Context(), c.stdin, append([]string{"forget", "--data-dir", t.TempDir()}, strings.Fields(c.args)...)...)
+			if code != exitUsage || !strings.Contains(errs, c.want) || strings.Contains(out+errs, "s3cret") {
+				t.Errorf("exit %d, %q; want 2 and %q", code, errs, c.want)
+			}
+		})
+	}
+	code, _, errs := command(t.Context(), "", "forget", "--session", "x", "--data-dir", t.TempDir())
+	if code != exitFailed || !strings.Contains(errs, "is the bridge running?") {
+		t.Errorf("without NATS: exit %d, %s", code, errs)
+	}
+}
+
+// By session; then from a host without a bridge; then where NATS does not take what
+// is pending.
+func TestForgetSession(t *testing.T) {
+	t.Parallel()
+	p := serveOn(t, t.TempDir())
+	p.post(t, http.StatusOK, ofNobody()...)
+	p.post(t, http.StatusOK, people(2, 8)...)
+	total := len(ofNobody()) + 16
+	p.await(t, "TREBLE", total)
+	out, errs := p.ops(t, exitFine, "forget", "--session", nobodySession, "--show-sessions", "--yes")
+	if !strings.Contains(out, "12 in stream TREBLE, 12 in the journal") || strings.TrimSpace(errs) != nobodySession {
+		t.Errorf("forget: %s%s", out, errs)
+	}
+	p.await(t, "TREBLE", total-12)
+	if found := filesOf(t, p.dir, nobodySession); len(found) > 0 {
+		t.Errorf("the session is still in %v", found)
+	}
+	for _, args := range [][]string{{"forget", "--session", nobodySession}, {"forget", "--session", nobodySession, "--dry-run"}} {
+		if out, _ := p.ops(t, exitFine, args...); !strings.Contains(out, "nothing of the person") && !strings.Contains(out, "would delete 0 messages") {
+			t.Errorf("%v: %s", args, out)
+		}
+	}
+
+	a, err := readAddrs(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "none")
+	code, out, errs := command(t.Context(), nobody, "forget", "--phone", "-", "--yes", "--nats-url", "nats://"+a.NATS, "--data-dir", elsewhere)
+	if code != exitFine || !strings.Contains(out, "4 in stream TREBLE") || !strings.Contains(out, "no bridge's data_dir is on this host") ||
+		!strings.Contains(out, "treble-bridge forget --phone -") || strings.Contains(out+errs, "3001234567") {
+		t.Errorf("elsewhere: exit %d\n%s%s", code, out, errs)
+	}
+	if _, err := os.Stat(elsewhere); err == nil {
+		t.Error("it made a data_dir")
+	}
+	v, _ := p.forget(t, exitFine, nobody, "--phone", "-", "--yes")
+	if v.Found.Journal != 4 || v.Left.Total() != 0 {
+		t.Errorf("here: %+v", v)
+	}
+	p.checkAudit(t, 3)
+}
+
+// checkAudit holds that n runs are on record, without number and session.
+func (p *process) checkAudit(t *testing.T, n int) {
+	t.Helper()
+	records := p.stored(t, "KV_TREBLE_AUDIT")
+	for _, r := range records {
+		if !strings.Contains(r, `"action":"forget"`) || !strings.Contains(r, `"state":"`+publisher.AuditDone) || !strings.Contains(r, "found-journal") {
+			t.Errorf("audit: %s", r)
+		}
+		for _, trace := range traces {
+			if strings.Contains(r, trace) {
+				t.Errorf("%q is in the audit: %s", trace, r)
+			}
+		}
+	}
+	if len(records) != n {
+		t.Errorf("%d records, want %d", len(records), n)
+	}
+}
+
+// What NATS has not taken stays; the command fails, and says what to do.
+func TestForgetLeavesWhatIsPending(t *testing.T) {
+	t.Parallel()
+	nats := serveOn(t, t.TempDir()) // somebody else's NATS
+	a, err := readAddrs(nats.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := []string{"--nats-url", "nats://" + a.NATS}
+	p := serveOn(t, t.TempDir(), "--nats-url", away)
+	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
+	v, errs := p.forget(t, exitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait", "1ms")...)
+	if v.State != publisher.AuditFailed || v.Left == nil || v.Left.Journal != 1 || !strings.Contains(errs, "1 in journal and memory: NATS has not taken them yet: wait") {
+		t.Errorf("running: %+v\n%s", v, errs)
+	}
+	p.kill(t)
+	if v, errs = p.forget(t, exitFailed, nobody, append(url, "--phone", "-", "--yes")...); v.DataDir != "stopped" || !strings.Contains(errs, "start the bridge, and run this again") {
+		t.Errorf("stopped: %+v\n%s", v, errs)
+	}
+	p = serveOn(t, p.dir, url...)
+	v, _ = p.forget(t, exitFine, nobody, append(url, "--phone", "-", "--yes")...)
+	if v.Left.Total() != 0 || v.Erased.Journal != 1 || v.Erased.Streams["TREBLE"] != 1 {
+		t.Errorf("when it is published: %+v", v)
+	}
+	p.signal(t, syscall.SIGTERM)
+	if code := p.code(t); code != exitFine {
+		t.Errorf("exit %d:\n%s", code, p.errs)
+	}
+	for _, dir := range []string{p.dir, nats.dir} {
+		if found := filesOf(t, dir, traces...); len(found) > 0 {
+			t.Errorf("left in %v", found)
+		}
+	}
+}
+
+// A bridge whose data_dir can have no socket serves all the same, and says what to do.
+func TestForgetWithoutSocket(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), strings.Repeat("d", 110))
+	p := serveOn(t, dir)
+	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
+	if !strings.Contains(p.errs.String(), "no control socket in data_dir: stop the bridge before treble-bridge forget") {
+		t.Errorf("log:\n%s", p.errs)
+	}
+	if _, errs := p.forget(t, exitFailed, nobody, "--phone", "-", "--yes"); !strings.Contains(errs, "cannot be asked to forget") || !strings.Contains(errs, "stop it, and run this again") {
+		t.Errorf("%s", errs)
+	}
+}

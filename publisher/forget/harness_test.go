@@ -1,0 +1,151 @@
+package forget
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/control"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+const me = "+573001234567"
+
+// place is a NATS of its own, a data directory, and a client.
+type place struct {
+	server *server.Server
+	dir    string
+	client *publisher.Client
+}
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	dir, err := os.MkdirTemp("", "f") // a short path, for the socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	p := &place{server: s, dir: dir}
+	cfg := publisher.DefaultNATSConfig()
+	cfg.URL = s.ClientURL()
+	if p.client, err = publisher.OpenClient(t.Context(), publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: cfg}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.client.Close)
+	return p
+}
+
+// bridge starts a bridge on the data directory; with a door if it is to have one.
+func (p *place) bridge(t *testing.T, door bool) (b *publisher.Publisher, stop func()) {
+	t.Helper()
+	cfg := publisher.DefaultNATSConfig()
+	cfg.URL = p.server.ClientURL()
+	b, err := publisher.Open(t.Context(), publisher.Options{
+		Config: publisher.DefaultConfig(), NATS: cfg, Journal: publisher.DefaultJournalConfig(), DataDir: p.dir, MaxBody: value.MiB,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c *control.Server
+	if door {
+		if c, err = control.Listen(p.dir, Door(b, zap.NewNop())); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = c.Serve() }()
+	}
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = b.Close(ctx)
+		if c != nil {
+			_ = c.Shutdown(ctx)
+		}
+	}
+	t.Cleanup(stop)
+	return b, stop
+}
+
+// accept accepts bodies as the ingress does.
+func accept(t *testing.T, b *publisher.Publisher, bodies ...string) {
+	t.Helper()
+	for _, body := range bodies {
+		d := (&schema.Parser{}).Parse([]byte(body), schema.Origin{Source: "default", Path: "/webhook", Received: time.Now()})
+		if err := b.Accept(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// holds waits until a stream has n messages.
+func (p *place) holds(t *testing.T, stream string, n uint64) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		var got uint64
+		if s, err := p.client.JetStream().Stream(t.Context(), stream); err == nil {
+			got = s.CachedInfo().State.Msgs
+		}
+		if got == n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("stream %s holds %d messages, want %d", stream, got, n)
+		}
+	}
+}
+
+func (p *place) run(t *testing.T, phone string, more ...string) *Run {
+	t.Helper()
+	who := person(t, phone)
+	d, err := OpenDataDir(t.Context(), p.dir, who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return New(p.client, d, who, more...)
+}
+
+func find(t *testing.T, r *Run) Counts {
+	t.Helper()
+	c, err := r.Find(t.Context(), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (p *place) makeStream(t *testing.T, cfg jetstream.StreamConfig) {
+	t.Helper()
+	if _, err := p.client.JetStream().CreateOrUpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// read is the body of an event with a number, and bare one that has only the session.
+func read(number, session string, n int) string {
+	return fmt.Sprintf(`{"country_code":"57","cellphone":"%s","session_id":"%s","read_at":"2026-01-02 03:04:%02d"}`, number, session, n)
+}
+
+func bare(session string, n int) string {
+	return fmt.Sprintf(`{"session_id":"%s","user_session_keys":[{"key":"n","value":"%d"}]}`, session, n)
+}

@@ -1,0 +1,48 @@
+package forget
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// letter is a message that is being looked at.
+type letter struct {
+	texts   [][]byte
+	data    []byte
+	decoded bool
+	e       schema.Event // the zero value if it is none
+}
+
+func (m *letter) event() schema.Event {
+	if !m.decoded {
+		m.e, _ = schema.Decode(m.data) // of anything else than an event nothing is known
+		m.decoded = true
+	}
+	return m.e
+}
+
+// phone is the number of the event, or "".
+func (m *letter) phone() string {
+	if e := m.event(); e.Data != nil {
+		return e.Data.Base().Phone
+	}
+	return ""
+}
+
+// isOf reports whether it is an event of a session.
+func (m *letter) isOf(session string) bool {
+	e := m.event()
+	return e.Subject == session || e.Data != nil && e.Data.Base().SessionID == session
+}
+
+// names reports whether a session stands in it.
+func (m *letter) names(session string) bool {
+	for _, t := range m.texts {
+		if bytes.Contains(t, []byte(session)) {
+			return m.isOf(session) || slices.ContainsFunc(m.texts, func(t []byte) bool { return tokenIn(t, session) })
+		}
+	}
+	return false
+}

@@ -1,0 +1,261 @@
+package forget
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// parsed is what the bridge publishes of a body.
+func parsed(t testing.TB, body string) []byte {
+	t.Helper()
+	d := (&schema.Parser{}).Parse([]byte(body), schema.Origin{Source: "default", Path: "/webhook", Received: time.Unix(1, 0)})
+	if d.Rejection != nil {
+		t.Fatalf("%s is refused: %v", body, d.Rejection)
+	}
+	b, err := d.Events[0].Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// wide is a text in UTF-16, as a sender may post it.
+func wide(s string) string {
+	var b strings.Builder
+	for _, u := range utf16.Encode([]rune(s)) {
+		b.WriteByte(byte(u))
+		b.WriteByte(byte(u >> 8))
+	}
+	return b.String()
+}
+
+func person(t testing.TB, phone string) *Person {
+	t.Helper()
+	p, ok := ByPhone(phone)
+	if !ok {
+		t.Fatalf("%s is no number", phone)
+	}
+	return p
+}
+
+func TestSpellingsOfANumber(t *testing.T) {
+	const colombia, mexico = "+573001234567", "+525512345678"
+	for _, c := range []struct{ name, phone, text string }{
+		{"e164", colombia, `{"phone":"+573001234567"}`},
+		{"digits", colombia, `{"phone":"573001234567"}`},
+		{"number", colombia, `{"phone":573001234567}`},
+		{"in-words", colombia, `{"text":"call me: +57 300 123 4567, please"}`},
+		{"one-blank", colombia, `{"text":"+57 3001234567"}`},
+		{"dashes", colombia, `{"text":"+57-300-123-45-67."}`},
+		{"brackets", colombia, `{"text":"+57 (300) 123-4567"}`},
+		{"dots", colombia, `{"text":"57.300.123.45.67"}`},
+		{"double-zero", colombia, `{"text":"0057 300 1234567"}`},
+		{"hard-blank", colombia, "{\"text\":\"+57\u00a0300\u00a01234567\"}"},
+		{"hard-blank-escaped", colombia, `{"text":"+57\u00a0300\u00a01234567"}`},
+		{"escaped-plus", colombia, `{"phone":"\u002b573001234567"}`},
+		{"escaped-digits", colombia, `{"phone":"\u0035\u0037300\u00312345\u0036\u0037"}`},
+		{"json-in-json", colombia, `{"raw":"{\"phone\":\"\\u0035\\u00373001234567\"}"}`},
+		{"url", colombia, `{"link":"https://wa.me/573001234567?text=hi"}`},
+		{"url-escaped", colombia, `to=%2B573001234567&x=1`},
+		{"url-escaped-digits", colombia, `to=%2B%35%373001234567`},
+		{"apart", colombia, `{"country_code":"+57","cellphone":"3001234567"}`},
+		{"apart-numbers", colombia, `{"country_code":57,"cellphone":3001234567}`},
+		{"apart-spelled", colombia, `{"cellphone":"300 123-4567","country_code":"57"}`},
+		{"apart-cut-off", colombia, `{"country_code":"57","cellphone":"3001234567","x":`},
+		{"one-digit-code", "+12025550123", `{"country_code":"1","cellphone":"2025550123"}`},
+		{"three-digit-code", "+593991234567", `{"country_code":"593","cellphone":"991234567"}`},
+		{"utf16", colombia, wide(`{"phone":"+573001234567"}`)},
+		{"raw-base64", colombia, `{"raw_base64":"` + base64.StdEncoding.EncodeToString([]byte(`{"phone":"+573001234567"}`)) + `"}`},
+		{"mexico", mexico, `{"phone":"+525512345678"}`},
+		{"mexico-extra-1", mexico, `{"phone":"+5215512345678"}`},
+		{"mexico-extra-1-spelled", mexico, `{"phone":"+52 1 55 1234 5678"}`},
+		{"mexico-extra-1-apart", mexico, `{"country_code":"52","cellphone":"15512345678"}`},
+		{"mexico-asked-with-1", "+5215512345678", `{"phone":"+525512345678"}`},
+		{"mexico-asked-with-1-apart", "+5215512345678", `{"country_code":"52","cellphone":"5512345678"}`},
+		{"not-json", colombia, "\xff\xfe573001234567"},
+		{"form", colombia, `country_code=57&cellphone=3001234567`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := person(t, c.phone).Match(nil, []byte(c.text)); got != ByNumber {
+				t.Errorf("%q: got %d, want that the number is found", c.text, got)
+			}
+		})
+	}
+	if person(t, colombia).Match(map[string][]string{"Treble-Path": {"/webhook/+57%203001234567"}}, nil) != ByNumber {
+		t.Error("the number stands in a header, and is not found")
+	}
+}
+
+func TestNumbersOfOthers(t *testing.T) {
+	for name, text := range map[string]string{
+		"longer":            `{"phone":"+5730012345678"}`,
+		"longer-before":     `{"phone":"+1573001234567"}`,
+		"digits-inside":     `{"id":"9573001234567000"}`,
+		"one-digit-off":     `{"phone":"+573001234568"}`,
+		"shorter":           `{"phone":"+57300123456"}`,
+		"time":              `{"at":"2026-01-02 03:04:05.573001"}`,
+		"code-in-time":      `{"at":"10:57:00","cellphone":"3001234567","country_code":"1"}`,
+		"code-in-decimal":   `{"at":"1,57","cellphone":"3001234567"}`,
+		"without-code":      `{"cellphone":"3001234567"}`,
+		"code-alone":        `{"country_code":"57","cellphone":"3109876543"}`,
+		"event-of-another":  string(parsed(t, `{"country_code":"1","cellphone":"3001234567","session_id":"s","read_at":"2026-01-01 00:00:00","n":57}`)),
+		"nothing":           ``,
+		"empty-base64":      `{"raw_base64":""}`,
+		"broken-base64":     `{"raw_base64":"!!!"}`,
+		"escapes-cut-short": `\u003`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := person(t, "+573001234567")
+			if got := p.Match(nil, []byte(text)); got != No {
+				t.Errorf("%s: got %d, want that it is of somebody else", text, got)
+			}
+			if len(p.Sessions()) > 0 {
+				t.Errorf("%s: learned %q", text, p.Sessions())
+			}
+		})
+	}
+}
+
+// Where nobody can tell an id from a number, the message counts as the person's.
+func TestMistakableIDs(t *testing.T) {
+	for _, text := range []string{`{"id":"573001234567-1"}`, `{"id":"a573001234567"}`, `{"id":"57300123-4567-4000-8000-000000000000"}`} {
+		if got := person(t, "+573001234567").Match(nil, []byte(text)); got != ByNumber {
+			t.Errorf("%s: got %d", text, got)
+		}
+	}
+}
+
+const session = "d2fa98d29a2670dfa119335df1b0371720d674f1677302aba228876a"
+
+func TestSessionsAreLearned(t *testing.T) {
+	mine := parsed(t, `{"country_code":"57","cellphone":"3001234567","session_id":"`+session+`","read_at":"2026-01-01 00:00:00"}`)
+	only := parsed(t, `{"session_id":"`+session+`","user_session_keys":[]}`)
+	refused := []byte(`{"session_external_id":"` + session + `"`)
+	p := person(t, "+57 300 1234567")
+	if got := p.Match(nil, only); got != No {
+		t.Errorf("before the session is known: got %d", got)
+	}
+	before := p.Version()
+	if got := p.Match(nil, mine); got != ByNumber || p.Version() == before {
+		t.Errorf("got %d, and version %d of %d", got, p.Version(), before)
+	}
+	if got := p.Sessions(); !slices.Equal(got, []string{session}) {
+		t.Errorf("learned %q", got)
+	}
+	for _, text := range [][]byte{only, refused, []byte("GET /" + session)} {
+		if got := p.Match(nil, text); got != BySession {
+			t.Errorf("%s: got %d, want that the session is known", text, got)
+		}
+	}
+	if got := p.Match(nil, []byte(`{"session_id":"`+session+`b"}`)); got != No {
+		t.Errorf("of another session: got %d", got)
+	}
+	again, ok := p.Known().Person()
+	if !ok || again.Match(nil, only) != BySession || again.Match(nil, mine) != ByNumber || again.Version() != 1 {
+		t.Errorf("%+v is not the same person", again)
+	}
+}
+
+// A placeholder that many people have in place of a session is nobody's.
+func TestSharedSession(t *testing.T) {
+	body := `{"country_code":"57","cellphone":"%s","session_id":"undefined","read_at":"2026-01-01 00:00:00"}`
+	p := person(t, "+573001234567")
+	mine, theirs := parsed(t, fmt.Sprintf(body, "3001234567")), parsed(t, fmt.Sprintf(body, "3109876543"))
+	only := parsed(t, `{"session_id":"undefined","user_session_keys":[]}`)
+	if p.Match(nil, mine) != ByNumber || p.Match(nil, only) != BySession {
+		t.Error("the session is not learned")
+	}
+	before := p.Version()
+	if p.Match(nil, theirs) != No || p.Version() == before || p.Shared() != 1 {
+		t.Error("it is not noticed that the session is of somebody else too")
+	}
+	if p.Match(nil, only) != No || p.Match(nil, mine) != ByNumber || len(p.Sessions()) > 0 {
+		t.Error("the session is taken for the person's again")
+	}
+	if other, ok := p.Known().Person(); !ok || other.Match(nil, mine) != ByNumber || other.Match(nil, only) != No {
+		t.Error("another process takes the session for the person's")
+	}
+	if ByID("undefined").Match(nil, theirs) != BySession {
+		t.Error("who asks for a session means all that is of it")
+	}
+}
+
+// The person's number in the talk of somebody else: that message goes, the talk stays.
+func TestMentionedNumber(t *testing.T) {
+	talk := `{"country_code":"57","cellphone":"3109876543","session_id":"` + session + `","read_at":"2026-01-01 00:00:00","sent_text":"%s"}`
+	p := person(t, "+573001234567")
+	if p.Match(nil, parsed(t, fmt.Sprintf(talk, "ask +57 300 123 4567"))) != ByNumber {
+		t.Error("the number stands in it")
+	}
+	if p.Match(nil, parsed(t, fmt.Sprintf(talk, "thanks"))) != No {
+		t.Error("the rest is of somebody else")
+	}
+}
+
+func TestBySession(t *testing.T) {
+	p := ByID("1234")
+	for text, want := range map[string]Match{
+		`{"session_id":"1234"}`:             BySession,
+		`{"session_id":1234}`:               BySession,
+		`{"external_id": "1234" }`:          BySession,
+		`{"x":"{\"session_id\":\"1234\"}"}`: BySession,
+		`{"n":1234}`:                        No,
+		`{"session_id":"12345"}`:            No,
+		`{"text":"session 1234"}`:           No,
+	} {
+		if got := p.Match(nil, []byte(text)); got != want {
+			t.Errorf("%s: got %d, want %d", text, got, want)
+		}
+	}
+	if _, ok := (Known{}).Person(); ok {
+		t.Error("nobody is somebody")
+	}
+	if _, ok := ByPhone("12"); ok {
+		t.Error("12 is no number")
+	}
+}
+
+// Whatever stands around it, a number that was written as JSON is found, and a
+// number that was not written is not.
+func FuzzPerson(f *testing.F) {
+	f.Add("call ", " now", uint64(3001234567))
+	f.Add(`{"raw_base64":"`, `"}`, uint64(1))
+	f.Add("\xff\u00a0%5", `\u00`, uint64(9999999999))
+	f.Fuzz(func(t *testing.T, before, after string, n uint64) {
+		rest := fmt.Sprintf("%010d", n%1e10)
+		p := person(t, "+57"+rest)
+		text, err := json.Marshal(map[string]string{"text": before + "|+57 " + rest + "|" + after})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Match(nil, text) != ByNumber {
+			t.Errorf("not found in %s", text)
+		}
+		if other, err := json.Marshal(before + after); err == nil && !anyDigits(before+after) && p.Match(nil, other) == ByNumber {
+			t.Errorf("found in %s", other)
+		}
+		p.Match(map[string][]string{"H": {before}}, []byte(after)) // must not panic
+	})
+}
+
+// anyDigits reports whether a text may hold a number, escaped or not.
+func anyDigits(s string) bool { return strings.ContainsAny(s, `0123456789%\=`) }
+
+// BenchmarkMatch is what a message of somebody else costs.
+func BenchmarkMatch(b *testing.B) {
+	p := person(b, "+573001234567")
+	p.learn(session)
+	event := parsed(b, `{"country_code":"57","cellphone":"3109876543","session_id":"s","read_at":"2026-01-01 00:00:00","sent_text":"`+strings.Repeat("how are you? ", 50)+`"}`)
+	b.SetBytes(int64(len(event)))
+	for b.Loop() {
+		p.Match(nil, event)
+	}
+}

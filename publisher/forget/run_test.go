@@ -1,0 +1,245 @@
+package forget
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+const (
+	mySession    = "session-of-mine-0123456789"
+	theirSession = "session-of-theirs-0123456789"
+)
+
+// mixed are messages of the person, of which two are told only by the session, before
+// and behind the one that tells it, and of somebody else.
+func mixed(n int) []string {
+	return []string{
+		bare(mySession, 1), read("3001234567", mySession, n), bare(mySession, 2),
+		read("3109876543", theirSession, n), bare(theirSession, 1),
+	}
+}
+
+func TestForgetOfRunningAndStopped(t *testing.T) {
+	for name, running := range map[string]bool{"running": true, "stopped": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			b, stop := p.bridge(t, true)
+			accept(t, b, mixed(1)...)
+			accept(t, b, `{"phone":"`+me, `{"phone":"+573109876543`)
+			p.holds(t, "TREBLE", 5)
+			p.holds(t, "TREBLE_QUARANTINE", 2)
+			if !running {
+				stop()
+			}
+			r := p.run(t, me)
+			if got := find(t, r); got.Streams["TREBLE"] != 3 || got.Streams["TREBLE_QUARANTINE"] != 1 || got.Journal != 3 || got.Total() != 7 {
+				t.Fatalf("found %+v", got)
+			}
+			if r.dir.Running() != running {
+				t.Errorf("running: %t", !running)
+			}
+			erased, left, err := r.Erase(t.Context(), 10*time.Second, func() {})
+			if err != nil || left.Total() != 0 || erased.Total() != 7 {
+				t.Fatalf("erased %+v, left %+v, %v", erased, left, err)
+			}
+			p.holds(t, "TREBLE", 2)
+			p.holds(t, "TREBLE_QUARANTINE", 1)
+			if got := find(t, p.run(t, "+573109876543")); got.Total() != 5 {
+				t.Errorf("of somebody else: %+v, want all 5", got)
+			}
+			if notes := r.Copies(t.Context()); len(notes) > 0 {
+				t.Errorf("notes of nothing: %q", notes)
+			}
+		})
+	}
+}
+
+// Wherever a run is cut off, the next one, which knows nothing but the number, finds
+// all that is left, also what only the session tells.
+func TestCutOffAtEveryStep(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	b, _ := p.bridge(t, true)
+	for n := range 4 { // three deletions, and none
+		accept(t, b, mixed(n)...)
+		p.holds(t, "TREBLE", uint64(5+2*n))
+		r := p.run(t, me)
+		if got := find(t, r); got.Total() != 6 {
+			t.Fatalf("found %+v", got)
+		}
+		ctx, cut := context.WithCancel(t.Context())
+		steps := 0
+		if n == 0 {
+			cut()
+		}
+		_, _, err := r.Erase(ctx, 10*time.Second, func() {
+			if steps++; steps == n {
+				cut()
+			}
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("cut off after %d: %v", n, err)
+		}
+		again := p.run(t, me)
+		find(t, again)
+		if _, left, err := again.Erase(t.Context(), 10*time.Second, func() {}); err != nil || left.Total() != 0 {
+			t.Fatalf("after %d: left %+v, %v", n, left, err)
+		}
+		cut()
+		if got := find(t, func() *Run {
+			who := ByID(mySession)
+			d, err := OpenDataDir(t.Context(), p.dir, who)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return New(p.client, d, who)
+		}()); got.Total() != 0 {
+			t.Errorf("cut off after %d deletions, the session is left: %+v", n, got)
+		}
+	}
+}
+
+// What was accepted and NATS does not take stays, and so does all that tells whose
+// it is.
+func TestPendingIsLeft(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	b, stop := p.bridge(t, true)
+	accept(t, b, read("3001234567", mySession, 1))
+	p.holds(t, "TREBLE", 1)
+	cfg := p.config(t, "TREBLE")
+	cfg.MaxMsgs = 1
+	p.makeStream(t, cfg)
+	accept(t, b, bare(mySession, 1))
+	for _, running := range []bool{true, false} {
+		if !running {
+			stop()
+		}
+		r := p.run(t, me)
+		find(t, r)
+		erased, left, err := r.Erase(t.Context(), 50*time.Millisecond, func() {})
+		if err != nil || erased.Total() != 0 || left.Journal != 2 || left.Streams["TREBLE"] != 1 {
+			t.Errorf("running %t: erased %+v, left %+v, %v", running, erased, left, err)
+		}
+	}
+	cfg.MaxMsgs = -1
+	p.makeStream(t, cfg)
+	_, _ = p.bridge(t, true)
+	p.holds(t, "TREBLE", 2)
+	r := p.run(t, me)
+	find(t, r)
+	if _, left, err := r.Erase(t.Context(), 10*time.Second, func() {}); err != nil || left.Total() != 0 {
+		t.Errorf("when it is published: left %+v, %v", left, err)
+	}
+}
+
+func (p *place) config(t *testing.T, stream string) jetstream.StreamConfig {
+	t.Helper()
+	s, err := p.client.JetStream().Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().Config
+}
+
+// Where a stream lets nothing be deleted, nothing is deleted anywhere.
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.makeStream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, DenyDelete: true})
+	b, _ := p.bridge(t, true)
+	accept(t, b, mixed(1)...)
+	accept(t, b, `{"phone":"`+me)
+	p.holds(t, "TREBLE", 5)
+	p.holds(t, "TREBLE_QUARANTINE", 1)
+	r := p.run(t, me)
+	find(t, r)
+	_, _, err := r.Erase(t.Context(), 0, func() {})
+	if err == nil || !strings.Contains(err.Error(), "stream TREBLE holds 3 of the messages and lets nothing be deleted (deny_delete)") {
+		t.Errorf("got %v", err)
+	}
+	if got := find(t, r); got.Total() != 7 {
+		t.Errorf("something was deleted: %+v", got)
+	}
+	stranger := p.run(t, "+573000000000")
+	find(t, stranger)
+	if err := stranger.Denied(); err != nil {
+		t.Errorf("for somebody who is not in it: %v", err)
+	}
+}
+
+// Other streams are cleaned when they are named, and named when they are known.
+func TestCopies(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	b, _ := p.bridge(t, true)
+	p.makeStream(t, jetstream.StreamConfig{Name: "COPY", Sources: []*jetstream.StreamSource{{Name: "TREBLE"}}})
+	accept(t, b, mixed(1)...)
+	p.holds(t, "COPY", 5)
+	audit, err := p.client.OpenAudit(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for run, detail := range map[string]string{
+		"replay-1": `{"target":{"to":"stream","stream":"BILLING"}}`, "replay-2": `{"target":{"to":"stream","stream":"TREBLE_REPLAY"}}`,
+		"replay-3": `{"target":{"to":"file","file":"/tmp/x"}}`, "replay-4": `{"target":{"to":"url","host":"https://there"}}`,
+	} {
+		if err := audit.Put(t.Context(), publisher.AuditRecord{Run: run, Action: "replay", Who: "me@here", Detail: []byte(detail)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := p.run(t, me)
+	notes := strings.Join(r.Copies(t.Context()), "\n")
+	for _, want := range []string{"stream COPY has copies", "to stream BILLING", "file /tmp/x of here", "posted to https://there"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("%q is not in the notes:\n%s", want, notes)
+		}
+	}
+	if strings.Contains(notes, "_REPLAY") {
+		t.Errorf("what is looked at needs no note:\n%s", notes)
+	}
+	r = p.run(t, me, "COPY")
+	find(t, r)
+	if erased, left, err := r.Erase(t.Context(), 10*time.Second, func() {}); err != nil || left.Total() != 0 || erased.Streams["COPY"] != 3 {
+		t.Errorf("erased %+v, left %+v, %v", erased, left, err)
+	}
+	p.holds(t, "COPY", 2)
+	if _, err := p.run(t, me, "MISSING").Find(t.Context(), func() {}); !errors.Is(err, jetstream.ErrStreamNotFound) {
+		t.Errorf("a stream that is named and missing: %v", err)
+	}
+}
+
+func TestDataDirs(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	if d, err := OpenDataDir(t.Context(), filepath.Join(p.dir, "none"), person(t, me)); d != nil || err != nil {
+		t.Errorf("where no bridge ever ran: %v, %v", d, err)
+	}
+	_, stop := p.bridge(t, false)
+	if _, err := OpenDataDir(t.Context(), p.dir, person(t, me)); err == nil || !strings.Contains(err.Error(), "stop it, and run this again") {
+		t.Errorf("a bridge that cannot be asked: %v", err)
+	}
+	stop()
+	if d, err := OpenDataDir(t.Context(), p.dir, person(t, me)); err != nil || d.Running() {
+		t.Errorf("when it stopped: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	if err := os.Chown(p.dir, 12345, -1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenDataDir(t.Context(), p.dir, person(t, me)); err == nil || !strings.Contains(err.Error(), "belongs to user id 12345") {
+		t.Errorf("of another user: %v", err)
+	}
+}

@@ -1,0 +1,126 @@
+package forget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// streams are those from which a person's messages are deleted.
+type streams struct {
+	client *publisher.Client
+	names  []string
+	must   map[string]bool // those that somebody named, so that it is an error if they are missing
+}
+
+// found are messages of a person in a stream, by their sequences.
+type found struct {
+	stream   jetstream.Stream
+	name     string
+	byNumber []uint64
+	only     []uint64 // of which just the session tells
+}
+
+func (f found) count() int64 { return int64(len(f.byNumber) + len(f.only)) }
+
+// denied says why nothing can be deleted from the stream, "" if it can.
+func (f found) denied() string {
+	switch c := f.stream.CachedInfo().Config; {
+	case c.Sealed:
+		return "sealed"
+	case c.DenyDelete:
+		return "deny_delete"
+	}
+	return ""
+}
+
+// find reads each stream once, whatever the subjects are, and up to the message that
+// is the last when it begins. The streams in which nothing is are left out.
+func (s streams) find(ctx context.Context, p *Person, step func()) ([]found, error) {
+	var all []found
+	for _, name := range s.names {
+		stream, err := s.client.JetStream().Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) && !s.must[name] {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look at stream %s: %w", name, err)
+		}
+		f := found{stream: stream, name: name}
+		if err := s.read(ctx, &f, p, step); err != nil {
+			return nil, err
+		}
+		if f.count() > 0 {
+			all = append(all, f)
+		}
+	}
+	return all, nil
+}
+
+var errBehind = errors.New("behind the last message")
+
+func (s streams) read(ctx context.Context, f *found, p *Person, step func()) error {
+	state := f.stream.CachedInfo().State
+	if state.Msgs == 0 {
+		return nil
+	}
+	err := s.client.Follow(ctx, publisher.FollowOptions{Stream: f.name, FromStart: true, StopAtEnd: true}, func(m publisher.Stored) error {
+		if m.Sequence > state.LastSeq {
+			return errBehind
+		}
+		step()
+		switch p.Match(m.Header, m.Data) {
+		case ByNumber:
+			f.byNumber = append(f.byNumber, m.Sequence)
+		case BySession:
+			f.only = append(f.only, m.Sequence)
+		}
+		if m.Sequence == state.LastSeq {
+			return errBehind
+		}
+		return nil
+	})
+	if errors.Is(err, errBehind) {
+		return nil
+	}
+	return err
+}
+
+// gone reports whether a message is not there. A replica that answers may be behind.
+func (f found) gone(ctx context.Context, seq uint64) bool {
+	for range 10 {
+		_, err := f.stream.GetMsg(ctx, seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return true
+		}
+		if err != nil || pause(ctx, behind) != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// remove deletes messages and has the server overwrite them. It returns how many it
+// deleted; what somebody else removed meanwhile is not among them.
+func (f found) remove(ctx context.Context, seqs []uint64, step func()) (n int64, err error) {
+	for _, seq := range seqs {
+		err := f.stream.SecureDeleteMsg(ctx, seq)
+		if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+			// The server has one code for whatever keeps it from deleting.
+			if f.gone(ctx, seq) {
+				step()
+				continue
+			}
+		}
+		if err != nil {
+			return n, fmt.Errorf("delete message %d of stream %s: %w", seq, f.name, err)
+		}
+		n++
+		step()
+	}
+	return n, nil
+}
