@@ -25,6 +25,8 @@ func TestChecksFind(t *testing.T) {
 		{"monitored-nothing", "standalone", `{serviceMonitor: {enabled: true}}`, "app.kubernetes.io/component: ops\nspec:\n  clusterIP", "a: b\nspec:\n  clusterIP", "selects 0 Services"},
 		{"scales-another", "stateless", `{}`, "kind: Deployment, name: wa-events", "kind: Deployment, name: other", "HorizontalPodAutoscaler: scales"},
 		{"volume", "standalone", `{}`, "configMap: {name: wa-events}", "configMap: {name: other}", "there is no ConfigMap other"},
+		{"claim", "sidecar", `{ack: journal}`, "claimName: wa-events", "claimName: other", "there is no PersistentVolumeClaim other"},
+		{"ops-for-everybody", "standalone", `{}`, "port: 8080, protocol: TCP}]", "port: 9464, protocol: TCP}]", "NetworkPolicy: port 9464 is open for everybody"},
 		{"root", "standalone", `{}`, "runAsUser: 65532", "runAsUser: 0", "restricted Pod Security: "},
 		{"escalation", "sidecar", `{}`, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true", "allowPrivilegeEscalation != false"},
 		{"writable-root", "standalone", `{}`, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "root file system"},

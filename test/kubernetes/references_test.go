@@ -130,49 +130,20 @@ func checkTargets(o *objects) (problems []string) {
 	if o.network == nil {
 		return problems
 	}
-	open := map[int32]bool{}
+	open, ports := map[int32]bool{}, containerPorts(o)
 	for _, rule := range o.network.Spec.Ingress {
 		for _, p := range rule.Ports {
 			open[p.Port.IntVal] = true
-			if p.Port.IntVal != 8080 && p.Port.IntVal != 8000 && len(rule.From) == 0 {
+			if private := p.Port.IntVal == ports["treble-ops"] || p.Port.IntVal == ports["treble-nats"]; private && len(rule.From) == 0 {
 				problems = append(problems, fmt.Sprintf("NetworkPolicy: port %d is open for everybody", p.Port.IntVal))
 			}
 		}
 	}
-	if !open[8080] {
-		problems = append(problems, "NetworkPolicy: port 8080 is closed")
+	if !open[ports["treble-http"]] {
+		problems = append(problems, "NetworkPolicy: the public port is closed")
 	}
 	if !slices.Equal(o.network.Spec.PolicyTypes, []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}) {
 		problems = append(problems, "NetworkPolicy: does not limit both ways")
-	}
-	return problems
-}
-
-// checkVolumes: every mount has its volume, every volume its source, and no two
-// volumes or ports share a name.
-func checkVolumes(o *objects) (problems []string) {
-	spec, names := o.pod().Spec, map[string]bool{}
-	if o.stateful != nil {
-		for _, c := range o.stateful.Spec.VolumeClaimTemplates {
-			names[c.Name] = true
-		}
-	}
-	for _, v := range spec.Volumes {
-		if names[v.Name] {
-			problems = append(problems, fmt.Sprintf("volume %s stands there twice", v.Name))
-		}
-		names[v.Name] = true
-		if v.ConfigMap != nil && o.configs[v.ConfigMap.Name] == nil {
-			problems = append(problems, fmt.Sprintf("volume %s: there is no ConfigMap %s", v.Name, v.ConfigMap.Name))
-		}
-	}
-	for _, m := range o.bridge().VolumeMounts {
-		if !names[m.Name] {
-			problems = append(problems, fmt.Sprintf("%s: there is no volume %s", m.MountPath, m.Name))
-		}
-	}
-	if a := spec.ServiceAccountName; len(o.accounts) > 0 && o.accounts[a] == nil {
-		problems = append(problems, fmt.Sprintf("there is no ServiceAccount %s", a))
 	}
 	return problems
 }

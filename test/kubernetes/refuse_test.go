@@ -3,6 +3,8 @@ package kubernetes
 import (
 	"strings"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/test/kubernetes/render"
 )
 
 // TestRefuse: what would lose events, leak a secret or not start is refused when
@@ -17,6 +19,9 @@ func TestRefuse(t *testing.T) {
 		{"sidecar-journal-shared", "sidecar", `{ack: journal, replicas: 2}`, "2 pods cannot share the claim of one journal"},
 		{"sidecar-alone", "sidecar", `{sidecar: {containers: []}}`, "put the containers of your application there"},
 		{"sidecar-name", "sidecar", `{sidecar: {containers: [{name: treble-bridge, image: x}]}}`, "sidecar"},
+		{"sidecar-claim-for-nothing", "sidecar", `{persistence: {existingClaim: one}}`, "nothing would be on it with ack: stream"},
+		{"stateless-with-application", "stateless", `{sidecar: {containers: [{name: a, image: b}]}}`, "are for shape: sidecar"},
+		{"certificate-without-secret", "stateless", `{nats: {tls: {clientCertificate: true}}}`, "needs nats.tls.existingSecret"},
 		{"embedded-replicas", "embedded", `{replicas: 2}`, "every pod would have a stream of its own"},
 		{"embedded-stateless", "embedded", `{shape: stateless}`, "only with shape: standalone"},
 		{"embedded-and-url", "embedded", `{nats: {url: "nats://x"}}`, "exclude each other"},
@@ -77,5 +82,27 @@ func TestRefuseOldKubernetes(t *testing.T) {
 	old.KubeVersion = "v1.29.9"
 	if _, _, err := chart(t).Render(old, over(t, "stateless", "{}")); err == nil {
 		t.Error("got no error")
+	}
+}
+
+// TestSecretsStayInSecrets: a secret in the values comes out in a Secret, and
+// neither in another object nor in the notes.
+func TestSecretsStayInSecrets(t *testing.T) {
+	const token, natsToken = "the-secret-of-treble", "the-secret-of-nats"
+	docs, notes, err := chart(t).Render(release, over(t, "embedded", "{auth: {tokens: ["+token+"]}, nats: {token: "+natsToken+"}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, d := range append(docs, render.Document{Template: "NOTES.txt", YAML: notes}) {
+		switch has := strings.Contains(d.YAML, token) || strings.Contains(d.YAML, natsToken); {
+		case has && d.Template == "secret.yaml":
+			found++
+		case has:
+			t.Errorf("%s holds a secret", d.Template)
+		}
+	}
+	if found != 2 {
+		t.Errorf("got %d Secrets, want 2", found)
 	}
 }

@@ -35,6 +35,9 @@ func Load(dir string) (*Chart, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load chart: %w", err)
 	}
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("check chart: %w", err)
+	}
 	return &Chart{chart: c}, nil
 }
 

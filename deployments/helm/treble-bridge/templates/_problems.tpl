@@ -43,6 +43,12 @@ one value alone may be is said by values.schema.json.
 - replicas: {{ $replicas }} pods cannot share the claim of one journal: use 1, or ack: stream, or shape: standalone
 {{- end }}
 {{- end }}
+{{- if and (ne .Values.shape "standalone") (eq $ack "stream") .Values.persistence.existingClaim }}
+- persistence.existingClaim: nothing would be on it with ack: stream: remove it{{ if eq .Values.shape "sidecar" }}, or use ack: journal{{ end }}
+{{- end }}
+{{- if and (ne .Values.shape "sidecar") .Values.sidecar.containers }}
+- sidecar.containers: are for shape: sidecar: set it, or remove them
+{{- end }}
 {{- end }}
 
 {{- define "treble-bridge.problems.nats" -}}
@@ -84,6 +90,9 @@ one value alone may be is said by values.schema.json.
 {{- end }}
 {{- if and $secret (not $credential) }}
 - nats.credential: is required with nats.existingSecret or nats.token: credentials, nkey, token or password
+{{- end }}
+{{- if and .Values.nats.tls.clientCertificate (not .Values.nats.tls.existingSecret) }}
+- nats.tls.clientCertificate: needs nats.tls.existingSecret, with tls.crt and tls.key in it
 {{- end }}
 {{- if and .Values.nats.token (or .Values.nats.existingSecret (not (has $credential (list "" "token")))) }}
 - nats.token: only for credential token, and not beside nats.existingSecret
