@@ -1,0 +1,102 @@
+package kubernetes
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/config"
+)
+
+// binary is the bridge, built by TestMain.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "treble-bridge-kubernetes-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "treble-bridge")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "./cmd/treble-bridge")
+	build.Dir = "../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the bridge: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// TestConfigCheck gives every ConfigMap, with the Secrets and paths of its pod,
+// to the real binary.
+func TestConfigCheck(t *testing.T) {
+	each(t, func(t *testing.T, o *objects) {
+		n := kubelet(t, o)
+		cmd := exec.CommandContext(t.Context(), binary, "config", "check")
+		cmd.Env = n.env // nothing of the developer's own
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if strings.Contains(string(out), "warning") {
+			t.Errorf("%s", out)
+		}
+	})
+}
+
+// TestPorts: the ports of the container are those of the configuration, and
+// reachable from outside the pod.
+func TestPorts(t *testing.T) {
+	each(t, func(t *testing.T, o *objects) { report(t, checkPorts(o, kubelet(t, o).load(t))) })
+}
+
+func checkPorts(o *objects, c *config.Config) (problems []string) {
+	want := map[string]string{"treble-http": c.Ingress.Addr, "treble-ops": c.Ops.Addr}
+	if c.NATS.URL == "" {
+		want["treble-nats"] = c.NATS.Embedded.Addr
+	}
+	ports := containerPorts(o)
+	for name, addr := range want {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil || host != "" || port != fmt.Sprint(ports[name]) {
+			problems = append(problems, fmt.Sprintf("port %s is %d, and the bridge listens on %q", name, ports[name], addr))
+		}
+	}
+	if len(ports) != len(want) {
+		problems = append(problems, fmt.Sprintf("got the ports %v, want those of %v", ports, want))
+	}
+	if problems == nil && o.network != nil {
+		problems = checkEgress(o, c)
+	}
+	return problems
+}
+
+// checkEgress: the NetworkPolicy lets the bridge reach every server of nats.url.
+func checkEgress(o *objects, c *config.Config) (problems []string) {
+	open := map[string]bool{}
+	for _, rule := range o.network.Spec.Egress {
+		for _, p := range rule.Ports {
+			open[p.Port.String()] = true
+		}
+	}
+	if !open["53"] {
+		problems = append(problems, "NetworkPolicy: no way out to the DNS")
+	}
+	for url := range strings.SplitSeq(c.NATS.URL, ",") {
+		_, port, err := net.SplitHostPort(url[strings.LastIndex(url, "/")+1:])
+		if err != nil {
+			port = map[bool]string{true: "443", false: "4222"}[strings.HasPrefix(url, "wss:")]
+		}
+		if url != "" && !open[port] {
+			problems = append(problems, fmt.Sprintf("NetworkPolicy: no way out to port %s of %s", port, url))
+		}
+	}
+	return problems
+}
