@@ -244,7 +244,7 @@ func TestForgetPerson(t *testing.T) {
 	p.post(t, http.StatusBadRequest, `{"phone":"+573001234567`, `{"x":"%2B573001234567",`, `{"session_id":"`+nobodySession+`"`, `{"phone":"+573109999999`)
 	p.await(t, "TREBLE", len(others)+len(mine))
 	p.await(t, "TREBLE_QUARANTINE", 4)
-	p.ops(t, exitFine, "replay", "--since", "1h", "--yes")
+	p.ops(t, exitFine, "replay", "--kind", "message.read", "--since", "1h", "--yes")
 	p.ops(t, exitFine, "replay", "--session", nobodySession, "--yes")
 	p.ops(t, exitFine, "replay", "--phone", nobody, "--yes")
 
