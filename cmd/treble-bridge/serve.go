@@ -29,7 +29,9 @@ func newServe(io stdio) *cobra.Command {
 0. A second signal ends it at once, with 1.
 
 The addresses really bound are logged and written as JSON to addr.json in the
-data directory, where the other commands find them.`,
+data directory, where the other commands find them.
+
+Under systemd (Type=notify) it says when it is ready, and when it is stopping.`,
 		Example: `  treble-bridge serve --dev
   TREBLE_BRIDGE_AUTH_BEARER=a-long-random-secret treble-bridge serve
   treble-bridge serve --config bridge.yaml --log-level debug
@@ -80,7 +82,9 @@ func (s *serve) run(cmd *cobra.Command, _ []string) (err error) {
 		if s.dev {
 			fmt.Fprint(s.io.out, devBlock(&loaded.Config, b.addrs(), token))
 		}
+		n := startNotifier(b.readiness, log)
 		err = b.run(cmd.Context())
+		n.stopping()
 	}
 	return errors.Join(err, s.stop(b, &loaded.Config, log))
 }

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// serviceManager is what systemd is to the bridge: a socket that hears of it.
+type serviceManager struct{ conn *net.UnixConn }
+
+// startServiceManager sets $NOTIFY_SOCKET for the processes that the test starts.
+func startServiceManager(t *testing.T) *serviceManager {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "sd") // t.TempDir may be too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	addr := &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"}
+	conn, err := net.ListenUnixgram("unixgram", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	t.Setenv("NOTIFY_SOCKET", addr.Name)
+	return &serviceManager{conn}
+}
+
+// next returns the next message that it is told, by variable.
+func (m *serviceManager) next(t *testing.T) map[string]string {
+	t.Helper()
+	if err := m.conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 4096)
+	n, err := m.conn.Read(b)
+	if err != nil {
+		t.Fatalf("the service manager is told nothing: %v", err)
+	}
+	told := map[string]string{}
+	for line := range strings.Lines(string(b[:n])) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		told[name] = value
+	}
+	return told
+}
+
+// untilReady returns the statuses that it was told before READY=1.
+func (m *serviceManager) untilReady(t *testing.T) []string {
+	t.Helper()
+	var before []string
+	for {
+		told := m.next(t)
+		if told["READY"] == "1" {
+			return before
+		}
+		before = append(before, told["STATUS"])
+	}
+}
+
+func readyz(t *testing.T, p *process) int {
+	t.Helper()
+	a, err := readAddrs(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get("http://" + a.Ops + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestNotifyReadyThenStopping(t *testing.T) {
+	m := startServiceManager(t)
+	p := startProcess(t, "serve", "--dev")
+	m.untilReady(t)
+	if got := readyz(t, p); got != http.StatusOK {
+		t.Errorf("after READY=1: /readyz says %d, want 200", got)
+	}
+	p.signal(t, syscall.SIGTERM)
+	if told := m.next(t); told["STOPPING"] != "1" {
+		t.Errorf("after SIGTERM: got %v, want STOPPING=1", told)
+	}
+	if got := p.code(t); got != exitFine {
+		t.Errorf("got exit %d, want 0:\n%s", got, p.errs)
+	}
+}
+
+// TestNotifyNotBeforeReady: without a journal and without NATS no event is taken, so
+// the unit is not active yet, and its status says why.
+func TestNotifyNotBeforeReady(t *testing.T) {
+	m := startServiceManager(t)
+	o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
+	first := startNATS(t, o)
+	t.Setenv("TREBLE_BRIDGE_NATS_URL", first.ClientURL())
+	o.Port = first.Addr().(*net.TCPAddr).Port
+	first.Shutdown()
+	first.WaitForShutdown()
+	t.Setenv("TREBLE_BRIDGE_PUBLISHER_ACK", "stream")
+	p := startProcess(t, "serve", "--dev")
+	if told := m.next(t); told["READY"] != "" || told["STATUS"] != "not connected to NATS" {
+		t.Errorf("without NATS: got %v, want STATUS=not connected to NATS and nothing else", told)
+	}
+	eventually(t, "it serves", func() bool { _, err := readAddrs(p.dir); return err == nil })
+	if got := readyz(t, p); got != http.StatusServiceUnavailable {
+		t.Errorf("without NATS: /readyz says %d, want 503", got)
+	}
+	startNATS(t, o)
+	m.untilReady(t)
+	if got := readyz(t, p); got != http.StatusOK {
+		t.Errorf("after READY=1: /readyz says %d, want 200", got)
+	}
+}
+
+func startNATS(t *testing.T, o *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("nats-server does not start")
+	}
+	return s
+}
+
+func TestNotifyStatusIsOneLine(t *testing.T) {
+	if got := oneLine([]string{"journal: no room\nREADY=1", "NATS is away"}); got != "journal: no room READY=1; NATS is away" {
+		t.Errorf("got %q", got)
+	}
+}
