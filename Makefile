@@ -6,8 +6,6 @@
 # of ./test, which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
-# Or "make -C" ends with another line than a target does.
-MAKEFLAGS     += --no-print-directory
 .PHONY: help build image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check fuzz bench soak clean
 
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -34,7 +32,8 @@ help: ## List the targets
 build: ## Build bin/treble-bridge
 	go build $(VCS) -trimpath -ldflags '-X main.release=$(VERSION)' -o bin/treble-bridge ./cmd/treble-bridge
 
-# The tag takes no plus; without git it is "devel".
+# The tag takes no plus; without git it is "devel". Another architecture than the
+# engine's needs BuildKit: the classic builder does not find its own layers then.
 IMAGE      ?= treble-bridge:$(or $(subst +,-,$(VERSION)),devel)
 IMAGEARCH  ?= $(shell go env GOARCH)
 IMAGEFLAGS ?=

@@ -5,6 +5,7 @@ package test
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -57,12 +58,10 @@ func execIn(t *testing.T, b *containers.Bridge, args ...string) string {
 // TestDeployImageRuns goes through the life of a container.
 func TestDeployImageRuns(t *testing.T) {
 	network := docker.Network(t)
-	docker.ReleaseImage(t) // so that its building is not in the figure
 	volume := network.Volume()
-	began := time.Now()
 	b := network.Released(volume)
 	b.Ready()
-	t.Logf("ready %s after docker start, with an empty volume and the embedded NATS", time.Since(began).Round(time.Millisecond))
+	t.Logf("listening %s after the container's start, with an empty volume and the embedded NATS", startup(t, b))
 
 	postEvent(t, b, readEvent("s-1", 1, 20))
 	if out := execIn(t, b, "treble-bridge", "health"); !strings.Contains(out, "ready") {
@@ -87,9 +86,31 @@ func TestDeployImageRuns(t *testing.T) {
 	// Another container on the same volume goes on where this one was.
 	next := network.Released(volume)
 	next.Ready()
+	t.Logf("listening %s after the next container's start", startup(t, next))
 	if out := execIn(t, next, tail...); !strings.Contains(out, "message.read") || !strings.Contains(out, "message.delivered") {
 		t.Errorf("on the same volume: got %q, want both events", out)
 	}
+}
+
+// startup returns the time from the start of the container, by the engine, to
+// the line in its log that says that it listens.
+func startup(t *testing.T, b *containers.Bridge) time.Duration {
+	t.Helper()
+	started, err := time.Parse(time.RFC3339Nano, b.Inspect().State.StartedAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(b.Log()) {
+		var entry struct {
+			Time time.Time
+			Msg  string
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "listening" {
+			return entry.Time.Sub(started).Round(time.Millisecond)
+		}
+	}
+	t.Fatal("the log does not say that it listens")
+	return 0
 }
 
 // TestDeployImageKeepsTheJournal: NATS is away, so that an event is in the
@@ -127,7 +148,7 @@ func TestDeployImageRefusals(t *testing.T) {
 	}{
 		{"no-secret", "TREBLE_BRIDGE_AUTH_BEARER", testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_AUTH_BEARER": ""})},
 		{"open-nats-without-token", "nats.embedded.token", testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_NATS_EMBEDDED_ADDR": ":4222"})},
-		{"no-volume", "data_dir", testcontainers.WithHostConfigModifier(func(host *container.HostConfig) { host.ReadonlyRootfs = true })},
+		{"no-volume", "data_dir", testcontainers.WithHostConfigModifier(func(host *container.HostConfig) { host.Mounts = nil })},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			network := docker.Network(t)

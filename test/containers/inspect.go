@@ -54,6 +54,9 @@ func (c *Container) Ended(timeout time.Duration) (code int, log string) {
 	return code, c.logs(c.t.Context())
 }
 
+// Log returns the last lines that the container wrote.
+func (c *Container) Log() string { c.t.Helper(); return c.logs(c.t.Context()) }
+
 // Healthy waits until the image's own health check says so.
 func (c *Container) Healthy() {
 	c.t.Helper()
