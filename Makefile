@@ -6,7 +6,7 @@
 # of ./test, which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-faults check fmt-check tidy-check generate-check fuzz bench soak clean
+.PHONY: help build image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check fuzz bench soak clean
 
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -14,6 +14,11 @@ FUZZTIME     ?= 30s
 TESTTIMEOUT  ?= 10m
 SOAKTIMEOUT  ?= 2h
 FAULTTIMEOUT ?= 15m
+DEPLOYTIMEOUT ?= 10m
+
+# The directories of the modules below this one: tools and tests whose
+# dependencies the bridge must not get.
+nested = find deployments test -name go.mod -exec dirname {} \; | sort
 
 # Without git, or in a checkout that git does not trust, go must not ask it.
 VCS := -buildvcs=$(if $(VERSION),auto,false)
@@ -26,6 +31,34 @@ help: ## List the targets
 
 build: ## Build bin/treble-bridge
 	go build $(VCS) -trimpath -ldflags '-X main.release=$(VERSION)' -o bin/treble-bridge ./cmd/treble-bridge
+
+# The tag takes no plus; without git it is "devel". Another architecture than the
+# engine's needs BuildKit: the classic builder does not find its own layers then.
+IMAGE      ?= treble-bridge:$(or $(subst +,-,$(VERSION)),devel)
+IMAGEARCH  ?= $(shell go env GOARCH)
+IMAGEFLAGS ?=
+CONTEXT    ?= dist/image
+
+image: image-context ## Build the container image for IMAGEARCH (this machine's), and print its name
+	docker build --platform linux/$(IMAGEARCH) --build-arg TARGETARCH=$(IMAGEARCH) $(IMAGEARGS) \
+		$(IMAGEFLAGS) --tag '$(IMAGE)' '$(CONTEXT)'
+	@echo '$(IMAGE)'
+
+IMAGEARGS = --build-arg VERSION='$(or $(VERSION),devel)' \
+	--build-arg REVISION='$(or $(shell git rev-parse HEAD 2>/dev/null),unknown)'
+
+# All that the Dockerfile copies, for each architecture in IMAGEARCH; without git
+# and without a Docker engine.
+image-context:
+	rm -rf '$(CONTEXT)'
+	mkdir -p '$(CONTEXT)/data'
+	for arch in $(IMAGEARCH); do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build $(VCS) -trimpath -ldflags '-s -w -X main.release=$(VERSION)' \
+			-o '$(CONTEXT)'/linux-$$arch/treble-bridge ./cmd/treble-bridge || exit 1; \
+	done
+	CONTEXT=$$(cd '$(CONTEXT)' && pwd) && cd deployments/docker/cacerts && go run $(VCS) . >"$$CONTEXT/ca-certificates.crt"
+	cp deployments/docker/Dockerfile '$(CONTEXT)/'
+	chmod -R u=rwX,go=rX '$(CONTEXT)'
 
 run: build ## Build and start a bridge for a first look: generated token, embedded NATS, store in ./data
 	bin/treble-bridge serve --dev
@@ -40,16 +73,29 @@ endif
 test-faults: ## Take NATS away from a bridge in every way we know (build tag faults); needs Docker
 	go test -tags faults -run '^TestFaults' -count 1 -v -timeout $(FAULTTIMEOUT) ./test
 
+test-deploy: ## Deploy it and consume from it as users do (build tag deploy); needs Docker, node and npm
+	go test -tags deploy -run '^TestDeploy' -count 1 -v -timeout $(DEPLOYTIMEOUT) ./test
+	@set -e; for module in test/compose test/kubernetes; do \
+		[ -d $$module ] || continue; \
+		echo "== $$module"; \
+		(cd $$module && go test -count 1 -v -timeout $(DEPLOYTIMEOUT) ./...); \
+	done
+
 check: fmt-check tidy-check generate-check ## Check format, vet, staticcheck, go.mod and generated files
 	go vet ./...
-	go vet -tags soak,faults,mutate ./...
-	go run $(STATICCHECK) -tags soak,faults ./...
+	go vet -tags soak,faults,deploy,mutate ./...
+	go run $(STATICCHECK) -tags soak,faults,deploy ./...
+	@$(nested) | while read -r dir; do \
+		echo "== $$dir"; \
+		(cd "$$dir" && if [ -n "$$(go list ./... 2>/dev/null)" ]; then go vet ./... && go run $(STATICCHECK) ./...; fi) </dev/null || exit 1; \
+	done
 
 fmt-check:
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt -w is needed for:"; echo "$$files"; exit 1; }
 
 tidy-check:
 	go mod tidy -diff
+	@$(nested) | while read -r dir; do echo "== $$dir"; (cd "$$dir" && go mod tidy -diff) </dev/null || exit 1; done
 
 # Generates into a copy, so that the check changes nothing and needs no git.
 generate-check:
@@ -80,13 +126,18 @@ soak: ## Run the tests that take longer (build tag soak)
 	$(call need,TestSoak)
 	go test $(RACE) -tags soak -run '^TestSoak' -count 1 -timeout $(SOAKTIMEOUT) ./...
 
-# What ./test/containers marks its containers, networks and images with.
+# What ./test/containers marks its containers, networks, volumes and images with.
 OURS := label=treble-bridge.test
+# What the names of the Compose projects of ./test/compose begin with.
+PROJECTS := name=treble-bridge-test-
 
 clean: ## Remove what was built, and what killed tests left in Docker; ./data is yours and stays
 	rm -rf bin dist
 	@if docker info >/dev/null 2>&1; then \
 		docker container ls -aq --filter $(OURS) | xargs -r docker container rm -f; \
 		docker network ls -q --filter $(OURS) | xargs -r docker network rm; \
+		docker network ls -q --filter $(PROJECTS) | xargs -r docker network rm; \
+		docker volume ls -q --filter $(OURS) | xargs -r docker volume rm; \
+		docker volume ls -q --filter $(PROJECTS) | xargs -r docker volume rm; \
 		docker image ls -aq --filter $(OURS) | sort -u | xargs -r docker image rm -f; \
 	fi

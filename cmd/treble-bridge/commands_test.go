@@ -25,6 +25,7 @@ var jsonForms = map[string]any{
 	"consumers":                consumerView{},
 	"doctor":                   checklist{},
 	"events":                   eventLine{},
+	"forget":                   forgetView{},
 	"health":                   ingress.Readiness{},
 	"journal export":           journalExport{},
 	"journal set-aside export": export{},
@@ -218,7 +219,7 @@ func invocations(line string) (calls [][]string) {
 		case r == '#' && !within:
 			endCommand()
 			return calls
-		case r == '|' || r == '>' || r == ';':
+		case r == '|' || r == '<' || r == '>' || r == ';':
 			endCommand()
 		case r == ' ' || r == '\n':
 			endWord()

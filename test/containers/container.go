@@ -175,3 +175,6 @@ func (c *Container) addr(ctx context.Context, port string) (string, error) {
 	}
 	return net.JoinHostPort("127.0.0.1", p.Port()), nil
 }
+
+// Remove removes the container, running or not. Its named volumes stay.
+func (c *Container) Remove() { c.t.Helper(); c.remove(c.t.Context()) }

@@ -25,7 +25,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/log"
 )
 
-// Label marks every container, network and image that this package makes. Its
+// Label marks every container, network, volume and image that this package makes. Its
 // value is different in every test process.
 const Label = "treble-bridge.test"
 
@@ -105,7 +105,7 @@ func (d *Docker) need(t *testing.T) *testcontainers.DockerProvider {
 // client returns the engine's API, for what testcontainers has no call.
 func (d *Docker) client() client.APIClient { return d.provider.Client() }
 
-// Close removes the images. It reports every container, network and image of
+// Close removes the images. It reports every container, network, volume and image of
 // this process that is still there: a test that left something is an error.
 func (d *Docker) Close() error {
 	d.mu.Lock()
@@ -143,12 +143,19 @@ func (d *Docker) left(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", err)
 	}
+	volumes, err := d.client().VolumeList(ctx, client.VolumeListOptions{Filters: ours})
+	if err != nil {
+		return nil, fmt.Errorf("list volumes: %w", err)
+	}
 	var left []string
 	for _, c := range containers.Items {
 		left = append(left, "container "+c.ID)
 	}
 	for _, n := range networks.Items {
 		left = append(left, "network "+n.ID)
+	}
+	for _, v := range volumes.Items {
+		left = append(left, "volume "+v.Name)
 	}
 	for _, i := range images.Items {
 		left = append(left, "image "+i.ID)

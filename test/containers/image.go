@@ -42,7 +42,7 @@ func (d *Docker) image(t *testing.T, pkg string) string {
 		return tag
 	}
 	dir := t.TempDir()
-	if err := compile(t.Context(), pkg, filepath.Join(dir, "main")); err != nil {
+	if err := compile(t.Context(), moduleDir(t), pkg, filepath.Join(dir, "main")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
@@ -70,9 +70,11 @@ func (d *Docker) image(t *testing.T, pkg string) string {
 	return tag
 }
 
-// compile builds a static binary for the engine.
-func compile(ctx context.Context, pkg, out string) error {
+// compile builds a static binary for the engine, with the versions that the
+// go.mod in dir says.
+func compile(ctx context.Context, dir, pkg, out string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", out, pkg)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, text)

@@ -1,0 +1,198 @@
+package compose
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// sent is what the bridge has answered 200, by session, and how often it was
+// read back.
+type sent map[string]int
+
+// send posts n events, each of a session of its own, and wants 200 for each.
+func (s sent) send(t *testing.T, p *project, n int) {
+	t.Helper()
+	url := "http://" + p.addr("bridge", "8080") + "/webhook"
+	client := &http.Client{Timeout: 10 * time.Second}
+	for range n {
+		session := fmt.Sprintf("compose-%d", len(s))
+		body := fmt.Sprintf(`{"session_id": %q, "conversation_id": 34820, "country_code": "+57", "cellphone": "3000000000",
+			"question": {"type": "open", "text": "Hello!"}, "sent_text": "Hello!",
+			"sent_at": "2026-01-01 09:00:00.5", "read_at": "2026-01-01 09:00:02"}`, session)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+p.token)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("event %d: got %s, want 200", len(s), resp.Status)
+		}
+		s[session] = 0
+	}
+}
+
+// readBack reads the stream until all is there, and wants each event once.
+func (s sent) readBack(t *testing.T, js jetstream.JetStream) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for info := streamOf(t, ctx, js); info.State.Msgs < uint64(len(s)); info = streamOf(t, ctx, js) {
+		pause(t, ctx, fmt.Sprintf("%d of %d events are in the stream", info.State.Msgs, len(s)))
+	}
+	consumer, err := js.OrderedConsumer(ctx, "TREBLE", jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := streamOf(t, ctx, js).State.Msgs
+	for range total {
+		msg, err := consumer.Next(jetstream.FetchMaxWait(20 * time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var event struct{ Subject string }
+		if err := json.Unmarshal(msg.Data(), &event); err != nil {
+			t.Fatal(err)
+		}
+		s[event.Subject]++
+	}
+	for session, n := range s {
+		if n != 1 {
+			t.Errorf("session %s: got %d events, want 1", session, n)
+		}
+	}
+	t.Logf("%d events sent, %d read back", len(s), total)
+}
+
+// streamOf returns the event stream, as soon as somebody answers.
+func streamOf(t *testing.T, ctx context.Context, js jetstream.JetStream) *jetstream.StreamInfo {
+	t.Helper()
+	for {
+		ask, cancel := context.WithTimeout(ctx, 2*time.Second)
+		stream, err := js.Stream(ask, "TREBLE")
+		cancel()
+		if err == nil {
+			return stream.CachedInfo()
+		}
+		pause(t, ctx, "the stream answers: "+err.Error())
+	}
+}
+
+// pause waits a little before the next try.
+func pause(t *testing.T, ctx context.Context, what string) {
+	t.Helper()
+	select {
+	case <-ctx.Done():
+		t.Fatalf("waiting until %s", what)
+	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+// TestCluster sends events while each of the servers is killed once, the leader
+// of the stream among them, and reads all back.
+func TestCluster(t *testing.T) {
+	p := open(t, "compose.yaml")
+	p.up()
+	events := sent{}
+	events.send(t, p, 20)
+	info := streamOf(t, t.Context(), p.jetstream("nats-1"))
+	if info.Config.Replicas != 3 {
+		t.Errorf("got %d copies of the stream, want 3", info.Config.Replicas)
+	}
+	// What the names are of, the configuration says: "--name" of each service.
+	leader := info.Cluster.Leader
+	for _, node := range []string{leader, other(leader)} {
+		p.do("kill", node)
+		events.send(t, p, 20)
+		p.up()
+	}
+	events.readBack(t, p.jetstream("nats-1"))
+
+	// The containers end cleanly, are made again, and have it all.
+	p.do("down", "--timeout", "30")
+	p.up()
+	streamOf(t, t.Context(), p.jetstream("nats-1"))
+	events.send(t, p, 1)
+	for session := range events {
+		events[session] = 0
+	}
+	events.readBack(t, p.jetstream("nats-1"))
+}
+
+// other returns a server that is not the given one.
+func other(node string) string {
+	if node == "nats-3" {
+		return "nats-2"
+	}
+	return "nats-3"
+}
+
+// TestEmbedded does the same with one process.
+func TestEmbedded(t *testing.T) {
+	p := open(t, "embedded.yaml")
+	p.up()
+	events := sent{}
+	events.send(t, p, 20)
+	p.do("kill", "bridge")
+	p.up()
+	events.send(t, p, 20)
+	p.do("down", "--timeout", "30")
+	p.up()
+	events.send(t, p, 1)
+	events.readBack(t, p.jetstream("bridge"))
+}
+
+// TestSecretsAreRequired: without one nothing starts, and Compose says which.
+func TestSecretsAreRequired(t *testing.T) {
+	for file, secrets := range map[string][]string{
+		"compose.yaml":  {"BRIDGE_TOKEN", "NATS_TOKEN", "NATS_ROUTE_PASSWORD"},
+		"embedded.yaml": {"BRIDGE_TOKEN", "NATS_TOKEN"},
+	} {
+		for _, secret := range secrets {
+			t.Run(file+"/"+secret, func(t *testing.T) {
+				p := open(t, file)
+				env := p.env
+				p.env = append(env[:len(env):len(env)], secret+"=")
+				out, err := p.run(t.Context(), "config", "--quiet")
+				p.env = env
+				if err == nil || !strings.Contains(out, secret) || !strings.Contains(out, "openssl rand") {
+					t.Errorf("got %v and %q, want a refusal that names %s", err, out, secret)
+				}
+			})
+		}
+	}
+}
+
+// TestNATSVersion: the image is of the version that the bridge is tested with.
+func TestNATSVersion(t *testing.T) {
+	module := read(t, "../../go.mod")
+	want := regexp.MustCompile(`nats-server/v2 v(\d+\.\d+)\.`).FindStringSubmatch(module)
+	got := regexp.MustCompile(`NATS_IMAGE:-nats:(\d+\.\d+)-`).FindStringSubmatch(read(t, filepath.Join(files, "compose.yaml")))
+	if want == nil || got == nil || got[1] != want[1] {
+		t.Errorf("compose.yaml: got the image of nats %v, want version %v as in go.mod", got, want)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
