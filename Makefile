@@ -6,7 +6,7 @@
 # of ./test, which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-faults check fmt-check tidy-check generate-check fuzz bench soak clean
+.PHONY: help build release run test test-faults check fmt-check tidy-check generate-check fuzz bench soak clean
 
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -26,6 +26,11 @@ help: ## List the targets
 
 build: ## Build bin/treble-bridge
 	go build $(VCS) -trimpath -ldflags '-X main.release=$(VERSION)' -o bin/treble-bridge ./cmd/treble-bridge
+
+release: ## Build the archives of a release for linux and darwin, amd64 and arm64, and SHA256SUMS, in dist/
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null)) \
+		go run ./deployments/release -version '$(VERSION)' -out dist
 
 run: build ## Build and start a bridge for a first look: generated token, embedded NATS, store in ./data
 	bin/treble-bridge serve --dev
