@@ -6,7 +6,7 @@
 # of ./test, which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
-.PHONY: help build image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check fuzz bench soak clean
+.PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check fuzz bench soak clean
 
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -14,7 +14,7 @@ FUZZTIME     ?= 30s
 TESTTIMEOUT  ?= 10m
 SOAKTIMEOUT  ?= 2h
 FAULTTIMEOUT ?= 15m
-DEPLOYTIMEOUT ?= 10m
+DEPLOYTIMEOUT ?= 18m
 
 # The directories of the modules below this one: tools and tests whose
 # dependencies the bridge must not get.
@@ -59,6 +59,11 @@ image-context:
 	CONTEXT=$$(cd '$(CONTEXT)' && pwd) && cd deployments/docker/cacerts && go run $(VCS) . >"$$CONTEXT/ca-certificates.crt"
 	cp deployments/docker/Dockerfile '$(CONTEXT)/'
 	chmod -R u=rwX,go=rX '$(CONTEXT)'
+
+release: ## Build the archives of a release for linux and darwin, amd64 and arm64, and SHA256SUMS, in dist/
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null)) \
+		go run ./deployments/release -version '$(VERSION)' -out dist
 
 run: build ## Build and start a bridge for a first look: generated token, embedded NATS, store in ./data
 	bin/treble-bridge serve --dev

@@ -82,6 +82,7 @@ var parts = []part{
 	{"publisher", []string{"schema", "config/value"}, "publisher takes deliveries and does not know where they come from"},
 	{"config", []string{"schema", "ingress", "publisher"}, "config composes the Configs of the parts; cmd uses it"},
 	{"cmd", []string{"schema", "config", "ingress", "publisher"}, "cmd wires the parts; deployments and test are not parts"},
+	{"deployments", nil, "what builds a release starts the Go tool and imports no part"},
 	{"test", []string{"schema", "config", "ingress", "publisher"}, "tests start the real command; they do not import it"},
 }
 

@@ -1,0 +1,93 @@
+//go:build deploy
+
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+const releaseVersion = "v0.0.0-test.1"
+
+// makeRelease builds a release and returns the directory of its archives.
+func makeRelease(t *testing.T, args ...string) string {
+	t.Helper()
+	out := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"run", "./deployments/release", "-version", releaseVersion, "-out", out}, args...)...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1767225600")
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make a release: %v\n%s", err, b)
+	}
+	return out
+}
+
+func archiveOf(platform string) string {
+	return "treble-bridge-" + releaseVersion + "-" + strings.ReplaceAll(platform, "/", "-") + ".tar.gz"
+}
+
+// in runs a command in a directory and returns what it wrote.
+func in(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Dir = dir
+	b, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, b)
+	}
+	return string(b)
+}
+
+// TestDeployRelease builds every platform, checks the sums as a user would, and runs
+// the binary that runs here.
+func TestDeployRelease(t *testing.T) {
+	out := makeRelease(t)
+	checked := in(t, out, "sha256sum", "-c", "SHA256SUMS")
+	for _, platform := range []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64"} {
+		if !strings.Contains(checked, archiveOf(platform)+": OK") {
+			t.Errorf("%s is not in SHA256SUMS, which has\n%s", archiveOf(platform), checked)
+		}
+		names := in(t, out, "tar", "-tzf", archiveOf(platform))
+		for _, name := range []string{"treble-bridge", "LICENSE", "README.md", "nats/permissions.conf"} {
+			if !strings.Contains(names, "/"+name+"\n") {
+				t.Errorf("%s has no %s:\n%s", archiveOf(platform), name, names)
+			}
+		}
+		if unit := strings.Contains(names, "treble-bridge.service"); unit != strings.HasPrefix(platform, "linux/") {
+			t.Errorf("%s: a unit: %t", archiveOf(platform), unit)
+		}
+	}
+
+	native := runtime.GOOS + "/" + runtime.GOARCH
+	in(t, out, "tar", "-xzf", archiveOf(native))
+	binary := filepath.Join(out, strings.TrimSuffix(archiveOf(native), ".tar.gz"), "treble-bridge")
+	if got := in(t, out, binary, "version"); !strings.HasPrefix(got, "treble-bridge "+releaseVersion+" ") {
+		t.Errorf("version: got %q, want %s", got, releaseVersion)
+	}
+	if b, err := os.ReadFile(binary); err != nil || strings.Contains(string(b), "/lib64/ld-linux") {
+		t.Errorf("the binary is not static: %v", err)
+	}
+
+	// The same again gives the same bytes.
+	again := makeRelease(t, "-only", native)
+	a, errA := os.ReadFile(filepath.Join(out, archiveOf(native)))
+	b, errB := os.ReadFile(filepath.Join(again, archiveOf(native)))
+	if errA != nil || errB != nil || string(a) != string(b) {
+		t.Errorf("two builds of %s differ: %v, %v", native, errA, errB)
+	}
+}
+
+// TestDeployVet has the tests too compile on macOS, since that is where people work.
+// The two processors do not differ in what compiles; TestDeployRelease builds both.
+func TestDeployVet(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "vet", "./...")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=darwin", "GOARCH=arm64")
+	if b, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("go vet for macOS: %v\n%s", err, b)
+	}
+}
