@@ -48,7 +48,7 @@ func (n *notifier) awaitReady(ctx context.Context, readiness func() ingress.Read
 			n.send(daemon.SdNotifyReady + "\nSTATUS=Taking events")
 			return
 		}
-		if status := "STATUS=" + oneLine(r.Reasons); status != said {
+		if status := "STATUS=" + statusLine(r.Reasons); status != said {
 			said = status
 			if !n.send(status) {
 				return // nobody listens
@@ -78,7 +78,7 @@ func (n *notifier) send(state string) bool {
 	return sent
 }
 
-// oneLine joins reasons: a line break would begin another assignment.
-func oneLine(reasons []string) string {
+// statusLine joins reasons: a line break would begin another assignment.
+func statusLine(reasons []string) string {
 	return strings.Join(strings.Fields(strings.Join(reasons, "; ")), " ")
 }

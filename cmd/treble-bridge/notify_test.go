@@ -101,7 +101,7 @@ func TestNotifyReadyThenStopping(t *testing.T) {
 func TestNotifyNotBeforeReady(t *testing.T) {
 	m := startServiceManager(t)
 	o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
-	first := startNATS(t, o)
+	first := startServer(t, o)
 	t.Setenv("TREBLE_BRIDGE_NATS_URL", first.ClientURL())
 	o.Port = first.Addr().(*net.TCPAddr).Port
 	first.Shutdown()
@@ -115,32 +115,15 @@ func TestNotifyNotBeforeReady(t *testing.T) {
 	if got := readyz(t, p); got != http.StatusServiceUnavailable {
 		t.Errorf("without NATS: /readyz says %d, want 503", got)
 	}
-	startNATS(t, o)
+	startServer(t, o)
 	m.untilReady(t)
 	if got := readyz(t, p); got != http.StatusOK {
 		t.Errorf("after READY=1: /readyz says %d, want 200", got)
 	}
 }
 
-func startNATS(t *testing.T, o *server.Options) *server.Server {
-	t.Helper()
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("nats-server does not start")
-	}
-	return s
-}
-
 func TestNotifyStatusIsOneLine(t *testing.T) {
-	if got := oneLine([]string{"journal: no room\nREADY=1", "NATS is away"}); got != "journal: no room READY=1; NATS is away" {
+	if got := statusLine([]string{"journal: no room\nREADY=1", "NATS is away"}); got != "journal: no room READY=1; NATS is away" {
 		t.Errorf("got %q", got)
 	}
 }
