@@ -19,19 +19,10 @@ import (
 // bridge, in order, in a shell, and wants what stands below it: the same words in the
 // same lines. Words with a digit (ids, times, counts, rates) may be others, and more
 // lines may be between.
-//
-// A block that is marked "sh pending" is of a command that does not exist yet. It must
-// not exist: as soon as it does, the mark has to go.
 func TestOperations(t *testing.T) {
 	t.Parallel()
 	o := startOperations(t)
 	for i, block := range shellBlocks(readFile(t, "../docs/operations.md")) {
-		if block.pending {
-			if _, code := command(t, nil, strings.Fields(block.commands)[1], "--help"); code == 0 {
-				t.Errorf("docs/operations.md: this command exists: take \"pending\" off its block, and put its output below\n%s", block.commands)
-			}
-			continue
-		}
 		sh := exec.CommandContext(t.Context(), "sh", "-e", "-c", block.commands)
 		sh.Dir, sh.Env = o.dir, o.env
 		out, err := sh.CombinedOutput()
@@ -51,7 +42,6 @@ func TestOperations(t *testing.T) {
 // shellBlock is a block of commands in a document, with the output that stands below.
 type shellBlock struct {
 	commands, output string
-	pending          bool
 }
 
 func shellBlocks(text string) (blocks []shellBlock) {
@@ -59,8 +49,8 @@ func shellBlocks(text string) (blocks []shellBlock) {
 		kind, body, _ := strings.Cut(part, "\n")
 		switch {
 		case i%2 == 0: // between two blocks
-		case kind == "sh", kind == "sh pending":
-			blocks = append(blocks, shellBlock{commands: body, pending: kind != "sh"})
+		case kind == "sh":
+			blocks = append(blocks, shellBlock{commands: body})
 		case kind == "text" && len(blocks) > 0:
 			blocks[len(blocks)-1].output += body
 		}
