@@ -14,7 +14,7 @@ FUZZTIME     ?= 30s
 TESTTIMEOUT  ?= 10m
 SOAKTIMEOUT  ?= 2h
 FAULTTIMEOUT ?= 15m
-DEPLOYTIMEOUT ?= 10m
+DEPLOYTIMEOUT ?= 18m
 
 # The directories of the modules below this one: tools and tests whose
 # dependencies the bridge must not get.

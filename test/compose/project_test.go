@@ -26,6 +26,8 @@ const (
 	files = "../../deployments/compose"
 	// commandTimeout bounds one command of Compose.
 	commandTimeout = 2 * time.Minute
+	// answerTimeout bounds the wait for a cluster that forms or finds a leader.
+	answerTimeout = time.Minute
 	// buildTimeout bounds building Compose, for the first time on a slow machine.
 	buildTimeout = 15 * time.Minute
 )
@@ -60,9 +62,9 @@ func build() (string, error) {
 	path := filepath.Join(scratch, "docker-compose")
 	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", path, "github.com/docker/compose/v2/cmd")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w",
+		"-o", path, "github.com/docker/compose/v2/cmd")
 	cmd.Dir = "tool"
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build Docker Compose: %w\n%s", err, out)
 	}
