@@ -50,16 +50,16 @@ func (s sent) send(t *testing.T, p *project, n int) {
 // readBack reads the stream until all is there, and wants each event once.
 func (s sent) readBack(t *testing.T, js jetstream.JetStream) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
 	defer cancel()
-	for info := streamOf(t, ctx, js); info.State.Msgs < uint64(len(s)); info = streamOf(t, ctx, js) {
-		pause(t, ctx, fmt.Sprintf("%d of %d events are in the stream", info.State.Msgs, len(s)))
+	for info := streamOf(ctx, t, js); info.State.Msgs < uint64(len(s)); info = streamOf(ctx, t, js) {
+		pause(ctx, t, fmt.Sprintf("%d of %d events are in the stream", info.State.Msgs, len(s)))
 	}
 	consumer, err := js.OrderedConsumer(ctx, "TREBLE", jetstream.OrderedConsumerConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	total := streamOf(t, ctx, js).State.Msgs
+	total := streamOf(ctx, t, js).State.Msgs
 	for range total {
 		msg, err := consumer.Next(jetstream.FetchMaxWait(20 * time.Second))
 		if err != nil {
@@ -80,21 +80,23 @@ func (s sent) readBack(t *testing.T, js jetstream.JetStream) {
 }
 
 // streamOf returns the event stream, as soon as somebody answers.
-func streamOf(t *testing.T, ctx context.Context, js jetstream.JetStream) *jetstream.StreamInfo {
+func streamOf(ctx context.Context, t *testing.T, js jetstream.JetStream) *jetstream.StreamInfo {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	for {
-		ask, cancel := context.WithTimeout(ctx, 2*time.Second)
+		ask, stop := context.WithTimeout(ctx, 2*time.Second)
 		stream, err := js.Stream(ask, "TREBLE")
-		cancel()
+		stop()
 		if err == nil {
 			return stream.CachedInfo()
 		}
-		pause(t, ctx, "the stream answers: "+err.Error())
+		pause(ctx, t, "the stream answers: "+err.Error())
 	}
 }
 
 // pause waits a little before the next try.
-func pause(t *testing.T, ctx context.Context, what string) {
+func pause(ctx context.Context, t *testing.T, what string) {
 	t.Helper()
 	select {
 	case <-ctx.Done():
@@ -110,15 +112,17 @@ func TestCluster(t *testing.T) {
 	p.up()
 	events := sent{}
 	events.send(t, p, 20)
-	info := streamOf(t, t.Context(), p.jetstream("nats-1"))
+	info := streamOf(t.Context(), t, p.jetstream("nats-1"))
 	if info.Config.Replicas != 3 {
 		t.Errorf("got %d copies of the stream, want 3", info.Config.Replicas)
 	}
-	// What the names are of, the configuration says: "--name" of each service.
 	leader := info.Cluster.Leader
 	for _, node := range []string{leader, other(leader)} {
 		p.do("kill", node)
 		events.send(t, p, 20)
+		if p.do("ps", "--status", "exited", "--quiet", node) == "" {
+			t.Errorf("%s came back by itself: the events met a whole cluster", node)
+		}
 		p.up()
 	}
 	events.readBack(t, p.jetstream("nats-1"))
@@ -126,7 +130,7 @@ func TestCluster(t *testing.T) {
 	// The containers end cleanly, are made again, and have it all.
 	p.do("down", "--timeout", "30")
 	p.up()
-	streamOf(t, t.Context(), p.jetstream("nats-1"))
+	streamOf(t.Context(), t, p.jetstream("nats-1"))
 	events.send(t, p, 1)
 	for session := range events {
 		events[session] = 0

@@ -26,6 +26,8 @@ const (
 	files = "../../deployments/compose"
 	// commandTimeout bounds one command of Compose.
 	commandTimeout = 2 * time.Minute
+	// answerTimeout bounds the wait for a cluster that forms or finds a leader.
+	answerTimeout = time.Minute
 	// buildTimeout bounds building Compose, for the first time on a slow machine.
 	buildTimeout = 15 * time.Minute
 )
