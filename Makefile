@@ -11,7 +11,7 @@
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME     ?= 30s
-TESTTIMEOUT  ?= 10m
+TESTTIMEOUT  ?= 20m
 SOAKTIMEOUT  ?= 2h
 FAULTTIMEOUT ?= 15m
 DEPLOYTIMEOUT ?= 18m
