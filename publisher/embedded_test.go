@@ -105,6 +105,7 @@ func TestEmbeddedRecoversWithLittleDisk(t *testing.T) {
 func TestEmbeddedTakesLargeMessages(t *testing.T) {
 	o := options(t, "")
 	o.MaxBody = 10 * value.MiB
+	o.Config.AckTimeout = time.Minute // it is about the size, not about the speed of this machine
 	p := open(t, o)
 	if got, want := p.limit(), int64(21*value.MiB); got != want {
 		t.Errorf("limit = %d, want %d", got, want)
