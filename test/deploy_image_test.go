@@ -238,7 +238,7 @@ func regularFiles(t *testing.T, b *containers.Bridge) map[string][]byte {
 
 // TestDeployImageWithoutGit: an archive of the sources has no .git.
 func TestDeployImageWithoutGit(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), "make", "-n", "image")
+	cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "-n", "image")
 	cmd.Dir = root
 	cmd.Env = append(cmd.Environ(), "GIT_DIR=/nonexistent")
 	out, err := cmd.Output()

@@ -27,7 +27,7 @@ func (d *Docker) ReleaseImage(t *testing.T) string {
 	name := "treble-bridge-test/release:" + d.run
 	ctx, cancel := context.WithTimeout(t.Context(), buildTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "make", "image", "IMAGE="+name, "CONTEXT="+t.TempDir(),
+	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "image", "IMAGE="+name, "CONTEXT="+t.TempDir(),
 		"IMAGEFLAGS=--no-cache --force-rm --label "+Label+"="+d.run+
 			// Containers take their image's labels over, whoever starts them.
 			" --label org.testcontainers.sessionId="+testcontainers.SessionID())
