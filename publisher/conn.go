@@ -22,6 +22,7 @@ type conn struct {
 	log       *zap.Logger
 	metrics   *metrics
 	connected atomic.Bool
+	away      atomic.Value  // string: the last reason that was logged; see stillAway
 	payload   atomic.Int64  // max_payload of the server, before the first contact the configured one
 	changed   chan struct{} // holds one token after each connect
 	link      link
@@ -115,6 +116,7 @@ func (c *conn) handlers() []nats.Option {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
 		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.stillAway(err) }),
 		nats.ClosedHandler(func(nc *nats.Conn) {
 			c.connected.Store(false)
 			c.link.down()
@@ -134,6 +136,15 @@ func (c *conn) handlers() []nats.Option {
 	}
 }
 
+// stillAway logs why an attempt to connect failed, each reason once until there is
+// a connection: the client tries every second or so, for ever. Only here is it
+// certain to be told why: LastError forgets it at the next attempt.
+func (c *conn) stillAway(err error) {
+	if reason := err.Error(); !c.connected.Load() && c.away.Swap(reason) != reason {
+		c.log.Warn("nats cannot be reached", zap.Error(err))
+	}
+}
+
 // up notes a connection. It may be called twice for one.
 func (c *conn) up(nc *nats.Conn) {
 	if !nc.IsConnected() {
@@ -144,6 +155,7 @@ func (c *conn) up(nc *nats.Conn) {
 	}
 	c.metrics.connected.Set(1)
 	c.link.up(nc.ConnectedServerId())
+	c.away.Store("")
 	if !c.connected.Swap(true) {
 		c.log.Info("connected to nats",
 			zap.String("url", withoutUserinfo(nc.ConnectedUrl())),
