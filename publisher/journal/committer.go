@@ -60,8 +60,8 @@ func (j *Journal) round() bool {
 	if queued || due {
 		if err := j.prepare(); err != nil {
 			j.refuse(err)
-		} else if err := j.commit(j.take()); err != nil {
-			j.setFault(err)
+		} else {
+			_ = j.commit(j.take()) // its requests are told
 		}
 	}
 	j.rescueNew()
@@ -96,6 +96,7 @@ func (j *Journal) commit(b batch) error {
 	if void {
 		class = ErrVoid
 	}
+	j.setFault(err) // before anybody is told, who may ask why
 	finish(b.requests, class, err)
 	return err
 }

@@ -44,7 +44,6 @@ func (j *Journal) flushMarks() bool {
 		if err = j.commit(b); err == nil {
 			return true
 		}
-		j.setFault(err)
 	}
 	return noSpace(err)
 }
