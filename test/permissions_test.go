@@ -127,13 +127,18 @@ func consumerRole(t *testing.T, s *permitted) {
 
 // operatorRole runs the client commands, and what they do on a worse day.
 func operatorRole(t *testing.T, s *permitted, r *role) {
-	env := s.env("operator")
+	env := s.env("operator", "TREBLE_BRIDGE_AUTH_DISABLED=true") // or doctor finds that nobody could post
 	for _, line := range []string{
 		"tail --since 1h --no-follow --json",
+		"events --limit 3",
+		"events --session permitted-1",
+		"consumers --all",
 		"replay --kind message.read --yes",
 		"replay list",
 		"quarantine list",
 		"quarantine drop --all --yes",
+		"forget --session nobody --yes",
+		"doctor --no-probe",
 	} {
 		out, errs, code := cli(t, t.TempDir(), env, strings.Fields(line)...)
 		if code != 0 {
