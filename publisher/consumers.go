@@ -28,6 +28,7 @@ type ConsumerState struct {
 	Lag         time.Duration  // age of the oldest; 0: there is none
 	Paused      bool
 	Full        bool // it gets no more messages before it acknowledges some
+	Limit       int  // of AckPending; 0 or below: none
 	Bound       bool // of a push consumer: somebody is subscribed
 	Asked       time.Time
 }
@@ -79,7 +80,8 @@ func stateOf(info *jetstream.ConsumerInfo) ConsumerState {
 		Pending:  info.NumPending, AckPending: info.NumAckPending, Redelivered: info.NumRedelivered, Waiting: info.NumWaiting,
 		Delivered: positionOf(info.Delivered), Acked: positionOf(info.AckFloor),
 		Paused: info.Paused, Bound: info.PushBound, Asked: info.TimeStamp,
-		Full: cfg.MaxAckPending > 0 && info.NumAckPending >= cfg.MaxAckPending,
+		Limit: cfg.MaxAckPending,
+		Full:  cfg.MaxAckPending > 0 && info.NumAckPending >= cfg.MaxAckPending,
 	}
 	if len(s.Subjects) == 0 && cfg.FilterSubject != "" {
 		s.Subjects = []string{cfg.FilterSubject}
