@@ -254,17 +254,22 @@ func (k *killer) stream() []string {
 // as a consumer sees them.
 func streamSessions(t *testing.T, js jetstream.JetStream) []string {
 	t.Helper()
-	stream, err := js.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := stream.CachedInfo().State.LastSeq
+	var last uint64
+	var consumer jetstream.Consumer
+	// A cluster that elects a leader just now does not answer.
+	waitFor(t, time.Minute, "the stream can be read", func() bool {
+		stream, err := js.Stream(t.Context(), "TREBLE")
+		if err != nil {
+			return false
+		}
+		if last = stream.CachedInfo().State.LastSeq; last == 0 {
+			return true
+		}
+		consumer, err = stream.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{})
+		return err == nil
+	})
 	if last == 0 {
 		return nil
-	}
-	consumer, err := stream.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		t.Fatal(err)
 	}
 	msgs, err := consumer.Messages()
 	if err != nil {
