@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 )
@@ -177,5 +179,25 @@ func TestOpenWithoutDataDir(t *testing.T) {
 			closeNow(t, p)
 		}
 		t.Errorf("embedded: Open = %v, want an error about data_dir", err)
+	}
+}
+
+// TestFirstStartIsQuiet: a stream that is made in a moment is nothing to warn of.
+func TestFirstStartIsQuiet(t *testing.T) {
+	for range 5 {
+		core, logs := observer.New(zap.WarnLevel)
+		o := withJournal(t, "")
+		o.Log = zap.New(core)
+		p, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Accept(t.Context(), delivery("first")); err != nil {
+			t.Error(err)
+		}
+		closeNow(t, p)
+		for _, e := range logs.All() {
+			t.Errorf("%s: %v", e.Message, e.ContextMap())
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,6 +89,7 @@ func (p *Publisher) startJournal(o Options) error {
 	pm := &pump{
 		conn: p.conn, js: async, journal: b.journal, ledger: b.ledger, setAside: p.setAside,
 		metrics: p.metrics, log: p.log, look: p.streams.check,
+		looked: func(ctx context.Context) { p.streams.waitFirst(ctx, firstContact) },
 		cfg: pumpConfig{
 			stream: p.cfg.Stream, ackTimeout: p.cfg.AckTimeout, verify: every, inFlight: inFlight,
 		},

@@ -28,7 +28,8 @@ type pump struct {
 	metrics  *metrics
 	log      *zap.Logger
 	cfg      pumpConfig
-	look     func() // asks for a look at the streams
+	look     func()                // asks for a look at the streams
+	looked   func(context.Context) // returns when they were looked at once, and so made, or after a while
 
 	clock  *retainClock
 	sent   journal.Seq            // entries behind this one were never sent; of the pump's goroutine
@@ -81,6 +82,7 @@ func (p *pump) problem() string {
 
 func (p *pump) run(ctx context.Context) {
 	for p.conn.awaitUp(ctx) {
+		p.looked(ctx) // or the first start would begin with a stream that is not there yet
 		select {
 		case p.turns <- struct{}{}:
 		case <-ctx.Done():

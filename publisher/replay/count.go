@@ -22,9 +22,6 @@ func (r *Run) Count(ctx context.Context, step func()) (int64, error) {
 	return n, err
 }
 
-// Total is the last Count, or that of the run's beginning; -1 if there is none.
-func (r *Run) Total() int64 { return r.total }
-
 func (r *Run) count(ctx context.Context, step func()) (int64, error) {
 	f := r.spec.Filter
 	f.ToSeq = r.detail.End
