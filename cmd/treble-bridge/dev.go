@@ -68,7 +68,7 @@ func devBlock(c *config.Config, a addrs, token string) string {
 	self := os.Args[0]
 	where := ""
 	if c.DataDir != config.Default().DataDir {
-		where = " --data-dir " + shellQuote(c.DataDir)
+		where = " --data-dir " + shellWords(c.DataDir)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\ntreble-bridge is running. Ctrl-C stops it.\n\n  URL    %s\n", url)
@@ -81,7 +81,7 @@ func devBlock(c *config.Config, a addrs, token string) string {
 		header = " \\\n    -H 'Authorization: Bearer <your token>'"
 	}
 	fmt.Fprintf(&b, "\nPost an event, as Treble does:\n\n  curl -i %s%s \\\n    -H 'Content-Type: application/json' \\\n    -d %s\n",
-		url, header, shellQuote(devSample()))
+		url, header, shellWords(devSample()))
 	fmt.Fprintf(&b, "\nor one of the samples:\n\n  %s send message.read%s\n", self, where)
 	fmt.Fprintf(&b, "\nSee the events, in another terminal:\n\n  %s tail --since 1h%s\n", self, where)
 	if a.NATS != "" {
@@ -116,6 +116,3 @@ func webhookPath(c *config.Config) string {
 	}
 	return "/webhook"
 }
-
-// shellQuote quotes a word for a POSIX shell.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -97,11 +97,3 @@ func title(c diagnose.Check) string {
 	}
 	return c.Name + " " + printable(c.Of)
 }
-
-// shellWords joins words to a command line.
-func shellWords(words ...string) string {
-	for i, word := range words {
-		words[i] = diagnose.Quote(word)
-	}
-	return strings.Join(words, " ")
-}

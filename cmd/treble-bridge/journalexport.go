@@ -144,7 +144,7 @@ func (e *journalExport) print(w io.Writer) error {
 		file = "FILE.ndjson"
 	}
 	_, err := fmt.Fprintf(w, "exported %s in %s\nNext, where the new bridge runs: treble-bridge send --file %s\nThen remove the old data_dir, so that no bridge publishes the same from it.\n",
-		count(e.Events, "event", "events"), count(e.Deliveries, "delivery", "deliveries"), shellQuote(file))
+		count(e.Events, "event", "events"), count(e.Deliveries, "delivery", "deliveries"), shellWords(file))
 	return err
 }
 

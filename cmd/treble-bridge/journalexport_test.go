@@ -20,7 +20,7 @@ func TestJournalExportOfDamaged(t *testing.T) {
 	p.send(t, "message.read", "--count", "20")
 	p.kill(t)
 	flipEntry(t, p.dir, 10)
-	file := filepath.Join(t.TempDir(), "pending.ndjson")
+	file := filepath.Join(t.TempDir(), "pending of a host.ndjson")
 	out, errs := p.ops(t, exitFailed, "journal", "export", "--to", file)
 	if !strings.Contains(out, "exported 19 events in 19 deliveries") || !strings.Contains(out, "send --file '"+file+"'") ||
 		!strings.Contains(errs, "entries 10 to 10 are lost") || !strings.Contains(errs, "1 entry is not exported: damaged") {

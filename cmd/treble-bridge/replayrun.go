@@ -173,21 +173,10 @@ func (r *replayCommand) resumeLine(cmd *cobra.Command, run string) string {
 		case f.Name == "nats-url" && strings.Contains(value, "@"):
 			words = append(words, `--nats-url "$NATS_URL"`)
 		case slices.Contains([]string{"config", "data-dir", "nats-url", "rate", "give-up", "timeout", "retries"}, f.Name):
-			words = append(words, "--"+f.Name, shellWord(value))
+			words = append(words, "--"+f.Name, shellWords(value))
 		case (f.Name == "yes" || f.Name == "json") && value == "true":
 			words = append(words, "--"+f.Name)
 		}
 	})
 	return strings.Join(words, " ")
-}
-
-// shellWord quotes a word where a shell would change it.
-func shellWord(s string) string {
-	plain := func(c rune) bool {
-		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./:,@%+=", c)
-	}
-	if s != "" && strings.IndexFunc(s, func(c rune) bool { return !plain(c) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(printable(s), "'", `'\''`) + "'"
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +42,7 @@ Damaged files are named on standard error, and the exit code is then 1.
 				summary = streams.err // standard output is the export
 				err = e.write(streams.out)
 			} else {
-				err = e.writeFile(to)
+				err = writeNewFile(to, e.write)
 			}
 			if err != nil {
 				return err
@@ -64,23 +62,6 @@ type export struct {
 	To       string `json:"to"`
 	Exported int    `json:"exported"`
 	Damaged  int    `json:"damaged"`
-}
-
-// writeFile makes a new file for its owner alone. It is whole and flushed, or not
-// there.
-func (e *export) writeFile(name string) (err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists: name another file, or remove it first", name)
-	} else if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(name))
-		}
-	}()
-	return errors.Join(e.write(f), f.Sync(), f.Close())
 }
 
 func (e *export) write(w io.Writer) error {

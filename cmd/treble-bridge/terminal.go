@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/mattn/go-isatty"
+
+	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
 
 // isTerminal reports whether a reader or writer is a terminal.
@@ -79,4 +81,14 @@ func steers(r rune) bool {
 	const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != zeroWidthNonJoiner && r != zeroWidthJoiner ||
 		r == '\u2028' || r == '\u2029'
+}
+
+// shellWords joins words to a command line that can be pasted, each quoted if it
+// needs it.
+func shellWords(words ...string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = diagnose.Quote(printable(word))
+	}
+	return strings.Join(quoted, " ")
 }
