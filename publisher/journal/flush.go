@@ -72,6 +72,7 @@ func (j *Journal) shut() {
 	}
 	j.mu.Lock()
 	j.closeErr = err
+	j.ended = true // with the last announcement: who looks after it would wait for another
 	j.announce()
 	j.mu.Unlock()
 }

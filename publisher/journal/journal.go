@@ -100,6 +100,7 @@ type Journal struct {
 	garbage   []*segment // to be removed, in this order
 	stats     counters
 	erasing   bool  // segments stay where they are
+	ended     bool  // nothing will come
 	rollAsked bool  // a new segment is wanted
 	fault     error // why the newest attempt to write did not work
 

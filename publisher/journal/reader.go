@@ -124,14 +124,9 @@ type view struct {
 func (j *Journal) view(s *segment) view {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	v := view{limit: s.size, last: j.last, next: s.next, changed: j.changed, edition: s.edition}
+	v := view{limit: s.size, last: j.last, next: s.next, closed: j.ended, changed: j.changed, edition: s.edition}
 	if v.next != nil {
 		v.last = v.next.first - 1
-	}
-	select {
-	case <-j.stopped:
-		v.closed = true
-	default:
 	}
 	return v
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 )
 
 // On the real file system: writers, readers, marks and releases at once, then again.
@@ -95,23 +96,30 @@ func TestWritersAndReadersOnDisk(t *testing.T) {
 	}
 }
 
+// TestCloseLetsReadersGo closes at the moment in which readers begin to wait.
 func TestCloseLetsReadersGo(t *testing.T) {
-	j, err := journal.Open(t.TempDir(), journal.Options{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := make(chan error)
-	go func() {
-		r := j.NewReader(1)
-		defer r.Close()
-		_, err := r.Next(context.Background())
-		got <- err
-	}()
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-got; !errors.Is(err, journal.ErrClosed) {
-		t.Errorf("got %v, want ErrClosed", err)
+	const readers = 50
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 20 {
+		j := open(t, journal.Options{FS: journaltest.New()}, nil)
+		got := make(chan error, readers)
+		for range readers {
+			go func() {
+				r := j.NewReader(1)
+				defer r.Close()
+				_, err := r.Next(ctx)
+				got <- err
+			}()
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range readers {
+			if err := <-got; !errors.Is(err, journal.ErrClosed) {
+				t.Fatalf("got %v, want ErrClosed", err)
+			}
+		}
 	}
 }
 
