@@ -1,0 +1,74 @@
+package broker
+
+import (
+	"fmt"
+	"time"
+)
+
+// Fate says what became of messages that were published together. The zero
+// value is the safe one: nothing is known.
+type Fate int
+
+// The fates. All but Unknown are proven: see Stream.Publish.
+const (
+	Unknown        Fate = iota // sent, or perhaps sent; all of it may be stored, now or later, or nothing
+	Stored                     // JetStream acknowledged all of it
+	Refused                    // nothing was stored; it may be the next time
+	RefusedSubject             // nothing was stored: the stream does not take this subject now, and may take others
+	RefusedSize                // nothing was stored: too large for the stream or the server as they are
+	RefusedEver                // nothing was stored, and never will be
+	NotSent                    // not one byte left; it cannot be stored
+)
+
+// String names the fate, for tests and logs.
+func (f Fate) String() string {
+	names := [...]string{"unknown", "stored", "refused", "refused-subject", "refused-size", "refused-ever", "not-sent"}
+	if f < 0 || int(f) >= len(names) {
+		return fmt.Sprintf("fate(%d)", int(f))
+	}
+	return names[f]
+}
+
+// Result is what became of messages that were published together: all of them
+// share one fate.
+type Result struct {
+	Fate Fate
+	// First is the sequence of the first message, if they are Stored; the others follow
+	// without a gap. Of a duplicate it is the sequence of the copy that was there.
+	First uint64
+	// Duplicate says that the message was stored before, within the duplicate window of the
+	// stream. Only a message that is published alone can be one: a batch with a
+	// repetition in it is refused.
+	Duplicate bool
+	Err       error // why it is not stored, or why that is not known; nil if it is
+}
+
+// Info is a stream at one moment, as far as publishing is concerned.
+type Info struct {
+	Created time.Time // the incarnation: another time is another stream of that name
+	// Leader changes whenever the stream may have been recovered from a disk: with the
+	// server process that leads it, and with each election.
+	Leader      string
+	First, Last uint64 // sequences; First is Last+1 in an empty stream that had messages
+	Messages    uint64 // that are there: less than Last-First+1 if some between were deleted
+
+	Batches    bool          // atomic batches are allowed
+	Duplicates time.Duration // the duplicate window
+	MaxMsgSize int64         // of a message with its headers; 0: no limit but the server's
+	Subjects   []string      // filters of the subjects that the stream captures
+	// Discards says that limits may remove messages at any time but for their age: a limit
+	// per subject, or a full stream that drops its oldest.
+	Discards   bool
+	PerSubject bool          // a limit per subject may leave holes
+	MaxAge     time.Duration // 0: no limit
+}
+
+// Captures reports whether the stream takes messages of a subject.
+func (i Info) Captures(subject string) bool {
+	for _, f := range i.Subjects {
+		if subjectMatches(f, subject) {
+			return true
+		}
+	}
+	return false
+}
