@@ -28,6 +28,7 @@ type ledger struct {
 	state    state
 	account  account
 	retained retained
+	marked   journal.Seq   // entries up to it are settled, and the marks of that are queued
 	yields   bool          // what is retained may be given up for events that come
 	moved    chan struct{} // closed when more is settled; nil if nobody waits
 }
