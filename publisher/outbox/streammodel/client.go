@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
 // MaxPayload is what the server takes of a message.
@@ -36,7 +35,7 @@ const (
 	CutBatch    FaultKind = "server killed in a batch" // a part is stored, the rest by the next start
 )
 
-// Client is one connection to the server. It implements outbox.Stream.
+// Client is one connection to the server. It is an outbox.Stream.
 type Client struct {
 	m       *Model
 	up      bool
@@ -97,10 +96,10 @@ func (c *Client) refresh() {
 	}
 }
 
-// Link implements outbox.Stream.
+// Link is as outbox.Stream says; so are the others.
 func (c *Client) Link() (string, <-chan struct{}) { return c.link, c.changed }
 
-// Limit implements outbox.Stream.
+// Limit is as outbox.Stream says.
 func (c *Client) Limit() int64 { return MaxPayload }
 
 // read returns the fault of this read, and an error if it cannot be answered.
@@ -120,12 +119,12 @@ func (c *Client) read(ctx context.Context) (ReadFault, error) {
 	case f.Fail && f.After == 0, !c.m.ruled && c.m.exists:
 		return f, errNoAnswer
 	case !c.m.exists:
-		return f, outbox.ErrNoStream
+		return f, broker.ErrNoStream
 	}
 	return f, nil
 }
 
-// Info implements outbox.Stream.
+// Info is as outbox.Stream says.
 func (c *Client) Info(ctx context.Context) (broker.Info, error) {
 	if _, err := c.read(ctx); err != nil {
 		return broker.Info{}, err
@@ -144,7 +143,7 @@ func (c *Client) Info(ctx context.Context) (broker.Info, error) {
 	}, nil
 }
 
-// ID implements outbox.Stream.
+// ID is as outbox.Stream says.
 func (c *Client) ID(ctx context.Context, seq uint64) (string, bool, error) {
 	if _, err := c.read(ctx); err != nil {
 		return "", false, err
@@ -155,32 +154,32 @@ func (c *Client) ID(ctx context.Context, seq uint64) (string, bool, error) {
 	return "", false, nil
 }
 
-// IDs implements outbox.Stream.
-func (c *Client) IDs(ctx context.Context, from, to uint64) iter.Seq2[outbox.At, error] {
-	return func(yield func(outbox.At, error) bool) {
+// IDs is as outbox.Stream says.
+func (c *Client) IDs(ctx context.Context, from, to uint64) iter.Seq2[broker.At, error] {
+	return func(yield func(broker.At, error) bool) {
 		f, err := c.read(ctx)
 		if err != nil {
-			yield(outbox.At{}, err)
+			yield(broker.At{}, err)
 			return
 		}
 		i, _ := c.m.find(from)
 		for n := 0; i < len(c.m.msgs) && c.m.msgs[i].Seq <= to; i, n = i+1, n+1 {
 			if f.Fail && n >= f.After {
-				yield(outbox.At{}, errNoAnswer)
+				yield(broker.At{}, errNoAnswer)
 				return
 			}
 			c.m.Reads++
-			if !yield(outbox.At{Seq: c.m.msgs[i].Seq, ID: c.m.msgs[i].ID}, nil) {
+			if !yield(broker.At{Seq: c.m.msgs[i].Seq, ID: c.m.msgs[i].ID}, nil) {
 				return
 			}
 		}
 		if f.Fail {
-			yield(outbox.At{}, errNoAnswer)
+			yield(broker.At{}, errNoAnswer)
 		}
 	}
 }
 
-// Publish implements outbox.Stream.
+// Publish is as outbox.Stream says.
 func (c *Client) Publish(ctx context.Context, msgs []broker.Message) broker.Result {
 	m := c.m
 	m.tick()
@@ -252,5 +251,3 @@ func (m *Model) cut(msgs []broker.Message, n int) {
 func (m *Model) applyCheck(msgs []broker.Message) bool {
 	return len(msgs) == 1 || m.checkBatch(msgs).Fate == broker.Stored
 }
-
-var _ outbox.Stream = (*Client)(nil)

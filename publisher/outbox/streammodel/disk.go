@@ -11,7 +11,7 @@ import (
 func (m *Model) Flush() { m.tick(); m.flush() }
 
 func (m *Model) flush() {
-	m.lastFlush = m.now()
+	m.lastFlush, m.flushed = m.now(), m.last
 	for i := range m.msgs {
 		m.msgs[i].flushed = true
 	}
@@ -48,7 +48,7 @@ func (m *Model) PowerLoss(seed uint64) {
 		kept = append(kept, m.msgs[from:survives]...)
 		from = to
 	}
-	m.replace(kept, 0, PowerLost)
+	m.replace(kept, m.flushed, PowerLost)
 }
 
 // FallBack makes a replica the leader that lacks the last n messages, or with stop
@@ -104,7 +104,7 @@ func (m *Model) replace(msgs []Message, last uint64, why Cause) {
 	for i := range m.msgs {
 		m.msgs[i].flushed = true // it was read from the disk
 	}
-	m.block, m.inBlock = m.block+1, 0
+	m.block, m.inBlock, m.flushed = m.block+1, 0, m.last
 	for _, s := range had {
 		if at, ok := m.find(s.Seq); !ok || m.msgs[at].ID != s.ID {
 			m.gone(s, why)

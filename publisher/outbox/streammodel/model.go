@@ -91,6 +91,7 @@ type Model struct {
 	block     int // that is being written
 	inBlock   int
 	lastFlush time.Time
+	flushed   uint64 // the last sequence that a power loss leaves at least
 	window    map[string]*seen
 	order     []*seen  // of window, oldest first
 	partial   *partial // a batch that a kill has cut
@@ -131,7 +132,7 @@ func (m *Model) Create() {
 		now = m.created.Add(1) // no two streams are made at the same nanosecond
 	}
 	m.exists, m.created, m.lastFlush = true, now, now
-	m.msgs, m.last, m.block, m.inBlock, m.partial = nil, 0, 0, 0, nil
+	m.msgs, m.last, m.flushed, m.block, m.inBlock, m.partial = nil, 0, 0, 0, 0, nil
 	m.rebuildWindow()
 	m.leader++
 }

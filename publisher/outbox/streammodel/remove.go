@@ -12,6 +12,7 @@ func (m *Model) Purge(upTo uint64) {
 	n, _ := m.find(upTo + 1)
 	m.dropFirst(n, Purged)
 	m.last = max(m.last, upTo)
+	m.flushed = m.last // it is flushed at once
 }
 
 // Delete removes one message and reports whether it was there.
