@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -72,3 +73,12 @@ func (i Info) Captures(subject string) bool {
 	}
 	return false
 }
+
+// At is a message's place in a stream.
+type At struct {
+	Seq uint64
+	ID  string
+}
+
+// ErrNoStream: there is no stream of the configured name.
+var ErrNoStream = errors.New("the stream does not exist")

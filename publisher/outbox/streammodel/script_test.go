@@ -1,0 +1,218 @@
+package streammodel_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// scripts are steps and what comes of them: "step => result". A step without a
+// result has none.
+var scripts = []struct{ name, config, steps string }{
+	{"plain", "", `
+		info => first 0 last 0 messages 0
+		ids =>
+		publish a => stored 1
+		publish b => stored 2
+		publish - => stored 3
+		publish - => stored 4
+		ids => 1:a 2:b 3: 4:
+		id 2 => "b"
+		id 3 => ""
+		id 5 => none
+		info => first 1 last 4 messages 4`},
+	{"batches", "", `
+		publish a b c => stored 1
+		publish d => stored 4
+		publish e f => stored 5
+		ids => 1:a 2:b 3:c 4:d 5:e 6:f
+		ids-from 3 5 => 3:c 4:d 5:e`},
+	{"repetition", "", `
+		publish a => stored 1
+		publish a => stored 1 duplicate
+		publish b a => refused
+		publish c c => refused
+		publish b c => stored 2
+		publish c => stored 3 duplicate
+		ids => 1:a 2:b 3:c`},
+	{"repetition_after_the_window", "duplicates=200ms", `
+		publish a b => stored 1
+		wait 500ms
+		publish a => stored 3
+		publish b c => stored 4
+		ids => 1:a 2:b 3:a 4:b 5:c`},
+	{"repetition_of_what_was_deleted", "", `
+		publish a b c => stored 1
+		delete 2 => true
+		delete 2 => false
+		publish b => stored 2 duplicate
+		id 2 => none
+		ids => 1:a 3:c
+		info => first 1 last 3 messages 2
+		restart
+		publish b => stored 4
+		ids => 1:a 3:c 4:b`},
+	{"repetition_of_what_was_purged", "", `
+		publish a b => stored 1
+		purge
+		info => first 3 last 2 messages 0
+		ids =>
+		publish b => stored 2 duplicate
+		publish c => stored 3
+		info => first 3 last 3 messages 1
+		restart
+		publish b => stored 4`},
+	{"purge_of_a_part", "", `
+		publish a b c d => stored 1
+		purge 2
+		ids => 3:c 4:d
+		ids-from 1 3 => 3:c
+		info => first 3 last 4 messages 2
+		delete 4 => true
+		info => first 3 last 4 messages 1
+		ids-from 4 4 =>
+		publish e => stored 5`},
+	{"everything_deleted", "", `
+		publish a b => stored 1
+		delete 1 => true
+		info => first 2 last 2 messages 1
+		delete 2 => true
+		info => first 3 last 2 messages 0
+		restart
+		info => first 3 last 2 messages 0 other-leader
+		publish c => stored 3`},
+	{"restart", "", `
+		info => first 0 last 0 messages 0
+		publish a b => stored 1
+		restart
+		info => first 1 last 2 messages 2 other-leader
+		publish b => stored 2 duplicate
+		publish b c => refused
+		publish c d => stored 3
+		ids => 1:a 2:b 3:c 4:d`},
+	{"made_anew", "", `
+		info => first 0 last 0 messages 0
+		publish a b => stored 1
+		recreate
+		info => first 0 last 0 messages 0 created-anew
+		publish b => stored 1
+		ids => 1:b`},
+	{"gone", "", `
+		publish a => stored 1
+		drop
+		info => no stream
+		publish b => refused-subject
+		publish b c => refused-subject
+		id 1 => no stream`},
+	{"an_older_copy", "", `
+		publish a b => stored 1
+		backup
+		publish c d => stored 3
+		restore
+		info => first 1 last 2 messages 2
+		publish b => stored 2 duplicate
+		publish d c => stored 3
+		ids => 1:a 2:b 3:d 4:c`},
+	{"uncaptured", "subjects=t.x,t.y", `
+		publish z/a => refused-subject
+		publish y/a => stored 1
+		publish z/b x/c => refused
+		publish x/b z/c => refused-subject
+		publish x/b z/c y/d => refused
+		ids => 1:a
+		config subjects=t.>
+		publish x/b z/c y/d => stored 2`},
+	{"too_large", "max-size=1000", `
+		publish 2000:a => refused-size
+		publish 2000:a b => refused
+		publish b 2000:a => refused-size
+		publish 500:a b => stored 1
+		config max-size=0
+		publish 2000:c d => stored 3`},
+	{"larger_than_the_server_takes", "", `
+		publish 1048577:a => refused-size
+		publish b 1048577:a => refused-size
+		publish 1048577:a b => refused-size
+		publish b a => stored 1`},
+	{"full", "max=3", `
+		publish a b => stored 1
+		publish c d => refused
+		publish c => stored 3
+		publish d => refused
+		publish a => stored 1 duplicate
+		delete 1 => true
+		publish d => stored 4
+		ids => 2:b 3:c 4:d`},
+	{"drops_its_oldest", "max=3 old=yes", `
+		publish a b => stored 1
+		publish c d => stored 3
+		ids => 2:b 3:c 4:d
+		info => first 2 last 4 messages 3 discards
+		publish a => stored 1 duplicate`},
+	{"per_subject", "per-subject=1 old=yes", `
+		publish x/a y/b => stored 1
+		publish x/c => stored 3
+		ids => 2:b 3:c
+		info => first 2 last 3 messages 2 discards per-subject
+		publish y/d y/e => stored 4
+		ids => 3:c 5:e`},
+	{"age", "max-age=300ms duplicates=100ms", `
+		publish a b => stored 1
+		wait 1s
+		info => first 3 last 2 messages 0 ages
+		ids =>
+		publish c => stored 3`},
+	{"sealed", "", `
+		publish a => stored 1
+		config sealed=yes
+		publish b => refused-ever
+		publish b c => refused-ever
+		publish a => refused-ever
+		ids => 1:a`},
+	{"no_batches", "batches=no", `
+		info => first 0 last 0 messages 0 no-batches
+		publish a b => refused
+		publish a => stored 1
+		config batches=yes
+		info => first 1 last 1 messages 1
+		publish b c => stored 2`},
+	{"largest_batch", "", `
+		publish a*1000 => stored 1
+		publish b*1001 => refused
+		publish c => stored 1001`},
+}
+
+// run runs a script against a backend and complains of each step that comes out
+// otherwise.
+func run(t *testing.T, b backend, o *observer, steps string) {
+	t.Helper()
+	o.b = b
+	for line := range strings.Lines(steps) {
+		step, want, _ := strings.Cut(strings.TrimSpace(line), "=>")
+		if step = strings.TrimSpace(step); step == "" {
+			continue
+		}
+		if got := o.do(step); got != strings.TrimSpace(want) {
+			t.Errorf("%s\n got: %s\nwant: %s", step, got, strings.TrimSpace(want))
+		}
+	}
+}
+
+func TestModelConforms(t *testing.T) {
+	for _, s := range scripts {
+		t.Run(s.name, func(t *testing.T) {
+			o := &observer{t: t, config: defaults()}
+			o.set(strings.Fields(s.config))
+			run(t, newModel(o.config), o, s.steps)
+		})
+	}
+}
+
+func TestServerConforms(t *testing.T) {
+	for _, s := range scripts {
+		t.Run(s.name, func(t *testing.T) {
+			o := &observer{t: t, config: defaults()}
+			o.set(strings.Fields(s.config))
+			run(t, newReal(t, o.config), o, s.steps)
+		})
+	}
+}
