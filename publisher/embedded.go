@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // embedded is a nats-server with JetStream inside this process. The bridge
@@ -52,7 +53,7 @@ func startEmbedded(o embeddedOptions) (*embedded, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	if err := ensureDir(o.storeDir); err != nil {
+	if err := datadir.Ensure(o.storeDir); err != nil {
 		return nil, fmt.Errorf("make the store of the embedded nats-server: %w", err)
 	}
 	s, err := server.NewServer(&server.Options{

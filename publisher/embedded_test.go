@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // connectTo connects as another service would.
@@ -75,7 +76,7 @@ func TestEmbeddedRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		max := s.CachedInfo().Config.MaxBytes
-		if free := FreeDisk(o.DataDir); run == 0 && (max < free/4 || max > free) {
+		if free := datadir.Free(o.DataDir); run == 0 && (max < free/4 || max > free) {
 			t.Errorf("max_bytes = %d, want about half of the free %d", max, free)
 		}
 		if run > 0 && max != limit {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
@@ -121,15 +122,15 @@ var ErrInUse = errors.New("a bridge runs on it")
 // Stopped is a data directory on which no bridge runs, nor can start before
 // Close.
 type Stopped struct {
-	lock *dirLock
+	lock *datadir.Lock
 	eraser
 }
 
 // OpenStopped locks a data directory and recovers its journal, as the start of a
 // bridge does. If a bridge runs on it, the error is an ErrInUse.
 func OpenStopped(dataDir string) (*Stopped, error) {
-	lock, err := lockDir(dataDir)
-	var busy *lockedError
+	lock, err := datadir.Acquire(dataDir)
+	var busy *datadir.LockedError
 	if errors.As(err, &busy) {
 		return nil, fmt.Errorf("data_dir: %w: %w", ErrInUse, err)
 	}
@@ -137,14 +138,14 @@ func OpenStopped(dataDir string) (*Stopped, error) {
 		return nil, fmt.Errorf("data_dir: %w", err)
 	}
 	s := &Stopped{lock: lock, eraser: eraser{dataDir: dataDir}}
-	dir := filepath.Join(dataDir, "journal")
+	dir := filepath.Join(dataDir, datadir.Journal)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
 	l := &ledger{}
 	j, err := journal.Open(dir, journal.Options{Checkpoint: l.checkpoint, Kept: l.kept}, l.recover)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("journal: %w", err), lock.release())
+		return nil, errors.Join(fmt.Errorf("journal: %w", err), lock.Release())
 	}
 	l.recovered(j.Stats().First)
 	s.books = &books{journal: j, ledger: l}
@@ -160,5 +161,5 @@ func (s *Stopped) Close() error {
 	if s.books != nil {
 		errs = append(errs, s.books.journal.Close())
 	}
-	return errors.Join(append(errs, s.lock.release())...)
+	return errors.Join(append(errs, s.lock.Release())...)
 }

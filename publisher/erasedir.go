@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
@@ -26,22 +27,11 @@ type Kept struct {
 	Data    []byte // of damaged bytes and files, all of them
 }
 
-// HasData tells whether a bridge ever ran on a data directory, so that messages may
-// be kept in it.
-func HasData(dataDir string) bool {
-	for _, name := range []string{lockFile, "journal", "set-aside"} {
-		if _, err := os.Stat(filepath.Join(dataDir, name)); err == nil {
-			return true
-		}
-	}
-	return false
-}
-
 // EachKept calls fn with every message in the journal, published or not, and in
 // the set-aside, and with damaged bytes that were kept. Nothing is changed, and a
 // bridge may be running on the directory. What was erased is not shown.
 func EachKept(ctx context.Context, dataDir string, fn func(Kept) error) error {
-	dir := filepath.Join(dataDir, "journal")
+	dir := filepath.Join(dataDir, datadir.Journal)
 	if _, err := os.Stat(dir); err == nil {
 		_, err := journal.Scan(dir, nil, func(r journal.Record) error {
 			return errors.Join(ctx.Err(), eachInRecord(r, fn))
@@ -89,8 +79,8 @@ type fileSet struct{ place, dir string }
 
 func keptFiles(dataDir string) []fileSet {
 	return []fileSet{
-		{PlaceSetAside, filepath.Join(dataDir, "set-aside")},
-		{PlaceDamaged, filepath.Join(dataDir, "journal", "damaged")},
+		{PlaceSetAside, filepath.Join(dataDir, datadir.SetAside)},
+		{PlaceDamaged, filepath.Join(dataDir, datadir.Journal, datadir.Damaged)},
 	}
 }
 
@@ -165,7 +155,7 @@ func (e *eraser) eraseJournal(ctx context.Context, meant Meant, done *Erased) er
 	if err != nil || e.books.journal.Stats().Last <= settled {
 		return err
 	}
-	_, err = journal.Scan(filepath.Join(e.dataDir, "journal"), nil, func(r journal.Record) error {
+	_, err = journal.Scan(filepath.Join(e.dataDir, datadir.Journal), nil, func(r journal.Record) error {
 		if r.Seq <= settled {
 			return ctx.Err()
 		}
@@ -216,5 +206,5 @@ func shred(dir, name string) (err error) {
 	if err := os.Remove(path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return datadir.Sync(dir)
 }

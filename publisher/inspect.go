@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -45,11 +45,11 @@ var ErrNoJournal = errors.New("there is no journal")
 // InspectJournal reads every record of the journal in dataDir. It changes
 // nothing, needs no NATS, and a bridge may be running on the directory.
 func InspectJournal(ctx context.Context, dataDir string) (*JournalState, error) {
-	dir := filepath.Join(dataDir, "journal")
+	dir := filepath.Join(dataDir, datadir.Journal)
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w in %s: did a bridge with publisher.ack \"journal\" run on this data_dir?", ErrNoJournal, dataDir)
 	}
-	running, pid, err := lockedBy(dataDir)
+	running, pid, err := datadir.HeldBy(dataDir)
 	if err != nil {
 		return nil, err
 	}
@@ -111,29 +111,3 @@ func received(ctx context.Context, dir string, done journal.Seq) (at time.Time, 
 	}
 	return at, err
 }
-
-// HeldBy tells whether a bridge runs on a data directory, on this host, and its
-// pid, 0 if that is not known.
-func HeldBy(dataDir string) (held bool, pid int, err error) { return lockedBy(dataDir) }
-
-// lockedBy tells whether a process holds a data directory, and which, if that is
-// known. It takes the lock for a moment; lockDir allows for that.
-func lockedBy(dir string) (held bool, pid int, err error) {
-	f, err := os.Open(filepath.Join(dir, lockFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, 0, nil
-	}
-	if err != nil {
-		return false, 0, fmt.Errorf("is a bridge running? %w", err)
-	}
-	defer f.Close() // which gives up the lock
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if !errors.Is(err, syscall.EWOULDBLOCK) {
-		return false, 0, nil // free, or a copy where nothing can be locked
-	}
-	return true, readPID(f), nil
-}
-
-// InUse tells whether a bridge runs on a data directory, and as which process, if
-// that is known.
-func InUse(dataDir string) (running bool, pid int, err error) { return lockedBy(dataDir) }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -29,7 +27,11 @@ type PendingDelivery struct {
 // A bridge may not run on the directory, and none can start on it meanwhile: what
 // it published while we read would be taken for pending.
 func EachPending(ctx context.Context, dataDir string, fn func(PendingDelivery) error) (*JournalState, error) {
-	release, err := keepStopped(dataDir)
+	release, err := datadir.Block(dataDir)
+	var busy *datadir.LockedError
+	if errors.As(err, &busy) {
+		return nil, fmt.Errorf("%w; it publishes what is pending by itself: stop it first", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +40,7 @@ func EachPending(ctx context.Context, dataDir string, fn func(PendingDelivery) e
 	if err != nil {
 		return nil, err
 	}
-	_, err = journal.Scan(filepath.Join(dataDir, "journal"), nil, func(r journal.Record) error {
+	_, err = journal.Scan(filepath.Join(dataDir, datadir.Journal), nil, func(r journal.Record) error {
 		if r.Type != journal.Entry || r.Seq <= state.Done {
 			return ctx.Err()
 		}
@@ -63,26 +65,4 @@ func pendingDelivery(r journal.Record) PendingDelivery {
 		return PendingDelivery{Entry: d.Entry, Damaged: err}
 	}
 	return d
-}
-
-// keepStopped makes sure that no bridge runs on a data directory until release is
-// called. It writes nothing, so that it works on a disk that is read-only.
-func keepStopped(dataDir string) (release func(), err error) {
-	f, err := os.Open(filepath.Join(dataDir, lockFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return func() {}, nil // no bridge ever ran here, or it is a copy without the lock
-	}
-	if err != nil {
-		return nil, fmt.Errorf("is a bridge running? %w", err)
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		defer f.Close()
-		who := "a bridge runs on it"
-		if pid := readPID(f); pid > 0 {
-			who = fmt.Sprintf("the bridge with pid %d runs on it", pid)
-		}
-		return nil, fmt.Errorf("%s: %s, and publishes what is pending by itself; stop it first", dataDir, who)
-	}
-	return func() { f.Close() }, nil
 }

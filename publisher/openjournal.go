@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
@@ -33,7 +34,7 @@ const leastReserve = 1 << 20
 // openJournal recovers the journal. With "ack: stream" there is one only if the
 // bridge ran with a journal before: what is pending in it was promised.
 func (p *Publisher) openJournal(o Options) (*books, error) {
-	dir := filepath.Join(o.DataDir, "journal")
+	dir := filepath.Join(o.DataDir, datadir.Journal)
 	if p.cfg.Ack == AckStream {
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || p.lock == nil {
 			return nil, nil

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -49,7 +49,7 @@ type Publisher struct {
 	log     *zap.Logger
 	metrics *metrics
 
-	lock     *dirLock // nil if there is no writable data_dir, which only an external NATS allows
+	lock     *datadir.Lock // nil if there is no writable data_dir, which only an external NATS allows
 	embedded *embedded
 	conn     *conn
 	sender   *sender
@@ -109,7 +109,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 		p.embedded, err = startEmbedded(embeddedOptions{
 			addr:       o.NATS.Embedded.Addr,
 			token:      secrets.embeddedToken,
-			storeDir:   filepath.Join(o.DataDir, "nats"),
+			storeDir:   filepath.Join(o.DataDir, datadir.NATS),
 			maxPayload: embeddedMaxPayload(o.MaxBody),
 			syncAlways: p.cfg.Ack == AckStream,
 			log:        log.Named("nats-server"),
@@ -151,8 +151,8 @@ const firstContact = 5 * time.Second
 // the embedded server needs a directory that can be written; a bridge on a
 // host without a disk goes on without, and says so.
 func (p *Publisher) openDataDir(o Options) error {
-	lock, err := lockDir(o.DataDir)
-	var busy *lockedError
+	lock, err := datadir.Acquire(o.DataDir)
+	var busy *datadir.LockedError
 	switch {
 	case errors.As(err, &busy), err != nil && (o.NATS.URL == "" || p.cfg.Ack == AckJournal):
 		return fmt.Errorf("data_dir: %w", err)
@@ -160,7 +160,7 @@ func (p *Publisher) openDataDir(o Options) error {
 		p.log.Warn("data_dir cannot be written: an event that is too large for NATS will not be kept", zap.Error(err))
 	}
 	p.lock = lock
-	p.setAside = openSetAside(filepath.Join(o.DataDir, "set-aside"), setAsideLimit, p.log, p.metrics)
+	p.setAside = openSetAside(filepath.Join(o.DataDir, datadir.SetAside), setAsideLimit, p.log, p.metrics)
 	return nil
 }
 
@@ -243,10 +243,7 @@ func (p *Publisher) release(ctx context.Context) error {
 		p.embedded.stop()
 	}
 	if p.lock != nil {
-		errs = append(errs, p.lock.release())
+		errs = append(errs, p.lock.Release())
 	}
 	return errors.Join(errs...)
 }
-
-// ensureDir makes dir for this user alone: what is in it is personal data.
-func ensureDir(dir string) error { return os.MkdirAll(dir, 0o700) }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // Why a message is in set-aside.
@@ -82,11 +82,8 @@ func (s *setAside) write(e setAsideEntry) (name string, err error) {
 	if s.used+size > limit {
 		return "", fmt.Errorf("%w: %d bytes of %d in %s are used", errSetAsideFull, s.used, limit, s.dir)
 	}
-	if err := ensureDir(s.dir); err != nil {
-		return "", err
-	}
 	name = e.Time.UTC().Format("20060102T150405.000000000Z") + "-" + fileSafe(e.id) + setAsideSuffix
-	if err := writeDurably(s.dir, name, b); err != nil {
+	if err := datadir.WriteFile(s.dir, name, b); err != nil {
 		return "", err
 	}
 	s.used += size
@@ -125,44 +122,6 @@ func (s *setAside) reason() string {
 func onDisk(size int64) int64 {
 	const block = 4096
 	return (size + block - 1) / block * block
-}
-
-// writeDurably makes dir/name with content b: after a crash the file is there
-// and whole, or not there.
-func writeDurably(dir, name string, b []byte) (err error) {
-	f, err := os.CreateTemp(dir, ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(b); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
-		return err
-	}
-	// The name is part of the directory, which has to be flushed for itself.
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // fileSafe keeps of an id what is harmless in a file name.

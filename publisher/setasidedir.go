@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -25,7 +26,7 @@ type SetAside struct{ dir string }
 // OpenSetAside reads nothing yet: the directory may be missing, which means that
 // nothing was ever set aside.
 func OpenSetAside(dataDir string) SetAside {
-	return SetAside{dir: filepath.Join(dataDir, "set-aside")}
+	return SetAside{dir: filepath.Join(dataDir, datadir.SetAside)}
 }
 
 // SetAsideMessage is a message in set-aside. All but the data is free of
@@ -91,7 +92,7 @@ func (s SetAside) remove(name string) error {
 	if err := os.Remove(filepath.Join(s.dir, name)); err != nil {
 		return err
 	}
-	return syncDir(s.dir)
+	return datadir.Sync(s.dir)
 }
 
 // isRefusedBody reports whether the message belongs into the quarantine.
