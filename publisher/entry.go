@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
 // An entry of the journal holds the messages of one delivery as they will be
@@ -19,26 +21,26 @@ const entryVersion = 1
 var errEntry = errors.New("journal entry is malformed")
 
 // encodeEntry returns the entry of msgs.
-func encodeEntry(msgs []message) []byte {
+func encodeEntry(msgs []broker.Message) []byte {
 	size := 1 + binary.MaxVarintLen64
 	for _, m := range msgs {
-		size += int(m.size()) + len(m.subject) + len(m.id) + 16*(len(m.header)+3)
+		size += int(m.Size()) + len(m.Subject) + len(m.ID) + 16*(len(m.Header)+3)
 	}
 	b := make([]byte, 0, size)
 	b = append(b, entryVersion)
 	b = binary.AppendUvarint(b, uint64(len(msgs)))
 	for _, m := range msgs {
-		b = appendText(b, m.subject)
-		b = appendText(b, m.id)
-		b = binary.AppendUvarint(b, uint64(len(m.header)))
-		for _, name := range slices.Sorted(maps.Keys(m.header)) {
+		b = appendText(b, m.Subject)
+		b = appendText(b, m.ID)
+		b = binary.AppendUvarint(b, uint64(len(m.Header)))
+		for _, name := range slices.Sorted(maps.Keys(m.Header)) {
 			b = appendText(b, name)
-			b = binary.AppendUvarint(b, uint64(len(m.header[name])))
-			for _, v := range m.header[name] {
+			b = binary.AppendUvarint(b, uint64(len(m.Header[name])))
+			for _, v := range m.Header[name] {
 				b = appendText(b, v)
 			}
 		}
-		b = appendText(b, string(m.data))
+		b = appendText(b, string(m.Data))
 	}
 	return b
 }
@@ -49,23 +51,23 @@ func appendText(b []byte, s string) []byte {
 }
 
 // decodeEntry is the reverse of encodeEntry. The messages share b's memory.
-func decodeEntry(b []byte) ([]message, error) {
+func decodeEntry(b []byte) ([]broker.Message, error) {
 	n, rest, err := entryHead(b)
 	if err != nil {
 		return nil, err
 	}
 	r := entryReader{b: rest}
-	msgs := make([]message, 0, min(n, 16))
+	msgs := make([]broker.Message, 0, min(n, 16))
 	for range n {
-		m := message{subject: string(r.text()), id: string(r.text()), header: map[string][]string{}}
+		m := broker.Message{Subject: string(r.text()), ID: string(r.text()), Header: map[string][]string{}}
 		for range r.count() {
 			name := string(r.text())
 			for range r.count() {
-				m.header[name] = append(m.header[name], string(r.text()))
+				m.Header[name] = append(m.Header[name], string(r.text()))
 			}
 		}
-		m.data = r.text()
-		m.erased = b[0] == erasedVersion && isErased(m.data)
+		m.Data = r.text()
+		m.Erased = b[0] == erasedVersion && isErased(m.Data)
 		if r.failed {
 			return nil, errEntry
 		}

@@ -47,7 +47,7 @@ func (p *Publisher) Erase(ctx context.Context, meant Meant, wait time.Duration) 
 	if p.lock == nil { // there is no data directory
 		return Erased{Waiting: p.rejected.waiting(meant)}, nil
 	}
-	e := eraser{dataDir: p.setAside.dataDir(), books: p.books}
+	e := eraser{dataDir: p.dataDir, books: p.books}
 	p.awaitPublished(ctx, meant, wait)
 	if p.journal != nil {
 		release, err := p.journal.pump.hold(ctx)
@@ -57,7 +57,7 @@ func (p *Publisher) Erase(ctx context.Context, meant Meant, wait time.Duration) 
 		defer release()
 	}
 	done, err := e.erase(ctx, meant)
-	p.setAside.recount()
+	p.setAside.Recount()
 	done.Waiting = p.rejected.waiting(meant)
 	return done, err
 }
@@ -106,15 +106,12 @@ func (q *quarantine) waiting(meant Meant) int64 {
 	q.mu.Unlock()
 	var n int64
 	for _, m := range queue {
-		if meant(m.subject, m.header, m.data) {
+		if meant(m.Subject, m.Header, m.Data) {
 			n++
 		}
 	}
 	return n
 }
-
-// dataDir is where the set-aside is.
-func (s *setAside) dataDir() string { return filepath.Dir(s.dir) }
 
 // ErrInUse: a bridge runs on the data directory.
 var ErrInUse = errors.New("a bridge runs on it")

@@ -16,6 +16,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -191,7 +193,7 @@ func TestEraseAfterAnError(t *testing.T) {
 	p := open(t, o)
 	acceptPerson(t, p, "mine-1", "theirs-1")
 	settle(t, p)
-	if err := p.setAside.put(message{subject: "s", id: "x", data: []byte(marked)}, reasonTooLarge); err != nil {
+	if err := p.setAside.Put(broker.Message{Subject: "s", ID: "x", Data: []byte(marked)}, setaside.TooLarge); err != nil {
 		t.Fatal(err)
 	}
 	segments, err := filepath.Glob(filepath.Join(o.DataDir, "journal", "*.seg"))
@@ -283,7 +285,7 @@ func TestEraseWithoutJournal(t *testing.T) {
 	n := startNATS(t)
 	o := options(t, n.url)
 	p := open(t, o)
-	if err := p.setAside.put(message{subject: "s", id: "x", data: []byte(marked)}, reasonTooLarge); err != nil {
+	if err := p.setAside.Put(broker.Message{Subject: "s", ID: "x", Data: []byte(marked)}, setaside.TooLarge); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := p.Erase(t.Context(), ofThem, time.Second); err != nil || got != (Erased{SetAside: 1}) {
@@ -305,21 +307,21 @@ func TestEraseWithoutJournal(t *testing.T) {
 // from what is not.
 func TestEraseEntry(t *testing.T) {
 	long := strings.Repeat("x", 200)
-	msgs := []message{
-		{subject: "s.1", id: "1", header: map[string][]string{schema.HeaderMsgID: {"1"}, "H": {marked, long}, jetstream.ExpectedStreamHeader: {"T"}}, data: []byte(`{"a":1}`)},
-		{subject: "s.2", id: "2", header: map[string][]string{"H": {"v"}}, data: []byte(`{"b":` + marked + `}`)},
+	msgs := []broker.Message{
+		{Subject: "s.1", ID: "1", Header: map[string][]string{schema.HeaderMsgID: {"1"}, "H": {marked, long}, jetstream.ExpectedStreamHeader: {"T"}}, Data: []byte(`{"a":1}`)},
+		{Subject: "s.2", ID: "2", Header: map[string][]string{"H": {"v"}}, Data: []byte(`{"b":` + marked + `}`)},
 	}
 	b := encodeEntry(msgs)
-	out, n := eraseEntry(b, func(m message) bool { return m.id == "1" })
+	out, n := eraseEntry(b, func(m broker.Message) bool { return m.ID == "1" })
 	if n != 1 || len(out) != len(b) || bytes.Contains(out, []byte(long)) {
 		t.Fatalf("%d erased, %d bytes of %d", n, len(out), len(b))
 	}
 	got, err := decodeEntry(out)
-	if err != nil || !got[0].erased || got[1].erased || string(got[1].data) != string(msgs[1].data) || got[0].id != "1" ||
-		got[0].header[jetstream.ExpectedStreamHeader][0] != "T" || strings.Trim(got[0].header["H"][0], "\x00") != "" {
+	if err != nil || !got[0].Erased || got[1].Erased || string(got[1].Data) != string(msgs[1].Data) || got[0].ID != "1" ||
+		got[0].Header[jetstream.ExpectedStreamHeader][0] != "T" || strings.Trim(got[0].Header["H"][0], "\x00") != "" {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	all := func(message) bool { return true }
+	all := func(broker.Message) bool { return true }
 	if out, n = eraseEntry(out, all); n != 1 || bytes.Contains(out, []byte(marked)) {
 		t.Errorf("the rest: %d erased", n)
 	}

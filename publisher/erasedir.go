@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
 // The places of a data directory in which messages are.
@@ -43,8 +45,8 @@ func EachKept(ctx context.Context, dataDir string, fn func(Kept) error) error {
 	for _, f := range keptFiles(dataDir) {
 		err := f.each(func(name string, b []byte) error {
 			k := Kept{Place: f.place, Data: b}
-			if e, err := decodeSetAside(b); err == nil && f.place == PlaceSetAside {
-				k.Subject, k.Header, k.Data = e.subject, e.header, e.data
+			if e, err := setaside.Decode(b); err == nil && f.place == PlaceSetAside {
+				k.Subject, k.Header, k.Data = e.Subject, e.Header, e.Data
 			}
 			return errors.Join(ctx.Err(), fn(k))
 		})
@@ -64,10 +66,10 @@ func eachInRecord(r journal.Record, fn func(Kept) error) error {
 		return fn(Kept{Place: PlaceJournal, Data: r.Payload})
 	}
 	for _, m := range msgs {
-		if m.erased {
+		if m.Erased {
 			continue
 		}
-		if err := fn(Kept{Place: PlaceJournal, Subject: m.subject, Header: m.header, Data: m.data}); err != nil {
+		if err := fn(Kept{Place: PlaceJournal, Subject: m.Subject, Header: m.Header, Data: m.Data}); err != nil {
 			return err
 		}
 	}
@@ -135,7 +137,7 @@ func (e *eraser) erase(ctx context.Context, meant Meant) (done Erased, err error
 }
 
 func (e *eraser) eraseJournal(ctx context.Context, meant Meant, done *Erased) error {
-	chosen := func(m message) bool { return meant(m.subject, m.header, m.data) }
+	chosen := func(m broker.Message) bool { return meant(m.Subject, m.Header, m.Data) }
 	settled := e.books.ledger.settledUpTo()
 	n, err := e.books.journal.Erase(ctx, journal.Eraser{
 		Chosen: func(seq journal.Seq, payload []byte) bool {
@@ -173,8 +175,8 @@ func (e *eraser) eraseJournal(ctx context.Context, meant Meant, done *Erased) er
 func (s fileSet) erase(ctx context.Context, meant Meant) (n int64, err error) {
 	err = s.each(func(name string, b []byte) error {
 		k := Kept{Data: b}
-		if e, err := decodeSetAside(b); err == nil && s.place == PlaceSetAside {
-			k.Subject, k.Header, k.Data = e.subject, e.header, e.data
+		if e, err := setaside.Decode(b); err == nil && s.place == PlaceSetAside {
+			k.Subject, k.Header, k.Data = e.Subject, e.Header, e.Data
 		}
 		if !meant(k.Subject, k.Header, k.Data) {
 			return ctx.Err()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -24,7 +25,7 @@ func isErased(data []byte) bool { return len(data) == 0 || data[0] == 0 }
 
 // eraseEntry returns the entry b without what the chosen messages held, in as many
 // bytes, and how many they are. If there are none, b itself is returned.
-func eraseEntry(b []byte, chosen func(message) bool) ([]byte, int64) {
+func eraseEntry(b []byte, chosen func(broker.Message) bool) ([]byte, int64) {
 	msgs, err := decodeEntry(b)
 	if err != nil {
 		return b, 0
@@ -32,7 +33,7 @@ func eraseEntry(b []byte, chosen func(message) bool) ([]byte, int64) {
 	var n int64
 	which := make([]bool, len(msgs))
 	for i, m := range msgs {
-		if !m.erased && chosen(m) {
+		if !m.Erased && chosen(m) {
 			which[i] = true
 			n++
 		}

@@ -101,7 +101,7 @@ func received(ctx context.Context, dir string, done journal.Seq) (at time.Time, 
 		if err != nil {
 			return nil // it is among the problems
 		}
-		if e, err := schema.Decode(msgs[0].data); err == nil {
+		if e, err := schema.Decode(msgs[0].Data); err == nil {
 			at = e.ReceivedTime
 		}
 		return errFound

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -20,7 +21,7 @@ type journalAck struct {
 	journal *journal.Journal
 	ledger  *ledger
 	pump    *pump
-	conn    *conn
+	conn    *broker.Conn
 	retain  time.Duration
 	log     *zap.Logger
 	stop    context.CancelFunc
@@ -40,7 +41,7 @@ func (k *journalAck) cancel() { k.stop() }
 // wait returns when what cancel ended has ended.
 func (k *journalAck) wait() { k.done.Wait() }
 
-func (k *journalAck) keep(ctx context.Context, msgs []message) error {
+func (k *journalAck) keep(ctx context.Context, msgs []broker.Message) error {
 	if mutateNoAppend {
 		k.appendLater(ctx, msgs)
 		return nil
@@ -83,8 +84,8 @@ func (k *journalAck) upkeep(ctx context.Context) {
 		}
 		_, upTo := k.ledger.release(k.pump.clock.now() - k.retain)
 		k.journal.Release(upTo)
-		if state := k.ledger.now(); k.conn.isConnected() && state.MaxPayload != k.conn.maxPayload() {
-			k.pump.record(mark{MaxPayload: k.conn.maxPayload()})
+		if state := k.ledger.now(); k.conn.Connected() && state.MaxPayload != k.conn.MaxPayload() {
+			k.pump.record(mark{MaxPayload: k.conn.MaxPayload()})
 		}
 	}
 }
@@ -100,7 +101,7 @@ func (k *journalAck) status(accepts bool, unready, degraded func(format string, 
 		}
 		report("the journal cannot be written: %v; see treble-bridge journal status", stats.Fault)
 	}
-	if problem := k.pump.problem(); problem != "" && k.conn.isConnected() {
+	if problem := k.pump.problem(); problem != "" && k.conn.Connected() {
 		degraded("events wait in the journal: %s; see treble-bridge journal status", problem)
 	}
 	if stats.Damaged > 0 {

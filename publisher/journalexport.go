@@ -54,8 +54,8 @@ func pendingDelivery(r journal.Record) PendingDelivery {
 	msgs, err := decodeEntry(r.Payload)
 	for i := 0; err == nil && i < len(msgs); i++ {
 		var e schema.Event
-		if e, err = schema.Decode(msgs[i].data); err == nil {
-			if run := msgs[i].header[schema.HeaderTest]; len(run) > 0 {
+		if e, err = schema.Decode(msgs[i].Data); err == nil {
+			if run := msgs[i].Header[schema.HeaderTest]; len(run) > 0 {
 				e.TestRun = run[0]
 			}
 			d.Events = append(d.Events, e)

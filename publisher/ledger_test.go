@@ -3,6 +3,7 @@ package publisher
 import (
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
@@ -23,7 +24,7 @@ func (r *recovered) record(kind journal.Type, payload []byte) *recovered {
 
 func (r *recovered) entry(events int) *recovered {
 	r.last++
-	return r.record(journal.Entry, encodeEntry(make([]message, events)))
+	return r.record(journal.Entry, encodeEntry(make([]broker.Message, events)))
 }
 
 func (r *recovered) lose() *recovered { r.last++; return r }

@@ -12,16 +12,13 @@ import (
 // metrics are the publisher's numbers. For refused bodies, always:
 // added to the quarantine = stored + set_aside + failed + pending.
 type metrics struct {
-	stored, duplicates       prometheus.Counter
-	failures                 *prometheus.CounterVec // outcome
-	ackTime                  prometheus.Histogram
-	quarantined              *prometheus.CounterVec // outcome
-	quarantinePending        prometheus.Gauge
-	healed                   prometheus.Counter
-	setAside, setAsideFailed prometheus.Counter
-	connected                prometheus.Gauge
-	reconnects               prometheus.Counter
-	findings                 *prometheus.GaugeVec // severity
+	stored, duplicates prometheus.Counter
+	failures           *prometheus.CounterVec // outcome
+	ackTime            prometheus.Histogram
+	quarantined        *prometheus.CounterVec // outcome
+	quarantinePending  prometheus.Gauge
+	healed             prometheus.Counter
+	findings           *prometheus.GaugeVec // severity
 }
 
 // The values of the label outcome of treble_bridge_quarantine_total.
@@ -56,10 +53,6 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}, []string{"outcome"}),
 		quarantinePending: gauge("quarantine_pending", "Refused bodies that wait to be stored."),
 		healed:            counter("healed_total", "Events published again after JetStream had lost them."),
-		setAside:          counter("set_aside_total", "Messages written to set-aside."),
-		setAsideFailed:    counter("set_aside_failed_total", "Messages that could not be written to set-aside."),
-		connected:         gauge("nats_connected", "1 while connected to NATS."),
-		reconnects:        counter("nats_reconnects_total", "Connections to NATS after the first."),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "treble_bridge_stream_findings",
 			Help: "What is wrong with the streams, by severity: unusable, weak.",
@@ -77,27 +70,18 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	var errs []error
 	for _, c := range []prometheus.Collector{
 		m.stored, m.duplicates, m.failures, m.ackTime, m.quarantined, m.quarantinePending,
-		m.healed, m.setAside, m.setAsideFailed, m.connected, m.reconnects, m.findings,
+		m.healed, m.findings,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
 }
 
-// published counts the outcomes of one delivery. The time of a delivery that
-// was not stored says nothing about JetStream, and is left out.
-func (m *metrics) published(out []outcome, took time.Duration) {
-	all := true
-	for _, o := range out {
-		switch {
-		case o.fate != fateStored:
-			all = false
-		case o.duplicate:
-			m.duplicates.Inc()
-		default:
-			m.stored.Inc()
-		}
-	}
+// published counts what became of a delivery. The time of one that was not stored says
+// nothing about JetStream, and is left out.
+func (m *metrics) published(stored, duplicates int, all bool, took time.Duration) {
+	m.stored.Add(float64(stored))
+	m.duplicates.Add(float64(duplicates))
 	if all {
 		m.ackTime.Observe(took.Seconds())
 	}

@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
@@ -12,7 +13,7 @@ import (
 
 // appendLater is the first: a request is answered before its entry is in the
 // journal.
-func (k *journalAck) appendLater(ctx context.Context, msgs []message) {
+func (k *journalAck) appendLater(ctx context.Context, msgs []broker.Message) {
 	ctx = context.WithoutCancel(ctx)
 	go func() { _, _ = k.journal.Append(ctx, encodeEntry(msgs)) }()
 }

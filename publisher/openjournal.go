@@ -73,7 +73,7 @@ func (p *Publisher) startJournal(o Options) error {
 	if b == nil {
 		return nil
 	}
-	js, err := jetstream.New(p.conn.nc,
+	js, err := jetstream.New(p.conn.NATS(),
 		jetstream.WithPublishAsyncMaxPending(4*inFlight),
 		jetstream.WithPublishAsyncTimeout(2*p.cfg.AckTimeout)) // the client forgets it then; we no longer wait
 	if err != nil {

@@ -22,7 +22,9 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -45,19 +47,20 @@ type Options struct {
 // Publisher takes deliveries. Its methods may be called at the same time.
 type Publisher struct {
 	cfg     Config
+	dataDir string
 	prefix  schema.Prefix
 	log     *zap.Logger
 	metrics *metrics
 
 	lock     *datadir.Lock // nil if there is no writable data_dir, which only an external NATS allows
-	embedded *embedded
-	conn     *conn
-	sender   *sender
+	embedded *broker.Embedded
+	conn     *broker.Conn
+	stream   *broker.Stream
 	keeper   keeper
 	books    *books      // nil if there is no journal
 	journal  *journalAck // nil until publishing from it began
 	streams  *streamKeeper
-	setAside *setAside
+	setAside *setaside.Store
 	rejected *quarantine
 
 	erasing  sync.Mutex // one Erase at a time
@@ -70,7 +73,7 @@ type Publisher struct {
 type keeper interface {
 	// keep returns nil when every message is durable. Its errors are those of
 	// Publisher.Accept.
-	keep(ctx context.Context, msgs []message) error
+	keep(ctx context.Context, msgs []broker.Message) error
 }
 
 // Open starts a publisher: it locks the data directory, starts the embedded
@@ -81,15 +84,11 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	if err := errors.Join(o.Config.Validate(), o.NATS.Validate(), o.Journal.Validate()); err != nil {
 		return nil, err
 	}
-	secrets, err := readSecrets(o.NATS)
-	if err != nil {
-		return nil, err
-	}
 	log := o.Log
 	if log == nil {
 		log = zap.NewNop()
 	}
-	p := &Publisher{cfg: o.Config, prefix: schema.Prefix(o.Config.SubjectPrefix), log: log}
+	p := &Publisher{cfg: o.Config, dataDir: o.DataDir, prefix: schema.Prefix(o.Config.SubjectPrefix), log: log}
 	defer func() {
 		if err != nil {
 			p.release(ctx)
@@ -106,32 +105,30 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 		return nil, err
 	}
 	if o.NATS.URL == "" {
-		p.embedded, err = startEmbedded(embeddedOptions{
-			addr:       o.NATS.Embedded.Addr,
-			token:      secrets.embeddedToken,
-			storeDir:   filepath.Join(o.DataDir, datadir.NATS),
-			maxPayload: embeddedMaxPayload(o.MaxBody),
-			syncAlways: p.cfg.Ack == AckStream,
-			log:        log.Named("nats-server"),
+		p.embedded, err = broker.StartEmbedded(broker.EmbeddedOptions{
+			Config:     o.NATS.Embedded,
+			StoreDir:   filepath.Join(o.DataDir, datadir.NATS),
+			MaxBody:    o.MaxBody,
+			SyncAlways: p.cfg.Ack == AckStream,
+			Log:        log.Named("nats-server"),
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	p.conn, err = dial(connOptions{
-		nats:     o.NATS,
-		payload:  p.books.maxPayload(o.NATS.MaxPayload),
-		secrets:  secrets,
-		embedded: p.embedded,
-		log:      log,
-		metrics:  p.metrics,
+	p.conn, err = broker.Dial(broker.Options{
+		NATS:     o.NATS,
+		Payload:  p.books.maxPayload(o.NATS.MaxPayload),
+		Embedded: p.embedded,
+		Log:      log,
+		Metrics:  o.Metrics,
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.sender = newSender(p.conn, p.cfg.Stream)
-	p.streams = newStreamKeeper(p.conn, wantedStreams(p.cfg, p.embedded != nil, o.DataDir), p.cfg.Streams, o.recheck, p.setAside.recount, log, p.metrics)
-	p.keeper = &streamAck{sender: p.sender, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
+	p.stream = broker.NewStream(p.conn, p.cfg.Stream, p.cfg.AckTimeout)
+	p.streams = newStreamKeeper(p.conn, wantedStreams(p.cfg, p.embedded != nil, o.DataDir), p.cfg.Streams, o.recheck, p.setAside.Recount, log, p.metrics)
+	p.keeper = &streamAck{stream: p.stream, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
 	if err := p.startJournal(o); err != nil {
 		return nil, err
 	}
@@ -160,8 +157,8 @@ func (p *Publisher) openDataDir(o Options) error {
 		p.log.Warn("data_dir cannot be written: an event that is too large for NATS will not be kept", zap.Error(err))
 	}
 	p.lock = lock
-	p.setAside = openSetAside(filepath.Join(o.DataDir, datadir.SetAside), setAsideLimit, p.log, p.metrics)
-	return nil
+	p.setAside, err = setaside.Open(o.DataDir, setaside.Limit, p.log, o.Metrics)
+	return err
 }
 
 // begin registers work that Close waits for, unless Close was called.
@@ -180,7 +177,7 @@ func (p *Publisher) NATSAddr() string {
 	if p.embedded == nil {
 		return ""
 	}
-	return p.embedded.addr()
+	return p.embedded.Addr()
 }
 
 // Close refuses further deliveries, waits until those in flight are settled,
@@ -204,7 +201,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		errs = append(errs, fmt.Errorf("wait for publishes in flight: %w", ctx.Err()))
 	}
-	if p.journal != nil && p.conn.isConnected() {
+	if p.journal != nil && p.conn.Connected() {
 		if err := p.journal.pump.drain(ctx); err != nil {
 			p.log.Warn("not everything is published yet; the rest goes out at the next start", zap.Error(err))
 		}
@@ -228,10 +225,10 @@ func (p *Publisher) release(ctx context.Context) error {
 		p.journal.cancel()
 	}
 	if p.conn != nil {
-		p.conn.close(ctx) // which ends a write that hangs
+		p.conn.Close(ctx) // which ends a write that hangs
 	}
-	if p.sender != nil {
-		p.sender.wait()
+	if p.stream != nil {
+		p.stream.Wait()
 	}
 	if p.journal != nil {
 		p.journal.wait()
@@ -240,7 +237,7 @@ func (p *Publisher) release(ctx context.Context) error {
 		errs = append(errs, p.books.journal.Close())
 	}
 	if p.embedded != nil {
-		p.embedded.stop()
+		p.embedded.Stop()
 	}
 	if p.lock != nil {
 		errs = append(errs, p.lock.Release())

@@ -14,17 +14,19 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
 // pump publishes the entries of the journal, in order, and settles them in the
 // ledger. One goroutine runs it; a second one reads ahead.
 type pump struct {
-	conn     *conn
+	conn     *broker.Conn
 	js       asyncPublisher
 	journal  *journal.Journal
 	ledger   *ledger
-	setAside *setAside
+	setAside *setaside.Store
 	metrics  *metrics
 	log      *zap.Logger
 	cfg      pumpConfig
@@ -81,7 +83,7 @@ func (p *pump) problem() string {
 }
 
 func (p *pump) run(ctx context.Context) {
-	for p.conn.awaitUp(ctx) {
+	for p.conn.AwaitUp(ctx) {
 		p.looked(ctx) // or the first start would begin with a stream that is not there yet
 		select {
 		case p.turns <- struct{}{}:
@@ -135,13 +137,13 @@ func (p *pump) well() {
 
 // session reconciles and publishes until something is in doubt.
 func (p *pump) session(ctx context.Context) error {
-	ctx, end := p.conn.whileUp(ctx)
+	ctx, end := p.conn.WhileUp(ctx)
 	defer end()
 	plan, err := p.reconcile(ctx)
 	if err != nil {
 		return fmt.Errorf("reconcile with stream %s: %w", p.cfg.stream, err)
 	}
-	p.clock.resume(p.conn.serverID())
+	p.clock.resume(p.conn.ServerID())
 	defer p.clock.pause()
 	return p.publish(ctx, plan)
 }
@@ -149,7 +151,7 @@ func (p *pump) session(ctx context.Context) error {
 // pumpEntry is an entry of the journal that is being published.
 type pumpEntry struct {
 	seq     journal.Seq
-	msgs    []message
+	msgs    []broker.Message
 	weight  int64
 	healing bool // it was settled before, and JetStream lost some of it
 	result  settlement
@@ -190,7 +192,7 @@ func (p *pump) publish(ctx context.Context, plan *plan) error {
 			case <-p.holds:
 				return errHeld
 			case <-ctx.Done():
-				return errLinkLost
+				return broker.ErrLinkLost
 			}
 		}
 		for more := true; more && w.room(); {
@@ -264,9 +266,8 @@ func (p *pump) mayFly(replicas int) int {
 }
 
 var (
-	errDoubt    = errors.New("the stream may have lost events")
-	errLinkLost = errors.New("the connection to NATS was lost")
-	errHeld     = errors.New("publishing is held up")
+	errDoubt = errors.New("the stream may have lost events")
+	errHeld  = errors.New("publishing is held up")
 )
 
 // readAhead reads the entries that the plan leaves, and those that come.
@@ -306,11 +307,11 @@ func (p *pump) admit(w *window, e *pumpEntry, plan *plan) {
 	}
 	p.sent = max(p.sent, e.seq)
 	for i, m := range e.msgs {
-		f := &flight{message: m, entry: e, index: i, again: plan.maybeSent(e.seq)}
-		switch seq, there := plan.present(e.seq, i, m.id); {
+		f := &flight{Message: m, entry: e, index: i, again: plan.maybeSent(e.seq)}
+		switch seq, there := plan.present(e.seq, i, m.ID); {
 		case there:
 			f.settled = &outcome{fate: fateStored, seq: seq, duplicate: !f.again}
-		case m.erased:
+		case m.Erased:
 			// There is nothing left to publish. It was settled before it was erased, so
 			// that only damage to what says so brings it here; then it counts as set aside.
 			f.settled = &outcome{fate: fateStored}
@@ -352,11 +353,11 @@ func (p *pump) settleHead(ctx context.Context, w *window, ahead *semaphore.Weigh
 		p.look()
 		return p.rest(ctx)
 	case fateRefusedSize, fateRefusedEver:
-		if err := p.setAside.put(f.message, reasonRefused); err != nil {
+		if err := p.setAside.Put(f.Message, setaside.Refused); err != nil {
 			return fmt.Errorf("set aside what NATS refuses for good: %w", err)
 		}
 		p.log.Error("NATS refuses an accepted event for good; it is in set-aside",
-			zap.String("id", f.id), zap.String("subject", f.subject), zap.Error(o.err))
+			zap.String("id", f.ID), zap.String("subject", f.Subject), zap.Error(o.err))
 		p.settled(w, ahead, outcome{fate: fateStored})
 		return nil
 	}
@@ -375,7 +376,7 @@ func (p *pump) settled(w *window, ahead *semaphore.Weighted, o outcome) {
 		e.result.Duplicate++
 	}
 	if o.seq >= e.highest() {
-		e.result.LastID = f.id
+		e.result.LastID = f.ID
 	}
 	if len(e.result.Seqs) < len(e.msgs) {
 		return

@@ -9,6 +9,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
 // Bounds of what waits for NATS in memory, and of the pause between two
@@ -24,10 +26,9 @@ const (
 // after the other. A body whose fate is unknown is sent again under the same
 // id, so that the stream's duplicate window keeps one of it.
 type quarantine struct {
-	conn     *conn
-	sender   *sender
-	timeout  time.Duration // for one attempt
-	setAside *setAside
+	conn     *broker.Conn
+	stream   *broker.Stream
+	setAside *setaside.Store
 	log      *zap.Logger
 	metrics  *metrics
 	wake     chan struct{}
@@ -35,14 +36,14 @@ type quarantine struct {
 	done     sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
-	queue   []message
+	queue   []broker.Message
 	bytes   int64
 	closing bool
 }
 
-func newQuarantine(c *conn, stream string, timeout time.Duration, s *setAside, log *zap.Logger, m *metrics) *quarantine {
+func newQuarantine(c *broker.Conn, stream string, timeout time.Duration, s *setaside.Store, log *zap.Logger, m *metrics) *quarantine {
 	return &quarantine{
-		conn: c, sender: newSender(c, stream), timeout: timeout, setAside: s, log: log, metrics: m,
+		conn: c, stream: broker.NewStream(c, stream, timeout), setAside: s, log: log, metrics: m,
 		wake: make(chan struct{}, 1),
 	}
 }
@@ -54,21 +55,21 @@ func (q *quarantine) start() {
 }
 
 // add queues a body. It does not wait for NATS.
-func (q *quarantine) add(m message) {
-	if size := m.size(); size > q.conn.maxPayload() {
-		q.putAside(m, reasonQuarantine)
+func (q *quarantine) add(m broker.Message) {
+	if size := m.Size(); size > q.conn.MaxPayload() {
+		q.putAside(m, setaside.Quarantine)
 		return
 	}
 	q.mu.Lock()
-	full := q.closing || len(q.queue) >= quarantineMaxQueue || q.bytes+m.size() > int64(quarantineMaxWaiting)
+	full := q.closing || len(q.queue) >= quarantineMaxQueue || q.bytes+m.Size() > int64(quarantineMaxWaiting)
 	if !full {
 		q.queue = append(q.queue, m)
-		q.bytes += m.size()
+		q.bytes += m.Size()
 		q.metrics.quarantinePending.Inc()
 	}
 	q.mu.Unlock()
 	if full {
-		q.putAside(m, reasonOverflow)
+		q.putAside(m, setaside.Overflow)
 		return
 	}
 	q.signal()
@@ -91,18 +92,18 @@ func (q *quarantine) close(ctx context.Context) {
 	q.closing = true
 	q.mu.Unlock()
 	q.signal()
-	if !q.conn.isConnected() {
+	if !q.conn.Connected() {
 		q.stop() // nothing to wait for
 	}
 	cut := context.AfterFunc(ctx, q.stop)
 	defer cut()
 	q.done.Wait()
 	q.stop()
-	q.sender.wait()
+	q.stream.Wait()
 
 	left := q.takeAll()
 	for _, m := range left {
-		q.putAside(m, reasonOverflow)
+		q.putAside(m, setaside.Overflow)
 	}
 	if len(left) > 0 {
 		q.log.Warn("refused bodies went to set-aside, since NATS did not take them", zap.Int("bodies", len(left)))
@@ -139,32 +140,30 @@ func (q *quarantine) run(ctx context.Context) {
 }
 
 // attempt sends m once and reports whether it is settled.
-func (q *quarantine) attempt(ctx context.Context, m message) bool {
-	if !q.conn.isConnected() {
+func (q *quarantine) attempt(ctx context.Context, m broker.Message) bool {
+	if !q.conn.Connected() {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, q.timeout)
-	defer cancel()
-	switch o := q.sender.send(ctx, []message{m})[0]; o.fate {
-	case fateStored:
+	switch r := q.stream.Publish(ctx, []broker.Message{m}); r.Fate {
+	case broker.Stored:
 		q.drop()
 		q.metrics.quarantined.WithLabelValues(quarantineStored).Inc()
 		return true
-	case fateRefusedSize, fateRefusedEver:
+	case broker.RefusedSize, broker.RefusedEver:
 		q.drop()
-		q.putAside(m, reasonQuarantine)
+		q.putAside(m, setaside.Quarantine)
 		return true
 	default:
-		q.log.Debug("quarantine: will try again", zap.String("id", m.id), zap.Stringer("fate", o.fate), zap.Error(o.err))
+		q.log.Debug("quarantine: will try again", zap.String("id", m.ID), zap.Stringer("fate", r.Fate), zap.Error(r.Err))
 		return false
 	}
 }
 
-func (q *quarantine) head() (m message, ok, closing bool) {
+func (q *quarantine) head() (m broker.Message, ok, closing bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.queue) == 0 {
-		return message{}, false, q.closing
+		return broker.Message{}, false, q.closing
 	}
 	return q.queue[0], true, q.closing
 }
@@ -173,13 +172,13 @@ func (q *quarantine) head() (m message, ok, closing bool) {
 func (q *quarantine) drop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.bytes -= q.queue[0].size()
-	q.queue[0] = message{} // let go of the body
+	q.bytes -= q.queue[0].Size()
+	q.queue[0] = broker.Message{} // let go of the body
 	q.queue = q.queue[1:]
 	q.metrics.quarantinePending.Dec()
 }
 
-func (q *quarantine) takeAll() []message {
+func (q *quarantine) takeAll() []broker.Message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	left := q.queue
@@ -189,11 +188,11 @@ func (q *quarantine) takeAll() []message {
 }
 
 // putAside keeps a body that the stream does not take, and counts it.
-func (q *quarantine) putAside(m message, reason string) {
+func (q *quarantine) putAside(m broker.Message, reason string) {
 	outcome := quarantineSetAside
-	if err := q.setAside.put(m, reason); err != nil {
+	if err := q.setAside.Put(m, reason); err != nil {
 		outcome = quarantineFailed
-		q.log.Error("refused body could not be kept", zap.String("id", m.id), zap.Error(err))
+		q.log.Error("refused body could not be kept", zap.String("id", m.ID), zap.Error(err))
 	}
 	q.metrics.quarantined.WithLabelValues(outcome).Inc()
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
@@ -145,21 +146,21 @@ func (p *pump) findLost(ctx context.Context, pl *plan, found *scanned, first jou
 
 // compare holds a settled entry against what was found. Where its messages are
 // at other sequences now, in a stream that was made again, that is noted.
-func (p *pump) compare(pl *plan, found *scanned, entry journal.Seq, msgs []message, seqs []uint64, same bool, state jetstream.StreamState) {
+func (p *pump) compare(pl *plan, found *scanned, entry journal.Seq, msgs []broker.Message, seqs []uint64, same bool, state jetstream.StreamState) {
 	now := slices.Clone(seqs)
 	lastID := ""
 	for i, m := range msgs {
 		if seqs[i] == 0 {
 			continue // in set-aside
 		}
-		if seq, there := found.ids[m.id]; there {
-			now[i], lastID = seq, m.id
+		if seq, there := found.ids[m.ID]; there {
+			now[i], lastID = seq, m.ID
 			if seq > pl.end.Seq {
-				pl.end = streamEnd{Seq: seq, ID: m.id}
+				pl.end = streamEnd{Seq: seq, ID: m.ID}
 			}
 			continue
 		}
-		if m.erased || !found.isLost(seqs[i], same, state) {
+		if m.Erased || !found.isLost(seqs[i], same, state) {
 			continue // what was erased is not there on purpose
 		}
 		if pl.lost[entry] == nil {
@@ -176,7 +177,7 @@ func (p *pump) compare(pl *plan, found *scanned, entry journal.Seq, msgs []messa
 // scanned is what is in a range of the stream.
 type scanned struct {
 	ids map[string]uint64
-	at  map[uint64]struct{} // sequences that hold a message
+	at  map[uint64]struct{} // sequences that hold a broker.Message
 }
 
 // isLost reports whether a message that was acknowledged at seq, and is not in
@@ -205,7 +206,7 @@ func (p *pump) scan(ctx context.Context, from, to uint64) (*scanned, error) {
 	if to < from {
 		return s, nil
 	}
-	cons, err := p.conn.js.OrderedConsumer(ctx, p.cfg.stream, jetstream.OrderedConsumerConfig{
+	cons, err := p.conn.JetStream().OrderedConsumer(ctx, p.cfg.stream, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:   from,
 		HeadersOnly:   true,
@@ -250,7 +251,7 @@ func (p *pump) stalled(ctx context.Context, s *scanned, to uint64) (*scanned, er
 	if err != nil {
 		return nil, err
 	}
-	stream, err := p.conn.js.Stream(ctx, p.cfg.stream)
+	stream, err := p.conn.JetStream().Stream(ctx, p.cfg.stream)
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +264,7 @@ func (p *pump) stalled(ctx context.Context, s *scanned, to uint64) (*scanned, er
 func (p *pump) streamInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	s, err := p.conn.js.Stream(ctx, p.cfg.stream)
+	s, err := p.conn.JetStream().Stream(ctx, p.cfg.stream)
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +281,7 @@ func (p *pump) verify(ctx context.Context, pl *plan) error {
 	if state.HighestSeq == 0 {
 		return nil
 	}
-	s, err := p.conn.js.Stream(ctx, p.cfg.stream)
+	s, err := p.conn.JetStream().Stream(ctx, p.cfg.stream)
 	if err != nil {
 		return fmt.Errorf("look for a loss: %w", err)
 	}

@@ -35,7 +35,7 @@ func (p *Publisher) Status() Status {
 	}
 	findings, looked, problem := p.streams.state()
 	switch {
-	case !p.conn.isConnected():
+	case !p.conn.Connected():
 		blocked("not connected to NATS")
 	case problem != nil:
 		blocked("%v", problem)
@@ -52,7 +52,7 @@ func (p *Publisher) Status() Status {
 	if p.journal != nil {
 		p.journal.status(p.cfg.Ack == AckJournal, unready, degraded)
 	}
-	if reason := p.setAside.reason(); reason != "" {
+	if reason := p.setAside.Reason(); reason != "" {
 		s.Degraded = true
 		s.Reasons = append(s.Reasons, reason)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
@@ -16,9 +17,9 @@ type script struct {
 
 func (s *script) entry(events int) *script {
 	s.last++
-	msgs := make([]message, events)
+	msgs := make([]broker.Message, events)
 	for i := range msgs {
-		msgs[i] = aMessage(fmt.Sprintf("%d-%d", s.last, i), 10)
+		msgs[i] = broker.Message{Subject: "treble.message.read", ID: fmt.Sprintf("%d-%d", s.last, i)}
 	}
 	s.add(journal.Record{Type: journal.Entry, Seq: s.last, Payload: encodeEntry(msgs)})
 	return s

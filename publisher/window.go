@@ -2,15 +2,55 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
+
+// outcome is what became of one message.
+type outcome struct {
+	fate      fate
+	seq       uint64 // of a stored message
+	duplicate bool   // stored before, within the duplicate window
+	err       error  // why it is not stored, or why that is not known
+}
+
+// fate is broker.Fate, and one more.
+type fate = broker.Fate
+
+const (
+	fateUnknown     = broker.Unknown
+	fateStored      = broker.Stored
+	fateRefused     = broker.Refused
+	fateRefusedSize = broker.RefusedSize
+	fateRefusedEver = broker.RefusedEver
+	fateNotSent     = broker.NotSent
+	fateOutOfOrder  = fate(100) // JetStream did not store it, since the stream does not end as it expects
+)
+
+func classify(err error) outcome {
+	o := outcome{fate: broker.Classify(err), err: err}
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		switch server.ErrorIdentifier(api.ErrorCode) {
+		case server.JSStreamWrongLastMsgIDErrF, server.JSStreamWrongLastSequenceErrF:
+			o.fate = fateOutOfOrder
+		}
+	}
+	if o.fate == broker.RefusedSubject {
+		o.fate = fateRefused
+	}
+	return o
+}
 
 // window publishes messages with many in flight and keeps their order. It
 // belongs to one goroutine.
@@ -60,7 +100,7 @@ type asyncPublisher interface {
 
 // flight is one message on its way.
 type flight struct {
-	message
+	broker.Message
 	entry   *pumpEntry
 	index   int // in the entry
 	future  jetstream.PubAckFuture
@@ -87,7 +127,7 @@ func (w *window) room() bool {
 // place in the order.
 func (w *window) add(f *flight) {
 	w.flying = append(w.flying, f)
-	w.bytes += f.size()
+	w.bytes += f.Size()
 }
 
 // launch sends what the width allows. An error means that nothing can be sent.
@@ -116,8 +156,8 @@ func (w *window) waiting() bool {
 }
 
 func (w *window) send(f *flight) error {
-	m := f.nats()
-	m.Header = maps.Clone(f.header)
+	m := f.NATS()
+	m.Header = maps.Clone(f.Header)
 	m.Header[jetstream.ExpectedStreamHeader] = []string{w.stream}
 	chained := w.endSeq > 0 && w.most > 1
 	if chained {
@@ -130,7 +170,7 @@ func (w *window) send(f *flight) error {
 	}
 	f.future, f.sent = future, time.Now()
 	if chained {
-		w.endSeq, w.endID = w.endSeq+1, f.id
+		w.endSeq, w.endID = w.endSeq+1, f.ID
 	}
 	return nil
 }
@@ -161,7 +201,7 @@ func (w *window) wait(ctx context.Context, f *flight) outcome {
 	}
 	f.settled = &o
 	if o.fate == fateStored && !o.duplicate && w.endSeq == 0 {
-		w.endSeq, w.endID = o.seq, f.id // it was alone in flight
+		w.endSeq, w.endID = o.seq, f.ID // it was alone in flight
 	}
 	return o
 }
@@ -171,7 +211,7 @@ func (w *window) pop() *flight {
 	f := w.flying[0]
 	w.flying[0] = nil
 	w.flying = w.flying[1:]
-	w.bytes -= f.size()
+	w.bytes -= f.Size()
 	w.launched = max(0, w.launched-1)
 	if len(w.flying) == 0 {
 		w.endSeq = 0 // others may write before we do again

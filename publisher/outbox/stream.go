@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"iter"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
@@ -37,10 +36,7 @@ type Stream interface {
 }
 
 // At is a message's place in a stream.
-type At struct {
-	Seq uint64
-	ID  string
-}
+type At = broker.At
 
 // ErrNoStream: there is no stream of the configured name.
-var ErrNoStream = errors.New("the stream does not exist")
+var ErrNoStream = broker.ErrNoStream

@@ -17,7 +17,7 @@ const (
 	RefusedSubject             // nothing was stored: the stream does not take this subject now, and may take others
 	RefusedSize                // nothing was stored: too large for the stream or the server as they are
 	RefusedEver                // nothing was stored, and never will be
-	NotSent                    // not one byte left; it cannot be stored
+	NotSent                    // it cannot be stored: nothing left, or only the beginning of a batch
 )
 
 // String names the fate, for tests and logs.

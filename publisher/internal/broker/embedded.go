@@ -1,10 +1,11 @@
-package publisher
+package broker
 
 import (
 	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/zap"
@@ -13,17 +14,22 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
-// embedded is a nats-server with JetStream inside this process. The bridge
+// Embedded is a nats-server with JetStream inside this process. The bridge
 // talks to it without a network; others reach it at its address.
-type embedded struct{ server *server.Server }
+type Embedded struct {
+	options *server.Options // with which it is started, always the same
+	log     *zap.Logger
+	mu      sync.Mutex // guards what follows
+	server  *server.Server
+}
 
-type embeddedOptions struct {
-	addr       string
-	token      value.Secret
-	storeDir   string
-	maxPayload int32
-	syncAlways bool // flush each event before its PubAck, which is then the promise
-	log        *zap.Logger
+// EmbeddedOptions are what StartEmbedded needs.
+type EmbeddedOptions struct {
+	Config     EmbeddedConfig
+	StoreDir   string
+	MaxBody    value.Size // largest body that is accepted; max_payload of the server follows from it
+	SyncAlways bool       // flush each event before its PubAck, which is then the promise
+	Log        *zap.Logger
 }
 
 // embeddedMaxStore is the storage limit of the server as a whole, 1 PiB: none.
@@ -40,10 +46,10 @@ func embeddedMaxPayload(maxBody value.Size) int32 {
 	return int32(min(2*maxBody+value.MiB, 31*value.MiB))
 }
 
-// startEmbedded starts the server and returns when it listens and its streams
-// are recovered.
-func startEmbedded(o embeddedOptions) (*embedded, error) {
-	host, port, err := splitAddr(o.addr)
+// StartEmbedded starts the server and returns when it listens and its streams
+// are recovered. Call Stop.
+func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
+	host, port, err := splitAddr(o.Config.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("nats.embedded.addr: %w", err)
 	}
@@ -53,37 +59,50 @@ func startEmbedded(o embeddedOptions) (*embedded, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	if err := datadir.Ensure(o.storeDir); err != nil {
+	secrets, err := readSecrets(NATSConfig{Embedded: o.Config})
+	if err != nil {
+		return nil, err
+	}
+	if err := datadir.Ensure(o.StoreDir); err != nil {
 		return nil, fmt.Errorf("make the store of the embedded nats-server: %w", err)
 	}
-	s, err := server.NewServer(&server.Options{
+	e := &Embedded{log: o.Log, options: &server.Options{
 		ServerName:             clientName,
 		Host:                   host,
 		Port:                   port,
-		Authorization:          string(o.token),
-		MaxPayload:             o.maxPayload,
+		Authorization:          string(secrets.embeddedToken),
+		MaxPayload:             embeddedMaxPayload(o.MaxBody),
 		JetStream:              true,
-		StoreDir:               o.storeDir,
+		StoreDir:               o.StoreDir,
 		JetStreamMaxStore:      embeddedMaxStore,
-		SyncAlways:             o.syncAlways,
+		SyncAlways:             o.SyncAlways,
 		NoSigs:                 true, // signals are the daemon's
 		DisableJetStreamBanner: true,
-	})
+	}}
+	if e.server, err = e.start(o.Config.Addr); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// start starts a server with the options. Its address is for the error.
+func (e *Embedded) start(addr string) (*server.Server, error) {
+	s, err := server.NewServer(e.options.Clone())
 	if err != nil {
 		return nil, fmt.Errorf("configure the embedded nats-server: %w", err)
 	}
-	log := &serverLog{log: o.log.WithOptions(zap.AddCallerSkip(2))}
-	s.SetLoggerV2(log, o.log.Core().Enabled(zap.DebugLevel), false, false)
+	log := &serverLog{log: e.log.WithOptions(zap.AddCallerSkip(2))}
+	s.SetLoggerV2(log, e.log.Core().Enabled(zap.DebugLevel), false, false)
 
 	// Start returns when the server listens, or right after it told the logger
 	// why it cannot: it has no error to return.
 	s.Start()
-	if err := startError(s, log, o.addr); err != nil {
+	if err := startError(s, log, addr); err != nil {
 		s.Shutdown()
 		s.WaitForShutdown()
 		return nil, err
 	}
-	return &embedded{server: s}, nil
+	return s, nil
 }
 
 func startError(s *server.Server, log *serverLog, addr string) error {
@@ -100,10 +119,20 @@ func startError(s *server.Server, log *serverLog, addr string) error {
 	return nil
 }
 
-// addr is where the server listens. A host that means all interfaces is
+// InProcessConn makes nats.InProcessServer of it.
+func (e *Embedded) InProcessConn() (net.Conn, error) { return e.now().InProcessConn() }
+
+// now is the server that runs now.
+func (e *Embedded) now() *server.Server {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.server
+}
+
+// Addr is where the server listens, host:port. A host that means all interfaces is
 // returned as loopback, so that the address can be used.
-func (e *embedded) addr() string {
-	tcp, ok := e.server.Addr().(*net.TCPAddr)
+func (e *Embedded) Addr() string {
+	tcp, ok := e.now().Addr().(*net.TCPAddr)
 	if !ok {
 		return ""
 	}
@@ -114,8 +143,9 @@ func (e *embedded) addr() string {
 	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
 }
 
-// stop ends the server; its store is complete and closed when it returns.
-func (e *embedded) stop() {
-	e.server.Shutdown()
-	e.server.WaitForShutdown()
+// Stop ends the server; its store is complete and closed when it returns.
+func (e *Embedded) Stop() {
+	s := e.now()
+	s.Shutdown()
+	s.WaitForShutdown()
 }

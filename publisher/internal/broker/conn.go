@@ -1,42 +1,44 @@
-package publisher
+package broker
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
 
-// conn is the one connection to NATS. It reconnects for ever, and what it
-// knows about the connection never waits for the client's lock, which a
-// hanging write can hold for seconds.
-type conn struct {
-	nc        *nats.Conn
-	js        jetstream.JetStream
-	log       *zap.Logger
-	metrics   *metrics
-	connected atomic.Bool
-	away      atomic.Value  // string: the last reason that was logged; see stillAway
-	payload   atomic.Int64  // max_payload of the server, before the first contact the configured one
-	changed   chan struct{} // holds one token after each connect
-	link      link
-	closed    chan struct{} // closed when the client has ended
-	closing   atomic.Bool
+// Conn is a connection to NATS. It reconnects for ever, and what it knows about the
+// connection never waits for the client's lock, which a hanging write can hold for
+// seconds. Its methods may be called at the same time.
+type Conn struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	log     *zap.Logger
+	metrics *metrics
+	link    link
+	denied  denials
+	away    atomic.Value  // string: the last reason that was logged; see stillAway
+	payload atomic.Int64  // max_payload of the server, before the first contact the configured one
+	changed chan struct{} // see Changed
+	closed  chan struct{} // closed when the client has ended
+	closing atomic.Bool
 }
 
-type connOptions struct {
-	nats     NATSConfig
-	payload  int64 // max_payload until the server tells its own
-	secrets  secrets
-	embedded *embedded // nil: connect to nats.URL
-	log      *zap.Logger
-	metrics  *metrics
+// Options are what Dial needs.
+type Options struct {
+	NATS     NATSConfig
+	Payload  int64     // max_payload in bytes until the server tells its own
+	Embedded *Embedded // nil: connect to NATS.URL
+	Log      *zap.Logger
+	Metrics  prometheus.Registerer // nil: none
 }
 
 // How soon a dead connection is noticed and made again. A link that swallows
@@ -51,28 +53,30 @@ const (
 	writeTimeout    = 5 * time.Second
 )
 
-// dial starts the connection. It fails only for what waiting cannot mend, such
+// Dial starts the connection of a bridge. It fails only for what waiting cannot mend, such
 // as a credentials file that is not there.
-func dial(o connOptions) (*conn, error) {
-	c := &conn{
-		log:     o.log,
-		metrics: o.metrics,
-		changed: make(chan struct{}, 1),
-		closed:  make(chan struct{}),
+func Dial(o Options) (*Conn, error) {
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	c.payload.Store(o.payload)
-	opts, err := dialOptions(o.nats, o.secrets, o.embedded)
+	s, err := readSecrets(o.NATS)
 	if err != nil {
 		return nil, err
 	}
-	opts = append(opts, c.durabilityOptions()...)
-	opts = append(opts, c.handlers()...)
-	if c.nc, err = nats.Connect(o.nats.URL, opts...); err != nil {
+	c := &Conn{
+		log:     o.Log,
+		metrics: m,
+		changed: make(chan struct{}, 1),
+		closed:  make(chan struct{}),
+	}
+	c.payload.Store(o.Payload)
+	opts := slices.Concat(dialOptions(o.NATS, s, o.Embedded), c.durabilityOptions(), c.handlers())
+	if c.nc, err = nats.Connect(o.NATS.URL, opts...); err != nil {
 		return nil, fmt.Errorf("connect to nats.url: %w", err)
 	}
-	if c.js, err = jetstream.New(c.nc); err != nil {
-		c.nc.Close()
-		return nil, fmt.Errorf("use jetstream: %w", err)
+	if err := c.useJetStream(); err != nil {
+		return nil, err
 	}
 	if c.nc.IsConnected() {
 		c.up(c.nc) // the handler is called too, but later
@@ -82,8 +86,16 @@ func dial(o connOptions) (*conn, error) {
 	return c, nil
 }
 
+func (c *Conn) useJetStream() (err error) {
+	if c.js, err = jetstream.New(c.nc); err != nil {
+		c.nc.Close()
+		return fmt.Errorf("use jetstream: %w", err)
+	}
+	return nil
+}
+
 // durabilityOptions are those that the promise rests on.
-func (c *conn) durabilityOptions() []nats.Option {
+func (c *Conn) durabilityOptions() []nats.Option {
 	return []nats.Option{
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
@@ -101,7 +113,7 @@ func (c *conn) durabilityOptions() []nats.Option {
 	}
 }
 
-func (c *conn) handlers() []nats.Option {
+func (c *Conn) handlers() []nats.Option {
 	return []nats.Option{
 		nats.ConnectHandler(c.up),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
@@ -109,7 +121,6 @@ func (c *conn) handlers() []nats.Option {
 			c.up(nc)
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			c.connected.Store(false)
 			c.link.down()
 			c.metrics.connected.Set(0)
 			if !c.closing.Load() {
@@ -118,7 +129,6 @@ func (c *conn) handlers() []nats.Option {
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.stillAway(err) }),
 		nats.ClosedHandler(func(nc *nats.Conn) {
-			c.connected.Store(false)
 			c.link.down()
 			c.metrics.connected.Set(0)
 			if !c.closing.Load() {
@@ -132,6 +142,7 @@ func (c *conn) handlers() []nats.Option {
 			if !errors.Is(err, nats.ErrStaleConnection) {
 				c.log.Warn("nats error", zap.Error(err))
 			}
+			c.denied.note(err)
 		}),
 	}
 }
@@ -139,24 +150,22 @@ func (c *conn) handlers() []nats.Option {
 // stillAway logs why an attempt to connect failed, each reason once until there is
 // a connection: the client tries every second or so, for ever. Only here is it
 // certain to be told why: LastError forgets it at the next attempt.
-func (c *conn) stillAway(err error) {
-	if reason := err.Error(); !c.connected.Load() && c.away.Swap(reason) != reason {
+func (c *Conn) stillAway(err error) {
+	if reason := err.Error(); !c.Connected() && c.away.Swap(reason) != reason {
 		c.log.Warn("nats cannot be reached", zap.Error(err))
 	}
 }
 
 // up notes a connection. It may be called twice for one.
-func (c *conn) up(nc *nats.Conn) {
+func (c *Conn) up(nc *nats.Conn) {
 	if !nc.IsConnected() {
 		return // lost again before the handler's turn came
 	}
-	if max := nc.MaxPayload(); max > 0 {
-		c.payload.Store(max)
-	}
+	c.learnPayload()
+	c.denied.forget()
 	c.metrics.connected.Set(1)
-	c.link.up(nc.ConnectedServerId())
 	c.away.Store("")
-	if !c.connected.Swap(true) {
+	if c.link.up(nc.ConnectedServerId()) {
 		c.log.Info("connected to nats",
 			zap.String("url", withoutUserinfo(nc.ConnectedUrl())),
 			zap.String("server", nc.ConnectedServerName()),
@@ -166,6 +175,15 @@ func (c *conn) up(nc *nats.Conn) {
 	select {
 	case c.changed <- struct{}{}:
 	default:
+	}
+}
+
+// learnPayload takes over the limit that the server announced last. A server whose
+// configuration is reloaded announces it at any time, and the client keeps it without a
+// word; so it is asked for again with each look at a stream. It may wait for a hanging write.
+func (c *Conn) learnPayload() {
+	if max := c.nc.MaxPayload(); max > 0 {
+		c.payload.Store(max)
 	}
 }
 
@@ -180,14 +198,25 @@ func withoutUserinfo(text string) string {
 	return u.String()
 }
 
-func (c *conn) isConnected() bool { return c.connected.Load() }
+// NATS is the client's connection itself.
+func (c *Conn) NATS() *nats.Conn { return c.nc }
 
-// maxPayload is the largest message that the server takes; see payload.
-func (c *conn) maxPayload() int64 { return c.payload.Load() }
+// JetStream is the connection's JetStream.
+func (c *Conn) JetStream() jetstream.JetStream { return c.js }
 
-// close sends what is in the write buffer, waits for that until ctx ends, and
-// ends the connection. No goroutine of the client is left.
-func (c *conn) close(ctx context.Context) {
+// Changed returns a channel that holds one token after each connect, for one reader.
+func (c *Conn) Changed() <-chan struct{} { return c.changed }
+
+// Connected reports whether there is a connection now.
+func (c *Conn) Connected() bool { return c.ServerID() != "" }
+
+// MaxPayload is the size of the largest message, headers included, that the server takes, in
+// bytes; before the first contact the configured one.
+func (c *Conn) MaxPayload() int64 { return c.payload.Load() }
+
+// Close sends what is in the write buffer, waits for that until ctx ends, and
+// ends the connection. No goroutine of the client is left. Call it once.
+func (c *Conn) Close(ctx context.Context) {
 	c.closing.Store(true)
 	// Drain fails at once if there is no connection; then there is nothing to
 	// wait for.

@@ -1,4 +1,4 @@
-package publisher
+package broker
 
 import (
 	"errors"
@@ -15,16 +15,16 @@ import (
 const clientName = "treble-bridge"
 
 // dialOptions returns the options that say whom to connect to, and as whom.
-func dialOptions(cfg NATSConfig, s secrets, e *embedded) ([]nats.Option, error) {
+func dialOptions(cfg NATSConfig, s secrets, e *Embedded) []nats.Option {
 	opts := []nats.Option{nats.Name(clientName), nats.Timeout(connectTimeout)}
 	if e != nil {
-		opts = append(opts, nats.InProcessServer(e.server))
+		opts = append(opts, nats.InProcessServer(e))
 		if s.embeddedToken != "" {
 			opts = append(opts, nats.Token(string(s.embeddedToken)))
 		}
-		return opts, nil
+		return opts
 	}
-	return append(opts, externalOptions(cfg, s)...), nil
+	return append(opts, externalOptions(cfg, s)...)
 }
 
 // externalOptions are the credentials and the TLS for a NATS of your own.
