@@ -30,12 +30,13 @@ type life struct {
 	flushed journal.Seq // a Flush has returned for it
 	let     journal.Seq // released, or offered to be removed
 	full    bool        // the disk was full in this run
-	rotten  bool        // there may be damage
+	failed  time.Time   // when the disk failed a call the last time
 
-	acked map[journal.Seq]string
-	void  map[string]bool
-	n     int
-	runs  int
+	acked  map[journal.Seq]string
+	void   map[string]bool
+	n      int
+	runs   int
+	unread int // the last read that failed
 }
 
 func newLife(seed uint64) *life {
@@ -53,11 +54,13 @@ func (l *life) hook(op journaltest.Op) *journaltest.Fault {
 	case l.chance(400):
 		panic(died{})
 	case l.chance(300) && op.Kind != journaltest.Read:
+		l.failed = l.now
 		return &journaltest.Fault{Err: syscall.EIO, Short: l.rnd.IntN(100)}
 	case l.chance(300) && (op.Kind == journaltest.Write || op.Kind == journaltest.Create):
-		l.full = true
+		l.full, l.failed = true, l.now
 		return &journaltest.Fault{Err: syscall.ENOSPC, Short: l.rnd.IntN(100)}
-	case l.chance(100) && op.Kind == journaltest.Read:
+	case l.chance(100) && op.Kind == journaltest.Read && op.N > l.unread+3: // for a moment only
+		l.unread = op.N
 		return &journaltest.Fault{Err: syscall.EIO}
 	}
 	return nil
@@ -145,7 +148,7 @@ func (l *life) step() error {
 			l.acked[seq] = p
 		case errors.Is(err, journal.ErrUnknown):
 			delete(l.void, p)
-		case errors.Is(err, journal.ErrFull) && l.done == l.j.Stats().Last:
+		case errors.Is(err, journal.ErrFull) && l.done == l.j.Stats().Last && l.now.Sub(l.failed) > time.Second:
 			return fmt.Errorf("refused with nothing pending: %w", err)
 		}
 	case 6:
