@@ -232,7 +232,10 @@ func (m *Model) Settle() {
 	m.tick()
 }
 
-// tick does what is due by the clock. Every method calls it first.
+// Tick does what is due by the clock, as every other method does first.
+func (m *Model) Tick() { m.tick() }
+
+// tick is Tick.
 func (m *Model) tick() {
 	if !m.up || !m.exists {
 		return

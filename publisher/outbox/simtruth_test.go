@@ -1,0 +1,302 @@
+package outbox
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
+)
+
+// truth knows what really happened, and holds the promise against it.
+type truth struct {
+	w         *world
+	events    []*event // in the order in which they first arrived
+	byID      map[string]*event
+	violation string // the first one
+
+	accepts int // requests that were answered 2xx
+	stores  int // messages that were stored
+	other   int
+	jumped  bool // the clock was set forwards
+	damaged bool // pages of the journal cannot be read
+	anew    bool // the stream was made again
+}
+
+// event is what became of one event.
+type event struct {
+	id, kind string
+	size     int
+
+	yes   int         // the first request with it that was answered 2xx, counted; 0: none
+	times []time.Time // when requests with it arrived that were not refused
+	sure  int         // how many were answered 2xx
+	maybe int         // how many were not answered
+	entry journal.Seq // in the journal, of the newest request
+
+	firstStore int           // the first time that it was stored, counted; 0: never
+	storedAt   time.Duration // passed, at the newest
+	lostAt     time.Duration // passed, when it was lost last; -1: never
+	acked      bool          // the bridge saw a PubAck
+	ackedAt    time.Duration
+	known      bool // and has it on its disk
+	onPurpose  bool // it was removed by somebody
+	forgotten  bool // through the bridge
+	given      bool // the bridge gave it up for room, and was allowed to
+	released   bool // its retention is over for sure
+	back       string
+}
+
+func newTruth(w *world) *truth { return &truth{w: w, byID: map[string]*event{}} }
+
+func (t *truth) fail(format string, args ...any) {
+	if t.violation == "" {
+		t.violation = fmt.Sprintf(format, args...)
+		t.w.log("VIOLATION %s", t.violation)
+	}
+}
+
+func (t *truth) failed() bool { return t.violation != "" }
+
+// event makes a new one.
+func (t *truth) event(kind string, size int) *event {
+	e := &event{id: fmt.Sprintf("e%d", len(t.events)+1), kind: kind, size: size, lostAt: -1}
+	t.events = append(t.events, e)
+	t.byID[e.id] = e
+	return e
+}
+
+// answered notes a 2xx.
+func (t *truth) answered(events []*event, entry journal.Seq) {
+	t.accepts++
+	for _, e := range events {
+		t.arrived(e)
+		e.entry = entry
+		e.sure++
+		if e.yes == 0 {
+			e.yes = t.accepts
+		}
+	}
+}
+
+// unanswered notes a request of which nobody knows what became.
+func (t *truth) unanswered(events []*event) {
+	for _, e := range events {
+		t.arrived(e)
+		e.maybe++
+	}
+}
+
+// arrived begins a new life of an event: it may be stored again, if the stream does not
+// know it.
+func (t *truth) arrived(e *event) {
+	e.times = append(e.times, t.w.now)
+	e.back, e.released, e.known = "", false, false
+}
+
+// stored is told of every message that a publish stores.
+func (t *truth) stored(m streammodel.Message) {
+	if strings.HasPrefix(m.ID, "other-") {
+		return
+	}
+	t.w.log("  stored %s at %d", m.ID, m.Seq)
+	e := t.byID[m.ID]
+	if e == nil {
+		t.fail("%q is stored, and was never sent", m.ID)
+		return
+	}
+	t.stores++
+	if e.firstStore == 0 {
+		e.firstStore = t.stores
+	}
+	e.storedAt, e.lostAt = t.w.passed, -1
+	switch {
+	case len(e.times) == 0:
+		t.fail("%s was refused and is stored", e.id)
+	case e.back != "" && !t.damaged:
+		t.fail("%s comes back: %s", e.id, e.back)
+	}
+}
+
+// gone is told of every message that goes.
+func (t *truth) gone(m streammodel.Message, why streammodel.Cause) {
+	e := t.byID[m.ID]
+	if e == nil {
+		return
+	}
+	t.w.log("  %s at %d goes: %s", m.ID, m.Seq, why)
+	switch {
+	case why == streammodel.Deleted && !e.forgotten, why == streammodel.Purged, why == streammodel.Limited, why == streammodel.Aged:
+		e.onPurpose = true
+		if e.known && why != streammodel.Deleted {
+			e.back = string(why)
+		}
+	case why == streammodel.Deleted:
+		e.onPurpose = true
+		if e.known {
+			e.back = "it was forgotten"
+		}
+	default:
+		e.lostAt = t.w.passed
+	}
+}
+
+// loss comes before the stream loses something, or goes: afterwards nobody can tell what
+// was removed on purpose before.
+func (t *truth) loss() {
+	for _, e := range t.events {
+		if e.back != "" && !e.released && !e.forgotten {
+			e.back = ""
+		}
+	}
+	t.anew = true // and whether a low sequence is the bridge's
+}
+
+// leave is another stream: what was published to the old one stays there.
+func (t *truth) leave() {
+	t.loss()
+	for _, e := range t.events {
+		if e.firstStore > 0 {
+			e.onPurpose = true
+		}
+		if e.known {
+			e.back = "it was published to another stream"
+		}
+	}
+}
+
+func (t *truth) forget(id string) {
+	if e := t.byID[id]; e != nil {
+		e.forgotten = true
+	}
+}
+
+// givenUp notes that the bridge gave up retained entries for room.
+func (t *truth) givenUp(upTo journal.Seq) {
+	for _, e := range t.events {
+		if e.entry <= upTo {
+			e.given = true
+		}
+	}
+}
+
+// acknowledged notes a PubAck.
+func (t *truth) acknowledged(msgs []broker.Message) {
+	for _, m := range msgs {
+		if e := t.byID[m.ID]; e != nil {
+			e.acked, e.ackedAt = true, t.w.passed
+		}
+	}
+}
+
+// settle notes what the bridge has on its disk by now, and what it must have released.
+func (t *truth) settle() {
+	for _, e := range t.events {
+		if !e.acked || e.back != "" {
+			continue
+		}
+		if t.w.passed-e.ackedAt > 3*time.Second && t.w.passed-t.w.steady > 3*time.Second {
+			e.known = true
+		}
+		if e.known && e.lostAt < 0 && t.w.passed-max(e.ackedAt, t.w.steady) > simRetain+2*time.Minute {
+			e.released = true
+			e.back = "its retention was over"
+		}
+	}
+}
+
+// judge looks at the end of a run, when all was made well.
+func (t *truth) judge() {
+	if t.failed() {
+		return
+	}
+	w := t.w
+	copies := map[string]int{}
+	for _, m := range w.model.Messages() {
+		copies[m.ID]++
+	}
+	a := w.bridge.Account()
+	var accepted, perhaps, missing int64
+	last := 0 // the newest first store so far
+	var lastID string
+	for _, e := range t.inOrder() {
+		n := copies[e.id]
+		accepted += int64(e.sure)
+		perhaps += int64(e.maybe)
+		if n > t.allowed(e) {
+			t.fail("%s is stored %d times, and may be %d times", e.id, n, t.allowed(e))
+		}
+		if len(e.times) == 0 && n > 0 {
+			t.fail("%s was refused and is there", e.id)
+		}
+		if e.sure == 0 {
+			continue
+		}
+		if n == 0 && e.firstStore == 0 && w.asides[e.id] == 0 {
+			missing++
+		}
+		if n == 0 && t.mustBe(e) {
+			t.fail("%s was answered 2xx and is not there (stored first %d, lost at %v)", e.id, e.firstStore, e.lostAt)
+		}
+		if e.firstStore > 0 && w.asides[e.id] == 0 {
+			if e.firstStore < last {
+				t.fail("%s was answered before %s, and stored after it", lastID, e.id)
+			} else if e.maybe == 0 || e.firstStore > 0 {
+				last, lastID = e.firstStore, e.id
+			}
+		}
+	}
+	if a.Pending != 0 {
+		t.fail("%d events are pending, and all is well: %q", a.Pending, w.bridge.Problem())
+	}
+	if p := w.bridge.Problem(); p != "" {
+		t.fail("all is well, and the bridge says %q", p)
+	}
+	if !t.damaged && (a.Accepted < accepted || a.Accepted > accepted+perhaps) {
+		t.fail("the account says %d accepted, and %d were answered 2xx, %d not answered", a.Accepted, accepted, perhaps)
+	}
+	if t.damaged && missing > 0 && a.Damaged == 0 {
+		t.fail("%d events are not there, and no damage is told", missing)
+	}
+}
+
+// inOrder returns the events in the order in which they were answered 2xx first.
+func (t *truth) inOrder() []*event {
+	all := make([]*event, 0, len(t.events))
+	at := map[int][]*event{}
+	for _, e := range t.events {
+		at[e.yes] = append(at[e.yes], e)
+	}
+	for i := range t.accepts + 1 {
+		all = append(all, at[i]...)
+	}
+	return all
+}
+
+// allowed is how many copies of an event there may be: a repetition within the duplicate
+// window of the first is none.
+func (t *truth) allowed(e *event) int {
+	if len(e.times) == 0 {
+		return 0
+	}
+	n, from := 1, e.times[0]
+	for _, at := range e.times[1:] {
+		if at.Sub(from) > simWindow || t.jumped {
+			n, from = n+1, at
+		}
+	}
+	return n
+}
+
+// mustBe reports whether an event that was answered 2xx must be in the stream.
+func (t *truth) mustBe(e *event) bool {
+	switch {
+	case e.onPurpose, e.given, t.damaged, t.w.asides[e.id] > 0:
+		return false
+	case e.lostAt >= 0: // what is lost after its retention is lost
+		return e.lostAt-e.storedAt < simRetain-time.Minute
+	}
+	return true
+}
