@@ -144,28 +144,11 @@ func (e *eraser) erase(ctx context.Context, meant Meant) (done Erased, err error
 	return done, err
 }
 
+// eraseJournal counts what the journal still holds of what is meant: it leaves the
+// disk when it is no longer retained.
 func (e *eraser) eraseJournal(ctx context.Context, meant Meant, done *Erased) error {
-	chosen := func(m message) bool { return meant(m.subject, m.header, m.data) }
 	settled := e.books.ledger.settledUpTo()
-	n, err := e.books.journal.Erase(ctx, journal.Eraser{
-		Chosen: func(seq journal.Seq, payload []byte) bool {
-			if seq == 0 {
-				return meant("", nil, payload)
-			}
-			_, n := eraseEntry(payload, chosen)
-			return seq <= settled && n > 0
-		},
-		Erased: func(_ journal.Seq, payload []byte) []byte {
-			erased, n := eraseEntry(payload, chosen)
-			done.Journal += n
-			return erased
-		},
-	})
-	done.Damaged += n.Damage
-	if err != nil || e.books.journal.Stats().Last <= settled {
-		return err
-	}
-	_, err = journal.Scan(filepath.Join(e.dataDir, "journal"), nil, func(r journal.Record) error {
+	_, err := journal.Scan(filepath.Join(e.dataDir, "journal"), nil, func(r journal.Record) error {
 		if r.Seq <= settled {
 			return ctx.Err()
 		}

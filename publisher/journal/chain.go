@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strings"
 )
@@ -16,6 +15,7 @@ type chained struct {
 	*segment
 	header
 	intact bool  // the header could be read
+	head   int64 // length of the header, if it is intact
 	empty  bool  // and nothing in the file proves that it was ever used
 	limit  int64 // what the next segment declares valid of this one; see noLimit
 	extent int64 // of the file
@@ -27,26 +27,24 @@ const noLimit = math.MaxInt64
 
 // survey returns the segments that make up the journal, oldest first, and those
 // that are left of an attempt at a new segment that did not work out. It writes
-// nothing. nextGen is above every generation in use.
-func (j *Journal) survey() (chain []chained, litter []*segment, nextGen uint64, err error) {
+// nothing.
+func (j *Journal) survey() (chain []chained, litter []*segment, err error) {
 	names, err := j.fs.ReadDir(j.dir)
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, nil, err
 	}
 	var files []chained
-	nextGen = 1
 	for _, name := range names {
 		s := parseName(name)
 		if s == nil {
 			if strings.HasSuffix(name, ".seg") {
-				return nil, nil, 0, fmt.Errorf("%s is not the name of a segment", name)
+				return nil, nil, fmt.Errorf("%s is not the name of a segment", name)
 			}
 			continue
 		}
-		nextGen = max(nextGen, s.gen+1)
 		c, err := j.inspect(s)
 		if err != nil {
-			return nil, nil, 0, fmt.Errorf("segment %s: %w", name, err)
+			return nil, nil, fmt.Errorf("segment %s: %w", name, err)
 		}
 		files = append(files, c)
 	}
@@ -58,18 +56,18 @@ func (j *Journal) survey() (chain []chained, litter []*segment, nextGen uint64, 
 			continue
 		}
 		if used, err := j.used(c); err != nil {
-			return nil, nil, 0, fmt.Errorf("segment %s: %w", c.name(), err)
+			return nil, nil, fmt.Errorf("segment %s: %w", c.name(), err)
 		} else if used {
-			return nil, nil, 0, fmt.Errorf("segment %s holds records, but the segments after it do not follow it: it is not of this journal", c.name())
+			return nil, nil, fmt.Errorf("segment %s holds records, but the segments after it do not follow it: it is not of this journal", c.name())
 		}
 		litter = append(litter, c.segment)
 	}
-	return chain, litter, nextGen, nil
+	return chain, litter, nil
 }
 
 // used tells whether anything was ever kept in c: a batch behind the header.
 func (j *Journal) used(c chained) (bool, error) {
-	f, err := j.fs.OpenFile(j.path(c.segment), os.O_RDONLY, 0)
+	f, err := j.openRead(c.segment, nil)
 	if err != nil {
 		return false, err
 	}
@@ -79,11 +77,11 @@ func (j *Journal) used(c chained) (bool, error) {
 }
 
 // inspect reads the header of s. A header that is bad is damaged if the segment was
-// used, which a later batch in it proves, or the header of its successor. Else it
-// was never finished.
+// used, which a later batch in it proves, or the header of its successor, or if the
+// disk cannot read it. Else it was never finished.
 func (j *Journal) inspect(s *segment) (c chained, err error) {
 	c = chained{segment: s, limit: noLimit}
-	f, err := j.fs.OpenFile(j.path(s), os.O_RDONLY, 0)
+	f, err := j.openRead(s, nil)
 	if err != nil {
 		return c, err
 	}
@@ -96,15 +94,16 @@ func (j *Journal) inspect(s *segment) (c chained, err error) {
 	fr, err := sc.at(0)
 	if err == nil && fr.due() == s.first {
 		if c.header, err = decodeHeader(fr.payload); err == nil {
-			c.intact, c.checkpoint = true, nil // read again when its turn comes
+			c.intact, c.head, c.checkpoint = true, fr.size(), nil // read again when its turn comes
 			return c, nil
 		}
 	}
 	if err != nil && err != io.EOF && !errors.Is(err, errBadFrame) {
 		return c, err
 	}
-	used, err := j.used(c)
-	c.empty = !used
+	flushed, err := flushedAfter(f, c.salt, 0, c.extent)
+	// Nobody knows what was in a page that cannot be read.
+	c.empty = flushed == 0 && f.unreadable(0, c.extent) == 0
 	return c, err
 }
 

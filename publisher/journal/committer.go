@@ -10,24 +10,27 @@ import (
 // batchBytes bounds a batch; one larger record is a batch of its own.
 const batchBytes = 4 << 20
 
-// committer is the state of the one goroutine that writes.
+// committer is the state of the one goroutine that writes, or of the caller whose
+// turn it is if the journal is synchronous.
 type committer struct {
-	file    File  // of the active segment
+	file    File  // of the active segment; nil: it is not written to
 	end     int64 // all before it is on stable storage
 	head    int64 // length of the header
 	buf     []byte
 	nextGen uint64
 
 	down     error     // set: the active segment is not written to again
+	taken    bool      // another process has the directory: nothing is written again
 	tried    time.Time // when the newest attempt at a new segment was made
-	wantRoll bool      // begin a new segment with the next batch
-	full     bool      // MaxBytes refused an entry since the newest segment was begun
+	full     bool      // an entry was refused for want of room since the newest segment was begun
+	yielding bool      // segments are being removed to make room
 }
 
 // batch is what one flush covers.
 type batch struct {
 	requests []*request
 	marks    [][]byte
+	marked   uint64 // with it, so many marks are on stable storage
 }
 
 // run commits until the journal is closed. There is no delay to gather requests:
@@ -53,22 +56,32 @@ func (j *Journal) run() {
 // round commits one batch and reclaims. It tells whether requests wait.
 func (j *Journal) round() bool {
 	j.mu.Lock()
-	queued := j.queue.Len() > 0
-	due := len(j.marks) > 0 && (j.closed || !time.Now().Before(j.markDue))
-	due = due || j.rollAsked || j.full && j.released >= j.last
+	flushes := len(j.flushes)
+	due := j.due()
 	j.mu.Unlock()
-	if queued || due {
+	if due {
 		if err := j.prepare(); err != nil {
 			j.refuse(err)
 		} else {
 			_ = j.commit(j.take()) // its requests are told
 		}
 	}
-	j.rescueNew()
-	j.reclaim()
+	if !j.taken {
+		j.rescueNew()
+		j.reclaim()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.answerFlushes(flushes)
+	j.schedule()
 	return j.queue.Len() > 0
+}
+
+// due tells whether there is anything to write now. The caller holds mu.
+func (j *Journal) due() bool {
+	return j.queue.Len() > 0 || len(j.flushes) > 0 ||
+		len(j.marks) > 0 && (j.closed || j.passed(j.markSince, j.o.markDelay)) ||
+		j.aged() || j.full && j.released >= j.last
 }
 
 // commit writes b, flushes it and answers its requests.
@@ -76,11 +89,17 @@ func (j *Journal) commit(b batch) error {
 	if len(b.requests)+len(b.marks) == 0 {
 		return nil
 	}
-	last := j.encode(b)
-	void, err := j.write()
-	if err == nil {
-		j.committed(b, last)
-		return nil
+	var void bool
+	var err error
+	for {
+		last := j.encode(b)
+		if void, err = j.write(); err == nil {
+			j.committed(b, last)
+			return nil
+		}
+		if !void || !noSpace(err) || len(b.requests) == 0 || !j.yieldOne() {
+			break
+		}
 	}
 	j.mu.Lock()
 	// Whatever became of them: a mark twice is harmless, a lost one is not.
@@ -88,9 +107,7 @@ func (j *Journal) commit(b batch) error {
 	for _, m := range b.marks {
 		j.markSize += len(m)
 	}
-	if len(j.marks) > 0 {
-		j.later()
-	}
+	j.markSince = j.o.Now()
 	j.mu.Unlock()
 	class := ErrUnknown
 	if void {
@@ -134,6 +151,12 @@ func (j *Journal) committed(b batch, last Seq) {
 	j.last = last
 	j.stats.flushes++
 	j.stats.records += uint64(len(b.requests) + len(b.marks))
+	if len(b.requests) > 0 && j.entrySince.IsZero() {
+		j.entrySince = j.o.Now()
+	}
+	if !j.overflow {
+		j.marksKept = max(j.marksKept, b.marked)
+	}
 	j.announce()
 	j.mu.Unlock()
 	j.setFault(nil)

@@ -16,6 +16,8 @@ import (
 type Damage struct {
 	Segment        string // name of the file
 	Offset, Length int64  // Length is 0 if bytes or files are missing
+	// Unreadable is how many of its bytes the disk could not read. Their copy is zeros.
+	Unreadable int64
 	// FirstLost and LastLost are the entries that were in it; both 0: none were.
 	FirstLost, LastLost Seq
 	// MovedTo is the copy of the damaged bytes; empty until it could be made. The
@@ -51,7 +53,7 @@ func (j *Journal) addDamage(s *segment, g gap) {
 		}
 	}
 	j.damage = append(j.damage, &Damage{
-		Segment: s.name(), Offset: g.off, Length: g.length,
+		Segment: s.name(), Offset: g.off, Length: g.length, Unreadable: g.unreadable,
 		FirstLost: g.first, LastLost: g.last, seg: s,
 	})
 	j.newDamage = true
@@ -108,7 +110,7 @@ func (j *Journal) moveAside(d *Damage) error {
 	if err := j.fs.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	src, err := j.fs.OpenFile(filepath.Join(j.dir, d.Segment), os.O_RDONLY, 0)
+	src, err := j.openRead(d.seg, nil)
 	if err != nil {
 		return err
 	}
@@ -118,10 +120,9 @@ func (j *Journal) moveAside(d *Damage) error {
 		return err
 	}
 	defer dst.Close()
-	want := io.NewSectionReader(src, d.Offset, d.Length)
-	known := same(want, dst)
+	known := same(src, d, dst)
 	if !known {
-		err = copyTo(dst, want)
+		err = copyTo(dst, io.NewSectionReader(src, d.Offset, d.Length))
 	}
 	// Also if it is known: an earlier run may have ended before its flush.
 	if err == nil {
@@ -136,18 +137,21 @@ func (j *Journal) moveAside(d *Damage) error {
 	return nil
 }
 
-// same tells whether f holds what r reads.
-func same(r *io.SectionReader, f File) bool {
-	if size, err := f.Size(); err != nil || size != r.Size() {
+// same tells whether f is a copy of d, as far as d can still be read: the copy may
+// hold more than the disk has today.
+func same(src *pages, d *Damage, f File) bool {
+	if size, err := f.Size(); err != nil || size != d.Length {
 		return false
 	}
-	a, b := make([]byte, windowBytes), make([]byte, windowBytes)
-	for off := int64(0); off < r.Size(); off += windowBytes {
-		n, _ := r.ReadAt(a, off)
-		m, _ := f.ReadAt(b, off)
-		if !bytes.Equal(a[:n], b[:m]) {
+	a, b := make([]byte, pageBytes), make([]byte, pageBytes)
+	for off := d.Offset; off < d.Offset+d.Length; {
+		end := min((off/pageBytes+1)*pageBytes, d.Offset+d.Length)
+		n, _ := src.ReadAt(a[:end-off], off)
+		m, _ := f.ReadAt(b[:end-off], off-d.Offset)
+		if src.unreadable(off, end-off) == 0 && !bytes.Equal(a[:n], b[:m]) {
 			return false
 		}
+		off = end
 	}
 	return true
 }

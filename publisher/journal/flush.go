@@ -12,7 +12,9 @@ import (
 func (j *Journal) write() (void bool, err error) {
 	if err = writeAt(j.file, j.buf, j.end); err == nil {
 		if err = j.file.Sync(); err == nil {
-			return false, nil
+			if err = j.ours(); err == nil || j.taken {
+				return false, err
+			}
 		}
 		// Never flush this file again: the kernel may have dropped what it could not
 		// write, and report success.
@@ -56,6 +58,9 @@ func (j *Journal) shut() {
 		j.timer.Stop()
 	}
 	j.mu.Unlock()
+	if err == nil {
+		err = j.ours()
+	}
 	if j.down == nil && err == nil {
 		seal := frame{kind: typeSeal, seq: j.last, flushed: j.end}
 		j.buf = appendFrame(j.buf[:0], j.active().salt, seal)
@@ -64,8 +69,10 @@ func (j *Journal) shut() {
 			err = j.file.Sync()
 		}
 	}
-	if cerr := j.file.Close(); err == nil {
-		err = cerr
+	if j.file != nil {
+		if cerr := j.file.Close(); err == nil {
+			err = cerr
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("close journal: %w", err)

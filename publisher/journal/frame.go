@@ -35,9 +35,13 @@ type Record struct {
 }
 
 const (
-	marker        = "TBJ"
-	formatVersion = 1
-	headBytes     = 32
+	marker    = "TBJ"
+	headBytes = 32
+	// formatVersion is what is written. Version 1 has the same layout; programs that
+	// know only that one must not open a directory in which this one has written,
+	// for they would add to a segment that is closed.
+	formatVersion = 2
+	oldestVersion = 1
 	frameOverhead = headBytes + 4
 	// maxPayload keeps a length within what is sane to hold in memory.
 	maxPayload = 256 << 20
@@ -52,7 +56,7 @@ type versionError struct {
 }
 
 func (e *versionError) Error() string {
-	return fmt.Sprintf("journal format %d; this program reads format %d", e.version, formatVersion)
+	return fmt.Sprintf("journal format %d; this program reads formats %d to %d", e.version, oldestVersion, formatVersion)
 }
 
 // frame is one record as it lies in a segment.
@@ -107,7 +111,7 @@ func decodeHead(b []byte, salt uint32) (frame, int64, error) {
 	if string(b[:3]) != marker || binary.LittleEndian.Uint32(b[28:]) != checksum(salt, b[:28]) {
 		return frame{}, 0, errBadFrame
 	}
-	if b[3] != formatVersion {
+	if b[3] < oldestVersion || b[3] > formatVersion {
 		return frame{}, 0, &versionError{version: b[3]}
 	}
 	f := frame{

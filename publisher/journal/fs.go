@@ -1,7 +1,9 @@
 package journal
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -12,13 +14,12 @@ import (
 type FS interface {
 	OpenFile(name string, flag int, perm os.FileMode) (File, error)
 	Remove(name string) error
-	// Rename gives a file another name of the same directory, in the place of the file
-	// that has it.
-	Rename(from, to string) error
+	// Exists reports whether a file or directory has this name.
+	Exists(name string) (bool, error)
 	// ReadDir returns the names in dir, in any order.
 	ReadDir(dir string) ([]string, error)
 	MkdirAll(dir string, perm os.FileMode) error
-	// SyncDir returns when creations, removals and renames in dir are on stable storage.
+	// SyncDir returns when creations and removals in dir are on stable storage.
 	SyncDir(dir string) error
 	// Free returns the bytes that this user can still write where dir is.
 	Free(dir string) (int64, error)
@@ -47,7 +48,13 @@ func (osFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
 
 func (osFS) Remove(name string) error { return os.Remove(name) }
 
-func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) Exists(name string) (bool, error) {
+	_, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 func (osFS) MkdirAll(dir string, perm os.FileMode) error { return os.MkdirAll(dir, perm) }
 

@@ -46,9 +46,9 @@ func (h *heldFS) OpenFile(name string, flag int, perm os.FileMode) (File, error)
 
 func (h *heldFS) ReadDir(dir string) ([]string, error) { return h.fs.ReadDir(dir) }
 func (h *heldFS) Remove(string) error                  { return errReadOnly }
-func (h *heldFS) Rename(string, string) error          { return errReadOnly }
 func (h *heldFS) MkdirAll(string, os.FileMode) error   { return errReadOnly }
 func (h *heldFS) SyncDir(string) error                 { return errReadOnly }
+func (h *heldFS) Exists(name string) (bool, error)     { return h.fs.Exists(name) }
 func (h *heldFS) Free(dir string) (int64, error)       { return h.fs.Free(dir) }
 
 // grown tells whether dir holds a segment that is not open.

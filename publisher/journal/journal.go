@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,15 +39,38 @@ type Options struct {
 	// SegmentBytes is the size after which a new segment is begun; default 64 MiB,
 	// and never more than a quarter of MaxBytes.
 	SegmentBytes int64
+	// SegmentAge is how old the oldest entry of a segment can be before a new segment
+	// is begun, also without traffic, so that the old one can be removed once it is
+	// released. 0: no bound.
+	SegmentAge time.Duration
 	// Checkpoint returns the state of the owner, for the head of a new segment. It is
-	// called from one goroutine, and must not wait for an Append. See the package
-	// documentation for what it must cover.
+	// called by Open, after all records were handed out, and later from one goroutine.
+	// It must not wait for an Append. See the package documentation for what it must
+	// cover.
 	Checkpoint func() []byte
+	// Yield returns the entry up to which the owner can do without, though it did not
+	// release them. It is asked when there is no room for an entry, before that is
+	// refused: the oldest segments that hold nothing else are then removed, no more than
+	// needed. Yielded is told up to which entry that was. Both are called as Checkpoint
+	// is, and the marks that tell what became of these entries must have been queued
+	// before. nil: the owner yields nothing.
+	Yield   func() Seq
+	Yielded func(upTo Seq)
 	// Kept is told of each entry that is on stable storage, in order, before its
 	// Append returns and before a Reader sees it. It must be quick; nil: nobody is
 	// told.
 	Kept func(seq Seq, payload []byte)
 	Log  *zap.Logger // nil: none
+
+	// Synchronous, for simulations: no goroutine is started and no timer set. Append,
+	// Release, Flush and Close do the work of the committer before they return, and
+	// Tick does what is due by the clock. FS may panic to end the run there: the panic
+	// passes through, and the journal is closed without a further call of FS.
+	Synchronous bool
+	// Now is the clock; nil: time.Now. Timers run by the real time in any case.
+	Now func() time.Time
+	// Rand makes the salts of segments; nil: random ones.
+	Rand func() uint32
 
 	markDelay  time.Duration // a mark waits so long for the flush of an entry
 	retryDelay time.Duration // least time between two attempts at a new segment
@@ -64,6 +89,12 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Uint32
+	}
 	if o.markDelay == 0 {
 		o.markDelay = time.Second
 	}
@@ -74,7 +105,8 @@ func (o Options) withDefaults() Options {
 }
 
 // Journal is an open journal. Its methods may be called at once. One process may
-// have a directory open: the owner holds a lock.
+// have a directory open, and its owner holds a lock for that; what happens if two do
+// is in the package documentation.
 type Journal struct {
 	dir string
 	o   Options
@@ -83,30 +115,37 @@ type Journal struct {
 	wake    chan struct{} // holds one: there is work for the committer
 	stopped chan struct{} // closed when the committer has ended
 
-	mu        sync.Mutex
-	queue     list.List     // of *request, not yet in a batch
-	marks     [][]byte      // not yet on stable storage
-	markSize  int           // bytes of marks
-	markDue   time.Time     // when they are flushed without an entry
-	timer     *time.Timer   // wakes the committer then
-	released  Seq           // entries up to here are not needed
-	segs      []*segment    // oldest first; the last one is active
-	last      Seq           // newest entry on stable storage
-	changed   chan struct{} // closed and replaced when readers have news
-	closed    bool
-	closeErr  error // valid once stopped is closed
-	damage    []*Damage
-	newDamage bool       // since the committer last moved some aside
-	garbage   []*segment // to be removed, in this order
-	stats     counters
-	erasing   bool  // segments stay where they are
-	ended     bool  // nothing will come
-	rollAsked bool  // a new segment is wanted
-	fault     error // why the newest attempt to write did not work
+	mu          sync.Mutex
+	queue       list.List     // of *request, not yet in a batch
+	marks       [][]byte      // not yet on stable storage
+	markSize    int           // bytes of marks
+	markSince   time.Time     // when the oldest was queued, or tried in vain
+	marksQueued uint64        // since Open
+	marksKept   uint64        // of them on stable storage, or covered by a checkpoint there
+	overflow    bool          // marks were dropped: the next checkpoint must stand for them
+	flushes     []*flushing   // calls of Flush that wait
+	entrySince  time.Time     // when the active segment got its first entry; zero: it has none
+	timer       *time.Timer   // wakes the committer when something is due
+	asked       bool          // synchronous only: a round is wanted
+	working     bool          // synchronous only: rounds are being done
+	released    Seq           // entries up to here are not needed
+	segs        []*segment    // oldest first; the last one is active
+	last        Seq           // newest entry on stable storage
+	changed     chan struct{} // closed and replaced when readers have news
+	closed      bool
+	closeErr    error // valid once it has ended
+	damage      []*Damage
+	newDamage   bool       // since the committer last moved some aside
+	garbage     []*segment // to be removed, in this order
+	stats       counters
+	ended       bool  // nothing will come
+	fault       error // why the newest attempt to write did not work
+
+	claim atomic.Uint64 // number of our claim; 0: there is none yet
 
 	unsure int64 // Open only: from here on the last segment may not be flushed
 
-	committer // no lock: only the committer's goroutine uses it
+	committer // no lock: only the committer uses it
 }
 
 // Append keeps payload and returns its sequence number when it is on stable
@@ -157,39 +196,6 @@ func (j *Journal) abandon(r *request, cause error) (Seq, error) {
 	}
 }
 
-// maxMarkBytes bounds the marks that wait while nothing can be written.
-const maxMarkBytes = 16 << 20
-
-// Mark keeps payload with the next flush, at the latest after about a second or on
-// Close. It is lost in a crash before that. It is never on stable storage unless
-// all entries and marks before it are. Mark does not wait and keeps payload.
-func (j *Journal) Mark(payload []byte) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.closed {
-		return
-	}
-	if j.markSize > maxMarkBytes && j.o.Checkpoint != nil {
-		// Nothing has been written for long. The state that they tell of is in the
-		// owner's next checkpoint.
-		j.marks, j.markSize, j.stats.overflow = nil, 0, true
-	}
-	if len(j.marks) == 0 {
-		j.later()
-	}
-	j.marks = append(j.marks, payload)
-	j.markSize += len(payload)
-}
-
-// later wakes the committer after the delay of marks. The caller holds mu.
-func (j *Journal) later() {
-	j.markDue = time.Now().Add(j.o.markDelay)
-	if j.timer != nil {
-		j.timer.Stop()
-	}
-	j.timer = time.AfterFunc(j.o.markDelay, j.rouse)
-}
-
 // Release says that entries up to upTo are not needed again. Segments that hold
 // nothing else are removed, oldest first; never the active one. Marks that wait
 // are flushed before. After a restart the owner releases again.
@@ -207,15 +213,12 @@ func (j *Journal) Close() error {
 	j.closed = true
 	j.mu.Unlock()
 	j.rouse()
-	<-j.stopped
-	return j.closeErr
-}
-
-func (j *Journal) rouse() {
-	select {
-	case j.wake <- struct{}{}:
-	default: // it will look anyway
+	if !j.o.Synchronous {
+		<-j.stopped
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.closeErr
 }
 
 func (j *Journal) path(s *segment) string { return filepath.Join(j.dir, s.name()) }

@@ -28,9 +28,7 @@ func (j *Journal) refuse(cause error) {
 	for e := j.queue.Front(); e != nil; e = j.queue.Front() {
 		rs = append(rs, j.unqueue(e))
 	}
-	if len(j.marks) > 0 {
-		j.later()
-	}
+	j.markSince = j.o.Now()
 	j.mu.Unlock()
 	j.setFault(cause)
 	finish(rs, ErrVoid, cause)
@@ -45,26 +43,37 @@ func (j *Journal) unqueue(e *list.Element) *request {
 
 // take returns the next batch. From here on its requests cannot be taken back.
 func (j *Journal) take() batch {
-	room, limit := j.room()
-	var b batch
+	room, _ := j.room()
+	most := min(batchBytes, j.o.SegmentBytes)
+	var requests []*request
 	var full []*request
+	var why error
 	var size int64
-	j.mu.Lock()
-	for e := j.queue.Front(); e != nil && size < batchBytes; e = j.queue.Front() {
+	for size < most {
+		j.mu.Lock()
+		e := j.queue.Front()
+		if e == nil {
+			j.mu.Unlock()
+			break
+		}
 		r := j.unqueue(e)
+		j.mu.Unlock()
 		n := int64(len(r.payload)) + frameOverhead
 		if size+n > room {
-			full = append(full, r)
-			continue
+			if why = j.makeRoom(size + n); why != nil {
+				full = append(full, r)
+				continue
+			}
+			room, _ = j.room()
 		}
 		size += n
-		b.requests = append(b.requests, r)
+		requests = append(requests, r)
 	}
-	b.marks, j.marks, j.markSize = j.marks, nil, 0
-	j.mu.Unlock()
+	b := j.takeMarks()
+	b.requests = requests
 	if len(full) > 0 {
 		j.full = true
-		finish(full, ErrFull, limit)
+		finish(full, ErrFull, why)
 	}
 	return b
 }

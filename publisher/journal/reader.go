@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 )
 
 // Reader reads the entries of a journal in order, first the backlog, then what
@@ -15,10 +14,8 @@ type Reader struct {
 	j    *Journal
 	from Seq // the next entry to return
 	seg  *segment
-	file File
-	// edition of the segment when file was opened.
-	edition int
-	scan    scanner
+	file *pages
+	scan scanner
 }
 
 // NewReader returns a Reader whose first entry is from, or the first one after it
@@ -28,47 +25,66 @@ func (j *Journal) NewReader(from Seq) *Reader { return &Reader{j: j, from: from}
 
 // Next returns the next entry; the caller owns its payload. It waits for one to be
 // on stable storage, until ctx ends or the journal is closed (ErrClosed). Damaged
-// entries are stepped over and reported by Journal.Damage. After any other error
-// the same entry is tried again.
+// entries are stepped over and reported by Journal.Damage, but not while the disk
+// fails as a whole: that is an error. After any error but ErrClosed the same entry is
+// tried again.
 func (r *Reader) Next(ctx context.Context) (Record, error) {
+	for {
+		rec, more, err := r.step()
+		if more == nil {
+			return rec, err
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return Record{}, ctx.Err()
+		}
+	}
+}
+
+// Try is Next that does not wait: it returns false, without an error, when every
+// entry on stable storage was returned or stepped over.
+func (r *Reader) Try() (Record, bool, error) {
+	rec, more, err := r.step()
+	return rec, more == nil && err == nil, err
+}
+
+// Pos returns the next entry that the Reader would return. Those before it, from the
+// one on that it was made for, were returned, or they are damaged or released.
+func (r *Reader) Pos() Seq { return r.from }
+
+// step returns the next entry, or an error, or a channel that is closed when there
+// may be more.
+func (r *Reader) step() (Record, <-chan struct{}, error) {
 	for {
 		if r.file == nil {
 			if err := r.enter(); err != nil {
-				return Record{}, err
+				return Record{}, nil, err
 			}
 		}
 		v := r.j.view(r.seg)
 		r.scan.limit = v.limit
 		f, g, err := r.scan.next(v.last)
-		if r.edition != r.j.view(r.seg).edition {
-			// The file was replaced, and then overwritten: what was read may be nothing.
-			if err := r.leave(); err != nil {
-				return Record{}, err
-			}
-			continue
-		}
 		if g.found() {
 			r.j.addDamage(r.seg, g)
 			r.j.rouse()
 		}
-		switch {
-		case err == nil && f.kind == Entry && f.seq >= r.from:
+		if err == nil && f.kind == Entry && f.seq >= r.from {
 			r.from = f.seq + 1
-			return Record{Type: Entry, Seq: f.seq, Payload: append([]byte(nil), f.payload...)}, nil
+			return Record{Type: Entry, Seq: f.seq, Payload: append([]byte(nil), f.payload...)}, nil, nil
+		}
+		r.from = max(r.from, r.scan.expect) // also past what is damaged
+		switch {
 		case err == io.EOF && v.next != nil:
 			r.from = max(r.from, v.next.first)
-			r.leave()
+			_ = r.leave() // it was only read
 			r.seg = v.next
 		case err == io.EOF && v.closed:
-			return Record{}, ErrClosed
+			return Record{}, nil, ErrClosed
 		case err == io.EOF:
-			select {
-			case <-v.changed:
-			case <-ctx.Done():
-				return Record{}, ctx.Err()
-			}
+			return Record{}, v.changed, nil
 		case err != nil:
-			return Record{}, fmt.Errorf("read journal segment %s at %d: %w", r.seg.name(), r.scan.off, err)
+			return Record{}, nil, fmt.Errorf("read journal segment %s at %d: %w", r.seg.name(), r.scan.off, err)
 		}
 	}
 }
@@ -96,8 +112,7 @@ func (r *Reader) enter() error {
 			r.seg = r.j.find(r.from)
 			r.from = max(r.from, r.seg.first)
 		}
-		r.edition = r.j.view(r.seg).edition // before the file: it may be replaced in between
-		f, err := r.j.fs.OpenFile(r.j.path(r.seg), os.O_RDONLY, 0)
+		f, err := r.j.openRead(r.seg, r.j.diskWorks)
 		if errors.Is(err, fs.ErrNotExist) && !r.j.has(r.seg) {
 			r.seg = nil // reclaimed in the meantime
 			continue
@@ -118,13 +133,12 @@ type view struct {
 	next    *segment      // the segment after it; nil for the active one
 	closed  bool          // nothing will come
 	changed chan struct{} // closed when this view is old
-	edition int
 }
 
 func (j *Journal) view(s *segment) view {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	v := view{limit: s.size, last: j.last, next: s.next, closed: j.ended, changed: j.changed, edition: s.edition}
+	v := view{limit: s.size, last: j.last, next: s.next, closed: j.ended, changed: j.changed}
 	if v.next != nil {
 		v.last = v.next.first - 1
 	}

@@ -11,41 +11,37 @@ import (
 // reclaim removes the segments whose entries are all released.
 func (j *Journal) reclaim() {
 	j.mu.Lock()
-	n := 0
-	for !j.erasing && n < len(j.segs)-1 && j.segs[n+1].first <= j.released+1 {
-		n++
-	}
-	due := n > 0 && len(j.marks) > 0
+	upTo := j.released // not what is released meanwhile: its marks are not safe yet
 	j.mu.Unlock()
-	if due && !j.flushMarks() {
-		n = 0
+	if !j.drop(upTo) {
+		j.sweep()
 	}
+}
+
+// drop removes the segments that hold no entry behind upTo, but for the active one.
+// It tells whether there were any.
+func (j *Journal) drop(upTo Seq) bool {
+	if j.taken || j.passedBy(upTo) == 0 || !j.marksSafe() {
+		return false
+	}
+	n := j.passedBy(upTo)
 	j.mu.Lock()
-	if j.erasing {
-		n = 0 // since a moment ago
-	}
 	// A copy: readers may hold the slice's first elements, and the rest would keep
 	// the removed ones in memory.
 	j.garbage = append(j.garbage, j.segs[:n]...)
 	j.segs = append([]*segment(nil), j.segs[n:]...)
 	j.mu.Unlock()
 	j.sweep()
+	return true
 }
 
-// flushMarks tells whether segments may be removed: the marks that tell why are on
-// stable storage, or they cannot be, because the disk is full.
-func (j *Journal) flushMarks() bool {
-	err := j.down
-	if err == nil {
-		j.mu.Lock()
-		b := batch{marks: j.marks}
-		j.marks, j.markSize = nil, 0
-		j.mu.Unlock()
-		if err = j.commit(b); err == nil {
-			return true
-		}
+func (j *Journal) passedBy(upTo Seq) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for n < len(j.segs)-1 && j.segs[n+1].first <= upTo+1 {
+		n++
 	}
-	return noSpace(err)
+	return n
 }
 
 // sweep removes garbage, one file after the other: a file that comes back after a
@@ -59,20 +55,20 @@ func (j *Journal) sweep() {
 		}
 		s := j.garbage[0]
 		j.mu.Unlock()
-		err := j.remove(s)
-		j.mu.Lock()
-		if err != nil {
-			j.later()
-			j.mu.Unlock()
+		if err := j.remove(s); err != nil {
 			j.o.Log.Warn("journal segment not removed; trying again", zap.String("segment", s.name()), zap.Error(err))
 			return
 		}
+		j.mu.Lock()
 		j.garbage = j.garbage[1:]
 		j.mu.Unlock()
 	}
 }
 
 func (j *Journal) remove(s *segment) error {
+	if err := j.ours(); err != nil {
+		return err
+	}
 	if err := j.rescue(s); err != nil {
 		return err
 	}

@@ -6,76 +6,133 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Open opens the journal in dir, which is made if it is missing, and calls fn for
 // every record in order. The payload is valid during the call. Memory is bounded by
 // the largest record. An error of fn ends Open.
 //
-// What a crash leaves is set right without a word. Damage is reported by
-// Journal.Damage, before Open returns. A segment in a format of another version is
-// an error, and nothing is changed then.
+// What a crash leaves is set right without a word. Damage, also what the disk cannot
+// read, is reported by Journal.Damage, before Open returns. A segment in a format of
+// another version is an error, and no segment is changed then.
+//
+// Another process that has the directory open can write no more: see ErrTaken. On a
+// full disk Open succeeds, and Append fails until there is room.
 func Open(dir string, o Options, fn func(Record) error) (*Journal, error) {
 	o = o.withDefaults()
 	j := &Journal{
-		dir: dir, o: o, fs: o.FS,
+		dir: filepath.Clean(dir), o: o, fs: o.FS,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}),
 	}
 	if err := j.recover(fn); err != nil {
 		if j.file != nil {
-			j.file.Close()
+			_ = j.file.Close()
 		}
 		return nil, fmt.Errorf("open journal %s: %w", dir, err)
 	}
-	go j.run()
+	if !o.Synchronous {
+		go j.run()
+	}
 	j.rouse() // there may be litter
 	return j, nil
 }
 
 func (j *Journal) recover(fn func(Record) error) error {
-	if err := j.fs.MkdirAll(j.dir, 0o700); err != nil {
+	if err := j.makeDir(); err != nil {
 		return err
 	}
-	chain, litter, nextGen, err := j.survey()
+	// Before anything is read: the owner before us then answers nothing that we miss.
+	if err := j.takeOver(); err != nil && !noSpace(err) {
+		return err
+	}
+	chain, litter, err := j.survey()
 	if err != nil {
 		return err
 	}
-	j.nextGen = nextGen
 	for i := range chain {
 		if err := j.replay(chain, i, fn); err != nil {
 			return fmt.Errorf("segment %s: %w", chain[i].name(), err)
 		}
 	}
-	// All is read and of our version: from here on files are changed.
-	for _, d := range []string{filepath.Dir(j.dir), j.dir} {
-		// What the directory shows may not be on stable storage yet.
-		if err := j.fs.SyncDir(d); err != nil {
-			return err
-		}
+	// All is read and of our version: from here on files are changed. What the
+	// directory shows may not be on stable storage yet.
+	if err := j.fs.SyncDir(j.dir); err != nil {
+		return err
 	}
 	if err := j.dropErased(); err != nil {
 		return err
 	}
-	j.garbage = litter
-	if len(chain) == 0 {
-		return j.openSegment()
+	if n := len(chain); n > 1 && chain[n-1].unused() {
+		// So that processes which only come and go leave no files behind.
+		litter = append(litter, chain[n-1].segment)
+		chain = chain[:n-1]
+		j.segs = j.segs[:n-1]
+		j.active().next = nil
+		j.end = chain[n-2].size
+	} else if n > 0 {
+		if err := j.closeLast(chain[n-1]); err != nil {
+			return err
+		}
 	}
-	if err := j.adopt(chain[len(chain)-1]); err != nil {
+	j.garbage = litter
+	return j.begin(len(chain) == 0)
+}
+
+// makeDir makes the directory, and flushes the names that it needs.
+func (j *Journal) makeDir() error {
+	parents := []string{filepath.Dir(j.dir)} // always: who made it may have crashed
+	for d := parents[0]; d != filepath.Dir(d); d = filepath.Dir(d) {
+		there, err := j.fs.Exists(d)
+		if err != nil {
+			return err
+		}
+		if there {
+			break
+		}
+		parents = append(parents, filepath.Dir(d))
+	}
+	if err := j.fs.MkdirAll(j.dir, 0o700); err != nil {
 		return err
 	}
+	for _, d := range parents {
+		if err := j.fs.SyncDir(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin begins the segment of this process: nothing is ever added to one of an
+// earlier process, which may still be at work on it, or have left bytes in it that
+// the kernel has given up.
+func (j *Journal) begin(first bool) error {
+	if !first {
+		j.down = errors.New("the segment is of an earlier process")
+	}
 	j.rescueNew()
+	err := j.openSegment()
+	switch {
+	case err == nil:
+		return nil
+	case j.taken, first:
+		return err
+	}
+	j.down = err
+	j.sweep()
+	j.setFault(err)
 	return nil
 }
 
 // replay reads one segment of the chain.
 func (j *Journal) replay(chain []chained, i int, fn func(Record) error) error {
 	c := chain[i]
-	f, err := j.fs.OpenFile(j.path(c.segment), os.O_RDONLY, 0)
+	f, err := j.openRead(c.segment, nil)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	w := walk{j: j, c: c, f: f, fn: fn, flushed: -1}
+	w := walk{j: j, c: &chain[i], f: f, fn: fn, flushed: -1}
 	w.scan = scanner{f: f, salt: c.salt, limit: min(c.limit, c.extent), expect: c.first}
 	if c.limit != noLimit {
 		w.scan.limit = c.limit // bytes that are missing are damage as well
@@ -94,8 +151,8 @@ func (j *Journal) replay(chain []chained, i int, fn func(Record) error) error {
 // walk reads one segment during Open.
 type walk struct {
 	j       *Journal
-	c       chained
-	f       io.ReaderAt
+	c       *chained
+	f       *pages
 	fn      func(Record) error
 	scan    scanner
 	flushed int64 // what frames behind the first bad one prove flushed; -1: not known yet
@@ -122,7 +179,7 @@ func (w *walk) run() error {
 		}
 		if err == nil && w.void(f) {
 			if before < w.c.next.first {
-				w.j.addDamage(w.c.segment, gap{g.off, g.length, before, w.c.next.first - 1})
+				w.j.addDamage(w.c.segment, gap{off: g.off, length: g.length, first: before, last: w.c.next.first - 1, unreadable: g.unreadable})
 			}
 			w.end(w.scan.off-f.size(), before)
 			return nil
@@ -157,7 +214,8 @@ func (w *walk) void(f frame) bool {
 	return f.due() > next.first || f.kind == Entry && f.seq == next.first
 }
 
-// torn tells whether a bad frame at off is what a crash left of the last batch.
+// torn tells whether a bad frame at off is what a crash left of the last batch. What
+// the disk cannot read is damage in any case: it may have been anything.
 func (w *walk) torn(off int64) (bool, error) {
 	if w.flushed < 0 {
 		var err error
@@ -165,7 +223,7 @@ func (w *walk) torn(off int64) (bool, error) {
 			return false, err
 		}
 	}
-	return off >= w.flushed, nil
+	return off >= w.flushed && w.f.unreadable(off, w.c.extent-off) == 0, nil
 }
 
 // end notes where the segment ends and, of the last one, which entry is the newest.
@@ -183,7 +241,6 @@ func (w *walk) deliver(f frame) error {
 	case typeSeal:
 		return nil
 	case typeHeader:
-		w.j.head = f.size()
 		h, err := decodeHeader(f.payload)
 		if err != nil || h.checkpoint == nil {
 			return err
@@ -196,40 +253,62 @@ func (w *walk) deliver(f frame) error {
 	return w.fn(r)
 }
 
-// adopt makes the last segment the active one. What was read of it may so far be
-// in the memory of the kernel only.
-func (j *Journal) adopt(c chained) error {
+// unused tells whether c has a good header and nothing else.
+func (c *chained) unused() bool { return c.intact && c.extent == c.head && c.size == c.head }
+
+// closeLast makes what was read of the last segment durable: so far it may be in
+// the memory of the kernel only. The header of the next one says where it ends.
+func (j *Journal) closeLast(c chained) error {
 	f, err := j.fs.OpenFile(j.path(c.segment), os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	j.file, j.end = f, c.size
-	if err := rewrite(f, j.unsure, c.size); err != nil {
+	if err = rewrite(f, j.unsure, c.size); err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
 		return fmt.Errorf("segment %s: %w", c.name(), err)
 	}
-	var cut error
-	if c.extent > c.size {
-		cut = f.Truncate(c.size)
+	return nil
+}
+
+// oldEraseSuffix ends the name of a copy of a segment that an older version may have
+// left when it crashed. What it holds is in the segment too.
+const oldEraseSuffix = ".erase"
+
+func (j *Journal) dropErased() error {
+	names, err := j.fs.ReadDir(j.dir)
+	if err != nil {
+		return err
 	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("segment %s: %w", c.name(), err)
+	for _, name := range names {
+		if segment, ok := strings.CutSuffix(name, oldEraseSuffix); ok && parseName(segment) != nil {
+			if err := j.fs.Remove(filepath.Join(j.dir, name)); err != nil {
+				return err
+			}
+		}
 	}
-	if c.bytes = c.size; cut != nil {
-		// The torn batch is still there: the next segment has to say that it is void.
-		c.bytes, j.down = c.extent, errors.Join(errors.New("torn batch not cut off"), cut)
-	}
-	j.wantRoll = !c.intact // nothing is added to a segment without a header
 	return nil
 }
 
 // rewrite writes the bytes in [from, to) again, as they are. If a process before
 // this one saw a flush fail and died, the kernel may think that it has written them.
+// What cannot be read is left alone.
 func rewrite(f File, from, to int64) error {
+	p := &pages{File: f}
 	b := make([]byte, windowBytes)
 	for from < to {
 		n := min(to-from, windowBytes)
-		if got, err := f.ReadAt(b[:n], from); int64(got) < n {
+		if got, err := p.ReadAt(b[:n], from); int64(got) < n {
 			return err
+		}
+		if p.unreadable(from, n) > 0 && n > pageBytes-from%pageBytes {
+			n = pageBytes - from%pageBytes
+		}
+		if p.unreadable(from, n) > 0 {
+			from += n
+			continue
 		}
 		if err := writeAt(f, b[:n], from); noSpace(err) {
 			return nil // a file system that copies on write, and is full: the flush must do

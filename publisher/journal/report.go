@@ -3,7 +3,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -80,7 +79,7 @@ const surveyTries = 20
 func (j *Journal) surveyLive(held *heldFS) (chain []chained, litter []*segment, err error) {
 	for range surveyTries {
 		held.release()
-		chain, litter, _, err = j.survey()
+		chain, litter, err = j.survey()
 		gone := errors.Is(err, fs.ErrNotExist) && !held.missing(j.dir)
 		if err != nil && !gone {
 			return nil, nil, err
@@ -118,7 +117,7 @@ func (j *Journal) findCopies() (int, error) {
 
 // matchCopy notes the copy of d, if the file is one.
 func (j *Journal) matchCopy(d *Damage, path string) error {
-	src, err := j.fs.OpenFile(j.path(d.seg), os.O_RDONLY, 0)
+	src, err := j.openRead(d.seg, nil)
 	if err != nil {
 		return err
 	}
@@ -126,7 +125,7 @@ func (j *Journal) matchCopy(d *Damage, path string) error {
 	if err != nil {
 		return err
 	}
-	if same(io.NewSectionReader(src, d.Offset, d.Length), dst) {
+	if same(src, d, dst) {
 		d.MovedTo, d.Known = path, true
 	}
 	return nil

@@ -1,8 +1,8 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"time"
 )
@@ -10,23 +10,41 @@ import (
 // prepare sees to it that the active segment can take a batch. It returns an error
 // if nothing can be written now.
 func (j *Journal) prepare() error {
-	if j.down == nil && !j.rollDue() {
-		return nil
+	if j.taken || j.down == nil && !j.rollDue() {
+		return j.down
 	}
-	if wait := j.o.retryDelay - time.Since(j.tried); wait > 0 {
-		return j.down // nil: the old segment serves a little longer
+	before := j.active()
+	err := j.roll()
+	if j.active() != before {
+		j.reclaim() // it may be what makes room for this batch
+	}
+	return err
+}
+
+// roll begins a new segment. If that does not work, the error is nil if the old one
+// serves a little longer.
+func (j *Journal) roll() error {
+	if !j.passed(j.tried, j.o.retryDelay) {
+		return j.down
 	}
 	if j.down == nil {
 		// Before the checkpoint: the owner's state knows less of the entries than the
 		// marks say, and a mark behind the checkpoint that covers it comes too late.
-		if j.flushMarks(); j.down == nil && !j.rollDue() {
+		before := j.active()
+		if _ = j.commit(j.takeMarks()); j.active() != before {
 			return nil // a failed write has begun a new segment
 		}
 	}
 	err := j.openSegment()
+	for noSpace(err) && j.yieldOne() {
+		err = j.openSegment()
+	}
 	if err == nil {
-		j.reclaim() // it may be what makes room for this batch
 		return nil
+	}
+	if j.taken {
+		j.setFault(err)
+		return err
 	}
 	if j.sweep(); j.down == nil && !j.littered() {
 		j.o.Log.Warn("journal goes on in its old segment")
@@ -41,21 +59,42 @@ func (j *Journal) prepare() error {
 func (j *Journal) rollDue() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.stats.overflow || j.wantRoll || j.rollAsked || j.end-j.head >= j.o.SegmentBytes {
+	if j.overflow || j.aged() || j.end-j.head >= j.o.SegmentBytes {
 		return true
 	}
 	// Full of what is not needed: only a segment that is not active can be removed.
 	return j.full && j.released >= j.last && j.end > j.head
 }
 
+// aged tells whether the oldest entry of the active segment is too old for it to be
+// gone on with. Marks hold nothing that must leave the disk. The caller holds mu.
+func (j *Journal) aged() bool {
+	return j.o.SegmentAge > 0 && !j.entrySince.IsZero() && j.passed(j.entrySince, j.o.SegmentAge)
+}
+
 // openSegment begins a new segment and makes it the active one. Its header is on
 // stable storage, and its name as well, before the old one is left.
 func (j *Journal) openSegment() (err error) {
+	j.mu.Lock()
+	marks, overflow := j.marksQueued, j.overflow // the checkpoint stands for these
+	j.overflow = false                           // marks may be dropped again from here on
+	j.mu.Unlock()
 	defer func() {
 		if err != nil {
-			j.tried = time.Now()
+			j.tried = j.o.Now()
+			j.mu.Lock()
+			j.overflow = j.overflow || overflow
+			j.mu.Unlock()
 		}
 	}()
+	if j.claim.Load() == 0 {
+		err = j.takeOverLate()
+	} else {
+		err = j.ours()
+	}
+	if err != nil {
+		return fmt.Errorf("new journal segment: %w", err)
+	}
 	h := header{}
 	if prev := j.active(); prev != nil {
 		h.prevGen, h.prevValid = prev.gen, j.end
@@ -63,7 +102,7 @@ func (j *Journal) openSegment() (err error) {
 			h.checkpoint = append([]byte{}, j.o.Checkpoint()...)
 		}
 	}
-	s := &segment{first: j.last + 1, gen: j.nextGen, salt: rand.Uint32()}
+	s := &segment{first: j.last + 1, gen: j.nextGen, salt: j.o.Rand()}
 	j.nextGen++
 	b := appendFrame(nil, s.salt, frame{kind: typeHeader, seq: j.last, payload: h.encode()})
 	f, err := j.fs.OpenFile(j.path(s), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -76,14 +115,26 @@ func (j *Journal) openSegment() (err error) {
 			err = j.fs.SyncDir(j.dir)
 		}
 	}
+	if err == nil {
+		// Before anything is put into it: a newer owner that did not see it in its
+		// listing takes it for empty.
+		err = j.ours()
+	}
 	if err != nil {
-		f.Close()
-		j.discard(s)
+		_ = f.Close()
+		if !errors.Is(err, ErrTaken) {
+			j.discard(s)
+		}
 		return fmt.Errorf("new journal segment: %w", err)
 	}
 	s.size = int64(len(b))
 	s.bytes = s.size
 	j.activate(s, f)
+	if h.checkpoint != nil {
+		j.mu.Lock()
+		j.marksKept = max(j.marksKept, marks)
+		j.mu.Unlock()
+	}
 	return nil
 }
 
@@ -97,14 +148,14 @@ func (j *Journal) activate(s *segment, f File) {
 		_ = j.file.Close() // all that counts in it is flushed
 	}
 	j.file, j.end, j.head = f, s.size, s.size
-	j.down, j.wantRoll, j.full = nil, false, false
+	j.down, j.full = nil, false
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if prev := j.active(); prev != nil {
 		prev.next = s
 	}
 	j.segs = append(j.segs, s)
-	j.stats.overflow, j.rollAsked = false, false
+	j.entrySince = time.Time{}
 	j.announce()
 }
 

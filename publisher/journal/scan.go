@@ -14,7 +14,7 @@ const windowBytes = 256 << 10
 // behind bytes that are none. It holds one window of the file, or one frame if
 // that is larger.
 type scanner struct {
-	f      io.ReaderAt
+	f      *pages
 	salt   uint32
 	off    int64 // of the next frame
 	limit  int64 // nothing is read from here on
@@ -26,7 +26,8 @@ type scanner struct {
 // gap is what lies between two good frames and should not.
 type gap struct {
 	off, length int64
-	first, last Seq // lost entries; first is 0 if there are none
+	first, last Seq   // lost entries; first is 0 if there are none
+	unreadable  int64 // of length
 }
 
 func (g gap) found() bool { return g.length > 0 || g.first > 0 }
@@ -48,6 +49,7 @@ func (s *scanner) next(last Seq) (frame, gap, error) {
 	} else if err != nil {
 		return frame{}, gap{}, err
 	}
+	g.unreadable = s.f.unreadable(g.off, g.length)
 	if due > s.expect {
 		g.first, g.last = s.expect, due-1
 		s.expect = due
@@ -156,7 +158,7 @@ func (s *scanner) fill(off int64, n int) error {
 
 // flushedAfter returns the largest offset that a good frame at or after off
 // proves to be flushed; 0 if there is no such frame.
-func flushedAfter(f io.ReaderAt, salt uint32, off, limit int64) (int64, error) {
+func flushedAfter(f *pages, salt uint32, off, limit int64) (int64, error) {
 	s := scanner{f: f, salt: salt, limit: limit}
 	var flushed int64
 	for {

@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// segment is one file of the journal. Journal.mu guards size, bytes, next and
-// edition.
+// segment is one file of the journal. Journal.mu guards size, bytes and next.
 type segment struct {
 	first Seq    // of the first entry in it, or that would have been
 	gen   uint64 // grows with every file; unique
@@ -14,8 +13,6 @@ type segment struct {
 	size  int64 // valid and on stable storage up to here
 	bytes int64 // that the file takes on disk
 	next  *segment
-	// edition counts how often the file was replaced by Erase.
-	edition int
 }
 
 const nameFormat = "%020d-%010d-%08x.seg"

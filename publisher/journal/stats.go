@@ -2,7 +2,7 @@ package journal
 
 type counters struct {
 	flushes, records uint64
-	overflow         bool // marks were dropped: the next checkpoint must stand for them
+	taken            bool
 }
 
 // Stats is the state of a journal at one moment.
@@ -21,6 +21,10 @@ type Stats struct {
 	Damaged int // len(Journal.Damage())
 	// Fault is why the newest attempt to write did not work; nil if it did.
 	Fault error
+	// Taken says that Fault is ErrTaken: nothing is ever written again.
+	Taken bool
+	// Unreadable are the bytes of the damage that the disk could not read.
+	Unreadable int64
 }
 
 // Stats returns the state now. It never waits for the disk.
@@ -28,9 +32,14 @@ func (j *Journal) Stats() Stats {
 	bytes := j.bytes()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	var unreadable int64
+	for _, d := range j.damage {
+		unreadable += d.Unreadable
+	}
 	return Stats{
 		Bytes: bytes, Segments: len(j.segs), First: j.segs[0].first, Last: j.last, Released: j.released,
 		Flushes: j.stats.flushes, Records: j.stats.records,
 		Queued: j.queue.Len(), Marks: len(j.marks), Damaged: len(j.damage), Fault: j.fault,
+		Taken: j.stats.taken, Unreadable: unreadable,
 	}
 }

@@ -37,8 +37,7 @@ type change struct {
 // entry is a change of a directory.
 type entry struct {
 	name    string
-	file    *node  // nil: removed
-	from    string // its name before; empty if it had none
+	file    *node // nil: removed
 	flushed bool
 }
 
@@ -63,10 +62,6 @@ func (m *FS) Crash(n int, image Image) map[string][]byte {
 		case Remove:
 			if op.Err == nil {
 				entries = append(entries, &entry{name: op.Name})
-			}
-		case Rename:
-			if op.Err == nil {
-				entries = append(entries, &entry{name: op.Name, file: op.file, from: op.From})
 			}
 		case SyncDir:
 			for _, e := range entries {
@@ -104,7 +99,6 @@ func (m *FS) image(changes map[*node][]*change, entries []*entry, image Image) m
 		if e.file == nil {
 			delete(names, e.name)
 		} else {
-			delete(names, e.from)
 			names[e.name] = e.file
 		}
 	}

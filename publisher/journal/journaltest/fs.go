@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +23,7 @@ const (
 	Open     Kind = "open"
 	Create   Kind = "create"
 	Remove   Kind = "remove"
-	Rename   Kind = "rename"
+	Exists   Kind = "exists"
 	ReadDir  Kind = "readdir"
 	Mkdir    Kind = "mkdir"
 	SyncDir  Kind = "syncdir"
@@ -40,8 +41,8 @@ type Op struct {
 	N    int // from 0
 	Kind Kind
 	Name string
-	From string // of a rename
-	Off  int64  // of a write; the size of a truncate
+	Off  int64  // of a read or write; the size of a truncate
+	Len  int    // of a read
 	Data []byte // what a write wrote
 	Err  error  // what the caller was told
 	Note any
@@ -70,6 +71,7 @@ type FS struct {
 	mu    sync.Mutex
 	ops   []Op
 	names map[string]*node
+	dirs  map[string]bool  // that were made
 	base  map[string]start // on the disk from the start
 	gate  chan struct{}
 	held  chan struct{}
@@ -89,7 +91,7 @@ func New() *FS { return From(nil) }
 
 // From returns an FS whose disk holds files.
 func From(files map[string][]byte) *FS {
-	m := &FS{names: map[string]*node{}, base: map[string]start{}}
+	m := &FS{names: map[string]*node{}, dirs: map[string]bool{}, base: map[string]start{}}
 	for name, data := range files {
 		n := &node{data: append([]byte(nil), data...)}
 		m.names[name] = n
@@ -230,19 +232,26 @@ func (m *FS) Remove(name string) error {
 	}))
 }
 
-// Rename implements journal.FS.
-func (m *FS) Rename(from, to string) error {
+// Exists implements journal.FS. A directory is there once it was made, or if a file
+// is in it.
+func (m *FS) Exists(name string) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := m.names[from]
-	return pathError(Rename, to, m.do(Op{Kind: Rename, Name: to, From: from, file: n}, func() error {
-		if n == nil {
-			return syscall.ENOENT
-		}
-		delete(m.names, from)
-		m.names[to] = n
+	there := false
+	err := m.do(Op{Kind: Exists, Name: name}, func() error {
+		there = m.names[name] != nil || m.dirs[name] || isDir(name, m.names)
 		return nil
-	}))
+	})
+	return there, pathError(Exists, name, err)
+}
+
+func isDir[F any](name string, files map[string]F) bool {
+	for file := range files {
+		if strings.HasPrefix(file, strings.TrimSuffix(name, "/")+"/") {
+			return true
+		}
+	}
+	return name == filepath.Dir(name)
 }
 
 // ReadDir implements journal.FS.
@@ -256,6 +265,7 @@ func (m *FS) ReadDir(dir string) ([]string, error) {
 				names = append(names, filepath.Base(name))
 			}
 		}
+		slices.Sort(names)
 		return nil
 	})
 	return names, pathError(ReadDir, dir, err)
@@ -265,7 +275,12 @@ func (m *FS) ReadDir(dir string) ([]string, error) {
 func (m *FS) MkdirAll(dir string, _ os.FileMode) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return pathError(Mkdir, dir, m.do(Op{Kind: Mkdir, Name: dir}, func() error { return nil }))
+	return pathError(Mkdir, dir, m.do(Op{Kind: Mkdir, Name: dir}, func() error {
+		for d := filepath.Clean(dir); d != filepath.Dir(d); d = filepath.Dir(d) {
+			m.dirs[d] = true
+		}
+		return nil
+	}))
 }
 
 // SyncDir implements journal.FS.
@@ -307,7 +322,7 @@ func (f *file) ReadAt(b []byte, off int64) (int, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
 	n := 0
-	err := f.fs.do(Op{Kind: Read, Name: f.name, Off: off}, func() error {
+	err := f.fs.do(Op{Kind: Read, Name: f.name, Off: off, Len: len(b)}, func() error {
 		if off < int64(len(f.node.data)) {
 			n = copy(b, f.node.data[off:])
 		}

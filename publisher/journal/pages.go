@@ -1,0 +1,109 @@
+package journal
+
+import (
+	"errors"
+	"io"
+	"os"
+	"syscall"
+)
+
+// pageBytes is the unit in which a disk fails to read.
+const pageBytes = 4096
+
+// pages reads a file of which the disk may have lost a part. A page that stays
+// unreadable reads as zeros: a checksum then tells whether it was anything else.
+// One goroutine may use it.
+type pages struct {
+	File
+	// sure returns nil if the disk works, so that a page which cannot be read is
+	// damaged. A disk that is gone for a while, as on a network, fails every read and
+	// has lost nothing. nil: it is known to work.
+	sure func() error
+	bad  map[int64]bool // pages that could not be read, by number
+}
+
+// ReadAt returns an error other than io.EOF only if it is no matter of single pages.
+func (p *pages) ReadAt(b []byte, off int64) (int, error) {
+	if p.unreadable(off, int64(len(b))) == 0 {
+		n, err := p.File.ReadAt(b, off)
+		if err == nil || err == io.EOF || ofWholeFile(err) {
+			return n, err
+		}
+	}
+	size, err := p.Size()
+	if err != nil {
+		return 0, err
+	}
+	got := 0
+	for got < len(b) && off+int64(got) < size {
+		at := off + int64(got)
+		end := min(int64(len(b)), (at/pageBytes+1)*pageBytes-off, size-off)
+		if err := p.readPage(b[got:end], at); err != nil {
+			return got, err
+		}
+		got = int(end)
+	}
+	if got < len(b) {
+		return got, io.EOF
+	}
+	return got, nil
+}
+
+// readPage reads within one page.
+func (p *pages) readPage(b []byte, off int64) error {
+	page := off / pageBytes
+	var err error
+	for range 2 { // a second try: not every error is there to stay
+		if p.bad[page] {
+			break
+		}
+		var n int
+		n, err = p.File.ReadAt(b, off)
+		switch {
+		case n == len(b):
+			return nil
+		case err == nil || err == io.EOF:
+			return io.ErrUnexpectedEOF // the file became shorter
+		case ofWholeFile(err):
+			return err
+		}
+	}
+	if !p.bad[page] {
+		if p.sure != nil && p.sure() != nil {
+			return err
+		}
+		if p.bad == nil {
+			p.bad = map[int64]bool{}
+		}
+		p.bad[page] = true
+	}
+	clear(b)
+	return nil
+}
+
+// unreadable returns how many of n bytes at off are known to be unreadable.
+func (p *pages) unreadable(off, n int64) (bytes int64) {
+	for page := range p.bad {
+		bytes += max(0, min(off+n, (page+1)*pageBytes)-max(off, page*pageBytes))
+	}
+	return bytes
+}
+
+// ofWholeFile reports whether a read error would come back for every page.
+func ofWholeFile(err error) bool {
+	for _, e := range []error{os.ErrClosed, syscall.EBADF, syscall.ESTALE, syscall.ENODEV, syscall.ENXIO, syscall.EISDIR, syscall.EACCES, syscall.EPERM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// openRead opens the segment s to be read; sure is that of pages.
+func (j *Journal) openRead(s *segment, sure func() error) (*pages, error) {
+	f, err := j.fs.OpenFile(j.path(s), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &pages{File: f, sure: sure}, nil
+}

@@ -1,0 +1,166 @@
+package outbox
+
+import (
+	"fmt"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// Totals count the events of settled entries over the life of a journal.
+type Totals struct {
+	Accepted  int64 `json:"accepted"`  // in settled entries
+	Stored    int64 `json:"stored"`    // acknowledged by JetStream
+	Duplicate int64 `json:"duplicate"` // which JetStream had before
+	SetAside  int64 `json:"set_aside"` // refused for good by JetStream
+	Damaged   int64 `json:"damaged"`   // whose entry or mark was lost to damage on disk; one for an entry that is lost
+	Healed    int64 `json:"healed"`    // stored again after JetStream lost them; counted as stored the first time
+}
+
+// Account says what became of every accepted event.
+type Account struct {
+	Totals
+	Pending     int64 // accepted, and not settled yet
+	Retained    int64 // entries kept to heal what JetStream loses
+	Unaccounted int64 // must be 0
+}
+
+// account counts records: what was accepted from the entries, what became of it
+// from the marks, so that the two can be held against each other. Only for
+// entries whose segments are gone the checkpoints are believed.
+type account struct {
+	Totals // Accepted counts the settled entries
+
+	open runs // entries behind the last settled one
+	// pending are their events. Entries that damage took are not among them.
+	pending int64
+	first   journal.Seq // the first entry that may be there; 0: nothing was read yet
+	last    journal.Seq // and the last
+	begun   bool
+	unsure  bool // entries are missing since the last checkpoint, or what was before the first record is
+
+	entries, marks, checkpoints int64
+	problems                    []string // records that cannot be
+	moreProblems                int64    // beyond maxProblems
+}
+
+// maxProblems bounds a list that is for people.
+const maxProblems = 100
+
+func (a *account) problem(format string, args ...any) {
+	if len(a.problems) >= maxProblems {
+		a.moreProblems++
+		return
+	}
+	a.problems = append(a.problems, fmt.Sprintf(format, args...))
+}
+
+// begin notes where the journal begins. What was before was released, so it was
+// settled.
+func (a *account) begin(r journal.Record) {
+	if a.begun {
+		return
+	}
+	a.begun = true
+	a.first = r.Seq + 1
+	if r.Type == journal.Entry {
+		a.first = r.Seq
+	}
+	// Of a journal that is not young, the account begins with a checkpoint.
+	a.unsure = r.Type != journal.Checkpoint && a.first > 1
+}
+
+// entry counts an entry of some events.
+func (a *account) entry(seq journal.Seq, events int64, done journal.Seq) {
+	a.entries++
+	a.last = max(a.last, seq)
+	if seq <= done {
+		return
+	}
+	a.open.push(seq, events)
+	a.pending += events
+}
+
+// settle counts the next entry, of those behind done, that is settled. Entries are
+// settled in order, so those that it passes were settled before: damage took
+// their marks, or themselves.
+func (a *account) settle(s settlement, done journal.Seq) {
+	if s.Entry > done+1 {
+		a.lose(done, s.Entry-1)
+	}
+	events := int64(len(s.Seqs))
+	n := events // if the entry is gone, its mark says how many there were
+	if entries, there := a.take(s.Entry); entries > 0 {
+		if n = there; n != events {
+			a.problem("entry %d has %d events, and its mark settles %d", s.Entry, n, events)
+		}
+	}
+	a.Accepted += n
+	a.Stored += events - s.Duplicate - s.Aside
+	a.Duplicate += s.Duplicate
+	a.SetAside += s.Aside
+}
+
+func (a *account) take(upTo journal.Seq) (entries, events int64) {
+	entries, events = a.open.take(upTo)
+	a.pending -= events
+	return entries, events
+}
+
+// lose counts entries behind done, up to upTo, of which nothing says what became.
+func (a *account) lose(done, upTo journal.Seq) {
+	entries, events := a.take(upTo)
+	if entries > 0 {
+		a.problem("%d entries up to %d are there, and no mark says what became of them", entries, upTo)
+	}
+	lost := events + a.missing(done, upTo, entries)
+	a.Accepted += lost
+	a.Damaged += lost
+	a.unsure = a.unsure || lost > 0
+}
+
+// missing returns how many entries behind done, up to upTo, are not among those
+// that are there and should be.
+func (a *account) missing(done, upTo journal.Seq, there int64) int64 {
+	from := max(done+1, a.first) // those before were released with their segments
+	if from > upTo {
+		return 0
+	}
+	return int64(upTo-from) + 1 - there
+}
+
+// checkpoint goes from one settled entry to a later one, or the same, with the totals
+// that were known there.
+func (a *account) checkpoint(t Totals, done, to journal.Seq) {
+	first := a.checkpoints == 0 && a.entries == 0
+	a.checkpoints++
+	entries, events := a.take(to)
+	accepted := a.Accepted + events
+	if first || a.unsure || a.missing(done, to, entries) > 0 {
+		accepted = t.Accepted // it counted what can be counted no more
+	}
+	a.Totals = t
+	a.Accepted = accepted
+	a.unsure = false
+}
+
+// released goes past entries that the journal removed before their marks were
+// written.
+func (a *account) released(upTo journal.Seq) { a.take(upTo) }
+
+// total returns the account, with entries behind done that damage took and that are
+// not passed yet.
+func (a *account) total(done journal.Seq, retained int64) Account {
+	var there int64
+	for _, r := range a.open {
+		there += r.count
+	}
+	var lost int64
+	if a.begun {
+		lost = a.missing(done, a.last, there)
+	}
+	t := Account{Totals: a.Totals, Pending: a.pending, Retained: retained}
+	t.Unaccounted = t.Accepted - t.Stored - t.Duplicate - t.SetAside - t.Damaged
+	t.Accepted += a.pending + lost
+	t.Damaged += lost
+	return t
+}

@@ -1,0 +1,149 @@
+package outbox
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+)
+
+// An entry of the journal holds the messages of one delivery as they will be
+// published, so that what was accepted does not depend on a later version's
+// way to encode it. Its form: a version byte, when it was accepted (Unix
+// milliseconds), the number of messages, and per message subject, id, headers and
+// data; every number is a uvarint and every text has its length in front.
+const entryVersion = 3
+
+// The versions of older programs have no time. In erasedVersion, messages may have been
+// erased: their data is zeros, which no event begins with.
+const (
+	timelessVersion = 1
+	erasedVersion   = 2
+)
+
+var errEntry = errors.New("journal entry is malformed")
+
+// encodeEntry returns the entry of msgs.
+func encodeEntry(accepted time.Time, msgs []broker.Message) []byte {
+	size := 1 + 2*binary.MaxVarintLen64
+	for _, m := range msgs {
+		size += int(m.Size()) + len(m.Subject) + len(m.ID) + 16*(len(m.Header)+3)
+	}
+	b := make([]byte, 0, size)
+	b = append(b, entryVersion)
+	b = binary.AppendUvarint(b, uint64(max(accepted.UnixMilli(), 0)))
+	b = binary.AppendUvarint(b, uint64(len(msgs)))
+	for _, m := range msgs {
+		b = appendText(b, m.Subject)
+		b = appendText(b, m.ID)
+		b = binary.AppendUvarint(b, uint64(len(m.Header)))
+		for _, name := range slices.Sorted(maps.Keys(m.Header)) {
+			b = appendText(b, name)
+			b = binary.AppendUvarint(b, uint64(len(m.Header[name])))
+			for _, v := range m.Header[name] {
+				b = appendText(b, v)
+			}
+		}
+		b = binary.AppendUvarint(b, uint64(len(m.Data)))
+		b = append(b, m.Data...)
+	}
+	return b
+}
+
+func appendText(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// decodeEntry is the reverse of encodeEntry; of an entry of an older program the
+// time is zero. The messages share b's memory.
+func decodeEntry(b []byte) (accepted time.Time, msgs []broker.Message, err error) {
+	h, err := decodeHead(b)
+	if err != nil {
+		return time.Time{}, nil, err
+	}
+	r := entryReader{b: h.rest}
+	msgs = make([]broker.Message, 0, min(h.messages, 16))
+	for range h.messages {
+		m := broker.Message{Subject: string(r.text()), ID: string(r.text()), Header: map[string][]string{}}
+		for range r.count() {
+			name := string(r.text())
+			for range r.count() {
+				m.Header[name] = append(m.Header[name], string(r.text()))
+			}
+		}
+		m.Data = r.text()
+		m.Erased = h.version == erasedVersion && (len(m.Data) == 0 || m.Data[0] == 0)
+		if r.failed {
+			return time.Time{}, nil, errEntry
+		}
+		msgs = append(msgs, m)
+	}
+	if len(r.b) > 0 {
+		return time.Time{}, nil, errEntry
+	}
+	return h.accepted, msgs, nil
+}
+
+// entryHead is what comes before the messages of an entry.
+type entryHead struct {
+	version  byte
+	accepted time.Time
+	messages uint64
+	rest     []byte
+}
+
+func decodeHead(b []byte) (entryHead, error) {
+	if len(b) == 0 {
+		return entryHead{}, errEntry
+	}
+	h := entryHead{version: b[0]}
+	b = b[1:]
+	switch h.version {
+	case timelessVersion, erasedVersion:
+	case entryVersion:
+		ms, n := binary.Uvarint(b)
+		if n <= 0 || ms > 1<<62 {
+			return entryHead{}, errEntry
+		}
+		h.accepted, b = time.UnixMilli(int64(ms)), b[n:]
+	default:
+		return entryHead{}, fmt.Errorf("%w: version %d, this program reads up to %d", errEntry, h.version, entryVersion)
+	}
+	r := entryReader{b: b}
+	h.messages = r.count()
+	if r.failed || h.messages == 0 {
+		return entryHead{}, errEntry
+	}
+	h.rest = r.b
+	return h, nil
+}
+
+// entryReader reads what appendText wrote. After a failure it yields nothing.
+type entryReader struct {
+	b      []byte
+	failed bool
+}
+
+// count reads a number of things, each of which takes a byte at least, so that
+// a wrong number cannot make anybody reserve more than the entry's own size.
+func (r *entryReader) count() uint64 {
+	n, size := binary.Uvarint(r.b)
+	if size <= 0 || n > uint64(len(r.b)-size) {
+		r.failed, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[size:]
+	return n
+}
+
+func (r *entryReader) text() []byte {
+	n := r.count()
+	s := r.b[:n:n]
+	r.b = r.b[n:]
+	return s
+}

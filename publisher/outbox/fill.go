@@ -1,0 +1,114 @@
+package outbox
+
+import (
+	"fmt"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// fill reads entries into the queue, as many as go out together: first those that
+// JetStream lost, then those that are pending.
+func (r *relay) fill() error {
+	s := r.session
+	for len(s.queue) < batchMessages && s.bytes < batchBytes {
+		switch {
+		case len(s.heal) > 0:
+			if err := r.readLost(s.heal[0]); err != nil {
+				return err
+			}
+			s.heal = s.heal[1:]
+		case r.serving.Load():
+			if more, err := r.readPending(); err != nil || !more {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// readPending queues the next pending entry. It reports false if there is none.
+func (r *relay) readPending() (bool, error) {
+	s := r.session
+	rec, ok, err := s.reader.Try()
+	if err != nil || !ok {
+		return false, err
+	}
+	accepted, msgs, err := decodeEntry(rec.Payload)
+	if err != nil {
+		return false, fmt.Errorf("journal entry %d: %w", rec.Seq, err)
+	}
+	e := &openEntry{seq: rec.Seq, accepted: accepted, left: len(msgs), result: settlement{Seqs: make([]uint64, len(msgs))}}
+	for i, m := range msgs {
+		m.Subject = r.cfg.subject(m)
+		it := &item{msg: m, entry: e, index: i, size: m.Size()}
+		switch seq, there := s.plan.take(e, m.ID); {
+		case m.Erased:
+			// There is nothing left to publish. It was settled before it was erased, so
+			// that only damage to what says so brings it here; then it counts as set aside.
+			it.known = &outcome{aside: true}
+		case there:
+			it.known = &outcome{seq: seq}
+		default:
+			repeated, err := r.repeated(e, m.ID)
+			if err != nil {
+				return false, err
+			}
+			if repeated {
+				it.known = &outcome{duplicate: true}
+			}
+		}
+		s.queue = append(s.queue, it)
+		s.bytes += it.size
+	}
+	return true, nil
+}
+
+// readLost queues the lost messages of an entry, unless damage took it since.
+func (r *relay) readLost(lost lostEntry) error {
+	s := r.session
+	reader := r.journal.NewReader(lost.entry)
+	defer reader.Close()
+	rec, ok, err := reader.Try()
+	if err != nil || !ok || rec.Seq != lost.entry {
+		return err
+	}
+	accepted, msgs, err := decodeEntry(rec.Payload)
+	if err != nil {
+		return fmt.Errorf("journal entry %d: %w", rec.Seq, err)
+	}
+	e := &openEntry{seq: rec.Seq, accepted: accepted, healing: true, lost: lost.messages, left: len(lost.messages)}
+	e.result.Seqs = append([]uint64(nil), lost.seqs...)
+	for _, i := range lost.messages {
+		m := msgs[i]
+		m.Subject = r.cfg.subject(m)
+		e.result.Seqs[i] = nowhere
+		it := &item{msg: m, entry: e, index: i, size: m.Size()}
+		s.queue = append(s.queue, it)
+		s.bytes += it.size
+	}
+	return nil
+}
+
+// journalRange calls fn with the entries from one to another that can be read, in
+// order.
+func (r *relay) journalRange(from, to journal.Seq, fn func(seq journal.Seq, payload []byte) (bool, error)) error {
+	if from > to {
+		return nil
+	}
+	reader := r.journal.NewReader(from)
+	defer reader.Close()
+	for {
+		rec, ok, err := reader.Try()
+		if err != nil {
+			return err
+		}
+		if !ok || rec.Seq > to {
+			return nil
+		}
+		if more, err := fn(rec.Seq, rec.Payload); err != nil || !more {
+			return err
+		}
+	}
+}

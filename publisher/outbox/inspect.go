@@ -1,0 +1,153 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// State is what the records of a journal say, counted one by one.
+type State struct {
+	Account
+	journal.Report
+	Done           journal.Seq // entries up to it are settled
+	PendingEntries int64
+	// Oldest is when the oldest pending message was accepted; zero if none is pending, or
+	// an older program accepted it.
+	Oldest      time.Time
+	Entries     int64 // records that were read
+	Marks       int64
+	Checkpoints int64
+	// Problems are records that are whole, and do not fit the others. There are none
+	// unless this program has a defect, or somebody changed the files.
+	Problems []string
+}
+
+// Sound reports whether every record is as it was written and every event is
+// accounted for.
+func (s *State) Sound() bool {
+	return len(s.Report.Damage) == 0 && len(s.Problems) == 0 && s.Unaccounted == 0
+}
+
+// ErrNoJournal: there is no journal in the directory.
+var ErrNoJournal = errors.New("there is no journal")
+
+// Inspect reads every record of the journal in dir. It changes nothing, needs no NATS,
+// and the outbox may be open. Its marks reach the disk with the next entry, or after
+// about a second: so long the figures may lag.
+func Inspect(ctx context.Context, dir string) (*State, error) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoJournal
+	}
+	l := &ledger{}
+	var accepted runs // Unix milliseconds, by entry
+	report, err := journal.Scan(dir, nil, func(r journal.Record) error {
+		if r.Type == journal.Entry {
+			h, _, err := decodeEntry(r.Payload)
+			if err != nil {
+				l.account.problem("entry %d cannot be read: %v", r.Seq, err)
+				return ctx.Err()
+			}
+			if !h.IsZero() {
+				accepted.push(r.Seq, h.UnixMilli())
+			}
+			if done := l.now().Done; r.Seq <= done {
+				l.account.problem("entry %d stands behind what says that it is settled", r.Seq)
+			} else {
+				accepted.take(done)
+			}
+		}
+		return errors.Join(l.recover(r), ctx.Err())
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.recovered(report.First, report.Last)
+	done := l.now().Done
+	accepted.take(done)
+	s := &State{
+		Report: report, Account: l.total(), Done: done,
+		Entries: l.account.entries, Marks: l.account.marks, Checkpoints: int64(l.account.checkpoints),
+		Problems: l.account.problems,
+	}
+	for _, r := range l.account.open {
+		s.PendingEntries += r.count
+	}
+	if len(accepted) > 0 && accepted[0].first <= done+1 {
+		s.Oldest = time.UnixMilli(accepted[0].events)
+	}
+	if n := l.account.moreProblems; n > 0 {
+		s.Problems = append(s.Problems, fmt.Sprintf("and %d more", n))
+	}
+	return s, nil
+}
+
+// Kept is a message in a journal, published or not.
+type Kept struct {
+	broker.Message
+	Accepted time.Time // zero if an older program accepted it
+	Entry    journal.Seq
+	Settled  bool // it is in the stream, or set aside
+}
+
+// Each calls fn with every message in the journal in dir, and with what cannot be
+// read as messages, as Data alone. It changes nothing, and the outbox may be open. It
+// returns the error of fn, or of ctx.
+func Each(ctx context.Context, dir string, fn func(Kept) error) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	state, err := Inspect(ctx, dir) // marks stand behind the entries that they are of
+	if err != nil {
+		return err
+	}
+	_, err = journal.Scan(dir, nil, func(r journal.Record) error {
+		if r.Type != journal.Entry {
+			return ctx.Err()
+		}
+		settled := r.Seq <= state.Done
+		accepted, msgs, err := decodeEntry(r.Payload)
+		if err != nil {
+			return fn(Kept{Message: broker.Message{Data: r.Payload}, Entry: r.Seq, Settled: settled})
+		}
+		for _, m := range msgs {
+			if m.Erased {
+				continue
+			}
+			if err := fn(Kept{Message: m, Accepted: accepted, Entry: r.Seq, Settled: settled}); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+	return err
+}
+
+// ForgetIn is Outbox.Forget for a journal that no outbox has open: the caller holds the
+// lock of the data directory.
+func ForgetIn(dir string, seqs []uint64) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	l := &ledger{}
+	j, err := journal.Open(dir, journal.Options{Checkpoint: l.checkpoint, Kept: l.kept}, l.recover)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	l.recovered(j.Stats().First, j.Stats().Last)
+	set := map[uint64]bool{}
+	for _, seq := range seqs {
+		set[seq] = true
+	}
+	for _, m := range l.forget(set) {
+		l.apply(m)
+		j.Mark(m.encode())
+	}
+	return j.Close()
+}

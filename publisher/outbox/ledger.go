@@ -1,0 +1,410 @@
+package outbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// ledger is what the bridge knows of the entries of its journal: up to where
+// they are settled, where in the stream the settled ones are, and what became
+// of each event.
+//
+// It is written as marks into the journal behind the entries, and as a
+// checkpoint at the head of each segment. A mark is written after what it says
+// has happened, and a crash may take the last ones away: then an entry counts
+// as pending again, and reconciling finds it in the stream. So the ledger may
+// know too little, and never too much. The marks of which that is not true are
+// flushed before the bridge acts on them: see relay.record.
+//
+// The same code counts the records of a journal that is only read, for
+// Inspect. Its methods may be called at once.
+type ledger struct {
+	mu       sync.Mutex
+	state    state
+	account  account
+	retained retained
+	marked   journal.Seq   // entries up to it are settled, and the marks of that are queued
+	yields   bool          // what is retained may be given up for events that come
+	moved    chan struct{} // closed when more is settled; nil if nobody waits
+}
+
+// state is what a checkpoint holds, beside the totals.
+type state struct {
+	Version int         `json:"v"`
+	Done    journal.Seq `json:"done"` // every entry up to it is settled
+	target
+	look
+	// Sent: no entry behind it was ever sent to the stream.
+	Sent journal.Seq `json:"sent"`
+	// Released: entries up to it heal nothing any more.
+	Released journal.Seq   `json:"released,omitempty"`
+	Clock    time.Duration `json:"clock,omitempty"` // the retain clock, when it was last written
+	Limit    int64         `json:"limit,omitempty"` // of the NATS server, when last seen
+}
+
+// stateVersion is that of this program; the state of older ones has none.
+const stateVersion = 2
+
+// checkpoint is the state and the totals as they are written.
+type checkpoint struct {
+	state
+	Totals Totals `json:"totals"`
+
+	// What older programs wrote.
+	OldIncarnation time.Time `json:"incarnation,omitzero"`
+	OldHighestSeq  uint64    `json:"highest_seq,omitempty"`
+	OldMaxPayload  int64     `json:"max_payload,omitempty"`
+}
+
+func decodeCheckpoint(b []byte) (checkpoint, error) {
+	var c checkpoint
+	if err := json.Unmarshal(b, &c); err != nil {
+		return c, fmt.Errorf("checkpoint: %w", err)
+	}
+	if c.Version == 0 {
+		c.Created, c.Highest, c.Limit = c.OldIncarnation, c.OldHighestSeq, c.OldMaxPayload
+		c.Floor, c.Sent = c.OldHighestSeq, sentUnknown
+	}
+	return c, nil
+}
+
+// sentUnknown: an older program ran, and any entry may have been sent.
+const sentUnknown = 1 << 62
+
+// recover takes the records of a journal that is opened, in order.
+func (l *ledger) recover(r journal.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.account.begin(r)
+	switch r.Type {
+	case journal.Checkpoint:
+		c, err := decodeCheckpoint(r.Payload)
+		if err != nil {
+			l.account.problem("the checkpoint behind entry %d cannot be read: %v", r.Seq, err)
+			return nil
+		}
+		l.applyCheckpoint(r.Seq, c)
+	case journal.Entry:
+		h, err := decodeHead(r.Payload)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", r.Seq, err)
+		}
+		l.account.entry(r.Seq, int64(h.messages), l.state.Done)
+	case journal.Mark:
+		var m mark
+		if err := json.Unmarshal(r.Payload, &m); err != nil {
+			l.account.problem("a mark behind entry %d cannot be read: %v", r.Seq, err)
+			return nil
+		}
+		l.account.marks++
+		l.take(m, r.Seq)
+	}
+	return nil
+}
+
+// recovered ends the recovery. Entries before the first that the journal has
+// were released, whatever the marks say: on a full disk the journal removes
+// entries before it can write their marks.
+func (l *ledger) recovered(first, last journal.Seq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if first > l.state.Done+1 {
+		l.account.released(first - 1)
+		l.state.Done = first - 1
+	}
+	l.state.Released = max(l.state.Released, first-1)
+	l.retained.drop(l.state.Released)
+	l.account.last = max(l.account.last, last)
+	if l.state.Version == 0 && last > 0 && l.state.Sent == 0 {
+		l.state.Sent = sentUnknown // a journal without a checkpoint, of an older program
+	}
+	l.state.Version = stateVersion
+	l.marked = l.state.Done
+}
+
+// applyCheckpoint takes a checkpoint. The first one is where the journal begins; a later
+// one says what the marks before it say, or more, if damage took marks, or they
+// were dropped while nothing could be written.
+func (l *ledger) applyCheckpoint(behind journal.Seq, c checkpoint) {
+	switch {
+	case c.Done > behind:
+		l.account.problem("the checkpoint behind entry %d says that entry %d is settled", behind, c.Done)
+		return
+	case c.Done < l.state.Done:
+		l.account.problem("the checkpoint behind entry %d knows entries up to %d, and marks before it up to %d", behind, c.Done, l.state.Done)
+		return
+	}
+	l.account.checkpoint(c.Totals, l.state.Done, c.Done)
+	l.state = c.state // where the messages of entries without a mark are, nobody knows
+	l.retained.drop(c.Released)
+}
+
+// kept counts an entry that the journal has flushed. It is called before the
+// entry's Append returns and before a reader sees it.
+func (l *ledger) kept(seq journal.Seq, payload []byte) {
+	h, err := decodeHead(payload)
+	if err != nil {
+		return // not reached: it is our own
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.account.entry(seq, int64(h.messages), l.state.Done)
+}
+
+// apply makes a step.
+func (l *ledger) apply(m mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.state.Done
+	l.take(m, sentUnknown)
+	if l.state.Done != before && l.moved != nil {
+		close(l.moved)
+		l.moved = nil
+	}
+}
+
+// take makes a step, when it happens and when its mark is read again; a step
+// that was taken before changes nothing. Behind is the last entry before the mark.
+func (l *ledger) take(m mark, behind journal.Seq) {
+	switch {
+	case m.Stored != nil:
+		l.takeStored(*m.Stored, behind)
+	case m.Done != nil:
+		l.settle(*m.Done, behind)
+	case m.OldSettled != nil:
+		s := *m.OldSettled
+		for _, seq := range s.Seqs {
+			if seq == nowhere {
+				s.Aside++
+			}
+		}
+		l.settle(s, behind)
+	case m.Healed != nil:
+		if l.move(*m.Healed) {
+			l.account.Healed += m.Healed.events()
+		}
+	case m.Moved != nil:
+		l.move(*m.Moved)
+	case m.Lost != 0:
+		l.lose(m.Lost)
+	case m.Target != nil:
+		l.retarget(*m.Target)
+	case m.Looked != nil:
+		l.state.look = *m.Looked
+	case m.Sent != 0:
+		l.state.Sent = m.Sent
+	case m.Released != 0:
+		l.release(m.Released)
+	case m.Limit != 0:
+		l.state.Limit = m.Limit
+	case m.OldFellBack != nil:
+		l.state.Highest, l.state.HighestID = m.OldFellBack.Seq, m.OldFellBack.ID
+	case m.OldIncarnation != nil:
+		l.state.look = look{Created: *m.OldIncarnation}
+	case m.OldMaxPayload != 0:
+		l.state.Limit = m.OldMaxPayload
+	}
+}
+
+// events is how many messages were stored again.
+func (s settlement) events() (n int64) {
+	for _, seq := range s.Seqs {
+		if seq != nowhere {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *ledger) takeStored(s storedRun, behind journal.Seq) {
+	for i := range s.Count {
+		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: []uint64{s.Seq + uint64(i)}, At: s.At}
+		if i == s.Count-1 {
+			one.LastID = s.ID
+		}
+		l.settle(one, behind)
+	}
+}
+
+func (l *ledger) settle(s settlement, behind journal.Seq) {
+	if s.Entry <= l.state.Done {
+		return
+	}
+	if s.Entry > behind {
+		l.account.problem("a mark settles entry %d, and stands behind entry %d", s.Entry, behind)
+		return
+	}
+	l.account.settle(s, l.state.Done)
+	l.state.Done = s.Entry
+	l.retained.push(s.Entry, s.Seqs, s.At)
+	l.raise(s)
+	l.state.Floor = max(l.state.Floor, s.highest())
+	l.state.Clock = max(l.state.Clock, s.At)
+}
+
+// lose goes past entries that damage took before they were settled.
+func (l *ledger) lose(upTo journal.Seq) {
+	if upTo > l.state.Done {
+		l.account.lose(l.state.Done, upTo)
+		l.state.Done = upTo
+	}
+}
+
+// move gives a retained entry other sequences. It reports whether it did: an entry
+// that is there already was moved before.
+func (l *ledger) move(s settlement) bool {
+	before := l.retained.get(s.Entry)
+	if before == nil || len(before) != len(s.Seqs) {
+		return false
+	}
+	l.retained.set(s.Entry, s.Seqs, s.At)
+	l.raise(s)
+	return true
+}
+
+func (l *ledger) raise(s settlement) {
+	if seq := s.highest(); seq > l.state.Highest {
+		l.state.Highest, l.state.HighestID = seq, s.LastID
+	}
+}
+
+// retarget begins with another stream. What was published to the one before
+// cannot be healed in it, and nothing was sent to it yet. With another prefix alone
+// it is the same stream.
+func (l *ledger) retarget(t target) {
+	if before := l.state.Stream; before != "" && before != t.Stream {
+		l.release(l.state.Done)
+		l.state.look, l.state.Sent = look{}, l.state.Done
+	}
+	l.state.target = t
+}
+
+func (l *ledger) release(upTo journal.Seq) {
+	l.state.Released = max(l.state.Released, min(upTo, l.state.Done))
+	l.retained.drop(l.state.Released)
+}
+
+// now returns the state.
+func (l *ledger) now() state {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
+}
+
+// snapshot returns the state and a copy of the retained entries.
+func (l *ledger) snapshot() (state, retained) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state, l.retained.clone()
+}
+
+// releasable returns the last entry that was settled before the given time of the
+// clock, and is retained; 0 if there is none.
+func (l *ledger) releasable(before time.Duration) journal.Seq {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.retained.settledBefore(before)
+}
+
+// progress returns the last settled entry, and a channel that is closed when it is
+// another one.
+func (l *ledger) progress() (done journal.Seq, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.moved == nil {
+		l.moved = make(chan struct{})
+	}
+	return l.state.Done, l.moved
+}
+
+// places returns where the messages of a retained entry are; nil if it is not retained.
+func (l *ledger) places(entry journal.Seq) []uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.retained.get(entry)
+}
+
+// forget notes that messages are removed from the stream on purpose, by their
+// sequences.
+func (l *ledger) forget(seqs map[uint64]bool) (marks []mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.retained.spans {
+		for entry := s.first; entry < s.end(); entry++ {
+			places := s.of(entry)
+			if !slices.ContainsFunc(places, func(seq uint64) bool { return seq != nowhere && seqs[seq] }) {
+				continue
+			}
+			left := slices.Clone(places)
+			for i, seq := range left {
+				if seqs[seq] {
+					left[i] = nowhere
+				}
+			}
+			marks = append(marks, mark{Moved: &settlement{Entry: entry, Seqs: left, At: s.at}})
+		}
+	}
+	return marks
+}
+
+// setYields says whether the retained entries may be given up for events that come.
+func (l *ledger) setYields(yields bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.yields = yields
+}
+
+// yield returns the entry up to which everything may be given up.
+func (l *ledger) yield() journal.Seq {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.yields {
+		return min(l.state.Released, l.marked)
+	}
+	return l.marked
+}
+
+// queued notes that the marks of all that was applied are in the journal's queue.
+func (l *ledger) queued() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.marked = l.state.Done
+}
+
+// yielded forgets what the journal gave up.
+func (l *ledger) yielded(upTo journal.Seq) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.release(upTo)
+}
+
+// restartClock makes all retained entries as young as the given time.
+func (l *ledger) restartClock(now time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retained.restart(now)
+}
+
+// checkpoint returns the state as it is written at the head of a segment.
+func (l *ledger) checkpoint() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.Version = stateVersion
+	b, err := json.Marshal(checkpoint{state: l.state, Totals: l.account.Totals})
+	if err != nil {
+		return nil // not reached: numbers, texts and times
+	}
+	return b
+}
+
+// total returns the account.
+func (l *ledger) total() Account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.account.total(l.state.Done, l.retained.count)
+}

@@ -1,0 +1,283 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// lookup looks for messages in the stream, during one reconcile.
+type lookup struct {
+	relay     *relay
+	info      broker.Info
+	state     state
+	kept      retained
+	another   bool // the stream is another one than that of the retained sequences
+	restarted bool // it may lack what it had acknowledged
+
+	suspects    []suspect // retained messages that are not at their sequences
+	more        bool      // there are more suspects
+	wanted      map[string]bool
+	anywhere    map[string]uint64 // sequences of the suspects, by id, where they are after all
+	unsettledAt map[string]uint64 // sequences of what was sent and is not settled, by id
+}
+
+// suspect is a retained message that is not where it was.
+type suspect struct {
+	entry    journal.Seq
+	index    int
+	id       string
+	seq      uint64 // where it was
+	other    bool   // another message is there
+	accepted time.Time
+}
+
+// maxSuspects bounds what is looked for at once. The rest is looked for when these
+// are healed.
+const maxSuspects = 50_000
+
+// misplaced compares the sequences of the retained messages with the ids that are there
+// now. Both are read in the order of the stream, once.
+func (l *lookup) misplaced(ctx context.Context) error {
+	lowest, any := l.kept.lowest()
+	if !any {
+		return nil
+	}
+	k := newKeptReader(l)
+	defer k.close()
+	m, ok, err := k.next()
+	if !l.another && lowest <= l.info.Last {
+		for at, scanErr := range l.relay.stream.IDs(ctx, lowest, min(l.kept.highest(), l.info.Last)) {
+			if err = cmpErr(err, scanErr); err != nil {
+				return err
+			}
+			l.relay.looking.Add(1)
+			for ok && m.seq < at.Seq {
+				l.suspect(m)
+				if m, ok, err = k.next(); err != nil {
+					return err
+				}
+			}
+			if ok && m.seq == at.Seq {
+				if m.other = m.id != at.ID; m.other {
+					l.suspect(m)
+				}
+				m, ok, err = k.next()
+			}
+			if !ok || l.more {
+				break
+			}
+		}
+	}
+	for ; err == nil && ok && !l.more; m, ok, err = k.next() {
+		l.suspect(m)
+	}
+	return err
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func (l *lookup) suspect(m suspect) {
+	if len(l.suspects) == maxSuspects {
+		l.more = true
+		return
+	}
+	l.suspects = append(l.suspects, m)
+	l.want(m.id)
+}
+
+func (l *lookup) want(id string) {
+	if l.wanted == nil {
+		l.wanted = map[string]bool{}
+	}
+	l.wanted[id] = true
+}
+
+// unsettled wants the ids of the entries that are not settled and may have been sent,
+// up to one.
+func (l *lookup) unsettled(sent journal.Seq) error {
+	l.unsettledAt = map[string]uint64{}
+	return l.relay.journalRange(l.state.Done+1, sent, func(seq journal.Seq, payload []byte) (bool, error) {
+		_, msgs, err := decodeEntry(payload)
+		if err != nil {
+			return false, fmt.Errorf("journal entry %d: %w", seq, err)
+		}
+		for _, m := range msgs {
+			l.want(m.ID)
+		}
+		return true, nil
+	})
+}
+
+// search looks for what is wanted. Unsettled messages are behind floor.
+func (l *lookup) search(ctx context.Context, floor uint64) error {
+	l.anywhere = map[string]uint64{}
+	if len(l.wanted) == 0 {
+		return nil
+	}
+	from := floor + 1
+	if len(l.suspects) > 0 {
+		lowest, _ := l.kept.lowest()
+		if l.unsettledAt == nil {
+			from = lowest
+		}
+		from = min(from, lowest)
+		if l.state.Healing > 0 {
+			from = min(from, l.state.Healing)
+		}
+		if l.another {
+			from = 1
+		}
+	}
+	from = max(from, l.info.First, 1)
+	if from > l.info.Last {
+		return nil
+	}
+	for at, err := range l.relay.stream.IDs(ctx, from, l.info.Last) {
+		if err != nil {
+			return err
+		}
+		l.relay.looking.Add(1)
+		if at.ID == "" || !l.wanted[at.ID] {
+			continue
+		}
+		if _, twice := l.anywhere[at.ID]; !twice {
+			l.anywhere[at.ID] = at.Seq
+		}
+		if _, twice := l.unsettledAt[at.ID]; !twice && l.unsettledAt != nil && at.Seq > floor {
+			l.unsettledAt[at.ID] = at.Seq
+		}
+	}
+	return nil
+}
+
+// classify returns what was lost. What is at another sequence now, or was removed on
+// purpose, is noted.
+func (l *lookup) classify() (lost []lostEntry) {
+	slices.SortStableFunc(l.suspects, func(a, b suspect) int {
+		return cmp.Or(cmp.Compare(a.entry, b.entry), cmp.Compare(a.index, b.index))
+	})
+	for i := 0; i < len(l.suspects); {
+		first := l.suspects[i]
+		e := lostEntry{entry: first.entry, seqs: slices.Clone(l.kept.get(first.entry))}
+		moved := false
+		for ; i < len(l.suspects) && l.suspects[i].entry == first.entry; i++ {
+			m := l.suspects[i]
+			switch seq, there := l.anywhere[m.id]; {
+			case there:
+				moved = moved || seq != m.seq
+				e.seqs[m.index] = seq
+			case l.isLost(m):
+				e.messages = append(e.messages, m.index)
+			default:
+				moved = true
+				e.seqs[m.index] = nowhere
+			}
+		}
+		if moved {
+			l.relay.record(mark{Moved: &settlement{Entry: e.entry, Seqs: slices.Clone(e.seqs), At: l.relay.clock.read(l.relay.cfg.now())}})
+		}
+		if len(e.messages) > 0 {
+			lost = append(lost, e)
+		}
+	}
+	return lost
+}
+
+// isLost reports whether a message that was acknowledged at a sequence, and is nowhere
+// in the stream, was lost rather than removed on purpose by a limit, a purge or a
+// delete. A hole that appears together with a recovery of the stream is a loss:
+// JetStream flushes its blocks every two minutes, in no order. What the stream
+// lacked before, while it was served by the same process, was removed.
+func (l *lookup) isLost(m suspect) bool {
+	switch {
+	case l.another, m.other, m.seq > l.info.Last:
+		return true
+	case !l.restarted || l.relay.faults.holesAreRemovals:
+		return false
+	case m.seq < l.info.First:
+		return m.seq >= l.state.First && l.state.First > 0 && !l.info.Discards && !l.relay.tooOld(l.info, m.accepted)
+	}
+	return !l.info.PerSubject
+}
+
+// keptReader reads the retained messages in the order of their sequences.
+type keptReader struct {
+	l      *lookup
+	spans  []span
+	at     journal.Seq // the next entry of the first span
+	reader *journal.Reader
+	queue  []suspect
+}
+
+func newKeptReader(l *lookup) *keptReader {
+	spans := slices.Clone(l.kept.spans)
+	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.low(), b.low()) })
+	return &keptReader{l: l, spans: spans}
+}
+
+func (k *keptReader) close() {
+	if k.reader != nil {
+		k.reader.Close()
+	}
+}
+
+// next returns the next message. Entries that damage took are passed over: nothing can
+// be healed with them.
+func (k *keptReader) next() (suspect, bool, error) {
+	for len(k.queue) == 0 {
+		if len(k.spans) == 0 {
+			return suspect{}, false, nil
+		}
+		if err := k.read(); err != nil {
+			return suspect{}, false, err
+		}
+	}
+	m := k.queue[0]
+	k.queue = k.queue[1:]
+	return m, true, nil
+}
+
+// read queues the messages of the next entry.
+func (k *keptReader) read() error {
+	s := k.spans[0]
+	k.at = max(k.at, s.first)
+	if k.at < s.first || k.at >= s.end() {
+		k.spans, k.at = k.spans[1:], 0
+		return nil
+	}
+	if k.reader == nil || k.reader.Pos() != k.at {
+		k.close()
+		k.reader = k.l.relay.journal.NewReader(k.at)
+	}
+	rec, ok, err := k.reader.Try()
+	if err != nil {
+		return err
+	}
+	if !ok || rec.Seq >= s.end() {
+		k.spans, k.at = k.spans[1:], 0 // the rest of the span is lost
+		return nil
+	}
+	k.at = rec.Seq + 1
+	accepted, msgs, err := decodeEntry(rec.Payload)
+	seqs := s.of(rec.Seq)
+	if err != nil || len(seqs) != len(msgs) {
+		return nil // of another version, or damaged: it heals nothing
+	}
+	for i, m := range msgs {
+		if seqs[i] != nowhere && !m.Erased {
+			k.queue = append(k.queue, suspect{entry: rec.Seq, index: i, id: m.ID, seq: seqs[i], accepted: accepted})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package outbox
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// mark is one step of the ledger. One of its parts is set.
+type mark struct {
+	Stored *storedRun  `json:"stored,omitempty"` // entries of one message each, stored next to each other
+	Done   *settlement `json:"done,omitempty"`   // any other entry that is settled
+	Healed *settlement `json:"healed,omitempty"` // stored again, at other sequences
+	Moved  *settlement `json:"moved,omitempty"`  // found at other sequences, or removed on purpose
+
+	Lost     journal.Seq `json:"lost,omitempty"`   // entries up to it are settled or lost to damage
+	Target   *target     `json:"target,omitempty"` // the configuration names another stream, or another prefix
+	Looked   *look       `json:"looked,omitempty"`
+	Sent     journal.Seq `json:"sent,omitempty"`
+	Released journal.Seq `json:"released,omitempty"`
+	Limit    int64       `json:"limit,omitempty"`
+
+	// What older programs wrote.
+	OldSettled     *settlement `json:"settled,omitempty"`
+	OldFellBack    *streamEnd  `json:"fell_back,omitempty"`
+	OldIncarnation *time.Time  `json:"incarnation,omitempty"`
+	OldMaxPayload  int64       `json:"max_payload,omitempty"`
+}
+
+func (m mark) encode() []byte {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil // not reached: numbers, texts and times
+	}
+	return b
+}
+
+// storedRun are entries of one message each, from Entry on, whose messages are in
+// the stream from Seq on, without gaps.
+type storedRun struct {
+	Entry journal.Seq   `json:"entry"`
+	Count int64         `json:"n"`
+	Seq   uint64        `json:"seq"`
+	ID    string        `json:"id"` // of the last one's message
+	At    time.Duration `json:"at,omitempty"`
+}
+
+// settlement is what became of the messages of an entry.
+type settlement struct {
+	Entry     journal.Seq   `json:"entry"`
+	Seqs      []uint64      `json:"seqs"`            // by message; nowhere if it is not looked for
+	Duplicate int64         `json:"dup,omitempty"`   // how many were stored before
+	Aside     int64         `json:"aside,omitempty"` // how many were set aside
+	LastID    string        `json:"id,omitempty"`    // of the message at the highest of Seqs
+	At        time.Duration `json:"at,omitempty"`    // of the retain clock
+}
+
+// highest returns the highest sequence, 0 if no message is looked for.
+func (s settlement) highest() uint64 {
+	var highest uint64
+	for _, seq := range s.Seqs {
+		highest = max(highest, seq)
+	}
+	return highest
+}
+
+// target is where the configuration says that events go.
+type target struct {
+	Stream string `json:"stream"`
+	Prefix string `json:"prefix"`
+}
+
+// look is what the stream was like when it was compared with the journal.
+type look struct {
+	Created time.Time `json:"created"`
+	Leader  string    `json:"leader"`
+	First   uint64    `json:"first"`
+	Holes   uint64    `json:"holes,omitempty"`
+	// Highest is below everything that JetStream can still acknowledge.
+	Highest   uint64 `json:"highest"`
+	HighestID string `json:"highest_id,omitempty"` // of the message there; "" if it is not ours
+	// Healing: copies of retained messages may be from here on, however high the
+	// sequences at which they were; 0 if there are none.
+	Healing uint64 `json:"healing,omitempty"`
+	// Floor: no message of an entry that is not settled is at or below it.
+	Floor uint64 `json:"floor"`
+}
+
+// streamEnd is of an older program's mark.
+type streamEnd struct {
+	Seq uint64 `json:"seq"`
+	ID  string `json:"id"`
+}

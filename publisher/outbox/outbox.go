@@ -1,0 +1,294 @@
+// Package outbox holds accepted messages until JetStream has them, and a while
+// longer.
+//
+// Append returns when a delivery is flushed to the journal. From there the relay
+// publishes what is pending, in order and without waiting for more, and settles it in
+// the ledger when JetStream has acknowledged it. What is settled is retained, to heal
+// what JetStream acknowledged and lost. The steps of the ledger are marks in the
+// same journal, so that all of this survives a crash at any moment.
+//
+//	Append ─> journal ─flushed─> pending ─relay─> stream ─PubAck─> retained ─time─> released
+//	                                 ^                                  │
+//	                                 └───────── lost by JetStream ──────┘
+//
+// The bridge has two: one for events, one for refused bodies.
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// Options of an outbox.
+type Options struct {
+	Dir      string // of the journal
+	MaxBytes int64  // of the journal; see journal.Options
+	Reserve  int64
+	Retain   time.Duration // how long settled entries heal losses, of time in which the stream was reachable
+
+	Stream Stream
+	Name   string // of the stream
+	Prefix string // of the subjects
+	// Subjects are all that are published to.
+	Subjects []string
+	// Subject returns the subject of a message under today's configuration; nil: as it was
+	// appended.
+	Subject func(broker.Message) string
+	// Fit returns a message that is at most as large as limit and says the same, or false;
+	// nil: there is none.
+	Fit func(m broker.Message, limit int64) (broker.Message, bool)
+	// SetAside keeps a message that JetStream refuses, and returns when it is on stable
+	// storage. Cause is what JetStream says.
+	SetAside func(m broker.Message, why Reason, cause error) error
+	// RefusedAfter is how long a subject that the stream does not take holds up the others.
+	RefusedAfter time.Duration
+	Verify       time.Duration // between two looks for a loss; 0: 30 s
+
+	Await   func(context.Context)    // returns when it is time to look at the stream; nil: at once
+	Recheck func()                   // asks for a look at the stream's settings; nil: nobody is asked
+	Settled func(Settled)            // told of each entry that is settled; nil: nobody is told
+	Told    func(time.Duration, int) // told how long a publish took, of how many messages; nil: nobody
+	Log     *zap.Logger              // nil: none
+
+	FS journal.FS // nil: the operating system's
+
+	now         func() time.Time
+	rand        func(n int64) int64
+	salt        func() uint32
+	synchronous bool // no goroutine: the test calls step
+	faults      faults
+}
+
+// Settled says what became of the messages of an entry.
+type Settled struct {
+	Stored, Duplicate, SetAside int64
+	Healed                      int64 // stored again after JetStream lost them
+}
+
+// segmentAge bounds how long an entry waits for its segment to be full, and removed.
+const segmentAge = 30 * time.Second
+
+func (o *Options) defaults() {
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Verify == 0 {
+		o.Verify = 30 * time.Second
+	}
+	if o.Subject == nil {
+		o.Subject = func(m broker.Message) string { return m.Subject }
+	}
+	if o.Fit == nil {
+		o.Fit = func(m broker.Message, _ int64) (broker.Message, bool) { return m, false }
+	}
+	if o.Recheck == nil {
+		o.Recheck = func() {}
+	}
+	if o.Await == nil {
+		o.Await = func(context.Context) {}
+	}
+	if o.Settled == nil {
+		o.Settled = func(Settled) {}
+	}
+	if o.Told == nil {
+		o.Told = func(time.Duration, int) {}
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	if o.rand == nil {
+		o.rand = rand.Int64N
+	}
+}
+
+// Outbox is an open outbox. Its methods may be called at once.
+type Outbox struct {
+	o       Options
+	journal *journal.Journal
+	ledger  *ledger
+
+	mu     sync.Mutex // held during a step
+	relay  *relay
+	wake   chan struct{} // holds one: there is something new
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// Open recovers the journal and what is known of its entries. Nothing is published
+// before Start.
+func Open(o Options) (*Outbox, error) {
+	o.defaults()
+	l := &ledger{}
+	j, err := journal.Open(o.Dir, journal.Options{
+		FS:          o.FS,
+		MaxBytes:    o.MaxBytes,
+		Reserve:     o.Reserve,
+		SegmentAge:  segmentAge,
+		Checkpoint:  l.checkpoint,
+		Kept:        l.kept,
+		Yield:       l.yield,
+		Yielded:     l.yielded,
+		Log:         o.Log.Named("journal"),
+		Now:         o.now,
+		Rand:        o.salt,
+		Synchronous: o.synchronous,
+	}, l.recover)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	stats := j.Stats()
+	l.recovered(stats.First, stats.Last)
+	l.setYields(o.faults.yieldWhileAway)
+	b := &Outbox{o: o, journal: j, ledger: l, wake: make(chan struct{}, 1), cancel: func() {}}
+	b.relay = newRelay(o, j, l)
+	return b, nil
+}
+
+func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
+	state := l.now()
+	return &relay{
+		stream: o.Stream, journal: j, ledger: l, log: o.Log, settled: o.Settled, told: o.Told, faults: o.faults,
+		cfg: relayConfig{
+			target: target{Stream: o.Name, Prefix: o.Prefix},
+			verify: o.Verify, retain: o.Retain, refusedAfter: o.RefusedAfter,
+			subjects: o.Subjects, subject: o.Subject, fit: o.Fit, setAside: o.SetAside, recheck: o.Recheck,
+			now: o.now, rand: o.rand,
+		},
+		clock:    retainClock{total: state.Clock, leader: state.Leader},
+		refusing: map[string]time.Time{},
+	}
+}
+
+// Start begins to publish, in the background until Close.
+func (b *Outbox) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	b.cancel = cancel
+	b.done.Go(func() { b.run(ctx) })
+}
+
+// run steps until ctx ends.
+func (b *Outbox) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if server, _ := b.o.Stream.Link(); server != "" && !b.relay.serving.Load() {
+			b.o.Await(ctx) // or the first start would begin with a stream that is not there yet
+		}
+		r := b.step(ctx)
+		if r.more {
+			continue
+		}
+		t := time.NewTimer(r.until.Sub(b.o.now()))
+		select {
+		case <-ctx.Done():
+		case <-b.wake:
+		case <-r.link:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+func (b *Outbox) step(ctx context.Context) rest {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.relay.step(ctx)
+}
+
+// Append keeps the messages of one delivery, and returns when they are on stable
+// storage. Its errors are those of journal.Append: ErrUnknown means that they may be
+// published, all others that they never will.
+func (b *Outbox) Append(ctx context.Context, msgs []broker.Message) error {
+	_, err := b.journal.Append(ctx, encodeEntry(b.o.now(), msgs))
+	if err == nil || errors.Is(err, journal.ErrUnknown) {
+		select {
+		case b.wake <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+// Drained reports whether everything that was appended is settled. A message that is
+// published directly may only go then, or it would overtake.
+func (b *Outbox) Drained() bool {
+	return b.o.faults.overtake || b.ledger.now().Done >= b.journal.Stats().Last
+}
+
+// Drain waits until everything that is appended now is settled, or ctx ends.
+func (b *Outbox) Drain(ctx context.Context) error {
+	last := b.journal.Stats().Last
+	for {
+		done, changed := b.ledger.progress()
+		if done >= last {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("publish what is pending: %w; it stays in the journal", ctx.Err())
+		case <-changed:
+		}
+	}
+}
+
+// Forget notes, on stable storage, that messages are removed from the stream on
+// purpose, by their sequences, so that they are not taken for a loss. It waits for
+// what is being published.
+func (b *Outbox) Forget(ctx context.Context, seqs []uint64) error {
+	set := make(map[uint64]bool, len(seqs))
+	for _, seq := range seqs {
+		set[seq] = true
+	}
+	b.mu.Lock()
+	for _, m := range b.ledger.forget(set) {
+		b.relay.record(m)
+	}
+	if !b.relay.serving.Load() {
+		b.relay.endSession() // what is healed is found out again
+	}
+	b.mu.Unlock()
+	if err := b.journal.Flush(ctx); err != nil {
+		return fmt.Errorf("note in the journal what is removed: %w", err)
+	}
+	return nil
+}
+
+// Account says what became of every accepted event.
+func (b *Outbox) Account() Account { return b.ledger.total() }
+
+// Stats are those of the journal.
+func (b *Outbox) Stats() journal.Stats { return b.journal.Stats() }
+
+// Damage is what was found damaged in the journal.
+func (b *Outbox) Damage() []journal.Damage { return b.journal.Damage() }
+
+// Problem returns why nothing is published now, or "". That there is no connection
+// is no problem of the outbox.
+func (b *Outbox) Problem() string { return b.relay.problem() }
+
+// Limit is the server's limit for a message when it was last seen; 0 if it never was.
+func (b *Outbox) Limit() int64 { return b.ledger.now().Limit }
+
+// Stop ends publishing, and waits for what is being published: end the connection
+// before, or it may take as long as a publish may.
+func (b *Outbox) Stop() {
+	b.cancel()
+	b.done.Wait()
+}
+
+// Close stops publishing and closes the journal. What is pending is published after
+// the next Open.
+func (b *Outbox) Close() error {
+	b.Stop()
+	b.mu.Lock()
+	b.relay.endSession()
+	b.mu.Unlock()
+	return b.journal.Close()
+}

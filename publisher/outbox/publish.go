@@ -1,0 +1,334 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// Bounds of an atomic batch. The server takes 1,000 messages.
+const (
+	batchMessages = 500
+	batchBytes    = 1 << 20
+)
+
+// sentLease is for how many entries ahead it is written down that they may have been
+// sent: so many ids at most are looked for in the stream after a crash.
+const sentLease = 4096
+
+// item is a message on its way.
+type item struct {
+	msg   broker.Message
+	entry *openEntry
+	index int // in the entry
+	size  int64
+	known *outcome // set if it is not to be sent
+}
+
+// outcome is what became of one message.
+type outcome struct {
+	seq       uint64 // in the stream; nowhere if it was set aside
+	duplicate bool   // of another event, which was stored before
+	aside     bool
+}
+
+// openEntry is an entry that is being published.
+type openEntry struct {
+	seq      journal.Seq
+	accepted time.Time
+	left     int  // messages that are not settled
+	healing  bool // it was settled before, and JetStream lost some of it
+	lost     []int
+	result   settlement
+}
+
+// publish sends the next messages. It reports false if there are none.
+func (r *relay) publish(ctx context.Context) (bool, error) {
+	s := r.session
+	if err := r.fill(); err != nil {
+		return true, err
+	}
+	if r.settleKnown() {
+		return true, nil
+	}
+	if len(s.queue) == 0 {
+		if !r.serving.Load() { // what was lost is there again
+			return true, r.serve(ctx)
+		}
+		return r.passLost(), nil
+	}
+	if head := s.queue[0]; !s.info.Captures(head.msg.Subject) {
+		return true, r.refusedSubject(ctx, head, fmt.Errorf("%w: %s does not capture %s", errNotOurs, r.cfg.Stream, head.msg.Subject))
+	}
+	group := r.group()
+	if err := r.lease(ctx, group[len(group)-1].entry); err != nil {
+		return true, err
+	}
+	msgs := make([]broker.Message, 0, len(group))
+	for _, it := range group {
+		if it.known == nil {
+			msgs = append(msgs, it.msg)
+		}
+	}
+	began := r.cfg.now()
+	res := r.stream.Publish(ctx, msgs)
+	if res.Fate == broker.Stored {
+		r.told(r.cfg.now().Sub(began), len(msgs))
+	}
+	return true, r.published(ctx, group, len(msgs), res)
+}
+
+// group returns the items at the head of the queue that go out together. The first
+// is sent, and so is the last.
+func (r *relay) group() []*item {
+	s := r.session
+	n, messages, last := 0, 0, 1
+	var bytes int64
+	for _, it := range s.queue {
+		if it.known == nil {
+			if messages > 0 && (!s.info.Batches || s.singles > 0 || messages == batchMessages ||
+				bytes+it.size > batchBytes || !s.info.Captures(it.msg.Subject)) {
+				break
+			}
+			messages++
+			bytes += it.size
+			last = n + 1
+		}
+		n++
+	}
+	return s.queue[:last]
+}
+
+// published deals with the answer to a group, of which some messages were sent.
+func (r *relay) published(ctx context.Context, group []*item, sent int, res broker.Result) error {
+	s := r.session
+	if res.Fate != broker.Stored && sent > 1 && proven(res.Fate) {
+		s.singles = sent // the one that is refused will say why
+		return nil
+	}
+	head := group[0]
+	switch res.Fate {
+	case broker.Stored:
+		return r.stored(ctx, group, sent, res)
+	case broker.Refused:
+		if errors.Is(res.Err, ErrNoStream) {
+			r.endSession()
+		}
+		return res.Err
+	case broker.RefusedSubject:
+		return r.refusedSubject(ctx, head, res.Err)
+	case broker.RefusedSize:
+		if m, ok := r.cfg.fit(head.msg, min(r.stream.Limit(), head.msg.Size()-1)); ok {
+			head.msg = m
+			return nil
+		}
+		return r.aside(head, ReasonRefused, res.Err)
+	case broker.RefusedEver:
+		return r.aside(head, ReasonRefused, res.Err)
+	}
+	// Not sent, or unknown: it is looked for in the stream before anything is sent again.
+	r.endSession()
+	return res.Err
+}
+
+// proven reports whether a fate says that nothing was stored, and the messages may be
+// sent again at once.
+func proven(f broker.Fate) bool {
+	return f == broker.Refused || f == broker.RefusedSubject || f == broker.RefusedSize || f == broker.RefusedEver
+}
+
+// stored settles a group that JetStream acknowledged.
+func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.Result) error {
+	s := r.session
+	if !res.Duplicate && res.First <= r.ledger.now().Highest {
+		// Sequences only grow, unless the stream fell back behind what it had
+		// acknowledged to us.
+		r.endSession()
+		r.doubt = true
+		return fmt.Errorf("%w: a PubAck has the sequence %d, below one seen before", errDoubt, res.First)
+	}
+	if res.Duplicate && group[0].entry.healing {
+		if err := r.sure(ctx, group[0], res.First); err != nil {
+			return err
+		}
+	}
+	seq := res.First
+	for _, it := range group {
+		if it.known == nil {
+			again := it.entry.healing || it.entry.seq <= s.plan.sent
+			it.known = &outcome{seq: seq, duplicate: res.Duplicate && !again}
+			seq++
+			delete(r.refusing, it.msg.Subject)
+		}
+	}
+	s.singles = max(0, s.singles-sent)
+	r.denied = 0
+	r.settleKnown()
+	r.well()
+	return nil
+}
+
+// sure makes certain that a message which is answered as a duplicate, and was lost, is
+// there.
+func (r *relay) sure(ctx context.Context, it *item, seq uint64) error {
+	id, there, err := r.stream.ID(ctx, seq)
+	if err != nil {
+		r.endSession()
+		return err
+	}
+	if !there || id != it.msg.ID {
+		return fmt.Errorf("%w: the server takes a lost event for a repetition of one that is not there; it goes when the duplicate window has passed", errDoubt)
+	}
+	return nil
+}
+
+// settleKnown settles the items at the head of the queue whose outcome is known.
+// It reports whether there were any.
+func (r *relay) settleKnown() bool {
+	s := r.session
+	var run storedRun
+	n := 0
+	for n < len(s.queue) && s.queue[n].known != nil {
+		it := s.queue[n]
+		s.bytes -= it.size
+		s.queue[n] = nil
+		n++
+		if e := it.entry; e.add(it) {
+			r.settle(e, &run)
+		}
+	}
+	r.flushRun(&run)
+	s.queue = s.queue[n:]
+	return n > 0
+}
+
+// add notes the outcome of a message of the entry, and reports whether it was the
+// last.
+func (e *openEntry) add(it *item) bool {
+	o := it.known
+	seq := o.seq
+	switch {
+	case o.aside:
+		e.result.Aside++
+		seq = nowhere
+	case o.duplicate:
+		e.result.Duplicate++
+		seq = nowhere
+	}
+	e.result.Seqs[it.index] = seq
+	if seq != nowhere && seq == e.result.highest() {
+		e.result.LastID = it.msg.ID
+	}
+	e.left--
+	return e.left == 0
+}
+
+// settle records an entry; one of the ordinary kind joins the run.
+func (r *relay) settle(e *openEntry, run *storedRun) {
+	res := e.result
+	res.Entry, res.At = e.seq, r.clock.read(r.cfg.now())
+	switch {
+	case e.healing:
+		r.settled(Settled{Healed: int64(len(e.lost)), SetAside: res.Aside})
+		r.flushRun(run)
+		res.Aside, res.Duplicate = 0, 0
+		r.record(mark{Healed: &res})
+	case plain(res.Seqs):
+		r.settled(Settled{Stored: 1})
+		if run.Count > 0 && (run.Entry+journal.Seq(run.Count) != res.Entry || run.Seq+uint64(run.Count) != res.Seqs[0]) {
+			r.flushRun(run)
+		}
+		if run.Count == 0 {
+			run.Entry, run.Seq, run.At = res.Entry, res.Seqs[0], res.At
+		}
+		run.Count++
+		run.ID = res.LastID
+	default:
+		r.settled(Settled{Stored: int64(len(res.Seqs)) - res.Duplicate - res.Aside, Duplicate: res.Duplicate, SetAside: res.Aside})
+		r.flushRun(run)
+		r.record(mark{Done: &res})
+	}
+}
+
+func (r *relay) flushRun(run *storedRun) {
+	if run.Count > 0 {
+		done := *run
+		r.record(mark{Stored: &done})
+		*run = storedRun{}
+	}
+}
+
+// lease writes down that entries up to e may have been sent, before they are.
+func (r *relay) lease(ctx context.Context, e *openEntry) error {
+	if e.seq <= r.ledger.now().Sent {
+		return nil
+	}
+	return r.recordFirst(ctx, mark{Sent: e.seq + sentLease})
+}
+
+// aside sets the message at the head aside.
+func (r *relay) aside(it *item, why Reason, cause error) error {
+	if err := r.cfg.setAside(it.msg, why, cause); err != nil {
+		return fmt.Errorf("set aside what NATS refuses (%w): %w", cause, err)
+	}
+	r.log.Error("NATS refuses an accepted event; it is in set-aside",
+		zap.String("id", it.msg.ID), zap.String("subject", it.msg.Subject), zap.String("reason", string(why)), zap.Error(cause))
+	it.known = &outcome{aside: true}
+	r.session.singles = max(0, r.session.singles-1)
+	r.settleKnown()
+	r.pause = 0
+	return nil
+}
+
+// refusedSubject deals with a subject that the stream does not take, though it may
+// take others. It is waited for, since the stream's settings or permissions may be
+// mended soon, and then it must not hold up the others any longer.
+func (r *relay) refusedSubject(ctx context.Context, it *item, cause error) error {
+	now := r.cfg.now()
+	since, before := r.refusing[it.msg.Subject]
+	if !before || now.Before(since) {
+		since = now
+		r.refusing[it.msg.Subject] = now
+		r.denied++
+	}
+	info, err := r.stream.Info(ctx) // it may have been mended
+	if err != nil {
+		r.endSession()
+		return errors.Join(cause, err)
+	}
+	r.session.info = info
+	if r.faults.waitForSubject || now.Sub(since) < r.cfg.refusedAfter || !r.takesOthers(it.msg.Subject) {
+		return cause
+	}
+	return r.aside(it, ReasonUncaptured, cause)
+}
+
+// takesOthers reports whether the stream can be expected to take other subjects. If it
+// takes none, it is the stream that is wrong, and nothing is set aside.
+func (r *relay) takesOthers(subject string) bool {
+	info := r.session.info
+	if info.Captures(subject) {
+		return r.denied < 2 // by a limit or a permission; of the others nothing is known
+	}
+	return slices.ContainsFunc(r.cfg.subjects, info.Captures)
+}
+
+// passLost goes past entries at the end of the journal that are lost to damage.
+func (r *relay) passLost() bool {
+	if r.faults.waitBehindDamage {
+		return false
+	}
+	upTo := r.session.reader.Pos() - 1
+	if upTo <= r.ledger.now().Done {
+		return false
+	}
+	r.record(mark{Lost: upTo})
+	return true
+}

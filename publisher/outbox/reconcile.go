@@ -1,0 +1,226 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// plan says what reconciling found: what must be published again, and what must not
+// be published.
+type plan struct {
+	lost []lostEntry // settled, and to be published again, in order
+	more bool        // there are more of them
+	sent journal.Seq // entries behind this one were never sent
+	// found are the messages that are in the stream though they are not settled: their
+	// sequences by id.
+	found map[string]uint64
+	seen  *repeats
+
+	moved bool // the stream fell back, or is another one
+	full  bool // every retained message was looked for
+	floor uint64
+}
+
+// lostEntry is a settled entry of which JetStream lost messages.
+type lostEntry struct {
+	entry    journal.Seq
+	messages []int    // indexes of the lost ones
+	seqs     []uint64 // where its messages were
+}
+
+// take returns the sequence of a message that may have been sent, and is in the
+// stream. A second message with its id is another event.
+func (p *plan) take(e *openEntry, id string) (uint64, bool) {
+	if e.seq > p.sent {
+		return 0, false
+	}
+	seq, there := p.found[id]
+	if there {
+		delete(p.found, id)
+		p.seen.add(id, e.accepted)
+	}
+	return seq, there
+}
+
+// reconcile compares the journal with the stream, by identity. Nothing is published
+// before, after a start, a new connection or a doubt.
+//
+// What was settled is looked for only if the stream may lack it: another stream of
+// that name, one that ends before what it had acknowledged, or one that was recovered
+// from a disk or by an election. A message that is not at its sequence is then
+// looked for by its id; one that is nowhere was lost, or removed on purpose: see
+// missing. What may have been sent and is not settled is looked for by its id too,
+// from where it can be at the earliest.
+func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
+	r.looking.Store(0)
+	if t := r.cfg.target; t != r.ledger.now().target && !r.faults.keepTarget {
+		if err := r.retarget(ctx, t); err != nil {
+			return broker.Info{}, plan{}, err
+		}
+	}
+	info, err := r.stream.Info(ctx)
+	if err != nil {
+		return info, plan{}, err
+	}
+	state, kept := r.ledger.snapshot()
+	last := r.journal.Stats().Last
+	p := plan{sent: min(state.Sent, last), floor: state.Floor, seen: &repeats{}}
+	another := !state.Created.Equal(info.Created)
+	if another && state.Created.IsZero() {
+		p.floor = info.Last // nothing was ever sent to it
+	}
+	fell, err := r.fellBack(ctx, state, info)
+	if err != nil {
+		return info, p, err
+	}
+	l := lookup{relay: r, info: info, state: state, kept: kept, another: another && !state.Created.IsZero()}
+	l.restarted = another || fell || r.doubt || state.Leader != info.Leader
+	p.full = l.restarted || holes(info) != state.Holes
+	if p.full {
+		if err := l.misplaced(ctx); err != nil {
+			return info, p, err
+		}
+	}
+	if !state.Created.IsZero() && p.sent > state.Done {
+		if err := l.unsettled(p.sent); err != nil {
+			return info, p, err
+		}
+	}
+	if l.another || r.faults.scanAll {
+		p.floor = 0
+	}
+	if err := l.search(ctx, p.floor); err != nil {
+		return info, p, err
+	}
+	p.found, p.more, p.moved = l.unsettledAt, l.more, l.another || fell
+	p.lost = l.classify()
+	if len(p.lost) > 0 || p.moved {
+		err = r.noteFall(ctx, p, state, info)
+	}
+	return info, p, err
+}
+
+// retarget begins with another stream or prefix, as the configuration has it now. What is
+// pending goes there.
+func (r *relay) retarget(ctx context.Context, t target) error {
+	if before := r.ledger.now().target; before == (target{}) {
+		r.record(mark{Target: &t}) // an older program did not write it down
+		return nil
+	} else if before.Stream != t.Stream || before.Prefix != t.Prefix {
+		r.log.Warn("the configuration names another stream or prefix: what is pending is published there, and what was published before stays where it is",
+			zap.String("stream", t.Stream), zap.String("prefix", t.Prefix), zap.String("stream_before", before.Stream), zap.String("prefix_before", before.Prefix))
+	}
+	return r.recordFirst(ctx, mark{Target: &t})
+}
+
+// fellBack reports whether a stream ends before what it acknowledged to us, or has
+// another message there.
+func (r *relay) fellBack(ctx context.Context, s state, info broker.Info) (bool, error) {
+	switch {
+	case !s.Created.Equal(info.Created), s.Highest == 0:
+		return false, nil
+	case s.Highest > info.Last:
+		return true, nil
+	case s.HighestID == "":
+		return false, nil
+	}
+	id, there, err := r.stream.ID(ctx, s.Highest)
+	return there && id != s.HighestID, err
+}
+
+// holes is how many messages were deleted between the first and the last.
+func holes(i broker.Info) uint64 {
+	if i.Last < i.First {
+		return 0
+	}
+	return i.Last - i.First + 1 - min(i.Messages, i.Last-i.First+1)
+}
+
+// noteFall writes down, before anything is published again, that sequences begin anew
+// behind what the stream has now, and that copies of retained messages may be there.
+func (r *relay) noteFall(ctx context.Context, p plan, s state, info broker.Info) error {
+	next := s.look
+	if p.moved {
+		next.Highest, next.HighestID = info.Last, ""
+	}
+	if next.Healing == 0 || next.Healing > info.Last+1 {
+		next.Healing = info.Last + 1
+	}
+	if len(p.lost) > 0 {
+		r.log.Error("JetStream lost events that it had acknowledged; those still in the journal are published again",
+			zap.Int("entries", len(p.lost)), zap.Bool("more", p.more), zap.Bool("new_stream", !s.Created.Equal(info.Created)),
+			zap.Uint64("acknowledged_up_to", s.Highest), zap.Uint64("stream_ends_at", info.Last))
+	}
+	if r.faults.keepHighest {
+		next.Highest, next.HighestID = s.Highest, s.HighestID
+	}
+	if r.faults.healUnmarked {
+		next.Healing = s.Healing
+		r.ledger.apply(mark{Looked: &next})
+		return nil
+	}
+	return r.recordFirst(ctx, mark{Looked: &next})
+}
+
+// noteLook writes down what the stream was like when all that had been settled was
+// there.
+func (r *relay) noteLook(ctx context.Context, s *session) error {
+	before := r.ledger.now()
+	next := before.look
+	next.Created, next.Leader = s.info.Created, s.info.Leader
+	next.First, next.Holes = s.info.First, holes(s.info)
+	next.Floor = s.plan.floor
+	if !before.Created.Equal(next.Created) && before.Created.IsZero() {
+		next.Highest, next.HighestID = s.info.Last, ""
+	}
+	if s.plan.full {
+		next.Healing = 0
+	}
+	if next == before.look {
+		return nil
+	}
+	// Before anything is sent to a stream, it must be known that it was.
+	return r.recordFirst(ctx, mark{Looked: &next})
+}
+
+// verify looks whether the stream is still what it was when the session began, and
+// whether the newest message that was acknowledged to us is still where it was. It
+// finds a loss that happened without a new connection.
+func (r *relay) verify(ctx context.Context) error {
+	s := r.session
+	info, err := r.stream.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look for a loss: %w", err)
+	}
+	state := r.ledger.now()
+	fell, err := r.fellBack(ctx, state, info)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look for a loss: %w", err)
+	case !info.Created.Equal(state.Created):
+		return fmt.Errorf("%w: it was made again", errDoubt)
+	case fell:
+		return fmt.Errorf("%w: another message is at %d, or none, and ours was acknowledged", errDoubt, state.Highest)
+	case info.Leader != state.Leader, holes(info) != state.Holes:
+		r.endSession() // what is missing is looked for
+		return nil
+	case info.First != state.First:
+		next := state.look
+		next.First = info.First
+		r.record(mark{Looked: &next})
+	}
+	s.info = info
+	return nil
+}
+
+// tooOld reports whether the age limit of the stream may have removed a message that was
+// accepted then.
+func (r *relay) tooOld(info broker.Info, accepted time.Time) bool {
+	return info.MaxAge > 0 && (accepted.IsZero() || r.cfg.now().Sub(accepted) > info.MaxAge-time.Minute)
+}

@@ -1,0 +1,298 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// relay publishes the entries of the journal, in order, and settles them in the
+// ledger. It is a machine without goroutines and without a clock of its own: step
+// does the next thing and says how long nothing is to be done. Its states:
+//
+//	away         no connection, or a pause after a failure
+//	reconciling  the stream is compared with the journal (reconcile.go)
+//	healing      what JetStream lost is published again (session.heal)
+//	serving      what is pending is published, then what comes
+//
+// Whatever puts the stream in doubt ends the session, and the next one begins with
+// reconciling. So nothing is sent a second time before it was looked for.
+type relay struct {
+	stream  Stream
+	journal *journal.Journal
+	ledger  *ledger
+	cfg     relayConfig
+	log     *zap.Logger
+	settled func(Settled)
+	told    func(time.Duration, int)
+	clock   retainClock
+	session *session // nil while away
+	faults  faults
+
+	doubt      bool // the next reconcile looks for every retained message
+	pause      time.Duration
+	pauseUntil time.Time
+	nextUpkeep time.Time
+	refusing   map[string]time.Time // since when a subject is refused, by subject
+	denied     int                  // subjects refused since something was stored
+
+	halted  atomic.Pointer[string] // why nothing is published now; nil if all is well
+	serving atomic.Bool
+	looking atomic.Int64 // messages that the newest scans have read; for tests
+}
+
+type relayConfig struct {
+	target
+	verify       time.Duration // between two looks for a loss
+	retain       time.Duration
+	refusedAfter time.Duration
+	subjects     []string                    // all that are published to
+	subject      func(broker.Message) string // under today's configuration
+	fit          func(m broker.Message, limit int64) (broker.Message, bool)
+	setAside     func(m broker.Message, why Reason, cause error) error
+	recheck      func() // asks for a look at the stream's settings
+	now          func() time.Time
+	rand         func(n int64) int64 // 0 to n-1
+}
+
+// Reason says why an accepted message is set aside.
+type Reason string
+
+// The reasons.
+const (
+	ReasonRefused    Reason = "refused"    // JetStream will never take it
+	ReasonUncaptured Reason = "uncaptured" // the stream has not taken its subject for a while
+)
+
+// session is one time of publishing, from reconciling to the next doubt.
+type session struct {
+	server string
+	info   broker.Info
+	plan   plan
+	reader *journal.Reader // of what is pending
+	heal   []lostEntry     // still to be published again, in order
+	queue  []*item         // read and not settled, in order
+	bytes  int64           // of queue
+	// singles is how many messages are sent one at a time, since a batch with them was
+	// refused.
+	singles    int
+	nextVerify time.Time
+}
+
+// rest says how long nothing is to be done: until a time, or until one of the
+// channels is closed, or until an entry is appended.
+type rest struct {
+	more  bool // not at all
+	until time.Time
+	link  <-chan struct{} // nil: the link does not matter
+}
+
+// Pauses after a failure, and between two rounds of upkeep.
+const (
+	firstPause  = 50 * time.Millisecond
+	lastPause   = 5 * time.Second
+	upkeepEvery = time.Second
+)
+
+var (
+	errDoubt   = errors.New("the stream may have lost events")
+	errNotOurs = errors.New("the stream does not take it")
+)
+
+// step does the next thing. It waits for the stream's answer at most.
+func (r *relay) step(ctx context.Context) rest {
+	now := r.cfg.now()
+	r.upkeep(now)
+	server, changed := r.stream.Link()
+	switch {
+	case server == "":
+		r.endSession()
+		return rest{until: r.nextUpkeep, link: changed}
+	case r.session != nil && r.session.server != server:
+		r.endSession()
+		return rest{more: true}
+	case now.Before(r.pauseUntil):
+		return rest{until: earlier(r.pauseUntil, r.nextUpkeep), link: changed}
+	}
+	worked, err := r.work(ctx, server, now)
+	if err != nil {
+		if ctx.Err() != nil {
+			return rest{until: r.nextUpkeep, link: changed}
+		}
+		r.fail(err)
+		return rest{until: earlier(r.pauseUntil, r.nextUpkeep), link: changed}
+	}
+	if worked {
+		return rest{more: true}
+	}
+	r.well()
+	return rest{until: earlier(r.session.nextVerify, r.nextUpkeep), link: changed}
+}
+
+// work does one thing against the stream. It reports false if there is nothing to do.
+func (r *relay) work(ctx context.Context, server string, now time.Time) (bool, error) {
+	if r.session == nil {
+		return true, r.begin(ctx, server)
+	}
+	if s := r.session; !now.Before(s.nextVerify) {
+		s.nextVerify = now.Add(r.cfg.verify)
+		if err := r.verify(ctx); err != nil {
+			r.endSession()
+			return true, err
+		}
+		return true, nil
+	}
+	return r.publish(ctx)
+}
+
+// begin starts a session.
+func (r *relay) begin(ctx context.Context, server string) error {
+	info, p, err := r.reconcile(ctx)
+	if err != nil {
+		return fmt.Errorf("compare the journal with stream %s: %w", r.cfg.Stream, err)
+	}
+	r.session = &session{
+		server: server, info: info, plan: p, heal: p.lost,
+		reader:     r.journal.NewReader(r.ledger.now().Done + 1),
+		nextVerify: r.cfg.now().Add(r.cfg.verify),
+	}
+	if len(p.lost) == 0 {
+		return r.serve(ctx)
+	}
+	return nil
+}
+
+// serve ends reconciling: what was found is so, and all that was lost is there again.
+func (r *relay) serve(ctx context.Context) error {
+	s := r.session
+	if s.plan.more {
+		r.endSession()
+		r.doubt = true // there is more to heal than fits into one plan
+		return nil
+	}
+	if err := r.noteLook(ctx, s); err != nil {
+		r.endSession()
+		return err
+	}
+	r.doubt = false
+	if r.clock.resume(r.cfg.now(), s.info.Leader) {
+		r.ledger.restartClock(r.clock.read(r.cfg.now()))
+	}
+	r.ledger.setYields(!r.faults.neverYield)
+	r.serving.Store(true)
+	return nil
+}
+
+// endSession forgets what was read. What is not settled is read again.
+func (r *relay) endSession() {
+	if r.session == nil {
+		return
+	}
+	r.session.reader.Close()
+	r.session = nil
+	r.serving.Store(false)
+	r.ledger.setYields(r.faults.yieldWhileAway)
+	r.clock.pause(r.cfg.now())
+}
+
+// fail notes why publishing stopped, and makes the next try wait; the longer, the
+// longer nothing was stored.
+func (r *relay) fail(err error) {
+	now := r.cfg.now()
+	r.pause = min(max(2*r.pause, firstPause), lastPause)
+	r.pauseUntil = now.Add(r.pause/2 + time.Duration(r.cfg.rand(int64(r.pause))))
+	why := err.Error()
+	if before := r.problem(); before != why {
+		r.log.Warn("publishing stopped; it goes on by itself, and events are kept in the journal", zap.Error(err))
+		r.halted.Store(&why)
+	}
+	r.cfg.recheck()
+}
+
+// well notes that there is nothing that keeps events from being published.
+func (r *relay) well() {
+	r.pause = 0
+	if r.halted.Swap(nil) != nil {
+		r.log.Info("publishing goes on")
+	}
+}
+
+// problem returns why nothing is published now, or "".
+func (r *relay) problem() string {
+	if why := r.halted.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
+
+// upkeep releases what was retained long enough, and notes the server's limit
+// for a start without NATS.
+func (r *relay) upkeep(now time.Time) {
+	if now.Before(r.nextUpkeep) && r.nextUpkeep.Sub(now) <= upkeepEvery {
+		return
+	}
+	r.nextUpkeep = now.Add(upkeepEvery)
+	if upTo := r.ledger.releasable(r.clock.read(now) - r.cfg.retain); upTo > 0 {
+		if r.faults.forgetReleases {
+			r.ledger.yielded(upTo)
+		} else {
+			r.record(mark{Released: upTo})
+		}
+	}
+	r.journal.Release(r.ledger.now().Released)
+	if r.session != nil {
+		if limit := r.stream.Limit(); limit != r.ledger.now().Limit {
+			r.record(mark{Limit: limit})
+		}
+	}
+}
+
+// record makes a step of the ledger and writes it down, in this order: a
+// checkpoint must know what the marks before it say. What the mark tells of has
+// happened; if a crash takes it away, the ledger knows too little.
+func (r *relay) record(m mark) {
+	r.ledger.apply(m)
+	r.journal.Mark(m.encode())
+	r.ledger.queued()
+}
+
+// recordFirst is record for a step that must be on stable storage before the bridge
+// acts on it.
+func (r *relay) recordFirst(ctx context.Context, m mark) error {
+	r.record(m)
+	if err := r.journal.Flush(ctx); err != nil {
+		return fmt.Errorf("write to the journal: %w", err)
+	}
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// faults are defects that tests build in, each by taking a mend away, to show that
+// they are found. The zero value has none.
+type faults struct {
+	yieldWhileAway   bool // what is retained is given up while NATS is away
+	holesAreRemovals bool // a hole never counts as a loss
+	keepTarget       bool // another stream or prefix in the configuration is not noticed
+	neverYield       bool // what is retained is not given up for events that come
+	healUnmarked     bool // healing begins before it is on disk from where
+	forgetReleases   bool // what was released is not written down
+	forgetRepeated   bool // repetitions of retained events are left to the server
+	overtake         bool // a direct publish does not wait for the backlog
+	waitBehindDamage bool // an entry that is lost at the end is waited for
+	keepHighest      bool // after a loss the old highest sequence stays
+	scanAll          bool // what may have been sent is looked for in the whole stream
+	waitForSubject   bool // a subject that the stream does not take is waited for
+}

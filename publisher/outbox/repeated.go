@@ -1,0 +1,69 @@
+package outbox
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
+)
+
+// repeats are ids of events that are in the stream, and that the server may have
+// forgotten: it knows them for the duplicate window only, by its own clock. An event
+// that was repeated within the window, and could not be published before it was over,
+// is still a repetition.
+type repeats struct {
+	ids  map[string]time.Time // when they were accepted
+	next journal.Seq          // the first retained entry that was not looked at
+}
+
+// repeatLag is how far behind the relay may be without a look at what is retained.
+const repeatLag = time.Second
+
+func (p *repeats) add(id string, accepted time.Time) {
+	if p.ids == nil {
+		p.ids = map[string]time.Time{}
+	}
+	p.ids[id] = accepted
+}
+
+// repeated reports whether a pending event repeats one that is in the stream, and was
+// accepted within the duplicate window before it. Of the others the server knows.
+func (r *relay) repeated(e *openEntry, id string) (bool, error) {
+	s := r.session
+	now, window := r.cfg.now(), s.info.Duplicates
+	if e.accepted.IsZero() || r.faults.forgetRepeated {
+		return false, nil
+	}
+	if now.Sub(e.accepted) > repeatLag {
+		if err := r.readRepeats(now.Add(repeatLag - window)); err != nil {
+			return false, err
+		}
+	}
+	first, there := s.plan.seen.ids[id]
+	return there && !e.accepted.Before(first) && e.accepted.Sub(first) <= window, nil
+}
+
+// readRepeats takes the retained events up to those that were accepted at a time.
+func (r *relay) readRepeats(until time.Time) error {
+	seen := r.session.plan.seen
+	state := r.ledger.now()
+	seen.next = max(seen.next, state.Released+1)
+	return r.journalRange(seen.next, state.Done, func(seq journal.Seq, payload []byte) (bool, error) {
+		h, err := decodeHead(payload)
+		if err != nil || h.accepted.After(until) {
+			return false, err
+		}
+		_, msgs, err := decodeEntry(payload)
+		if err != nil {
+			return false, fmt.Errorf("journal entry %d: %w", seq, err)
+		}
+		places := r.ledger.places(seq)
+		for i, m := range msgs {
+			if i < len(places) && places[i] != nowhere {
+				seen.add(m.ID, h.accepted)
+			}
+		}
+		seen.next = seq + 1
+		return true, nil
+	})
+}
