@@ -16,7 +16,7 @@ func TestSimulation(t *testing.T) {
 	}
 	n := uint64(0)
 	for end := time.Now().Add(budget); time.Now().Before(end); n++ {
-		if v := run(n, simOptions{}); v != nil {
+		if v := simulateSeed(n, simOptions{}); v != nil {
 			t.Fatal(v)
 		}
 	}

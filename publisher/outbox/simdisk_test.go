@@ -92,8 +92,8 @@ func (d *simDisk) OpenFile(name string, flag int, perm os.FileMode) (journal.Fil
 // Remove implements journal.FS.
 func (d *simDisk) Remove(name string) error { d.call(); return d.fs.Remove(name) }
 
-// Rename implements journal.FS.
-func (d *simDisk) Rename(from, to string) error { d.call(); return d.fs.Rename(from, to) }
+// Exists implements journal.FS.
+func (d *simDisk) Exists(name string) (bool, error) { d.call(); return d.fs.Exists(name) }
 
 // ReadDir implements journal.FS.
 func (d *simDisk) ReadDir(dir string) ([]string, error) {

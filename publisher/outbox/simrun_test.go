@@ -35,8 +35,8 @@ func simulate(s schedule, o simOptions) *violation {
 	return &violation{what: w.truth.violation, schedule: s, trace: w.trace.String()}
 }
 
-// run is simulate for the random schedule of a seed. What fails is shrunk.
-func run(seed uint64, o simOptions) *violation {
+// simulateSeed is simulate for the random schedule of a seed. What fails is shrunk.
+func simulateSeed(seed uint64, o simOptions) *violation {
 	s := randomSchedule(seed, simLength)
 	v := simulate(s, o)
 	if v == nil {

@@ -319,7 +319,11 @@ func (w *world) disturb() {
 // well reports whether nothing that the schedule does keeps events from moving.
 func (w *world) well() bool {
 	c := w.model.Config()
-	return w.bridge != nil && w.up && w.model.Healthy() && w.disk.capacity == 0 && len(c.Subjects) == 1 &&
+	if w.bridge == nil {
+		return false
+	}
+	server, _ := w.link.Link()
+	return server != "" && w.model.Healthy() && w.disk.capacity == 0 && len(c.Subjects) == 1 &&
 		c.Subjects[0] == w.prefix+".>" && c.MaxMsgs == 0
 }
 
@@ -596,7 +600,6 @@ func (w *world) mend() {
 	w.disk.crashIn = 0
 	w.up = true
 	w.model.Create()
-	w.model.Elect()
 	if !w.model.Healthy() {
 		w.model.Stop()
 		w.model.Start()
