@@ -17,6 +17,8 @@ type Config struct {
 	MaxBytes        value.Size    `mapstructure:"max_bytes" doc:"how much the stream keeps; 0: unlimited, with the embedded server half of the free disk"`
 	Discard         string        `mapstructure:"discard" doc:"what a full stream does: new (refuse new events) or old (drop the oldest)"`
 	Replicas        int           `mapstructure:"replicas" doc:"copies of the stream in a NATS cluster: 1, 3 or 5"`
+	Batches         bool          `mapstructure:"batches" doc:"publish what waits together as one atomic batch, which the streams must allow (allow_atomic); false: one event at a time"`
+	RefusedAfter    time.Duration `mapstructure:"refused_after" doc:"how long an event whose subject the stream does not take holds up the others, before it is set aside"`
 	DuplicateWindow time.Duration `mapstructure:"duplicate_window" doc:"how long the stream drops a repeated delivery"`
 }
 
@@ -42,6 +44,8 @@ func DefaultConfig() Config {
 		MaxAge:          720 * time.Hour,
 		Discard:         DiscardNew,
 		Replicas:        1,
+		Batches:         true,
+		RefusedAfter:    time.Minute,
 		DuplicateWindow: 10 * time.Minute,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -25,6 +26,7 @@ type Severity string
 const (
 	Unusable Severity = "unusable" // nothing can be stored until it is mended
 	Weak     Severity = "weak"     // events are stored, but the promise is weaker than configured
+	Slow     Severity = "slow"     // events are stored as promised, and one at a time
 )
 
 // String is one line with all of it.
@@ -32,14 +34,36 @@ func (f Finding) String() string {
 	return fmt.Sprintf("stream %s: %s; fix: %s", f.Stream, f.Problem, f.Fix)
 }
 
-// compare returns what is wrong with an existing stream. maxPayload is the
-// server's.
-func compare(w wantedStream, have jetstream.StreamConfig, maxPayload int64) []Finding {
+// serverFacts are what must be known of the server to judge a stream.
+type serverFacts struct {
+	maxPayload int64
+	batches    bool // it knows atomic batches
+}
+
+// factsOf returns those of the server that a connection leads to.
+func factsOf(nc *nats.Conn, maxPayload int64) serverFacts {
+	return serverFacts{maxPayload: maxPayload, batches: atLeast(nc.ConnectedServerVersion(), 2, 12)}
+}
+
+// atLeast reports whether a version such as "2.12.0-RC.1" is at least another one.
+func atLeast(version string, major, minor int) bool {
+	var have [2]int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &have[0], &have[1]); n < 2 {
+		return false
+	}
+	return slices.Compare(have[:], []int{major, minor}) >= 0
+}
+
+// compare returns what is wrong with an existing stream.
+func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []Finding {
 	c := comparison{want: w, have: have}
 	c.use()
 	c.storage()
-	c.limits(maxPayload)
+	c.limits(server.maxPayload)
 	c.copies()
+	if server.batches && w.AllowAtomicPublish && !have.AllowAtomicPublish && have.Mirror == nil {
+		c.add(Slow, c.edit("--allow-batch"), "it allows no atomic batches (allow_atomic), so events leave one at a time; publisher.batches: false says that this is wanted")
+	}
 	return c.findings
 }
 

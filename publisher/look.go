@@ -34,7 +34,7 @@ func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]
 			s.Findings, err = w.cannotBeMade(ctx, c.js)
 		case err == nil:
 			s.Info = stream.CachedInfo()
-			s.Findings = compare(w, s.Info.Config, c.nc.MaxPayload())
+			s.Findings = compare(w, s.Info.Config, factsOf(c.nc, c.nc.MaxPayload()))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look at stream %s: %w", w.Name, err)
@@ -103,6 +103,9 @@ func createLine(w wantedStream) string {
 	}
 	line := fmt.Sprintf("nats stream add %s --subjects %s --storage=file --retention=limits --discard=%s --replicas=%d --dupe-window=%s",
 		w.Name, quoteJoin(w.Subjects), discard, w.Replicas, cliDuration(w.Duplicates))
+	if w.AllowAtomicPublish {
+		line += " --allow-batch"
+	}
 	if w.MaxAge > 0 {
 		line += " --max-age=" + cliDuration(w.MaxAge)
 	}

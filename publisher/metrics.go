@@ -62,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		reconnects:        counter("nats_reconnects_total", "Connections to NATS after the first."),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "treble_bridge_stream_findings",
-			Help: "What is wrong with the streams, by severity: unusable, weak.",
+			Help: "What is wrong with the streams, by severity: unusable, weak, slow.",
 		}, []string{"severity"}),
 	}
 	for _, outcome := range []string{"unavailable", "outcome_unknown", "too_large", "internal"} {
@@ -136,7 +136,7 @@ func (m *metrics) failed(err error) {
 
 // found sets the gauges of the findings.
 func (m *metrics) found(findings []Finding) {
-	count := map[Severity]int{Unusable: 0, Weak: 0}
+	count := map[Severity]int{Unusable: 0, Weak: 0, Slow: 0}
 	for _, f := range findings {
 		count[f.Severity]++
 	}

@@ -152,7 +152,7 @@ func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) ([]Finding, e
 	if w.required {
 		k.size.Store(int64(max(have.MaxMsgSize, 0)))
 	}
-	return compare(w, have, k.conn.maxPayload()), nil
+	return compare(w, have, factsOf(k.conn.nc, k.conn.maxPayload())), nil
 }
 
 func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (jetstream.StreamConfig, error) {
@@ -173,7 +173,7 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 	switch {
 	case err == nil:
 		k.log.Info("stream created", zap.String("stream", w.Name), zap.Strings("subjects", w.Subjects))
-		return compare(w, s.CachedInfo().Config, k.conn.maxPayload()), nil
+		return compare(w, s.CachedInfo().Config, factsOf(k.conn.nc, k.conn.maxPayload())), nil
 	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
 		// Another bridge was faster; the next look finds it.
 		return nil, err
@@ -189,7 +189,7 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 // extend raises what is lower than configured. What NATS refuses stays as it
 // is and becomes a finding.
 func (k *streamKeeper) extend(ctx context.Context, w wantedStream, have jetstream.StreamConfig) jetstream.StreamConfig {
-	cfg, changed := w.extend(have)
+	cfg, changed := w.extend(have, factsOf(k.conn.nc, k.conn.maxPayload()))
 	if !changed {
 		return have
 	}

@@ -73,6 +73,8 @@ func eventStream(c Config) wantedStream {
 			Replicas:    c.Replicas,
 			Duplicates:  c.DuplicateWindow,
 			AllowDirect: true,
+
+			AllowAtomicPublish: c.Batches,
 		},
 	}
 	for _, k := range schema.Kinds() {
@@ -101,6 +103,8 @@ func quarantineStream(c Config) wantedStream {
 			Replicas:    c.Replicas,
 			Duplicates:  c.DuplicateWindow,
 			AllowDirect: true,
+
+			AllowAtomicPublish: c.Batches,
 		},
 	}
 	for _, r := range schema.Reasons() {
@@ -120,7 +124,7 @@ func (w wantedStream) create() jetstream.StreamConfig {
 
 // extend returns have with everything raised to what we want, and whether
 // that changed anything. It never lowers, narrows or takes away.
-func (w wantedStream) extend(have jetstream.StreamConfig) (jetstream.StreamConfig, bool) {
+func (w wantedStream) extend(have jetstream.StreamConfig, server serverFacts) (jetstream.StreamConfig, bool) {
 	if have.Sealed || have.Mirror != nil {
 		return have, false // nothing can be changed, or the stream is not for publishing
 	}
@@ -150,6 +154,9 @@ func (w wantedStream) extend(have jetstream.StreamConfig) (jetstream.StreamConfi
 	}
 	if !have.AllowDirect {
 		have.AllowDirect, changed = true, true
+	}
+	if w.AllowAtomicPublish && server.batches && !have.AllowAtomicPublish {
+		have.AllowAtomicPublish, changed = true, true
 	}
 	if missing := uncovered(have.Subjects, w.subjects); len(missing) > 0 {
 		have.Subjects, changed = widen(have.Subjects, w.Subjects), true

@@ -32,6 +32,7 @@ func TestFindings(t *testing.T) {
 		{"max-msg-size", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 512 }, Weak, "512 bytes", "nats stream edit TREBLE --max-msg-size=-1"},
 		{"replicas", func(c *jetstream.StreamConfig) { c.Replicas = 1 }, Weak, "1 replicas", "nats stream edit TREBLE --replicas=3"},
 		{"dupe-window", func(c *jetstream.StreamConfig) { c.Duplicates = time.Minute }, Weak, "1m0s", "nats stream edit TREBLE --dupe-window=10m"},
+		{"no-batches", func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false }, Slow, "allow_atomic", "nats stream edit TREBLE --allow-batch"},
 		{"no-ack", func(c *jetstream.StreamConfig) { c.NoAck = true }, Unusable, "no_ack", "nats stream edit TREBLE --ack"},
 		{"sealed", func(c *jetstream.StreamConfig) { c.Sealed = true }, Unusable, "sealed", "nats stream rm TREBLE"},
 		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", "nats stream rm TREBLE"},
@@ -46,7 +47,7 @@ func TestFindings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			have := w.create()
 			tt.change(&have)
-			got := compare(w, have, 1<<20)
+			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true})
 			if len(got) != 1 {
 				t.Fatalf("findings = %v, want one", got)
 			}
@@ -59,7 +60,7 @@ func TestFindings(t *testing.T) {
 	t.Run("discard-old", func(t *testing.T) {
 		have := w.create()
 		have.MaxBytes, have.Discard = 1000, jetstream.DiscardOld
-		if got := compare(w, have, 1<<20); len(got) != 2 || !strings.Contains(got[1].Fix, "--discard=new") {
+		if got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true}); len(got) != 2 || !strings.Contains(got[1].Fix, "--discard=new") {
 			t.Errorf("findings = %v, want the limit and the discard policy", got)
 		}
 	})
@@ -70,7 +71,7 @@ func TestFindings(t *testing.T) {
 		for _, w := range wantedStreams(c, false, "") {
 			have := w.create()
 			have.Storage = jetstream.MemoryStorage
-			got := compare(w, have, 1<<20)
+			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true})
 			want := w.toFile + " && nats stream rm " + w.Name + " && nats stream add " + w.Name + " --subjects '"
 			if len(got) != 1 || !strings.HasPrefix(got[0].Fix, want) || strings.Contains(got[0].Fix, "backup") {
 				t.Errorf("%s: %+v, want %s", w.Name, got, want)
@@ -81,7 +82,7 @@ func TestFindings(t *testing.T) {
 		generous := w.create()
 		generous.MaxAge, generous.Duplicates, generous.Replicas = 0, time.Hour, 5
 		generous.Subjects = []string{"treble.>", "more.>"}
-		if got := compare(w, generous, 1<<20); len(got) != 0 {
+		if got := compare(w, generous, serverFacts{maxPayload: 1 << 20, batches: true}); len(got) != 0 {
 			t.Errorf("findings = %v, want none for a stream that is better than configured", got)
 		}
 	})
@@ -157,7 +158,7 @@ func TestStreamModes(t *testing.T) {
 func TestApplyNeverShrinks(t *testing.T) {
 	n := startNATS(t)
 	generous := jetstream.StreamConfig{
-		Name: "TREBLE", Subjects: []string{">"}, NoAck: true, Storage: jetstream.FileStorage, Duplicates: time.Hour, AllowDirect: true,
+		Name: "TREBLE", Subjects: []string{">"}, NoAck: true, Storage: jetstream.FileStorage, Duplicates: time.Hour, AllowDirect: true, AllowAtomicPublish: true,
 	}
 	generous.Subjects = []string{"treble.>", "mine.>"}
 	generous.NoAck = false
@@ -253,8 +254,8 @@ func TestLinesForAMissingStream(t *testing.T) {
 	c.MaxBytes = 1 << 30
 	streams := wantedStreams(c, false, "")
 	for i, want := range []string{
-		"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --max-age=720h --max-bytes=1073741824 --defaults",
-		"nats stream add TREBLE_QUARANTINE --subjects 'treble-quarantine.>' --storage=file --retention=limits --discard=old --replicas=1 --dupe-window=10m --max-age=720h --max-bytes=1073741824 --defaults",
+		"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --max-bytes=1073741824 --defaults",
+		"nats stream add TREBLE_QUARANTINE --subjects 'treble-quarantine.>' --storage=file --retention=limits --discard=old --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --max-bytes=1073741824 --defaults",
 	} {
 		if got := createLine(streams[i]); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

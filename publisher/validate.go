@@ -71,6 +71,9 @@ func (c Config) Validate() error {
 	if c.MaxBytes < 0 {
 		bad("max_bytes", "must not be negative; 0 is unlimited")
 	}
+	if c.RefusedAfter < 0 {
+		bad("refused_after", "is %s; use a duration of 0s or more", c.RefusedAfter)
+	}
 	if c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5 {
 		bad("replicas", "is %d; use 1, 3 or 5", c.Replicas)
 	}

@@ -75,7 +75,7 @@ type target struct {
 type look struct {
 	Created time.Time `json:"created"`
 	Leader  string    `json:"leader"`
-	First   uint64    `json:"first"`
+	First   uint64    `json:"first"` // sequence of the first message, or the next; 0: not known
 	Holes   uint64    `json:"holes,omitempty"`
 	// Highest is below everything that JetStream can still acknowledge.
 	Highest   uint64 `json:"highest"`

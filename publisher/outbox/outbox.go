@@ -75,7 +75,7 @@ type Settled struct {
 }
 
 // segmentAge bounds how long an entry waits for its segment to be full, and removed.
-const segmentAge = 30 * time.Second
+const segmentAge time.Duration = 30 * time.Second
 
 func (o *Options) defaults() {
 	if o.Log == nil {
@@ -127,12 +127,16 @@ type Outbox struct {
 // before Start.
 func Open(o Options) (*Outbox, error) {
 	o.defaults()
+	age := segmentAge
+	if o.faults.forgetReleases {
+		age = 0 // or there is nothing that could come back
+	}
 	l := &ledger{}
 	j, err := journal.Open(o.Dir, journal.Options{
 		FS:          o.FS,
 		MaxBytes:    o.MaxBytes,
 		Reserve:     o.Reserve,
-		SegmentAge:  segmentAge,
+		SegmentAge:  age,
 		Checkpoint:  l.checkpoint,
 		Kept:        l.kept,
 		Yield:       l.yield,

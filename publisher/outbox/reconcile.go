@@ -136,7 +136,7 @@ func (r *relay) fellBack(ctx context.Context, s state, info broker.Info) (bool, 
 
 // holes is how many messages were deleted between the first and the last.
 func holes(i broker.Info) uint64 {
-	if i.Last < i.First {
+	if i.First == 0 || i.Last < i.First {
 		return 0
 	}
 	return i.Last - i.First + 1 - min(i.Messages, i.Last-i.First+1)
@@ -174,7 +174,7 @@ func (r *relay) noteLook(ctx context.Context, s *session) error {
 	before := r.ledger.now()
 	next := before.look
 	next.Created, next.Leader = s.info.Created, s.info.Leader
-	next.First, next.Holes = s.info.First, holes(s.info)
+	next.First, next.Holes = max(s.info.First, 1), holes(s.info)
 	next.Floor = s.plan.floor
 	if !before.Created.Equal(next.Created) && before.Created.IsZero() {
 		next.Highest, next.HighestID = s.info.Last, ""
@@ -210,9 +210,9 @@ func (r *relay) verify(ctx context.Context) error {
 	case info.Leader != state.Leader, holes(info) != state.Holes:
 		r.endSession() // what is missing is looked for
 		return nil
-	case info.First != state.First:
+	case max(info.First, 1) != state.First:
 		next := state.look
-		next.First = info.First
+		next.First = max(info.First, 1)
 		r.record(mark{Looked: &next})
 	}
 	s.info = info
