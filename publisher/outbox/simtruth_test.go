@@ -20,8 +20,9 @@ type truth struct {
 	accepts int // requests that were answered 2xx
 	stores  int // messages that were stored
 	other   int
-	jumped  bool // the clock was set forwards
+	jumped  bool // the clock was set
 	damaged bool // pages of the journal cannot be read
+	told    bool // and the bridge said so
 	anew    bool // the stream was made again
 }
 
@@ -31,6 +32,7 @@ type event struct {
 	size     int
 
 	yes   int         // the first request with it that was answered 2xx, counted; 0: none
+	after int         // how many requests were answered 2xx before it arrived first
 	times []time.Time // when requests with it arrived that were not refused
 	sure  int         // how many were answered 2xx
 	maybe int         // how many were not answered
@@ -46,8 +48,8 @@ type event struct {
 	removed    streammodel.Cause
 	removedAt  time.Duration // passed
 	forgotten  bool          // through the bridge
-	given      bool // the bridge gave it up for room, and was allowed to
-	released   bool // its retention is over for sure
+	given      bool          // the bridge gave it up for room, and was allowed to
+	released   bool          // its retention is over for sure
 	back       string
 }
 
@@ -72,9 +74,11 @@ func (t *truth) event(kind string, size int) *event {
 
 // answered notes a 2xx.
 func (t *truth) answered(events []*event, entry journal.Seq) {
-	t.accepts++
 	for _, e := range events {
 		t.arrived(e)
+	}
+	t.accepts++
+	for _, e := range events {
 		e.entry = entry
 		e.sure++
 		if e.yes == 0 {
@@ -94,8 +98,11 @@ func (t *truth) unanswered(events []*event) {
 // arrived begins a new life of an event: it may be stored again, if the stream does not
 // know it.
 func (t *truth) arrived(e *event) {
+	if len(e.times) == 0 {
+		e.after = t.accepts
+	}
 	e.times = append(e.times, t.w.now)
-	e.back, e.released, e.known, e.removed = "", false, false, ""
+	e.back, e.released, e.acked, e.known, e.removed = "", false, false, false, ""
 }
 
 // stored is told of every message that a publish stores.
@@ -132,28 +139,36 @@ func (t *truth) gone(m streammodel.Message, why streammodel.Cause) {
 	switch {
 	case !why.OnPurpose():
 		e.lostAt = t.w.passed
+		// From a stream that drops its oldest, what is missing at the front was dropped.
+		e.onPurpose = e.onPurpose || t.w.model.Config().DiscardOld
 		return
 	case why == streammodel.Dropped:
 		e.lostAt = t.w.passed // the bridge cannot tell it from a loss
 		return
 	case e.known && e.forgotten:
 		e.back = "it was forgotten"
-	case e.known && why != streammodel.Deleted: // a hole may be taken for a loss, after a restart of the server
+	case e.known && why != streammodel.Deleted && t.w.seen():
+		// A hole may be taken for a loss after a restart of the server, this not.
 		e.removed, e.removedAt = why, t.w.passed
 	}
 	e.onPurpose = true
 }
 
-// loss comes before the stream loses something, or goes: afterwards nobody can tell what
-// was removed on purpose before.
+// loss comes before the stream loses something, or goes.
 func (t *truth) loss() {
+	t.anew = true // what is below a sequence is not sure any more
+	t.recovery()
+}
+
+// recovery comes before the stream is recovered from a disk, or by an election:
+// afterwards the bridge cannot tell what was removed on purpose just before.
+func (t *truth) recovery() {
 	for _, e := range t.events {
 		e.removed = ""
 		if e.back != "" && !e.released && !e.forgotten {
 			e.back = ""
 		}
 	}
-	t.anew = true // and whether a low sequence is the bridge's
 }
 
 // leave is another stream: what was published to the old one stays there.
@@ -166,6 +181,14 @@ func (t *truth) leave() {
 		if e.known {
 			e.back = "it was published to another stream"
 		}
+	}
+}
+
+// dropsOldest notes that the stream drops its oldest from now on: of what it lacks at the
+// front, nobody can tell why.
+func (t *truth) dropsOldest() {
+	for _, e := range t.events {
+		e.onPurpose = e.onPurpose || e.lostAt >= 0
 	}
 }
 
@@ -225,9 +248,7 @@ func (t *truth) judge() {
 	}
 	a := w.bridge.Account()
 	var accepted, perhaps, missing int64
-	last := 0 // the newest first store so far
-	var lastID string
-	for _, e := range t.inOrder() {
+	for _, e := range t.events {
 		n := copies[e.id]
 		accepted += int64(e.sure)
 		perhaps += int64(e.maybe)
@@ -246,14 +267,8 @@ func (t *truth) judge() {
 		if n == 0 && t.mustBe(e) {
 			t.fail("%s was answered 2xx and is not there (stored first %d, lost at %v)", e.id, e.firstStore, e.lostAt)
 		}
-		if e.firstStore == 0 || w.asides[e.id] > 0 || t.damaged && len(e.times) > 1 {
-			continue // damage may have taken the first request
-		}
-		if e.firstStore < last {
-			t.fail("%s was answered before %s, and stored after it", lastID, e.id)
-		}
-		last, lastID = e.firstStore, e.id
 	}
+	t.judgeOrder()
 	if a.Pending != 0 {
 		t.fail("%d events are pending, and all is well: %q", a.Pending, w.bridge.Problem())
 	}
@@ -263,22 +278,43 @@ func (t *truth) judge() {
 	if !t.damaged && (a.Accepted < accepted || a.Accepted > accepted+perhaps) {
 		t.fail("the account says %d accepted, and %d were answered 2xx, %d not answered", a.Accepted, accepted, perhaps)
 	}
-	if t.damaged && missing > 0 && a.Damaged == 0 && len(w.bridge.Damage()) == 0 {
+	if t.damaged && missing > 0 && !t.told && a.Damaged == 0 && len(w.bridge.Damage()) == 0 {
 		t.fail("%d events are not there, and no damage is told", missing)
 	}
 }
 
-// inOrder returns the events in the order in which they were answered 2xx first.
-func (t *truth) inOrder() []*event {
-	all := make([]*event, 0, len(t.events))
-	at := map[int][]*event{}
+// judgeOrder holds the order of the first copies against that of the answers: what was
+// answered before another one arrived is stored before it.
+func (t *truth) judgeOrder() {
+	newest := make([]*event, t.accepts+1) // of those that were answered up to here, the last to be stored
+	inOrder := func(e *event) bool {
+		// Damage may have taken the first request.
+		return e.firstStore > 0 && t.w.asides[e.id] == 0 && !(t.damaged && len(e.times) > 1)
+	}
 	for _, e := range t.events {
-		at[e.yes] = append(at[e.yes], e)
+		if n := newest[e.yes]; e.yes > 0 && inOrder(e) && (n == nil || n.firstStore < e.firstStore) {
+			newest[e.yes] = e
+		}
 	}
-	for i := range t.accepts + 1 {
-		all = append(all, at[i]...)
+	for i := 1; i < len(newest); i++ {
+		if newest[i] == nil || newest[i-1] != nil && newest[i-1].firstStore > newest[i].firstStore {
+			newest[i] = newest[i-1]
+		}
 	}
-	return all
+	for i, e := range t.events {
+		if !inOrder(e) {
+			continue
+		}
+		if n := newest[e.after]; n != nil && n.firstStore > e.firstStore {
+			t.fail("%s was answered before %s arrived, and is stored after it", n.id, e.id)
+		}
+		if i == 0 || len(e.times) > 1 || len(t.events[i-1].times) > 1 {
+			continue
+		}
+		if before := t.events[i-1]; before.yes == e.yes && before.after == e.after && inOrder(before) && before.firstStore > e.firstStore {
+			t.fail("%s stands before %s in an array, and is stored after it", before.id, e.id)
+		}
+	}
 }
 
 // allowed is how many copies of an event there may be: a repetition within the duplicate
@@ -289,7 +325,7 @@ func (t *truth) allowed(e *event) int {
 	}
 	n, from := 1, e.times[0]
 	for _, at := range e.times[1:] {
-		if at.Sub(from) > simWindow || t.jumped {
+		if at.Sub(from) >= simWindow || t.jumped || e.given {
 			n, from = n+1, at
 		}
 	}

@@ -112,6 +112,9 @@ func (w *world) startBridge(action) {
 		return
 	}
 	w.rest = rest{more: true}
+	if len(w.bridge.Damage()) > 0 || w.bridge.Account().Damaged > 0 {
+		w.truth.told = true
+	}
 }
 
 func (w *world) options() Options {
@@ -298,6 +301,7 @@ func (w *world) pass(d time.Duration) {
 // jump sets the clock of both hosts.
 func (w *world) jump(a action) {
 	w.model.Settle()
+	w.truth.jumped = true
 	w.now = w.now.Add(a.d)
 	if w.passed += max(a.d, 0); a.d < 0 {
 		// The clock of what is retained stands still until the time is made up for.
@@ -306,7 +310,6 @@ func (w *world) jump(a action) {
 		w.quiet -= a.d
 		return
 	}
-	w.truth.jumped = true
 	w.disturb()
 }
 
@@ -325,6 +328,15 @@ func (w *world) well() bool {
 	server, _ := w.link.Link()
 	return server != "" && w.model.Healthy() && w.disk.capacity == 0 && len(c.Subjects) == 1 &&
 		c.Subjects[0] == w.prefix+".>" && c.MaxMsgs == 0
+}
+
+// seen reports whether the bridge has compared its journal with the stream as it is.
+func (w *world) seen() bool {
+	if w.bridge == nil || !w.bridge.relay.serving.Load() {
+		return false
+	}
+	look := w.bridge.ledger.now().look
+	return w.model.Is(look.Created, look.Leader)
 }
 
 // stall is how long publishing may make no step while all is well: the last pause, the
@@ -403,13 +415,18 @@ func (w *world) deliver(events ...*event) {
 	for _, e := range events {
 		msgs = append(msgs, w.message(e.kind, e.size, e.id))
 	}
-	serving, released := w.bridge.relay.serving.Load() && w.well(), w.bridge.ledger.now().Released
+	server, _ := w.link.Link()
+	serving := w.bridge.relay.serving.Load() && server != "" && w.model.Healthy()
+	released := w.bridge.ledger.now().Released
 	pending := w.bridge.Account().Pending
 	var err error
 	if dies(func() { err = w.bridge.Append(context.Background(), msgs) }) {
 		w.truth.unanswered(events)
 		w.died()
 		return
+	}
+	if now := w.bridge.ledger.now().Released; now > released && serving {
+		w.truth.givenUp(now)
 	}
 	switch {
 	case err == nil:
@@ -421,9 +438,6 @@ func (w *world) deliver(events ...*event) {
 		if errors.Is(err, journal.ErrFull) && pending == 0 && serving && w.disk.capacity == 0 {
 			w.truth.fail("refused though nothing is pending: %v", err)
 		}
-	}
-	if now := w.bridge.ledger.now().Released; now > released && serving {
-		w.truth.givenUp(now)
 	}
 }
 
@@ -453,7 +467,7 @@ func (w *world) unreadable(a action) {
 	if len(segments) == 0 {
 		return
 	}
-	w.truth.damaged = true
+	w.truth.damaged, w.truth.anew = true, true
 	name := segments[a.n%len(segments)]
 	w.disk.bad[badPage{name, int64(a.n / len(segments) % 3)}] = true
 }
@@ -497,11 +511,11 @@ func (w *world) readFails(a action) {
 
 // The server.
 
-func (w *world) serverStop(action)  { w.model.Stop(); w.disturb() }
-func (w *world) serverStart(action) { w.model.Start(); w.disturb() }
+func (w *world) serverStop(action)  { w.truth.recovery(); w.model.Stop(); w.disturb() }
+func (w *world) serverStart(action) { w.truth.recovery(); w.model.Start(); w.disturb() }
 func (w *world) serverFlush(action) { w.model.Flush() }
 func (w *world) noLeader(action)    { w.model.NoLeader(); w.disturb() }
-func (w *world) elect(action)       { w.model.Elect(); w.disturb() }
+func (w *world) elect(action)       { w.truth.recovery(); w.model.Elect(); w.disturb() }
 func (w *world) breakStore(action)  { w.model.BreakStore(); w.disturb() }
 
 func (w *world) powerLoss(a action) {
@@ -566,6 +580,7 @@ func (w *world) full(action) {
 }
 
 func (w *world) oldestGo(action) {
+	w.truth.dropsOldest()
 	w.model.Configure(func(c *streammodel.Config) { c.MaxMsgs, c.DiscardOld = max(len(w.model.Messages())-2, 1), true })
 }
 

@@ -204,6 +204,11 @@ func (m *Model) BreakStore() { m.broken = true }
 // Healthy reports whether the stream is there, led and writable.
 func (m *Model) Healthy() bool { return m.up && m.ruled && !m.broken && m.exists }
 
+// Is reports whether the stream is still the one that an Info told of, and led by the same.
+func (m *Model) Is(created time.Time, leader string) bool {
+	return m.exists && m.created.Equal(created) && m.leaderName() == leader
+}
+
 // Messages returns what is stored, in order.
 func (m *Model) Messages() []Message {
 	m.tick()
