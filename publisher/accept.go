@@ -7,6 +7,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -14,13 +16,16 @@ import (
 // was a duplicate of one that is. Otherwise its error wraps one of:
 //
 //   - schema.ErrUnavailable: nothing of the delivery will appear;
-//   - schema.ErrOutcomeUnknown: some or all of it may appear;
+//   - schema.ErrNoAnswer: it may be in the journal, and may appear ("ack: journal");
+//   - schema.ErrOutcomeUnknown: some or all of it may appear ("ack: stream");
 //   - *schema.TooLargeError: nothing will appear; the delivery is in set-aside.
 //
-// Any other error is a defect of ours, and nothing was sent. A rejected body is
-// queued for the quarantine, and Accept returns nil without waiting for it.
+// Any other error is a defect of ours, and nothing was sent. For a rejected body
+// Accept returns nil: it is in the journal of refused bodies then, and goes to the
+// quarantine from there; what could not be kept is counted and logged.
 //
-// It settles within Config.AckTimeout and never after ctx's deadline.
+// It never settles after ctx's deadline, and with "ack: stream" within
+// Config.AckTimeout.
 func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
 	if !p.begin() {
 		return fmt.Errorf("shutting down: %w", schema.ErrUnavailable)
@@ -28,17 +33,17 @@ func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
 	defer p.inFlight.Done()
 
 	if d.Rejection != nil {
-		p.rejected.add(quarantineMessage(p.prefix, p.cfg.quarantineStream(), d))
+		p.refuse(ctx, quarantineMessage(p.prefix, d))
 		return nil
 	}
 	msgs, err := p.encode(d.Events)
-	if err != nil && p.cfg.Ack == AckStream && !p.conn.isConnected() {
+	if err != nil && p.cfg.Ack == AckStream && !p.conn.Connected() {
 		// The limit of a server that was never met is a guess, and nothing can
 		// be stored now anyway.
-		err = fmt.Errorf("%w: %w", schema.ErrUnavailable, errNotConnected)
+		err = fmt.Errorf("%w: %w", schema.ErrUnavailable, broker.ErrNotConnected)
 	}
 	if err == nil {
-		err = p.keeper.keep(ctx, msgs)
+		err = p.ack.keep(ctx, msgs)
 	}
 	// Both ways to be too large meet here: our own measure before anything was
 	// sent, and the server's word if its limit shrank meanwhile.
@@ -53,16 +58,16 @@ func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
 // encode turns events into messages that fit the server. If one does not fit,
 // the error is a *schema.TooLargeError and the messages are complete all the
 // same, so that they can be set aside.
-func (p *Publisher) encode(events []schema.Event) ([]message, error) {
+func (p *Publisher) encode(events []schema.Event) ([]broker.Message, error) {
 	limit := p.limit()
-	msgs := make([]message, 0, len(events))
+	msgs := make([]broker.Message, 0, len(events))
 	var tooLarge error
 	for _, e := range events {
-		m, err := fittingMessage(p.prefix, p.cfg.Stream, e, limit)
+		m, err := fittingMessage(p.prefix, e, limit)
 		if err != nil {
 			return nil, err
 		}
-		if size := m.size(); size > limit && tooLarge == nil {
+		if size := m.Size(); size > limit && tooLarge == nil {
 			tooLarge = &schema.TooLargeError{Size: size, Limit: limit}
 		}
 		msgs = append(msgs, m)
@@ -72,27 +77,24 @@ func (p *Publisher) encode(events []schema.Event) ([]message, error) {
 
 // limit is the size of the largest message that NATS takes, headers included.
 func (p *Publisher) limit() int64 {
-	limit := p.conn.maxPayload()
+	limit := p.conn.MaxPayload()
 	if own := p.streams.maxMsgSize(); own > 0 && own < limit {
 		limit = own
-	}
-	if p.cfg.Ack == AckJournal {
-		limit -= chainOverhead // of the pump
 	}
 	return limit
 }
 
 // keepAside writes the messages of a refused delivery to set-aside. That it
 // fails does not change the answer: the event is refused either way.
-func (p *Publisher) keepAside(msgs []message, limit int64) {
+func (p *Publisher) keepAside(msgs []broker.Message, limit int64) {
 	for _, m := range msgs {
-		reason := reasonTooLarge
-		if m.size() <= limit {
-			reason = reasonWithTooLarge
+		reason := setaside.TooLarge
+		if m.Size() <= limit {
+			reason = setaside.WithTooLarge
 		}
-		if err := p.setAside.put(m, reason); err != nil {
+		if err := p.setAside.Put(m, reason); err != nil {
 			p.log.Error("refused event could not be set aside and is lost",
-				zap.String("id", m.id), zap.String("reason", reason), zap.Error(err))
+				zap.String("id", m.ID), zap.String("reason", reason), zap.Error(err))
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -179,11 +180,11 @@ func TestCutsAtRandomPoints(t *testing.T) {
 		cuts = 5
 	}
 	for range cuts {
-		eventually(t, "connected", p.conn.isConnected)
+		eventually(t, "connected", p.conn.Connected)
 		px.budget.Store(rand.Int64N(40_000))
 		eventually(t, "cut", px.refuse.Load)
 		px.cut()
-		eventually(t, "away", func() bool { return !p.conn.isConnected() })
+		eventually(t, "away", func() bool { return !p.conn.Connected() })
 		px.up()
 	}
 	close(stop)
@@ -308,10 +309,10 @@ func TestTooLarge(t *testing.T) {
 			t.Errorf("stream holds %d more, want none: the delivery is refused as one", got-before)
 		}
 		entries := readSetAside(t, o.DataDir)
-		if len(entries) != 2 || entries["large"].Reason != reasonTooLarge || entries["small"].Reason != reasonWithTooLarge {
+		if len(entries) != 2 || entries["large"].Reason != setaside.TooLarge || entries["small"].Reason != setaside.WithTooLarge {
 			t.Fatalf("set-aside holds %v, want both events", entries)
 		}
-		if _, err := schema.Decode(entries["large"].data); err != nil {
+		if _, err := schema.Decode(entries["large"].Data); err != nil {
 			t.Errorf("event in set-aside: %v", err)
 		}
 		if got := metric(t, o.Metrics, "treble_bridge_set_aside_total"); got != 2 {
@@ -326,8 +327,8 @@ func TestTooLarge(t *testing.T) {
 		// byte more does not.
 		for over, want := range []error{nil, schema.ErrTooLarge} {
 			id := fmt.Sprintf("exact-%d", over)
-			m, _ := eventMessage(p.prefix, p.cfg.Stream, anEvent(id, `""`))
-			pad := strings.Repeat("x", limit-int(m.size())+over)
+			m, _ := eventMessage(p.prefix, anEvent(id, `""`))
+			pad := strings.Repeat("x", limit-int(m.Size())+over)
 			err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, `"`+pad+`"`)}})
 			if !errors.Is(err, want) {
 				t.Errorf("%d over: Accept = %v, want %v", over, err, want)
@@ -366,20 +367,20 @@ func TestMaxMsgSizeOfTheStream(t *testing.T) {
 	}
 }
 
-func readSetAside(t *testing.T, dataDir string) map[string]setAsideEntry {
+func readSetAside(t *testing.T, dataDir string) map[string]setaside.Entry {
 	t.Helper()
-	files, _ := filepath.Glob(filepath.Join(dataDir, "set-aside", "*"+setAsideSuffix))
-	entries := map[string]setAsideEntry{}
+	files, _ := filepath.Glob(filepath.Join(dataDir, "set-aside", "*.msg"))
+	entries := map[string]setaside.Entry{}
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := decodeSetAside(b)
+		e, err := setaside.Decode(b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries[e.id] = e
+		entries[e.ID] = e
 	}
 	return entries
 }

@@ -127,17 +127,17 @@ func publishBare(b *testing.B, o Options, events int) time.Duration {
 	if err != nil {
 		b.Fatal(err)
 	}
-	js, err := jetstream.New(p.conn.nc, jetstream.WithPublishAsyncMaxPending(inFlight))
+	js, err := jetstream.New(p.conn.NATS(), jetstream.WithPublishAsyncMaxPending(inFlight))
 	if err != nil {
 		b.Fatal(err)
 	}
 	start := time.Now()
 	for i := range events {
-		m, err := eventMessage(p.prefix, p.cfg.Stream, anEvent(fmt.Sprintf("%020d", i), `{"id":"x"}`))
+		m, err := eventMessage(p.prefix, anEvent(fmt.Sprintf("%020d", i), `{"id":"x"}`))
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := js.PublishMsgAsync(m.nats()); err != nil {
+		if _, err := js.PublishMsgAsync(m.NATS()); err != nil {
 			b.Fatal(err)
 		}
 	}

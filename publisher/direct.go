@@ -23,16 +23,16 @@ var ErrNoStream = errors.New("the event stream is not there")
 // ErrNoStream, or a *schema.TooLargeError, or what the connection says.
 func (c *Client) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	limit := c.nc.MaxPayload()
-	m, err := fittingMessage(c.Prefix(), c.cfg.Stream, e, limit)
+	m, err := fittingMessage(c.Prefix(), e, limit)
 	if err != nil {
 		return false, err
 	}
-	if size := m.size(); size > limit {
+	if size := m.Size(); size > limit {
 		return false, &schema.TooLargeError{Size: size, Limit: limit}
 	}
-	ack, err := c.js.PublishMsg(ctx, m.nats())
+	ack, err := c.js.PublishMsg(ctx, m.NATS())
 	if err != nil {
-		return false, c.explainPublish(m.subject, err)
+		return false, c.explainPublish(m.Subject, err)
 	}
 	return ack.Duplicate, nil
 }

@@ -40,20 +40,20 @@ func TestQuarantineHeadersAreDocumented(t *testing.T) {
 	d.Origin = schema.Origin{
 		Source: "default", Path: "/webhook", Header: http.Header{"User-Agent": {"x"}}, Received: time.Now(), TestRun: "run",
 	}
-	m := quarantineMessage("treble", "TREBLE_QUARANTINE", d)
-	for name := range m.header {
+	m := quarantineMessage("treble", d)
+	for name := range m.Header {
 		if all[name] == nil && !strings.HasPrefix(name, "Nats-") {
 			t.Errorf("%s is not in the document", name)
 		}
 	}
 	for name := range all {
-		if m.header[name] == nil {
+		if m.Header[name] == nil {
 			t.Errorf("%s is in the document, and the message does not have it", name)
 		}
 	}
-	bare := quarantineMessage("treble", "TREBLE_QUARANTINE", schema.Delivery{Rejection: d.Rejection})
+	bare := quarantineMessage("treble", schema.Delivery{Rejection: d.Rejection})
 	for name := range all {
-		if got, want := bare.header[name] != nil, slices.Contains(required, name); got != want {
+		if got, want := bare.Header[name] != nil, slices.Contains(required, name); got != want {
 			t.Errorf("%s: of a bare delivery it is there: %v; required: %v", name, got, want)
 		}
 	}

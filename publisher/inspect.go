@@ -4,136 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
-	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher/journal"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
-// JournalState is what the records of a journal say, counted one by one.
+// JournalState is what the records of the journals of a data directory say, counted
+// one by one.
 type JournalState struct {
-	Account
-	journal.Report
-	Done           journal.Seq // entries up to it are settled
-	PendingEntries int64
-	Oldest         time.Time // when the oldest pending event was received; zero if none is pending
-	Entries        int64     // records that were read
-	Marks          int64
-	Checkpoints    int64
-	// Problems are records that are whole, and do not fit the others. There are none
-	// unless this program has a defect, or somebody changed the files.
-	Problems []string
-	// Running says that a bridge had the journal open. Its marks reach the disk with
+	outbox.State               // of the events
+	Refused      *outbox.State // of the refused bodies; nil if there is no journal of them
+	// Running says that a bridge had the journals open. Its marks reach the disk with
 	// the next event, or after about a second: so long the figures may lag.
 	Running bool
 	PID     int // of that bridge; 0 if it is not known
 }
 
-// Sound reports whether every record is as it was written and every event is
+// Sound reports whether every record of both is as it was written and every event is
 // accounted for.
 func (s *JournalState) Sound() bool {
-	return len(s.Damage) == 0 && len(s.Problems) == 0 && s.Unaccounted == 0
+	return s.State.Sound() && (s.Refused == nil || s.Refused.Sound())
 }
 
 // ErrNoJournal: there is no journal in the data directory.
-var ErrNoJournal = errors.New("there is no journal")
+var ErrNoJournal = outbox.ErrNoJournal
 
-// InspectJournal reads every record of the journal in dataDir. It changes
+// InspectJournal reads every record of the journals in dataDir. It changes
 // nothing, needs no NATS, and a bridge may be running on the directory.
 func InspectJournal(ctx context.Context, dataDir string) (*JournalState, error) {
-	dir := filepath.Join(dataDir, "journal")
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	running, pid, err := datadir.HeldBy(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	events, err := inspectTwice(ctx, filepath.Join(dataDir, datadir.Journal), running)
+	if errors.Is(err, ErrNoJournal) {
 		return nil, fmt.Errorf("%w in %s: did a bridge with publisher.ack \"journal\" run on this data_dir?", ErrNoJournal, dataDir)
 	}
-	running, pid, err := lockedBy(dataDir)
 	if err != nil {
 		return nil, err
 	}
-	s, err := inspect(ctx, dir)
-	if err == nil && running && len(s.Damage) > 0 {
-		// What is being changed under the reader may look damaged. Damage is there
-		// the second time too.
-		s, err = inspect(ctx, dir)
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.Running, s.PID = running, pid
-	return s, nil
-}
-
-func inspect(ctx context.Context, dir string) (*JournalState, error) {
-	var t tally
-	report, err := journal.Scan(dir, nil, func(r journal.Record) error {
-		t.add(r)
-		return ctx.Err()
-	})
-	if err != nil {
-		return nil, err
-	}
-	s := &JournalState{Report: report}
-	s.Account, s.PendingEntries = t.finish(report)
-	s.Done = t.done
-	s.Entries, s.Marks, s.Checkpoints = t.entries, t.marks, t.checkpoints
-	s.Problems = t.problems
-	if t.moreProblems > 0 {
-		s.Problems = append(s.Problems, fmt.Sprintf("and %d more", t.moreProblems))
-	}
-	if s.PendingEntries > 0 {
-		s.Oldest, err = received(ctx, dir, t.done)
+	s := &JournalState{State: *events, Running: running, PID: pid}
+	if s.Refused, err = inspectTwice(ctx, filepath.Join(dataDir, datadir.Refused), running); errors.Is(err, ErrNoJournal) {
+		err = nil // of an older program, or of a bridge without refusals
 	}
 	return s, err
 }
 
-var errFound = errors.New("found")
-
-// received returns when the first event behind the entry done was received.
-func received(ctx context.Context, dir string, done journal.Seq) (at time.Time, err error) {
-	_, err = journal.Scan(dir, nil, func(r journal.Record) error {
-		if r.Type != journal.Entry || r.Seq <= done {
-			return ctx.Err()
-		}
-		msgs, err := decodeEntry(r.Payload)
-		if err != nil {
-			return nil // it is among the problems
-		}
-		if e, err := schema.Decode(msgs[0].data); err == nil {
-			at = e.ReceivedTime
-		}
-		return errFound
-	})
-	if errors.Is(err, errFound) {
-		err = nil
+// inspectTwice looks again at damage in a journal that is being changed: what is
+// damaged, is so the second time too.
+func inspectTwice(ctx context.Context, dir string, running bool) (*outbox.State, error) {
+	s, err := outbox.Inspect(ctx, dir)
+	if err == nil && running && len(s.Report.Damage) > 0 {
+		s, err = outbox.Inspect(ctx, dir)
 	}
-	return at, err
+	return s, err
 }
-
-// HeldBy tells whether a bridge runs on a data directory, on this host, and its
-// pid, 0 if that is not known.
-func HeldBy(dataDir string) (held bool, pid int, err error) { return lockedBy(dataDir) }
-
-// lockedBy tells whether a process holds a data directory, and which, if that is
-// known. It takes the lock for a moment; lockDir allows for that.
-func lockedBy(dir string) (held bool, pid int, err error) {
-	f, err := os.Open(filepath.Join(dir, lockFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, 0, nil
-	}
-	if err != nil {
-		return false, 0, fmt.Errorf("is a bridge running? %w", err)
-	}
-	defer f.Close() // which gives up the lock
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if !errors.Is(err, syscall.EWOULDBLOCK) {
-		return false, 0, nil // free, or a copy where nothing can be locked
-	}
-	return true, readPID(f), nil
-}
-
-// InUse tells whether a bridge runs on a data directory, and as which process, if
-// that is known.
-func InUse(dataDir string) (running bool, pid int, err error) { return lockedBy(dataDir) }

@@ -5,9 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -139,38 +137,5 @@ func TestInspectWithoutJournal(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := InspectJournal(t.Context(), dir); !errors.Is(err, ErrNoJournal) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v, want ErrNoJournal and the directory", err)
-	}
-}
-
-// To ask whether a directory is in use does not keep a bridge from starting.
-func TestLockedBy(t *testing.T) {
-	dir := t.TempDir()
-	if held, _, err := lockedBy(dir); held || err != nil {
-		t.Errorf("nobody was here: %v, %v", held, err)
-	}
-	lock, err := lockDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if held, pid, err := lockedBy(dir); !held || pid != os.Getpid() || err != nil {
-		t.Errorf("locked: %v, %d, %v", held, pid, err)
-	}
-	if err := lock.release(); err != nil {
-		t.Fatal(err)
-	}
-	// Somebody else asks at this moment.
-	f, err := os.Open(filepath.Join(dir, lockFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err != nil {
-		t.Fatal(err)
-	}
-	time.AfterFunc(30*time.Millisecond, func() { f.Close() })
-	if lock, err = lockDir(dir); err != nil {
-		t.Fatalf("lock while somebody asks: %v", err)
-	}
-	if err := lock.release(); err != nil {
-		t.Fatal(err)
 	}
 }

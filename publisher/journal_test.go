@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -232,11 +233,11 @@ func TestRetainedIsReleased(t *testing.T) {
 }
 
 func FuzzDecodeEntry(f *testing.F) {
-	m, err := eventMessage("treble", "TREBLE", anEvent("id", `{"a":1}`))
+	m, err := eventMessage("treble", anEvent("id", `{"a":1}`))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(encodeEntry([]message{m, m}))
+	f.Add(encodeEntry([]broker.Message{m, m}))
 	f.Add([]byte{1, 255, 255, 255, 255, 255, 255, 255, 255, 127})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		msgs, err := decodeEntry(b)
@@ -248,7 +249,7 @@ func FuzzDecodeEntry(f *testing.F) {
 			t.Fatalf("encoded and decoded again: %d messages and %v, want %d", len(again), err, len(msgs))
 		}
 		for i := range msgs {
-			if again[i].id != msgs[i].id || again[i].subject != msgs[i].subject || !bytes.Equal(again[i].data, msgs[i].data) {
+			if again[i].ID != msgs[i].ID || again[i].Subject != msgs[i].Subject || !bytes.Equal(again[i].Data, msgs[i].Data) {
 				t.Errorf("message %d: got %+v, want %+v", i, again[i], msgs[i])
 			}
 		}

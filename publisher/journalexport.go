@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 
-	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -29,7 +27,11 @@ type PendingDelivery struct {
 // A bridge may not run on the directory, and none can start on it meanwhile: what
 // it published while we read would be taken for pending.
 func EachPending(ctx context.Context, dataDir string, fn func(PendingDelivery) error) (*JournalState, error) {
-	release, err := keepStopped(dataDir)
+	release, err := datadir.Block(dataDir)
+	var busy *datadir.LockedError
+	if errors.As(err, &busy) {
+		return nil, fmt.Errorf("%w; it publishes what is pending by itself: stop it first", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -38,51 +40,47 @@ func EachPending(ctx context.Context, dataDir string, fn func(PendingDelivery) e
 	if err != nil {
 		return nil, err
 	}
-	_, err = journal.Scan(filepath.Join(dataDir, "journal"), nil, func(r journal.Record) error {
-		if r.Type != journal.Entry || r.Seq <= state.Done {
-			return ctx.Err()
+	var d PendingDelivery
+	err = outbox.Each(ctx, filepath.Join(dataDir, datadir.Journal), func(k outbox.Kept) error {
+		if k.Settled {
+			return nil
 		}
-		return errors.Join(ctx.Err(), fn(pendingDelivery(r)))
+		return d.add(k, fn)
 	})
+	if err == nil {
+		err = d.flush(fn)
+	}
 	return state, err
 }
 
-func pendingDelivery(r journal.Record) PendingDelivery {
-	d := PendingDelivery{Entry: uint64(r.Seq)}
-	msgs, err := decodeEntry(r.Payload)
-	for i := 0; err == nil && i < len(msgs); i++ {
-		var e schema.Event
-		if e, err = schema.Decode(msgs[i].data); err == nil {
-			if run := msgs[i].header[schema.HeaderTest]; len(run) > 0 {
-				e.TestRun = run[0]
-			}
-			d.Events = append(d.Events, e)
+// add takes the next message; with the first of another entry, the one before is whole.
+func (d *PendingDelivery) add(k outbox.Kept, fn func(PendingDelivery) error) error {
+	if d.Entry != uint64(k.Entry) {
+		if err := d.flush(fn); err != nil {
+			return err
 		}
+		d.Entry = uint64(k.Entry)
 	}
+	e, err := schema.Decode(k.Data)
 	if err != nil {
-		return PendingDelivery{Entry: d.Entry, Damaged: err}
+		d.Damaged = err
+		return nil
 	}
-	return d
+	if run := k.Header[schema.HeaderTest]; len(run) > 0 {
+		e.TestRun = run[0]
+	}
+	d.Events = append(d.Events, e)
+	return nil
 }
 
-// keepStopped makes sure that no bridge runs on a data directory until release is
-// called. It writes nothing, so that it works on a disk that is read-only.
-func keepStopped(dataDir string) (release func(), err error) {
-	f, err := os.Open(filepath.Join(dataDir, lockFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return func() {}, nil // no bridge ever ran here, or it is a copy without the lock
+func (d *PendingDelivery) flush(fn func(PendingDelivery) error) error {
+	whole := *d
+	*d = PendingDelivery{}
+	if whole.Entry == 0 {
+		return nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("is a bridge running? %w", err)
+	if whole.Damaged != nil {
+		whole.Events = nil
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		defer f.Close()
-		who := "a bridge runs on it"
-		if pid := readPID(f); pid > 0 {
-			who = fmt.Sprintf("the bridge with pid %d runs on it", pid)
-		}
-		return nil, fmt.Errorf("%s: %s, and publishes what is pending by itself; stop it first", dataDir, who)
-	}
-	return func() { f.Close() }, nil
+	return fn(whole)
 }

@@ -204,7 +204,7 @@ func TestLogHoldsNoContent(t *testing.T) {
 			everything()
 			px.down()
 			px.holdBack.Store(false)
-			eventually(t, "away", func() bool { return !p.conn.isConnected() })
+			eventually(t, "away", func() bool { return !p.conn.Connected() })
 			everything()
 			px.up()
 		}

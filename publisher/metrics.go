@@ -5,23 +5,22 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // metrics are the publisher's numbers. For refused bodies, always:
 // added to the quarantine = stored + set_aside + failed + pending.
 type metrics struct {
-	stored, duplicates       prometheus.Counter
-	failures                 *prometheus.CounterVec // outcome
-	ackTime                  prometheus.Histogram
-	quarantined              *prometheus.CounterVec // outcome
-	quarantinePending        prometheus.Gauge
-	healed                   prometheus.Counter
-	setAside, setAsideFailed prometheus.Counter
-	connected                prometheus.Gauge
-	reconnects               prometheus.Counter
-	findings                 *prometheus.GaugeVec // severity
+	stored, duplicates prometheus.Counter
+	failures           *prometheus.CounterVec // outcome
+	ackTime            prometheus.Histogram
+	quarantined        *prometheus.CounterVec // outcome
+	quarantinePending  prometheus.Gauge
+	healed             prometheus.Counter
+	findings           *prometheus.GaugeVec // severity
 }
 
 // The values of the label outcome of treble_bridge_quarantine_total.
@@ -34,9 +33,6 @@ const (
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "treble_bridge_" + name, Help: help})
-	}
-	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "treble_bridge_" + name, Help: help})
 	}
 	m := &metrics{
 		stored:     counter("published_total", "Events stored by JetStream, duplicates not included."),
@@ -54,12 +50,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "treble_bridge_quarantine_total",
 			Help: "Refused bodies by what became of them: stored, set_aside, failed.",
 		}, []string{"outcome"}),
-		quarantinePending: gauge("quarantine_pending", "Refused bodies that wait to be stored."),
 		healed:            counter("healed_total", "Events published again after JetStream had lost them."),
-		setAside:          counter("set_aside_total", "Messages written to set-aside."),
-		setAsideFailed:    counter("set_aside_failed_total", "Messages that could not be written to set-aside."),
-		connected:         gauge("nats_connected", "1 while connected to NATS."),
-		reconnects:        counter("nats_reconnects_total", "Connections to NATS after the first."),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "treble_bridge_stream_findings",
 			Help: "What is wrong with the streams, by severity: unusable, weak, slow.",
@@ -76,47 +67,41 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.stored, m.duplicates, m.failures, m.ackTime, m.quarantined, m.quarantinePending,
-		m.healed, m.setAside, m.setAsideFailed, m.connected, m.reconnects, m.findings,
+		m.stored, m.duplicates, m.failures, m.ackTime, m.quarantined,
+		m.healed, m.findings,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
 }
 
-// published counts the outcomes of one delivery. The time of a delivery that
-// was not stored says nothing about JetStream, and is left out.
-func (m *metrics) published(out []outcome, took time.Duration) {
-	all := true
-	for _, o := range out {
-		switch {
-		case o.fate != fateStored:
-			all = false
-		case o.duplicate:
-			m.duplicates.Inc()
-		default:
-			m.stored.Inc()
-		}
-	}
+// published counts what became of a delivery. The time of one that was not stored says
+// nothing about JetStream, and is left out.
+func (m *metrics) published(stored, duplicates int, all bool, took time.Duration) {
+	m.stored.Add(float64(stored))
+	m.duplicates.Add(float64(duplicates))
 	if all {
 		m.ackTime.Observe(took.Seconds())
 	}
 }
 
 // settled counts what became of an entry of the journal.
-func (m *metrics) settled(s settlement, healed bool) {
-	if healed {
-		m.healed.Add(float64(len(s.Seqs)))
-		return
-	}
-	stored := -s.Duplicate
-	for _, seq := range s.Seqs {
-		if seq > 0 {
-			stored++
-		}
-	}
-	m.stored.Add(float64(max(stored, 0)))
+func (m *metrics) settled(s outbox.Settled) {
+	m.stored.Add(float64(s.Stored))
 	m.duplicates.Add(float64(s.Duplicate))
+	m.healed.Add(float64(s.Healed))
+}
+
+// quarantineSettled counts what became of refused bodies.
+func (m *metrics) quarantineSettled(s outbox.Settled) {
+	m.quarantined.WithLabelValues(quarantineStored).Add(float64(s.Stored + s.Duplicate))
+	m.quarantined.WithLabelValues(quarantineSetAside).Add(float64(s.SetAside))
+}
+
+// quarantineFailed counts a refused body that could not be kept.
+func (m *metrics) quarantineFailed(id string, err error, log *zap.Logger) {
+	m.quarantined.WithLabelValues(quarantineFailed).Inc()
+	log.Error("refused body could not be kept", zap.String("id", id), zap.Error(err))
 }
 
 // failed counts a delivery that was not accepted; nil is one that was.

@@ -1,19 +1,16 @@
 // Package publisher makes accepted events durable in NATS JetStream, keeps the
-// bodies that were refused, and runs the embedded NATS server. It is the only
-// package that knows NATS.
+// bodies that were refused, and runs the embedded NATS server.
 //
 // The way of one delivery: Accept encodes its events into messages that fit
-// the server (fit), then hands them to a keeper, which returns when they are
-// durable. One keeper flushes them to a journal on disk, from which the pump
-// publishes them in order (journalAck); the other publishes them at once and
-// waits for the PubAcks (streamAck).
+// the server, then hands them to the ack mode, which returns when they are
+// durable: journalAck when they are flushed to the outbox, from which they are
+// published in order; streamAck when JetStream has acknowledged them.
 package publisher
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -22,7 +19,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -32,127 +33,98 @@ type Options struct {
 	Config  Config
 	NATS    NATSConfig
 	Journal JournalConfig
-	DataDir string                // journal, set-aside, lock, and the store of the embedded server
+	DataDir string                // journals, set-aside, lock, and the store of the embedded server
 	MaxBody value.Size            // largest body the ingress takes; max_payload of the embedded server follows from it
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none; one Publisher per registerer
 
-	recheck   time.Duration                       // time between two looks at the streams, and for a loss; 0: 30 s
-	journalFS journal.FS                          // nil: the operating system's
-	async     func(asyncPublisher) asyncPublisher // for tests: stands in front of the client
+	recheck   time.Duration                      // time between two looks at the streams, and for a loss; 0: 30 s
+	journalFS journal.FS                         // nil: the operating system's
+	stream    func(outbox.Stream) outbox.Stream // for tests: stands in front of the event stream
 }
 
 // Publisher takes deliveries. Its methods may be called at the same time.
 type Publisher struct {
 	cfg     Config
+	dataDir string
 	prefix  schema.Prefix
 	log     *zap.Logger
 	metrics *metrics
 
-	lock     *dirLock // nil if there is no writable data_dir, which only an external NATS allows
-	embedded *embedded
-	conn     *conn
-	sender   *sender
-	keeper   keeper
-	books    *books      // nil if there is no journal
-	journal  *journalAck // nil until publishing from it began
+	lock     *datadir.Lock // nil if there is no writable data_dir, which only an external NATS allows
+	setAside *setaside.Store
+	events   *outbox.Outbox // nil with "ack: stream" where there never was a journal
+	refused  *outbox.Outbox // of bodies that the ingress refused; nil without a data_dir
+	embedded *broker.Embedded
+	conn     *broker.Conn
+	stream   *broker.Stream // of the events
+	refusals *broker.Stream // the quarantine
 	streams  *streamKeeper
-	setAside *setAside
-	rejected *quarantine
+	ack      ackMode
 
-	erasing  sync.Mutex // one Erase at a time
 	mu       sync.Mutex // guards closing against inFlight.Add
 	closing  bool
 	inFlight sync.WaitGroup
 }
 
-// keeper makes messages durable, all or none, in order.
-type keeper interface {
+// ackMode makes messages durable, all or none, in order.
+type ackMode interface {
 	// keep returns nil when every message is durable. Its errors are those of
 	// Publisher.Accept.
-	keep(ctx context.Context, msgs []message) error
-}
-
-// Open starts a publisher: it locks the data directory, starts the embedded
-// server or connects to NATS, and makes sure of the streams. A NATS of your
-// own that is away is no error: the publisher connects when it comes, and
-// until then every Accept fails with schema.ErrUnavailable.
-func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
-	if err := errors.Join(o.Config.Validate(), o.NATS.Validate(), o.Journal.Validate()); err != nil {
-		return nil, err
-	}
-	secrets, err := readSecrets(o.NATS)
-	if err != nil {
-		return nil, err
-	}
-	log := o.Log
-	if log == nil {
-		log = zap.NewNop()
-	}
-	p := &Publisher{cfg: o.Config, prefix: schema.Prefix(o.Config.SubjectPrefix), log: log}
-	defer func() {
-		if err != nil {
-			p.release(ctx)
-		}
-	}()
-
-	if p.metrics, err = newMetrics(o.Metrics); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
-	if err := p.openDataDir(o); err != nil {
-		return nil, err
-	}
-	if p.books, err = p.openJournal(o); err != nil {
-		return nil, err
-	}
-	if o.NATS.URL == "" {
-		p.embedded, err = startEmbedded(embeddedOptions{
-			addr:       o.NATS.Embedded.Addr,
-			token:      secrets.embeddedToken,
-			storeDir:   filepath.Join(o.DataDir, "nats"),
-			maxPayload: embeddedMaxPayload(o.MaxBody),
-			syncAlways: p.cfg.Ack == AckStream,
-			log:        log.Named("nats-server"),
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	p.conn, err = dial(connOptions{
-		nats:     o.NATS,
-		payload:  p.books.maxPayload(o.NATS.MaxPayload),
-		secrets:  secrets,
-		embedded: p.embedded,
-		log:      log,
-		metrics:  p.metrics,
-	})
-	if err != nil {
-		return nil, err
-	}
-	p.sender = newSender(p.conn, p.cfg.Stream)
-	p.streams = newStreamKeeper(p.conn, wantedStreams(p.cfg, p.embedded != nil, o.DataDir), p.cfg.Streams, o.recheck, p.setAside.recount, log, p.metrics)
-	p.keeper = &streamAck{sender: p.sender, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
-	if err := p.startJournal(o); err != nil {
-		return nil, err
-	}
-	p.rejected = newQuarantine(p.conn, p.cfg.quarantineStream(), p.cfg.AckTimeout, p.setAside, log, p.metrics)
-
-	p.streams.start()
-	p.rejected.start()
-	p.streams.waitFirst(ctx, firstContact)
-	return p, nil
+	keep(ctx context.Context, msgs []broker.Message) error
 }
 
 // firstContact is how long Open waits for the streams, so that a publisher
 // whose NATS is there is ready when Open returns.
 const firstContact = 5 * time.Second
 
-// openDataDir locks the data directory and opens the set-aside in it. Only
-// the embedded server needs a directory that can be written; a bridge on a
+// Open starts a publisher: it locks the data directory, recovers the journals, starts
+// the embedded server or connects to NATS, and makes sure of the streams. A NATS of
+// your own that is away is no error: events wait in the journal until it comes; with
+// "ack: stream" every Accept fails with schema.ErrUnavailable until then.
+func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
+	if err := errors.Join(o.Config.Validate(), o.NATS.Validate(), o.Journal.Validate()); err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	p := &Publisher{cfg: o.Config, dataDir: o.DataDir, prefix: schema.Prefix(o.Config.SubjectPrefix), log: o.Log}
+	defer func() {
+		if err != nil {
+			p.release(ctx)
+		}
+	}()
+	if p.metrics, err = newMetrics(o.Metrics); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	if err := p.openDataDir(o); err != nil {
+		return nil, err
+	}
+	if err := p.connect(o); err != nil {
+		return nil, err
+	}
+	p.streams = newStreamKeeper(p.conn, wantedStreams(p.cfg, p.embedded != nil, o.DataDir), p.cfg.Streams, o.recheck, p.setAside.Recount, o.Log, p.metrics)
+	switch p.cfg.Ack {
+	case AckJournal:
+		p.ack = &journalAck{outbox: p.events}
+	case AckStream:
+		p.ack = newStreamAck(p)
+	}
+	if err := p.registerGauges(o.Metrics); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	p.start(o)
+	p.streams.waitFirst(ctx, firstContact)
+	return p, nil
+}
+
+// openDataDir locks the data directory and opens what is kept in it. Only
+// the embedded server and a journal need a directory that can be written; a bridge on a
 // host without a disk goes on without, and says so.
 func (p *Publisher) openDataDir(o Options) error {
-	lock, err := lockDir(o.DataDir)
-	var busy *lockedError
+	lock, err := datadir.Acquire(o.DataDir)
+	var busy *datadir.LockedError
 	switch {
 	case errors.As(err, &busy), err != nil && (o.NATS.URL == "" || p.cfg.Ack == AckJournal):
 		return fmt.Errorf("data_dir: %w", err)
@@ -160,8 +132,54 @@ func (p *Publisher) openDataDir(o Options) error {
 		p.log.Warn("data_dir cannot be written: an event that is too large for NATS will not be kept", zap.Error(err))
 	}
 	p.lock = lock
-	p.setAside = openSetAside(filepath.Join(o.DataDir, "set-aside"), setAsideLimit, p.log, p.metrics)
+	if p.setAside, err = setaside.Open(o.DataDir, setaside.Limit, p.log, o.Metrics); err != nil {
+		return err
+	}
+	return p.openOutboxes(o)
+}
+
+// connect starts the embedded server, or not, and the connection.
+func (p *Publisher) connect(o Options) (err error) {
+	if o.NATS.URL == "" {
+		p.embedded, err = broker.StartEmbedded(broker.EmbeddedOptions{
+			Config:     o.NATS.Embedded,
+			StoreDir:   filepath.Join(o.DataDir, datadir.NATS),
+			MaxBody:    o.MaxBody,
+			SyncAlways: p.cfg.Ack == AckStream,
+			Log:        p.log.Named("nats-server"),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	payload := int64(o.NATS.MaxPayload)
+	if p.events != nil && p.events.Limit() > 0 {
+		payload = p.events.Limit()
+	}
+	p.conn, err = broker.Dial(broker.Options{
+		NATS: o.NATS, Payload: payload, Embedded: p.embedded, Log: p.log, Metrics: o.Metrics,
+	})
+	if err != nil {
+		return err
+	}
+	p.stream = broker.NewStream(p.conn, p.cfg.Stream, p.cfg.AckTimeout)
+	p.refusals = broker.NewStream(p.conn, p.cfg.quarantineStream(), p.cfg.AckTimeout)
 	return nil
+}
+
+// start begins to publish.
+func (p *Publisher) start(o Options) {
+	p.streams.start()
+	if p.events != nil {
+		var stream outbox.Stream = p.stream
+		if o.stream != nil {
+			stream = o.stream(stream)
+		}
+		p.events.Start(stream)
+	}
+	if p.refused != nil {
+		p.refused.Start(p.refusals)
+	}
 }
 
 // begin registers work that Close waits for, unless Close was called.
@@ -180,14 +198,13 @@ func (p *Publisher) NATSAddr() string {
 	if p.embedded == nil {
 		return ""
 	}
-	return p.embedded.addr()
+	return p.embedded.Addr()
 }
 
-// Close refuses further deliveries, waits until those in flight are settled,
-// what is pending in the journal is published (unless NATS is away) and the
-// quarantine is written, closes the connection and stops the embedded
-// server. When ctx ends it stops waiting: what the quarantine still held goes
-// to set-aside, and the error says what was cut short. Call it once.
+// Close refuses further deliveries, waits until those in flight are settled and
+// what is pending in the journals is published (unless NATS is away), closes the
+// connection and stops the embedded server. When ctx ends it stops waiting; what was
+// not published is, after the next Open. Call it once.
 func (p *Publisher) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closing = true
@@ -204,8 +221,11 @@ func (p *Publisher) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		errs = append(errs, fmt.Errorf("wait for publishes in flight: %w", ctx.Err()))
 	}
-	if p.journal != nil && p.conn.isConnected() {
-		if err := p.journal.pump.drain(ctx); err != nil {
+	for _, b := range p.outboxes() {
+		if !p.conn.Connected() {
+			break
+		}
+		if err := b.Drain(ctx); err != nil {
 			p.log.Warn("not everything is published yet; the rest goes out at the next start", zap.Error(err))
 		}
 	}
@@ -215,38 +235,40 @@ func (p *Publisher) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+func (p *Publisher) outboxes() (all []*outbox.Outbox) {
+	for _, b := range []*outbox.Outbox{p.events, p.refused} {
+		if b != nil {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
 // release undoes Open from the last step to the first. Every part may be nil.
 func (p *Publisher) release(ctx context.Context) error {
 	var errs []error
-	if p.rejected != nil {
-		p.rejected.close(ctx)
-	}
 	if p.streams != nil {
 		p.streams.close()
 	}
-	if p.journal != nil {
-		p.journal.cancel()
+	for _, b := range p.outboxes() {
+		b.Stop()
 	}
 	if p.conn != nil {
-		p.conn.close(ctx) // which ends a write that hangs
+		p.conn.Close(ctx) // which ends a write that hangs
 	}
-	if p.sender != nil {
-		p.sender.wait()
+	for _, s := range []*broker.Stream{p.stream, p.refusals} {
+		if s != nil {
+			s.Wait()
+		}
 	}
-	if p.journal != nil {
-		p.journal.wait()
-	}
-	if p.books != nil {
-		errs = append(errs, p.books.journal.Close())
+	for _, b := range p.outboxes() {
+		errs = append(errs, b.Close())
 	}
 	if p.embedded != nil {
-		p.embedded.stop()
+		p.embedded.Stop()
 	}
 	if p.lock != nil {
-		errs = append(errs, p.lock.release())
+		errs = append(errs, p.lock.Release())
 	}
 	return errors.Join(errs...)
 }
-
-// ensureDir makes dir for this user alone: what is in it is personal data.
-func ensureDir(dir string) error { return os.MkdirAll(dir, 0o700) }

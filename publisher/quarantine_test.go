@@ -73,7 +73,7 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 	eventually(t, "first stored", func() bool { return len(n.ids(t, "TREBLE_QUARANTINE")) == 1 })
 	px.down()
 	px.holdBack.Store(false)
-	eventually(t, "away", func() bool { return !p.conn.isConnected() })
+	eventually(t, "away", func() bool { return !p.conn.Connected() })
 	p.Accept(t.Context(), rejected("second"))
 	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 2 {
 		t.Errorf("pending = %v, want 2", got)
@@ -100,7 +100,7 @@ func TestQuarantineOverflowAndLargeBodiesGoToSetAside(t *testing.T) {
 		t.Errorf("large body: set aside %v, want 1", got)
 	}
 	px.down()
-	eventually(t, "away", func() bool { return !p.conn.isConnected() })
+	eventually(t, "away", func() bool { return !p.conn.Connected() })
 	for i := range quarantineMaxQueue + 3 {
 		p.Accept(t.Context(), rejected(fmt.Sprint("body ", i)))
 	}
@@ -138,7 +138,7 @@ func TestQuarantineGoesToSetAsideAtClose(t *testing.T) {
 		t.Fatalf("set-aside holds %v, want the body", entries)
 	}
 	for _, e := range entries {
-		if string(e.data) != "a body" || e.header[headerReason][0] != "not-json" {
+		if string(e.Data) != "a body" || e.Header[headerReason][0] != "not-json" {
 			t.Errorf("set-aside holds %+v", e)
 		}
 	}
@@ -152,12 +152,12 @@ func TestQuarantineHeadersAreBounded(t *testing.T) {
 		d.Header[fmt.Sprintf("X-%d", i)] = []string{strings.Repeat("ñ", 5000)}
 		d.Rejection.Violations = append(d.Rejection.Violations, schema.Violation{Field: "[" + fmt.Sprint(i) + "].session_id", Problem: "missing 😀"})
 	}
-	m := quarantineMessage("treble", "TREBLE_QUARANTINE", d)
-	if size := m.size() - int64(len(m.data)); size > 60<<10 {
+	m := quarantineMessage("treble", d)
+	if size := m.Size() - int64(len(m.Data)); size > 60<<10 {
 		t.Errorf("headers of %d bytes, want at most 60 KiB", size)
 	}
 	var violations []schema.Violation
-	if err := json.Unmarshal([]byte(m.header[headerViolations][0]), &violations); err != nil {
+	if err := json.Unmarshal([]byte(m.Header[headerViolations][0]), &violations); err != nil {
 		t.Fatal(err)
 	}
 	if last := violations[len(violations)-1].Problem; !strings.HasPrefix(last, "and ") {

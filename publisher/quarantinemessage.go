@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -40,15 +40,14 @@ const (
 var secretHeaders = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
 
 // quarantineMessage returns the message that keeps a refused body.
-func quarantineMessage(prefix schema.Prefix, stream string, d schema.Delivery) message {
+func quarantineMessage(prefix schema.Prefix, d schema.Delivery) broker.Message {
 	id := nuid.Next()
 	h := map[string][]string{
-		jetstream.ExpectedStreamHeader: {stream},
-		schema.HeaderMsgID:             {id},
-		headerQuarantineID:             {id},
-		headerReason:                   {string(d.Rejection.Reason)},
-		headerViolations:               {violationsHeader(d.Rejection.Violations)},
-		headerReceived:                 {d.Received.UTC().Format(time.RFC3339Nano)},
+		schema.HeaderMsgID: {id},
+		headerQuarantineID: {id},
+		headerReason:       {string(d.Rejection.Reason)},
+		headerViolations:   {violationsHeader(d.Rejection.Violations)},
+		headerReceived:     {d.Received.UTC().Format(time.RFC3339Nano)},
 	}
 	set := func(name, v string) {
 		if v = headerSafe(v, maxHeaderValue); v != "" {
@@ -61,7 +60,7 @@ func quarantineMessage(prefix schema.Prefix, stream string, d schema.Delivery) m
 	if lines := requestHeaders(d.Header); len(lines) > 0 {
 		h[headerRequestHeader] = lines
 	}
-	return message{subject: prefix.Quarantine(d.Rejection.Reason), id: id, header: h, data: d.Body}
+	return broker.Message{Subject: prefix.Quarantine(d.Rejection.Reason), ID: id, Header: h, Data: d.Body}
 }
 
 // requestHeaders returns "Name: value" lines in the order of names, as many as

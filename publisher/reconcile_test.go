@@ -161,7 +161,7 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	h.stop()
 	older := h.copyStore()
 	h.start()
-	eventually(t, "connected", p.conn.isConnected)
+	eventually(t, "connected", p.conn.Connected)
 	accept(t, p, ids[20:40]...)
 	settle(t, p)
 	px.down()
@@ -203,7 +203,7 @@ func TestUnknownIsNotDoubled(t *testing.T) {
 	ids := ordered(15) // fewer than a window begins with
 	px.down()
 	// Or the call that is to be answered, since the others follow it, is made in vain.
-	eventually(t, "the cut is noticed", func() bool { return !p.conn.isConnected() })
+	eventually(t, "the cut is noticed", func() bool { return !p.conn.Connected() })
 	accept(t, p, ids...)
 	deaf.Store(true)
 	px.up()
@@ -352,7 +352,7 @@ func TestRemovedIsNoLoss(t *testing.T) {
 			before := stream(t, h.js).CachedInfo().State
 			h.stop()
 			h.start()
-			eventually(t, "connected", p.conn.isConnected)
+			eventually(t, "connected", p.conn.Connected)
 			accept(t, p, "after")
 			settle(t, p)
 			after := stream(t, h.js).CachedInfo().State

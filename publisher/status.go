@@ -1,6 +1,10 @@
 package publisher
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+)
 
 // Status is what the publisher can do now.
 type Status struct {
@@ -9,33 +13,36 @@ type Status struct {
 	Reasons  []string // why not ready or degraded; no secrets, no personal data
 }
 
-// Status follows the connection and the last look at the streams; it asks
-// nobody and returns at once.
+func (s *Status) unready(format string, args ...any) {
+	s.Ready = false
+	s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...))
+}
+
+func (s *Status) degraded(format string, args ...any) {
+	s.Degraded = true
+	s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...))
+}
+
+// Status follows the connection, the last look at the streams and the outboxes; it
+// asks nobody and returns at once.
 func (p *Publisher) Status() Status {
 	s := Status{Ready: true}
-	unready := func(format string, args ...any) {
-		s.Ready = false
-		s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...))
-	}
 	p.mu.Lock()
 	closing := p.closing
 	p.mu.Unlock()
 	if closing {
-		unready("shutting down")
-	}
-	degraded := func(format string, args ...any) {
-		s.Degraded = true
-		s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...))
+		s.unready("shutting down")
 	}
 	// Without a journal, what keeps events out of the stream keeps them out
 	// altogether; with one, they wait.
-	blocked := unready
-	if p.cfg.Ack == AckJournal {
-		blocked = degraded
+	accepts := p.cfg.Ack == AckJournal
+	blocked := s.unready
+	if accepts {
+		blocked = s.degraded
 	}
 	findings, looked, problem := p.streams.state()
 	switch {
-	case !p.conn.isConnected():
+	case !p.conn.Connected():
 		blocked("not connected to NATS")
 	case problem != nil:
 		blocked("%v", problem)
@@ -46,17 +53,38 @@ func (p *Publisher) Status() Status {
 		if f.Severity == Unusable && f.Stream == p.cfg.Stream {
 			blocked("%s", f)
 		} else {
-			degraded("%s", f)
+			s.degraded("%s", f)
 		}
 	}
-	if p.journal != nil {
-		p.journal.status(p.cfg.Ack == AckJournal, unready, degraded)
+	if p.events != nil {
+		p.outboxStatus(&s, p.events, "events", accepts)
 	}
-	if reason := p.setAside.reason(); reason != "" {
-		s.Degraded = true
-		s.Reasons = append(s.Reasons, reason)
+	if p.refused != nil {
+		p.outboxStatus(&s, p.refused, "refused bodies", false)
+	}
+	if reason := p.setAside.Reason(); reason != "" {
+		s.degraded("%s", reason)
 	}
 	return s
+}
+
+// outboxStatus tells what keeps messages out of an outbox (unready, if it is what
+// accepts), and what keeps them in it.
+func (p *Publisher) outboxStatus(s *Status, b *outbox.Outbox, what string, accepts bool) {
+	stats := b.Stats()
+	if stats.Fault != nil {
+		report := s.degraded
+		if accepts {
+			report = s.unready
+		}
+		report("the journal of %s cannot be written: %v; see treble-bridge journal status", what, stats.Fault)
+	}
+	if problem := b.Problem(); problem != "" && p.conn.Connected() {
+		s.degraded("%s wait in the journal: %s; see treble-bridge journal status", what, problem)
+	}
+	if stats.Damaged > 0 {
+		s.degraded("the journal of %s is damaged in %d places; see treble-bridge journal verify", what, stats.Damaged)
+	}
 }
 
 // Findings returns what was wrong with the streams at the last look.

@@ -5,36 +5,48 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// streamAck is the keeper of "ack: stream": durable means acknowledged by
-// JetStream. It keeps nothing itself.
+// streamAck is "ack: stream": durable means acknowledged by JetStream. It keeps
+// nothing itself.
 type streamAck struct {
-	sender  *sender
+	backlog *outbox.Outbox // of a time with "ack: journal", which goes first; nil if there is none
+	stream  *broker.Stream
 	timeout time.Duration // for all messages of a delivery together
 	metrics *metrics
 	doubt   func() // called when an answer suggests that the stream is not as it was
 }
 
-func (k *streamAck) keep(ctx context.Context, msgs []message) error {
+func newStreamAck(p *Publisher) *streamAck {
+	return &streamAck{backlog: p.events, stream: p.stream, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
+}
+
+func (k *streamAck) keep(ctx context.Context, msgs []broker.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
-
-	began := time.Now()
-	out := k.sender.send(ctx, msgs)
-	k.metrics.published(out, time.Since(began))
-
-	stored := 0
-	for i, o := range out {
-		if o.fate == fateStored {
+	if k.backlog != nil && !k.backlog.Drained() {
+		if err := k.backlog.Drain(ctx); err != nil {
+			return fmt.Errorf("%w: events that were accepted before wait in the journal: %w", schema.ErrUnavailable, err)
+		}
+	}
+	began, stored, duplicates := time.Now(), 0, 0
+	defer func() { k.metrics.published(stored-duplicates, duplicates, stored == len(msgs), time.Since(began)) }()
+	for _, m := range msgs {
+		switch r := k.stream.Publish(ctx, []broker.Message{m}); r.Fate {
+		case broker.Stored:
 			stored++
-			continue
-		}
-		if o.fate == fateRefused || o.fate == fateRefusedEver {
+			if r.Duplicate {
+				duplicates++
+			}
+		case broker.Refused, broker.RefusedSubject, broker.RefusedEver:
 			k.doubt()
+			return k.failure(r, m, stored)
+		default:
+			return k.failure(r, m, stored)
 		}
-		return k.failure(o, msgs[i], stored)
 	}
 	return nil
 }
@@ -42,15 +54,15 @@ func (k *streamAck) keep(ctx context.Context, msgs []message) error {
 // failure turns the first outcome that is not stored into an error of Accept.
 // If messages before it were stored, part of the delivery will appear, and
 // then only "unknown" is true of the delivery as a whole.
-func (k *streamAck) failure(o outcome, m message, stored int) error {
+func (k *streamAck) failure(r broker.Result, m broker.Message, stored int) error {
 	switch {
 	case stored > 0:
-		return fmt.Errorf("%w: %d of the delivery's events are stored, the next is not: %w", schema.ErrOutcomeUnknown, stored, o.err)
-	case o.fate == fateUnknown:
-		return fmt.Errorf("%w: %w", schema.ErrOutcomeUnknown, o.err)
-	case o.fate == fateRefusedSize:
-		limit := min(k.sender.conn.maxPayload(), m.size()-1)
-		return fmt.Errorf("refused by NATS: %w", &schema.TooLargeError{Size: m.size(), Limit: limit})
+		return fmt.Errorf("%w: %d of the delivery's events are stored, the next is not: %w", schema.ErrOutcomeUnknown, stored, r.Err)
+	case r.Fate == broker.Unknown:
+		return fmt.Errorf("%w: %w", schema.ErrOutcomeUnknown, r.Err)
+	case r.Fate == broker.RefusedSize:
+		limit := min(k.stream.Limit(), m.Size()-1)
+		return fmt.Errorf("refused by NATS: %w", &schema.TooLargeError{Size: m.Size(), Limit: limit})
 	}
-	return fmt.Errorf("%w: %w", schema.ErrUnavailable, o.err)
+	return fmt.Errorf("%w: %w", schema.ErrUnavailable, r.Err)
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 // streamKeeper sees to the streams in the background: after every connect,
 // when a publish casts doubt on them, and every 30 s.
 type streamKeeper struct {
-	conn    *conn
+	conn    *broker.Conn
 	want    []wantedStream
 	mode    string // Config.Streams
 	every   time.Duration
@@ -43,7 +45,7 @@ type streamKeeper struct {
 	looked   bool
 }
 
-func newStreamKeeper(c *conn, want []wantedStream, mode string, every time.Duration, each func(), log *zap.Logger, m *metrics) *streamKeeper {
+func newStreamKeeper(c *broker.Conn, want []wantedStream, mode string, every time.Duration, each func(), log *zap.Logger, m *metrics) *streamKeeper {
 	if every == 0 {
 		every = recheckEvery
 	}
@@ -78,7 +80,7 @@ func (k *streamKeeper) check() {
 // waitFirst waits for the first look, but no longer than limit, and not at all
 // if there is no connection.
 func (k *streamKeeper) waitFirst(ctx context.Context, limit time.Duration) {
-	if !k.conn.isConnected() {
+	if !k.conn.Connected() {
 		return
 	}
 	t := time.NewTimer(limit)
@@ -100,13 +102,13 @@ func (k *streamKeeper) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-k.conn.changed:
+		case <-k.conn.Changed():
 		case <-k.kick:
 		case <-timer.C:
 		}
 		k.each()
 		next := k.every
-		if k.conn.isConnected() && !k.look(ctx) {
+		if k.conn.Connected() && !k.look(ctx) {
 			next = min(next, recheckSoon)
 		}
 		timer.Reset(next)
@@ -152,11 +154,11 @@ func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) ([]Finding, e
 	if w.required {
 		k.size.Store(int64(max(have.MaxMsgSize, 0)))
 	}
-	return compare(w, have, factsOf(k.conn.nc, k.conn.maxPayload())), nil
+	return compare(w, have, factsOf(k.conn.NATS(), k.conn.MaxPayload())), nil
 }
 
 func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (jetstream.StreamConfig, error) {
-	s, err := k.conn.js.Stream(ctx, w.Name)
+	s, err := k.conn.JetStream().Stream(ctx, w.Name)
 	if err != nil {
 		return jetstream.StreamConfig{}, err
 	}
@@ -168,17 +170,17 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 	if k.mode == StreamsCheck {
 		return []Finding{w.leftOut()}, nil
 	}
-	s, err := k.conn.js.CreateStream(ctx, w.create())
+	s, err := k.conn.JetStream().CreateStream(ctx, w.create())
 	var api *jetstream.APIError
 	switch {
 	case err == nil:
 		k.log.Info("stream created", zap.String("stream", w.Name), zap.Strings("subjects", w.Subjects))
-		return compare(w, s.CachedInfo().Config, factsOf(k.conn.nc, k.conn.maxPayload())), nil
+		return compare(w, s.CachedInfo().Config, factsOf(k.conn.NATS(), k.conn.MaxPayload())), nil
 	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
 		// Another bridge was faster; the next look finds it.
 		return nil, err
 	case errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamSubjectOverlapErr:
-		return []Finding{w.overlap(ctx, k.conn.js)}, nil
+		return []Finding{w.overlap(ctx, k.conn.JetStream())}, nil
 	case errors.As(err, &api):
 		return []Finding{w.absent(fmt.Sprintf("it does not exist and NATS does not make it: %s (%d)", api.Description, api.ErrorCode),
 			createLine(w))}, nil
@@ -189,11 +191,11 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 // extend raises what is lower than configured. What NATS refuses stays as it
 // is and becomes a finding.
 func (k *streamKeeper) extend(ctx context.Context, w wantedStream, have jetstream.StreamConfig) jetstream.StreamConfig {
-	cfg, changed := w.extend(have, factsOf(k.conn.nc, k.conn.maxPayload()))
+	cfg, changed := w.extend(have, factsOf(k.conn.NATS(), k.conn.MaxPayload()))
 	if !changed {
 		return have
 	}
-	s, err := k.conn.js.UpdateStream(ctx, cfg)
+	s, err := k.conn.JetStream().UpdateStream(ctx, cfg)
 	if err != nil {
 		k.log.Warn("stream could not be extended", zap.String("stream", w.Name), zap.Error(err))
 		return have

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -43,7 +44,7 @@ func (c Config) quarantineStream() string { return c.Stream + "_QUARANTINE" }
 func wantedStreams(c Config, embedded bool, dataDir string) []wantedStream {
 	events := eventStream(c)
 	if embedded && c.MaxBytes == 0 {
-		events.maxBytesAtCreation = func() int64 { return FreeDisk(dataDir) / 2 }
+		events.maxBytesAtCreation = func() int64 { return datadir.Free(dataDir) / 2 }
 	}
 	return []wantedStream{events, quarantineStream(c)}
 }

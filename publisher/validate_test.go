@@ -1,8 +1,6 @@
 package publisher
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -65,33 +63,6 @@ func TestValidate(t *testing.T) {
 				t.Errorf("the error holds a password: %q", got)
 			}
 		})
-	}
-}
-
-func TestReadSecrets(t *testing.T) {
-	file := func(content string) string {
-		path := filepath.Join(t.TempDir(), "secret")
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	c := DefaultNATSConfig()
-	c.Embedded.TokenFile = file("  tok\n")
-	s, err := readSecrets(c)
-	if err != nil || string(s.embeddedToken) != "tok" {
-		t.Errorf("got %q, %v, want tok", string(s.embeddedToken), err)
-	}
-	for _, content := range []string{"", "\n", "hunter2\nhunter3\n"} {
-		c.Embedded.TokenFile = file(content)
-		_, err := readSecrets(c)
-		if err == nil || !strings.Contains(err.Error(), "nats.embedded.token_file") || strings.Contains(err.Error(), "hunter") {
-			t.Errorf("%q: %v, want an error about the key, without the secret", content, err)
-		}
-	}
-	c.Embedded.TokenFile = "/nonexistent"
-	if _, err := readSecrets(c); err == nil {
-		t.Error("missing file: no error")
 	}
 }
 

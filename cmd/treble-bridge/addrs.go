@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // addrs are the addresses really bound, each host:port.
@@ -18,10 +19,6 @@ type addrs struct {
 	Ops     string `json:"ops"`
 	NATS    string `json:"nats,omitempty"` // only of the embedded server
 }
-
-// addrFile is the file below data_dir in which a running bridge keeps its
-// addresses for the client commands.
-const addrFile = "addr.json"
 
 // write writes the file so that a reader sees all of it or nothing.
 func (a addrs) write(path string) error {
@@ -50,7 +47,7 @@ func writeFile(path string, content []byte, mode fs.FileMode) error {
 // zero value, without an error, means that none does.
 func readAddrs(dataDir string) (addrs, error) {
 	var a addrs
-	path := filepath.Join(dataDir, addrFile)
+	path := filepath.Join(dataDir, datadir.Addrs)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return a, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 )
 
@@ -106,11 +107,11 @@ func (b *bridge) addrs() addrs {
 // given files, and logs them and the promise that applies.
 func (b *bridge) announce(c *config.Config, files ...string) error {
 	a := b.addrs()
-	if err := a.write(filepath.Join(c.DataDir, addrFile)); err != nil {
+	if err := a.write(filepath.Join(c.DataDir, datadir.Addrs)); err != nil {
 		// A host without a disk is fine with a NATS of its own; then the
 		// client commands need to be told the addresses.
 		if c.NATS.URL == "" {
-			return fmt.Errorf("data_dir: write %s: %w", addrFile, err)
+			return fmt.Errorf("data_dir: write %s: %w", datadir.Addrs, err)
 		}
 		b.log.Warn("addresses are not written", zap.Error(err))
 	}

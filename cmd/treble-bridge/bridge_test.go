@@ -18,6 +18,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 const secret = "a-secret-of-the-tests"
@@ -315,16 +316,16 @@ func TestAddrs(t *testing.T) {
 		t.Errorf("fallback: got %v, %v", a, err)
 	}
 	want := addrs{Ingress: "[::]:1", Ops: "127.0.0.1:2"}
-	if err := want.write(filepath.Join(dir, addrFile)); err != nil {
+	if err := want.write(filepath.Join(dir, datadir.Addrs)); err != nil {
 		t.Fatal(err)
 	}
-	if b, _ := os.ReadFile(filepath.Join(dir, addrFile)); string(b) != `{"ingress":"[::]:1","ops":"127.0.0.1:2"}`+"\n" {
+	if b, _ := os.ReadFile(filepath.Join(dir, datadir.Addrs)); string(b) != `{"ingress":"[::]:1","ops":"127.0.0.1:2"}`+"\n" {
 		t.Errorf("got %s", b)
 	}
 	if a, err := clientAddrs(&c); err != nil || a.Ingress != "127.0.0.1:1" || a.Ops != "127.0.0.1:2" {
 		t.Errorf("got %v, %v", a, err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, addrFile), []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, datadir.Addrs), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := clientAddrs(&c); err == nil {

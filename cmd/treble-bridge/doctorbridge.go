@@ -9,13 +9,13 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
 
 // askBridge finds out whether a bridge runs, and what it says of itself.
 func (d *doctor) askBridge(ctx context.Context) diagnose.Check {
-	held, pid, _ := publisher.HeldBy(d.config.DataDir)
+	held, pid, _ := datadir.HeldBy(d.config.DataDir)
 	if held {
 		d.pid = pid
 	}
@@ -55,7 +55,7 @@ func (d *doctor) notRunning(held bool) diagnose.Check {
 	}
 	c.Detail = fmt.Sprintf("no bridge runs on %s: nobody receives what Treble sends, and Treble does not send it again", d.config.DataDir)
 	c.Fix = d.serveLine()
-	if file := filepath.Join(d.config.DataDir, addrFile); exists(file) {
+	if file := filepath.Join(d.config.DataDir, datadir.Addrs); exists(file) {
 		c.Detail += "; it ended without a shutdown"
 		// Its addresses may be somebody else's by now.
 		c.Fix = shellWords("rm", file) + " && " + c.Fix

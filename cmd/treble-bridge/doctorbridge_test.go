@@ -16,6 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
 
@@ -171,7 +172,7 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 	}
 	// Killed, it leaves its addresses behind.
 	gone := addrs{Ingress: "127.0.0.1:1", Ops: "127.0.0.1:1", NATS: "127.0.0.1:1"}
-	file := filepath.Join(p.DataDir, addrFile)
+	file := filepath.Join(p.DataDir, datadir.Addrs)
 	if err := gone.write(file); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
 func newJournal(io stdio) *cobra.Command {
@@ -110,7 +111,7 @@ func inspectJournal(cmd *cobra.Command) (*journalView, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := countSetAside(publisher.OpenSetAside(loaded.DataDir))
+	files, err := countSetAside(setaside.OpenDir(loaded.DataDir))
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func inspectJournal(cmd *cobra.Command) (*journalView, error) {
 }
 
 // countSetAside reads every file, so that damage is found.
-func countSetAside(s publisher.SetAside) (fileCount, error) {
+func countSetAside(s setaside.Dir) (fileCount, error) {
 	var c fileCount
 	names, err := s.Files()
 	for _, name := range names {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // process is the program as a process of its own.
@@ -78,7 +80,7 @@ func TestServeDevThenTerm(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "where.json")
 	p := startProcess(t, "serve", "--dev", "--addr-file", file)
 	eventually(t, "the block is printed", func() bool { return strings.Contains(p.out.String(), "sub 'treble.>'") })
-	own, err := os.ReadFile(filepath.Join(p.dir, addrFile))
+	own, err := os.ReadFile(filepath.Join(p.dir, datadir.Addrs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +110,7 @@ func TestServeDevThenTerm(t *testing.T) {
 	if got := p.code(t); got != exitFine {
 		t.Errorf("got exit %d, want 0:\n%s", got, p.errs)
 	}
-	for _, f := range []string{file, filepath.Join(p.dir, addrFile)} {
+	for _, f := range []string{file, filepath.Join(p.dir, datadir.Addrs)} {
 		if _, err := os.Stat(f); err == nil {
 			t.Errorf("%s is still there", f)
 		}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // serve is the command that runs the bridge.
@@ -97,7 +98,7 @@ func (s *serve) stop(b *bridge, c *config.Config, log *zap.Logger) error {
 	defer cancel()
 	err := b.close(ctx)
 	// Stale addresses would send a client's token to whoever has the port next.
-	_ = os.Remove(filepath.Join(c.DataDir, addrFile))
+	_ = os.Remove(filepath.Join(c.DataDir, datadir.Addrs))
 	if s.addrFile != "" {
 		_ = os.Remove(s.addrFile)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
 func newSetAsideList(io stdio) *cobra.Command {
@@ -36,7 +36,7 @@ NATS counts it), bytes (of the file), damaged (why it cannot be read).`,
 			if err != nil {
 				return err
 			}
-			items, err := listSetAside(publisher.OpenSetAside(loaded.DataDir))
+			items, err := listSetAside(setaside.OpenDir(loaded.DataDir))
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ type asideItem struct {
 	Damaged string     `json:"damaged,omitempty"`
 }
 
-func listSetAside(s publisher.SetAside) ([]asideItem, error) {
+func listSetAside(s setaside.Dir) ([]asideItem, error) {
 	names, err := s.Files()
 	if err != nil {
 		return nil, err

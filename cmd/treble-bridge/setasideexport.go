@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
 func newSetAsideExport(streams stdio) *cobra.Command {
@@ -36,7 +36,7 @@ Damaged files are named on standard error, and the exit code is then 1.
 			if err != nil {
 				return err
 			}
-			e := export{files: publisher.OpenSetAside(loaded.DataDir), errs: streams.err, To: to}
+			e := export{files: setaside.OpenDir(loaded.DataDir), errs: streams.err, To: to}
 			summary := streams.out
 			if to == "-" {
 				summary = streams.err // standard output is the export
@@ -57,7 +57,7 @@ Damaged files are named on standard error, and the exit code is then 1.
 
 // export is one run of the command. Its JSON form is stable.
 type export struct {
-	files    publisher.SetAside
+	files    setaside.Dir
 	errs     io.Writer
 	To       string `json:"to"`
 	Exported int    `json:"exported"`

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
 // setAsideRetry is the command that publishes what was set aside.
@@ -58,7 +58,7 @@ func (r *setAsideRetry) run(cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	files := publisher.OpenSetAside(loaded.DataDir)
+	files := setaside.OpenDir(loaded.DataDir)
 	if r.all {
 		if names, err = files.Files(); err != nil {
 			return err
@@ -78,21 +78,21 @@ func (r *setAsideRetry) run(cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	retrier := publisher.NewRetrier(client, files)
+	retrier := client.Retrier(files)
 	defer retrier.Close()
 	return r.retry(cmd.Context(), retrier, files, names)
 }
 
 // retry publishes one message after the other, until NATS does not answer any
 // more.
-func (r *setAsideRetry) retry(ctx context.Context, retrier *publisher.Retrier, files publisher.SetAside, names []string) error {
+func (r *setAsideRetry) retry(ctx context.Context, retrier *setaside.Retrier, files setaside.Dir, names []string) error {
 	left := 0
 	for i, name := range names {
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted: %d of %d are left", left+len(names)-i, len(names))
 		}
 		m, err := files.Read(name)
-		var done publisher.Retried
+		var done setaside.Retried
 		if err == nil {
 			done, err = retrier.Retry(ctx, m)
 		}
@@ -102,8 +102,8 @@ func (r *setAsideRetry) retry(ctx context.Context, retrier *publisher.Retrier, f
 		if printErr := r.print(name, m.ID, done, err); printErr != nil {
 			return printErr
 		}
-		if rest := len(names) - i - 1; errors.Is(err, publisher.ErrAway) && rest > 0 {
-			return fmt.Errorf("%d of %d are left, %d of them not tried: %w", left+rest, len(names), rest, publisher.ErrAway)
+		if rest := len(names) - i - 1; errors.Is(err, setaside.ErrAway) && rest > 0 {
+			return fmt.Errorf("%d of %d are left, %d of them not tried: %w", left+rest, len(names), rest, setaside.ErrAway)
 		}
 	}
 	if left > 0 {
@@ -123,7 +123,7 @@ type retryLine struct {
 	Error     string `json:"error,omitempty"` // why the file is still there
 }
 
-func (r *setAsideRetry) print(name, id string, done publisher.Retried, failure error) error {
+func (r *setAsideRetry) print(name, id string, done setaside.Retried, failure error) error {
 	line := retryLine{File: name, ID: id, Stored: done.Stream != "", Stream: done.Stream, Sequence: done.Sequence, Duplicate: done.Duplicate}
 	if failure != nil {
 		line.Error = failure.Error()

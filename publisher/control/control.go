@@ -14,10 +14,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-)
 
-// socketName is the socket below a data directory.
-const socketName = "control.sock"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+)
 
 // longestPath is what the system takes for the path of a socket: 104 bytes on
 // macOS and 108 on Linux, one of which ends it.
@@ -57,7 +56,7 @@ func Listen(dataDir string, h http.Handler) (*Server, error) {
 		return nil, err
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false) // it has another name by then
-	path := filepath.Join(dataDir, socketName)
+	path := filepath.Join(dataDir, datadir.Control)
 	if err = os.Chmod(private, 0o600); err == nil {
 		err = os.Rename(private, path)
 	}
@@ -83,7 +82,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = nil
 	}
 	if cut := s.http.Shutdown(ctx); cut != nil {
-		err = errors.Join(err, fmt.Errorf("%s: %w", socketName, cut), s.http.Close())
+		err = errors.Join(err, fmt.Errorf("%s: %w", datadir.Control, cut), s.http.Close())
 	}
 	_ = s.listener.Close() // if Serve was never called
 	return err
@@ -94,7 +93,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func Client(dataDir string) *http.Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		conn, err := d.DialContext(ctx, "unix", filepath.Join(dataDir, socketName))
+		conn, err := d.DialContext(ctx, "unix", filepath.Join(dataDir, datadir.Control))
 		// A path that is too long is an EINVAL: no bridge can listen there either.
 		for _, nobody := range []error{fs.ErrNotExist, syscall.ECONNREFUSED, syscall.EINVAL, syscall.ENOTDIR} {
 			if errors.Is(err, nobody) {

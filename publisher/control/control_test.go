@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // shortDir is a directory with a path that a socket can have.
@@ -63,7 +65,7 @@ func TestInAndOut(t *testing.T) {
 	if text, err := get(dir); text != "hello" || err != nil {
 		t.Errorf("got %q, %v", text, err)
 	}
-	info, err := os.Stat(filepath.Join(dir, socketName))
+	info, err := os.Stat(filepath.Join(dir, datadir.Control))
 	if err != nil || info.Mode().Perm() != 0o600 || info.Mode().Type() != os.ModeSocket {
 		t.Errorf("the socket: %v, %v", info.Mode(), err)
 	}
@@ -81,7 +83,7 @@ func TestInAndOut(t *testing.T) {
 // After a kill the socket is there and nobody behind it.
 func TestStaleSocket(t *testing.T) {
 	dir := shortDir(t)
-	l, err := net.Listen("unix", filepath.Join(dir, socketName))
+	l, err := net.Listen("unix", filepath.Join(dir, datadir.Control))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // leastFree is what should be free beside the reserve, so that there is time.
@@ -16,7 +17,7 @@ const leastFree = 64 * value.MiB
 func Disk(o Options) Check {
 	const name = "disk"
 	dir := existing(o.DataDir)
-	free := publisher.FreeDisk(dir)
+	free := datadir.Free(dir)
 	if free == 0 {
 		return check(name, "", Fail, "no disk is free where data_dir is (%s): events are answered 503", o.DataDir).shell("df -h %s", Quote(dir))
 	}
@@ -25,7 +26,7 @@ func Disk(o Options) Check {
 	}
 	reserve, grows := int64(o.Journal.Reserve), int64(0)
 	if o.Client.Config.Ack == publisher.AckJournal {
-		grows = max(int64(o.Journal.MaxBytes)-size(filepath.Join(o.DataDir, "journal")), 0)
+		grows = max(int64(o.Journal.MaxBytes)-size(filepath.Join(o.DataDir, datadir.Journal)), 0)
 	}
 	switch room := free - reserve; {
 	case room < int64(leastFree):

@@ -11,6 +11,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // DataDir is the data directory of a bridge of this host, which may run or not.
@@ -22,7 +23,7 @@ type DataDir struct {
 // OpenDataDir returns nil if no bridge ever ran on the directory. It is an error if
 // one runs that cannot be reached, or if its files are another user's.
 func OpenDataDir(ctx context.Context, path string, p *Person) (*DataDir, error) {
-	if !publisher.HasData(path) {
+	if !datadir.Used(path) {
 		return nil, nil
 	}
 	d := &DataDir{path: path, client: control.Client(path)}
@@ -34,7 +35,7 @@ func OpenDataDir(ctx context.Context, path string, p *Person) (*DataDir, error) 
 
 // Running reports whether a bridge runs on it now.
 func (d *DataDir) Running() bool {
-	running, _, err := publisher.InUse(d.path)
+	running, _, err := datadir.HeldBy(d.path)
 	return running || err != nil
 }
 
@@ -62,7 +63,7 @@ func (d *DataDir) Waiting(ctx context.Context, p *Person) (int64, error) {
 	if !errors.Is(err, control.ErrNobody) {
 		return n.Waiting, err
 	}
-	if running, pid, err := publisher.InUse(d.path); err != nil {
+	if running, pid, err := datadir.HeldBy(d.path); err != nil {
 		return 0, err
 	} else if running {
 		return 0, errUnreachable(d.path, pid)
@@ -75,7 +76,7 @@ func errUnreachable(path string, pid int) error {
 	if pid > 0 {
 		who = fmt.Sprintf("the bridge with pid %d", pid)
 	}
-	return fmt.Errorf("%s runs on %s and cannot be asked to forget (its log says why %s is missing): stop it, and run this again", who, path, "control.sock")
+	return fmt.Errorf("%s runs on %s and cannot be asked to forget (its log says why %s is missing): stop it, and run this again", who, path, datadir.Control)
 }
 
 // Erase erases the person's messages, or only those of which just the session tells

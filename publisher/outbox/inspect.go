@@ -132,7 +132,7 @@ func Each(ctx context.Context, dir string, fn func(Kept) error) error {
 // ForgetIn is Outbox.Forget for a journal that no outbox has open: the caller holds the
 // lock of the data directory.
 func ForgetIn(dir string, seqs []uint64) error {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(dir); len(seqs) == 0 || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	l := &ledger{}

@@ -35,7 +35,6 @@ type Options struct {
 	Reserve  int64
 	Retain   time.Duration // how long settled entries heal losses, of time in which the stream was reachable
 
-	Stream Stream
 	Name   string // of the stream
 	Prefix string // of the subjects
 	// Subjects are all that are published to.
@@ -61,6 +60,7 @@ type Options struct {
 
 	FS journal.FS // nil: the operating system's
 
+	stream      Stream // for tests that do not call Start
 	now         func() time.Time
 	rand        func(n int64) int64
 	salt        func() uint32
@@ -160,7 +160,7 @@ func Open(o Options) (*Outbox, error) {
 func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
 	state := l.now()
 	return &relay{
-		stream: o.Stream, journal: j, ledger: l, log: o.Log, settled: o.Settled, told: o.Told, faults: o.faults,
+		stream: o.stream, journal: j, ledger: l, log: o.Log, settled: o.Settled, told: o.Told, faults: o.faults,
 		cfg: relayConfig{
 			target: target{Stream: o.Name, Prefix: o.Prefix},
 			verify: o.Verify, retain: o.Retain, refusedAfter: o.RefusedAfter,
@@ -172,8 +172,9 @@ func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
 	}
 }
 
-// Start begins to publish, in the background until Close.
-func (b *Outbox) Start() {
+// Start begins to publish to a stream, in the background until Stop. Call it once.
+func (b *Outbox) Start(s Stream) {
+	b.relay.stream = s
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	b.done.Go(func() { b.run(ctx) })
@@ -182,7 +183,7 @@ func (b *Outbox) Start() {
 // run steps until ctx ends.
 func (b *Outbox) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		if server, _ := b.o.Stream.Link(); server != "" && !b.relay.serving.Load() {
+		if server, _ := b.relay.stream.Link(); server != "" && !b.relay.serving.Load() {
 			b.o.Await(ctx) // or the first start would begin with a stream that is not there yet
 		}
 		r := b.step(ctx)

@@ -49,7 +49,7 @@ func newBench(t *testing.T, change ...func(*streammodel.Config)) *bench {
 
 func (b *bench) open() {
 	b.t.Helper()
-	b.o.Stream = b.client
+	b.o.stream = b.client
 	var err error
 	if b.b, err = Open(b.o); err != nil {
 		b.t.Fatal(err)

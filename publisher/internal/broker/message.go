@@ -34,7 +34,8 @@ func (m Message) Size() int64 {
 	return int64(n + len(m.Data))
 }
 
-// NATS returns the message as the client sends it.
+// NATS returns the message as the client sends it: without the conditions that older
+// versions put into what they kept.
 func (m Message) NATS() *nats.Msg {
-	return &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}
+	return &nats.Msg{Subject: m.Subject, Header: withoutConditions(m.Header), Data: m.Data}
 }

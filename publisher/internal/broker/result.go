@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -18,7 +17,7 @@ const (
 	RefusedSubject             // nothing was stored: the stream does not take this subject now, and may take others
 	RefusedSize                // nothing was stored: too large for the stream or the server as they are
 	RefusedEver                // nothing was stored, and never will be
-	NotSent                    // not one byte left; it cannot be stored
+	NotSent                    // it cannot be stored: nothing left, or only the beginning of a batch
 )
 
 // String names the fate, for tests and logs.
@@ -73,12 +72,3 @@ func (i Info) Captures(subject string) bool {
 	}
 	return false
 }
-
-// At is a message's place in a stream.
-type At struct {
-	Seq uint64
-	ID  string
-}
-
-// ErrNoStream: there is no stream of the configured name.
-var ErrNoStream = errors.New("the stream does not exist")

@@ -1,0 +1,85 @@
+package datadir
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// To ask whether a directory is in use does not keep a bridge from starting.
+func TestHeldBy(t *testing.T) {
+	dir := t.TempDir()
+	if held, _, err := HeldBy(dir); held || err != nil {
+		t.Errorf("nobody was here: %v, %v", held, err)
+	}
+	lock, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held, pid, err := HeldBy(dir); !held || pid != os.Getpid() || err != nil {
+		t.Errorf("locked: %v, %d, %v", held, pid, err)
+	}
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody else asks at this moment.
+	f, err := os.Open(filepath.Join(dir, lockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(30*time.Millisecond, func() { f.Close() })
+	if lock, err = Acquire(dir); err != nil {
+		t.Fatalf("lock while somebody asks: %v", err)
+	}
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The lock file may be removed under a running bridge: a second bridge is refused all
+// the same.
+func TestLockOutlivesItsFile(t *testing.T) {
+	dir := t.TempDir()
+	lock, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, lockFile)); err != nil {
+		t.Fatal(err)
+	}
+	var busy *LockedError
+	if _, err := Acquire(dir); !errors.As(err, &busy) || busy.PID != 0 {
+		t.Errorf("Acquire without the file = %v, want a LockedError without a pid", err)
+	}
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if lock, err = Acquire(dir); err != nil {
+		t.Fatalf("Acquire after Release: %v", err)
+	}
+	lock.Release()
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b", "c")
+	for _, content := range []string{"one", "two"} {
+		if err := WriteFile(dir, "name", []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, "name")); err != nil || string(b) != content {
+			t.Errorf("got %q, %v, want %q", b, err, content)
+		}
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 1 {
+		t.Errorf("left behind: %v", names)
+	}
+	if info, err := os.Stat(filepath.Dir(dir)); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("directory above: %v, %v; want 0700", info.Mode(), err)
+	}
+}

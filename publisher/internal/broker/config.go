@@ -1,0 +1,40 @@
+package broker
+
+import "github.com/treble-bridge/treble-bridge/config/value"
+
+// NATSConfig says which NATS to use: the embedded server, or yours.
+type NATSConfig struct {
+	URL             string         `mapstructure:"url" doc:"URLs of your NATS servers, joined by commas; empty: an embedded server"`
+	Token           value.Secret   `mapstructure:"token" doc:"token for your NATS"`
+	TokenFile       string         `mapstructure:"token_file" doc:"file with the token"`
+	User            string         `mapstructure:"user" doc:"user for your NATS"`
+	Password        value.Secret   `mapstructure:"password" doc:"password of the user"`
+	PasswordFile    string         `mapstructure:"password_file" doc:"file with the password"`
+	CredentialsFile string         `mapstructure:"credentials_file" doc:"credentials file (JWT and seed) for your NATS"`
+	NKeyFile        string         `mapstructure:"nkey_file" doc:"NKey seed file for your NATS"`
+	TLS             TLSConfig      `mapstructure:"tls"`
+	MaxPayload      value.Size     `mapstructure:"max_payload" doc:"size limit of a message until the server has told its own"`
+	Embedded        EmbeddedConfig `mapstructure:"embedded"`
+}
+
+// TLSConfig is the TLS of the connection to your NATS.
+type TLSConfig struct {
+	CAFile   string `mapstructure:"ca_file" doc:"certificate authorities that sign your NATS servers; empty: the system's"`
+	CertFile string `mapstructure:"cert_file" doc:"client certificate"`
+	KeyFile  string `mapstructure:"key_file" doc:"key of the client certificate"`
+}
+
+// EmbeddedConfig is the server inside this process.
+type EmbeddedConfig struct {
+	Addr      string       `mapstructure:"addr" doc:"address on which the embedded NATS server listens; port 0 takes a free one"`
+	Token     value.Secret `mapstructure:"token" doc:"token that clients of the embedded server must give; required if its address is not loopback"`
+	TokenFile string       `mapstructure:"token_file" doc:"file with the token"`
+}
+
+// DefaultNATSConfig returns the documented defaults.
+func DefaultNATSConfig() NATSConfig {
+	return NATSConfig{
+		MaxPayload: value.MiB,
+		Embedded:   EmbeddedConfig{Addr: "127.0.0.1:4222"},
+	}
+}

@@ -1,0 +1,231 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// Conn is a connection to NATS. It reconnects for ever, and what it knows about the
+// connection never waits for the client's lock, which a hanging write can hold for
+// seconds. Its methods may be called at the same time.
+type Conn struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	log     *zap.Logger
+	metrics *metrics
+	link    link
+	denied  denials
+	away    atomic.Value  // string: the last reason that was logged; see stillAway
+	payload atomic.Int64  // max_payload of the server, before the first contact the configured one
+	changed chan struct{} // see Changed
+	closed  chan struct{} // closed when the client has ended
+	closing atomic.Bool
+}
+
+// Options are what Dial needs.
+type Options struct {
+	NATS     NATSConfig
+	Payload  int64     // max_payload in bytes until the server tells its own
+	Embedded *Embedded // nil: connect to NATS.URL
+	Log      *zap.Logger
+	Metrics  prometheus.Registerer // nil: none
+}
+
+// How soon a dead connection is noticed and made again. A link that swallows
+// everything is found after pingInterval * (maxPings + 1); meanwhile every
+// publish ends unknown at its own deadline.
+const (
+	connectTimeout  = 2 * time.Second
+	pingInterval    = 2 * time.Second
+	maxPings        = 2
+	reconnectWait   = 250 * time.Millisecond
+	reconnectJitter = 250 * time.Millisecond
+	writeTimeout    = 5 * time.Second
+)
+
+// Dial starts the connection of a bridge. It fails only for what waiting cannot mend, such
+// as a credentials file that is not there.
+func Dial(o Options) (*Conn, error) {
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	s, err := readSecrets(o.NATS)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{
+		log:     o.Log,
+		metrics: m,
+		changed: make(chan struct{}, 1),
+		closed:  make(chan struct{}),
+	}
+	c.payload.Store(o.Payload)
+	opts := slices.Concat(dialOptions(o.NATS, s, o.Embedded), c.durabilityOptions(), c.handlers())
+	if c.nc, err = nats.Connect(o.NATS.URL, opts...); err != nil {
+		return nil, fmt.Errorf("connect to nats.url: %w", err)
+	}
+	if err := c.useJetStream(); err != nil {
+		return nil, err
+	}
+	if c.nc.IsConnected() {
+		c.up(c.nc) // the handler is called too, but later
+	} else {
+		c.log.Warn("nats is away: trying until it comes", zap.Error(c.nc.LastError()))
+	}
+	return c, nil
+}
+
+func (c *Conn) useJetStream() (err error) {
+	if c.js, err = jetstream.New(c.nc); err != nil {
+		c.nc.Close()
+		return fmt.Errorf("use jetstream: %w", err)
+	}
+	return nil
+}
+
+// durabilityOptions are those that the promise rests on.
+func (c *Conn) durabilityOptions() []nats.Option {
+	return []nats.Option{
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		// Otherwise two refused logins in a row end the connection for good,
+		// and a password that is put right would need a restart.
+		nats.IgnoreAuthErrorAbort(),
+		// With a buffer, an event answered 503 or 504 while NATS was away would
+		// be sent after all when it comes back.
+		nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(maxPings),
+		nats.FlusherTimeout(writeTimeout),
+	}
+}
+
+func (c *Conn) handlers() []nats.Option {
+	return []nats.Option{
+		nats.ConnectHandler(c.up),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			c.metrics.reconnects.Inc()
+			c.up(nc)
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.link.down()
+			c.metrics.connected.Set(0)
+			if !c.closing.Load() {
+				c.log.Warn("nats connection lost", zap.Error(err))
+			}
+		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.stillAway(err) }),
+		nats.ClosedHandler(func(nc *nats.Conn) {
+			c.link.down()
+			c.metrics.connected.Set(0)
+			if !c.closing.Load() {
+				c.log.Error("nats connection ended for good", zap.Error(nc.LastError()))
+			}
+			close(c.closed)
+		}),
+		// Permission errors come this way, apart from the publish that they
+		// belong to. They name a subject, never data.
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if !errors.Is(err, nats.ErrStaleConnection) {
+				c.log.Warn("nats error", zap.Error(err))
+			}
+			c.denied.note(err)
+		}),
+	}
+}
+
+// stillAway logs why an attempt to connect failed, each reason once until there is
+// a connection: the client tries every second or so, for ever. Only here is it
+// certain to be told why: LastError forgets it at the next attempt.
+func (c *Conn) stillAway(err error) {
+	if reason := err.Error(); !c.Connected() && c.away.Swap(reason) != reason {
+		c.log.Warn("nats cannot be reached", zap.Error(err))
+	}
+}
+
+// up notes a connection. It may be called twice for one.
+func (c *Conn) up(nc *nats.Conn) {
+	if !nc.IsConnected() {
+		return // lost again before the handler's turn came
+	}
+	c.learnPayload()
+	c.denied.forget()
+	c.metrics.connected.Set(1)
+	c.away.Store("")
+	if c.link.up(nc.ConnectedServerId()) {
+		c.log.Info("connected to nats",
+			zap.String("url", withoutUserinfo(nc.ConnectedUrl())),
+			zap.String("server", nc.ConnectedServerName()),
+			zap.String("version", nc.ConnectedServerVersion()),
+			zap.Int64("max_payload", nc.MaxPayload()))
+	}
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// learnPayload takes over the limit that the server announced last. A server whose
+// configuration is reloaded announces it at any time, and the client keeps it without a
+// word; so it is asked for again with each look at a stream. It may wait for a hanging write.
+func (c *Conn) learnPayload() {
+	if max := c.nc.MaxPayload(); max > 0 {
+		c.payload.Store(max)
+	}
+}
+
+// withoutUserinfo returns the URL without user, password and token. The
+// client's own redaction leaves a token, which stands where a user does.
+func withoutUserinfo(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	u.User = nil
+	return u.String()
+}
+
+// NATS is the client's connection itself.
+func (c *Conn) NATS() *nats.Conn { return c.nc }
+
+// JetStream is the connection's JetStream.
+func (c *Conn) JetStream() jetstream.JetStream { return c.js }
+
+// Changed returns a channel that holds one token after each connect, for one reader.
+func (c *Conn) Changed() <-chan struct{} { return c.changed }
+
+// Connected reports whether there is a connection now.
+func (c *Conn) Connected() bool { return c.ServerID() != "" }
+
+// MaxPayload is the size of the largest message, headers included, that the server takes, in
+// bytes; before the first contact the configured one.
+func (c *Conn) MaxPayload() int64 { return c.payload.Load() }
+
+// Close sends what is in the write buffer, waits for that until ctx ends, and
+// ends the connection. No goroutine of the client is left. Call it once.
+func (c *Conn) Close(ctx context.Context) {
+	c.closing.Store(true)
+	// Drain fails at once if there is no connection; then there is nothing to
+	// wait for.
+	if err := c.nc.Drain(); err == nil {
+		select {
+		case <-c.closed:
+		case <-ctx.Done():
+		}
+	}
+	c.nc.Close()
+	<-c.closed
+}

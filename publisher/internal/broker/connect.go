@@ -1,0 +1,100 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+)
+
+// Connect makes the connection of a client command, whose role shows in the server's list
+// of connections. It fails if NATS does not answer now, and ends with ctx; a connection
+// that is lost later is made again. For an empty cfg.URL it leads to addr, which is
+// host:port of the embedded server of a running bridge.
+func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Logger) (*Conn, error) {
+	s, err := readSecrets(cfg)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(nil)
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{log: log, metrics: m, changed: make(chan struct{}, 1), closed: make(chan struct{})}
+	c.payload.Store(int64(cfg.MaxPayload))
+	url, where, opts := clientOptions(cfg, s, addr, role)
+	if c.nc, err = connectOnce(ctx, url, append(opts, c.clientHandlers()...)); err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", where, err)
+	}
+	if err := c.useJetStream(); err != nil {
+		return nil, err
+	}
+	c.learnPayload()
+	c.link.up(c.nc.ConnectedServerId())
+	return c, nil
+}
+
+func clientOptions(cfg NATSConfig, s secrets, addr, role string) (url, where string, opts []nats.Option) {
+	opts = []nats.Option{
+		nats.Name(clientName + " " + role), nats.Timeout(connectTimeout), nats.MaxReconnects(-1),
+		// Without a reconnect buffer, or what failed here could be sent all the same.
+		nats.ReconnectBufSize(-1), nats.FlusherTimeout(writeTimeout),
+	}
+	if cfg.URL != "" {
+		return cfg.URL, "nats.url", append(opts, externalOptions(cfg, s)...)
+	}
+	if s.embeddedToken != "" {
+		opts = append(opts, nats.Token(string(s.embeddedToken)))
+	}
+	return "nats://" + addr, "the embedded server at " + addr + " (is the bridge running?)", opts
+}
+
+func (c *Conn) clientHandlers() []nats.Option {
+	return []nats.Option{
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			c.log.Warn("nats error", zap.Error(err))
+			c.denied.note(err)
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.link.down()
+			if err != nil {
+				c.log.Warn("nats connection lost", zap.Error(err))
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			c.learnPayload()
+			c.denied.forget()
+			c.link.up(nc.ConnectedServerId())
+			c.log.Info("connected to nats again")
+		}),
+		nats.ClosedHandler(func(*nats.Conn) {
+			c.link.down()
+			close(c.closed)
+		}),
+	}
+}
+
+// connectOnce is nats.Connect that ends with ctx.
+func connectOnce(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, error) {
+	type result struct {
+		nc  *nats.Conn
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		nc, err := nats.Connect(url, opts...)
+		done <- result{nc, err}
+	}()
+	select {
+	case r := <-done:
+		return r.nc, r.err
+	case <-ctx.Done():
+		go func() { // the attempt has its own, short timeout
+			if r := <-done; r.err == nil {
+				r.nc.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,94 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+)
+
+// denials tells those who publish that the server does not let them. It drops such a
+// message and says so on the connection, apart from the message: there is no PubAck, and
+// nobody answers. The zero value is ready.
+type denials struct {
+	mu      sync.Mutex
+	waiting map[*denialWatch]struct{}
+	inbox   string // text of a refused subscription to an inbox: no PubAck will ever come
+}
+
+// denialWatch is a publish that waits for its PubAck.
+type denialWatch struct {
+	msgs   []Message
+	denied chan error // receives one error at most
+}
+
+// watch begins to wait for the refusal of one of the messages' subjects. Call stop.
+func (d *denials) watch(msgs []Message) (denied <-chan error, stop func()) {
+	w := &denialWatch{msgs: msgs, denied: make(chan error, 1)}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.waiting == nil {
+		d.waiting = map[*denialWatch]struct{}{}
+	}
+	d.waiting[w] = struct{}{}
+	return w.denied, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.waiting, w)
+	}
+}
+
+var (
+	publishDenied   = regexp.MustCompile(`for Publish to (".*")`)
+	subscribeDenied = regexp.MustCompile(`for Subscription to ("_INBOX\..*")`)
+)
+
+// note takes an asynchronous error of the client.
+func (d *denials) note(err error) {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if subscribeDenied.MatchString(err.Error()) {
+		d.inbox = err.Error()
+	}
+	found := publishDenied.FindStringSubmatch(err.Error())
+	if found == nil {
+		return
+	}
+	subject, err := strconv.Unquote(found[1])
+	if err != nil {
+		return
+	}
+	for w := range d.waiting {
+		if !slices.ContainsFunc(w.msgs, func(m Message) bool { return m.Subject == subject }) {
+			continue
+		}
+		select {
+		case w.denied <- fmt.Errorf("NATS does not permit this user to publish to %s", subject):
+		default:
+		}
+	}
+}
+
+// forget drops what the server said on a connection that is gone.
+func (d *denials) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inbox = ""
+}
+
+// explain adds to an error about a missing PubAck that the server sends none, if it said so.
+func (d *denials) explain(err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inbox == "" {
+		return err
+	}
+	return fmt.Errorf("%w (NATS does not permit this user to receive answers: %s)", err, d.inbox)
+}

@@ -1,0 +1,151 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+)
+
+// Embedded is a nats-server with JetStream inside this process. The bridge
+// talks to it without a network; others reach it at its address.
+type Embedded struct {
+	options *server.Options // with which it is started, always the same
+	log     *zap.Logger
+	mu      sync.Mutex // guards what follows
+	server  *server.Server
+}
+
+// EmbeddedOptions are what StartEmbedded needs.
+type EmbeddedOptions struct {
+	Config     EmbeddedConfig
+	StoreDir   string
+	MaxBody    value.Size // largest body that is accepted; max_payload of the server follows from it
+	SyncAlways bool       // flush each event before its PubAck, which is then the promise
+	Log        *zap.Logger
+}
+
+// embeddedMaxStore is the storage limit of the server as a whole, 1 PiB: none.
+// By default it is three quarters of the disk that is free at the start. Later
+// the disk is fuller, by our own events among others, and the streams' reserved
+// max_bytes would no longer be allowed. What bounds the disk is max_bytes of
+// each stream.
+const embeddedMaxStore = 1 << 50
+
+// embeddedMaxPayload is enough for a body of maxBody with its normalised
+// copies, and below the 32 MiB beyond which JetStream's file store refuses a
+// message.
+func embeddedMaxPayload(maxBody value.Size) int32 {
+	return int32(min(2*maxBody+value.MiB, 31*value.MiB))
+}
+
+// StartEmbedded starts the server and returns when it listens and its streams
+// are recovered. Call Stop.
+func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
+	host, port, err := splitAddr(o.Config.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("nats.embedded.addr: %w", err)
+	}
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	secrets, err := readSecrets(NATSConfig{Embedded: o.Config})
+	if err != nil {
+		return nil, err
+	}
+	if err := datadir.Ensure(o.StoreDir); err != nil {
+		return nil, fmt.Errorf("make the store of the embedded nats-server: %w", err)
+	}
+	e := &Embedded{log: o.Log, options: &server.Options{
+		ServerName:             clientName,
+		Host:                   host,
+		Port:                   port,
+		Authorization:          string(secrets.embeddedToken),
+		MaxPayload:             embeddedMaxPayload(o.MaxBody),
+		JetStream:              true,
+		StoreDir:               o.StoreDir,
+		JetStreamMaxStore:      embeddedMaxStore,
+		SyncAlways:             o.SyncAlways,
+		NoSigs:                 true, // signals are the daemon's
+		DisableJetStreamBanner: true,
+	}}
+	if e.server, err = e.start(o.Config.Addr); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// start starts a server with the options. Its address is for the error.
+func (e *Embedded) start(addr string) (*server.Server, error) {
+	s, err := server.NewServer(e.options.Clone())
+	if err != nil {
+		return nil, fmt.Errorf("configure the embedded nats-server: %w", err)
+	}
+	log := &serverLog{log: e.log.WithOptions(zap.AddCallerSkip(2))}
+	s.SetLoggerV2(log, e.log.Core().Enabled(zap.DebugLevel), false, false)
+
+	// Start returns when the server listens, or right after it told the logger
+	// why it cannot: it has no error to return.
+	s.Start()
+	if err := startError(s, log, addr); err != nil {
+		s.Shutdown()
+		s.WaitForShutdown()
+		return nil, err
+	}
+	return s, nil
+}
+
+func startError(s *server.Server, log *serverLog, addr string) error {
+	fatal := log.fatal()
+	switch {
+	case fatal != "" && s.Addr() == nil && s.JetStreamEnabled():
+		return fmt.Errorf("nats.embedded.addr: the embedded nats-server cannot listen on %s (%s); "+
+			"choose another nats.embedded.addr (port 0 takes a free one), or set nats.url to use a NATS that runs already", addr, fatal)
+	case fatal != "":
+		return fmt.Errorf("start the embedded nats-server: %s", fatal)
+	case !s.JetStreamEnabled() || s.Addr() == nil:
+		return errors.New("start the embedded nats-server: it did not come up and gave no reason")
+	}
+	return nil
+}
+
+// InProcessConn makes nats.InProcessServer of it.
+func (e *Embedded) InProcessConn() (net.Conn, error) { return e.now().InProcessConn() }
+
+// now is the server that runs now.
+func (e *Embedded) now() *server.Server {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.server
+}
+
+// Addr is where the server listens, host:port. A host that means all interfaces is
+// returned as loopback, so that the address can be used.
+func (e *Embedded) Addr() string {
+	tcp, ok := e.now().Addr().(*net.TCPAddr)
+	if !ok {
+		return ""
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+}
+
+// Stop ends the server; its store is complete and closed when it returns.
+func (e *Embedded) Stop() {
+	s := e.now()
+	s.Shutdown()
+	s.WaitForShutdown()
+}

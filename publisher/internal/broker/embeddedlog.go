@@ -1,0 +1,62 @@
+package broker
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"go.uber.org/zap"
+)
+
+// serverLog passes what the embedded server logs on to zap. Its notices are
+// ours to debug by; its trace, which holds messages, goes nowhere.
+type serverLog struct {
+	log *zap.Logger
+
+	mu         sync.Mutex
+	firstFatal string // guarded by mu
+}
+
+// Noticef implements server.Logger, as do the others.
+func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
+
+// Warnf logs at warn, but for the warning about our own max_payload, which is
+// chosen and which the user cannot change for the better.
+func (l *serverLog) Warnf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	if strings.HasPrefix(text, "Maximum payloads over") {
+		l.log.Debug(text)
+		return
+	}
+	l.log.Warn(text)
+}
+
+// Errorf logs at error.
+func (l *serverLog) Errorf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
+
+// Debugf logs at debug.
+func (l *serverLog) Debugf(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
+
+// Tracef drops the line.
+func (l *serverLog) Tracef(string, ...any) {}
+
+// Fatalf keeps the first reason for the one who started the server. The server
+// expects the process to end here; ours ends by returning an error.
+func (l *serverLog) Fatalf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.mu.Lock()
+	first := l.firstFatal == ""
+	if first {
+		l.firstFatal = text
+	}
+	l.mu.Unlock()
+	if !first {
+		l.log.Error(text)
+	}
+}
+
+func (l *serverLog) fatal() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.firstFatal
+}

@@ -1,0 +1,202 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+)
+
+const (
+	scanChunk     = 512              // ids that are in memory at once
+	scanByLeader  = 16               // so short a range is read message by message
+	scanAbandoned = 30 * time.Second // after it the server removes a consumer that could not be deleted
+	deleteTimeout = 2 * time.Second
+)
+
+// IDs returns the ids of the messages from one sequence to another, both included,
+// in ascending order. It ends with an error unless everything in the range was
+// seen. A message without an id has "". It needs the memory of a few hundred ids.
+//
+// A consumer that sends headers only reads the range. It may run on a replica that is
+// behind the leader, or end with its server, and the end of the range may be deleted
+// meanwhile; so an end of its messages proves nothing. The range is complete when a message at
+// its end or behind it was seen, with no gap in the consumer's own count, or when the
+// leader says that nothing of it is left. What the replica itself lacks in the middle,
+// since its disk lost it, cannot be seen from here.
+func (s *Stream) IDs(ctx context.Context, from, to uint64) iter.Seq2[At, error] {
+	return func(yield func(At, error) bool) {
+		if from > to {
+			return
+		}
+		ctx, end := s.conn.WhileUp(ctx)
+		defer end()
+		scanning, stop := context.WithCancel(ctx)
+		defer stop()
+		r := &rangeReader{stream: s, next: max(from, 1), to: to, out: make(chan []At)}
+		result := make(chan error, 1)
+		s.busy.Go(func() { result <- r.run(scanning) })
+		for {
+			select {
+			case chunk := <-r.out:
+				for _, at := range chunk {
+					if !yield(at, nil) {
+						stop()
+						select {
+						case <-result: // the consumer is deleted
+						case <-ctx.Done():
+						}
+						return
+					}
+				}
+			case err := <-result:
+				if err != nil {
+					yield(At{}, fmt.Errorf("read ids of stream %s: %w", s.name, err))
+				}
+				return
+			case <-ctx.Done():
+				yield(At{}, fmt.Errorf("read ids of stream %s: %w", s.name, context.Cause(ctx)))
+				return
+			}
+		}
+	}
+}
+
+// rangeReader reads a range of a stream. One goroutine runs it.
+type rangeReader struct {
+	stream *Stream
+	next   uint64 // everything below it was read
+	to     uint64
+	out    chan []At
+}
+
+// errConsumer: another consumer goes on.
+var errConsumer = errors.New("the consumer lost messages")
+
+func (r *rangeReader) run(ctx context.Context) error {
+	for r.next <= r.to {
+		var err error
+		if r.to-r.next >= scanByLeader {
+			err = r.byConsumer(ctx)
+		}
+		upTo := min(r.to, r.next+scanByLeader)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case refusesConsumer(err):
+			upTo = r.to
+		}
+		// A few by the leader: they are all, or the replica is behind it, or the
+		// consumer is gone. So each turn gets on.
+		if err := r.byLeader(ctx, upTo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refusesConsumer reports whether the stream takes no consumer: too many, a work queue, a
+// limit of the account.
+func refusesConsumer(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode != jetstream.JSErrCodeConsumerNotFound && api.ErrorCode != jetstream.JSErrCodeStreamNotFound
+}
+
+// byConsumer reads on until the range is complete, the consumer has nothing more, or it ends.
+func (r *rangeReader) byConsumer(ctx context.Context) error {
+	js, name := r.stream.conn.js, "treble-bridge-"+nuid.Next()
+	creating, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	cons, err := js.CreateConsumer(creating, r.stream.name, jetstream.ConsumerConfig{
+		Name:              name,
+		Description:       "treble-bridge compares its journal with the stream",
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       r.next,
+		AckPolicy:         jetstream.AckNonePolicy,
+		HeadersOnly:       true,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: scanAbandoned,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
+		defer cancel()
+		_ = js.DeleteConsumer(ctx, r.stream.name, name) // or the server does it; see scanAbandoned
+	}()
+	for delivered := uint64(0); ; {
+		batch, err := cons.FetchNoWait(scanChunk)
+		if err != nil {
+			return err
+		}
+		chunk := make([]At, 0, scanChunk)
+		for m := range batch.Messages() {
+			meta, err := m.Metadata()
+			if err != nil {
+				return err
+			}
+			if delivered++; meta.Sequence.Consumer != delivered {
+				return errConsumer
+			}
+			chunk = append(chunk, At{Seq: meta.Sequence.Stream, ID: m.Headers().Get(jetstream.MsgIDHeader)})
+		}
+		if err := r.emit(ctx, chunk); err != nil {
+			return err
+		}
+		if err := batch.Error(); err != nil {
+			return err
+		}
+		if len(chunk) == 0 || r.next > r.to {
+			return nil
+		}
+	}
+}
+
+// byLeader reads message by message to a sequence, each from the leader of the stream.
+func (r *rangeReader) byLeader(ctx context.Context, to uint64) error {
+	for r.next <= to {
+		reading, cancel := context.WithTimeout(ctx, lookTimeout)
+		at, there, err := r.stream.get(reading, getRequest{Seq: r.next, NextFor: ">"})
+		cancel()
+		if err != nil {
+			return err
+		}
+		if !there {
+			r.next = r.to + 1 // nothing is left up to the end of the stream
+			return nil
+		}
+		if err := r.emit(ctx, []At{at}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emit hands on what is in the range.
+func (r *rangeReader) emit(ctx context.Context, chunk []At) error {
+	n := 0
+	for _, at := range chunk {
+		if at.Seq < r.next {
+			return fmt.Errorf("message %d comes after %d", at.Seq, r.next-1)
+		}
+		r.next = at.Seq + 1
+		if at.Seq <= r.to {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	select {
+	case r.out <- chunk[:n]:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,98 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// Why nothing can be known now.
+var (
+	ErrNotConnected = errors.New("not connected to NATS")
+	ErrLinkLost     = errors.New("the connection to NATS was lost")
+)
+
+// link tells those who wait when the connection to NATS comes and goes. Its
+// zero value is a link that is down.
+type link struct {
+	mu     sync.Mutex
+	server string        // id of the server process that it leads to; "" while it is down
+	change chan struct{} // closed at the next change; nil if nobody waits
+}
+
+// up notes a connection, and reports whether the link was down before.
+func (l *link) up(server string) bool { return l.set(server) == "" }
+func (l *link) down()                 { l.set("") }
+
+func (l *link) set(server string) (before string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before = l.server
+	if before == server {
+		return before
+	}
+	l.server = server
+	if l.change != nil {
+		close(l.change)
+		l.change = nil
+	}
+	return before
+}
+
+// state returns the server, and a channel that is closed at the next change.
+func (l *link) state() (server string, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.change == nil {
+		l.change = make(chan struct{})
+	}
+	return l.server, l.change
+}
+
+// Link returns the server process that the connection leads to, "" while there is no
+// connection, and a channel that is closed at the next change.
+func (c *Conn) Link() (server string, changed <-chan struct{}) { return c.link.state() }
+
+// AwaitUp waits for a connection. It reports false if ctx ends first.
+func (c *Conn) AwaitUp(ctx context.Context) bool {
+	for {
+		server, changed := c.link.state()
+		if server != "" {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// ServerID names the process of the server that the connection leads to; "" if there is
+// none.
+func (c *Conn) ServerID() string {
+	server, _ := c.link.state()
+	return server
+}
+
+// WhileUp returns a context that ends when the connection does, with ErrNotConnected or
+// ErrLinkLost as its cause. Call end.
+func (c *Conn) WhileUp(ctx context.Context) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	server, changed := c.link.state()
+	if server == "" {
+		cancel(ErrNotConnected)
+	}
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-changed:
+			cancel(ErrLinkLost)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		watching.Wait()
+	}
+}

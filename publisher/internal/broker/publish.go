@@ -1,0 +1,251 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+)
+
+// Headers of an atomic batch. The server keeps them with the messages.
+const (
+	batchPrefix    = "Nats-Batch-"
+	batchID        = batchPrefix + "Id"
+	batchSequence  = batchPrefix + "Sequence"
+	batchCommit    = batchPrefix + "Commit"
+	expectedPrefix = "Nats-Expected-"
+)
+
+// grace is how long Publish waits for a precise answer after its deadline.
+const grace = 50 * time.Millisecond
+
+var (
+	errHanging = errors.New("an earlier write to NATS hangs")
+	errNothing = errors.New("there is nothing to publish")
+)
+
+// Publish sends messages so that all of them are stored, next to each other and in
+// their order, or none: one as a plain publish, several as an atomic batch, which
+// Info.Batches must allow. It does not retry, and it does not change the messages, whose
+// headers may be shared; conditions (Nats-Expected-…) and batch headers, which older
+// entries carry, are left out. A batch that is proven not to be stored is Refused, even
+// where one of its messages alone would be RefusedSubject, RefusedSize or RefusedEver.
+//
+// It ends within the stream's timeout. A message that the user may not publish ends at once:
+// the server drops it.
+//
+// Orbit's jetstreamext.PublishMsgBatch is not used: it writes into the headers that it
+// is given, waits for an answer to the first message, and ends with one kind of error
+// whether the commit had left or not, which is what makes Unknown of Refused.
+func (s *Stream) Publish(ctx context.Context, msgs []Message) Result {
+	if len(msgs) == 0 {
+		return Result{Fate: NotSent, Err: errNothing}
+	}
+	if err := ctx.Err(); err != nil {
+		return Result{Fate: NotSent, Err: err}
+	}
+	link, changed := s.conn.Link()
+	if link == "" {
+		return Result{Fate: NotSent, Err: ErrNotConnected}
+	}
+	if s.hanging.Load() > 0 {
+		// It may leave at any time, also on the next connection. What is sent now could come
+		// before it.
+		return Result{Fate: NotSent, Err: errHanging}
+	}
+	within, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	denied, stop := s.conn.denied.watch(msgs)
+	defer stop()
+
+	// The client holds its lock while it writes, and a peer that does not read
+	// can make that last for seconds, which no context ends. So the write is
+	// left behind when the time is up.
+	a := &attempt{stream: s, msgs: msgs, done: make(chan Result, 1)}
+	s.busy.Go(func() { a.done <- a.send(within) })
+	var why Result
+	select {
+	case r := <-a.done:
+		return r
+	case err := <-denied:
+		why = Result{Fate: a.refused(RefusedSubject), Err: err}
+	case <-changed:
+		why.Err = ErrLinkLost
+	case <-within.Done():
+		if why.Err = ctx.Err(); why.Err == nil {
+			why.Err = s.conn.denied.explain(fmt.Errorf("no PubAck within %s", s.timeout))
+		}
+	}
+	cancel()
+	return a.end(why)
+}
+
+// attempt is one call of Publish.
+type attempt struct {
+	stream *Stream
+	msgs   []Message
+	done   chan Result // receives the result of send
+	phase  atomic.Int32
+}
+
+// The phases of an attempt. Before it is committed nothing of it can be stored: its only
+// message, or the last one of its batch, was not given to the client.
+const (
+	preparing int32 = iota
+	committed
+	givenUp
+)
+
+// commit reports whether the message that decides may be sent.
+func (a *attempt) commit() bool { return a.phase.CompareAndSwap(preparing, committed) }
+
+// end returns the result of an attempt whose time is up: why, unless more is known.
+func (a *attempt) end(why Result) Result {
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case r := <-a.done:
+		if r.Fate != Unknown {
+			return r
+		}
+		return why
+	case <-late.C:
+	}
+	s := a.stream
+	s.hanging.Add(1)
+	s.busy.Go(func() {
+		a.done <- <-a.done
+		s.hanging.Add(-1)
+	})
+	why.Err = fmt.Errorf("write to NATS hangs: %w", why.Err)
+	if a.phase.CompareAndSwap(preparing, givenUp) {
+		why.Fate = NotSent
+	}
+	return why
+}
+
+// refused is the fate of a refusal that is proven: a batch may have other messages.
+func (a *attempt) refused(alone Fate) Fate {
+	if len(a.msgs) > 1 {
+		return Refused
+	}
+	return alone
+}
+
+// send publishes and waits for the PubAck.
+func (a *attempt) send(ctx context.Context) Result {
+	if len(a.msgs) == 1 {
+		return a.request(ctx, a.msgs[0].NATS(), "")
+	}
+	batch, last := nuid.Next(), len(a.msgs)-1
+	for i, m := range a.msgs {
+		msg := m.NATS()
+		msg.Header = maps.Clone(msg.Header)
+		if msg.Header == nil {
+			msg.Header = nats.Header{}
+		}
+		msg.Header[batchID] = []string{batch}
+		msg.Header[batchSequence] = []string{strconv.Itoa(i + 1)}
+		if i == last {
+			msg.Header[batchCommit] = []string{"1"}
+			return a.request(ctx, msg, batch)
+		}
+		if err := ctx.Err(); err != nil {
+			return Result{Fate: NotSent, Err: err}
+		}
+		if err := a.stream.conn.nc.PublishMsg(msg); err != nil {
+			// The server forgets the messages before it: their commit never comes.
+			fate := Refused
+			if i == 0 && Classify(err) == NotSent {
+				fate = NotSent
+			}
+			return Result{Fate: fate, Err: fmt.Errorf("publish message %d of a batch: %w", i+1, err)}
+		}
+	}
+	return Result{} // not reached
+}
+
+// request sends the message that decides, the last one of batch if that is not "".
+func (a *attempt) request(ctx context.Context, msg *nats.Msg, batch string) Result {
+	if err := ctx.Err(); err != nil || !a.commit() {
+		return Result{Fate: NotSent, Err: errors.Join(err, errHanging)}
+	}
+	answer, err := a.stream.conn.nc.RequestMsgWithContext(ctx, msg)
+	if err != nil {
+		if errors.Is(err, nats.ErrMaxPayload) {
+			a.stream.conn.learnPayload()
+		}
+		return Result{Fate: a.classify(err), Err: err}
+	}
+	return a.answered(answer.Data, batch)
+}
+
+func (a *attempt) classify(err error) Fate {
+	if len(a.msgs) > 1 {
+		return classifyBatch(err)
+	}
+	return Classify(err)
+}
+
+// pubAck is the answer to a publish.
+type pubAck struct {
+	Error     *jetstream.APIError `json:"error"`
+	Stream    string              `json:"stream"`
+	Sequence  uint64              `json:"seq"`
+	Duplicate bool                `json:"duplicate"`
+	Batch     string              `json:"batch"`
+	Count     int                 `json:"count"`
+}
+
+func (a *attempt) answered(data []byte, batch string) Result {
+	var ack pubAck
+	if err := json.Unmarshal(data, &ack); err != nil {
+		return Result{Err: fmt.Errorf("%w: %w", jetstream.ErrInvalidJSAck, err)}
+	}
+	name := a.stream.name
+	if ack.Error != nil {
+		r := Result{Fate: a.classify(ack.Error), Err: ack.Error}
+		if ack.Stream != "" && ack.Stream != name {
+			r.Err = otherStream(ack.Stream, name, ack.Error)
+			if r.Fate != Unknown {
+				r.Fate = a.refused(RefusedSubject)
+			}
+		}
+		return r
+	}
+	n := len(a.msgs)
+	switch {
+	case ack.Stream == "" || ack.Sequence < uint64(n):
+		return Result{Err: fmt.Errorf("%w: stream %q, sequence %d", jetstream.ErrInvalidJSAck, ack.Stream, ack.Sequence)}
+	case ack.Stream != name:
+		return Result{Err: otherStream(ack.Stream, name, nil)}
+	case n > 1 && (ack.Batch != batch || ack.Count != n):
+		return Result{Err: fmt.Errorf("%w: it does not acknowledge the batch of %d messages as one", jetstream.ErrInvalidJSAck, n)}
+	}
+	return Result{Fate: Stored, First: ack.Sequence - uint64(n) + 1, Duplicate: ack.Duplicate}
+}
+
+// withoutConditions returns a message's headers without what a publish puts there for the
+// server. The map is h itself if there is nothing to leave out.
+func withoutConditions(h map[string][]string) nats.Header {
+	ours := func(name string, _ []string) bool {
+		return strings.HasPrefix(name, expectedPrefix) || strings.HasPrefix(name, batchPrefix)
+	}
+	for name := range h {
+		if ours(name, nil) {
+			h = maps.Clone(h)
+			maps.DeleteFunc(h, ours)
+			break
+		}
+	}
+	return h
+}

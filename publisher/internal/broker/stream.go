@@ -1,0 +1,210 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrNoStream: there is no stream of the configured name.
+var ErrNoStream = errors.New("the stream does not exist")
+
+// At is a message's place in a stream.
+type At struct {
+	Seq uint64
+	ID  string // Nats-Msg-Id; "" if it has none
+}
+
+// lookTimeout is how long a look at the stream may take.
+const lookTimeout = 5 * time.Second
+
+// Stream is a JetStream stream that is published to. Its methods may be called at the
+// same time; each returns soon after the link is lost or ctx ends, whatever the network
+// does.
+type Stream struct {
+	conn    *Conn
+	name    string
+	timeout time.Duration // for a PubAck
+	busy    sync.WaitGroup
+	hanging atomic.Int64 // publishes that were given up, and may leave yet
+}
+
+// NewStream returns the stream of a name. A publish without a PubAck ends after timeout.
+// Nothing is asked of NATS yet.
+func NewStream(conn *Conn, name string, timeout time.Duration) *Stream {
+	return &Stream{conn: conn, name: name, timeout: timeout}
+}
+
+// Name is the name of the stream.
+func (s *Stream) Name() string { return s.name }
+
+// Wait returns when nothing is at work any more, what was given up included. Close the
+// connection first, or it may take as long as a hanging write.
+func (s *Stream) Wait() { s.busy.Wait() }
+
+// Link returns the server process that the connection leads to, "" while there is no
+// connection, and a channel that is closed at the next change.
+func (s *Stream) Link() (server string, changed <-chan struct{}) { return s.conn.Link() }
+
+// Limit is the size of the largest message, headers included, that the server takes, in
+// bytes, as far as it is known; before the first contact it is a guess.
+func (s *Stream) Limit() int64 { return s.conn.MaxPayload() }
+
+// Info looks at the stream now. The error is ErrNoStream if there is none of that name.
+func (s *Stream) Info(ctx context.Context) (Info, error) {
+	return await(ctx, s, func(ctx context.Context) (Info, error) {
+		found, err := s.conn.js.Stream(ctx, s.name)
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			return Info{}, fmt.Errorf("%s: %w", s.name, ErrNoStream)
+		case err != nil:
+			return Info{}, fmt.Errorf("look at stream %s: %w", s.name, err)
+		}
+		s.conn.learnPayload()
+		i := infoOf(found.CachedInfo())
+		i.Leader = s.leader(found.CachedInfo().Cluster)
+		return i, nil
+	})
+}
+
+func infoOf(have *jetstream.StreamInfo) Info {
+	cfg, state := have.Config, have.State
+	i := Info{
+		Created:    have.Created,
+		First:      state.FirstSeq,
+		Last:       state.LastSeq,
+		Messages:   state.Msgs,
+		Batches:    cfg.AllowAtomicPublish && cfg.Mirror == nil, // a server before 2.12 drops the flag
+		Duplicates: cfg.Duplicates,
+		MaxMsgSize: int64(max(cfg.MaxMsgSize, 0)),
+		Subjects:   cfg.Subjects,
+		PerSubject: cfg.MaxMsgsPerSubject > 0,
+		MaxAge:     cfg.MaxAge,
+	}
+	if i.Messages == 0 {
+		i.First = i.Last + 1
+	}
+	full := cfg.Discard == jetstream.DiscardOld && (cfg.MaxBytes > 0 || cfg.MaxMsgs > 0)
+	// Under the other retentions consumers remove messages.
+	i.Discards = i.PerSubject || full || cfg.Retention != jetstream.LimitsPolicy
+	return i
+}
+
+// leader returns what changes whenever the stream may have been recovered from a disk; see
+// Info.Leader.
+//
+// With replicas it is the leader and the time of its election: an election follows every
+// restart of a leader. Without a cluster it is the process that we are connected to.
+// For a stream without replicas in a cluster nothing tells the process that leads it unless we
+// are connected to it: its restart then shows only while it lasts, as errors. The same
+// is true of a server before 2.12, which does not tell the time of the election, and of a
+// stream behind a leaf node.
+func (s *Stream) leader(c *jetstream.ClusterInfo) string {
+	if c == nil || c.Name == "" {
+		return s.conn.ServerID()
+	}
+	if c.LeaderSince != nil {
+		return c.Leader + "@" + c.LeaderSince.UTC().Format(time.RFC3339Nano)
+	}
+	if c.Leader == s.conn.nc.ConnectedServerName() {
+		return c.Leader + "/" + s.conn.ServerID()
+	}
+	return c.Leader
+}
+
+// ID returns the Nats-Msg-Id of the message at a sequence; there is false if no
+// message is there. The leader of the stream answers.
+func (s *Stream) ID(ctx context.Context, seq uint64) (id string, there bool, err error) {
+	type found struct {
+		at    At
+		there bool
+	}
+	f, err := await(ctx, s, func(ctx context.Context) (found, error) {
+		at, there, err := s.get(ctx, getRequest{Seq: seq})
+		return found{at, there}, err
+	})
+	return f.at.ID, f.there, err
+}
+
+// getRequest asks for one message: that at Seq, or with NextFor the first at or behind it.
+type getRequest struct {
+	Seq     uint64 `json:"seq"`
+	NextFor string `json:"next_by_subj,omitempty"`
+}
+
+// get asks the leader of the stream. The client's own GetMsg asks any replica where the
+// stream allows it, and a replica may not have yet what the leader acknowledged.
+func (s *Stream) get(ctx context.Context, req getRequest) (at At, there bool, err error) {
+	body, err := json.Marshal(req)
+	if err != nil {
+		return At{}, false, err
+	}
+	answer, err := s.conn.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, body)
+	if err != nil {
+		return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
+	}
+	var got struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Seq     uint64 `json:"seq"`
+			Headers []byte `json:"hdrs"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(answer.Data, &got); err != nil {
+		return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
+	}
+	if got.Error != nil {
+		switch server.ErrorIdentifier(got.Error.ErrorCode) {
+		case server.JSNoMessageFoundErr:
+			return At{}, false, nil
+		case server.JSStreamNotFoundErr:
+			return At{}, false, fmt.Errorf("%s: %w", s.name, ErrNoStream)
+		}
+		return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, got.Error)
+	}
+	if got.Message == nil {
+		return At{}, false, fmt.Errorf("read message %d of stream %s: the answer has no message", req.Seq, s.name)
+	}
+	at = At{Seq: got.Message.Seq}
+	if len(got.Message.Headers) > 0 {
+		h, err := nats.DecodeHeadersMsg(got.Message.Headers)
+		if err != nil {
+			return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
+		}
+		at.ID = h.Get(jetstream.MsgIDHeader)
+	}
+	return at, true, nil
+}
+
+// await returns what f does, unless the link is lost or ctx ends before: f is then left behind,
+// since it may wait for the client's lock, which a hanging write can hold for seconds.
+func await[T any](ctx context.Context, s *Stream, f func(context.Context) (T, error)) (T, error) {
+	ctx, end := s.conn.WhileUp(ctx)
+	defer end()
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	s.busy.Go(func() {
+		value, err := f(ctx)
+		done <- result{value, err}
+	})
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,125 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Validate reports every problem, each under its key. It reads the files that
+// are named, and changes nothing.
+func (c NATSConfig) Validate() error {
+	_, secretErr := readSecrets(c)
+	errs := []error{c.validateURL(), c.validateCredentials(), c.Embedded.validate(c.URL == ""), secretErr, checkFiles(c)}
+	if c.MaxPayload <= 0 {
+		errs = append(errs, errors.New("nats.max_payload: must be more than 0, such as 1MiB"))
+	}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		errs = append(errs, errors.New("nats.tls: cert_file and key_file belong together; set both or none"))
+	}
+	return errors.Join(errs...)
+}
+
+// validateURL never repeats the URL, which may hold a password.
+func (c NATSConfig) validateURL() error {
+	if c.URL == "" {
+		return nil
+	}
+	var errs []error
+	for i, s := range strings.Split(c.URL, ",") {
+		s = strings.TrimSpace(s)
+		if !strings.Contains(s, "://") {
+			s = "nats://" + s
+		}
+		u, err := url.Parse(s)
+		if err != nil || u.Hostname() == "" {
+			errs = append(errs, fmt.Errorf("nats.url: entry %d is no URL; use nats://host:port", i+1))
+			continue
+		}
+		if strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+			// What was read as the host is the beginning of a secret.
+			errs = append(errs, fmt.Errorf("nats.url: entry %d has an @ behind the host; in user, password and token write %%2F for /, %%3F for ? and %%23 for #", i+1))
+			continue
+		}
+		switch u.Scheme {
+		case "nats", "tls", "ws", "wss":
+		default:
+			errs = append(errs, fmt.Errorf("nats.url: entry %d has the scheme %q; use nats, tls, ws or wss", i+1, u.Scheme))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c NATSConfig) validateCredentials() error {
+	errs := []error{
+		notBoth("nats.token", c.Token != "", c.TokenFile != ""),
+		notBoth("nats.password", c.Password != "", c.PasswordFile != ""),
+	}
+	if c.User == "" && (c.Password != "" || c.PasswordFile != "") {
+		errs = append(errs, errors.New("nats.user: is empty, but there is a password; set the user too"))
+	}
+	var ways []string
+	for key, set := range map[string]bool{
+		"token": c.Token != "" || c.TokenFile != "", "user": c.User != "",
+		"credentials_file": c.CredentialsFile != "", "nkey_file": c.NKeyFile != "",
+	} {
+		if set {
+			ways = append(ways, key)
+		}
+	}
+	slices.Sort(ways)
+	if len(ways) > 1 {
+		errs = append(errs, errors.New("nats: use one of token, user, credentials_file and nkey_file, not several"))
+	}
+	if c.URL == "" && len(ways) > 0 {
+		errs = append(errs, fmt.Errorf("nats.%s: is for a NATS of your own, but nats.url is empty; for the embedded server set nats.embedded.token", ways[0]))
+	}
+	return errors.Join(errs...)
+}
+
+func (c EmbeddedConfig) validate(used bool) error {
+	errs := []error{notBoth("nats.embedded.token", c.Token != "", c.TokenFile != "")}
+	if !used {
+		return errors.Join(errs...)
+	}
+	host, _, err := splitAddr(c.Addr)
+	switch {
+	case err != nil:
+		errs = append(errs, fmt.Errorf("nats.embedded.addr: %w", err))
+	case !isLoopback(host) && c.Token == "" && c.TokenFile == "":
+		errs = append(errs, fmt.Errorf("nats.embedded.addr: %s can be reached from other hosts; set nats.embedded.token, or use 127.0.0.1", c.Addr))
+	}
+	return errors.Join(errs...)
+}
+
+func notBoth(key string, value, file bool) error {
+	if value && file {
+		return fmt.Errorf("%s: set it or %s_file, not both", key, key)
+	}
+	return nil
+}
+
+// splitAddr splits host:port. The host may be empty, for all interfaces.
+func splitAddr(addr string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is no address; use host:port, such as 127.0.0.1:4222", addr)
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("%q has no port from 0 to 65535", addr)
+	}
+	return host, port, nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,137 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
+)
+
+// The places of a data directory in which messages are.
+const (
+	PlaceJournal  = "journal" // of events and of refused bodies
+	PlaceSetAside = "set_aside"
+	PlaceDamaged  = "damaged" // copies of damaged bytes of the journals
+)
+
+// Kept is a message that a data directory keeps.
+type Kept struct {
+	Place   string // PlaceJournal, …
+	Pending bool   // in a journal, and not published yet
+	Subject string
+	Header  map[string][]string
+	Data    []byte // of damaged bytes and files, all of them
+}
+
+// EachKept calls fn with every message in the journals, published or not, and in
+// the set-aside, and with damaged bytes that were kept. Nothing is changed, and a
+// bridge may be running on the directory.
+func EachKept(ctx context.Context, dataDir string, fn func(Kept) error) error {
+	for _, name := range []string{datadir.Journal, datadir.Refused} {
+		err := outbox.Each(ctx, filepath.Join(dataDir, name), func(k outbox.Kept) error {
+			return fn(Kept{Place: PlaceJournal, Pending: !k.Settled, Subject: k.Subject, Header: k.Header, Data: k.Data})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return eachFile(ctx, dataDir, func(_ string, k Kept) error { return fn(k) })
+}
+
+// ShredKept overwrites and removes the files of the set-aside, and the copies of damaged
+// bytes, that are meant, and returns how many there were of each. A bridge may be
+// running on the directory: it counts its files again every 30 seconds.
+func ShredKept(ctx context.Context, dataDir string, meant func(Kept) bool) (setAside, damaged int64, err error) {
+	err = eachFile(ctx, dataDir, func(path string, k Kept) error {
+		if !meant(k) {
+			return nil
+		}
+		if err := shred(path); err != nil {
+			return fmt.Errorf("erase %s: %w", filepath.Base(path), err)
+		}
+		if k.Place == PlaceSetAside {
+			setAside++
+		} else {
+			damaged++
+		}
+		return nil
+	})
+	return setAside, damaged, err
+}
+
+// eachFile calls fn with each file that is a message, or damaged bytes, also with what a
+// crash left half written. A file that is gone meanwhile is passed over.
+func eachFile(ctx context.Context, dataDir string, fn func(path string, k Kept) error) error {
+	for _, set := range []struct{ place, dir string }{
+		{PlaceSetAside, datadir.SetAside},
+		{PlaceDamaged, filepath.Join(datadir.Journal, datadir.Damaged)},
+		{PlaceDamaged, filepath.Join(datadir.Refused, datadir.Damaged)},
+	} {
+		dir := filepath.Join(dataDir, set.dir)
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, entry := range entries {
+			if !entry.Type().IsRegular() {
+				continue
+			}
+			path := filepath.Join(dir, entry.Name())
+			b, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			k := Kept{Place: set.place, Data: b}
+			if e, err := setaside.Decode(b); err == nil && set.place == PlaceSetAside {
+				k.Subject, k.Header, k.Data = e.Subject, e.Header, e.Data
+			}
+			if err := errors.Join(ctx.Err(), fn(path, k)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// shred overwrites a file and removes it, and returns when both are on stable
+// storage.
+func shred(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		_, err = f.Write(make([]byte, info.Size()))
+	}
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	return datadir.Sync(filepath.Dir(path))
+}
+
+// ForgetStopped is Publisher.Forget for a data directory on which no bridge runs. If one
+// does, the error is a *datadir.LockedError.
+func ForgetStopped(dataDir, stream string, removed map[string][]uint64) error {
+	lock, err := datadir.Acquire(dataDir)
+	if err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	quarantine := Config{Stream: stream}.quarantineStream()
+	return errors.Join(
+		outbox.ForgetIn(filepath.Join(dataDir, datadir.Journal), removed[stream]),
+		outbox.ForgetIn(filepath.Join(dataDir, datadir.Refused), removed[quarantine]),
+		lock.Release())
+}

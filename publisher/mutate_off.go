@@ -1,9 +1,0 @@
-//go:build !mutate
-
-package publisher
-
-// See mutate.go.
-const (
-	mutateNoAppend  = false
-	mutateMarkEarly = false
-)

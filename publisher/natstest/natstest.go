@@ -1,0 +1,246 @@
+// Package natstest has what tests against a real NATS share: a nats-server in this process,
+// a cluster of three, a proxy that misbehaves, and a log to look into.
+package natstest
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Server is a nats-server as a user would run it, apart from the bridge.
+type Server struct {
+	*server.Server
+	Options *server.Options // with which it was started; its port is the real one
+	URL     string
+	NC      *nats.Conn // of the test itself
+	JS      jetstream.JetStream
+}
+
+// Start starts a server with JetStream on a free port; change may change its options. It
+// ends with the test.
+func Start(t testing.TB, change ...func(*server.Options)) *Server {
+	t.Helper()
+	o := &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
+	}
+	for _, f := range change {
+		f(o)
+	}
+	s := &Server{Options: o}
+	s.boot(t)
+	t.Cleanup(s.Kill)
+	s.connect(t)
+	return s
+}
+
+func (s *Server) boot(t testing.TB) {
+	t.Helper()
+	var err error
+	if s.Server, err = server.NewServer(s.Options.Clone()); err != nil {
+		t.Fatal(err)
+	}
+	s.Server.Start()
+	if !s.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the nats-server does not come up")
+	}
+	s.Options.Port = s.Addr().(*net.TCPAddr).Port
+	s.URL = fmt.Sprintf("nats://127.0.0.1:%d", s.Options.Port)
+}
+
+func (s *Server) connect(t testing.TB) {
+	t.Helper()
+	var err error
+	if s.NC, err = nats.Connect(s.URL, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.NC.Close)
+	if s.JS, err = jetstream.New(s.NC); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Kill ends the server.
+func (s *Server) Kill() {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// Restart ends the server and starts it anew with the same port and store.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Kill()
+	s.boot(t)
+}
+
+// Stream makes a stream, or changes it if it is there.
+func (s *Server) Stream(t testing.TB, cfg jetstream.StreamConfig) jetstream.Stream {
+	t.Helper()
+	made, err := s.JS.CreateOrUpdateStream(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// IDs returns the ids of the messages in a stream, in its order.
+func (s *Server) IDs(t testing.TB, stream string) []string {
+	t.Helper()
+	var ids []string
+	for _, m := range s.Messages(t, stream) {
+		ids = append(ids, m.Header.Get(schema.HeaderMsgID))
+	}
+	return ids
+}
+
+// Messages returns the messages in a stream, in its order.
+func (s *Server) Messages(t testing.TB, stream string) []*jetstream.RawStreamMsg {
+	t.Helper()
+	found, err := s.JS.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatalf("stream %s: %v", stream, err)
+	}
+	state := found.CachedInfo().State
+	var msgs []*jetstream.RawStreamMsg
+	for seq := state.FirstSeq; seq <= state.LastSeq && state.Msgs > 0; seq++ {
+		m, err := found.GetMsg(t.Context(), seq)
+		if err != nil {
+			t.Fatalf("message %d of %s: %v", seq, stream, err)
+		}
+		msgs = append(msgs, m)
+	}
+	return msgs
+}
+
+// Cluster is three servers that are one cluster.
+type Cluster struct{ Servers []*Server }
+
+// StartCluster starts three servers and returns when they have a leader. They end with
+// the test.
+func StartCluster(t testing.TB) *Cluster {
+	t.Helper()
+	c := &Cluster{}
+	// Each takes a free port: the later ones are told that of the first, and the number
+	// of routes tells all how many they will be, though nobody is at the other two.
+	first := "127.0.0.1:1"
+	for i := range 3 {
+		var routes []*url.URL
+		for _, addr := range []string{first, "127.0.0.1:2", "127.0.0.1:3"} {
+			routes = append(routes, &url.URL{Scheme: "nats", Host: addr})
+		}
+		s := &Server{Options: &server.Options{
+			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+			JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
+			Cluster: server.ClusterOpts{Name: "three", Host: "127.0.0.1", Port: server.RANDOM_PORT}, Routes: routes,
+		}}
+		s.boot(t)
+		t.Cleanup(s.Kill)
+		s.Options.Cluster.Port = s.ClusterAddr().Port
+		if i == 0 {
+			first = s.ClusterAddr().String()
+		}
+		c.Servers = append(c.Servers, s)
+	}
+	for _, s := range c.Servers {
+		s.Options.Routes = nil
+		for _, other := range c.Servers {
+			s.Options.Routes = append(s.Options.Routes, &url.URL{Scheme: "nats", Host: other.ClusterAddr().String()})
+		}
+	}
+	Eventually(t, "the cluster has a leader", func() bool {
+		return slices.ContainsFunc(c.Servers, func(s *Server) bool { return s.JetStreamIsLeader() })
+	})
+	for _, s := range c.Servers {
+		s.connect(t)
+	}
+	return c
+}
+
+// URL is that of all servers.
+func (c *Cluster) URL() string {
+	return c.Servers[0].URL + "," + c.Servers[1].URL + "," + c.Servers[2].URL
+}
+
+// Leader returns the server that leads a stream.
+func (c *Cluster) Leader(t testing.TB, stream string) *Server {
+	t.Helper()
+	var found *Server
+	Eventually(t, "stream "+stream+" has a leader", func() bool {
+		for _, s := range c.Servers {
+			if s.Running() && s.JetStreamIsStreamLeader("$G", stream) {
+				found = s
+			}
+		}
+		return found != nil
+	})
+	return found
+}
+
+// Eventually polls until cond is true, and fails the test if that takes long.
+func Eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !cond(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// Log returns a logger, and what it logs from a level on.
+func Log(level zapcore.Level) (*zap.Logger, *observer.ObservedLogs) {
+	core, logs := observer.New(level)
+	return zap.New(core), logs
+}
+
+// Numbered returns n ids that begin with prefix.
+func Numbered(prefix string, n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%s-%d", prefix, i)
+	}
+	return ids
+}
+
+// LogBuffer collects what is logged as text. Its zero value is ready.
+type LogBuffer struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+// Write implements io.Writer.
+func (l *LogBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b = append(l.b, p...)
+	return len(p), nil
+}
+
+// Sync implements zapcore.WriteSyncer.
+func (l *LogBuffer) Sync() error { return nil }
+
+// String is what was logged, one JSON object a line.
+func (l *LogBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.b)
+}
+
+// Logger returns a logger that writes here from debug on.
+func (l *LogBuffer) Logger() *zap.Logger {
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), l, zap.DebugLevel))
+}

@@ -1,0 +1,105 @@
+package setaside
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+)
+
+// Retrier publishes messages from the set-aside. One goroutine may use it.
+type Retrier struct {
+	conn               *broker.Conn
+	files              Dir
+	events, quarantine *broker.Stream
+	timeout            time.Duration
+}
+
+// RetryOptions say where a Retrier publishes.
+type RetryOptions struct {
+	Events, Quarantine string        // names of the streams
+	Timeout            time.Duration // for a PubAck
+}
+
+// NewRetrier returns a Retrier that owns the connection: Close closes it.
+func NewRetrier(c *broker.Conn, files Dir, o RetryOptions) *Retrier {
+	return &Retrier{
+		conn: c, files: files, timeout: o.Timeout,
+		events:     broker.NewStream(c, o.Events, o.Timeout),
+		quarantine: broker.NewStream(c, o.Quarantine, o.Timeout),
+	}
+}
+
+// Close ends the connection.
+func (r *Retrier) Close() {
+	r.conn.NATS().Close()
+	r.events.Wait()
+	r.quarantine.Wait()
+}
+
+// Retried is what became of a message that was published again.
+type Retried struct {
+	Stream    string
+	Sequence  uint64 // in the stream
+	Duplicate bool   // the stream had it already; nothing was added
+}
+
+// ErrAway: NATS did not answer, so that other messages need not be tried now.
+var ErrAway = errors.New("NATS does not answer")
+
+// Retry publishes m to the stream it belongs to, and removes its file when
+// JetStream has acknowledged it. If that does not work, the file stays, and the
+// error says why; it wraps ErrAway if the next message would fare the same.
+// A message that was stored, and its answer lost, is known to the stream by its
+// id within the duplicate window.
+func (r *Retrier) Retry(ctx context.Context, m Message) (Retried, error) {
+	if m.Damaged != nil {
+		return Retried{}, m.Damaged
+	}
+	stream, msg := r.events, m.message
+	if m.isRefusedBody() {
+		stream = r.quarantine
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	limit, err := limitOf(ctx, stream)
+	if err != nil {
+		return Retried{}, err
+	}
+	if size := msg.Size(); size > limit {
+		return Retried{}, fmt.Errorf("still too large: it has %d bytes, NATS takes %d", size, limit)
+	}
+	got := stream.Publish(ctx, []broker.Message{msg})
+	switch got.Fate {
+	case broker.Stored:
+	case broker.Unknown:
+		return Retried{}, fmt.Errorf("%w: no PubAck, so it may be stored or not: %w", ErrAway, got.Err)
+	case broker.NotSent:
+		return Retried{}, fmt.Errorf("%w: %w", ErrAway, got.Err)
+	default:
+		return Retried{}, fmt.Errorf("refused by stream %s: %w", stream.Name(), got.Err)
+	}
+	done := Retried{Stream: stream.Name(), Sequence: got.First, Duplicate: got.Duplicate}
+	if err := r.files.remove(m.File); err != nil {
+		return done, fmt.Errorf("it is stored in stream %s, but its file is still there: %w", stream.Name(), err)
+	}
+	return done, nil
+}
+
+// limitOf is the size of the largest message that the stream takes.
+func limitOf(ctx context.Context, s *broker.Stream) (int64, error) {
+	info, err := s.Info(ctx)
+	switch {
+	case errors.Is(err, broker.ErrNoStream):
+		return 0, fmt.Errorf("stream %s does not exist; the bridge makes it when it starts (publisher.stream, publisher.streams)", s.Name())
+	case err != nil:
+		return 0, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	limit := s.Limit()
+	if info.MaxMsgSize > 0 {
+		limit = min(limit, info.MaxMsgSize)
+	}
+	return limit, nil
+}

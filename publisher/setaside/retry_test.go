@@ -1,0 +1,283 @@
+package setaside
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// asideOf returns the set-aside of a data directory, with a writer to it.
+func asideOf(t *testing.T, dataDir string) (Dir, *Store) {
+	t.Helper()
+	w, err := Open(dataDir, value.MiB, zap.NewNop(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return OpenDir(dataDir), w
+}
+
+func put(t *testing.T, w *Store, m broker.Message, reason string) {
+	t.Helper()
+	if err := w.Put(m, reason); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// anEventMessage is an event as the bridge sets it aside.
+func anEventMessage(t *testing.T, id, raw string) broker.Message {
+	t.Helper()
+	now := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	e := schema.Event{
+		ID: id, Source: "default", Kind: schema.KindMessageRead, Time: now, ReceivedTime: now, DedupeKey: schema.DedupeContent,
+		Data: &schema.MessageRead{Common: schema.Common{Raw: json.RawMessage(raw)}},
+	}
+	data, err := e.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return broker.Message{Subject: "treble.message.read", ID: id, Header: e.Header(), Data: data}
+}
+
+// aRefusedBody is one as a bridge of an older version sets it aside.
+func aRefusedBody(body string) broker.Message {
+	h := map[string][]string{"Nats-Msg-Id": {"body-1"}, "Nats-Expected-Stream": {"OLD_NAME_QUARANTINE"}}
+	return broker.Message{Subject: "treble-quarantine.not-json", ID: "body-1", Header: h, Data: []byte(body)}
+}
+
+func asideFiles(t *testing.T, s Dir) []string {
+	t.Helper()
+	names, err := s.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// retryAll retries every file, and returns the errors by id.
+func retryAll(t *testing.T, r *Retrier, s Dir) map[string]error {
+	t.Helper()
+	errs := map[string]error{}
+	for _, name := range asideFiles(t, s) {
+		m, err := s.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Retry(t.Context(), m); err != nil {
+			errs[m.ID] = err
+		}
+	}
+	return errs
+}
+
+func openRetrier(t *testing.T, s Dir, url string, timeout time.Duration) *Retrier {
+	t.Helper()
+	cfg := broker.DefaultNATSConfig()
+	cfg.URL = url
+	conn, err := broker.Connect(t.Context(), cfg, "", "test", zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewRetrier(conn, s, RetryOptions{Events: "TREBLE", Quarantine: "TREBLE_QUARANTINE", Timeout: timeout})
+	t.Cleanup(r.Close)
+	return r
+}
+
+func TestRetryPublishesAndRemoves(t *testing.T) {
+	n := natstest.Start(t)
+	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
+	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE_QUARANTINE", Subjects: []string{"treble-quarantine.>"}})
+	s, w := asideOf(t, t.TempDir())
+	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), Refused)
+	put(t, w, aRefusedBody("not JSON"), Overflow)
+	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), TooLarge)
+	r := openRetrier(t, s, n.URL, 2*time.Second)
+	if errs := retryAll(t, r, s); len(errs) > 0 {
+		t.Fatalf("left: %v", errs)
+	}
+	if names := asideFiles(t, s); len(names) > 0 {
+		t.Errorf("files that are still there: %v", names)
+	}
+	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"event-1"}) { // the second one was a duplicate
+		t.Errorf("stream: %v", got)
+	}
+	if got := n.Messages(t, "TREBLE_QUARANTINE"); len(got) != 1 || string(got[0].Data) != "not JSON" || got[0].Header.Get("Nats-Expected-Stream") != "" {
+		t.Errorf("quarantine: %v", got)
+	}
+}
+
+func TestRetryKeepsWhatIsNotStored(t *testing.T) {
+	n := natstest.Start(t)
+	s, w := asideOf(t, t.TempDir())
+	r := openRetrier(t, s, n.URL, 2*time.Second)
+
+	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), Refused)
+	if err := retryAll(t, r, s)["event-1"]; err == nil || !strings.Contains(err.Error(), "stream TREBLE does not exist") {
+		t.Errorf("no stream: got %v", err)
+	}
+
+	stream, err := n.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, MaxMsgSize: 2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := anEventMessage(t, "event-2", `"`+strings.Repeat("x", 3000)+`"`)
+	put(t, w, large, TooLarge)
+	errs := retryAll(t, r, s)
+	if err := errs["event-2"]; err == nil || !strings.Contains(err.Error(), "NATS takes 2000") || len(errs) != 1 {
+		t.Errorf("too large: got %v, want both numbers, and the other one stored", errs)
+	}
+	if names := asideFiles(t, s); len(names) != 1 || !strings.Contains(names[0], "event-2") {
+		t.Errorf("files: %v, want the large one", names)
+	}
+
+	cfg := stream.CachedInfo().Config
+	cfg.MaxMsgSize, cfg.Sealed = -1, true
+	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := retryAll(t, r, s)["event-2"]; err == nil || errors.Is(err, ErrAway) {
+		t.Errorf("sealed: got %v, want a refusal", err)
+	}
+
+	n.Shutdown()
+	n.WaitForShutdown()
+	if err := retryAll(t, r, s)["event-2"]; !errors.Is(err, ErrAway) {
+		t.Errorf("NATS is gone: got %v, want ErrAway", err)
+	}
+	if names := asideFiles(t, s); len(names) != 1 {
+		t.Errorf("files: %v, want the one that was never stored", names)
+	}
+}
+
+// Without a PubAck the file stays, though the message is stored; the next try
+// finds that out.
+func TestRetryWithoutPubAck(t *testing.T) {
+	n := natstest.Start(t)
+	s, w := asideOf(t, t.TempDir())
+	cfg := jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, NoAck: true}
+	if _, err := n.JS.CreateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	put(t, w, anEventMessage(t, "event-1", `{}`), Refused)
+	r := openRetrier(t, s, n.URL, 300*time.Millisecond)
+	if err := retryAll(t, r, s)["event-1"]; !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "it may be stored or not") {
+		t.Errorf("got %v, want ErrAway", err)
+	}
+	names := asideFiles(t, s)
+	if len(names) != 1 {
+		t.Fatal("the file was removed without a PubAck")
+	}
+	cfg.NoAck = false
+	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Read(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Retry(t.Context(), m); err != nil || !got.Duplicate || len(asideFiles(t, s)) != 0 {
+		t.Errorf("got %+v, %v; want a duplicate, and the file removed", got, err)
+	}
+	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"event-1"}) {
+		t.Errorf("stream: %v", got)
+	}
+}
+
+func TestDirRead(t *testing.T) {
+	s, w := asideOf(t, t.TempDir())
+	if names := asideFiles(t, s); len(names) != 0 {
+		t.Errorf("no directory: got %v", names)
+	}
+	put(t, w, anEventMessage(t, "event-1", `{"phone":"+573176477608"}`), TooLarge)
+	name := asideFiles(t, s)[0]
+	m, err := s.Read(filepath.Join(w.dir, name))
+	if err != nil || m.Kind != "message.read" || m.Subject != "treble.message.read" || m.ID != "event-1" || m.Reason != TooLarge || m.Time.IsZero() {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	for _, bad := range []string{"../lock", "/etc/passwd", name + "x", "../set-aside/" + name, "none.msg"} {
+		if _, err := s.Read(bad); err == nil {
+			t.Errorf("Read(%q): no error", bad)
+		}
+	}
+	whole, err := os.ReadFile(filepath.Join(w.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range whole {
+		for _, broken := range [][]byte{whole[:i], append(append(bytes.Clone(whole[:i]), '\n'), whole[i+1:]...)} {
+			if err := os.WriteFile(filepath.Join(w.dir, name), broken, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			m, err := s.Read(name)
+			if err != nil {
+				t.Fatalf("a damaged file must be listed: %v", err)
+			}
+			if m.Damaged == nil {
+				continue // a changed header cannot be told
+			}
+			if strings.Contains(m.Damaged.Error(), "57317") {
+				t.Fatalf("personal data in %q", m.Damaged)
+			}
+			if _, err := m.Line(); err == nil {
+				t.Fatal("a damaged message was exported")
+			}
+		}
+	}
+}
+
+func TestDirLine(t *testing.T) {
+	var line struct {
+		File, Subject, Reason string
+		Time                  time.Time
+		Headers               map[string][]string
+		Data                  json.RawMessage
+		Base64                string `json:"data_base64"`
+	}
+	read := func(m broker.Message, reason string) []byte {
+		t.Helper()
+		s, w := asideOf(t, t.TempDir())
+		put(t, w, m, reason)
+		item, err := s.Read(asideFiles(t, s)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := item.Line()
+		if err != nil || bytes.Count(b, []byte("\n")) != 1 {
+			t.Fatalf("got %q, %v; want one line", b, err)
+		}
+		line.Data, line.Base64 = nil, ""
+		if err := json.Unmarshal(b, &line); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	event := anEventMessage(t, "event-1", "{\n  \"big\": 12345678901234567890123, \"html\": \"<&>\"\n}")
+	read(event, Refused)
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, event.Data); err != nil || !bytes.Equal(line.Data, compact.Bytes()) || line.Base64 != "" {
+		t.Errorf("envelope: got %s\nwant %s", line.Data, compact.Bytes())
+	}
+	if line.Subject != "treble.message.read" || line.Reason != Refused || line.Headers[schema.HeaderMsgID][0] != "event-1" || line.File == "" || line.Time.IsZero() {
+		t.Errorf("got %+v", line)
+	}
+	for _, body := range []string{"{\"a\": \xff}", "not JSON", `{"json": true}`, ""} {
+		read(aRefusedBody(body), Quarantine)
+		if got, err := base64.StdEncoding.DecodeString(line.Base64); err != nil || string(got) != body || line.Data != nil {
+			t.Errorf("refused body: got %q, %v, want %q", got, err, body)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+// Package setaside keeps messages that NATS does not take in files of a data directory,
+// for the operator to look at, publish again or take out.
+package setaside
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+)
+
+// Why a message is in set-aside.
+const (
+	TooLarge     = "too-large"            // for NATS
+	WithTooLarge = "with-too-large"       // refused with another event of its delivery
+	Quarantine   = "quarantine-too-large" // a refused body that the quarantine cannot hold
+	Refused      = "refused"              // an accepted event that NATS will never take
+	Uncaptured   = "uncaptured"           // an accepted event whose kind the stream does not take
+	Overflow     = "quarantine-overflow"  // a refused body that could not wait any longer for NATS
+)
+
+// Limit bounds the set-aside. Refused bodies may use half of it, so
+// that a sender of rubbish cannot take the room of an event.
+const Limit = value.GiB
+
+// suffix ends the name of each file.
+const suffix = ".msg"
+
+// Store writes to the set-aside, which is a directory with one file for each message that NATS will not
+// take. Files are complete and flushed, or not there; see encode.
+type Store struct {
+	dir     string
+	limit   value.Size
+	log     *zap.Logger
+	metrics *metrics
+
+	files atomic.Int64 // there now, as far as we know
+	lost  atomic.Int64 // messages that could not be written since the start
+
+	mu   sync.Mutex // guards what follows; held while writing, so that the bound holds
+	used int64      // bytes on disk
+}
+
+// ErrFull: the bound is reached; remove files to make room.
+var ErrFull = errors.New("set-aside is full")
+
+// Open opens the set-aside of a data directory for writing. A directory that cannot be
+// written is told at the first message, as one that becomes so later. The registerer may
+// be nil.
+func Open(dataDir string, limit value.Size, log *zap.Logger, reg prometheus.Registerer) (*Store, error) {
+	m, err := newMetrics(reg)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	s := &Store{dir: filepath.Join(dataDir, datadir.SetAside), limit: limit, log: log, metrics: m}
+	s.Recount()
+	return s, nil
+}
+
+// Put writes m and returns when it is on stable storage.
+func (s *Store) Put(m broker.Message, reason string) error {
+	name, err := s.write(Entry{Message: m, Reason: reason, Time: time.Now()})
+	if err != nil {
+		s.lost.Add(1)
+		s.metrics.failed.Inc()
+		return fmt.Errorf("write to set-aside: %w", err)
+	}
+	s.metrics.written.Inc()
+	s.log.Warn("message set aside", zap.String("file", name), zap.String("reason", reason),
+		zap.String("id", m.ID), zap.String("subject", m.Subject), zap.Int("bytes", len(m.Data)))
+	return nil
+}
+
+func (s *Store) write(e Entry) (name string, err error) {
+	b := encode(e)
+	size := onDisk(int64(len(b)))
+	limit := int64(s.limit)
+	if e.Reason == Quarantine || e.Reason == Overflow {
+		limit /= 2
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used+size > limit {
+		return "", fmt.Errorf("%w: %d bytes of %d in %s are used", ErrFull, s.used, limit, s.dir)
+	}
+	name = e.Time.UTC().Format("20060102T150405.000000000Z") + "-" + fileSafe(e.ID) + suffix
+	if err := datadir.WriteFile(s.dir, name, b); err != nil {
+		return "", err
+	}
+	s.used += size
+	s.files.Add(1)
+	return name, nil
+}
+
+// Recount looks at the directory, whose files operators remove by hand.
+func (s *Store) Recount() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entries, _ := os.ReadDir(s.dir)
+	var used, files int64
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && strings.HasSuffix(e.Name(), suffix) {
+			used += onDisk(info.Size())
+			files++
+		}
+	}
+	s.used = used
+	s.files.Store(files)
+}
+
+// Reason says why the set-aside needs the operator, "" if it does not.
+func (s *Store) Reason() string {
+	if n := s.lost.Load(); n > 0 {
+		return fmt.Sprintf("set-aside: %d messages could not be written since the start; see the log", n)
+	}
+	if n := s.files.Load(); n > 0 {
+		return fmt.Sprintf("set-aside: %d messages need a look; see treble-bridge journal set-aside list", n)
+	}
+	return ""
+}
+
+// onDisk rounds up to blocks, so that the bound limits the number of files too.
+func onDisk(size int64) int64 {
+	const block = 4096
+	return (size + block - 1) / block * block
+}
+
+// fileSafe keeps of an id what is harmless in a file name.
+func fileSafe(id string) string {
+	safe := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '_'
+	}, id)
+	return safe[:min(len(safe), 64)]
+}

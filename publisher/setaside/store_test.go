@@ -1,0 +1,120 @@
+package setaside
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+)
+
+func aMessage(id string, size int) broker.Message {
+	return broker.Message{
+		Subject: "treble.message.read", ID: id,
+		Header: map[string][]string{"Nats-Msg-Id": {id}, "Treble-Kind": {"message.read"}, "Multi": {"a", "b: c"}},
+		Data:   []byte(strings.Repeat("x\r\n\r\n", size/5+1)[:size]),
+	}
+}
+
+func newStore(t *testing.T, limit value.Size) *Store {
+	t.Helper()
+	s, err := Open(t.TempDir(), limit, zap.NewNop(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestStoreFileRoundTrip(t *testing.T) {
+	for _, size := range []int{0, 1, 1000} {
+		want := Entry{Message: aMessage("id-1", size), Reason: TooLarge, Time: time.Unix(1, 2).UTC()}
+		got, err := Decode(encode(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+// Every truncation and every changed byte of the data is noticed.
+func TestStoreFileDamage(t *testing.T) {
+	whole := encode(Entry{Message: aMessage("id-1", 40), Reason: TooLarge, Time: time.Unix(1, 2)})
+	for n := range whole {
+		if _, err := Decode(whole[:n]); err == nil {
+			t.Errorf("cut to %d of %d bytes: no error", n, len(whole))
+		}
+	}
+	for i := len(whole) - 40; i < len(whole); i++ {
+		damaged := append([]byte(nil), whole...)
+		damaged[i] ^= 1
+		if _, err := Decode(damaged); err == nil {
+			t.Errorf("byte %d changed: no error", i)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(encode(Entry{Message: aMessage("id-1", 40), Reason: TooLarge, Time: time.Unix(1, 2)}))
+	f.Add([]byte("TREBLE-SET-ASIDE/1\r\n\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := Decode(b)
+		if err != nil {
+			return
+		}
+		again, err := Decode(encode(e))
+		if err != nil || !reflect.DeepEqual(again.Message, e.Message) {
+			t.Errorf("read %+v, written and read again %+v, %v", e, again, err)
+		}
+	})
+}
+
+func TestStoreIsBounded(t *testing.T) {
+	s := newStore(t, 64*value.KiB)
+	if err := s.Put(aMessage("q", 40_000), Quarantine); !errors.Is(err, ErrFull) {
+		t.Errorf("refused body over half of the bound: %v, want %v", err, ErrFull)
+	}
+	if err := s.Put(aMessage("e", 40_000), TooLarge); err != nil {
+		t.Errorf("event below the bound: %v", err)
+	}
+	if err := s.Put(aMessage("f", 40_000), TooLarge); !errors.Is(err, ErrFull) {
+		t.Errorf("event over the bound: %v, want %v", err, ErrFull)
+	}
+	if got := s.Reason(); !strings.Contains(got, "2 messages could not") {
+		t.Errorf("reason = %q, want the lost ones", got)
+	}
+	files, _ := filepath.Glob(filepath.Join(s.dir, "*"))
+	if len(files) != 1 {
+		t.Errorf("files %v, want one and no temporary ones", files)
+	}
+	// An operator makes room.
+	os.Remove(files[0])
+	s.Recount()
+	if err := s.Put(aMessage("f", 40_000), TooLarge); err != nil {
+		t.Errorf("after making room: %v", err)
+	}
+}
+
+func TestStoreCountsWhatIsThere(t *testing.T) {
+	s := newStore(t, value.MiB)
+	for _, id := range []string{"a", "b", "a"} {
+		if err := s.Put(aMessage(id, 10), TooLarge); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := Open(filepath.Dir(s.dir), s.limit, s.log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.files.Load() != 3 || again.used != s.used {
+		t.Errorf("opened again: %d files, %d bytes; want 3, %d", again.files.Load(), again.used, s.used)
+	}
+}
