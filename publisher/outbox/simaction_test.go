@@ -101,6 +101,8 @@ func init() {
 	add("repeat", verb{weight: 6, n: upTo(6), do: (*world).acceptAgain})
 	add("odd", verb{weight: 3, n: upTo(2), do: (*world).acceptOdd})
 	add("big", verb{weight: 2, do: (*world).acceptBig})
+	add("direct", verb{weight: 3, do: (*world).acceptDirect})
+	add("flood", verb{weight: 2, n: upTo(4), do: (*world).flood})
 	add("forget", verb{weight: 2, n: upTo(8), do: (*world).forget})
 	// What the bridge does, and its host.
 	add("step", verb{weight: 20, n: upTo(6), do: (*world).steps})
@@ -134,7 +136,7 @@ func init() {
 	add("cut-batch", verb{weight: 2, n: upTo(3), do: (*world).cutBatch})
 	add("elect", verb{weight: 2, do: (*world).elect})
 	add("no-leader", verb{weight: 1, do: (*world).noLeader})
-	add("fall-back", verb{weight: 2, n: upTo(4), do: (*world).fallBack})
+	add("fall-back", verb{weight: 4, n: upTo(12), do: (*world).fallBack})
 	add("flush", verb{weight: 1, do: (*world).serverFlush})
 	add("backup", verb{weight: 1, do: (*world).backup})
 	add("restore", verb{weight: 1, do: (*world).restore})

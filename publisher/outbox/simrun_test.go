@@ -35,28 +35,29 @@ func simulate(s schedule, o simOptions) *violation {
 	return &violation{what: w.truth.violation, schedule: s, trace: w.trace.String()}
 }
 
-// simulateSeed is simulate for the random schedule of a seed. What fails is shrunk.
+// simLength is that of a random schedule.
+const simLength = 60
+
+// simulateSeed runs the random schedule of a seed. What fails is shrunk.
 func simulateSeed(seed uint64, o simOptions) *violation {
-	s := randomSchedule(seed, simLength)
-	v := simulate(s, o)
+	fails := func(s schedule) *violation { return simulate(s, o) }
+	v := fails(randomSchedule(seed, simLength))
 	if v == nil {
 		return nil
 	}
-	v = shrink(v, o)
+	v = shrink(v, fails)
 	v.seed = seed
 	return v
 }
 
-const simLength = 60
-
-// shrink drops actions while the schedule still breaks a promise.
-func shrink(v *violation, o simOptions) *violation {
+// shrink drops actions while the schedule still fails.
+func shrink(v *violation, fails func(schedule) *violation) *violation {
 	for size := len(v.schedule) / 2; size > 0; size /= 2 {
 		for again := true; again; {
 			again = false
 			for at := 0; at+size <= len(v.schedule); {
 				shorter := append(append(schedule{}, v.schedule[:at]...), v.schedule[at+size:]...)
-				if w := simulate(shorter, o); w != nil {
+				if w := fails(shorter); w != nil {
 					v, again = w, size == 1
 					continue
 				}

@@ -48,6 +48,7 @@ type event struct {
 	removed    streammodel.Cause
 	removedAt  time.Duration // passed
 	forgotten  bool          // through the bridge
+	past       bool          // it was published past the journal
 	given      bool          // the bridge gave it up for room, and was allowed to
 	released   bool          // its retention is over for sure
 	back       string
@@ -94,6 +95,15 @@ func (t *truth) unanswered(events []*event) {
 		e.maybe++
 	}
 }
+
+// direct notes a 2xx for an event that is not in the journal: nothing heals it.
+func (t *truth) direct(e *event) {
+	t.accepts++
+	e.yes, e.past, e.maybe = t.accepts, true, 0
+}
+
+// refused takes back that an event may be stored.
+func (t *truth) refused(e *event) { e.times, e.maybe = nil, 0 }
 
 // arrived begins a new life of an event: it may be stored again, if the stream does not
 // know it.
@@ -325,7 +335,7 @@ func (t *truth) allowed(e *event) int {
 	}
 	n, from := 1, e.times[0]
 	for _, at := range e.times[1:] {
-		if at.Sub(from) >= simWindow || t.jumped || e.given {
+		if at.Sub(from) >= simWindow || t.jumped || e.given || e.past {
 			n, from = n+1, at
 		}
 	}

@@ -119,7 +119,7 @@ func (w *world) startBridge(action) {
 
 func (w *world) options() Options {
 	return Options{
-		Dir: "/journal", MaxBytes: w.maxBytes, Retain: simRetain, Stream: watched{w.link, w}, Name: w.stream, Prefix: w.prefix,
+		Dir: "/journal", MaxBytes: w.maxBytes, Retain: simRetain, stream: watched{w.link, w}, Name: w.stream, Prefix: w.prefix,
 		Subjects: []string{w.prefix + ".x", w.prefix + ".y"},
 		Subject: func(m broker.Message) string {
 			_, kind, _ := strings.Cut(m.Subject, ".")
@@ -326,8 +326,8 @@ func (w *world) well() bool {
 		return false
 	}
 	server, _ := w.link.Link()
-	return server != "" && w.model.Healthy() && w.disk.capacity == 0 && len(c.Subjects) == 1 &&
-		c.Subjects[0] == w.prefix+".>" && c.MaxMsgs == 0
+	return server != "" && w.model.Healthy() && w.disk.capacity == 0 && c.MaxMsgs == 0 &&
+		broker.Info{Subjects: c.Subjects}.Captures(w.prefix+".x")
 }
 
 // seen reports whether the bridge has compared its journal with the stream as it is.
@@ -403,6 +403,31 @@ func (w *world) acceptBig(action) { w.deliver(w.truth.event("x", 1500)) }
 func (w *world) acceptAgain(a action) {
 	if n := len(w.truth.events); a.n <= n && a.n > 0 {
 		w.deliver(w.truth.events[n-a.n])
+	}
+}
+
+// flood is many requests, more than a small journal holds.
+func (w *world) flood(a action) {
+	for range 15 * max(a.n, 1) {
+		w.deliver(w.truth.event("x", 400))
+	}
+}
+
+// acceptDirect is a request to a bridge that answers when JetStream has acknowledged: it
+// publishes past the journal, when that is empty.
+func (w *world) acceptDirect(action) {
+	if w.bridge == nil || !w.bridge.Drained() {
+		return
+	}
+	e := w.truth.event("x", 100)
+	w.truth.unanswered([]*event{e})
+	r := w.link.Publish(context.Background(), []broker.Message{w.message(e.kind, e.size, e.id)})
+	w.log("  publish %s directly: %v %d", e.id, r.Fate, r.First)
+	switch {
+	case r.Fate == broker.Stored:
+		w.truth.direct(e)
+	case r.Fate != broker.Unknown:
+		w.truth.refused(e)
 	}
 }
 
@@ -528,7 +553,7 @@ func (w *world) powerLoss(a action) {
 // fallBack never takes what was in the stream before the bridge came.
 func (w *world) fallBack(a action) {
 	w.truth.loss()
-	w.model.FallBack(min(a.n/2+1, int(w.model.Last())), a.n%2 == 0)
+	w.model.FallBack(a.n, a.n%2 == 0)
 	w.model.Start()
 	w.disturb()
 }
