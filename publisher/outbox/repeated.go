@@ -46,6 +46,29 @@ func (r *relay) repeated(e *openEntry, id string) (bool, error) {
 	return there && !e.accepted.Before(first) && e.accepted.Sub(first) <= window, nil
 }
 
+// checkQueue looks for repetitions again, since the duplicate window may have passed
+// while the messages of the queue could not be published.
+func (r *relay) checkQueue() error {
+	s, now := r.session, r.cfg.now()
+	if now.Sub(s.checked) <= repeatLag {
+		return nil
+	}
+	for _, it := range s.queue {
+		if it.known != nil || it.entry.healing {
+			continue
+		}
+		repeated, err := r.repeated(it.entry, it.msg.ID)
+		if err != nil {
+			return err
+		}
+		if repeated {
+			it.known = &outcome{duplicate: true}
+		}
+	}
+	s.checked = now
+	return nil
+}
+
 // readRepeats takes the retained events up to those that were accepted at a time.
 func (r *relay) readRepeats(until time.Time) error {
 	seen := r.session.plan.seen
