@@ -68,7 +68,7 @@ func Inspect(ctx context.Context, dir string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.recovered(report.First, report.Last)
+	l.recovered(report.First, report.Last, false)
 	done := l.now().Done
 	accepted.take(done)
 	s := &State{
@@ -140,7 +140,7 @@ func ForgetIn(dir string, seqs []uint64) error {
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	l.recovered(j.Stats().First, j.Stats().Last)
+	l.recovered(j.Stats().First, j.Stats().Last, len(j.Damage()) > 0)
 	set := map[uint64]bool{}
 	for _, seq := range seqs {
 		set[seq] = true
