@@ -56,6 +56,7 @@ type Publisher struct {
 	embedded *broker.Embedded
 	conn     *broker.Conn
 	stream   *broker.Stream
+	batcher  *broker.Batcher
 	keeper   keeper
 	books    *books      // nil if there is no journal
 	journal  *journalAck // nil until publishing from it began
@@ -128,7 +129,8 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	}
 	p.stream = broker.NewStream(p.conn, p.cfg.Stream, p.cfg.AckTimeout)
 	p.streams = newStreamKeeper(p.conn, wantedStreams(p.cfg, p.embedded != nil, o.DataDir), p.cfg.Streams, o.recheck, p.setAside.Recount, log, p.metrics)
-	p.keeper = &streamAck{stream: p.stream, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
+	p.batcher = broker.NewBatcher(p.stream)
+	p.keeper = &streamAck{batcher: p.batcher, limit: p.stream.Limit, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
 	if err := p.startJournal(o); err != nil {
 		return nil, err
 	}
@@ -223,6 +225,9 @@ func (p *Publisher) release(ctx context.Context) error {
 	}
 	if p.journal != nil {
 		p.journal.cancel()
+	}
+	if p.batcher != nil {
+		p.batcher.Close()
 	}
 	if p.conn != nil {
 		p.conn.Close(ctx) // which ends a write that hangs

@@ -61,19 +61,20 @@ func eventStream(c Config) wantedStream {
 		byHand:   c.Streams == StreamsCheck,
 		toFile:   fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", c.Stream),
 		StreamConfig: jetstream.StreamConfig{
-			Name:        c.Stream,
-			Description: "Events of Treble, published by treble-bridge",
-			Subjects:    []string{prefix.All()},
-			Retention:   jetstream.LimitsPolicy,
-			Storage:     jetstream.FileStorage,
-			Discard:     discard,
-			MaxAge:      c.MaxAge,
-			MaxBytes:    unlimitedIfZero(int64(c.MaxBytes)),
-			MaxMsgs:     -1,
-			MaxMsgSize:  -1,
-			Replicas:    c.Replicas,
-			Duplicates:  c.DuplicateWindow,
-			AllowDirect: true,
+			Name:               c.Stream,
+			Description:        "Events of Treble, published by treble-bridge",
+			Subjects:           []string{prefix.All()},
+			Retention:          jetstream.LimitsPolicy,
+			Storage:            jetstream.FileStorage,
+			Discard:            discard,
+			MaxAge:             c.MaxAge,
+			MaxBytes:           unlimitedIfZero(int64(c.MaxBytes)),
+			MaxMsgs:            -1,
+			MaxMsgSize:         -1,
+			Replicas:           c.Replicas,
+			Duplicates:         c.DuplicateWindow,
+			AllowDirect:        true,
+			AllowAtomicPublish: true,
 		},
 	}
 	for _, k := range schema.Kinds() {
@@ -89,19 +90,20 @@ func quarantineStream(c Config) wantedStream {
 		byHand: c.Streams == StreamsCheck,
 		toFile: fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", c.quarantineStream()),
 		StreamConfig: jetstream.StreamConfig{
-			Name:        c.quarantineStream(),
-			Description: "Bodies that treble-bridge refused",
-			Subjects:    []string{prefix.AllQuarantine()},
-			Retention:   jetstream.LimitsPolicy,
-			Storage:     jetstream.FileStorage,
-			Discard:     jetstream.DiscardOld,
-			MaxAge:      quarantineMaxAge,
-			MaxBytes:    int64(quarantineMaxBytes),
-			MaxMsgs:     -1,
-			MaxMsgSize:  -1,
-			Replicas:    c.Replicas,
-			Duplicates:  c.DuplicateWindow,
-			AllowDirect: true,
+			Name:               c.quarantineStream(),
+			Description:        "Bodies that treble-bridge refused",
+			Subjects:           []string{prefix.AllQuarantine()},
+			Retention:          jetstream.LimitsPolicy,
+			Storage:            jetstream.FileStorage,
+			Discard:            jetstream.DiscardOld,
+			MaxAge:             quarantineMaxAge,
+			MaxBytes:           int64(quarantineMaxBytes),
+			MaxMsgs:            -1,
+			MaxMsgSize:         -1,
+			Replicas:           c.Replicas,
+			Duplicates:         c.DuplicateWindow,
+			AllowDirect:        true,
+			AllowAtomicPublish: true,
 		},
 	}
 	for _, r := range schema.Reasons() {
@@ -151,6 +153,9 @@ func (w wantedStream) extend(have jetstream.StreamConfig) (jetstream.StreamConfi
 	}
 	if !have.AllowDirect {
 		have.AllowDirect, changed = true, true
+	}
+	if !have.AllowAtomicPublish {
+		have.AllowAtomicPublish, changed = true, true
 	}
 	if missing := uncovered(have.Subjects, w.subjects); len(missing) > 0 {
 		have.Subjects, changed = widen(have.Subjects, w.Subjects), true
