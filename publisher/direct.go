@@ -30,6 +30,10 @@ func (c *Client) PublishEvent(ctx context.Context, e schema.Event) (duplicate bo
 	if size := m.Size(); size > limit {
 		return false, &schema.TooLargeError{Size: size, Limit: limit}
 	}
+	// Another stream could take it, and then it would be too late.
+	if name, err := c.js.StreamNameBySubject(ctx, m.Subject); err == nil && name != c.cfg.Stream {
+		return false, fmt.Errorf("%w: a stream that is not %s takes %s; set publisher.stream to its name", ErrNoStream, c.cfg.Stream, m.Subject)
+	}
 	ack, err := c.js.PublishMsg(ctx, m.NATS())
 	if err != nil {
 		return false, c.explainPublish(m.Subject, err)

@@ -50,7 +50,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "treble_bridge_quarantine_total",
 			Help: "Refused bodies by what became of them: stored, set_aside, failed.",
 		}, []string{"outcome"}),
-		healed:            counter("healed_total", "Events published again after JetStream had lost them."),
+		healed: counter("healed_total", "Events published again after JetStream had lost them."),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "treble_bridge_stream_findings",
 			Help: "What is wrong with the streams, by severity: unusable, weak, slow.",

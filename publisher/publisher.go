@@ -38,8 +38,8 @@ type Options struct {
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none; one Publisher per registerer
 
-	recheck   time.Duration                      // time between two looks at the streams, and for a loss; 0: 30 s
-	journalFS journal.FS                         // nil: the operating system's
+	recheck   time.Duration                     // time between two looks at the streams, and for a loss; 0: 30 s
+	journalFS journal.FS                        // nil: the operating system's
 	stream    func(outbox.Stream) outbox.Stream // for tests: stands in front of the event stream
 }
 

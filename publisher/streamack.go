@@ -17,11 +17,12 @@ type streamAck struct {
 	stream  *broker.Stream
 	timeout time.Duration // for all messages of a delivery together
 	metrics *metrics
-	doubt   func() // called when an answer suggests that the stream is not as it was
+	takes   func(subject string) bool // whether the stream captures a subject, as it was last seen
+	doubt   func()                    // called when an answer suggests that the stream is not as it was
 }
 
 func newStreamAck(p *Publisher) *streamAck {
-	return &streamAck{backlog: p.events, stream: p.stream, timeout: p.cfg.AckTimeout, metrics: p.metrics, doubt: p.streams.check}
+	return &streamAck{backlog: p.events, stream: p.stream, timeout: p.cfg.AckTimeout, metrics: p.metrics, takes: p.streams.captures, doubt: p.streams.check}
 }
 
 func (k *streamAck) keep(ctx context.Context, msgs []broker.Message) error {
@@ -30,6 +31,12 @@ func (k *streamAck) keep(ctx context.Context, msgs []broker.Message) error {
 	if k.backlog != nil && !k.backlog.Drained() {
 		if err := k.backlog.Drain(ctx); err != nil {
 			return fmt.Errorf("%w: events that were accepted before wait in the journal: %w", schema.ErrUnavailable, err)
+		}
+	}
+	for _, m := range msgs {
+		if !k.takes(m.Subject) {
+			k.doubt()
+			return fmt.Errorf("%w: stream %s does not take %s, as far as is known", schema.ErrUnavailable, k.stream.Name(), m.Subject)
 		}
 	}
 	began, stored, duplicates := time.Now(), 0, 0

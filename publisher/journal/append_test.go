@@ -371,3 +371,40 @@ func TestLockOnlyWhatIsNeeded(t *testing.T) {
 		t.Error(o.err)
 	}
 }
+
+// Marks that are dropped while a checkpoint is being written are not in it: another
+// one has to follow.
+func TestMarksOverflowDuringCheckpoint(t *testing.T) {
+	fs := journaltest.New()
+	var j *journal.Journal
+	state := "old"
+	j, err := journal.Open(dir, journal.Options{FS: fs, SegmentBytes: 100, Synchronous: true, Checkpoint: func() []byte {
+		taken := state
+		if state == "old" && j != nil {
+			state = "new"
+			for range 40 {
+				j.Mark(make([]byte, 1<<20))
+			}
+		}
+		return []byte(taken)
+	}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		mustAppend(t, j, strings.Repeat("x", 60))
+	}
+	if err := j.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var checkpoint string
+	open(t, journal.Options{FS: journaltest.From(fs.Crash(len(fs.Ops()), journaltest.FlushedOnly()))}, func(r journal.Record) error {
+		if r.Type == journal.Checkpoint {
+			checkpoint = string(r.Payload)
+		}
+		return nil
+	})
+	if checkpoint != "new" {
+		t.Errorf("the newest checkpoint is %q, and marks behind it were dropped", checkpoint)
+	}
+}

@@ -55,6 +55,9 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 	if err := r.fill(); err != nil {
 		return true, err
 	}
+	if err := r.checkQueue(); err != nil {
+		return true, err
+	}
 	if r.settleKnown() {
 		return true, nil
 	}
