@@ -271,6 +271,9 @@ func (b *Outbox) Account() Account { return b.ledger.total() }
 // Stats are those of the journal.
 func (b *Outbox) Stats() journal.Stats { return b.journal.Stats() }
 
+// Full returns why the journal has no room for a message, or nil; see journal.Full.
+func (b *Outbox) Full() error { return b.journal.Full() }
+
 // Damage is what was found damaged in the journal.
 func (b *Outbox) Damage() []journal.Damage { return b.journal.Damage() }
 
