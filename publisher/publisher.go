@@ -112,6 +112,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 			MaxBody:    o.MaxBody,
 			SyncAlways: p.cfg.Ack == AckStream,
 			Log:        log.Named("nats-server"),
+			Metrics:    o.Metrics,
 		})
 		if err != nil {
 			return nil, err
