@@ -193,7 +193,7 @@ func TestEraseAfterAnError(t *testing.T) {
 	p := open(t, o)
 	acceptPerson(t, p, "mine-1", "theirs-1")
 	settle(t, p)
-	if err := p.setAside.Put(broker.Message{Subject: "s", ID: "x", Data: []byte(marked)}, setaside.TooLarge); err != nil {
+	if err := p.setAside.Put(t.Context(), broker.Message{Subject: "s", ID: "x", Data: []byte(marked)}, setaside.TooLarge); err != nil {
 		t.Fatal(err)
 	}
 	segments, err := filepath.Glob(filepath.Join(o.DataDir, "journal", "*.seg"))
@@ -285,7 +285,7 @@ func TestEraseWithoutJournal(t *testing.T) {
 	n := startNATS(t)
 	o := options(t, n.url)
 	p := open(t, o)
-	if err := p.setAside.Put(broker.Message{Subject: "s", ID: "x", Data: []byte(marked)}, setaside.TooLarge); err != nil {
+	if err := p.setAside.Put(t.Context(), broker.Message{Subject: "s", ID: "x", Data: []byte(marked)}, setaside.TooLarge); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := p.Erase(t.Context(), ofThem, time.Second); err != nil || got != (Erased{SetAside: 1}) {

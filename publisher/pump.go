@@ -353,7 +353,7 @@ func (p *pump) settleHead(ctx context.Context, w *window, ahead *semaphore.Weigh
 		p.look()
 		return p.rest(ctx)
 	case fateRefusedSize, fateRefusedEver:
-		if err := p.setAside.Put(f.Message, setaside.Refused); err != nil {
+		if err := p.setAside.Put(ctx, f.Message, setaside.Refused); err != nil {
 			return fmt.Errorf("set aside what NATS refuses for good: %w", err)
 		}
 		p.log.Error("NATS refuses an accepted event for good; it is in set-aside",

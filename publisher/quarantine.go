@@ -55,9 +55,9 @@ func (q *quarantine) start() {
 }
 
 // add queues a body. It does not wait for NATS.
-func (q *quarantine) add(m broker.Message) {
+func (q *quarantine) add(ctx context.Context, m broker.Message) {
 	if size := m.Size(); size > q.conn.MaxPayload() {
-		q.putAside(m, setaside.Quarantine)
+		q.putAside(ctx, m, setaside.Quarantine)
 		return
 	}
 	q.mu.Lock()
@@ -69,7 +69,7 @@ func (q *quarantine) add(m broker.Message) {
 	}
 	q.mu.Unlock()
 	if full {
-		q.putAside(m, setaside.Overflow)
+		q.putAside(ctx, m, setaside.Overflow)
 		return
 	}
 	q.signal()
@@ -103,7 +103,7 @@ func (q *quarantine) close(ctx context.Context) {
 
 	left := q.takeAll()
 	for _, m := range left {
-		q.putAside(m, setaside.Overflow)
+		q.putAside(context.WithoutCancel(ctx), m, setaside.Overflow)
 	}
 	if len(left) > 0 {
 		q.log.Warn("refused bodies went to set-aside, since NATS did not take them", zap.Int("bodies", len(left)))
@@ -151,7 +151,7 @@ func (q *quarantine) attempt(ctx context.Context, m broker.Message) bool {
 		return true
 	case broker.RefusedSize, broker.RefusedEver:
 		q.drop()
-		q.putAside(m, setaside.Quarantine)
+		q.putAside(context.WithoutCancel(ctx), m, setaside.Quarantine)
 		return true
 	default:
 		q.log.Debug("quarantine: will try again", zap.String("id", m.ID), zap.Stringer("fate", r.Fate), zap.Error(r.Err))
@@ -187,10 +187,15 @@ func (q *quarantine) takeAll() []broker.Message {
 	return left
 }
 
+// asideTimeout is how long a write to set-aside may take that no request waits for.
+const asideTimeout = 5 * time.Second
+
 // putAside keeps a body that the stream does not take, and counts it.
-func (q *quarantine) putAside(m broker.Message, reason string) {
+func (q *quarantine) putAside(ctx context.Context, m broker.Message, reason string) {
+	ctx, cancel := context.WithTimeout(ctx, asideTimeout)
+	defer cancel()
 	outcome := quarantineSetAside
-	if err := q.setAside.Put(m, reason); err != nil {
+	if err := q.setAside.Put(ctx, m, reason); err != nil {
 		outcome = quarantineFailed
 		q.log.Error("refused body could not be kept", zap.String("id", m.ID), zap.Error(err))
 	}
