@@ -18,7 +18,8 @@ func TestForgetUsage(t *testing.T) {
 		{"no-number-on-stdin", "--phone -", "s3cret\n", "--phone: use the international form"},
 		{"nothing-on-stdin", "--phone -", "", "--phone: use the international form"},
 		{"argument", "+5730s3cret", "", "forget takes no arguments"},
-		{"wait", "--session x --wait -1s", "", "--wait"},
+		{"wait", "--session x --wait-pending -1s", "", "--wait-pending"},
+		{"wait-with-value", "--session x --wait 10s", "", "forget takes no arguments"},
 		{"empty-session", "--session=", "", "--session: use the id of a session"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
