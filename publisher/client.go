@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,6 +21,8 @@ type Client struct {
 	nc   *nats.Conn
 	js   jetstream.JetStream
 	cfg  Config
+
+	taken sync.Map // subjects that the event stream takes; see checkTaker
 }
 
 // ErrAway: NATS did not answer, so that the next request would fare the same.

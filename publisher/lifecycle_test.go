@@ -65,10 +65,13 @@ func TestCloseKeepsItsDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := p.Accept(t.Context(), delivery("before")); err != nil { // the stream is looked at
+		t.Fatal(err)
+	}
 	px.holdBack.Store(true)
 	result := make(chan error, 1)
 	go func() { result <- p.Accept(context.Background(), delivery("x")) }()
-	eventually(t, "sent", func() bool { return len(n.ids(t, "TREBLE")) == 1 })
+	eventually(t, "sent", func() bool { return len(n.ids(t, "TREBLE")) == 2 })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := p.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {

@@ -150,7 +150,7 @@ func Open(o Options) (*Outbox, error) {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	stats := j.Stats()
-	l.recovered(stats.First, stats.Last)
+	l.recovered(stats.First, stats.Last, len(j.Damage()) > 0)
 	l.setYields(o.faults.yieldWhileAway)
 	b := &Outbox{o: o, journal: j, ledger: l, wake: make(chan struct{}, 1), cancel: func() {}}
 	b.relay = newRelay(o, j, l)

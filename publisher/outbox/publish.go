@@ -237,6 +237,9 @@ func (e *openEntry) add(it *item) bool {
 func (r *relay) settle(e *openEntry, run *storedRun) {
 	res := e.result
 	res.Entry, res.At = e.seq, r.clock.read(r.cfg.now())
+	if !e.healing {
+		r.reached = e.accepted
+	}
 	switch {
 	case e.healing:
 		r.settled(Settled{Healed: int64(len(e.lost)), SetAside: res.Aside})

@@ -72,14 +72,15 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	last := r.journal.Stats().Last
 	p := plan{sent: min(state.Sent, last), floor: state.Floor, seen: &repeats{}}
 	another := !state.Created.Equal(info.Created)
-	if another && state.Created.IsZero() {
+	first := state.Created.IsZero() && state.Sent <= state.Done
+	if first {
 		p.floor = info.Last // nothing was ever sent to it
 	}
 	fell, err := r.fellBack(ctx, state, info)
 	if err != nil {
 		return info, p, err
 	}
-	l := lookup{relay: r, info: info, state: state, kept: kept, another: another && !state.Created.IsZero()}
+	l := lookup{relay: r, info: info, state: state, kept: kept, another: another && !first}
 	l.restarted = another || fell || r.doubt || state.Leader != info.Leader
 	p.full = l.restarted || holes(info) != state.Holes
 	if p.full {
@@ -87,7 +88,7 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 			return info, p, err
 		}
 	}
-	if !state.Created.IsZero() && p.sent > state.Done {
+	if !first && p.sent > state.Done {
 		if err := l.unsettled(p.sent); err != nil {
 			return info, p, err
 		}

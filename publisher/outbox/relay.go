@@ -42,6 +42,7 @@ type relay struct {
 	pauseUntil time.Time
 	nextUpkeep time.Time
 	refusing   map[string]time.Time // since when a subject is refused, by subject
+	reached    time.Time            // when the newest settled entry was accepted
 	denied     int                  // subjects refused since something was stored
 
 	halted  atomic.Pointer[string] // why nothing is published now; nil if all is well
@@ -246,7 +247,7 @@ func (r *relay) upkeep(now time.Time) {
 		return
 	}
 	r.nextUpkeep = now.Add(upkeepEvery)
-	if upTo := r.ledger.releasable(r.clock.sure() - r.cfg.retain); upTo > 0 {
+	if upTo := r.ledger.releasable(r.clock.sure() - r.cfg.retain); upTo > 0 && !r.behind(now) {
 		if r.faults.forgetReleases {
 			r.ledger.yielded(upTo)
 		} else {
@@ -259,6 +260,15 @@ func (r *relay) upkeep(now time.Time) {
 			r.record(mark{Limit: limit})
 		}
 	}
+}
+
+// maxLag is how old a pending entry may be before what is retained is kept for it.
+const maxLag = time.Minute
+
+// behind reports whether an entry is pending that may repeat one which is retained, and
+// whose time in the duplicate window is over before it is published.
+func (r *relay) behind(now time.Time) bool {
+	return r.ledger.now().Done < r.journal.Stats().Last && now.Sub(r.reached) > maxLag
 }
 
 // record makes a step of the ledger and writes it down, in this order: a

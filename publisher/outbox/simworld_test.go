@@ -441,7 +441,7 @@ func (w *world) deliver(events ...*event) {
 		msgs = append(msgs, w.message(e.kind, e.size, e.id))
 	}
 	server, _ := w.link.Link()
-	serving := w.bridge.relay.serving.Load() && server != "" && w.model.Healthy()
+	serving := w.bridge.relay.serving.Load() && server != ""
 	released := w.bridge.ledger.now().Released
 	pending := w.bridge.Account().Pending
 	var err error
@@ -466,10 +466,11 @@ func (w *world) deliver(events ...*event) {
 	}
 }
 
-// forget deletes an event of a person, and tells the bridge.
+// forget deletes an event of a person, and tells the bridge. The bridge must have seen the
+// stream as it is: it is told the sequence that the event has there.
 func (w *world) forget(a action) {
 	msgs := w.model.Messages()
-	if w.bridge == nil || a.n > len(msgs) || a.n < 1 || !w.model.Healthy() || !w.up {
+	if a.n > len(msgs) || a.n < 1 || !w.model.Healthy() || !w.seen() {
 		return
 	}
 	m := msgs[len(msgs)-a.n]

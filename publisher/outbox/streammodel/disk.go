@@ -58,6 +58,7 @@ func (m *Model) FallBack(n int, stop bool) {
 		m.Stop()
 	}
 	m.tick()
+	m.partial = nil
 	n = min(n, len(m.msgs))
 	last := m.last // of a stream that was empty
 	if n > 0 {
