@@ -73,6 +73,6 @@ func (c *Client) Prefix() schema.Prefix { return schema.Prefix(c.cfg.SubjectPref
 // Retrier publishes from a set-aside. It owns the client from then on.
 func (c *Client) Retrier(files setaside.Dir) *setaside.Retrier {
 	return setaside.NewRetrier(c.conn, files, setaside.RetryOptions{
-		Events: c.cfg.Stream, Quarantine: c.cfg.quarantineStream(), Timeout: c.cfg.AckTimeout,
+		Events: c.cfg.Stream, Quarantine: c.cfg.quarantineStream(), Prefix: c.Prefix(), Timeout: c.cfg.AckTimeout,
 	})
 }

@@ -149,6 +149,7 @@ func (p *Publisher) connect(o Options) (err error) {
 			MaxBody:    o.MaxBody,
 			SyncAlways: p.cfg.Ack == AckStream,
 			Log:        p.log.Named("nats-server"),
+			Metrics:    o.Metrics,
 		})
 		if err != nil {
 			return err

@@ -285,6 +285,10 @@ func (b *Outbox) Damage() []journal.Damage { return b.journal.Damage() }
 // is no problem of the outbox.
 func (b *Outbox) Problem() string { return b.relay.problem() }
 
+// Serving reports whether the stream was compared with the journal, and what comes is
+// published.
+func (b *Outbox) Serving() bool { return b.relay.serving.Load() }
+
 // Limit is the server's limit for a message when it was last seen; 0 if it never was.
 func (b *Outbox) Limit() int64 { return b.ledger.now().Limit }
 
