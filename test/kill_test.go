@@ -148,7 +148,7 @@ func (k *killer) drain() []string {
 	k.posters.pause()
 	k.bridge.await("the posters are quiet", k.posters.quiet)
 	k.bridge.published(k.t)
-	stream := k.stream()
+	stream := ofLoad(k.stream())
 	k.events = len(stream)
 	k.answers = k.oracle.totals()
 	if code := k.bridge.terminate(); code != 0 {

@@ -13,7 +13,7 @@ import (
 var (
 	docker = containers.New()
 	bridge program
-	mutant = program{tags: "mutate"} // see publisher/mutate_on.go
+	mutant = program{tags: "mutate"} // see publisher/outbox/mutate.go
 )
 
 // TestMain also proves that every test removed its containers, networks and

@@ -80,6 +80,10 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 			msgs = append(msgs, it.msg)
 		}
 	}
+	if mutateMarkEarly {
+		r.markEarly(ctx, group, msgs)
+		return true, nil
+	}
 	began := r.cfg.now()
 	res := r.stream.Publish(ctx, msgs)
 	if res.Fate == broker.Stored {
