@@ -44,10 +44,17 @@ type relay struct {
 	refusing   map[string]time.Time // since when a subject is refused, by subject
 	reached    time.Time            // when the newest settled entry was accepted
 	denied     int                  // subjects refused since something was stored
+	alike      alike
 
 	halted  atomic.Pointer[string] // why nothing is published now; nil if all is well
 	serving atomic.Bool
 	looking atomic.Int64 // messages that the newest scans have read; for tests
+}
+
+// alike says up to which entry all that is pending has one subject; see othersWait.
+type alike struct {
+	subject string
+	upTo    journal.Seq
 }
 
 type relayConfig struct {
