@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -147,7 +148,11 @@ func TestFullJournal(t *testing.T) {
 	if !full || len(want) < 10 {
 		t.Fatalf("accepted %d events, full: %v; want some and then no more", len(want), full)
 	}
+	if s := p.Status(); s.Ready || !strings.Contains(strings.Join(s.Reasons, "\n"), "the journal of events is full") {
+		t.Errorf("Status = %+v, want unready because of the full journal", s)
+	}
 	px.up()
+	eventually(t, "ready, without another event", func() bool { return p.Status().Ready })
 	eventually(t, "accepted again", func() bool {
 		id := fmt.Sprintf("f-%03d", len(want))
 		err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, pad)}})

@@ -24,9 +24,13 @@ const (
 type Kept struct {
 	Place   string // PlaceJournal, …
 	Pending bool   // in a journal, and not published yet
-	Subject string
-	Header  map[string][]string
-	Data    []byte // of damaged bytes and files, all of them
+	Refused bool   // in the journal of refused bodies
+	// Sequence, of a message in a journal, is where the stream is taken to hold it: if it is
+	// lost there, it is published again. 0: it is not.
+	Sequence uint64
+	Subject  string
+	Header   map[string][]string
+	Data     []byte // of damaged bytes and files, all of them
 }
 
 // EachKept calls fn with every message in the journals, published or not, and in
@@ -35,7 +39,7 @@ type Kept struct {
 func EachKept(ctx context.Context, dataDir string, fn func(Kept) error) error {
 	for _, name := range []string{datadir.Journal, datadir.Refused} {
 		err := outbox.Each(ctx, filepath.Join(dataDir, name), func(k outbox.Kept) error {
-			return fn(Kept{Place: PlaceJournal, Pending: !k.Settled, Subject: k.Subject, Header: k.Header, Data: k.Data})
+			return fn(Kept{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Sequence: k.Sequence, Subject: k.Subject, Header: k.Header, Data: k.Data})
 		})
 		if err != nil {
 			return err

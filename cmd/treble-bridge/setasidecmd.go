@@ -21,8 +21,8 @@ set aside, its id, subject, kind and size. No personal data is shown. A file tha
 is damaged is listed as damaged.
 
 The reasons: too-large (for NATS), with-too-large (refused with another event of
-its delivery), refused (an accepted event that NATS will never take),
-quarantine-too-large and quarantine-overflow (a refused body that the quarantine
+its delivery), refused (an accepted event that NATS will never take), uncaptured
+(an accepted event of a kind that the stream does not take), quarantine-too-large and quarantine-overflow (a refused body that the quarantine
 did not take). What is not needed any more may be removed with rm; a running
 bridge counts the files again every 30 seconds.
 

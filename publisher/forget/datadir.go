@@ -14,21 +14,38 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
+// leaving is how much longer than journal.retain a copy can stay in a journal: its
+// segment is left and removed within that time.
+const leaving = time.Minute
+
 // DataDir is the data directory of a bridge of this host, which may run or not.
 type DataDir struct {
 	path   string
+	stream string // of the events
+	stays  time.Duration
 	client *http.Client
 }
 
-// OpenDataDir returns nil if no bridge ever ran on the directory. It is an error if
-// one runs that cannot be reached, or if its files are another user's.
-func OpenDataDir(ctx context.Context, path string, p *Person) (*DataDir, error) {
+// OpenDataDir opens the data directory of the bridge whose events are in stream; retain is
+// its journal.retain, which a running bridge knows better. It returns nil if no bridge
+// ever ran on the directory. It is an error if one runs that cannot be reached, or if
+// its files are another user's.
+func OpenDataDir(ctx context.Context, path, stream string, retain time.Duration) (*DataDir, error) {
 	if !datadir.Used(path) {
 		return nil, nil
 	}
-	d := &DataDir{path: path, client: control.Client(path)}
-	if _, err := d.Waiting(ctx, p); err != nil {
+	d := &DataDir{path: path, stream: stream, stays: retain + leaving, client: control.Client(path)}
+	switch told, err := ask(ctx, d.client, doorRequest{}); {
+	case err == nil:
+		d.stays = told.Retain + leaving
+	case !errors.Is(err, control.ErrNobody):
 		return nil, err
+	default:
+		if running, pid, err := datadir.HeldBy(path); err != nil {
+			return nil, err
+		} else if running {
+			return nil, errUnreachable(path, pid)
+		}
 	}
 	return d, d.checkOwner()
 }
@@ -39,6 +56,10 @@ func (d *DataDir) Running() bool {
 	return running || err != nil
 }
 
+// CopyStays is how long a copy of a published message stays in a journal at most, of
+// time in which a bridge runs and NATS takes what it publishes.
+func (d *DataDir) CopyStays() time.Duration { return d.stays }
+
 // checkOwner sees to it that a bridge can still read its files afterwards.
 func (d *DataDir) checkOwner() error {
 	info, err := os.Stat(d.path)
@@ -47,28 +68,9 @@ func (d *DataDir) checkOwner() error {
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if ok && !d.Running() && int(owner.Uid) != os.Geteuid() {
-		return fmt.Errorf("data_dir %s belongs to user id %d: run this as that user, or what is written anew cannot be read by the bridge", d.path, owner.Uid)
+		return fmt.Errorf("data_dir %s belongs to user id %d: run this as that user, or what is written to it cannot be read by the bridge", d.path, owner.Uid)
 	}
 	return nil
-}
-
-// Each calls fn with every message in it.
-func (d *DataDir) Each(ctx context.Context, fn func(publisher.Kept) error) error {
-	return publisher.EachKept(ctx, d.path, fn)
-}
-
-// Waiting is how many refused bodies of the person a running bridge has in memory.
-func (d *DataDir) Waiting(ctx context.Context, p *Person) (int64, error) {
-	n, err := ask(ctx, d.client, p, doorRequest{})
-	if !errors.Is(err, control.ErrNobody) {
-		return n.Waiting, err
-	}
-	if running, pid, err := datadir.HeldBy(d.path); err != nil {
-		return 0, err
-	} else if running {
-		return 0, errUnreachable(d.path, pid)
-	}
-	return 0, nil
 }
 
 func errUnreachable(path string, pid int) error {
@@ -79,21 +81,34 @@ func errUnreachable(path string, pid int) error {
 	return fmt.Errorf("%s runs on %s and cannot be asked to forget (its log says why %s is missing): stop it, and run this again", who, path, datadir.Control)
 }
 
-// Erase erases the person's messages, or only those of which just the session tells
-// that they are. A running bridge does it itself, and waits as long as it is told
-// for what is not published yet.
-func (d *DataDir) Erase(ctx context.Context, p *Person, onlySession bool, wait time.Duration) (publisher.Erased, error) {
-	n, err := ask(ctx, d.client, p, doorRequest{Erase: true, OnlySession: onlySession, Wait: wait})
-	if !errors.Is(err, control.ErrNobody) {
-		return n, err
+// note has it noted on stable storage that messages are removed from the streams on
+// purpose, or the bridge would publish them again after a restart of NATS.
+func (d *DataDir) note(ctx context.Context, copies []location) error {
+	for len(copies) > 0 {
+		n := min(len(copies), mostNoted)
+		removed := map[string][]uint64{}
+		for _, p := range copies[:n] {
+			removed[d.streamOf(p)] = append(removed[d.streamOf(p)], p.sequence)
+		}
+		copies = copies[n:]
+		_, err := ask(ctx, d.client, doorRequest{Removed: removed})
+		if errors.Is(err, control.ErrNobody) {
+			err = publisher.ForgetStopped(d.path, d.stream, removed)
+			var locked *datadir.LockedError
+			if errors.As(err, &locked) {
+				err = errUnreachable(d.path, locked.PID)
+			}
+		}
+		if err != nil {
+			return err
+		}
 	}
-	s, err := publisher.OpenStopped(d.path)
-	if errors.Is(err, publisher.ErrInUse) {
-		return publisher.Erased{}, errUnreachable(d.path, 0)
+	return nil
+}
+
+func (d *DataDir) streamOf(p location) string {
+	if p.refused {
+		return d.stream + "_QUARANTINE"
 	}
-	if err != nil {
-		return publisher.Erased{}, err
-	}
-	n, err = s.Erase(ctx, p.Meant(onlySession))
-	return n, errors.Join(err, s.Close())
+	return d.stream
 }

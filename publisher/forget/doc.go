@@ -1,8 +1,12 @@
 // Package forget decides which messages are of a person, by telephone number or by
-// session, and deletes them: from streams by itself, from a data directory through
-// package publisher, which asks a Person about each message. The journal of a
-// running bridge can be erased by nobody but the bridge, which is asked through its
-// Door.
+// session, and deletes them from streams, from the set-aside and from the copies of
+// damaged bytes.
+//
+// The journals are not rewritten. What is published leaves them by itself, within
+// journal.retain and a minute, and until then it would heal a loss: so before a message is
+// deleted from a stream, the bridge notes that it is removed on purpose. A running
+// bridge is told through its Door. What is not published yet was promised, and has to be
+// published before it can be deleted.
 //
 // A Run is safe to be cut off and run again, knowing nothing but the number. Of some
 // messages only the session tells whose they are, and only another message, with the

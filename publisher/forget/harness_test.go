@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -21,30 +21,23 @@ const me = "+573001234567"
 
 // place is a NATS of its own, a data directory, and a client.
 type place struct {
-	server *server.Server
+	server *natstest.Server
 	dir    string
 	client *publisher.Client
+	retain time.Duration
 }
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
+	s := natstest.Start(t)
 	dir, err := os.MkdirTemp("", "f") // a short path, for the socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	p := &place{server: s, dir: dir}
+	p := &place{server: s, dir: dir, retain: 10 * time.Minute}
 	cfg := publisher.DefaultNATSConfig()
-	cfg.URL = s.ClientURL()
+	cfg.URL = s.URL
 	if p.client, err = publisher.OpenClient(t.Context(), publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: cfg}); err != nil {
 		t.Fatal(err)
 	}
@@ -56,16 +49,18 @@ func newPlace(t *testing.T) *place {
 func (p *place) bridge(t *testing.T, door bool) (b *publisher.Publisher, stop func()) {
 	t.Helper()
 	cfg := publisher.DefaultNATSConfig()
-	cfg.URL = p.server.ClientURL()
+	cfg.URL = p.server.URL
+	journal := publisher.DefaultJournalConfig()
+	journal.MaxBytes, journal.Retain = 16*value.MiB, p.retain // segments of 4 MiB
 	b, err := publisher.Open(t.Context(), publisher.Options{
-		Config: publisher.DefaultConfig(), NATS: cfg, Journal: publisher.DefaultJournalConfig(), DataDir: p.dir, MaxBody: value.MiB,
+		Config: publisher.DefaultConfig(), NATS: cfg, Journal: journal, DataDir: p.dir, MaxBody: value.MiB,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var c *control.Server
 	if door {
-		if c, err = control.Listen(p.dir, Door(b, zap.NewNop())); err != nil {
+		if c, err = control.Listen(p.dir, Door(b, p.retain, zap.NewNop())); err != nil {
 			t.Fatal(err)
 		}
 		go func() { _ = c.Serve() }()
@@ -117,8 +112,12 @@ func (p *place) holds(t *testing.T, stream string, n uint64) {
 
 func (p *place) run(t *testing.T, phone string, more ...string) *Run {
 	t.Helper()
-	who := person(t, phone)
-	d, err := OpenDataDir(t.Context(), p.dir, who)
+	return p.runFor(t, person(t, phone), more...)
+}
+
+func (p *place) runFor(t *testing.T, who *Person, more ...string) *Run {
+	t.Helper()
+	d, err := OpenDataDir(t.Context(), p.dir, "TREBLE", p.retain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +131,16 @@ func find(t *testing.T, r *Run) Counts {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// erase erases what was found, and waits for what is not published yet.
+func erase(t *testing.T, r *Run) (erased, left Counts) {
+	t.Helper()
+	erased, left, err := r.Erase(t.Context(), EraseOptions{Pending: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return erased, left
 }
 
 func (p *place) makeStream(t *testing.T, cfg jetstream.StreamConfig) {

@@ -54,48 +54,6 @@ func (p *Person) Give(sessions ...string) {
 	}
 }
 
-// Known is what is known of a person, to be taken to another process. It is
-// personal data.
-type Known struct {
-	Phone   string   `json:"phone,omitempty"` // as the bridge writes it into data.phone
-	Given   []string `json:"given,omitempty"`
-	Learned []string `json:"learned,omitempty"`
-	Shared  []string `json:"shared,omitempty"`
-}
-
-// Known returns what is known by now.
-func (p *Person) Known() Known {
-	sorted := func(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
-	k := Known{Given: sorted(p.given), Learned: sorted(p.learned), Shared: sorted(p.shared)}
-	if p.number != nil {
-		k.Phone = p.number.e164
-	}
-	return k
-}
-
-// Person is the reverse of Person.Known. The bool is false if there is nobody to
-// be known by it.
-func (k Known) Person() (*Person, bool) {
-	p := ByID()
-	if k.Phone != "" {
-		var ok bool
-		if p, ok = ByPhone(k.Phone); !ok {
-			return nil, false
-		}
-	}
-	p.Give(k.Given...)
-	p.Take(k)
-	return p, p.number != nil || len(p.given) > 0
-}
-
-// Take adds what somebody else learned of the person.
-func (p *Person) Take(k Known) {
-	for _, s := range k.Shared {
-		p.share(s)
-	}
-	p.learn(k.Learned...)
-}
-
 // Version grows with each thing that is learned.
 func (p *Person) Version() int { return p.version }
 

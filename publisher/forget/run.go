@@ -16,31 +16,7 @@ type Run struct {
 	streams streams
 	dir     *DataDir // nil if there is none on this host
 	person  *Person
-	found   Found
-}
-
-// Found is what of the person is where.
-type Found struct {
-	Counts
-	streams []found
-}
-
-// Counts are numbers of messages.
-type Counts struct {
-	Streams  map[string]int64 `json:"streams"` // by name; those with none are left out
-	Journal  int64            `json:"journal"`
-	SetAside int64            `json:"set_aside"`
-	Damaged  int64            `json:"damaged"` // copies of damaged bytes of the journal
-	Waiting  int64            `json:"waiting"` // refused bodies in the memory of the bridge, until NATS takes them
-}
-
-// Total is their sum.
-func (c Counts) Total() int64 {
-	n := c.Journal + c.SetAside + c.Damaged + c.Waiting
-	for _, s := range c.Streams {
-		n += s
-	}
-	return n
+	found   findings
 }
 
 // New returns a run over the bridge's own streams, the other ones that are named,
@@ -56,46 +32,6 @@ func New(c *publisher.Client, d *DataDir, p *Person, more ...string) *Run {
 	return &Run{streams: s, dir: d, person: p}
 }
 
-// Find looks for the person's messages everywhere, again and again until nothing
-// more is learned of the person. Step is called for each message that is read.
-func (r *Run) Find(ctx context.Context, step func()) (Counts, error) {
-	for {
-		before := r.person.Version()
-		f, err := r.find(ctx, step)
-		if err != nil {
-			return f.Counts, err
-		}
-		if r.found = f; r.person.Version() == before {
-			return f.Counts, nil
-		}
-	}
-}
-
-func (r *Run) find(ctx context.Context, step func()) (f Found, err error) {
-	if f.streams, err = r.streams.find(ctx, r.person, step); err != nil {
-		return f, err
-	}
-	f.Streams = map[string]int64{}
-	for _, s := range f.streams {
-		f.Streams[s.name] = s.count()
-	}
-	if r.dir == nil {
-		return f, nil
-	}
-	places := map[string]*int64{publisher.PlaceJournal: &f.Journal, publisher.PlaceSetAside: &f.SetAside, publisher.PlaceDamaged: &f.Damaged}
-	err = r.dir.Each(ctx, func(k publisher.Kept) error {
-		step()
-		if r.person.Match(k.Header, k.Data) != No {
-			*places[k.Place]++
-		}
-		return nil
-	})
-	if err == nil {
-		f.Waiting, err = r.dir.Waiting(ctx, r.person)
-	}
-	return f, err
-}
-
 // Denied is an error if messages of the person are in a stream from which nothing
 // can be deleted.
 func (r *Run) Denied() error {
@@ -107,6 +43,22 @@ func (r *Run) Denied() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Idle reports whether there is nothing to delete and to note: what Find found are, at
+// most, copies in the journals that go by themselves.
+func (r *Run) Idle() bool {
+	return r.found.Deletable() == 0 && r.found.Pending == 0 && r.Healing() == 0
+}
+
+// Healing is how many of the copies in the journals would be published again if
+// JetStream lost their messages. After Erase there are none, unless the bridge
+// publishes to other streams than those of the run.
+func (r *Run) Healing() (n int) {
+	for _, copies := range r.found.healing {
+		n += len(copies)
+	}
+	return n
 }
 
 // behind is how long a replica may be behind its leader.
@@ -121,77 +73,151 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// EraseOptions say for what Erase waits.
+type EraseOptions struct {
+	Pending time.Duration // how long for what is not published yet
+	Copies  bool          // for the copies in the journals to be gone, as long as they may stay there
+	Step    func()        // called for each message that is deleted; nil: nobody is told
+}
+
 // mostPasses bounds how often Erase begins again because more came meanwhile.
 const mostPasses = 5
 
 // Erase deletes what Find found, and what comes meanwhile, and returns how many
-// messages that were and what is left in the end. It waits so long for the journal to
-// be published. After an error, or a crash, it can be run again: it leaves for the
+// messages that were and what is left in the end. Of the journals, it counts those that
+// went meanwhile. After an error, or a crash, it can be run again: it leaves for the
 // end what is needed to know the person.
-func (r *Run) Erase(ctx context.Context, wait time.Duration, step func()) (erased, left Counts, err error) {
+func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased, left Counts, err error) {
+	if o.Step == nil {
+		o.Step = func() {}
+	}
 	erased.Streams = map[string]int64{}
 	if err := r.Denied(); err != nil {
 		return erased, r.found.Counts, err
 	}
+	inJournal := r.found.Journal
+	err = r.erase(ctx, o, &erased)
+	for until := r.copiesUntil(); err == nil && o.Copies && r.found.Pending == 0 && r.found.Journal > 0; {
+		var gone bool
+		if gone, err = r.awaitDir(ctx, until, func(c Counts) bool { return c.Journal == 0 }); err != nil {
+			break
+		}
+		// What JetStream lost before it was noted, was there again in between.
+		if _, err = r.Find(ctx, func() {}); err == nil && !r.Idle() {
+			err = r.erase(ctx, o, &erased)
+		}
+		if !gone {
+			break
+		}
+	}
+	erased.Journal = max(0, inJournal-r.found.Journal)
+	return erased, r.found.Counts, err
+}
+
+// erase makes passes until one leaves nothing that can be deleted now.
+func (r *Run) erase(ctx context.Context, o EraseOptions, erased *Counts) error {
 	for range mostPasses {
+		if r.found.Pending > 0 {
+			published, err := r.awaitDir(ctx, time.Now().Add(o.Pending), func(c Counts) bool { return c.Pending == 0 })
+			if err == nil && published {
+				_, err = r.Find(ctx, func() {}) // it is in a stream now
+			}
+			if err != nil {
+				return err
+			}
+		}
 		before := erased.Total()
-		pending, err := r.pass(ctx, wait, &erased, step)
-		if err != nil {
-			return erased, r.found.Counts, err
+		if err := r.pass(ctx, o, erased); err != nil {
+			return err
 		}
-		left, err = r.Find(ctx, func() {})
-		if err != nil || left.Total() == 0 || pending {
-			return erased, left, err
+		if _, err := r.Find(ctx, func() {}); err != nil || r.Idle() {
+			return err
 		}
-		if erased.Total() == before {
+		switch {
+		case r.found.Pending > 0:
+			return nil
+		case erased.Total() == before:
 			// A replica may show for a moment what its leader has deleted.
 			if err := pause(ctx, behind); err != nil {
-				return erased, left, err
+				return err
 			}
 		}
 	}
-	return erased, left, nil
+	return nil
 }
 
-// pass deletes what was found. Of some messages only the session tells whose they
-// are, and the session is known from others with the number: so these go last, in
-// every place, and not before what is pending. Then pass returns true.
-func (r *Run) pass(ctx context.Context, wait time.Duration, erased *Counts, step func()) (bool, error) {
+// pass deletes what was found, and has it noted before. Of some messages only the
+// session tells whose they are, and the session is known from others with the number:
+// so these go last, in every place, and not before what is pending.
+func (r *Run) pass(ctx context.Context, o EraseOptions, erased *Counts) error {
 	known := r.person.Version()
-	for _, onlySession := range []bool{true, false} {
-		pending, err := r.eraseDir(ctx, onlySession, wait, erased)
-		if err != nil {
-			return false, err
+	for _, m := range []Match{BySession, ByNumber} {
+		if m == ByNumber && r.found.Pending > 0 || r.person.Version() != known {
+			return nil // what more is known is looked for first
+		}
+		if err := r.eraseDir(ctx, m, erased); err != nil {
+			return err
 		}
 		for _, f := range r.found.streams {
-			seqs := f.only
-			if !onlySession {
-				seqs = f.byNumber
-			}
-			n, err := f.remove(ctx, seqs, step)
+			n, err := f.remove(ctx, f.of[m], o.Step)
 			erased.Streams[f.name] += n
 			if err != nil {
-				return false, err
+				return err
 			}
 		}
-		if pending > 0 {
-			return true, nil
-		}
-		if r.person.Version() != known {
-			return false, nil // what more is known is looked for first
-		}
 	}
-	return false, nil
+	return nil
 }
 
-// eraseDir returns how many messages have to stay until they are published.
-func (r *Run) eraseDir(ctx context.Context, onlySession bool, wait time.Duration, erased *Counts) (int64, error) {
+// eraseDir has noted what copies there are in the journals, and erases the files.
+func (r *Run) eraseDir(ctx context.Context, m Match, erased *Counts) error {
 	if r.dir == nil {
-		return 0, nil
+		return nil
 	}
-	n, err := r.dir.Erase(ctx, r.person, onlySession, wait)
-	erased.Journal += n.Journal
-	erased.SetAside += n.SetAside
-	erased.Damaged += n.Damaged
-	return n.Pending + n.Waiting, err
+	if err := r.dir.note(ctx, r.found.healing[m]); err != nil {
+		return err
+	}
+	setAside, damaged, err := publisher.ShredKept(ctx, r.dir.path, func(k publisher.Kept) bool {
+		found := r.person.Match(k.Header, k.Data)
+		return found == m || found == BySession
+	})
+	erased.SetAside += setAside
+	erased.Damaged += damaged
+	return err
+}
+
+// copiesUntil is when the copies that are in the journals now are gone, if a bridge runs.
+func (r *Run) copiesUntil() time.Time {
+	if r.dir == nil {
+		return time.Time{}
+	}
+	return time.Now().Add(r.dir.CopyStays())
+}
+
+// The pauses between two looks into the data directory.
+const (
+	shortLook = 100 * time.Millisecond
+	longLook  = 5 * time.Second
+)
+
+// awaitDir looks into the data directory until what is there is right, the time is over,
+// or no bridge runs on it that could change it. It reports whether it is right.
+func (r *Run) awaitDir(ctx context.Context, until time.Time, right func(Counts) bool) (bool, error) {
+	f := r.found
+	for wait := shortLook; !right(f.Counts); {
+		left := time.Until(until)
+		if r.dir == nil || left <= 0 || !r.dir.Running() {
+			return false, nil
+		}
+		if err := pause(ctx, min(wait, left)); err != nil {
+			return false, err
+		}
+		began := time.Now()
+		if err := r.readDir(ctx, &f, func() {}); err != nil {
+			return false, err
+		}
+		// A large journal is not read all the time.
+		wait = min(max(wait*3/2, 10*time.Since(began)), longLook)
+	}
+	return true, nil
 }

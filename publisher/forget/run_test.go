@@ -3,6 +3,7 @@ package forget
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,20 +43,23 @@ func TestForgetOfRunningAndStopped(t *testing.T) {
 				stop()
 			}
 			r := p.run(t, me)
-			if got := find(t, r); got.Streams["TREBLE"] != 3 || got.Streams["TREBLE_QUARANTINE"] != 1 || got.Journal != 3 || got.Total() != 7 {
+			if got := find(t, r); got.Streams["TREBLE"] != 3 || got.Streams["TREBLE_QUARANTINE"] != 1 || got.Journal != 4 || got.Total() != 8 {
 				t.Fatalf("found %+v", got)
 			}
 			if r.dir.Running() != running {
 				t.Errorf("running: %t", !running)
 			}
-			erased, left, err := r.Erase(t.Context(), 10*time.Second, func() {})
-			if err != nil || left.Total() != 0 || erased.Total() != 7 {
-				t.Fatalf("erased %+v, left %+v, %v", erased, left, err)
+			erased, left := erase(t, r)
+			if erased.Total() != 4 || left.Total() != 4 || left.Copies() != 4 {
+				t.Fatalf("erased %+v, left %+v", erased, left)
 			}
 			p.holds(t, "TREBLE", 2)
 			p.holds(t, "TREBLE_QUARANTINE", 1)
-			if got := find(t, p.run(t, "+573109876543")); got.Total() != 5 {
-				t.Errorf("of somebody else: %+v, want all 5", got)
+			if r := p.run(t, me); find(t, r).Copies() != 4 || !r.Idle() {
+				t.Errorf("there is something to do again: %+v", r.found)
+			}
+			if got := find(t, p.run(t, "+573109876543")); got.Total() != 6 {
+				t.Errorf("of somebody else: %+v, want all 6", got)
 			}
 			if notes := r.Copies(t.Context()); len(notes) > 0 {
 				t.Errorf("notes of nothing: %q", notes)
@@ -74,7 +78,7 @@ func TestCutOffAtEveryStep(t *testing.T) {
 		accept(t, b, mixed(n)...)
 		p.holds(t, "TREBLE", uint64(5+2*n))
 		r := p.run(t, me)
-		if got := find(t, r); got.Total() != 6 {
+		if got := find(t, r); got.Deletable() != 3 || got.Journal != int64(3*(n+1)) {
 			t.Fatalf("found %+v", got)
 		}
 		ctx, cut := context.WithCancel(t.Context())
@@ -82,30 +86,81 @@ func TestCutOffAtEveryStep(t *testing.T) {
 		if n == 0 {
 			cut()
 		}
-		_, _, err := r.Erase(ctx, 10*time.Second, func() {
+		_, _, err := r.Erase(ctx, EraseOptions{Pending: 10 * time.Second, Step: func() {
 			if steps++; steps == n {
 				cut()
 			}
-		})
+		}})
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("cut off after %d: %v", n, err)
 		}
 		again := p.run(t, me)
 		find(t, again)
-		if _, left, err := again.Erase(t.Context(), 10*time.Second, func() {}); err != nil || left.Total() != 0 {
-			t.Fatalf("after %d: left %+v, %v", n, left, err)
+		if _, left := erase(t, again); left.Deletable() != 0 || !again.Idle() {
+			t.Fatalf("after %d: left %+v", n, left)
 		}
 		cut()
-		if got := find(t, func() *Run {
-			who := ByID(mySession)
-			d, err := OpenDataDir(t.Context(), p.dir, who)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return New(p.client, d, who)
-		}()); got.Total() != 0 {
+		if got := find(t, p.runFor(t, ByID(mySession))); got.Deletable() != 0 {
 			t.Errorf("cut off after %d deletions, the session is left: %+v", n, got)
 		}
+	}
+}
+
+// What was forgotten stays away when NATS restarts, or loses what it had, although the
+// journal could heal it; a run that ended between the note and the deletion harms nothing.
+func TestForgottenIsNotHealed(t *testing.T) {
+	for name, c := range map[string]struct {
+		running bool
+		cut     bool // the first run ends between the note and the deletion
+		lose    bool // the stream loses everything, rather than that its server restarts
+	}{
+		"restart":         {running: true},
+		"restart-stopped": {},
+		"loss":            {running: true, lose: true},
+		"loss-stopped":    {lose: true},
+		"loss-cut-off":    {running: true, cut: true, lose: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t)
+			b, stop := p.bridge(t, true)
+			accept(t, b, mixed(1)...)
+			p.holds(t, "TREBLE", 5)
+			if !c.running {
+				stop()
+			}
+			if c.cut {
+				r := p.run(t, me)
+				find(t, r)
+				for _, m := range []Match{BySession, ByNumber} {
+					if err := r.dir.note(t.Context(), r.found.healing[m]); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			r := p.run(t, me)
+			if got := find(t, r); got.Streams["TREBLE"] != 3 {
+				t.Fatalf("found %+v", got)
+			}
+			if _, left := erase(t, r); left.Deletable() != 0 {
+				t.Fatalf("left %+v", left)
+			}
+			p.holds(t, "TREBLE", 2)
+			if c.lose {
+				if err := p.client.JetStream().DeleteStream(t.Context(), "TREBLE"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.server.Restart(t)
+			if !c.running {
+				b, _ = p.bridge(t, true)
+			}
+			accept(t, b, read("3109876543", theirSession, 2)) // behind whatever is healed
+			p.holds(t, "TREBLE", 3)
+			if got := find(t, p.run(t, me)); got.Deletable() != 0 || got.Copies() != 3 {
+				t.Errorf("it is back: %+v", got)
+			}
+		})
 	}
 }
 
@@ -127,19 +182,58 @@ func TestPendingIsLeft(t *testing.T) {
 		}
 		r := p.run(t, me)
 		find(t, r)
-		erased, left, err := r.Erase(t.Context(), 50*time.Millisecond, func() {})
-		if err != nil || erased.Total() != 0 || left.Journal != 2 || left.Streams["TREBLE"] != 1 {
+		// The mark that the first one is stored may reach the disk after a second.
+		erased, left, err := r.Erase(t.Context(), EraseOptions{Pending: 50 * time.Millisecond, Copies: true})
+		if err != nil || erased.Total() != 0 || left.Journal != 2 || left.Pending == 0 || left.Streams["TREBLE"] != 1 {
 			t.Errorf("running %t: erased %+v, left %+v, %v", running, erased, left, err)
 		}
 	}
 	cfg.MaxMsgs = -1
 	p.makeStream(t, cfg)
 	_, _ = p.bridge(t, true)
-	p.holds(t, "TREBLE", 2)
+	r := p.run(t, me)
+	find(t, r) // which may still be pending, and is waited for
+	if erased, left := erase(t, r); erased.Streams["TREBLE"] != 2 || left.Deletable() != 0 || left.Pending != 0 {
+		t.Errorf("when it is published: left %+v", left)
+	}
+}
+
+// The copies in the journals are waited for, and something that comes meanwhile is
+// deleted too.
+func TestCopiesGo(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.retain = 0
+	b, stop := p.bridge(t, true)
+	accept(t, b, mixed(1)...)
+	accept(t, b, `{"phone":"`+me)
+	p.holds(t, "TREBLE", 5)
+	p.holds(t, "TREBLE_QUARANTINE", 1)
 	r := p.run(t, me)
 	find(t, r)
-	if _, left, err := r.Erase(t.Context(), 10*time.Second, func() {}); err != nil || left.Total() != 0 {
-		t.Errorf("when it is published: left %+v, %v", left, err)
+	come := func() {
+		accept(t, b, mixed(2)...)
+		// So much that the journals begin new segments.
+		for i := range 6 {
+			accept(t, b, fmt.Sprintf(`{"n":%d,"x":"%s"}`, i, strings.Repeat("x", 900<<10)), fmt.Sprintf(`{"n":%d,"x":"%s`, i, strings.Repeat("x", 900<<10)))
+		}
+	}
+	step := 0
+	erased, left, err := r.Erase(t.Context(), EraseOptions{Pending: 10 * time.Second, Copies: true, Step: func() {
+		if step++; step == 1 {
+			come()
+		}
+	}})
+	if err != nil || left.Total() != 0 || erased.Streams["TREBLE"] != 6 || erased.Streams["TREBLE_QUARANTINE"] != 1 || erased.Journal != 4 {
+		t.Errorf("erased %+v, left %+v, %v", erased, left, err)
+	}
+	stop()
+	r = p.run(t, "+573109876543")
+	if got := find(t, r); got.Streams["TREBLE"] != 4 {
+		t.Errorf("of somebody else: %+v", got)
+	}
+	if _, left, err := r.Erase(t.Context(), EraseOptions{Copies: true}); err != nil || left.Deletable() != 0 {
+		t.Errorf("of a bridge that stopped: left %+v, %v", left, err)
 	}
 }
 
@@ -164,11 +258,11 @@ func TestDenied(t *testing.T) {
 	p.holds(t, "TREBLE_QUARANTINE", 1)
 	r := p.run(t, me)
 	find(t, r)
-	_, _, err := r.Erase(t.Context(), 0, func() {})
+	_, _, err := r.Erase(t.Context(), EraseOptions{})
 	if err == nil || !strings.Contains(err.Error(), "stream TREBLE holds 3 of the messages and lets nothing be deleted (deny_delete)") {
 		t.Errorf("got %v", err)
 	}
-	if got := find(t, r); got.Total() != 7 {
+	if got := find(t, r); got.Total() != 8 {
 		t.Errorf("something was deleted: %+v", got)
 	}
 	stranger := p.run(t, "+573000000000")
@@ -210,8 +304,8 @@ func TestCopies(t *testing.T) {
 	}
 	r = p.run(t, me, "COPY")
 	find(t, r)
-	if erased, left, err := r.Erase(t.Context(), 10*time.Second, func() {}); err != nil || left.Total() != 0 || erased.Streams["COPY"] != 3 {
-		t.Errorf("erased %+v, left %+v, %v", erased, left, err)
+	if erased, left := erase(t, r); left.Deletable() != 0 || erased.Streams["COPY"] != 3 {
+		t.Errorf("erased %+v, left %+v", erased, left)
 	}
 	p.holds(t, "COPY", 2)
 	if _, err := p.run(t, me, "MISSING").Find(t.Context(), func() {}); !errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -222,15 +316,15 @@ func TestCopies(t *testing.T) {
 func TestDataDirs(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	if d, err := OpenDataDir(t.Context(), filepath.Join(p.dir, "none"), person(t, me)); d != nil || err != nil {
+	if d, err := OpenDataDir(t.Context(), filepath.Join(p.dir, "none"), "TREBLE", 0); d != nil || err != nil {
 		t.Errorf("where no bridge ever ran: %v, %v", d, err)
 	}
 	_, stop := p.bridge(t, false)
-	if _, err := OpenDataDir(t.Context(), p.dir, person(t, me)); err == nil || !strings.Contains(err.Error(), "stop it, and run this again") {
+	if _, err := OpenDataDir(t.Context(), p.dir, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "stop it, and run this again") {
 		t.Errorf("a bridge that cannot be asked: %v", err)
 	}
 	stop()
-	if d, err := OpenDataDir(t.Context(), p.dir, person(t, me)); err != nil || d.Running() {
+	if d, err := OpenDataDir(t.Context(), p.dir, "TREBLE", 0); err != nil || d.Running() {
 		t.Errorf("when it stopped: %v", err)
 	}
 	if os.Geteuid() != 0 {
@@ -239,7 +333,7 @@ func TestDataDirs(t *testing.T) {
 	if err := os.Chown(p.dir, 12345, -1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDataDir(t.Context(), p.dir, person(t, me)); err == nil || !strings.Contains(err.Error(), "belongs to user id 12345") {
+	if _, err := OpenDataDir(t.Context(), p.dir, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "belongs to user id 12345") {
 		t.Errorf("of another user: %v", err)
 	}
 }

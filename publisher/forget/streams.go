@@ -19,13 +19,12 @@ type streams struct {
 
 // found are messages of a person in a stream, by their sequences.
 type found struct {
-	stream   jetstream.Stream
-	name     string
-	byNumber []uint64
-	only     []uint64 // of which just the session tells
+	stream jetstream.Stream
+	name   string
+	of     map[Match][]uint64 // by what tells that they are the person's
 }
 
-func (f found) count() int64 { return int64(len(f.byNumber) + len(f.only)) }
+func (f found) count() int64 { return int64(len(f.of[ByNumber]) + len(f.of[BySession])) }
 
 // denied says why nothing can be deleted from the stream, "" if it can.
 func (f found) denied() string {
@@ -50,7 +49,7 @@ func (s streams) find(ctx context.Context, p *Person, step func()) ([]found, err
 		if err != nil {
 			return nil, fmt.Errorf("look at stream %s: %w", name, err)
 		}
-		f := found{stream: stream, name: name}
+		f := found{stream: stream, name: name, of: map[Match][]uint64{}}
 		if err := s.read(ctx, &f, p, step); err != nil {
 			return nil, err
 		}
@@ -73,11 +72,8 @@ func (s streams) read(ctx context.Context, f *found, p *Person, step func()) err
 			return errBehind
 		}
 		step()
-		switch p.Match(m.Header, m.Data) {
-		case ByNumber:
-			f.byNumber = append(f.byNumber, m.Sequence)
-		case BySession:
-			f.only = append(f.only, m.Sequence)
+		if why := p.Match(m.Header, m.Data); why != No {
+			f.of[why] = append(f.of[why], m.Sequence)
 		}
 		if m.Sequence == state.LastSeq {
 			return errBehind

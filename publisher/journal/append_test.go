@@ -276,7 +276,11 @@ func TestBounds(t *testing.T) {
 			if o.MaxBytes > 0 && j.Stats().Bytes > o.MaxBytes+1000 {
 				t.Errorf("%d bytes are used, the limit is %d", j.Stats().Bytes, o.MaxBytes)
 			}
+			if full := j.Full(); (full != nil) != (want == journal.ErrFull) {
+				t.Errorf("Full = %v after %v", full, want)
+			}
 			j.Release(journal.Seq(kept))
+			eventually(t, "there is room", func() bool { return j.Full() == nil })
 			eventually(t, "room again", func() bool {
 				_, err := j.Append(t.Context(), []byte(big))
 				return err == nil

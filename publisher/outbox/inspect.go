@@ -42,8 +42,14 @@ var ErrNoJournal = errors.New("there is no journal")
 // and the outbox may be open. Its marks reach the disk with the next entry, or after
 // about a second: so long the figures may lag.
 func Inspect(ctx context.Context, dir string) (*State, error) {
+	s, _, err := inspect(ctx, dir)
+	return s, err
+}
+
+// inspect is Inspect, and returns what is known of the entries besides.
+func inspect(ctx context.Context, dir string) (*State, *ledger, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNoJournal
+		return nil, nil, ErrNoJournal
 	}
 	l := &ledger{}
 	var accepted runs // Unix milliseconds, by entry
@@ -66,7 +72,7 @@ func Inspect(ctx context.Context, dir string) (*State, error) {
 		return errors.Join(l.recover(r), ctx.Err())
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l.recovered(report.First, report.Last, false)
 	done := l.now().Done
@@ -85,7 +91,7 @@ func Inspect(ctx context.Context, dir string) (*State, error) {
 	if n := l.account.moreProblems; n > 0 {
 		s.Problems = append(s.Problems, fmt.Sprintf("and %d more", n))
 	}
-	return s, nil
+	return s, l, nil
 }
 
 // Kept is a message in a journal, published or not.
@@ -94,6 +100,9 @@ type Kept struct {
 	Accepted time.Time // zero if an older program accepted it
 	Entry    journal.Seq
 	Settled  bool // it is in the stream, or set aside
+	// Sequence is where the stream is taken to hold it. 0: it is not published again
+	// if it is missing there, or it is pending.
+	Sequence uint64
 }
 
 // Each calls fn with every message in the journal in dir, and with what cannot be
@@ -103,7 +112,7 @@ func Each(ctx context.Context, dir string, fn func(Kept) error) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	state, err := Inspect(ctx, dir) // marks stand behind the entries that they are of
+	state, l, err := inspect(ctx, dir) // marks stand behind the entries that they are of
 	if err != nil {
 		return err
 	}
@@ -116,11 +125,16 @@ func Each(ctx context.Context, dir string, fn func(Kept) error) error {
 		if err != nil {
 			return fn(Kept{Message: broker.Message{Data: r.Payload}, Entry: r.Seq, Settled: settled})
 		}
-		for _, m := range msgs {
+		places := l.places(r.Seq)
+		for i, m := range msgs {
 			if m.Erased {
 				continue
 			}
-			if err := fn(Kept{Message: m, Accepted: accepted, Entry: r.Seq, Settled: settled}); err != nil {
+			k := Kept{Message: m, Accepted: accepted, Entry: r.Seq, Settled: settled}
+			if i < len(places) {
+				k.Sequence = places[i]
+			}
+			if err := fn(k); err != nil {
 				return err
 			}
 		}

@@ -271,12 +271,19 @@ func (b *Outbox) Account() Account { return b.ledger.total() }
 // Stats are those of the journal.
 func (b *Outbox) Stats() journal.Stats { return b.journal.Stats() }
 
+// Full returns why the journal has no room for a message, or nil; see journal.Full.
+func (b *Outbox) Full() error { return b.journal.Full() }
+
 // Damage is what was found damaged in the journal.
 func (b *Outbox) Damage() []journal.Damage { return b.journal.Damage() }
 
 // Problem returns why nothing is published now, or "". That there is no connection
 // is no problem of the outbox.
 func (b *Outbox) Problem() string { return b.relay.problem() }
+
+// Serving reports whether the stream was compared with the journal, and what comes is
+// published.
+func (b *Outbox) Serving() bool { return b.relay.serving.Load() }
 
 // Limit is the server's limit for a message when it was last seen; 0 if it never was.
 func (b *Outbox) Limit() int64 { return b.ledger.now().Limit }
