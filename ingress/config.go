@@ -9,27 +9,29 @@ import (
 
 // Config is the public listener.
 type Config struct {
-	Addr          string        `mapstructure:"addr" doc:"address of the public listener; port 0 takes a free one"`
-	MaxBody       value.Size    `mapstructure:"max_body" doc:"largest body of a request; a larger one is answered 413"`
-	MaxInFlight   int           `mapstructure:"max_in_flight" doc:"requests handled at once; one more is answered 429"`
-	AcceptTimeout time.Duration `mapstructure:"accept_timeout" doc:"how long accepting a request may take after its body is read"`
-	HeaderTimeout time.Duration `mapstructure:"header_timeout" doc:"how long a client may take to send the headers"`
-	BodyTimeout   time.Duration `mapstructure:"body_timeout" doc:"how long a client may take to send headers and body"`
-	IdleTimeout   time.Duration `mapstructure:"idle_timeout" doc:"how long an idle connection is kept"`
-	Timezone      string        `mapstructure:"timezone" doc:"time zone of Treble's times that name none, such as UTC or America/Bogota"`
+	Addr             string        `mapstructure:"addr" doc:"address of the public listener; port 0 takes a free one"`
+	MaxBody          value.Size    `mapstructure:"max_body" doc:"largest body of a request; a larger one is answered 413"`
+	MaxInFlight      int           `mapstructure:"max_in_flight" doc:"requests handled at once; one more is answered 429"`
+	MaxInFlightBytes value.Size    `mapstructure:"max_in_flight_bytes" doc:"bytes of the bodies of all requests handled at once; a request whose body would be more is answered 429; never less than max_body"`
+	AcceptTimeout    time.Duration `mapstructure:"accept_timeout" doc:"how long accepting a request may take after its body is read"`
+	HeaderTimeout    time.Duration `mapstructure:"header_timeout" doc:"how long a client may take to send the headers"`
+	BodyTimeout      time.Duration `mapstructure:"body_timeout" doc:"how long a client may take to send headers and body"`
+	IdleTimeout      time.Duration `mapstructure:"idle_timeout" doc:"how long an idle connection is kept"`
+	Timezone         string        `mapstructure:"timezone" doc:"time zone of Treble's times that name none, such as UTC or America/Bogota"`
 }
 
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		Addr:          ":8080",
-		MaxBody:       10 * value.MiB,
-		MaxInFlight:   1000,
-		AcceptTimeout: 4 * time.Second,
-		HeaderTimeout: 5 * time.Second,
-		BodyTimeout:   30 * time.Second,
-		IdleTimeout:   2 * time.Minute,
-		Timezone:      "UTC",
+		Addr:             ":8080",
+		MaxBody:          10 * value.MiB,
+		MaxInFlight:      1000,
+		MaxInFlightBytes: 256 * value.MiB,
+		AcceptTimeout:    4 * time.Second,
+		HeaderTimeout:    5 * time.Second,
+		BodyTimeout:      30 * time.Second,
+		IdleTimeout:      2 * time.Minute,
+		Timezone:         "UTC",
 	}
 }
 

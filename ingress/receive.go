@@ -40,7 +40,8 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	if !again {
 		received = time.Now()
 	}
-	body, problem := readBody(r, int64(s.config.MaxBody))
+	body, release, problem := readBody(r, int64(s.config.MaxBody), s.bodies)
+	defer release()
 	if problem != nil {
 		return problem
 	}

@@ -214,6 +214,52 @@ func TestRepliesTooMany(t *testing.T) {
 	}
 }
 
+// TestRepliesTooManyBytes: what is in work is bounded in bytes too, by what has come and
+// not by what was announced.
+func TestRepliesTooManyBytes(t *testing.T) {
+	hold, inside := make(chan struct{}), make(chan struct{}, 1)
+	s := newSetup()
+	s.config.MaxBody, s.config.MaxInFlightBytes = 300_000, 300_000
+	s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error {
+		inside <- struct{}{}
+		<-hold
+		return nil
+	}}
+	b := s.start(t)
+	large := `{"session_id":"s","read_at":"2024-01-01 00:00:00","x":"` + strings.Repeat("x", 200_000) + `"}`
+	answers := make(chan int, 1)
+	r := newRequest(t, "POST", b.url+"/webhook", strings.NewReader(large))
+	go func() {
+		a, _ := try(r)
+		answers <- a.status
+	}()
+	<-inside
+	if a := post(t, b.url+"/webhook", large); a.status != 429 || a.header.Get("Retry-After") == "" {
+		t.Errorf("a second large body: got %d with Retry-After %q, want 429 with one", a.status, a.header.Get("Retry-After"))
+	}
+	announced, announce := io.Pipe()
+	defer announce.Close()
+	slow := newRequest(t, "POST", b.url+"/webhook", announced)
+	slow.ContentLength = 250_000
+	go try(slow)
+	small := make(chan int, 1)
+	go func() {
+		a, _ := try(newRequest(t, "POST", b.url+"/webhook", strings.NewReader(read)))
+		small <- a.status
+	}()
+	<-inside // the small one got in
+	close(hold)
+	for _, got := range []int{<-answers, <-small} {
+		if got != 200 {
+			t.Errorf("held request: got %d, want 200", got)
+		}
+	}
+	go func() { <-inside }()
+	if got := post(t, b.url+"/webhook", large).status; got != 200 {
+		t.Errorf("afterwards: got %d, want 200", got)
+	}
+}
+
 func TestRepliesViolations(t *testing.T) {
 	b := newSetup().start(t)
 	a := post(t, b.url+"/webhook", `{"read_at":"2024-01-01 00:00:00"}`)

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -38,6 +39,7 @@ type Server struct {
 	log      *zap.Logger
 	metrics  *metrics
 	slots    chan struct{} // one element for each request in flight
+	bodies   *semaphore.Weighted
 }
 
 // New returns a server of the given sources. It validates the configuration,
@@ -58,6 +60,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		log:      log,
 		metrics:  m,
 		slots:    make(chan struct{}, cfg.MaxInFlight),
+		bodies:   semaphore.NewWeighted(int64(max(cfg.MaxInFlightBytes, cfg.MaxBody)) + 2*bodyStep), // the largest body fits, and the look for more
 	}
 	e := s.router()
 	for i, c := range sources {

@@ -25,6 +25,9 @@ func (c Config) Validate() error {
 	if c.MaxInFlight <= 0 {
 		p.add("ingress.max_in_flight", "is %d: use a number above zero, such as 1000", c.MaxInFlight)
 	}
+	if c.MaxInFlightBytes <= 0 {
+		p.add("ingress.max_in_flight_bytes", "is %s: use a size above zero, such as 256MiB", c.MaxInFlightBytes)
+	}
 	defaults := DefaultConfig()
 	p.positive("ingress.accept_timeout", c.AcceptTimeout, defaults.AcceptTimeout)
 	p.positive("ingress.header_timeout", c.HeaderTimeout, defaults.HeaderTimeout)

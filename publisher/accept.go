@@ -49,7 +49,7 @@ func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
 	// sent, and the server's word if its limit shrank meanwhile.
 	var tooLarge *schema.TooLargeError
 	if errors.As(err, &tooLarge) {
-		p.keepAside(msgs, tooLarge.Limit)
+		p.keepAside(ctx, msgs, tooLarge.Limit)
 	}
 	p.metrics.failed(err)
 	return err
@@ -84,16 +84,17 @@ func (p *Publisher) limit() int64 {
 	return limit
 }
 
-// keepAside writes the messages of a refused delivery to set-aside. That it
-// fails does not change the answer: the event is refused either way.
-func (p *Publisher) keepAside(msgs []broker.Message, limit int64) {
+// keepAside writes the messages of a refused delivery to set-aside, and waits for that
+// until the deadline of the request. That it fails does not change the answer: the event is
+// refused either way.
+func (p *Publisher) keepAside(ctx context.Context, msgs []broker.Message, limit int64) {
 	for _, m := range msgs {
 		reason := setaside.TooLarge
 		if m.Size() <= limit {
 			reason = setaside.WithTooLarge
 		}
-		if err := p.setAside.Put(m, reason); err != nil {
-			p.log.Error("refused event could not be set aside and is lost",
+		if err := p.setAside.Put(ctx, m, reason); err != nil {
+			p.log.Error("refused event could not be set aside in time",
 				zap.String("id", m.ID), zap.String("reason", reason), zap.Error(err))
 		}
 	}

@@ -56,7 +56,9 @@ func TestPubAckHeldBackIsUnknown(t *testing.T) {
 	o := options(t, px.url())
 	o.Config.AckTimeout = 300 * time.Millisecond
 	p := open(t, o)
-
+	if err := p.Accept(t.Context(), delivery("before")); err != nil { // the stream is known then
+		t.Fatal(err)
+	}
 	px.holdBack.Store(true)
 	began := time.Now()
 	err := p.Accept(t.Context(), delivery("held"))
@@ -66,7 +68,7 @@ func TestPubAckHeldBackIsUnknown(t *testing.T) {
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("Accept took %v, want about 300ms", took)
 	}
-	if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"held"}) {
+	if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"before", "held"}) {
 		t.Errorf("stream holds %v, want the event", got)
 	}
 	if got := metric(t, o.Metrics, "treble_bridge_publish_failures_total", "outcome_unknown"); got != 1 {
@@ -241,21 +243,29 @@ func TestFullStreamIsUnavailable(t *testing.T) {
 	}
 }
 
-// An array of which only the first elements have room.
-func TestArrayPartlyStoredIsUnknown(t *testing.T) {
-	n := startNATS(t)
-	o := options(t, n.url)
-	o.Config.MaxBytes = 4096
-	p := open(t, o)
-	ids := numbered("e", 30)
-	if err := p.Accept(t.Context(), delivery(ids...)); !errors.Is(err, schema.ErrOutcomeUnknown) || errors.Is(err, schema.ErrUnavailable) {
-		t.Errorf("Accept = %v, want %v alone", err, schema.ErrOutcomeUnknown)
-	}
-	got := n.ids(t, "TREBLE")
-	if len(got) == 0 || len(got) == len(ids) || !slices.Equal(got, ids[:len(got)]) {
-		t.Errorf("stream holds %v, want the first of the array", got)
+// An array of which only the first elements have room is stored whole or not at all;
+// one by one, where batches are not wanted, part of it is.
+func TestArrayForWhichThereIsNoRoom(t *testing.T) {
+	for _, batches := range []bool{true, false} {
+		n := startNATS(t)
+		o := options(t, n.url)
+		o.Config.MaxBytes, o.Config.Batches = 4096, batches
+		p := open(t, o)
+		ids := numbered("e", 30)
+		want := schema.ErrUnavailable
+		if !batches {
+			want = schema.ErrOutcomeUnknown
+		}
+		if err := p.Accept(t.Context(), delivery(ids...)); !errors.Is(err, want) {
+			t.Errorf("batches %v: Accept = %v, want %v", batches, err, want)
+		}
+		got := n.ids(t, "TREBLE")
+		if batches == (len(got) > 0) || len(got) == len(ids) || !slices.Equal(got, ids[:len(got)]) {
+			t.Errorf("batches %v: stream holds %v", batches, got)
+		}
 	}
 }
+
 
 func TestAnotherStreamOnTheSubjectIsUnavailable(t *testing.T) {
 	n := startNATS(t)

@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,6 +21,8 @@ type Client struct {
 	nc   *nats.Conn
 	js   jetstream.JetStream
 	cfg  Config
+
+	taken sync.Map // subjects that the event stream takes; see checkTaker
 }
 
 // ErrAway: NATS did not answer, so that the next request would fare the same.
@@ -70,6 +73,6 @@ func (c *Client) Prefix() schema.Prefix { return schema.Prefix(c.cfg.SubjectPref
 // Retrier publishes from a set-aside. It owns the client from then on.
 func (c *Client) Retrier(files setaside.Dir) *setaside.Retrier {
 	return setaside.NewRetrier(c.conn, files, setaside.RetryOptions{
-		Events: c.cfg.Stream, Quarantine: c.cfg.quarantineStream(), Timeout: c.cfg.AckTimeout,
+		Events: c.cfg.Stream, Quarantine: c.cfg.quarantineStream(), Prefix: c.Prefix(), Timeout: c.cfg.AckTimeout,
 	})
 }

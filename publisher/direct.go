@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -30,22 +29,45 @@ func (c *Client) PublishEvent(ctx context.Context, e schema.Event) (duplicate bo
 	if size := m.Size(); size > limit {
 		return false, &schema.TooLargeError{Size: size, Limit: limit}
 	}
+	if err := c.checkTaker(ctx, m.Subject); err != nil {
+		return false, err
+	}
 	ack, err := c.js.PublishMsg(ctx, m.NATS())
-	if err != nil {
-		return false, c.explainPublish(m.Subject, err)
+	switch {
+	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
+		return false, c.nobodyTakes(m.Subject)
+	case err != nil:
+		return false, fmt.Errorf("publish to %s: %w", m.Subject, err)
+	case ack.Stream != c.cfg.Stream:
+		return false, c.otherTakes(ack.Stream, m.Subject)
 	}
 	return ack.Duplicate, nil
 }
 
-// explainPublish says what to do about a stream that is not as configured.
-func (c *Client) explainPublish(subject string, err error) error {
-	var api *jetstream.APIError
-	switch {
-	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
-		return fmt.Errorf("%w: nothing takes %s; start a bridge, which makes it, or: nats stream add %s --subjects '%s' --defaults",
-			ErrNoStream, subject, c.cfg.Stream, c.Prefix().All())
-	case errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamNotMatchErr:
-		return fmt.Errorf("%w: a stream that is not %s takes %s; set publisher.stream to its name", ErrNoStream, c.cfg.Stream, subject)
+// checkTaker makes sure, once for each subject, that the configured stream takes it: a
+// message says to no server which stream it is meant for.
+func (c *Client) checkTaker(ctx context.Context, subject string) error {
+	if _, known := c.taken.Load(subject); known {
+		return nil
 	}
-	return fmt.Errorf("publish to %s: %w", subject, err)
+	name, err := c.js.StreamNameBySubject(ctx, subject)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return c.nobodyTakes(subject)
+	case err != nil:
+		return fmt.Errorf("look for the stream of %s: %w", subject, err)
+	case name != c.cfg.Stream:
+		return c.otherTakes(name, subject)
+	}
+	c.taken.Store(subject, true)
+	return nil
+}
+
+func (c *Client) nobodyTakes(subject string) error {
+	return fmt.Errorf("%w: nothing takes %s; start a bridge, which makes it, or: nats stream add %s --subjects '%s' --defaults",
+		ErrNoStream, subject, c.cfg.Stream, c.Prefix().All())
+}
+
+func (c *Client) otherTakes(other, subject string) error {
+	return fmt.Errorf("%w: stream %s, which is not %s, takes %s; set publisher.stream to its name", ErrNoStream, other, c.cfg.Stream, subject)
 }

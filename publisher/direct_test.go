@@ -74,7 +74,7 @@ func TestPublishEventNeedsTheStream(t *testing.T) {
 	check(o, "nats stream add "+o.Config.Stream)
 	open(t, o)
 	o.Config.Stream = "OTHER"
-	check(o, "a stream that is not OTHER takes treble.message.read")
+	check(o, "stream TREBLE, which is not OTHER, takes treble.message.read")
 }
 
 func TestPublishEventTooLarge(t *testing.T) {

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -148,7 +148,11 @@ func TestFullJournal(t *testing.T) {
 	if !full || len(want) < 10 {
 		t.Fatalf("accepted %d events, full: %v; want some and then no more", len(want), full)
 	}
+	if s := p.Status(); s.Ready || !strings.Contains(strings.Join(s.Reasons, "\n"), "the journal of events is full") {
+		t.Errorf("Status = %+v, want unready because of the full journal", s)
+	}
 	px.up()
+	eventually(t, "ready, without another event", func() bool { return p.Status().Ready })
 	eventually(t, "accepted again", func() bool {
 		id := fmt.Sprintf("f-%03d", len(want))
 		err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, pad)}})
@@ -189,7 +193,7 @@ func TestLimitOutlivesARestart(t *testing.T) {
 	h.start()
 	o := withJournal(t, h.url)
 	p := open(t, o)
-	eventually(t, "the limit is noted", func() bool { return p.journal.ledger.now().MaxPayload == 3<<20 })
+	eventually(t, "the limit is noted", func() bool { return p.events.Limit() == 3<<20 })
 	closed(t, p)
 	h.stop()
 	o.Metrics = nil
@@ -229,29 +233,5 @@ func TestRetainedIsReleased(t *testing.T) {
 	p := open(t, o)
 	accept(t, p, ordered(50)...)
 	settle(t, p)
-	eventually(t, "released", func() bool { return p.journal.ledger.account().Retained == 0 })
-}
-
-func FuzzDecodeEntry(f *testing.F) {
-	m, err := eventMessage("treble", anEvent("id", `{"a":1}`))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(encodeEntry([]broker.Message{m, m}))
-	f.Add([]byte{1, 255, 255, 255, 255, 255, 255, 255, 255, 127})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		msgs, err := decodeEntry(b)
-		if err != nil {
-			return
-		}
-		again, err := decodeEntry(encodeEntry(msgs))
-		if err != nil || len(again) != len(msgs) {
-			t.Fatalf("encoded and decoded again: %d messages and %v, want %d", len(again), err, len(msgs))
-		}
-		for i := range msgs {
-			if again[i].ID != msgs[i].ID || again[i].Subject != msgs[i].Subject || !bytes.Equal(again[i].Data, msgs[i].Data) {
-				t.Errorf("message %d: got %+v, want %+v", i, again[i], msgs[i])
-			}
-		}
-	})
+	eventually(t, "released", func() bool { return p.events.Account().Retained == 0 })
 }

@@ -50,7 +50,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "treble_bridge_quarantine_total",
 			Help: "Refused bodies by what became of them: stored, set_aside, failed.",
 		}, []string{"outcome"}),
-		healed:            counter("healed_total", "Events published again after JetStream had lost them."),
+		healed: counter("healed_total", "Events published again after JetStream had lost them."),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "treble_bridge_stream_findings",
 			Help: "What is wrong with the streams, by severity: unusable, weak, slow.",
@@ -75,14 +75,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, errors.Join(errs...)
 }
 
-// published counts what became of a delivery. The time of one that was not stored says
-// nothing about JetStream, and is left out.
-func (m *metrics) published(stored, duplicates int, all bool, took time.Duration) {
+// published counts the events of a delivery that is stored, and how long that took.
+func (m *metrics) published(stored, duplicates int, took time.Duration) {
 	m.stored.Add(float64(stored))
 	m.duplicates.Add(float64(duplicates))
-	if all {
-		m.ackTime.Observe(took.Seconds())
-	}
+	m.ackTime.Observe(took.Seconds())
 }
 
 // settled counts what became of an entry of the journal.

@@ -62,7 +62,7 @@ func (p *Publisher) eventOutbox(o Options, dir string) outbox.Options {
 		if why == outbox.ReasonUncaptured {
 			reason = setaside.Uncaptured
 		}
-		return p.setAside.Put(m, reason)
+		return p.setAside.Put(context.Background(), m, reason)
 	}
 	b.Settled = p.metrics.settled
 	b.Told = func(took time.Duration, _ int) { p.metrics.ackTime.Observe(took.Seconds()) }
@@ -83,7 +83,7 @@ func (p *Publisher) refusedOutbox(o Options, dir string) outbox.Options {
 		}
 		return m.Subject
 	}
-	b.SetAside = func(m broker.Message, _ outbox.Reason, _ error) error { return p.setAside.Put(m, setaside.Quarantine) }
+	b.SetAside = func(m broker.Message, _ outbox.Reason, _ error) error { return p.setAside.Put(context.Background(), m, setaside.Quarantine) }
 	b.Settled = p.metrics.quarantineSettled
 	return b
 }

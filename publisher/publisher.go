@@ -38,8 +38,8 @@ type Options struct {
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none; one Publisher per registerer
 
-	recheck   time.Duration                      // time between two looks at the streams, and for a loss; 0: 30 s
-	journalFS journal.FS                         // nil: the operating system's
+	recheck   time.Duration                     // time between two looks at the streams, and for a loss; 0: 30 s
+	journalFS journal.FS                        // nil: the operating system's
 	stream    func(outbox.Stream) outbox.Stream // for tests: stands in front of the event stream
 }
 
@@ -57,8 +57,9 @@ type Publisher struct {
 	refused  *outbox.Outbox // of bodies that the ingress refused; nil without a data_dir
 	embedded *broker.Embedded
 	conn     *broker.Conn
-	stream   *broker.Stream // of the events
-	refusals *broker.Stream // the quarantine
+	stream   *broker.Stream  // of the events
+	refusals *broker.Stream  // the quarantine
+	batcher  *broker.Batcher // nil with "ack: journal"
 	streams  *streamKeeper
 	ack      ackMode
 
@@ -109,6 +110,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	case AckJournal:
 		p.ack = &journalAck{outbox: p.events}
 	case AckStream:
+		p.batcher = broker.NewBatcher(p.stream)
 		p.ack = newStreamAck(p)
 	}
 	if err := p.registerGauges(o.Metrics); err != nil {
@@ -147,6 +149,7 @@ func (p *Publisher) connect(o Options) (err error) {
 			MaxBody:    o.MaxBody,
 			SyncAlways: p.cfg.Ack == AckStream,
 			Log:        p.log.Named("nats-server"),
+			Metrics:    o.Metrics,
 		})
 		if err != nil {
 			return err
@@ -164,6 +167,7 @@ func (p *Publisher) connect(o Options) (err error) {
 	}
 	p.stream = broker.NewStream(p.conn, p.cfg.Stream, p.cfg.AckTimeout)
 	p.refusals = broker.NewStream(p.conn, p.cfg.quarantineStream(), p.cfg.AckTimeout)
+	p.stream.NoBatches, p.refusals.NoBatches = !p.cfg.Batches, !p.cfg.Batches
 	return nil
 }
 
@@ -252,6 +256,9 @@ func (p *Publisher) release(ctx context.Context) error {
 	}
 	for _, b := range p.outboxes() {
 		b.Stop()
+	}
+	if p.batcher != nil {
+		p.batcher.Close()
 	}
 	if p.conn != nil {
 		p.conn.Close(ctx) // which ends a write that hangs

@@ -4,13 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -68,9 +72,11 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 	o.Config.AckTimeout = 200 * time.Millisecond
 	p := open(t, o)
 
+	p.Accept(t.Context(), rejected("before"))
+	eventually(t, "it is stored", func() bool { return p.refused.Account().Stored == 1 })
 	px.holdBack.Store(true) // stored, and the PubAck never comes
 	p.Accept(t.Context(), rejected("first"))
-	eventually(t, "first stored", func() bool { return len(n.ids(t, "TREBLE_QUARANTINE")) == 1 })
+	eventually(t, "first stored", func() bool { return len(n.ids(t, "TREBLE_QUARANTINE")) == 2 })
 	px.down()
 	px.holdBack.Store(false)
 	eventually(t, "away", func() bool { return !p.conn.Connected() })
@@ -80,50 +86,44 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 	}
 	px.up()
 	eventually(t, "both stored", func() bool {
-		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 2
+		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 3
 	})
-	if got := len(n.ids(t, "TREBLE_QUARANTINE")); got != 2 {
-		t.Errorf("quarantine holds %d, want 2", got)
+	if got := len(n.ids(t, "TREBLE_QUARANTINE")); got != 3 {
+		t.Errorf("quarantine holds %d, want 3", got)
 	}
 	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 0 {
 		t.Errorf("pending = %v, want 0", got)
 	}
 }
 
-func TestQuarantineOverflowAndLargeBodiesGoToSetAside(t *testing.T) {
+// A body that the server does not take goes to set-aside.
+func TestLargeRefusedBodyIsSetAside(t *testing.T) {
 	n := startNATS(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
-	px := startProxy(t, n.url)
-	o := options(t, px.url())
+	o := options(t, n.url)
 	p := open(t, o)
 	p.Accept(t.Context(), rejected(strings.Repeat("x", 70<<10)))
-	if got := metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineSetAside); got != 1 {
-		t.Errorf("large body: set aside %v, want 1", got)
-	}
-	px.down()
-	eventually(t, "away", func() bool { return !p.conn.Connected() })
-	for i := range quarantineMaxQueue + 3 {
-		p.Accept(t.Context(), rejected(fmt.Sprint("body ", i)))
-	}
-	if got := metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineSetAside); got != 4 {
-		t.Errorf("overflow: set aside %v, want 4", got)
-	}
-	if got := len(readSetAside(t, o.DataDir)); got != 4 {
-		t.Errorf("set-aside holds %d files, want 4", got)
-	}
-	px.up()
-	eventually(t, "the rest stored", func() bool {
-		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == quarantineMaxQueue
+	p.Accept(t.Context(), rejected("small"))
+	eventually(t, "the small one stored", func() bool {
+		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 1
 	})
+	if got := metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineSetAside); got != 1 {
+		t.Errorf("set aside: %v, want 1", got)
+	}
+	if got := len(readSetAside(t, o.DataDir)); got != 1 {
+		t.Errorf("set-aside holds %d files, want 1", got)
+	}
 }
 
-// A publisher that is closed while NATS is away keeps what waited.
-func TestQuarantineGoesToSetAsideAtClose(t *testing.T) {
+// What waited while NATS was away is stored after a restart, and counted once.
+func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 	n := startNATS(t)
 	px := startProxy(t, n.url)
 	px.down()
 	o := options(t, px.url())
 	p := open(t, o)
-	p.Accept(t.Context(), rejected("a body"))
+	for i := range 1200 {
+		p.Accept(t.Context(), rejected(fmt.Sprint("body ", i)))
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	began := time.Now()
@@ -133,15 +133,28 @@ func TestQuarantineGoesToSetAsideAtClose(t *testing.T) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("Close took %s, want it not to wait for a NATS that is away", took)
 	}
-	entries := readSetAside(t, o.DataDir)
-	if len(entries) != 1 {
-		t.Fatalf("set-aside holds %v, want the body", entries)
+	if s := inspectedRefused(t, o.DataDir); s.Pending != 1200 || !s.Sound() {
+		t.Errorf("the journal of refused bodies: %+v, want 1200 pending", s)
 	}
-	for _, e := range entries {
-		if string(e.Data) != "a body" || e.Header[headerReason][0] != "not-json" {
-			t.Errorf("set-aside holds %+v", e)
-		}
+	px.up()
+	o.Metrics = prometheus.NewRegistry()
+	p = open(t, o)
+	eventually(t, "all stored", func() bool { return p.refused.Account().Stored == 1200 })
+	if got := len(n.ids(t, "TREBLE_QUARANTINE")); got != 1200 {
+		t.Errorf("quarantine holds %d, want 1200", got)
 	}
+	if a := p.refused.Account(); a.Accepted != 1200 || a.Pending != 0 || a.Unaccounted != 0 {
+		t.Errorf("account %+v", a)
+	}
+}
+
+func inspectedRefused(t *testing.T, dataDir string) *outbox.State {
+	t.Helper()
+	s, err := outbox.Inspect(t.Context(), filepath.Join(dataDir, datadir.Refused))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // However much a request says, the headers stay under JetStream's 64 KiB.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
 // host is a machine with a nats-server that can be stopped and started, and
@@ -111,7 +113,7 @@ func TestLostTailIsHealed(t *testing.T) {
 	settle(t, p)
 	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) == 60 })
 	wantIDs(t, h.ids(t, "TREBLE"), ids)
-	if a := p.journal.ledger.account(); a.Healed != 20 || a.Stored != 60 || a.Unaccounted != 0 {
+	if a := p.events.Account(); a.Healed != 20 || a.Stored != 60 || a.Unaccounted != 0 {
 		t.Errorf("account: %+v, want 60 stored, 20 of them healed", a)
 	}
 }
@@ -146,13 +148,12 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	h := newHost(t)
 	px := startProxy(t, h.url)
 	o := shortWindow(t, px.url())
-	var deaf atomic.Bool // PubAcks are lost, but for the first of a chain
-	var calls atomic.Int64
-	o.async = refusing(func(int64) (string, string) {
-		if deaf.Load() && calls.Add(1) > 1 {
-			return noAnswer, ""
+	var deaf atomic.Bool // PubAcks are lost
+	o.stream = faulty(func(int64) fault {
+		if deaf.Load() {
+			return noAnswer
 		}
-		return "", ""
+		return noFault
 	})
 	p := open(t, o)
 	ids := ordered(90)
@@ -165,14 +166,14 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	accept(t, p, ids[20:40]...)
 	settle(t, p)
 	px.down()
-	accept(t, p, ids[40:55]...) // fewer than a window begins with
+	accept(t, p, ids[40:55]...)
 	deaf.Store(true)
 	px.up()
 	eventually(t, "stored without a PubAck", func() bool { return len(h.ids(t, "TREBLE")) >= 55 })
 	px.down()
 	deaf.Store(false)
-	if a := p.journal.ledger.account(); a.Pending < 10 {
-		t.Errorf("account: %+v, want most of the 15 in flight without a PubAck", a)
+	if a := p.events.Account(); a.Pending < 10 {
+		t.Errorf("account: %+v, want most of the 15 without a PubAck", a)
 	}
 	accept(t, p, ids[55:]...)
 	stored := time.Now()
@@ -193,16 +194,15 @@ func TestUnknownIsNotDoubled(t *testing.T) {
 	px := startProxy(t, h.url)
 	o := shortWindow(t, px.url())
 	var deaf atomic.Bool
-	o.async = refusing(func(call int64) (string, string) {
-		if deaf.Load() && call > 1 {
-			return noAnswer, ""
+	o.stream = faulty(func(int64) fault {
+		if deaf.Load() {
+			return noAnswer
 		}
-		return "", ""
+		return noFault
 	})
 	p := open(t, o)
-	ids := ordered(15) // fewer than a window begins with
+	ids := ordered(15)
 	px.down()
-	// Or the call that is to be answered, since the others follow it, is made in vain.
 	eventually(t, "the cut is noticed", func() bool { return !p.conn.Connected() })
 	accept(t, p, ids...)
 	deaf.Store(true)
@@ -345,11 +345,14 @@ func TestRemovedIsNoLoss(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t)
 			o := shortWindow(t, h.url)
+			looks := &faultyStream{fault: func(int64) fault { return noFault }}
+			o.stream = func(s outbox.Stream) outbox.Stream { looks.Stream = s; return looks }
 			p := open(t, o)
 			accept(t, p, ordered(20)...)
 			settle(t, p)
 			f(t, h.js, stream(t, h.js))
 			before := stream(t, h.js).CachedInfo().State
+			looks.looked(t) // or what was removed looks like lost by the restart
 			h.stop()
 			h.start()
 			eventually(t, "connected", p.conn.Connected)
@@ -367,7 +370,7 @@ func TestRemovedIsNoLoss(t *testing.T) {
 			if end := stream(t, h.js).CachedInfo().State.LastSeq; end != before.LastSeq+2 {
 				t.Errorf("the stream ends at %d, want %d", end, before.LastSeq+2)
 			}
-			if a := p.journal.ledger.account(); a.Healed != 0 {
+			if a := p.events.Account(); a.Healed != 0 {
 				t.Errorf("account: %+v, want nothing healed", a)
 			}
 		})

@@ -72,11 +72,14 @@ func (p *Publisher) Status() Status {
 // accepts), and what keeps them in it.
 func (p *Publisher) outboxStatus(s *Status, b *outbox.Outbox, what string, accepts bool) {
 	stats := b.Stats()
+	report := s.degraded
+	if accepts {
+		report = s.unready
+	}
+	if full := b.Full(); full != nil {
+		report("the journal of %s is full: %v; see treble-bridge journal status", what, full)
+	}
 	if stats.Fault != nil {
-		report := s.degraded
-		if accepts {
-			report = s.unready
-		}
 		report("the journal of %s cannot be written: %v; see treble-bridge journal status", what, stats.Fault)
 	}
 	if problem := b.Problem(); problem != "" && p.conn.Connected() {

@@ -32,8 +32,9 @@ type streamKeeper struct {
 	every   time.Duration
 	log     *zap.Logger
 	metrics *metrics
-	size    atomic.Int64 // max_msg_size of the event stream, 0 if unlimited
-	each    func()       // called at every round, whether there is a connection or not
+	size    atomic.Int64             // max_msg_size of the event stream, 0 if unlimited
+	takes   atomic.Pointer[[]string] // subjects of the event stream; nil before the first look
+	each    func()                   // called at every round, whether there is a connection or not
 	kick    chan struct{}
 	first   chan struct{} // closed after the first look that got an answer
 	stop    context.CancelFunc
@@ -153,6 +154,7 @@ func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) ([]Finding, e
 	}
 	if w.required {
 		k.size.Store(int64(max(have.MaxMsgSize, 0)))
+		k.takes.Store(&have.Subjects)
 	}
 	return compare(w, have, factsOf(k.conn.NATS(), k.conn.MaxPayload())), nil
 }
@@ -165,8 +167,18 @@ func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (jetstream.
 	return s.CachedInfo().Config, nil
 }
 
+// captures reports whether the event stream takes a subject, as far as the last look
+// knows. Where it does not, another stream might.
+func (k *streamKeeper) captures(subject string) bool {
+	filters := k.takes.Load()
+	return filters != nil && len(uncovered(*filters, []string{subject})) == 0
+}
+
 // missing makes a stream that is not there, unless the mode is check.
 func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, error) {
+	if w.required {
+		k.takes.Store(new([]string{}))
+	}
 	if k.mode == StreamsCheck {
 		return []Finding{w.leftOut()}, nil
 	}
@@ -174,6 +186,9 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 	var api *jetstream.APIError
 	switch {
 	case err == nil:
+		if w.required {
+			k.takes.Store(&w.Subjects)
+		}
 		k.log.Info("stream created", zap.String("stream", w.Name), zap.Strings("subjects", w.Subjects))
 		return compare(w, s.CachedInfo().Config, factsOf(k.conn.NATS(), k.conn.MaxPayload())), nil
 	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):

@@ -1,4 +1,4 @@
-//go:build faults
+//go:build faults || soak
 
 package test
 
@@ -55,8 +55,14 @@ func loadContainer(t *testing.T, name string, b *containers.Bridge) *loaded {
 // time between an answer and the next request of a connection.
 func load(t *testing.T, name string, pace time.Duration, ingress, metrics func() string) *loaded {
 	t.Helper()
+	return loadOf(t, name, 300, pace, ingress, metrics)
+}
+
+// loadOf is load with events of so many bytes of text.
+func loadOf(t *testing.T, name string, size int, pace time.Duration, ingress, metrics func() string) *loaded {
+	t.Helper()
 	l := &loaded{t: t, name: name, oracle: newOracle(), ingress: ingress, metrics: metrics}
-	l.posters = startPostersAs(name, l.oracle, faultConns, 300)
+	l.posters = startPostersAs(name, l.oracle, faultConns, size)
 	l.posters.pace = pace
 	t.Cleanup(l.posters.close)
 	l.posters.to(ingress())
@@ -108,9 +114,15 @@ func (l *loaded) busy() bool {
 // publishes waits until n more events are stored, and keeps the longest wait.
 func (l *loaded) publishes(n float64) {
 	l.t.Helper()
+	l.publishesWithin(drainLimit, n)
+}
+
+// publishesWithin is publishes with a bound of its own.
+func (l *loaded) publishesWithin(limit time.Duration, n float64) {
+	l.t.Helper()
 	began := time.Now()
 	from := l.metric("stored_events")
-	waitFor(l.t, drainLimit, fmt.Sprintf("%g more events are published", n), func() bool {
+	waitFor(l.t, limit, fmt.Sprintf("%g more events are published", n), func() bool {
 		return l.metric("stored_events") >= from+n
 	})
 	l.longest = max(l.longest, time.Since(began))
@@ -128,11 +140,17 @@ func (l *loaded) note(format string, args ...any) {
 	l.notes = append(l.notes, fmt.Sprintf(format, args...))
 }
 
-// finish ends the load and waits until everything is published.
-func (l *loaded) finish() {
+// quiet ends the load for a while.
+func (l *loaded) quiet() {
 	l.t.Helper()
 	l.posters.pause()
 	waitUntil(l.t, "the posters are quiet", func() error { return l.posters.quiet(l.t.Context()) })
+}
+
+// finish ends the load and waits until everything is published.
+func (l *loaded) finish() {
+	l.t.Helper()
+	l.quiet()
 	began, backlog := time.Now(), l.metric("pending_events")
 	m := samples{}
 	waitFor(l.t, drainLimit, "all is published", func() bool {
@@ -153,11 +171,17 @@ func (l *loaded) finish() {
 // bridge, and prints the totals.
 func (l *loaded) judge(stream []string) {
 	l.t.Helper()
+	l.report(stream, l.oracle.check(stream))
+}
+
+// report fails the test with what is wrong with a stream, and prints the totals.
+func (l *loaded) report(stream, wrong []string) {
+	l.t.Helper()
 	totals := l.oracle.totals()
 	if odd := totals.odd(plain...); len(odd) > 0 {
 		l.t.Errorf("got answers %v, want only %v", odd, plain)
 	}
-	reportBreaches(l.t, l.oracle.check(stream))
+	reportBreaches(l.t, wrong)
 	l.t.Logf("%s: %d faults counted; %s; %d events stored, %g healed, %g duplicates, %g reconnects; longest wait for publishing %s",
 		l.name, l.faults, totals, len(stream), l.metric("healed_total"), l.metric("duplicate_events"),
 		l.metric("nats_reconnects_total"), l.longest.Round(time.Millisecond))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +27,28 @@ func TestKillBridge(t *testing.T) {
 	}
 }
 
+// TestKillMutations builds defects into the bridge on purpose, and wants the
+// harness to see each of them within a few kills.
+func TestKillMutations(t *testing.T) {
+	const rounds, kills = 6, 5 // at most; whether a kill hits the moment that matters is chance
+	for _, mutation := range []string{"no-append", "mark-early"} {
+		t.Run(mutation, func(t *testing.T) {
+			for range rounds {
+				k := newKiller(t, killExternal, mutant.path(t), "TREBLE_BRIDGE_MUTATE="+mutation)
+				lost := slices.DeleteFunc(k.round(kills), func(w string) bool { return !strings.HasPrefix(w, "lost: ") })
+				t.Logf("%s; %d events lost", &k.killTotals, len(lost))
+				if len(lost) > 0 {
+					return
+				}
+			}
+			t.Errorf("the harness finds nothing lost after %d kills", rounds*kills)
+		})
+	}
+}
+
 // killRound wants a number of counted kills and nothing wrong.
 func killRound(t *testing.T, total *killTotals, where killMode, counted int) {
-	k := newKiller(t, where)
+	k := newKiller(t, where, bridge.path(t))
 	reportBreaches(t, k.round(counted))
 	if odd := k.answers.odd(plain...); len(odd) > 0 {
 		t.Errorf("got answers %v, want only %v", odd, plain)
@@ -92,8 +112,8 @@ type killer struct {
 // connections is how many clients post at once.
 const connections = 24
 
-func newKiller(t *testing.T, where killMode) *killer {
-	k := &killer{t: t, path: bridge.path(t), dataDir: t.TempDir(), oracle: newOracle()}
+func newKiller(t *testing.T, where killMode, path string, env ...string) *killer {
+	k := &killer{t: t, path: path, dataDir: t.TempDir(), env: env, oracle: newOracle()}
 	if where == killExternal {
 		k.broker = startBroker(t)
 		k.proxy = startProxy(t, k.broker)
@@ -128,7 +148,7 @@ func (k *killer) drain() []string {
 	k.posters.pause()
 	k.bridge.await("the posters are quiet", k.posters.quiet)
 	k.bridge.published(k.t)
-	stream := k.stream()
+	stream := ofLoad(k.stream())
 	k.events = len(stream)
 	k.answers = k.oracle.totals()
 	if code := k.bridge.terminate(); code != 0 {

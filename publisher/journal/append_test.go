@@ -276,7 +276,11 @@ func TestBounds(t *testing.T) {
 			if o.MaxBytes > 0 && j.Stats().Bytes > o.MaxBytes+1000 {
 				t.Errorf("%d bytes are used, the limit is %d", j.Stats().Bytes, o.MaxBytes)
 			}
+			if full := j.Full(); (full != nil) != (want == journal.ErrFull) {
+				t.Errorf("Full = %v after %v", full, want)
+			}
 			j.Release(journal.Seq(kept))
+			eventually(t, "there is room", func() bool { return j.Full() == nil })
 			eventually(t, "room again", func() bool {
 				_, err := j.Append(t.Context(), []byte(big))
 				return err == nil
@@ -369,5 +373,42 @@ func TestLockOnlyWhatIsNeeded(t *testing.T) {
 	release()
 	if o := <-hanging; o.err != nil {
 		t.Error(o.err)
+	}
+}
+
+// Marks that are dropped while a checkpoint is being written are not in it: another
+// one has to follow.
+func TestMarksOverflowDuringCheckpoint(t *testing.T) {
+	fs := journaltest.New()
+	var j *journal.Journal
+	state := "old"
+	j, err := journal.Open(dir, journal.Options{FS: fs, SegmentBytes: 100, Synchronous: true, Checkpoint: func() []byte {
+		taken := state
+		if state == "old" && j != nil {
+			state = "new"
+			for range 40 {
+				j.Mark(make([]byte, 1<<20))
+			}
+		}
+		return []byte(taken)
+	}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		mustAppend(t, j, strings.Repeat("x", 60))
+	}
+	if err := j.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var checkpoint string
+	open(t, journal.Options{FS: journaltest.From(fs.Crash(len(fs.Ops()), journaltest.FlushedOnly()))}, func(r journal.Record) error {
+		if r.Type == journal.Checkpoint {
+			checkpoint = string(r.Payload)
+		}
+		return nil
+	})
+	if checkpoint != "new" {
+		t.Errorf("the newest checkpoint is %q, and marks behind it were dropped", checkpoint)
 	}
 }

@@ -65,6 +65,9 @@ func TestFaultAtEveryCall(t *testing.T) {
 					}
 				}
 				step := 1
+				if always > 1 {
+					step = 3
+				}
 				if testing.Short() || raceEnabled {
 					step = 7
 				}

@@ -7,8 +7,8 @@
 // # Files
 //
 // A journal is a directory of segments, named
-// <first sequence>-<generation>-<salt>.seg, and damaged/, where damaged bytes are
-// copied to. A segment is a row of frames (see appendFrame). The first frame is
+// <first sequence>-<generation>-<salt>.seg, of a claim, owner-<number>, and of
+// damaged/, where damaged bytes are copied to. A segment is a row of frames (see appendFrame). The first frame is
 // its header: it names the segment before it and says up to which length that one
 // is valid, and it holds the owner's checkpoint. What lies beyond that length is
 // void: a batch whose flush failed, and whose callers were told so. Every checksum
@@ -27,7 +27,35 @@
 //
 // A failed flush is final for its segment: the kernel may have dropped the pages
 // and call the next flush a success. The journal leaves the segment, and the
-// header of the next one declares where it ended.
+// header of the next one declares where it ended. Open does the same with the last
+// segment of an earlier process, for it cannot know what that one saw fail: what it
+// read of it, it writes and flushes again, and then begins a segment of its own.
+//
+// # What the disk cannot read
+//
+// A page that stays unreadable at the second try reads as zeros, so that the
+// checksums tell what is lost, and all behind it is read. It is damage also at the
+// end of the newest segment, where a bad frame is else taken for a torn batch: what
+// was in it may have been acknowledged. While a disk is gone as a whole, which
+// shows in that it cannot be written to either, nothing is lost, and a Reader
+// returns the error.
+//
+// # One owner
+//
+// The owner of a journal holds a lock on its directory, but a lock file can be
+// removed, and not every file system locks. So Open makes a claim, a file with a
+// number above all those before, and removes the older ones, before it lists the
+// segments. The committer looks whether its claim is still there after each flush,
+// before it answers anybody. On one host, where all processes see the same files,
+// this is enough: if it finds the claim, the flush was over before the newer process
+// listed the segments, so that one reads all that was answered. If it does not, the
+// batch is answered ErrUnknown, and everything after it ErrVoid, with ErrTaken. It
+// looks also before it begins or removes a segment, and before anything is put into
+// a new one. A segment that was begun in that moment is empty, and its generation,
+// whose high bits are the claim's number, is below those of the newer process: the
+// next Open takes it for litter. The claim is looked up by name, which needs no
+// descriptor, and also shows that the directory was removed. Between hosts it is
+// seen as late as the cache of their file system allows.
 //
 // # What the owner must do
 //
@@ -46,5 +74,5 @@
 //   - It calls Mark before it calls Release for the same entries: marks are flushed
 //     before a segment is removed. (On a full disk, where the removal is what makes
 //     room for the mark, the removal goes first.) Entries below Stats.First
-//     were released, whatever the marks say.
+//     were released, whatever the marks say. The same holds for what Yield returns.
 package journal

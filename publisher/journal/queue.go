@@ -71,11 +71,36 @@ func (j *Journal) take() batch {
 	}
 	b := j.takeMarks()
 	b.requests = requests
+	if len(full) > 0 || len(requests) > 0 {
+		var need int64
+		if len(full) > 0 {
+			need = int64(len(full[len(full)-1].payload)) + frameOverhead
+		}
+		j.mu.Lock()
+		j.noRoomFor = need
+		j.mu.Unlock()
+	}
 	if len(full) > 0 {
 		j.full = true
 		finish(full, ErrFull, why)
 	}
 	return b
+}
+
+// Full returns why the newest entry was refused, if that was for want of room and there
+// would be none for it now either; else nil. It asks the file system.
+func (j *Journal) Full() error {
+	j.mu.Lock()
+	need := j.noRoomFor
+	j.mu.Unlock()
+	if need == 0 {
+		return nil
+	}
+	room, limit := j.room()
+	if room >= need || room+j.yieldable() >= need {
+		return nil
+	}
+	return limit
 }
 
 // room returns the bytes that entries may still take, and what bounds them.

@@ -63,7 +63,10 @@ func (r *Reader) step() (Record, <-chan struct{}, error) {
 			}
 		}
 		v := r.j.view(r.seg)
-		r.scan.limit = v.limit
+		if v.limit != r.scan.limit {
+			r.file.bad = nil // what was written since may be in the same page
+			r.scan.limit = v.limit
+		}
 		f, g, err := r.scan.next(v.last)
 		if g.found() {
 			r.j.addDamage(r.seg, g)

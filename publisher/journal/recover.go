@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,10 @@ func (j *Journal) recover(fn func(Record) error) error {
 		return err
 	}
 	chain, litter, err := j.survey()
+	for tries := 0; errors.Is(err, fs.ErrNotExist) && tries < surveyTries; tries++ {
+		// The owner before us was removing a segment when we took the directory.
+		chain, litter, err = j.survey()
+	}
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package journal
 // makeRoom removes the oldest segments that the owner can do without until entries
 // may take need bytes, and none if that would not do. The error is why they may not.
 func (j *Journal) makeRoom(need int64) error {
+	j.sweep() // what is left of earlier removals
 	for {
 		room, limit := j.room()
 		if need <= room {

@@ -140,7 +140,7 @@ func (a *account) checkpoint(t Totals, done, to journal.Seq) {
 	}
 	a.Totals = t
 	a.Accepted = accepted
-	a.unsure = false
+	a.unsure = to+1 < a.first // entries that it does not know are gone with their segments
 }
 
 // released goes past entries that the journal removed before their marks were

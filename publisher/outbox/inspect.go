@@ -74,7 +74,7 @@ func inspect(ctx context.Context, dir string) (*State, *ledger, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l.recovered(report.First, report.Last)
+	l.recovered(report.First, report.Last, false)
 	done := l.now().Done
 	accepted.take(done)
 	s := &State{
@@ -154,7 +154,7 @@ func ForgetIn(dir string, seqs []uint64) error {
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	l.recovered(j.Stats().First, j.Stats().Last)
+	l.recovered(j.Stats().First, j.Stats().Last, len(j.Damage()) > 0)
 	set := map[uint64]bool{}
 	for _, seq := range seqs {
 		set[seq] = true

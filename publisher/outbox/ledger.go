@@ -109,8 +109,9 @@ func (l *ledger) recover(r journal.Record) error {
 
 // recovered ends the recovery. Entries before the first that the journal has
 // were released, whatever the marks say: on a full disk the journal removes
-// entries before it can write their marks.
-func (l *ledger) recovered(first, last journal.Seq) {
+// entries before it can write their marks. After damage, any mark may be missing: also
+// those that say what was sent.
+func (l *ledger) recovered(first, last journal.Seq, damaged bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if first > l.state.Done+1 {
@@ -122,6 +123,9 @@ func (l *ledger) recovered(first, last journal.Seq) {
 	l.account.last = max(l.account.last, last)
 	if l.state.Version == 0 && last > 0 && l.state.Sent == 0 {
 		l.state.Sent = sentUnknown // a journal without a checkpoint, of an older program
+	}
+	if damaged {
+		l.state.Sent = sentUnknown
 	}
 	l.state.Version = stateVersion
 	l.marked = l.state.Done

@@ -136,7 +136,7 @@ func TestLedgerRecovers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &script{t: t, last: c.after}
-			c.script(s).l.recovered(c.after+1, s.last)
+			c.script(s).l.recovered(c.after+1, s.last, false)
 			if got := s.l.total(); got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
 			}

@@ -22,6 +22,7 @@ type lookup struct {
 
 	suspects    []suspect // retained messages that are not at their sequences
 	more        bool      // there are more suspects
+	inPlace     uint64    // the highest sequence of a retained message that is where it was
 	wanted      map[string]bool
 	anywhere    map[string]uint64 // sequences of the suspects, by id, where they are after all
 	unsettledAt map[string]uint64 // sequences of what was sent and is not settled, by id
@@ -66,6 +67,8 @@ func (l *lookup) misplaced(ctx context.Context) error {
 			if ok && m.seq == at.Seq {
 				if m.other = m.id != at.ID; m.other {
 					l.suspect(m)
+				} else {
+					l.inPlace = m.seq
 				}
 				m, ok, err = k.next()
 			}

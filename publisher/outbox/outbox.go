@@ -150,7 +150,7 @@ func Open(o Options) (*Outbox, error) {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	stats := j.Stats()
-	l.recovered(stats.First, stats.Last)
+	l.recovered(stats.First, stats.Last, len(j.Damage()) > 0)
 	l.setYields(o.faults.yieldWhileAway)
 	b := &Outbox{o: o, journal: j, ledger: l, wake: make(chan struct{}, 1), cancel: func() {}}
 	b.relay = newRelay(o, j, l)
@@ -211,6 +211,10 @@ func (b *Outbox) step(ctx context.Context) rest {
 // storage. Its errors are those of journal.Append: ErrUnknown means that they may be
 // published, all others that they never will.
 func (b *Outbox) Append(ctx context.Context, msgs []broker.Message) error {
+	if mutateNoAppend {
+		b.appendLater(ctx, msgs)
+		return nil
+	}
 	_, err := b.journal.Append(ctx, encodeEntry(b.o.now(), msgs))
 	if err == nil || errors.Is(err, journal.ErrUnknown) {
 		select {
@@ -271,12 +275,19 @@ func (b *Outbox) Account() Account { return b.ledger.total() }
 // Stats are those of the journal.
 func (b *Outbox) Stats() journal.Stats { return b.journal.Stats() }
 
+// Full returns why the journal has no room for a message, or nil; see journal.Full.
+func (b *Outbox) Full() error { return b.journal.Full() }
+
 // Damage is what was found damaged in the journal.
 func (b *Outbox) Damage() []journal.Damage { return b.journal.Damage() }
 
 // Problem returns why nothing is published now, or "". That there is no connection
 // is no problem of the outbox.
 func (b *Outbox) Problem() string { return b.relay.problem() }
+
+// Serving reports whether the stream was compared with the journal, and what comes is
+// published.
+func (b *Outbox) Serving() bool { return b.relay.serving.Load() }
 
 // Limit is the server's limit for a message when it was last seen; 0 if it never was.
 func (b *Outbox) Limit() int64 { return b.ledger.now().Limit }

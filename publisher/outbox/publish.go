@@ -55,6 +55,9 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 	if err := r.fill(); err != nil {
 		return true, err
 	}
+	if err := r.checkQueue(); err != nil {
+		return true, err
+	}
 	if r.settleKnown() {
 		return true, nil
 	}
@@ -76,6 +79,10 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 		if it.known == nil {
 			msgs = append(msgs, it.msg)
 		}
+	}
+	if mutateMarkEarly {
+		r.markEarly(ctx, group, msgs)
+		return true, nil
 	}
 	began := r.cfg.now()
 	res := r.stream.Publish(ctx, msgs)
@@ -234,6 +241,9 @@ func (e *openEntry) add(it *item) bool {
 func (r *relay) settle(e *openEntry, run *storedRun) {
 	res := e.result
 	res.Entry, res.At = e.seq, r.clock.read(r.cfg.now())
+	if !e.healing {
+		r.reached = e.accepted
+	}
 	switch {
 	case e.healing:
 		r.settled(Settled{Healed: int64(len(e.lost)), SetAside: res.Aside})

@@ -72,14 +72,15 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	last := r.journal.Stats().Last
 	p := plan{sent: min(state.Sent, last), floor: state.Floor, seen: &repeats{}}
 	another := !state.Created.Equal(info.Created)
-	if another && state.Created.IsZero() {
+	first := state.Created.IsZero() && state.Sent <= state.Done
+	if first {
 		p.floor = info.Last // nothing was ever sent to it
 	}
 	fell, err := r.fellBack(ctx, state, info)
 	if err != nil {
 		return info, p, err
 	}
-	l := lookup{relay: r, info: info, state: state, kept: kept, another: another && !state.Created.IsZero()}
+	l := lookup{relay: r, info: info, state: state, kept: kept, another: another && !first}
 	l.restarted = another || fell || r.doubt || state.Leader != info.Leader
 	p.full = l.restarted || holes(info) != state.Holes
 	if p.full {
@@ -87,13 +88,17 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 			return info, p, err
 		}
 	}
-	if !state.Created.IsZero() && p.sent > state.Done {
+	if !first && p.sent > state.Done {
 		if err := l.unsettled(p.sent); err != nil {
 			return info, p, err
 		}
 	}
-	if l.another || r.faults.scanAll {
+	switch {
+	case l.another, r.faults.scanAll:
 		p.floor = 0
+	case fell, r.doubt:
+		// Sequences began anew, nobody knows where: behind what is still in its place.
+		p.floor = min(p.floor, l.inPlace)
 	}
 	if err := l.search(ctx, p.floor); err != nil {
 		return info, p, err
@@ -134,6 +139,16 @@ func (r *relay) fellBack(ctx context.Context, s state, info broker.Info) (bool, 
 	return there && id != s.HighestID, err
 }
 
+// end returns the last sequence of the stream, and the id of the message there, so that
+// it is noticed when the sequence is used again.
+func (r *relay) end(ctx context.Context, info broker.Info) (uint64, string, error) {
+	if info.Messages == 0 {
+		return info.Last, "", nil
+	}
+	id, _, err := r.stream.ID(ctx, info.Last)
+	return info.Last, id, err
+}
+
 // holes is how many messages were deleted between the first and the last.
 func holes(i broker.Info) uint64 {
 	if i.First == 0 || i.Last < i.First {
@@ -146,8 +161,12 @@ func holes(i broker.Info) uint64 {
 // behind what the stream has now, and that copies of retained messages may be there.
 func (r *relay) noteFall(ctx context.Context, p plan, s state, info broker.Info) error {
 	next := s.look
+	next.Floor = p.floor
 	if p.moved {
-		next.Highest, next.HighestID = info.Last, ""
+		var err error
+		if next.Highest, next.HighestID, err = r.end(ctx, info); err != nil {
+			return err
+		}
 	}
 	if next.Healing == 0 || next.Healing > info.Last+1 {
 		next.Healing = info.Last + 1
@@ -177,7 +196,10 @@ func (r *relay) noteLook(ctx context.Context, s *session) error {
 	next.First, next.Holes = max(s.info.First, 1), holes(s.info)
 	next.Floor = s.plan.floor
 	if !before.Created.Equal(next.Created) && before.Created.IsZero() {
-		next.Highest, next.HighestID = s.info.Last, ""
+		var err error
+		if next.Highest, next.HighestID, err = r.end(ctx, s.info); err != nil {
+			return err
+		}
 	}
 	if s.plan.full {
 		next.Healing = 0

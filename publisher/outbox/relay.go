@@ -36,11 +36,13 @@ type relay struct {
 	session *session // nil while away
 	faults  faults
 
+	owed       bool // a mark is not flushed that must be
 	doubt      bool // the next reconcile looks for every retained message
 	pause      time.Duration
 	pauseUntil time.Time
 	nextUpkeep time.Time
 	refusing   map[string]time.Time // since when a subject is refused, by subject
+	reached    time.Time            // when the newest settled entry was accepted
 	denied     int                  // subjects refused since something was stored
 
 	halted  atomic.Pointer[string] // why nothing is published now; nil if all is well
@@ -79,7 +81,9 @@ type session struct {
 	reader *journal.Reader // of what is pending
 	heal   []lostEntry     // still to be published again, in order
 	queue  []*item         // read and not settled, in order
-	bytes  int64           // of queue
+	// checked is when queue was last looked through for repetitions.
+	checked time.Time
+	bytes   int64 // of queue
 	// singles is how many messages are sent one at a time, since a batch with them was
 	// refused.
 	singles    int
@@ -138,6 +142,9 @@ func (r *relay) step(ctx context.Context) rest {
 
 // work does one thing against the stream. It reports false if there is nothing to do.
 func (r *relay) work(ctx context.Context, server string, now time.Time) (bool, error) {
+	if err := r.flush(ctx); err != nil {
+		return true, err
+	}
 	if r.session == nil {
 		return true, r.begin(ctx, server)
 	}
@@ -147,6 +154,7 @@ func (r *relay) work(ctx context.Context, server string, now time.Time) (bool, e
 			r.endSession()
 			return true, err
 		}
+		r.clock.whole(now)
 		return true, nil
 	}
 	return r.publish(ctx)
@@ -199,7 +207,7 @@ func (r *relay) endSession() {
 	r.session = nil
 	r.serving.Store(false)
 	r.ledger.setYields(r.faults.yieldWhileAway)
-	r.clock.pause(r.cfg.now())
+	r.clock.pause()
 }
 
 // fail notes why publishing stopped, and makes the next try wait; the longer, the
@@ -239,7 +247,7 @@ func (r *relay) upkeep(now time.Time) {
 		return
 	}
 	r.nextUpkeep = now.Add(upkeepEvery)
-	if upTo := r.ledger.releasable(r.clock.read(now) - r.cfg.retain); upTo > 0 {
+	if upTo := r.ledger.releasable(r.clock.sure() - r.cfg.retain); upTo > 0 && !r.behind(now) {
 		if r.faults.forgetReleases {
 			r.ledger.yielded(upTo)
 		} else {
@@ -252,6 +260,15 @@ func (r *relay) upkeep(now time.Time) {
 			r.record(mark{Limit: limit})
 		}
 	}
+}
+
+// maxLag is how old a pending entry may be before what is retained is kept for it.
+const maxLag = time.Minute
+
+// behind reports whether an entry is pending that may repeat one which is retained, and
+// whose time in the duplicate window is over before it is published.
+func (r *relay) behind(now time.Time) bool {
+	return r.ledger.now().Done < r.journal.Stats().Last && now.Sub(r.reached) > maxLag
 }
 
 // record makes a step of the ledger and writes it down, in this order: a
@@ -267,9 +284,20 @@ func (r *relay) record(m mark) {
 // acts on it.
 func (r *relay) recordFirst(ctx context.Context, m mark) error {
 	r.record(m)
+	r.owed = true
+	return r.flush(ctx)
+}
+
+// flush brings the marks to stable storage that must be there before the bridge acts
+// on them. A failed one is tried again before anything else is done.
+func (r *relay) flush(ctx context.Context) error {
+	if !r.owed {
+		return nil
+	}
 	if err := r.journal.Flush(ctx); err != nil {
 		return fmt.Errorf("write to the journal: %w", err)
 	}
+	r.owed = false
 	return nil
 }
 

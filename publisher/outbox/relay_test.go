@@ -258,7 +258,7 @@ func TestMends(t *testing.T) {
 		}},
 		{"what was released stays away", faults{forgetReleases: true}, func(b *bench) error {
 			b.accept(ids("e", 5)...)
-			b.pass(10*time.Minute + 10*time.Second)
+			b.pass(11 * time.Minute)
 			b.model.DeleteStream()
 			b.model.Create()
 			b.restart()

@@ -14,9 +14,11 @@ import (
 type repeats struct {
 	ids  map[string]time.Time // when they were accepted
 	next journal.Seq          // the first retained entry that was not looked at
+	read time.Time            // when it was last looked at what is retained
 }
 
-// repeatLag is how far behind the relay may be without a look at what is retained.
+// repeatLag is how far behind the relay may be without a look at what is retained, and
+// how much more than needed a look takes; the looks are half of that apart at least.
 const repeatLag = time.Second
 
 func (p *repeats) add(id string, accepted time.Time) {
@@ -34,13 +36,37 @@ func (r *relay) repeated(e *openEntry, id string) (bool, error) {
 	if e.accepted.IsZero() || r.faults.forgetRepeated {
 		return false, nil
 	}
-	if now.Sub(e.accepted) > repeatLag {
+	if sinceRead := now.Sub(s.plan.seen.read); now.Sub(e.accepted) > repeatLag && (sinceRead >= repeatLag/2 || sinceRead < 0) {
+		s.plan.seen.read = now
 		if err := r.readRepeats(now.Add(repeatLag - window)); err != nil {
 			return false, err
 		}
 	}
 	first, there := s.plan.seen.ids[id]
 	return there && !e.accepted.Before(first) && e.accepted.Sub(first) <= window, nil
+}
+
+// checkQueue looks for repetitions again, since the duplicate window may have passed
+// while the messages of the queue could not be published.
+func (r *relay) checkQueue() error {
+	s, now := r.session, r.cfg.now()
+	if now.Sub(s.checked) <= repeatLag {
+		return nil
+	}
+	for _, it := range s.queue {
+		if it.known != nil || it.entry.healing {
+			continue
+		}
+		repeated, err := r.repeated(it.entry, it.msg.ID)
+		if err != nil {
+			return err
+		}
+		if repeated {
+			it.known = &outcome{duplicate: true}
+		}
+	}
+	s.checked = now
+	return nil
 }
 
 // readRepeats takes the retained events up to those that were accepted at a time.

@@ -7,8 +7,8 @@ import "time"
 // stream that was recovered from a disk may lack what it had acknowledged
 // before, so then the time begins anew for everything.
 type retainClock struct {
-	total  time.Duration
-	since  time.Time // zero while it stands still
+	total  time.Duration // up to when the stream was last found to be whole
+	since  time.Time     // when that was; zero while the clock stands still
 	leader string
 }
 
@@ -19,10 +19,18 @@ func (c *retainClock) resume(now time.Time, leader string) bool {
 	return changed
 }
 
-func (c *retainClock) pause(now time.Time) {
-	c.total = c.read(now)
-	c.since = time.Time{}
+// pause stops the clock. What has passed since the stream was last looked at does not
+// count.
+func (c *retainClock) pause() { c.since = time.Time{} }
+
+// whole notes that the stream has what it acknowledged.
+func (c *retainClock) whole(now time.Time) {
+	c.total, c.since = c.read(now), now
 }
+
+// sure is what read returned when the stream was last found to be whole. What it lost
+// since is not known yet, however long the bridge was asleep.
+func (c *retainClock) sure() time.Duration { return c.total }
 
 // read returns the time that has passed. A wall clock that was set back does not
 // turn it back.

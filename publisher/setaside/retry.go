@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // Retrier publishes messages from the set-aside. One goroutine may use it.
@@ -14,19 +15,21 @@ type Retrier struct {
 	conn               *broker.Conn
 	files              Dir
 	events, quarantine *broker.Stream
+	prefix             schema.Prefix
 	timeout            time.Duration
 }
 
 // RetryOptions say where a Retrier publishes.
 type RetryOptions struct {
 	Events, Quarantine string        // names of the streams
+	Prefix             schema.Prefix // of the subjects
 	Timeout            time.Duration // for a PubAck
 }
 
 // NewRetrier returns a Retrier that owns the connection: Close closes it.
 func NewRetrier(c *broker.Conn, files Dir, o RetryOptions) *Retrier {
 	return &Retrier{
-		conn: c, files: files, timeout: o.Timeout,
+		conn: c, files: files, prefix: o.Prefix, timeout: o.Timeout,
 		events:     broker.NewStream(c, o.Events, o.Timeout),
 		quarantine: broker.NewStream(c, o.Quarantine, o.Timeout),
 	}
@@ -62,6 +65,7 @@ func (r *Retrier) Retry(ctx context.Context, m Message) (Retried, error) {
 	if m.isRefusedBody() {
 		stream = r.quarantine
 	}
+	msg.Subject = r.subject(m)
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	limit, err := limitOf(ctx, stream)
@@ -86,6 +90,18 @@ func (r *Retrier) Retry(ctx context.Context, m Message) (Retried, error) {
 		return done, fmt.Errorf("it is stored in stream %s, but its file is still there: %w", stream.Name(), err)
 	}
 	return done, nil
+}
+
+// subject is where m belongs under the prefix of today: it may have been set aside under another.
+func (r *Retrier) subject(m Message) string {
+	reason := m.message.Header[schema.HeaderReason]
+	switch {
+	case m.isRefusedBody() && len(reason) > 0:
+		return r.prefix.Quarantine(schema.Reason(reason[0]))
+	case !m.isRefusedBody() && m.Kind != "":
+		return r.prefix.Subject(schema.Kind(m.Kind))
+	}
+	return m.Subject
 }
 
 // limitOf is the size of the largest message that the stream takes.

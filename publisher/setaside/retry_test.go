@@ -33,7 +33,7 @@ func asideOf(t *testing.T, dataDir string) (Dir, *Store) {
 
 func put(t *testing.T, w *Store, m broker.Message, reason string) {
 	t.Helper()
-	if err := w.Put(m, reason); err != nil {
+	if err := w.Put(t.Context(), m, reason); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -92,7 +92,7 @@ func openRetrier(t *testing.T, s Dir, url string, timeout time.Duration) *Retrie
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := NewRetrier(conn, s, RetryOptions{Events: "TREBLE", Quarantine: "TREBLE_QUARANTINE", Timeout: timeout})
+	r := NewRetrier(conn, s, RetryOptions{Events: "TREBLE", Quarantine: "TREBLE_QUARANTINE", Prefix: "treble", Timeout: timeout})
 	t.Cleanup(r.Close)
 	return r
 }
@@ -117,6 +117,28 @@ func TestRetryPublishesAndRemoves(t *testing.T) {
 	}
 	if got := n.Messages(t, "TREBLE_QUARANTINE"); len(got) != 1 || string(got[0].Data) != "not JSON" || got[0].Header.Get("Nats-Expected-Stream") != "" {
 		t.Errorf("quarantine: %v", got)
+	}
+}
+
+// What was set aside under another prefix is published under that of today.
+func TestRetryUsesThePrefixOfToday(t *testing.T) {
+	n := natstest.Start(t)
+	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
+	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE_QUARANTINE", Subjects: []string{"treble-quarantine.>"}})
+	s, w := asideOf(t, t.TempDir())
+	old := anEventMessage(t, "event-1", `{"a":1}`)
+	old.Subject = "before.message.read"
+	put(t, w, old, Uncaptured)
+	body := aRefusedBody("not JSON")
+	body.Subject, body.Header[schema.HeaderReason] = "before-quarantine.not-json", []string{string(schema.ReasonNotJSON)}
+	put(t, w, body, Quarantine)
+	if errs := retryAll(t, openRetrier(t, s, n.URL, 2*time.Second), s); len(errs) > 0 {
+		t.Fatalf("left: %v", errs)
+	}
+	for stream, want := range map[string]string{"TREBLE": "treble.message.read", "TREBLE_QUARANTINE": "treble-quarantine." + string(schema.ReasonNotJSON)} {
+		if got := n.Messages(t, stream); len(got) != 1 || got[0].Subject != want {
+			t.Errorf("%s: %v, want %s", stream, got, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package setaside
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,17 +23,23 @@ import (
 
 // Why a message is in set-aside.
 const (
-	TooLarge     = "too-large"            // for NATS
+	TooLarge     = "too-large"            // for NATS; the request was refused
 	WithTooLarge = "with-too-large"       // refused with another event of its delivery
 	Quarantine   = "quarantine-too-large" // a refused body that the quarantine cannot hold
-	Refused      = "refused"              // an accepted event that NATS will never take
-	Uncaptured   = "uncaptured"           // an accepted event whose kind the stream does not take
 	Overflow     = "quarantine-overflow"  // a refused body that could not wait any longer for NATS
+	Refused      = "refused"              // an accepted event that NATS will never take
+	Uncaptured   = "uncaptured"           // an accepted event of a kind that the stream does not take
 )
 
-// Limit bounds the set-aside. Refused bodies may use half of it, so
-// that a sender of rubbish cannot take the room of an event.
+// accepted reports whether a message with this reason was answered 2xx. It may use all of the
+// set-aside, what was refused only half: a sender of rubbish cannot take the room of an event.
+func accepted(reason string) bool { return reason == Refused || reason == Uncaptured }
+
+// Limit bounds the set-aside, in bytes on disk.
 const Limit = value.GiB
+
+// maxWriters bounds the writes that are at work at once, those that hang among them.
+const maxWriters = 8
 
 // suffix ends the name of each file.
 const suffix = ".msg"
@@ -48,8 +55,11 @@ type Store struct {
 	files atomic.Int64 // there now, as far as we know
 	lost  atomic.Int64 // messages that could not be written since the start
 
-	mu   sync.Mutex // guards what follows; held while writing, so that the bound holds
-	used int64      // bytes on disk
+	writers chan struct{} // one for each write at work
+
+	mu      sync.Mutex // guards what follows
+	used    int64      // bytes on disk, as counted last, and what was written since
+	writing int64      // bytes that are being written
 }
 
 // ErrFull: the bound is reached; remove files to make room.
@@ -63,18 +73,40 @@ func Open(dataDir string, limit value.Size, log *zap.Logger, reg prometheus.Regi
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	s := &Store{dir: filepath.Join(dataDir, datadir.SetAside), limit: limit, log: log, metrics: m}
+	s := &Store{dir: filepath.Join(dataDir, datadir.SetAside), limit: limit, log: log, metrics: m, writers: make(chan struct{}, maxWriters)}
 	s.Recount()
 	return s, nil
 }
 
-// Put writes m and returns when it is on stable storage.
-func (s *Store) Put(m broker.Message, reason string) error {
+// Put writes m and returns when it is on stable storage, or when ctx ends: a disk that hangs
+// holds nobody up. The write may then come to its end later.
+func (s *Store) Put(ctx context.Context, m broker.Message, reason string) error {
+	select {
+	case s.writers <- struct{}{}:
+	default:
+		select {
+		case s.writers <- struct{}{}:
+		case <-ctx.Done():
+			return s.failed(fmt.Errorf("other writes hang: %w", ctx.Err()))
+		}
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() { <-s.writers }()
+		done <- s.put(m, reason)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("write to set-aside: %w; it may be written yet", ctx.Err())
+	}
+}
+
+func (s *Store) put(m broker.Message, reason string) error {
 	name, err := s.write(Entry{Message: m, Reason: reason, Time: time.Now()})
 	if err != nil {
-		s.lost.Add(1)
-		s.metrics.failed.Inc()
-		return fmt.Errorf("write to set-aside: %w", err)
+		return s.failed(err)
 	}
 	s.metrics.written.Inc()
 	s.log.Warn("message set aside", zap.String("file", name), zap.String("reason", reason),
@@ -82,20 +114,25 @@ func (s *Store) Put(m broker.Message, reason string) error {
 	return nil
 }
 
+// failed counts a message that is lost.
+func (s *Store) failed(err error) error {
+	s.lost.Add(1)
+	s.metrics.failed.Inc()
+	return fmt.Errorf("write to set-aside: %w", err)
+}
+
 func (s *Store) write(e Entry) (name string, err error) {
 	b := encode(e)
 	size := onDisk(int64(len(b)))
-	limit := int64(s.limit)
-	if e.Reason == Quarantine || e.Reason == Overflow {
-		limit /= 2
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.used+size > limit {
-		return "", fmt.Errorf("%w: %d bytes of %d in %s are used", ErrFull, s.used, limit, s.dir)
+	if err := s.reserve(size, accepted(e.Reason)); err != nil {
+		return "", err
 	}
 	name = e.Time.UTC().Format("20060102T150405.000000000Z") + "-" + fileSafe(e.ID) + suffix
-	if err := datadir.WriteFile(s.dir, name, b); err != nil {
+	err = datadir.WriteFile(s.dir, name, b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing -= size
+	if err != nil {
 		return "", err
 	}
 	s.used += size
@@ -103,10 +140,23 @@ func (s *Store) write(e Entry) (name string, err error) {
 	return name, nil
 }
 
-// Recount looks at the directory, whose files operators remove by hand.
-func (s *Store) Recount() {
+// reserve takes room for a file that is going to be written.
+func (s *Store) reserve(size int64, all bool) error {
+	limit := int64(s.limit)
+	if !all {
+		limit /= 2
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.used+s.writing+size > limit {
+		return fmt.Errorf("%w: %d bytes of %d in %s are used", ErrFull, s.used+s.writing, limit, s.dir)
+	}
+	s.writing += size
+	return nil
+}
+
+// Recount looks at the directory, whose files operators remove by hand.
+func (s *Store) Recount() {
 	entries, _ := os.ReadDir(s.dir)
 	var used, files int64
 	for _, e := range entries {
@@ -115,6 +165,8 @@ func (s *Store) Recount() {
 			files++
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.used = used
 	s.files.Store(files)
 }

@@ -1,11 +1,13 @@
 package setaside
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -79,16 +81,18 @@ func FuzzDecode(f *testing.F) {
 
 func TestStoreIsBounded(t *testing.T) {
 	s := newStore(t, 64*value.KiB)
-	if err := s.Put(aMessage("q", 40_000), Quarantine); !errors.Is(err, ErrFull) {
-		t.Errorf("refused body over half of the bound: %v, want %v", err, ErrFull)
+	for _, reason := range []string{Quarantine, Overflow, TooLarge, WithTooLarge} {
+		if err := s.Put(t.Context(), aMessage("q", 40_000), reason); !errors.Is(err, ErrFull) {
+			t.Errorf("%s over half of the bound: %v, want %v", reason, err, ErrFull)
+		}
 	}
-	if err := s.Put(aMessage("e", 40_000), TooLarge); err != nil {
-		t.Errorf("event below the bound: %v", err)
+	if err := s.Put(t.Context(), aMessage("e", 40_000), Refused); err != nil {
+		t.Errorf("accepted event below the bound: %v", err)
 	}
-	if err := s.Put(aMessage("f", 40_000), TooLarge); !errors.Is(err, ErrFull) {
-		t.Errorf("event over the bound: %v, want %v", err, ErrFull)
+	if err := s.Put(t.Context(), aMessage("f", 40_000), Uncaptured); !errors.Is(err, ErrFull) {
+		t.Errorf("accepted event over the bound: %v, want %v", err, ErrFull)
 	}
-	if got := s.Reason(); !strings.Contains(got, "2 messages could not") {
+	if got := s.Reason(); !strings.Contains(got, "5 messages could not") {
 		t.Errorf("reason = %q, want the lost ones", got)
 	}
 	files, _ := filepath.Glob(filepath.Join(s.dir, "*"))
@@ -98,15 +102,41 @@ func TestStoreIsBounded(t *testing.T) {
 	// An operator makes room.
 	os.Remove(files[0])
 	s.Recount()
-	if err := s.Put(aMessage("f", 40_000), TooLarge); err != nil {
+	if err := s.Put(t.Context(), aMessage("f", 40_000), Uncaptured); err != nil {
 		t.Errorf("after making room: %v", err)
+	}
+}
+
+// A disk that hangs holds a Put only until its deadline, and others do not pile up.
+func TestStoreHonoursTheDeadline(t *testing.T) {
+	s := newStore(t, value.MiB)
+	if err := syscall.Mkfifo(s.dir, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// What takes its place is no directory, so that writes fail; those that hang are played.
+	for range maxWriters {
+		s.writers <- struct{}{}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.Put(ctx, aMessage("a", 10), Refused); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Put behind writes that hang = %v", err)
+	}
+	<-s.writers
+	if err := s.Put(t.Context(), aMessage("a", 10), Refused); err == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Put = %v, want what the disk says", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writing != 0 || s.used != 0 {
+		t.Errorf("%d bytes are reserved, %d used; want none", s.writing, s.used)
 	}
 }
 
 func TestStoreCountsWhatIsThere(t *testing.T) {
 	s := newStore(t, value.MiB)
 	for _, id := range []string{"a", "b", "a"} {
-		if err := s.Put(aMessage(id, 10), TooLarge); err != nil {
+		if err := s.Put(t.Context(), aMessage(id, 10), TooLarge); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -90,20 +90,25 @@ func (c *Container) remove(ctx context.Context) {
 
 // logs returns the last lines that the container wrote.
 func (c *Container) logs(ctx context.Context) string {
-	if c.id == "" {
-		return ""
-	}
-	r, err := c.inner.Logs(ctx)
-	if err != nil {
-		return err.Error()
-	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
+	b, err := c.output(ctx)
 	if err != nil {
 		return err.Error()
 	}
 	lines := bytes.SplitAfter(b, []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-logLines):], nil))
+}
+
+// output returns all that the container wrote since it was made.
+func (c *Container) output(ctx context.Context) ([]byte, error) {
+	if c.id == "" {
+		return nil, nil
+	}
+	r, err := c.inner.Logs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
 }
 
 // do reports the failure of an operation on the container.

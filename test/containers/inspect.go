@@ -57,6 +57,14 @@ func (c *Container) Ended(timeout time.Duration) (code int, log string) {
 // Log returns the last lines that the container wrote.
 func (c *Container) Log() string { c.t.Helper(); return c.logs(c.t.Context()) }
 
+// WholeLog returns all that the container wrote since it was made, over all its starts.
+func (c *Container) WholeLog() string {
+	c.t.Helper()
+	b, err := c.output(c.t.Context())
+	c.do("read the log of", err)
+	return string(b)
+}
+
 // Healthy waits until the image's own health check says so.
 func (c *Container) Healthy() {
 	c.t.Helper()

@@ -139,11 +139,20 @@ func (c *Conn) handlers() []nats.Option {
 		// Permission errors come this way, apart from the publish that they
 		// belong to. They name a subject, never data.
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if !errors.Is(err, nats.ErrStaleConnection) {
-				c.log.Warn("nats error", zap.Error(err))
-			}
-			c.denied.note(err)
+			c.asyncError(err)
 		}),
+	}
+}
+
+// asyncError takes an error that the client reports apart from a call.
+func (c *Conn) asyncError(err error) {
+	c.denied.note(err)
+	switch {
+	case errors.Is(err, nats.ErrStaleConnection): // the loss of the connection is told anyway
+	case expectedDenial(err):
+		c.log.Debug("nats error", zap.Error(err))
+	default:
+		c.log.Warn("nats error", zap.Error(err))
 	}
 }
 

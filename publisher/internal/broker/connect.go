@@ -53,8 +53,7 @@ func clientOptions(cfg NATSConfig, s secrets, addr, role string) (url, where str
 func (c *Conn) clientHandlers() []nats.Option {
 	return []nats.Option{
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			c.log.Warn("nats error", zap.Error(err))
-			c.denied.note(err)
+			c.asyncError(err)
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.link.down()

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -42,6 +43,8 @@ func (d *denials) watch(msgs []Message) (denied <-chan error, stop func()) {
 	}
 }
 
+var errDenied = errors.New("NATS does not permit this user")
+
 var (
 	publishDenied   = regexp.MustCompile(`for Publish to (".*")`)
 	subscribeDenied = regexp.MustCompile(`for Subscription to ("_INBOX\..*")`)
@@ -70,7 +73,7 @@ func (d *denials) note(err error) {
 			continue
 		}
 		select {
-		case w.denied <- fmt.Errorf("NATS does not permit this user to publish to %s", subject):
+		case w.denied <- fmt.Errorf("%w to publish to %s", errDenied, subject):
 		default:
 		}
 	}
@@ -81,6 +84,13 @@ func (d *denials) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.inbox = ""
+}
+
+// expectedDenial reports whether err is that the user may not delete a consumer. NATS cannot
+// permit it for our consumers alone, and they end by themselves after a short time.
+func expectedDenial(err error) bool {
+	found := publishDenied.FindStringSubmatch(err.Error())
+	return found != nil && strings.HasPrefix(found[1], `"$JS.API.CONSUMER.DELETE.`)
 }
 
 // explain adds to an error about a missing PubAck that the server sends none, if it said so.

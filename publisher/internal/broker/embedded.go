@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
@@ -17,10 +19,15 @@ import (
 // Embedded is a nats-server with JetStream inside this process. The bridge
 // talks to it without a network; others reach it at its address.
 type Embedded struct {
-	options *server.Options // with which it is started, always the same
-	log     *zap.Logger
-	mu      sync.Mutex // guards what follows
-	server  *server.Server
+	options  *server.Options // with which it is started, always the same
+	addr     string          // where it listens
+	log      *zap.Logger
+	restarts prometheus.Counter
+	stop     context.CancelFunc
+	watching sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	server *server.Server
 }
 
 // EmbeddedOptions are what StartEmbedded needs.
@@ -30,6 +37,7 @@ type EmbeddedOptions struct {
 	MaxBody    value.Size // largest body that is accepted; max_payload of the server follows from it
 	SyncAlways bool       // flush each event before its PubAck, which is then the promise
 	Log        *zap.Logger
+	Metrics    prometheus.Registerer // nil: none
 }
 
 // embeddedMaxStore is the storage limit of the server as a whole, 1 PiB: none.
@@ -66,7 +74,7 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	if err := datadir.Ensure(o.StoreDir); err != nil {
 		return nil, fmt.Errorf("make the store of the embedded nats-server: %w", err)
 	}
-	e := &Embedded{log: o.Log, options: &server.Options{
+	e := &Embedded{log: o.Log, addr: o.Config.Addr, options: &server.Options{
 		ServerName:             clientName,
 		Host:                   host,
 		Port:                   port,
@@ -79,14 +87,38 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 		NoSigs:                 true, // signals are the daemon's
 		DisableJetStreamBanner: true,
 	}}
-	if e.server, err = e.start(o.Config.Addr); err != nil {
+	e.restarts = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "treble_bridge_embedded_restarts_total",
+		Help: "Restarts of the embedded nats-server, since its store did not write though the disk had room.",
+	})
+	if err := register(o.Metrics, e.restarts); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	if e.server, err = e.start(); err != nil {
 		return nil, err
 	}
+	e.keepAddr()
+	ctx, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	e.watching.Go(func() { e.watch(ctx) })
 	return e, nil
 }
 
-// start starts a server with the options. Its address is for the error.
-func (e *Embedded) start(addr string) (*server.Server, error) {
+// keepAddr notes where the server listens, for Addr and for the next start.
+func (e *Embedded) keepAddr() {
+	tcp, ok := e.server.Addr().(*net.TCPAddr)
+	if !ok {
+		return
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	e.addr, e.options.Port = net.JoinHostPort(host, strconv.Itoa(tcp.Port)), tcp.Port
+}
+
+// start starts a server with the options.
+func (e *Embedded) start() (*server.Server, error) {
 	s, err := server.NewServer(e.options.Clone())
 	if err != nil {
 		return nil, fmt.Errorf("configure the embedded nats-server: %w", err)
@@ -97,7 +129,7 @@ func (e *Embedded) start(addr string) (*server.Server, error) {
 	// Start returns when the server listens, or right after it told the logger
 	// why it cannot: it has no error to return.
 	s.Start()
-	if err := startError(s, log, addr); err != nil {
+	if err := startError(s, log, e.addr); err != nil {
 		s.Shutdown()
 		s.WaitForShutdown()
 		return nil, err
@@ -131,20 +163,12 @@ func (e *Embedded) now() *server.Server {
 
 // Addr is where the server listens, host:port. A host that means all interfaces is
 // returned as loopback, so that the address can be used.
-func (e *Embedded) Addr() string {
-	tcp, ok := e.now().Addr().(*net.TCPAddr)
-	if !ok {
-		return ""
-	}
-	host := tcp.IP.String()
-	if tcp.IP.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, strconv.Itoa(tcp.Port))
-}
+func (e *Embedded) Addr() string { return e.addr }
 
 // Stop ends the server; its store is complete and closed when it returns.
 func (e *Embedded) Stop() {
+	e.stop()
+	e.watching.Wait()
 	s := e.now()
 	s.Shutdown()
 	s.WaitForShutdown()

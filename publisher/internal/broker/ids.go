@@ -100,16 +100,16 @@ func (r *rangeReader) run(ctx context.Context) error {
 }
 
 // refusesConsumer reports whether the stream takes no consumer: too many, a work queue, a
-// limit of the account.
+// limit of the account, no permission.
 func refusesConsumer(err error) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode != jetstream.JSErrCodeConsumerNotFound && api.ErrorCode != jetstream.JSErrCodeStreamNotFound
+	return errors.Is(err, errDenied) || errors.As(err, &api) && api.ErrorCode != jetstream.JSErrCodeConsumerNotFound && api.ErrorCode != jetstream.JSErrCodeStreamNotFound
 }
 
 // byConsumer reads on until the range is complete, the consumer has nothing more, or it ends.
 func (r *rangeReader) byConsumer(ctx context.Context) error {
 	js, name := r.stream.conn.js, "treble-bridge-"+nuid.Next()
-	creating, cancel := context.WithTimeout(ctx, lookTimeout)
+	creating, cancel := r.stream.whilePermitted(ctx, "CONSUMER.CREATE", name, lookTimeout)
 	defer cancel()
 	cons, err := js.CreateConsumer(creating, r.stream.name, jetstream.ConsumerConfig{
 		Name:              name,
@@ -122,11 +122,14 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 		Replicas:          1,
 		InactiveThreshold: scanAbandoned,
 	})
+	if errors.Is(err, context.Canceled) {
+		return context.Cause(creating)
+	}
 	if err != nil {
 		return err
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
+		ctx, cancel := r.stream.whilePermitted(context.WithoutCancel(ctx), "CONSUMER.DELETE", name, deleteTimeout)
 		defer cancel()
 		_ = js.DeleteConsumer(ctx, r.stream.name, name) // or the server does it; see scanAbandoned
 	}()
@@ -155,6 +158,25 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 		if len(chunk) == 0 || r.next > r.to {
 			return nil
 		}
+	}
+}
+
+// whilePermitted returns a context for a request about a consumer, which ends after a time, or
+// when the server says that the user may not make it: nobody answers then.
+func (s *Stream) whilePermitted(ctx context.Context, request, consumer string, limit time.Duration) (context.Context, context.CancelFunc) {
+	denied, stop := s.conn.denied.watch([]Message{{Subject: "$JS.API." + request + "." + s.name + "." + consumer}})
+	ctx, end := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.busy.Go(func() {
+		select {
+		case err := <-denied:
+			cancel(err)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		stop()
+		end()
 	}
 }
 

@@ -33,8 +33,11 @@ type Stream struct {
 	conn    *Conn
 	name    string
 	timeout time.Duration // for a PubAck
-	busy    sync.WaitGroup
-	hanging atomic.Int64 // publishes that were given up, and may leave yet
+	// NoBatches says that batches are not wanted, whatever the stream allows. Set it before
+	// anything else is called.
+	NoBatches bool
+	busy      sync.WaitGroup
+	hanging   atomic.Int64 // publishes that were given up, and may leave yet
 }
 
 // NewStream returns the stream of a name. A publish without a PubAck ends after timeout.
@@ -71,6 +74,7 @@ func (s *Stream) Info(ctx context.Context) (Info, error) {
 		s.conn.learnPayload()
 		i := infoOf(found.CachedInfo())
 		i.Leader = s.leader(found.CachedInfo().Cluster)
+		i.Batches = i.Batches && !s.NoBatches
 		return i, nil
 	})
 }

@@ -199,6 +199,12 @@ func TestPublishWithoutPermission(t *testing.T) {
 			{Username: "bridge", Password: "bridge", Permissions: &server.Permissions{
 				Publish: &server.SubjectPermission{Allow: []string{"t.a", "$JS.API.>"}},
 			}},
+			{Username: "no-create", Password: "no-create", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.CREATE.>"}},
+			}},
+			{Username: "no-delete", Password: "no-delete", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.DELETE.>"}},
+			}},
 			{Username: "deaf", Password: "deaf", Permissions: &server.Permissions{
 				Subscribe: &server.SubjectPermission{Allow: []string{"nothing"}},
 			}},
@@ -221,6 +227,15 @@ func TestPublishWithoutPermission(t *testing.T) {
 	wantFate(t, s.Publish(t.Context(), messages("a")), Stored, "")
 	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("stream: %v", got)
+	}
+	for i := range 100 {
+		wantFate(t, s.Publish(t.Context(), messages(fmt.Sprint("more-", i))), Stored, "")
+	}
+	for _, user := range []string{"no-create", "no-delete"} {
+		began := time.Now()
+		if ids, _, err := read(t.Context(), as(user), 1, 101); err != nil || len(ids) != 101 || time.Since(began) > time.Second {
+			t.Errorf("%s: %d ids, %v, after %s", user, len(ids), err, time.Since(began))
+		}
 	}
 	deaf := NewStream(as("deaf").conn, "TEST", 200*time.Millisecond)
 	wantFate(t, deaf.Publish(t.Context(), messages("c")), Unknown, "to receive answers")

@@ -112,28 +112,33 @@ func (m *FS) image(changes map[*node][]*change, entries []*entry, image Image) m
 func replay(start []byte, changes []*change, image Image) []byte {
 	f := &node{data: append([]byte(nil), start...)}
 	for _, c := range changes {
-		if c.op.Kind == Truncate {
-			if c.flushed || image.Keep() {
-				resize(&f.data, c.op.Off)
-			}
-			continue
-		}
-		if c.flushed {
-			put(f, c.op.Off, c.op.Data)
-			continue
-		}
-		if end := c.op.Off + int64(len(c.op.Data)); image.Keep() && end > int64(len(f.data)) {
-			resize(&f.data, end) // the size may arrive before the data does
-		}
-		for off := c.op.Off; off < c.op.Off+int64(len(c.op.Data)); {
-			to := min((off/int64(image.Page)+1)*int64(image.Page), c.op.Off+int64(len(c.op.Data)))
-			if image.Keep() {
-				put(f, off, c.op.Data[off-c.op.Off:to-c.op.Off])
-			}
-			off = to
-		}
+		c.bring(f, image)
 	}
 	return f.data
+}
+
+// bring does to f what is left of c: all of it if it was flushed.
+func (c *change) bring(f *node, image Image) {
+	if c.op.Kind == Truncate {
+		if c.flushed || image.Keep() {
+			resize(&f.data, c.op.Off)
+		}
+		return
+	}
+	if c.flushed {
+		put(f, c.op.Off, c.op.Data)
+		return
+	}
+	if end := c.op.Off + int64(len(c.op.Data)); image.Keep() && end > int64(len(f.data)) {
+		resize(&f.data, end) // the size may arrive before the data does
+	}
+	for off := c.op.Off; off < c.op.Off+int64(len(c.op.Data)); {
+		to := min((off/int64(image.Page)+1)*int64(image.Page), c.op.Off+int64(len(c.op.Data)))
+		if image.Keep() {
+			put(f, off, c.op.Data[off-c.op.Off:to-c.op.Off])
+		}
+		off = to
+	}
 }
 
 // Format prints operations for the message of a failed test.

@@ -426,3 +426,14 @@ func Is(part string, kinds ...Kind) func(Op) bool {
 		return false
 	}
 }
+
+// Unreadable returns a hook that fails every read of the file that touches the n
+// bytes at off.
+func Unreadable(name string, off, n int64) func(Op) *Fault {
+	return func(op Op) *Fault {
+		if op.Kind == Read && op.Name == name && op.Off < off+n && off < op.Off+int64(op.Len) {
+			return &Fault{Err: syscall.EIO}
+		}
+		return nil
+	}
+}

@@ -60,16 +60,17 @@ func (m *Model) applyBatch(msgs []broker.Message) broker.Result {
 	return broker.Result{Fate: broker.Stored, First: first}
 }
 
-// checkBatch has the fate Stored if nothing is in the way.
+// checkBatch has the fate Stored if nothing is in the way. Whatever is: the others may be
+// stored without it, so the batch is Refused.
 func (m *Model) checkBatch(msgs []broker.Message) broker.Result {
 	commit := msgs[len(msgs)-1]
 	switch {
 	case !m.captures(commit.Subject):
-		return refused(broker.RefusedSubject, errNobody)
+		return refused(broker.Refused, errNobody)
 	case m.config.Sealed:
-		return refused(broker.RefusedEver, errSealed)
+		return refused(broker.Refused, errSealed)
 	case m.tooLarge(commit):
-		return refused(broker.RefusedSize, errTooLarge)
+		return refused(broker.Refused, errTooLarge)
 	case !m.config.Batches:
 		return refused(broker.Refused, errDisabled)
 	case len(msgs) > MaxBatch:

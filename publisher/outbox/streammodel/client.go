@@ -191,7 +191,7 @@ func (c *Client) Publish(ctx context.Context, msgs []broker.Message) broker.Resu
 	}
 	for _, msg := range msgs {
 		if msg.Size() > MaxPayload {
-			return refused(broker.RefusedSize, errTooLarge)
+			return refused(batched(broker.RefusedSize, msgs), errTooLarge)
 		}
 	}
 	var f Fault
@@ -212,7 +212,7 @@ func (c *Client) Publish(ctx context.Context, msgs []broker.Message) broker.Resu
 	}
 	switch {
 	case !m.exists, !m.ruled:
-		return refused(broker.RefusedSubject, errNobody)
+		return refused(batched(broker.RefusedSubject, msgs), errNobody)
 	case m.broken:
 		return unknown
 	case f.Kind == CutBatch:
@@ -228,6 +228,14 @@ func (c *Client) Publish(ctx context.Context, msgs []broker.Message) broker.Resu
 		return unknown
 	}
 	return r
+}
+
+// batched is the fate of a refusal: that of a batch is Refused.
+func batched(f broker.Fate, msgs []broker.Message) broker.Fate {
+	if len(msgs) > 1 {
+		return broker.Refused
+	}
+	return f
 }
 
 // cut kills the server when it has stored the first n of a batch. A lone message is

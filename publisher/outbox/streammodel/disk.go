@@ -58,8 +58,13 @@ func (m *Model) FallBack(n int, stop bool) {
 		m.Stop()
 	}
 	m.tick()
+	m.partial = nil
 	n = min(n, len(m.msgs))
-	m.replace(slices.Clone(m.msgs[:len(m.msgs)-n]), 0, FellBehind)
+	last := m.last // of a stream that was empty
+	if n > 0 {
+		last = m.msgs[len(m.msgs)-n].Seq - 1
+	}
+	m.replace(slices.Clone(m.msgs[:len(m.msgs)-n]), last, FellBehind)
 	m.rebuildWindow()
 	m.leader++
 }

@@ -204,6 +204,11 @@ func (m *Model) BreakStore() { m.broken = true }
 // Healthy reports whether the stream is there, led and writable.
 func (m *Model) Healthy() bool { return m.up && m.ruled && !m.broken && m.exists }
 
+// Is reports whether the stream is still the one that an Info told of, and led by the same.
+func (m *Model) Is(created time.Time, leader string) bool {
+	return m.exists && m.created.Equal(created) && m.leaderName() == leader
+}
+
 // Messages returns what is stored, in order.
 func (m *Model) Messages() []Message {
 	m.tick()
@@ -232,7 +237,10 @@ func (m *Model) Settle() {
 	m.tick()
 }
 
-// tick does what is due by the clock. Every method calls it first.
+// Tick does what is due by the clock, as every other method does first.
+func (m *Model) Tick() { m.tick() }
+
+// tick is Tick.
 func (m *Model) tick() {
 	if !m.up || !m.exists {
 		return

@@ -3,88 +3,66 @@ package streammodel_test
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
 )
 
 const streamName = "TREBLE"
 
-// realBackend is a nats-server in this process.
+// realBackend is a nats-server in this process, and the bridge's own client.
 type realBackend struct {
+	*natstest.Server
 	t      *testing.T
-	dir    string
-	server *server.Server
-	port   int
-	admin  *nats.Conn
-	js     jetstream.JetStream
 	s      outbox.Stream
-	close  func()
 	config streammodel.Config
 }
 
 func newReal(t *testing.T, config streammodel.Config) *realBackend {
-	b := &realBackend{t: t, dir: t.TempDir(), port: -1, config: config}
-	b.start()
+	t.Helper()
+	b := &realBackend{Server: natstest.Start(t), t: t, config: config}
 	b.create()
-	b.s, b.close = dialReal(t, b.url())
-	t.Cleanup(func() {
-		b.close()
-		b.stop()
-	})
+	b.dial()
 	return b
 }
 
-func (b *realBackend) url() string { return b.server.ClientURL() }
-
-func (b *realBackend) start() {
+func (b *realBackend) dial() {
 	b.t.Helper()
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: b.port, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: filepath.Join(b.dir, "store"), JetStreamMaxStore: 1 << 40,
+	cfg := broker.DefaultNATSConfig()
+	cfg.URL = b.URL
+	c, err := broker.Dial(broker.Options{NATS: cfg, Payload: streammodel.MaxPayload, Log: zap.NewNop()})
+	b.must(err)
+	s := broker.NewStream(c, streamName, 5*time.Second)
+	b.s = s
+	b.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		c.Close(ctx)
+		s.Wait()
 	})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	go s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		b.t.Fatal("the server does not come up")
-	}
-	b.server = s
-	b.port = s.Addr().(*net.TCPAddr).Port
-	if b.admin, err = nats.Connect(b.url()); err != nil {
-		b.t.Fatal(err)
-	}
-	if b.js, err = jetstream.New(b.admin); err != nil {
-		b.t.Fatal(err)
+	if !c.AwaitUp(b.t.Context()) {
+		b.t.Fatal("no connection")
 	}
 }
 
-func (b *realBackend) stop() {
-	b.admin.Close()
-	b.server.Shutdown()
-	b.server.WaitForShutdown()
-}
-
-// up starts the server and waits until the stream's client sees it.
+// up starts the server and waits until the client sees it.
 func (b *realBackend) up() {
 	b.t.Helper()
-	b.start()
+	b.Restart(b.t)
 	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
 	defer cancel()
 	for {
 		server, changed := b.s.Link()
-		if server == b.server.ID() {
+		if server == b.ID() {
 			return
 		}
 		select {
@@ -116,25 +94,25 @@ func (b *realBackend) must(err error) {
 }
 
 func (b *realBackend) create() {
-	_, err := b.js.CreateStream(b.t.Context(), b.settings())
+	_, err := b.JS.CreateStream(b.t.Context(), b.settings())
 	b.must(err)
 }
 
 func (b *realBackend) real() jetstream.Stream {
-	s, err := b.js.Stream(b.t.Context(), streamName)
+	s, err := b.JS.Stream(b.t.Context(), streamName)
 	b.must(err)
 	return s
 }
 
 func (b *realBackend) stream() outbox.Stream { return b.s }
 func (b *realBackend) wait(d time.Duration)  { <-time.After(d) }
-func (b *realBackend) drop()                 { b.must(b.js.DeleteStream(b.t.Context(), streamName)) }
+func (b *realBackend) drop()                 { b.must(b.JS.DeleteStream(b.t.Context(), streamName)) }
 func (b *realBackend) recreate()             { b.drop(); b.create() }
-func (b *realBackend) restart()              { b.stop(); b.up() }
+func (b *realBackend) restart()              { b.up() }
 
 func (b *realBackend) configure(c streammodel.Config) {
 	b.config = c
-	_, err := b.js.UpdateStream(b.t.Context(), b.settings())
+	_, err := b.JS.UpdateStream(b.t.Context(), b.settings())
 	b.must(err)
 }
 
@@ -155,16 +133,19 @@ func (b *realBackend) remove(seq uint64) bool {
 	return true
 }
 
+// backup copies the store of a server that is stopped.
 func (b *realBackend) backup() {
-	b.stop()
-	b.must(os.RemoveAll(filepath.Join(b.dir, "copy")))
-	b.must(os.CopyFS(filepath.Join(b.dir, "copy"), os.DirFS(filepath.Join(b.dir, "store"))))
+	b.Kill()
+	b.must(os.RemoveAll(b.copy()))
+	b.must(os.CopyFS(b.copy(), os.DirFS(b.Options.StoreDir)))
 	b.up()
 }
 
 func (b *realBackend) restore() {
-	b.stop()
-	b.must(os.RemoveAll(filepath.Join(b.dir, "store")))
-	b.must(os.CopyFS(filepath.Join(b.dir, "store"), os.DirFS(filepath.Join(b.dir, "copy"))))
+	b.Kill()
+	b.must(os.RemoveAll(b.Options.StoreDir))
+	b.must(os.CopyFS(b.Options.StoreDir, os.DirFS(b.copy())))
 	b.up()
 }
+
+func (b *realBackend) copy() string { return b.Options.StoreDir + "-copy" }

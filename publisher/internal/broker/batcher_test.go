@@ -1,0 +1,193 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+)
+
+func newBatcher(t testing.TB, s *Stream) *Batcher {
+	t.Helper()
+	b := NewBatcher(s)
+	t.Cleanup(b.Close)
+	return b
+}
+
+// together publishes the requests so that they wait together: behind one that is held back.
+func together(t *testing.T, b *Batcher, requests ...[]Message) []Outcome {
+	t.Helper()
+	out := make([]Outcome, len(requests))
+	all := make([]*request, len(requests))
+	for i, msgs := range requests {
+		all[i] = &request{msgs: msgs, ctx: t.Context(), done: make(chan Outcome, 1)}
+		for _, m := range msgs {
+			all[i].bytes += m.Size()
+		}
+	}
+	b.mu.Lock()
+	b.waiting = append(b.waiting, all...)
+	b.mu.Unlock()
+	b.wake <- struct{}{}
+	for i, r := range all {
+		out[i] = <-r.done
+	}
+	return out
+}
+
+func TestBatcherSendsTogether(t *testing.T) {
+	n, s := newTest(t)
+	b := newBatcher(t, s)
+	out := together(t, b, messages("a"), messages("b", "c", "d"), messages("e"))
+	for i, want := range []uint64{1, 2, 5} {
+		if out[i].Fate != Stored || out[i].First != want {
+			t.Errorf("request %d: %+v, want sequence %d", i, out[i], want)
+		}
+	}
+	for _, m := range n.Messages(t, "TEST") {
+		if m.Header.Get("Nats-Batch-Id") == "" {
+			t.Errorf("message %d did not come in a batch", m.Sequence)
+		}
+	}
+	if o := b.Publish(t.Context(), messages("f")); o.Fate != Stored || o.First != 6 {
+		t.Errorf("alone: %+v", o)
+	}
+	if m, err := s.conn.js.Stream(t.Context(), "TEST"); err != nil || m.CachedInfo().State.LastSeq != 6 {
+		t.Errorf("%v", err)
+	}
+	// More than fits: several batches, and the array stays whole.
+	large := messages(natstest.Numbered("l", 450)...)
+	out = together(t, b, messages("g"), large, messages(natstest.Numbered("m", 600)...), messages("h"))
+	if out[0].First != 7 || out[1].First != 8 || out[2].First != 458 || out[3].First != 1058 {
+		t.Errorf("%+v", out)
+	}
+	out = together(t, b, messages(natstest.Numbered("n", 1500)...), messages("i"))
+	if out[0].Fate != Stored || out[0].First != 1059 || out[1].First != 2559 {
+		t.Errorf("larger than any batch: %+v", out)
+	}
+}
+
+// A bad request does no harm to those beside it.
+func TestBatcherTellsRequestsApart(t *testing.T) {
+	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 })
+	b := newBatcher(t, s)
+	large := Message{Subject: "t.a", ID: "large", Header: map[string][]string{"Nats-Msg-Id": {"large"}}, Data: make([]byte, 3000)}
+	if o := b.Publish(t.Context(), messages("old")); o.Fate != Stored {
+		t.Fatalf("%+v", o)
+	}
+	out := together(t, b,
+		messages("a"), []Message{large}, messages("old"), messages("b", "old", "c"), append(messages("d"), large),
+		[]Message{{Subject: "elsewhere", ID: "x"}}, messages("e", "f"))
+	for i, want := range []Fate{Stored, RefusedSize, Stored, Stored, Refused, RefusedSubject, Stored} {
+		if out[i].Fate != want {
+			t.Errorf("request %d: %v (%v), want %v", i, out[i].Fate, out[i].Err, want)
+		}
+	}
+	if !out[2].Duplicate || out[2].First != 1 || out[2].Duplicates != 1 || out[3].Duplicate || out[3].Duplicates != 1 {
+		t.Errorf("repetitions: %+v, %+v", out[2], out[3])
+	}
+	if !errors.Is(out[5].Err, errNoSubject) {
+		t.Errorf("got %v, want the subject", out[5].Err)
+	}
+	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"old", "a", "b", "c", "e", "f"}) {
+		t.Errorf("stream: %v", got)
+	}
+}
+
+func TestBatcherWithoutBatches(t *testing.T) {
+	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.AllowAtomicPublish, c.MaxMsgs = false, 4 })
+	b := newBatcher(t, s)
+	out := together(t, b, messages("a"), messages("b", "c"), messages("d", "e"), messages("f"))
+	for i, want := range []Fate{Stored, Stored, Unknown, Refused} {
+		if out[i].Fate != want {
+			t.Errorf("request %d: %v (%v), want %v", i, out[i].Fate, out[i].Err, want)
+		}
+	}
+	if !strings.Contains(out[2].Err.Error(), "1 of 2 messages are stored") {
+		t.Errorf("got %v", out[2].Err)
+	}
+	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"a", "b", "c", "d"}) {
+		t.Errorf("stream: %v", got)
+	}
+}
+
+func TestBatcherDeadlines(t *testing.T) {
+	n := natstest.Start(t)
+	n.Stream(t, testConfig())
+	px := natstest.StartProxy(t, n.URL)
+	b := newBatcher(t, dialTest(t, px.URL(), time.Second))
+	if o := b.Publish(t.Context(), messages("first")); o.Fate != Stored {
+		t.Fatalf("%+v", o)
+	}
+	px.HoldBack.Store(true)
+	var calls sync.WaitGroup
+	publish := func(want Fate, id string) {
+		calls.Go(func() {
+			if o := b.Publish(shortly(t), messages(id)); o.Fate != want {
+				t.Errorf("%s: %v (%v), want %v", id, o.Fate, o.Err, want)
+			}
+		})
+	}
+	publish(Unknown, "in-flight")
+	natstest.Eventually(t, "it left", func() bool { return len(n.IDs(t, "TEST")) == 2 })
+	publish(NotSent, "queued")
+	calls.Wait()
+	calls.Go(func() {
+		if o := b.Publish(t.Context(), messages("closed")); o.Fate == Stored {
+			t.Error("stored after Close")
+		}
+	})
+	b.Close()
+	calls.Wait()
+	if o := b.Publish(t.Context(), messages("late")); o.Fate != NotSent {
+		t.Errorf("after Close: %v", o.Fate)
+	}
+	px.HoldBack.Store(false)
+	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"first", "in-flight"}) && !slices.Equal(got, []string{"first", "in-flight", "closed"}) {
+		t.Errorf("stream: %v", got)
+	}
+}
+
+// BenchmarkStreamAck measures requests of one message from 64 goroutines, with three replicas:
+// in batches, and one by one as where batches are not to be had.
+func BenchmarkStreamAck(bench *testing.B) {
+	for _, batches := range []bool{false, true} {
+		for _, replicas := range []int{1, 3} {
+			bench.Run(fmt.Sprintf("batches-%v-r%d", batches, replicas), func(bench *testing.B) {
+				c := natstest.StartCluster(bench)
+				c.Servers[0].Stream(bench, testConfig(func(c *jetstream.StreamConfig) { c.Replicas, c.AllowAtomicPublish = replicas, batches }))
+				s := dialTest(bench, c.Leader(bench, "TEST").URL, 5*time.Second)
+				b := newBatcher(bench, s)
+				var next atomic.Int64
+				var load sync.WaitGroup
+				bench.ResetTimer()
+				for range 64 {
+					load.Go(func() {
+						for {
+							i := next.Add(1)
+							if i > int64(bench.N) {
+								return
+							}
+							m := messages(fmt.Sprintf("%026d", i))
+							m[0].Data = make([]byte, 1000)
+							if o := b.Publish(context.Background(), m); o.Fate != Stored {
+								bench.Errorf("%v: %v", o.Fate, o.Err)
+							}
+						}
+					})
+				}
+				load.Wait()
+				bench.ReportMetric(float64(bench.N)/bench.Elapsed().Seconds(), "requests/s")
+			})
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package outbox
+
+import (
+	"strings"
+	"testing"
+)
+
+// mutations take the mends away, one by one. The simulation must find each of them, and
+// what it breaks.
+var mutations = []struct {
+	name  string
+	shows string // in the words of the violation
+	fault func(*faults)
+}{
+	{"yield_while_away", "is not there", func(f *faults) { f.yieldWhileAway = true }},
+	{"holes_are_removals", "is not there", func(f *faults) { f.holesAreRemovals = true }},
+	{"keep_target", "", func(f *faults) { f.keepTarget = true }},
+	{"never_yield", "refused though nothing is pending", func(f *faults) { f.neverYield = true }},
+	{"heal_unmarked", "stored 2 times", func(f *faults) { f.healUnmarked = true }},
+	{"forget_releases", "its retention was over", func(f *faults) { f.forgetReleases = true }},
+	{"forget_repeated", "stored 2 times", func(f *faults) { f.forgetRepeated = true }},
+	{"overtake", "stored after it", func(f *faults) { f.overtake = true }},
+	{"wait_behind_damage", "standstill", func(f *faults) { f.waitBehindDamage = true }},
+	{"keep_highest", "standstill", func(f *faults) { f.keepHighest = true }},
+	{"scan_all", "the stream is read from", func(f *faults) { f.scanAll = true }},
+	{"wait_for_subject", "standstill", func(f *faults) { f.waitForSubject = true }},
+}
+
+// mutationRuns bounds how many schedules a defect may stay unseen.
+const mutationRuns = 5000
+
+func TestSimulationFindsDefects(t *testing.T) {
+	for _, m := range mutations {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			var o simOptions
+			m.fault(&o.faults)
+			// What fails without the defect too does not show it.
+			fails := func(s schedule) *violation {
+				v := simulate(s, o)
+				if v == nil || !strings.Contains(v.what, m.shows) || simulate(s, simOptions{}) != nil {
+					return nil
+				}
+				return v
+			}
+			for seed := range uint64(mutationRuns) {
+				if v := fails(randomSchedule(seed, simLength)); v != nil {
+					v = shrink(v, fails)
+					t.Logf("seed %d: %s\n%s", seed, v.what, v.schedule)
+					return
+				}
+			}
+			t.Errorf("%d schedules did not find it", mutationRuns)
+		})
+	}
+}
