@@ -277,7 +277,7 @@ func (r *relay) flushRun(run *storedRun) {
 
 // lease writes down that entries up to e may have been sent, before they are.
 func (r *relay) lease(ctx context.Context, e *openEntry) error {
-	if e.seq <= r.ledger.now().Sent {
+	if sent := r.ledger.now().Sent; e.seq <= sent && sent != sentUnknown {
 		return nil
 	}
 	return r.recordFirst(ctx, mark{Sent: e.seq + sentLease})

@@ -29,6 +29,7 @@ const (
 // simOptions are what a schedule is run with.
 type simOptions struct {
 	faults faults // defects built in
+	brief  bool   // the end of a run does not wait until nothing is retained
 }
 
 // world is one simulated run: the bridge with its outbox and journal, its disk, the network
@@ -55,6 +56,7 @@ type world struct {
 	steady time.Duration // passed, when the last disturbance of the release of entries ended
 	quiet  time.Duration // passed, when anything last kept events from moving
 	before int64         // pending then
+	calm   bool          // everything was well for a while, and nothing is under way
 
 	trace strings.Builder
 }
@@ -352,6 +354,9 @@ func (w *world) watch() {
 	a := w.bridge.Account()
 	if a.Unaccounted != 0 {
 		w.truth.fail("unaccounted: %+v", a)
+	}
+	if p := w.bridge.Problem(); p != "" && w.calm {
+		w.truth.fail("all is well, and the bridge says %q", p)
 	}
 	if !w.well() {
 		w.disturb()
@@ -656,7 +661,18 @@ func (w *world) mend() {
 	w.link.SetUp(true)
 	w.link.NoFaults()
 	w.disturb()
-	w.run(action{d: max(w.quiet-w.passed, 0) + stall + simRetain})
+	for until := w.quiet + stall + time.Second; w.passed < until && !w.truth.failed(); {
+		w.run(action{d: 5 * time.Second})
+		if w.bridge != nil && w.bridge.Account().Pending == 0 && w.seen() && w.bridge.Problem() == "" {
+			break
+		}
+	}
+	w.run(action{d: simVerify + 5*time.Second})
+	w.calm = true
+	w.run(action{d: simVerify + 5*time.Second})
+	if !w.o.brief && !w.truth.jumped {
+		w.run(action{d: simRetain + 2*time.Minute})
+	}
 }
 
 // watched lets the truth see what is asked and answered.
