@@ -211,10 +211,6 @@ func (b *Outbox) step(ctx context.Context) rest {
 // storage. Its errors are those of journal.Append: ErrUnknown means that they may be
 // published, all others that they never will.
 func (b *Outbox) Append(ctx context.Context, msgs []broker.Message) error {
-	if mutateNoAppend {
-		b.appendLater(ctx, msgs)
-		return nil
-	}
 	_, err := b.journal.Append(ctx, encodeEntry(b.o.now(), msgs))
 	if err == nil || errors.Is(err, journal.ErrUnknown) {
 		select {
