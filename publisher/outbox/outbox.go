@@ -75,7 +75,7 @@ type Settled struct {
 }
 
 // segmentAge bounds how long an entry waits for its segment to be full, and removed.
-const segmentAge time.Duration = 30 * time.Second
+const segmentAge time.Duration = 20 * time.Second
 
 func (o *Options) defaults() {
 	if o.Log == nil {

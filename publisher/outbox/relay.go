@@ -208,7 +208,7 @@ func (r *relay) endSession() {
 	r.session = nil
 	r.serving.Store(false)
 	r.ledger.setYields(r.faults.yieldWhileAway)
-	r.clock.pause()
+	r.clock.pause(r.cfg.now())
 }
 
 // fail notes why publishing stopped, and makes the next try wait; the longer, the
