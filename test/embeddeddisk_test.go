@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // recovery is how long everything may take to flow again once the disk has room.
@@ -48,6 +50,7 @@ func embeddedFullDisk(t *testing.T, load bool) {
 			k.bridge.published(t)
 		}
 		fillDisk(t, ballast)
+		k.othersFail()
 		full := k.oracle.now()
 		if !load {
 			k.posters.to(k.bridge.addrs.Ingress)
@@ -74,6 +77,22 @@ func embeddedFullDisk(t *testing.T, load bool) {
 	t.Log(&k.killTotals)
 	if odd := k.answers.odd(append(plain, http.StatusServiceUnavailable)...); len(odd) > 0 {
 		t.Errorf("got answers %v, want only %v and 503", odd, plain)
+	}
+}
+
+// othersFail lets other clients of the embedded server publish to both streams until the
+// server cannot store it: its store keeps that error.
+func (k *killer) othersFail() {
+	k.t.Helper()
+	js := k.bridge.jetStream(k.t)
+	for _, subject := range []string{"treble." + filler, "treble-quarantine." + filler} {
+		var err error
+		for n := 0; err == nil; n++ {
+			if n == 10_000 {
+				k.t.Fatalf("a full disk took %d messages", n)
+			}
+			_, err = js.Publish(k.t.Context(), subject, fillerMessage, jetstream.WithRetryAttempts(0))
+		}
 	}
 }
 

@@ -47,7 +47,9 @@ func fullDisk(t *testing.T, reserve string, other bool) {
 	k.bridge.kill()
 	k.posters.pause()
 	waitUntil(t, "the posters notice", func() error { return k.posters.quiet(t.Context()) })
-	k.start() // on a full disk
+	k.bridge = launch(t, k.path, k.dataDir, k.env...) // on a full disk: it takes nothing yet
+	k.bridge.listening()
+	k.posters.to(k.bridge.addrs.Ingress)
 	k.resume(ballast)
 
 	wrong := k.drain()

@@ -20,9 +20,8 @@ import (
 
 // program is the bridge's binary, built when a test first asks for it.
 type program struct {
-	tags string // build tags
-	mu   sync.Mutex
-	dir  string
+	mu  sync.Mutex
+	dir string
 }
 
 // path returns the path of the binary.
@@ -41,7 +40,7 @@ func (p *program) path(t *testing.T) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-tags", p.tags, "-o", path, "./cmd/treble-bridge")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", path, "./cmd/treble-bridge")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the bridge: %v\n%s", err, out)
@@ -117,9 +116,15 @@ func launch(t *testing.T, path, dataDir string, env ...string) *process {
 }
 
 // ready waits until the bridge takes events.
-func (p *process) ready() {
+func (p *process) ready() { p.t.Helper(); p.answers("/readyz") }
+
+// listening waits until the bridge listens, whether it takes events or not.
+func (p *process) listening() { p.t.Helper(); p.answers("/livez") }
+
+// answers waits until the bridge answers 200 on a path of its ops listener.
+func (p *process) answers(path string) {
 	p.t.Helper()
-	p.await("the bridge is ready", func(ctx context.Context) error {
+	p.await("the bridge is well by "+path, func(ctx context.Context) error {
 		b, err := os.ReadFile(p.addrFile)
 		if err != nil {
 			return err
@@ -127,7 +132,7 @@ func (p *process) ready() {
 		if err := json.Unmarshal(b, &p.addrs); err != nil {
 			return err
 		}
-		return expectOK(ctx, "http://"+p.addrs.Ops+"/readyz")
+		return expectOK(ctx, "http://"+p.addrs.Ops+path)
 	})
 }
 

@@ -79,7 +79,7 @@ func openBridge(ctx context.Context, c *config.Config, log *zap.Logger) (_ *brid
 // bridge that cannot be asked is no worse at what it promises.
 func (b *bridge) openControl(c *config.Config) {
 	mux := http.NewServeMux()
-	mux.Handle("POST "+forget.DoorPath, forget.Door(b.publisher, b.log))
+	mux.Handle("POST "+forget.DoorPath, forget.Door(b.publisher, c.Journal.Retain, b.log))
 	var err error
 	if b.control, err = control.Listen(c.DataDir, mux); err != nil {
 		b.control = nil

@@ -108,7 +108,7 @@ func (h natsHost) stream(t *testing.T, change func(*jetstream.StreamConfig)) jet
 	t.Helper()
 	c := jetstream.StreamConfig{
 		Name: "TREBLE", Subjects: []string{"treble.>"}, MaxAge: 720 * time.Hour, Duplicates: 10 * time.Minute,
-		Discard: jetstream.DiscardNew, AllowDirect: true,
+		Discard: jetstream.DiscardNew, AllowDirect: true, AllowAtomicPublish: true,
 	}
 	if change != nil {
 		change(&c)

@@ -17,15 +17,16 @@ import (
 
 // forgetCommand is the command that deletes all that is kept of a person.
 type forgetCommand struct {
-	io       stdio
-	phone    string
-	sessions []string
-	streams  []string
-	wait     time.Duration
-	show     bool
-	dryRun   bool
-	yes      bool
-	json     bool
+	io          stdio
+	phone       string
+	sessions    []string
+	streams     []string
+	wait        bool
+	waitPending time.Duration
+	show        bool
+	dryRun      bool
+	yes         bool
+	json        bool
 }
 
 func newForget(io stdio) *cobra.Command {
@@ -34,10 +35,15 @@ func newForget(io stdio) *cobra.Command {
 		Use:   "forget",
 		Short: "Delete all that is kept of a person, by telephone number or session",
 		Long: `Delete a person's messages for good: from the stream of the events, the quarantine and
-the stream of the replays (and each --stream), whatever their subjects; from the journal,
-the set-aside and the copies of damaged bytes in data_dir. The servers overwrite what they
-delete. It counts first, and asks before it begins. A record of each run, with counts
-and without number and sessions, is kept in the bucket <publisher.stream>_AUDIT.
+the stream of the replays (and each --stream), whatever their subjects; from the set-aside
+and the copies of damaged bytes in data_dir. The servers overwrite what they delete. It
+counts first, and asks before it begins. A record of each run, with counts and without
+number and sessions, is kept in the bucket <publisher.stream>_AUDIT.
+
+The journals in data_dir keep a copy of what was published for journal.retain, to heal
+what NATS loses. The bridge notes that it may not heal these, and they go by themselves,
+within journal.retain and a minute while the bridge runs and NATS is reachable: it is
+said by when. --wait waits for that, and looks everywhere again.
 
 With --phone, a message is the person's if the number stands in it, spelled in any usual
 way, or if it is of the same session as one in which the number stands. A session that
@@ -45,26 +51,31 @@ other numbers have too, such as a placeholder, tells nothing. A message of someb
 in which the number is mentioned is deleted, and nothing else of that talk. Numbers without a
 country code are not found. With --session, all of that session is the person's.
 
-A running bridge keeps running: it is asked through a socket in data_dir, by who may
-write there. What it has accepted and NATS has not taken yet is waited for (--wait)
+A running bridge keeps running: it is told through a socket in data_dir, by who may
+write there. What it has accepted and NATS has not taken yet is waited for (--wait-pending)
 and then left, since it was promised. With a nats.url, run it on the host of each bridge,
-or its data_dir keeps what it has; --session with what --show-sessions prints finds there
-what only a session tells.
+or its data_dir keeps what it has, and its journal may publish it again; --session with
+what --show-sessions prints finds there what only a session tells.
 
 Not covered: what consumers keep, backups, files that were exported, and a message of
 which a server keeps copies elsewhere; as far as such places are known they are named.
 Servers whose store is encrypted delete without overwriting.
 
-The exit code is 0 only if nothing of the person is left in any of these places. If it
-is 1, something is left or may be: what to do is said, and it is safe to run it again.
+The exit code is 0 only if nothing of the person is left in any of these places, but for
+copies in the journals of a running bridge, whose end is told; with --wait it is 0 only if
+these are gone too. If it is 1, something is left or may be: what to do is said, and
+it is safe to run it again. If no bridge runs, the copies in its journals stay until
+one is started, and the exit code is 1.
 
---json prints one object: run (its name in the audit, none if nothing was to be deleted), state
+--json prints one object: run (its name in the audit, none if nothing was to be done), state
 (done, failed, stopped; dry-run), sessions (how many are known), shared_sessions (that
-tell nothing), found, erased and left (each with streams, journal, set_aside, damaged, and
-waiting: refused bodies that the bridge has in memory; left is missing if it is not
-known), data_dir (running, stopped, none), notes (what to look after besides).`,
+tell nothing), found, erased and left (each with streams; journal, of which pending are not
+published yet; set_aside; damaged; erased has of the journal what went meanwhile; left is
+missing if it is not known), journal_gone_by (RFC 3339, when what is left in the journals is
+gone; missing if nothing is, or no bridge runs), data_dir (running, stopped, none), notes
+(what to look after besides).`,
 		Example: `  treble-bridge forget --phone +573001234567 --dry-run
-  treble-bridge forget --phone - --yes < number.txt          # the number stays out of ps and history
+  treble-bridge forget --phone - --yes --wait < number.txt          # the number stays out of ps and history
   treble-bridge forget --session d2fa98d29a2670dfa119335df1b0371720d674f1677302aba228876a
   treble-bridge forget --phone - --nats-url nats://nats-1:4222 --stream BILLING --json --yes < number.txt`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -79,7 +90,8 @@ known), data_dir (running, stopped, none), notes (what to look after besides).`,
 	flags.StringVar(&f.phone, "phone", "", "the person's number, such as +573001234567; - reads it from standard input")
 	flags.StringArrayVar(&f.sessions, "session", nil, "the id of a session of the person; may be repeated")
 	flags.StringArrayVar(&f.streams, "stream", nil, "also delete from this stream; may be repeated")
-	flags.DurationVar(&f.wait, "wait", 10*time.Second, "how long to wait for what is not published yet")
+	flags.BoolVar(&f.wait, "wait", false, "wait until the copies in the journals are gone too, about journal.retain and a minute")
+	flags.DurationVar(&f.waitPending, "wait-pending", 10*time.Second, "how long to wait for what is not published yet")
 	flags.BoolVar(&f.show, "show-sessions", false, "print the sessions that are known to be the person's, to standard error")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only count")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
@@ -96,8 +108,8 @@ func (f *forgetCommand) person() (*forget.Person, error) {
 		}
 	}
 	switch {
-	case f.wait < 0:
-		return nil, usagef("--wait: use a duration, such as 10s")
+	case f.waitPending < 0:
+		return nil, usagef("--wait-pending: use a duration, such as 10s")
 	case f.phone == "" && len(f.sessions) == 0:
 		return nil, usagef("say who: --phone or --session")
 	case f.phone == "":
@@ -152,7 +164,7 @@ func (f *forgetCommand) run(cmd *cobra.Command, _ []string) error {
 	}
 	defer client.Close()
 	ctx := cmd.Context()
-	dir, err := forget.OpenDataDir(ctx, loaded.DataDir, p)
+	dir, err := forget.OpenDataDir(ctx, loaded.DataDir, loaded.Publisher.Stream, loaded.Journal.Retain)
 	if err != nil {
 		return err
 	}
@@ -162,7 +174,7 @@ func (f *forgetCommand) run(cmd *cobra.Command, _ []string) error {
 		view.about(p)
 		view.Notes = append(view.Notes, run.Copies(ctx)...)
 		view.Notes = append(view.Notes, f.elsewhere(&loaded.Config, dir, p)...)
-		err = f.forget(ctx, client, run, p, &view)
+		err = f.forget(ctx, client, run, dir, p, &view)
 	}
 	if f.show {
 		for _, s := range p.Sessions() {
@@ -191,24 +203,29 @@ func (f *forgetCommand) find(ctx context.Context, run *forget.Run) (forget.Count
 }
 
 // forget does what is to be done about what was found, and prints it.
-func (f *forgetCommand) forget(ctx context.Context, client *publisher.Client, run *forget.Run, p *forget.Person, v *forgetView) error {
+func (f *forgetCommand) forget(ctx context.Context, client *publisher.Client, run *forget.Run, dir *forget.DataDir, p *forget.Person, v *forgetView) error {
 	switch {
 	case f.dryRun:
 		v.State = "dry-run"
 		return errors.Join(v.print(f.io, f.json), run.Denied())
-	case v.Found.Total() == 0:
-		v.State, v.Left = publisher.AuditDone, &v.Found
-		return v.print(f.io, f.json)
+	case run.Idle() && (v.Found.Copies() == 0 || !f.wait):
+		v.leave(v.Found, dir)
+		v.State = publisher.AuditDone
+		failure := f.unfinished(run, v)
+		if failure != nil {
+			v.State = publisher.AuditFailed
+		}
+		return errors.Join(v.print(f.io, f.json), failure)
 	}
 	if err := run.Denied(); err != nil {
 		return err
 	}
-	if !f.yes {
+	if !f.yes && !run.Idle() {
 		if err := confirm(f.io, fmt.Sprintf("Delete %s for good?", places(v.Found))); err != nil {
 			return err
 		}
 	}
-	err := f.erase(ctx, client, run, v)
+	err := f.erase(ctx, client, run, dir, v)
 	v.about(p)
 	return errors.Join(v.print(f.io, f.json), err)
 }
@@ -219,11 +236,11 @@ func (f *forgetCommand) elsewhere(c *config.Config, dir *forget.DataDir, p *forg
 		return nil
 	}
 	session := ""
-	if len(p.Sessions()) > 0 && p.Known().Phone != "" {
+	if len(p.Sessions()) > 0 && f.phone != "" {
 		session = " (and --session with each that --show-sessions prints here)"
 	}
 	line := "treble-bridge forget --phone - --config … < number.txt"
-	if p.Known().Phone == "" {
+	if f.phone == "" {
 		line = "treble-bridge forget --session … --config …"
 	}
 	if dir == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,7 +19,8 @@ func TestForgetUsage(t *testing.T) {
 		{"no-number-on-stdin", "--phone -", "s3cret\n", "--phone: use the international form"},
 		{"nothing-on-stdin", "--phone -", "", "--phone: use the international form"},
 		{"argument", "+5730s3cret", "", "forget takes no arguments"},
-		{"wait", "--session x --wait -1s", "", "--wait"},
+		{"wait", "--session x --wait-pending -1s", "", "--wait-pending"},
+		{"wait-with-value", "--session x --wait 10s", "", "forget takes no arguments"},
 		{"empty-session", "--session=", "", "--session: use the id of a session"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -44,16 +46,16 @@ func TestForgetSession(t *testing.T) {
 	total := len(ofNobody()) + 16
 	p.await(t, "TREBLE", total)
 	out, errs := p.ops(t, exitFine, "forget", "--session", nobodySession, "--show-sessions", "--yes")
-	if !strings.Contains(out, "12 in stream TREBLE, 12 in the journal") || strings.TrimSpace(errs) != nobodySession {
+	if !strings.Contains(out, "deleted 12 messages: 12 in stream TREBLE\n") || !strings.Contains(out, "12 copies in the journals will be gone by 20") || strings.TrimSpace(errs) != nobodySession {
 		t.Errorf("forget: %s%s", out, errs)
 	}
 	p.await(t, "TREBLE", total-12)
-	if found := filesOf(t, p.dir, nobodySession); len(found) > 0 {
+	if found := filesOf(t, filepath.Join(p.dir, "nats"), nobodySession); len(found) > 0 {
 		t.Errorf("the session is still in %v", found)
 	}
-	for _, args := range [][]string{{"forget", "--session", nobodySession}, {"forget", "--session", nobodySession, "--dry-run"}} {
-		if out, _ := p.ops(t, exitFine, args...); !strings.Contains(out, "nothing of the person") && !strings.Contains(out, "would delete 0 messages") {
-			t.Errorf("%v: %s", args, out)
+	for flag, want := range map[string]string{"--yes": "nothing is left to delete", "--dry-run": "would delete 12 messages: 12 in the journals"} {
+		if out, _ := p.ops(t, exitFine, "forget", "--session", nobodySession, flag); !strings.Contains(out, want) {
+			t.Errorf("%s: %s", flag, out)
 		}
 	}
 
@@ -71,7 +73,7 @@ func TestForgetSession(t *testing.T) {
 		t.Error("it made a data_dir")
 	}
 	v, _ := p.forget(t, exitFine, nobody, "--phone", "-", "--yes")
-	if v.Found.Journal != 4 || v.Left.Total() != 0 {
+	if v.Found.Journal != 16 || v.Left.Deletable() != 0 || v.GoneBy == nil {
 		t.Errorf("here: %+v", v)
 	}
 	p.checkAudit(t, 3)
@@ -107,17 +109,19 @@ func TestForgetLeavesWhatIsPending(t *testing.T) {
 	url := []string{"--nats-url", "nats://" + a.NATS}
 	p := serveOn(t, t.TempDir(), "--nats-url", away)
 	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
-	v, errs := p.forget(t, exitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait", "1ms")...)
-	if v.State != publisher.AuditFailed || v.Left == nil || v.Left.Journal != 1 || !strings.Contains(errs, "1 in journal and memory: NATS has not taken them yet: wait") {
+	v, errs := p.forget(t, exitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait-pending", "1ms")...)
+	if v.State != publisher.AuditFailed || v.Left == nil || v.Left.Pending != 1 || !strings.Contains(errs, "1 in the journals are not published yet: wait until NATS") {
 		t.Errorf("running: %+v\n%s", v, errs)
 	}
 	p.kill(t)
 	if v, errs = p.forget(t, exitFailed, nobody, append(url, "--phone", "-", "--yes")...); v.DataDir != "stopped" || !strings.Contains(errs, "start the bridge, and run this again") {
 		t.Errorf("stopped: %+v\n%s", v, errs)
 	}
-	p = serveOn(t, p.dir, url...)
-	v, _ = p.forget(t, exitFine, nobody, append(url, "--phone", "-", "--yes")...)
-	if v.Left.Total() != 0 || v.Erased.Journal != 1 || v.Erased.Streams["TREBLE"] != 1 {
+	p = startProcessEnv(t, p.dir, briefJournal, append([]string{"serve", "--dev"}, url...)...)
+	p.runs(t)
+	p.post(t, http.StatusOK, large(6)...) // so that the journal begins a new segment
+	v, _ = p.forget(t, exitFine, nobody, append(url, "--phone", "-", "--yes", "--wait")...)
+	if v.Left.Total() != 0 || v.Erased.Streams["TREBLE"] != 1 || v.GoneBy != nil {
 		t.Errorf("when it is published: %+v", v)
 	}
 	p.signal(t, syscall.SIGTERM)
@@ -129,6 +133,45 @@ func TestForgetLeavesWhatIsPending(t *testing.T) {
 			t.Errorf("left in %v", found)
 		}
 	}
+}
+
+// briefJournal lets copies of published events leave the journal soon: when a segment,
+// which is small, is full.
+var briefJournal = []string{"TREBLE_BRIDGE_JOURNAL_RETAIN=1s", "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=16MiB"}
+
+// large are bodies of nearly a megabyte each, of nobody. Six of them fill a segment of
+// briefJournal.
+func large(n int) (all []string) {
+	for i := range n {
+		all = append(all, fmt.Sprintf(`{"x":"%07d%s"}`, i, strings.Repeat("x", 900<<10)))
+	}
+	return all
+}
+
+// The copies in the journals of a bridge that stopped stay: the command says what to do.
+func TestForgetOfAStoppedBridge(t *testing.T) {
+	t.Parallel()
+	nats := serveOn(t, t.TempDir()) // somebody else's NATS
+	a, err := readAddrs(nats.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := []string{"--nats-url", "nats://" + a.NATS}
+	p := serveOn(t, t.TempDir(), url...)
+	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
+	nats.await(t, "TREBLE", 1)
+	p.signal(t, syscall.SIGTERM)
+	if code := p.code(t); code != exitFine {
+		t.Errorf("exit %d:\n%s", code, p.errs)
+	}
+	for _, wait := range []string{"--wait=false", "--wait"} {
+		v, errs := p.forget(t, exitFailed, nobody, append(url, "--phone", "-", "--yes", wait)...)
+		if v.Left == nil || v.Left.Copies() != 1 || v.Left.Deletable() != 0 || v.State != publisher.AuditFailed ||
+			!strings.Contains(errs, "stay while no bridge runs: start it, and they are gone after 11m0s") {
+			t.Errorf("%s: %+v\n%s", wait, v, errs)
+		}
+	}
+	nats.await(t, "TREBLE", 0)
 }
 
 // A bridge whose data_dir can have no socket serves all the same, and says what to do.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // erase deletes what was found, and keeps a record of that. Without one nothing is
 // deleted.
-func (f *forgetCommand) erase(ctx context.Context, client *publisher.Client, run *forget.Run, v *forgetView) error {
+func (f *forgetCommand) erase(ctx context.Context, client *publisher.Client, run *forget.Run, dir *forget.DataDir, v *forgetView) error {
 	audit, err := client.OpenAudit(ctx)
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (f *forgetCommand) erase(ctx context.Context, client *publisher.Client, run
 	if err := audit.Put(ctx, record); err != nil {
 		return err
 	}
-	failure := f.delete(ctx, run, v)
+	failure := f.delete(ctx, run, dir, v)
 	switch {
 	case ctx.Err() != nil:
 		v.State = publisher.AuditStopped
@@ -44,20 +45,29 @@ func (f *forgetCommand) erase(ctx context.Context, client *publisher.Client, run
 	return errors.Join(failure, audit.Put(ctx, record))
 }
 
-func (f *forgetCommand) delete(ctx context.Context, run *forget.Run, v *forgetView) error {
+func (f *forgetCommand) delete(ctx context.Context, run *forget.Run, dir *forget.DataDir, v *forgetView) error {
 	var inStreams int64
 	for _, n := range v.Found.Streams {
 		inStreams += n
 	}
 	bar := newProgress(f.io.err, int(inStreams))
-	erased, left, err := run.Erase(ctx, f.wait, func() { bar.step(result{ok: true}) })
+	erased, left, err := run.Erase(ctx, forget.EraseOptions{
+		Pending: f.waitPending, Copies: f.wait,
+		Step: func() { bar.step(result{ok: true}) },
+		Waits: func(copies int64, until time.Time) {
+			if isTerminal(f.io.err) {
+				bar.done()
+				fmt.Fprintf(f.io.err, "waiting for %s in the journals to go, until %s at most\n", count(copies, "copy", "copies"), until.Format(time.TimeOnly))
+			}
+		},
+	})
 	bar.done()
 	v.Erased = erased
 	if err != nil {
 		return err
 	}
-	v.Left = &left
-	return whatIsLeft(left, v.DataDir)
+	v.leave(left, dir)
+	return f.unfinished(run, v)
 }
 
 // counts are those of the record.
@@ -67,8 +77,8 @@ func (v *forgetView) counts() map[string]int64 {
 		for name, n := range c.Streams {
 			counts[what+"-stream-"+name] = n
 		}
-		counts[what+"-journal"], counts[what+"-set-aside"] = c.Journal, c.SetAside
-		counts[what+"-damaged"], counts[what+"-waiting"] = c.Damaged, c.Waiting
+		counts[what+"-journal"], counts[what+"-pending"] = c.Journal, c.Pending
+		counts[what+"-set-aside"], counts[what+"-damaged"] = c.SetAside, c.Damaged
 	}
 	add("found", v.Found)
 	add("erased", v.Erased)

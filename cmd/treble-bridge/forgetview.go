@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 )
@@ -18,9 +19,25 @@ type forgetView struct {
 	Shared   int            `json:"shared_sessions"`
 	Found    forget.Counts  `json:"found"`
 	Erased   forget.Counts  `json:"erased"`
-	Left     *forget.Counts `json:"left,omitempty"` // nil: it is not known
-	DataDir  string         `json:"data_dir"`       // running, stopped, none
+	Left     *forget.Counts `json:"left,omitempty"`            // nil: it is not known
+	GoneBy   *time.Time     `json:"journal_gone_by,omitempty"` // nil: nothing is left in the journals, or no bridge runs
+	DataDir  string         `json:"data_dir"`                  // running, stopped, none
 	Notes    []string       `json:"notes"`
+
+	stays time.Duration // how long a copy stays in the journal of a bridge that runs
+}
+
+// leave notes what is left, and until when the copies in the journals stay.
+func (v *forgetView) leave(left forget.Counts, dir *forget.DataDir) {
+	v.Left, v.DataDir = &left, dataDirState(dir)
+	if dir == nil {
+		return
+	}
+	v.stays = dir.CopyStays()
+	if left.Copies() > 0 && dir.Running() {
+		by := time.Now().Add(v.stays).UTC().Truncate(time.Second)
+		v.GoneBy = &by
+	}
 }
 
 // about notes how much is known of the person.
@@ -38,6 +55,8 @@ func (v *forgetView) print(streams stdio, asJSON bool) error {
 		fmt.Fprintf(&b, "would delete %s\n", places(v.Found))
 	case v.Found.Total() == 0:
 		fmt.Fprintln(&b, "nothing of the person is kept")
+	case v.Run == "":
+		fmt.Fprintln(&b, "nothing is left to delete")
 	default:
 		fmt.Fprintf(&b, "run %s: %s, deleted %s\n", v.Run, v.State, places(v.Erased))
 	}
@@ -49,6 +68,9 @@ func (v *forgetView) print(streams stdio, asJSON bool) error {
 	}
 	if v.Left != nil && v.Left.Total() > 0 {
 		fmt.Fprintf(&b, "left: %s\n", places(*v.Left))
+	}
+	if v.GoneBy != nil {
+		fmt.Fprintf(&b, "%s in the journals will be gone by %s, if NATS stays reachable\n", count(v.Left.Copies(), "copy", "copies"), v.GoneBy.Format(time.RFC3339))
 	}
 	for _, n := range v.Notes {
 		fmt.Fprintf(&b, "note: %s\n", printable(n))
@@ -69,10 +91,10 @@ func places(c forget.Counts) string {
 		n     int64
 		where string
 	}{
-		{c.Journal, "in the journal"},
+		{c.Copies(), "in the journals"},
+		{c.Pending, "in the journals, not published yet"},
 		{c.SetAside, "in the set-aside"},
 		{c.Damaged, "in copies of damaged journal"},
-		{c.Waiting, "in memory, waiting for NATS"},
 	} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.where))
@@ -85,25 +107,35 @@ func places(c forget.Counts) string {
 	return text
 }
 
-// whatIsLeft is an error that says what to do about what is left, nil if that is
-// nothing.
-func whatIsLeft(c forget.Counts, dataDir string) error {
-	if c.Total() == 0 {
-		return nil
-	}
+// unfinished is an error that says what to do about what is left, nil if that is nothing,
+// or goes by itself and was not to be waited for.
+func (f *forgetCommand) unfinished(run *forget.Run, v *forgetView) error {
+	c := *v.Left
 	var advice []string
-	if c.Journal > 0 || c.Waiting > 0 {
-		how := "NATS has not taken them yet: wait until it has (see treble-bridge journal status), and run this again"
-		if dataDir == "stopped" {
-			how = "they are not published yet, and were promised: start the bridge, and run this again when they are (see treble-bridge journal status)"
+	say := func(n int64, format string, args ...any) {
+		if n > 0 {
+			advice = append(advice, fmt.Sprintf("%d in "+format, append([]any{n}, args...)...))
 		}
-		advice = append(advice, fmt.Sprintf("%d in journal and memory: %s", c.Journal+c.Waiting, how))
 	}
-	if n := c.SetAside + c.Damaged; n > 0 {
-		advice = append(advice, fmt.Sprintf("%d in set-aside and copies: they came meanwhile; run this again", n))
+	if v.DataDir == "stopped" {
+		say(c.Pending, "the journals are not published yet, and were promised: start the bridge, and run this again when they are (see treble-bridge journal status)")
+	} else {
+		say(c.Pending, "the journals are not published yet: wait until NATS has taken them (see treble-bridge journal status), and run this again")
 	}
+	switch {
+	case run.Healing() > 0 && c.Pending == 0:
+		say(int64(run.Healing()), "the journals are published again if NATS loses them: the bridge publishes to other streams than this configuration names; run this again with its own")
+	case v.DataDir == "stopped":
+		say(c.Copies(), "the journals are copies of what is published, and stay while no bridge runs: start it, and they are gone after %s", v.stays)
+	case f.wait:
+		say(c.Copies(), "the journals are copies of what is published, and still there: more came, or NATS was away; run this again")
+	}
+	say(c.SetAside+c.Damaged, "set-aside and copies: they came meanwhile; run this again")
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
-		advice = append(advice, fmt.Sprintf("%d in stream %s: they came meanwhile; run this again when no more come", c.Streams[name], name))
+		say(c.Streams[name], "stream %s: they came meanwhile; run this again when no more come", name)
+	}
+	if len(advice) == 0 {
+		return nil
 	}
 	return fmt.Errorf("something of the person is left: %s", strings.Join(advice, "; "))
 }

@@ -25,7 +25,10 @@ segments, first, last, torn_bytes, copies); accepted, stored, duplicate,
 set_aside, damaged, pending, unaccounted and healed in events; pending_entries,
 retained_entries; oldest_pending (RFC 3339, null if none); read (entries, marks,
 checkpoints); damage (segment, offset, length, first_lost, last_lost,
-not_published, moved_to); problems; set_aside_files (files, bytes, damaged).`
+not_published, moved_to); problems; set_aside_files (files, bytes, damaged); refused,
+the same of the journal of refused bodies, of which stored are in the quarantine
+(accepted, stored, duplicate, set_aside, damaged, pending, unaccounted, damage,
+problems; null if there is none).`
 
 func newJournalStatus(io stdio) *cobra.Command {
 	var asJSON bool
@@ -40,7 +43,9 @@ it does not, and on a copy of the directory of another host.
 Every accepted event is stored, a duplicate, set aside, lost to damage on disk,
 or pending; unaccounted is what is none of these, and must be 0. The events are
 counted one by one in the journal's own records. Those of a running bridge reach
-the disk within about a second, and so long the figures may lag.
+the disk within about a second, and so long the figures may lag. The bodies that the
+bridge refused have a journal of their own, on their way to the quarantine, and are
+accounted for in the same way.
 
 The exit code is 0 if the journal could be read, whatever it says; for a check
 see "treble-bridge journal verify".
@@ -68,15 +73,16 @@ func newJournalVerify(io stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Read every record of the journal and report damage",
-		Long: `Read every record of the journal in data_dir and every file in set-aside, check
-every checksum, sequence and mark, and count every event. Nothing is changed. It
-works while the bridge runs, while it does not, and on a copy of the directory.
+		Short: "Read every record of the journals and report damage",
+		Long: `Read every record of both journals in data_dir (of accepted events and of refused
+bodies) and every file in set-aside, check every checksum, sequence and mark, and
+count every event. Nothing is changed. It works while the bridge runs, while it does
+not, and on a copy of the directory.
 
 Damage is shown with its position and the entries that were in it. What a crash
 leaves at the end of the journal is no damage. A bridge goes on with a damaged
-journal: it delivers all the rest, and copies the damaged bytes to
-data_dir/journal/damaged. The damage is reported until its segment is removed,
+journal: it delivers all the rest, and copies the damaged bytes to the folder
+damaged below it. The damage is reported until its segment is removed,
 when everything in it is published and was kept for journal.retain.
 
 The exit code is 1 if anything is damaged, or an event is not accounted for.

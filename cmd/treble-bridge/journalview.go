@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
 // journalView is what the journal commands print. Its JSON form is stable.
@@ -16,27 +17,34 @@ type journalView struct {
 	DataDir string `json:"data_dir"`
 	Running bool   `json:"running"`
 	PID     int    `json:"pid,omitempty"`
-	Sound   bool   `json:"sound"` // nothing damaged, nothing unaccounted
+	Sound   bool   `json:"sound"` // nothing damaged, nothing unaccounted, in either journal
 
-	Size sizeView `json:"size"`
-
-	Accepted    int64 `json:"accepted"` // of events, as all of this block
-	Stored      int64 `json:"stored"`
-	Duplicate   int64 `json:"duplicate"`
-	SetAside    int64 `json:"set_aside"`
-	Damaged     int64 `json:"damaged"`
-	Pending     int64 `json:"pending"`
-	Unaccounted int64 `json:"unaccounted"`
-	Healed      int64 `json:"healed"`
+	Size        sizeView `json:"size"` // of the journal of accepted events, as all that follows
+	accountView          // in events
+	Healed      int64    `json:"healed"`
 
 	PendingEntries  int64      `json:"pending_entries"`
 	RetainedEntries int64      `json:"retained_entries"`
 	OldestPending   *time.Time `json:"oldest_pending"`
 
-	Read     readView     `json:"read"`
+	Read readView `json:"read"`
+	conditionView
+	Files fileCount `json:"set_aside_files"`
+
+	Refused *refusedView `json:"refused"` // the journal of refused bodies; null if there is none
+}
+
+// refusedView is what became of the bodies that the ingress refused: stored in the
+// quarantine, and so on.
+type refusedView struct {
+	accountView
+	conditionView
+}
+
+// conditionView is what is wrong with a journal.
+type conditionView struct {
 	Damage   []damageView `json:"damage"`
 	Problems []string     `json:"problems"`
-	Files    fileCount    `json:"set_aside_files"`
 }
 
 type sizeView struct {
@@ -47,6 +55,17 @@ type sizeView struct {
 	Last     uint64 `json:"last"`
 	Torn     int64  `json:"torn_bytes"`
 	Copies   int    `json:"copies"`
+}
+
+// accountView says what became of the messages of a journal.
+type accountView struct {
+	Accepted    int64 `json:"accepted"`
+	Stored      int64 `json:"stored"`
+	Duplicate   int64 `json:"duplicate"`
+	SetAside    int64 `json:"set_aside"`
+	Damaged     int64 `json:"damaged"`
+	Pending     int64 `json:"pending"`
+	Unaccounted int64 `json:"unaccounted"`
 }
 
 type readView struct {
@@ -80,16 +99,30 @@ func newJournalView(dataDir string, maxBytes int64, s *publisher.JournalState, f
 			Bytes: s.Bytes, MaxBytes: maxBytes, Segments: s.Segments,
 			First: uint64(s.First), Last: uint64(s.Last), Torn: s.Torn, Copies: s.Copies,
 		},
-		Accepted: s.Accepted, Stored: s.Stored, Duplicate: s.Duplicate, SetAside: s.SetAside,
-		Damaged: s.Damaged, Pending: s.Pending, Unaccounted: s.Unaccounted, Healed: s.Healed,
+		accountView: newAccountView(s.Account), Healed: s.Healed,
 		PendingEntries: s.PendingEntries, RetainedEntries: s.Retained,
-		Read:   readView{Entries: s.Entries, Marks: s.Marks, Checkpoints: s.Checkpoints},
-		Damage: []damageView{}, Problems: append([]string{}, s.Problems...), Files: files,
+		Read:          readView{Entries: s.Entries, Marks: s.Marks, Checkpoints: s.Checkpoints},
+		conditionView: newConditionView(&s.State), Files: files,
 	}
 	if !s.Oldest.IsZero() {
 		v.OldestPending = &s.Oldest
 	}
-	for _, d := range s.Damage {
+	if s.Refused != nil {
+		v.Refused = &refusedView{newAccountView(s.Refused.Account), newConditionView(s.Refused)}
+	}
+	return v
+}
+
+func newAccountView(a outbox.Account) accountView {
+	return accountView{
+		Accepted: a.Accepted, Stored: a.Stored, Duplicate: a.Duplicate, SetAside: a.SetAside,
+		Damaged: a.Damaged, Pending: a.Pending, Unaccounted: a.Unaccounted,
+	}
+}
+
+func newConditionView(s *outbox.State) conditionView {
+	v := conditionView{Damage: []damageView{}, Problems: append([]string{}, s.Problems...)}
+	for _, d := range s.Report.Damage {
 		lost := damageView{
 			Segment: d.Segment, Offset: d.Offset, Length: d.Length,
 			FirstLost: uint64(d.FirstLost), LastLost: uint64(d.LastLost), MovedTo: d.MovedTo,
@@ -110,20 +143,35 @@ func (v *journalView) printJSON(w io.Writer) error {
 
 // failure is what a check has to complain about, nil if all is well.
 func (v *journalView) failure() error {
-	var errs []error
-	if n := len(v.Damage); n > 0 {
-		errs = append(errs, fmt.Errorf("the journal is damaged in %s", count(int64(n), "place", "places")))
-	}
-	if n := len(v.Problems); n > 0 {
-		errs = append(errs, fmt.Errorf("%s of the journal cannot be as they are", count(int64(n), "record", "records")))
-	}
-	if v.Unaccounted != 0 {
-		errs = append(errs, fmt.Errorf("%s not accounted for", count(v.Unaccounted, "event is", "events are")))
+	errs := complaints("the journal", "event", v.accountView, v.conditionView)
+	if r := v.Refused; r != nil {
+		errs = append(errs, complaints("the journal of refused bodies", "refused body", r.accountView, r.conditionView)...)
 	}
 	if v.Files.Damaged > 0 {
 		errs = append(errs, fmt.Errorf("%s in set-aside damaged; see treble-bridge journal set-aside list", count(int64(v.Files.Damaged), "file is", "files are")))
 	}
 	return errors.Join(errs...)
+}
+
+func complaints(journal, noun string, a accountView, c conditionView) (errs []error) {
+	if n := len(c.Damage); n > 0 {
+		errs = append(errs, fmt.Errorf("%s is damaged in %s", journal, count(int64(n), "place", "places")))
+	}
+	if n := len(c.Problems); n > 0 {
+		errs = append(errs, fmt.Errorf("%s of %s cannot be as they are", count(int64(n), "record", "records"), journal))
+	}
+	if a.Unaccounted != 0 {
+		errs = append(errs, fmt.Errorf("not accounted for: %s", count(a.Unaccounted, noun, plural(noun))))
+	}
+	return errs
+}
+
+// plural is that of event and refused body.
+func plural(noun string) string {
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return stem + "ies"
+	}
+	return noun + "s"
 }
 
 func (v *journalView) printStatus(w io.Writer) error {
@@ -133,23 +181,30 @@ func (v *journalView) printStatus(w io.Writer) error {
 	}
 	line("data_dir", "%s, %s", v.DataDir, v.who())
 	line("pending", "%s", v.pending())
-	line("accepted", "%d events, of which", v.Accepted)
-	for _, part := range []struct {
-		name string
-		n    int64
-		note string
-	}{
-		{"stored", v.Stored, ""}, {"duplicate", v.Duplicate, "stored before"},
-		{"set aside", v.SetAside, "refused by NATS for good"}, {"damaged", v.Damaged, "lost on disk"},
-		{"pending", v.Pending, ""}, {"unaccounted", v.Unaccounted, "must be 0"},
-	} {
-		line("", "%s", strings.TrimRight(fmt.Sprintf("%-12s %10d  %s", part.name, part.n, part.note), " "))
+	account := func(name, noun, stored, aside string, a accountView) {
+		line(name, "%s, of which", count(a.Accepted, noun, plural(noun)))
+		for _, part := range []struct {
+			name string
+			n    int64
+			note string
+		}{
+			{stored, a.Stored, ""}, {"duplicate", a.Duplicate, "stored before"},
+			{"set aside", a.SetAside, aside}, {"damaged", a.Damaged, "lost on disk"},
+			{"pending", a.Pending, ""}, {"unaccounted", a.Unaccounted, "must be 0"},
+		} {
+			line("", "%s", strings.TrimRight(fmt.Sprintf("%-12s %10d  %s", part.name, part.n, part.note), " "))
+		}
 	}
+	account("accepted", "event", "stored", "refused by NATS, or not captured by the stream", v.accountView)
 	line("healed", "%d events that JetStream had lost", v.Healed)
 	line("retained", "%s to heal what JetStream loses", count(v.RetainedEntries, "entry", "entries"))
 	line("size", "%s of %s in %s", byteCount(v.Size.Bytes), byteCount(v.Size.MaxBytes), count(int64(v.Size.Segments), "segment", "segments"))
 	line("set-aside", "%s", v.setAside())
-	line("damage", "%s", v.damage())
+	line("damage", "%s", v.damage(v.Size.Copies))
+	if r := v.Refused; r != nil {
+		account("refused", "refused body", "quarantined", "not taken by the quarantine", r.accountView)
+		line("damage", "%s", r.damage(0))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -186,7 +241,8 @@ func (v *journalView) setAside() string {
 	return text
 }
 
-func (v *journalView) damage() string {
+// damage tells what is wrong, and of the copies of damaged bytes.
+func (v conditionView) damage(copies int) string {
 	var parts []string
 	if n := len(v.Damage); n > 0 {
 		parts = append(parts, fmt.Sprintf("in %s; see treble-bridge journal verify", count(int64(n), "place", "places")))
@@ -194,8 +250,8 @@ func (v *journalView) damage() string {
 	if n := len(v.Problems); n > 0 {
 		parts = append(parts, fmt.Sprintf("%s that cannot be as they are; see treble-bridge journal verify", count(int64(n), "record", "records")))
 	}
-	if v.Size.Copies > 0 {
-		parts = append(parts, fmt.Sprintf("%s of damaged bytes in journal/damaged", count(int64(v.Size.Copies), "copy", "copies")))
+	if copies > 0 {
+		parts = append(parts, fmt.Sprintf("%s of damaged bytes in journal/damaged", count(int64(copies), "copy", "copies")))
 	}
 	if len(parts) == 0 {
 		return "none"
@@ -212,18 +268,26 @@ func (v *journalView) printVerify(w io.Writer) error {
 	if v.Size.Torn > 0 {
 		fmt.Fprintf(&b, "the last %d bytes are no record yet, or were cut short by a crash: that is normal\n", v.Size.Torn)
 	}
-	for _, d := range v.Damage {
-		fmt.Fprintf(&b, "damaged: %s\n", d)
-	}
-	for _, p := range v.Problems {
-		fmt.Fprintf(&b, "problem: %s\n", printable(p))
-	}
+	v.write(&b, "")
 	fmt.Fprintf(&b, "%s accepted, %d of them not accounted for\n", count(v.Accepted, "event", "events"), v.Unaccounted)
+	if r := v.Refused; r != nil {
+		r.write(&b, "in the journal of refused bodies, ")
+		fmt.Fprintf(&b, "%s kept, %d of them not accounted for\n", count(r.Accepted, "refused body", "refused bodies"), r.Unaccounted)
+	}
 	if v.Sound {
 		fmt.Fprintln(&b, "all is as it was written")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func (v conditionView) write(b *strings.Builder, where string) {
+	for _, d := range v.Damage {
+		fmt.Fprintf(b, "damaged: %s%s\n", where, d)
+	}
+	for _, p := range v.Problems {
+		fmt.Fprintf(b, "problem: %s%s\n", where, printable(p))
+	}
 }
 
 func (d damageView) String() string {

@@ -22,9 +22,12 @@ is damaged is listed as damaged.
 
 The reasons: too-large (for NATS), with-too-large (refused with another event of
 its delivery), refused (an accepted event that NATS will never take), uncaptured
-(an accepted event of a kind that the stream does not take), quarantine-too-large and quarantine-overflow (a refused body that the quarantine
-did not take). What is not needed any more may be removed with rm; a running
-bridge counts the files again every 30 seconds.
+(an accepted event whose subject the stream has not taken for
+publisher.refused_after), quarantine-too-large (a refused body that the quarantine
+did not take), quarantine-overflow (the same, of an earlier version). Events that
+are uncaptured come back with "set-aside retry --all" once the subjects of the
+stream are wide enough. What is not needed any more may be removed with rm; a
+running bridge counts the files again every 30 seconds.
 
 --json prints one object a line: file, time, reason, id, subject, kind, size (as
 NATS counts it), bytes (of the file), damaged (why it cannot be read).`,

@@ -78,6 +78,8 @@ type EraseOptions struct {
 	Pending time.Duration // how long for what is not published yet
 	Copies  bool          // for the copies in the journals to be gone, as long as they may stay there
 	Step    func()        // called for each message that is deleted; nil: nobody is told
+	// Waits is called when nothing is to be done but to wait for copies; nil: nobody is told.
+	Waits func(copies int64, until time.Time)
 }
 
 // mostPasses bounds how often Erase begins again because more came meanwhile.
@@ -91,6 +93,9 @@ func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased, left Counts, e
 	if o.Step == nil {
 		o.Step = func() {}
 	}
+	if o.Waits == nil {
+		o.Waits = func(int64, time.Time) {}
+	}
 	erased.Streams = map[string]int64{}
 	if err := r.Denied(); err != nil {
 		return erased, r.found.Counts, err
@@ -98,6 +103,7 @@ func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased, left Counts, e
 	inJournal := r.found.Journal
 	err = r.erase(ctx, o, &erased)
 	for until := r.copiesUntil(); err == nil && o.Copies && r.found.Pending == 0 && r.found.Journal > 0; {
+		o.Waits(r.found.Journal, until)
 		var gone bool
 		if gone, err = r.awaitDir(ctx, until, func(c Counts) bool { return c.Journal == 0 }); err != nil {
 			break

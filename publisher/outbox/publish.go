@@ -83,7 +83,9 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 	began := r.cfg.now()
 	res := r.stream.Publish(ctx, msgs)
 	if res.Fate == broker.Stored {
-		r.told(r.cfg.now().Sub(began), len(msgs))
+		took := r.cfg.now().Sub(began)
+		r.pace.Took(len(msgs), took)
+		r.told(took, len(msgs))
 	}
 	return true, r.published(ctx, group, len(msgs), res)
 }
@@ -105,6 +107,10 @@ func (r *relay) group() []*item {
 			last = n + 1
 		}
 		n++
+	}
+	if messages > 1 && !r.pace.WorthBatch(messages) {
+		s.singles = messages // they are through before a batch would be
+		last = 1
 	}
 	return s.queue[:last]
 }

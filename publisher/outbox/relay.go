@@ -33,6 +33,7 @@ type relay struct {
 	settled func(Settled)
 	told    func(time.Duration, int)
 	clock   retainClock
+	pace    broker.Pace
 	session *session // nil while away
 	faults  faults
 
