@@ -250,6 +250,7 @@ func (w *world) due() bool {
 
 func (w *world) step() {
 	var r rest
+	serving, released := w.mayYield()
 	if dies(func() {
 		w.bridge.journal.Tick()
 		r = w.bridge.step(context.Background())
@@ -258,6 +259,23 @@ func (w *world) step() {
 		return
 	}
 	w.rest = r
+	if w.disk.capacity > 0 {
+		w.yielded(serving, released)
+	}
+}
+
+// mayYield reports whether the bridge may give up retained entries for room, and up to
+// where they are released now.
+func (w *world) mayYield() (bool, journal.Seq) {
+	server, _ := w.link.Link()
+	return w.bridge.relay.serving.Load() && server != "", w.bridge.ledger.now().Released
+}
+
+// yielded notes what the bridge gave up, if it was allowed to.
+func (w *world) yielded(allowed bool, before journal.Seq) {
+	if now := w.bridge.ledger.now().Released; now > before && allowed {
+		w.truth.givenUp(now)
+	}
 }
 
 // run lets time pass while the bridge works, as it does in production.
@@ -445,9 +463,7 @@ func (w *world) deliver(events ...*event) {
 	for _, e := range events {
 		msgs = append(msgs, w.message(e.kind, e.size, e.id))
 	}
-	server, _ := w.link.Link()
-	serving := w.bridge.relay.serving.Load() && server != ""
-	released := w.bridge.ledger.now().Released
+	serving, released := w.mayYield()
 	pending := w.bridge.Account().Pending
 	var err error
 	if dies(func() { err = w.bridge.Append(context.Background(), msgs) }) {
@@ -455,9 +471,7 @@ func (w *world) deliver(events ...*event) {
 		w.died()
 		return
 	}
-	if now := w.bridge.ledger.now().Released; now > released && serving {
-		w.truth.givenUp(now)
-	}
+	w.yielded(serving, released)
 	switch {
 	case err == nil:
 		w.truth.answered(events, w.bridge.journal.Stats().Last)
@@ -503,7 +517,7 @@ func (w *world) unreadable(a action) {
 	w.disk.bad[badPage{name, int64(a.n / len(segments) % 3)}] = true
 }
 
-func (w *world) diskFull(action) { w.disk.setCapacity(max(w.disk.used(), 1)) }
+func (w *world) diskFull(action) { w.truth.diskFull = true; w.disk.setCapacity(max(w.disk.used(), 1)) }
 func (w *world) diskRoom(action) { w.disk.setCapacity(0); w.disturb() }
 
 // The network.
