@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
@@ -22,8 +23,8 @@ func (b *Outbox) appendLater(ctx context.Context, msgs []broker.Message) {
 	}()
 }
 
-// markEarly is the second: a message counts as settled before it is sent, and whatever
-// becomes of it then.
+// markEarly is the second: a message counts as settled before it is sent, and its PubAck
+// is hardly waited for.
 func (r *relay) markEarly(ctx context.Context, group []*item, msgs []broker.Message) {
 	for _, it := range group {
 		if it.known == nil {
@@ -31,5 +32,7 @@ func (r *relay) markEarly(ctx context.Context, group []*item, msgs []broker.Mess
 		}
 	}
 	r.settleKnown()
+	ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
 	r.stream.Publish(ctx, msgs)
 }
