@@ -37,7 +37,7 @@ type event struct {
 	times []time.Time // when requests with it arrived that were not refused
 	sure  int         // how many were answered 2xx
 	maybe int         // how many were not answered
-	entry journal.Seq // in the journal, of the newest request
+	entry journal.Seq // in the journal, of the first request that was answered 2xx
 
 	firstStore int           // the first time that it was stored, counted; 0: never
 	storedAt   time.Duration // passed, at the newest
@@ -81,7 +81,9 @@ func (t *truth) answered(events []*event, entry journal.Seq) {
 	}
 	t.accepts++
 	for _, e := range events {
-		e.entry = entry
+		if e.entry == 0 {
+			e.entry = entry
+		}
 		e.sure++
 		if e.yes == 0 {
 			e.yes = t.accepts
@@ -212,7 +214,7 @@ func (t *truth) forget(id string) {
 // givenUp notes that the bridge gave up retained entries for room.
 func (t *truth) givenUp(upTo journal.Seq) {
 	for _, e := range t.events {
-		if e.entry <= upTo {
+		if e.entry > 0 && e.entry <= upTo {
 			e.given = true
 		}
 	}
