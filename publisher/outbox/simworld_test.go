@@ -251,17 +251,18 @@ func (w *world) due() bool {
 func (w *world) step() {
 	var r rest
 	serving, released := w.mayYield()
-	if dies(func() {
+	died := dies(func() {
 		w.bridge.journal.Tick()
 		r = w.bridge.step(context.Background())
-	}) {
+	})
+	if w.disk.capacity > 0 {
+		w.yielded(serving, released)
+	}
+	if died {
 		w.died()
 		return
 	}
 	w.rest = r
-	if w.disk.capacity > 0 {
-		w.yielded(serving, released)
-	}
 }
 
 // mayYield reports whether the bridge may give up retained entries for room, and up to
@@ -467,6 +468,7 @@ func (w *world) deliver(events ...*event) {
 	pending := w.bridge.Account().Pending
 	var err error
 	if dies(func() { err = w.bridge.Append(context.Background(), msgs) }) {
+		w.yielded(serving, released)
 		w.truth.unanswered(events)
 		w.died()
 		return
@@ -495,6 +497,7 @@ func (w *world) forget(a action) {
 	m := msgs[len(msgs)-a.n]
 	var err error
 	if dies(func() { err = w.bridge.Forget(context.Background(), []uint64{m.Seq}) }) {
+		w.truth.tried(m.ID)
 		w.died()
 		return
 	}
@@ -517,7 +520,7 @@ func (w *world) unreadable(a action) {
 	w.disk.bad[badPage{name, int64(a.n / len(segments) % 3)}] = true
 }
 
-func (w *world) diskFull(action) { w.truth.diskFull = true; w.disk.setCapacity(max(w.disk.used(), 1)) }
+func (w *world) diskFull(action) { w.truth.fills(); w.disk.setCapacity(max(w.disk.used(), 1)) }
 func (w *world) diskRoom(action) { w.disk.setCapacity(0); w.disturb() }
 
 // The network.
