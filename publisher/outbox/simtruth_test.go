@@ -37,6 +37,7 @@ type event struct {
 	times []time.Time // when requests with it arrived that were not refused
 	sure  int         // how many were answered 2xx
 	maybe int         // how many were not answered
+	stray bool        // published past the journal without an answer: nobody but the window of the server knows it
 	entry journal.Seq // in the journal, of the first request that was answered 2xx
 
 	firstStore int           // the first time that it was stored, counted; 0: never
@@ -357,7 +358,7 @@ func (t *truth) allowed(e *event) int {
 	}
 	n, from := 1, e.times[0]
 	for _, at := range e.times[1:] {
-		if at.Sub(from) >= simWindow || t.jumped || e.given || e.past {
+		if at.Sub(from) >= simWindow || t.jumped || e.given || e.past || e.stray {
 			n, from = n+1, at
 		}
 	}

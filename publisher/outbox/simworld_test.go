@@ -450,7 +450,9 @@ func (w *world) acceptDirect(action) {
 	switch {
 	case r.Fate == broker.Stored:
 		w.truth.direct(e)
-	case r.Fate != broker.Unknown:
+	case r.Fate == broker.Unknown:
+		e.stray = true
+	default:
 		w.truth.refused(e)
 	}
 }
