@@ -107,6 +107,9 @@ func (r *quarantineRetry) run(cmd *cobra.Command, ids []string) error {
 				return err
 			}
 		}
+		if !r.dryRun {
+			desk.notes = openNotes(cmd.Context(), &loaded.Config, r.io, q)
+		}
 		return r.retry(cmd.Context(), q, desk, c)
 	})
 }
@@ -183,7 +186,11 @@ func (r *quarantineRetry) one(ctx context.Context, q *publisher.Quarantine, desk
 	}
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	if err := q.Drop(ctx, seq); err != nil && !errors.Is(err, publisher.ErrNotQuarantined) {
+	err = desk.notes.removed(ctx, seq)
+	if err == nil {
+		err = q.Drop(ctx, seq)
+	}
+	if err != nil && !errors.Is(err, publisher.ErrNotQuarantined) {
 		line.Error = "the bridge took it, and it could not be deleted: " + err.Error()
 		return line, errors.New("bodies that were taken cannot be deleted, and would be taken again the next time")
 	}
@@ -211,6 +218,7 @@ func notTaken(answer result) error {
 type retryDesk struct {
 	door    *door
 	parsers map[string]schema.Parser // by source
+	notes   quarantineNotes
 }
 
 func newRetryDesk(c *config.Config, d *door) (*retryDesk, error) {

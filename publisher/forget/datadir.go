@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -81,16 +82,30 @@ func errUnreachable(path string, pid int) error {
 	return fmt.Errorf("%s runs on %s and cannot be asked to forget (its log says why %s is missing): stop it, and run this again", who, path, datadir.Control)
 }
 
-// note has it noted on stable storage that messages are removed from the streams on
-// purpose, or the bridge would publish them again after a restart of NATS.
+// note is Note for copies in the journals.
 func (d *DataDir) note(ctx context.Context, copies []location) error {
-	for len(copies) > 0 {
-		n := min(len(copies), mostNoted)
-		removed := map[string][]uint64{}
-		for _, p := range copies[:n] {
-			removed[d.streamOf(p)] = append(removed[d.streamOf(p)], p.sequence)
+	removed := map[string][]uint64{}
+	for _, c := range copies {
+		name := d.stream
+		if c.refused {
+			name += "_QUARANTINE"
 		}
-		copies = copies[n:]
+		removed[name] = append(removed[name], c.sequence)
+	}
+	for name, seqs := range removed {
+		if err := d.Note(ctx, name, seqs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Note has it noted on stable storage that messages are removed from a stream of the
+// bridge on purpose, by their sequences. Call it before they are deleted: else the bridge
+// may publish them again after a restart of NATS.
+func (d *DataDir) Note(ctx context.Context, stream string, seqs []uint64) error {
+	for chunk := range slices.Chunk(seqs, mostNoted) {
+		removed := map[string][]uint64{stream: chunk}
 		_, err := ask(ctx, d.client, doorRequest{Removed: removed})
 		if errors.Is(err, control.ErrNobody) {
 			err = publisher.ForgetStopped(d.path, d.stream, removed)
@@ -104,11 +119,4 @@ func (d *DataDir) note(ctx context.Context, copies []location) error {
 		}
 	}
 	return nil
-}
-
-func (d *DataDir) streamOf(p location) string {
-	if p.refused {
-		return d.stream + "_QUARANTINE"
-	}
-	return d.stream
 }
