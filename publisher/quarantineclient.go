@@ -89,9 +89,6 @@ func (q *Quarantine) Each(ctx context.Context, f QuarantineFilter, fn func(Quara
 	return err
 }
 
-// Stream is the name of the stream in which the bodies are.
-func (q *Quarantine) Stream() string { return q.stream.CachedInfo().Config.Name }
-
 // ErrNotQuarantined: the body is not in the quarantine any more.
 var ErrNotQuarantined = errors.New("not in the quarantine any more")
 

@@ -29,9 +29,11 @@ func newQuarantineDrop(io stdio) *cobra.Command {
 		Use:   "drop [ID…]",
 		Short: "Delete refused bodies for good",
 		Long: `Delete refused bodies from the quarantine and have the server overwrite their bytes.
-This cannot be undone: "treble-bridge quarantine export" keeps a copy. The bridge's
-own journal has one for at most journal.retain and a minute. It asks before it begins. A record of each run, with counts and without personal data, is
-kept in the bucket <publisher.stream>_AUDIT.
+This cannot be undone: "treble-bridge quarantine export" keeps a copy. It asks
+before it begins. A record of each run, with counts and without personal data, is
+kept in the bucket <publisher.stream>_AUDIT. The bridge keeps what it received in
+the last minutes in its own journal too: those copies go by themselves, within
+journal.retain and a minute in which it runs and NATS is there.
 
 The exit code is 1 if anything that was chosen is left.
 
@@ -57,10 +59,6 @@ func (d *quarantineDrop) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := loadConfig(cmd)
-	if err != nil {
-		return err
-	}
 	return withQuarantine(cmd, d.io, func(client *publisher.Client, q *publisher.Quarantine) error {
 		c, err := choose(cmd.Context(), q, filter)
 		if err == nil {
@@ -81,7 +79,8 @@ func (d *quarantineDrop) run(cmd *cobra.Command, ids []string) error {
 				return err
 			}
 		}
-		return d.drop(cmd.Context(), client, q, openNotes(cmd.Context(), &loaded.Config, d.io, q), c)
+		noteRemoved(cmd, d.io, c.seqs...)
+		return d.drop(cmd.Context(), client, q, c)
 	})
 }
 
@@ -96,7 +95,7 @@ type dropSummary struct {
 
 // drop deletes one body after the other. Without a record of it nothing is
 // deleted.
-func (d *quarantineDrop) drop(ctx context.Context, client *publisher.Client, q *publisher.Quarantine, notes quarantineNotes, c chosen) error {
+func (d *quarantineDrop) drop(ctx context.Context, client *publisher.Client, q *publisher.Quarantine, c chosen) error {
 	audit, err := client.OpenAudit(ctx)
 	if err != nil {
 		return err
@@ -110,10 +109,7 @@ func (d *quarantineDrop) drop(ctx context.Context, client *publisher.Client, q *
 	if err := audit.Put(ctx, record); err != nil {
 		return err
 	}
-	failure := notes.removed(ctx, c.seqs...)
-	if failure == nil {
-		failure = d.each(ctx, q, c, &sum)
-	}
+	failure := d.each(ctx, q, c, &sum)
 	record.State, record.Ended, record.Counts = publisher.AuditDone, time.Now().UTC(), sum.counts()
 	switch {
 	case ctx.Err() != nil:

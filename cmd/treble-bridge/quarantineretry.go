@@ -18,6 +18,7 @@ import (
 
 // quarantineRetry is the command that posts refused bodies again.
 type quarantineRetry struct {
+	note    func(seq uint64) // that a body is about to be removed
 	io      stdio
 	flags   quarantineFlags
 	url     string
@@ -93,6 +94,7 @@ func (r *quarantineRetry) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
+	r.note = func(seq uint64) { noteRemoved(cmd, r.io, seq) }
 	return withQuarantine(cmd, r.io, func(_ *publisher.Client, q *publisher.Quarantine) error {
 		c, err := choose(cmd.Context(), q, filter)
 		if err != nil {
@@ -106,9 +108,6 @@ func (r *quarantineRetry) run(cmd *cobra.Command, ids []string) error {
 			if err := confirm(r.io, fmt.Sprintf("Post %s to %s, and delete what it takes?", c, door.base.Host)); err != nil {
 				return err
 			}
-		}
-		if !r.dryRun {
-			desk.notes = openNotes(cmd.Context(), &loaded.Config, r.io, q)
 		}
 		return r.retry(cmd.Context(), q, desk, c)
 	})
@@ -184,13 +183,10 @@ func (r *quarantineRetry) one(ctx context.Context, q *publisher.Quarantine, desk
 		line.Error = "the bridge did not take it: " + answer.status
 		return line, notTaken(answer)
 	}
+	r.note(seq)
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	err = desk.notes.removed(ctx, seq)
-	if err == nil {
-		err = q.Drop(ctx, seq)
-	}
-	if err != nil && !errors.Is(err, publisher.ErrNotQuarantined) {
+	if err := q.Drop(ctx, seq); err != nil && !errors.Is(err, publisher.ErrNotQuarantined) {
 		line.Error = "the bridge took it, and it could not be deleted: " + err.Error()
 		return line, errors.New("bodies that were taken cannot be deleted, and would be taken again the next time")
 	}
@@ -218,7 +214,6 @@ func notTaken(answer result) error {
 type retryDesk struct {
 	door    *door
 	parsers map[string]schema.Parser // by source
-	notes   quarantineNotes
 }
 
 func newRetryDesk(c *config.Config, d *door) (*retryDesk, error) {

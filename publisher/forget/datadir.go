@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -82,30 +81,16 @@ func errUnreachable(path string, pid int) error {
 	return fmt.Errorf("%s runs on %s and cannot be asked to forget (its log says why %s is missing): stop it, and run this again", who, path, datadir.Control)
 }
 
-// note is Note for copies in the journals.
+// note has it noted on stable storage that messages are removed from the streams on
+// purpose, or the bridge would publish them again after a restart of NATS.
 func (d *DataDir) note(ctx context.Context, copies []location) error {
-	removed := map[string][]uint64{}
-	for _, c := range copies {
-		name := d.stream
-		if c.refused {
-			name += "_QUARANTINE"
+	for len(copies) > 0 {
+		n := min(len(copies), mostNoted)
+		removed := map[string][]uint64{}
+		for _, p := range copies[:n] {
+			removed[d.streamOf(p)] = append(removed[d.streamOf(p)], p.sequence)
 		}
-		removed[name] = append(removed[name], c.sequence)
-	}
-	for name, seqs := range removed {
-		if err := d.Note(ctx, name, seqs); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Note has it noted on stable storage that messages are removed from a stream of the
-// bridge on purpose, by their sequences. Call it before they are deleted: else the bridge
-// may publish them again after a restart of NATS.
-func (d *DataDir) Note(ctx context.Context, stream string, seqs []uint64) error {
-	for chunk := range slices.Chunk(seqs, mostNoted) {
-		removed := map[string][]uint64{stream: chunk}
+		copies = copies[n:]
 		_, err := ask(ctx, d.client, doorRequest{Removed: removed})
 		if errors.Is(err, control.ErrNobody) {
 			err = publisher.ForgetStopped(d.path, d.stream, removed)
@@ -119,4 +104,22 @@ func (d *DataDir) Note(ctx context.Context, stream string, seqs []uint64) error 
 		}
 	}
 	return nil
+}
+
+// NoteRefused tells the bridge that refused bodies are removed from the quarantine on
+// purpose, by their sequences there, so that it does not take them for a loss. It returns
+// when that is on stable storage.
+func (d *DataDir) NoteRefused(ctx context.Context, seqs ...uint64) error {
+	var copies []location
+	for _, seq := range seqs {
+		copies = append(copies, location{refused: true, sequence: seq})
+	}
+	return d.note(ctx, copies)
+}
+
+func (d *DataDir) streamOf(p location) string {
+	if p.refused {
+		return d.stream + "_QUARANTINE"
+	}
+	return d.stream
 }
