@@ -205,6 +205,12 @@ func TestPublishWithoutPermission(t *testing.T) {
 			{Username: "no-delete", Password: "no-delete", Permissions: &server.Permissions{
 				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.DELETE.>"}},
 			}},
+			{Username: "no-next", Password: "no-next", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.MSG.NEXT.>"}},
+			}},
+			{Username: "no-get", Password: "no-get", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.MSG.GET.>"}},
+			}},
 			{Username: "deaf", Password: "deaf", Permissions: &server.Permissions{
 				Subscribe: &server.SubjectPermission{Allow: []string{"nothing"}},
 			}},
@@ -236,6 +242,13 @@ func TestPublishWithoutPermission(t *testing.T) {
 		if ids, _, err := read(t.Context(), as(user), 1, 101); err != nil || len(ids) != 101 || time.Since(began) > time.Second {
 			t.Errorf("%s: %d ids, %v, after %s", user, len(ids), err, time.Since(began))
 		}
+	}
+	if ids, _, err := read(t.Context(), as("no-next"), 1, 101); err != nil || len(ids) != 101 {
+		t.Errorf("no-next: %d ids, %v", len(ids), err)
+	}
+	began = time.Now()
+	if _, _, err := as("no-get").ID(t.Context(), 1); !errors.Is(err, errDenied) || time.Since(began) > time.Second {
+		t.Errorf("no-get: %v after %s, want what is not permitted, at once", err, time.Since(began))
 	}
 	deaf := NewStream(as("deaf").conn, "TEST", 200*time.Millisecond)
 	wantFate(t, deaf.Publish(t.Context(), messages("c")), Unknown, "to receive answers")
