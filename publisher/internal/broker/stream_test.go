@@ -336,6 +336,12 @@ func TestInfo(t *testing.T) {
 	if after, err := s.Info(t.Context()); err != nil || after.First != 3 || after.Last != 2 || after.Leader != i.Leader || after.Leader == "" || !after.Created.Equal(i.Created) {
 		t.Errorf("%+v, %v", after, err)
 	}
+	n.Stream(t, testConfig(func(c *jetstream.StreamConfig) {
+		c.Name, c.Subjects, c.Retention = "QUEUE", []string{"queue.>"}, jetstream.WorkQueuePolicy
+	}))
+	if i, err := NewStream(s.conn, "QUEUE", time.Second).Info(t.Context()); err != nil || !i.PerSubject || !i.Discards {
+		t.Errorf("%+v, %v, want that consumers leave holes", i, err)
+	}
 	n.Restart(t)
 	natstest.Eventually(t, "another process leads", func() bool {
 		after, err := s.Info(t.Context())
