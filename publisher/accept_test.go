@@ -266,7 +266,6 @@ func TestArrayForWhichThereIsNoRoom(t *testing.T) {
 	}
 }
 
-
 func TestAnotherStreamOnTheSubjectIsUnavailable(t *testing.T) {
 	n := startNATS(t)
 	if _, err := n.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"treble.>"}}); err != nil {

@@ -83,7 +83,9 @@ func (p *Publisher) refusedOutbox(o Options, dir string) outbox.Options {
 		}
 		return m.Subject
 	}
-	b.SetAside = func(m broker.Message, _ outbox.Reason, _ error) error { return p.setAside.Put(context.Background(), m, setaside.Quarantine) }
+	b.SetAside = func(m broker.Message, _ outbox.Reason, _ error) error {
+		return p.setAside.Put(context.Background(), m, setaside.Quarantine)
+	}
 	b.Settled = p.metrics.quarantineSettled
 	return b
 }

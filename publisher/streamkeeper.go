@@ -198,7 +198,7 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 		return []Finding{w.overlap(ctx, k.conn.JetStream())}, nil
 	case errors.As(err, &api):
 		return []Finding{w.absent(fmt.Sprintf("it does not exist and NATS does not make it: %s (%d)", api.Description, api.ErrorCode),
-			createLine(w))}, nil
+			inShell("%s", createLine(w)))}, nil
 	}
 	return nil, err
 }
@@ -246,7 +246,7 @@ func (k *streamKeeper) report(findings []Finding, problem error) {
 	for _, f := range findings {
 		if !slices.Contains(before, f) {
 			k.log.Warn("stream is not as it should be", zap.String("stream", f.Stream),
-				zap.String("severity", string(f.Severity)), zap.String("problem", f.Problem), zap.String("fix", f.Fix))
+				zap.String("severity", string(f.Severity)), zap.String("problem", f.Problem), zap.String("fix", f.Fix), zap.String("fix_in", f.FixIn))
 		}
 	}
 	if len(findings) == 0 {

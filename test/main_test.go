@@ -13,14 +13,13 @@ import (
 var (
 	docker = containers.New()
 	bridge program
-	mutant = program{tags: "mutate"} // see publisher/outbox/mutate.go
 )
 
 // TestMain also proves that every test removed its containers, networks and
 // images.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := errors.Join(docker.Close(), bridge.Close(), mutant.Close()); err != nil {
+	if err := errors.Join(docker.Close(), bridge.Close()); err != nil {
 		fmt.Fprintln(os.Stderr, "test:", err)
 		code = 1
 	}

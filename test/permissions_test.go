@@ -195,8 +195,8 @@ func forbidden(t *testing.T, s *permitted, operator *role) {
 		"$JS.API.STREAM.RESTORE.TREBLE", "$JS.API.STREAM.CREATE.OTHER", "other.subject",
 	}
 	bridges := slices.Concat(destroy, []string{
-		"$JS.API.STREAM.MSG.DELETE.TREBLE", "$JS.API.CONSUMER.DELETE.TREBLE.orders", "$JS.API.CONSUMER.CREATE.OTHER.x",
-		"$JS.API.STREAM.MSG.DELETE.TREBLE_QUARANTINE", "$JS.API.DIRECT.GET.TREBLE_QUARANTINE",
+		"$JS.API.STREAM.MSG.DELETE.TREBLE", "$JS.API.CONSUMER.DELETE.TREBLE.orders", "$JS.API.CONSUMER.DELETE.TREBLE_QUARANTINE.x",
+		"$JS.API.STREAM.MSG.DELETE.TREBLE_QUARANTINE", "$JS.API.STREAM.MSG.GET.TREBLE_REPLAY",
 		"$JS.ACK.TREBLE.orders.1.1.1.1.0", "treble-replay.run.message.read", "$KV.TREBLE_AUDIT.run",
 	})
 	for user, more := range map[string][]string{

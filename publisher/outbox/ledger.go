@@ -125,7 +125,7 @@ func (l *ledger) recovered(first, last journal.Seq, damaged bool) {
 		l.state.Sent = sentUnknown // a journal without a checkpoint, of an older program
 	}
 	if damaged {
-		l.state.Sent = sentUnknown
+		l.state.Sent, l.state.Floor, l.state.Healing = sentUnknown, 0, 1
 	}
 	l.state.Version = stateVersion
 	l.marked = l.state.Done
@@ -273,6 +273,7 @@ func (l *ledger) move(s settlement) bool {
 	}
 	l.retained.set(s.Entry, s.Seqs, s.At)
 	l.raise(s)
+	l.state.Clock = max(l.state.Clock, s.At)
 	return true
 }
 

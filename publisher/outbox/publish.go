@@ -80,14 +80,12 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 			msgs = append(msgs, it.msg)
 		}
 	}
-	if mutateMarkEarly {
-		r.markEarly(ctx, group, msgs)
-		return true, nil
-	}
 	began := r.cfg.now()
 	res := r.stream.Publish(ctx, msgs)
 	if res.Fate == broker.Stored {
-		r.told(r.cfg.now().Sub(began), len(msgs))
+		took := r.cfg.now().Sub(began)
+		r.pace.Took(len(msgs), took)
+		r.told(took, len(msgs))
 	}
 	return true, r.published(ctx, group, len(msgs), res)
 }
@@ -109,6 +107,10 @@ func (r *relay) group() []*item {
 			last = n + 1
 		}
 		n++
+	}
+	if messages > 1 && !r.pace.WorthBatch(messages) {
+		s.singles = messages // they are through before a batch would be
+		last = 1
 	}
 	return s.queue[:last]
 }
@@ -280,7 +282,7 @@ func (r *relay) flushRun(run *storedRun) {
 
 // lease writes down that entries up to e may have been sent, before they are.
 func (r *relay) lease(ctx context.Context, e *openEntry) error {
-	if e.seq <= r.ledger.now().Sent {
+	if sent := r.ledger.now().Sent; e.seq <= sent && sent != sentUnknown {
 		return nil
 	}
 	return r.recordFirst(ctx, mark{Sent: e.seq + sentLease})

@@ -3,6 +3,7 @@ package outbox
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func parseSchedule(text string) schedule {
 
 // verb is a kind of action.
 type verb struct {
-	weight int // in random schedules; 0: never
+	weight int // in random schedules
 	n      func(r *rand.Rand) int
 	d      func(r *rand.Rand) time.Duration
 	do     func(w *world, a action)
@@ -153,17 +154,18 @@ func init() {
 	add("others", verb{weight: 3, n: upTo(12), do: (*world).others})
 }
 
-// randomSchedule makes a schedule of some length. Each uses some kinds of actions
-// only, so that those that are rare by themselves meet often somewhere.
-func randomSchedule(seed uint64, length int) schedule {
+// randomSchedule makes a schedule of some length, of the named kinds of actions. Without
+// names each uses some kinds only, so that those that are rare by themselves meet
+// often somewhere.
+func randomSchedule(seed uint64, length int, only ...string) schedule {
 	r := rand.New(rand.NewPCG(seed, 7))
+	if len(only) == 0 {
+		only = someKinds(r)
+	}
 	var kinds []string
-	for _, name := range names {
-		always := name == "accept" || name == "step" || name == "run" || name == "start" || name == "link-up" || name == "server-start"
-		if verbs[name].weight > 0 && (always || r.IntN(3) == 0) {
-			for range verbs[name].weight {
-				kinds = append(kinds, name)
-			}
+	for _, name := range only {
+		for range verbs[name].weight {
+			kinds = append(kinds, name)
 		}
 	}
 	s := make(schedule, length)
@@ -179,4 +181,17 @@ func randomSchedule(seed uint64, length int) schedule {
 		}
 	}
 	return s
+}
+
+// everyRun are the kinds without which nothing happens.
+var everyRun = []string{"accept", "step", "run", "start", "link-up", "server-start"}
+
+func someKinds(r *rand.Rand) []string {
+	some := slices.Clone(everyRun)
+	for _, name := range names {
+		if !slices.Contains(everyRun, name) && r.IntN(3) == 0 {
+			some = append(some, name)
+		}
+	}
+	return some
 }

@@ -16,19 +16,23 @@ func (v *violation) String() string {
 	return fmt.Sprintf("seed %d: %s\nschedule: %s\n%s", v.seed, v.what, v.schedule, v.trace)
 }
 
-// simulate runs a schedule and returns the first violation; nil if there is none.
-func simulate(s schedule, o simOptions) *violation {
+// play runs a schedule, makes all well and judges what came of it.
+func play(s schedule, o simOptions) *world {
 	w := newWorld(o)
 	for _, a := range s {
 		w.perform(a)
 		if w.truth.failed() {
-			break
+			return w
 		}
 	}
-	if !w.truth.failed() {
-		w.mend()
-		w.truth.judge()
-	}
+	w.mend()
+	w.truth.judge()
+	return w
+}
+
+// simulate plays a schedule and returns the first violation; nil if there is none.
+func simulate(s schedule, o simOptions) *violation {
+	w := play(s, o)
 	if !w.truth.failed() {
 		return nil
 	}

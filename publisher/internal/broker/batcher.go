@@ -41,7 +41,7 @@ type Batcher struct {
 	info   Info
 	server string    // that info is of; "": look again
 	looked time.Time // when info was asked for
-	pace   pace
+	pace   Pace
 
 	mu      sync.Mutex // guards what follows
 	waiting []*request
@@ -185,12 +185,12 @@ func (b *Batcher) publish(ctx context.Context, group []*request) {
 	for _, r := range group {
 		msgs = append(msgs, r.msgs...)
 	}
-	if len(group) > 1 && b.info.Batches && len(msgs) <= largestBatch && b.pace.worthBatch(len(msgs)) {
+	if len(group) > 1 && b.info.Batches && len(msgs) <= largestBatch && b.pace.WorthBatch(len(msgs)) {
 		began := time.Now()
 		got := b.stream.Publish(ctx, msgs)
 		if got.Fate != Refused {
 			if got.Fate == Stored {
-				b.pace.batch = time.Since(began)
+				b.pace.Took(len(msgs), time.Since(began))
 			}
 			b.tell(group, got)
 			return
@@ -270,7 +270,7 @@ func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 		case got.Fate != Stored:
 			b.server = ""
 		case n == 1:
-			b.pace.single = time.Since(began)
+			b.pace.Took(1, time.Since(began))
 		}
 		if n == 1 || got.Fate != Refused || !IsRepetition(got.Err) {
 			o := Outcome{Result: got}
@@ -307,19 +307,4 @@ func (b *Batcher) oneByOne(ctx context.Context, r *request) (o Outcome) {
 	}
 	o.Duplicate = o.Duplicates == len(r.msgs)
 	return o
-}
-
-// pace remembers how long the last publishes took. A stream without replicas keeps a batch in
-// a file store of its own, which it makes and removes for each: that takes about 10 ms,
-// where a message alone takes a fraction of one.
-type pace struct{ single, batch time.Duration }
-
-// worthBatch reports whether n messages are stored sooner as a batch. What is not tried any
-// more is taken to get faster, so that it is tried again.
-func (p *pace) worthBatch(n int) bool {
-	if time.Duration(n)*p.single >= p.batch {
-		return true
-	}
-	p.batch -= p.batch / 1024
-	return false
 }

@@ -170,7 +170,7 @@ func (c *Conn) up(nc *nats.Conn) {
 	if !nc.IsConnected() {
 		return // lost again before the handler's turn came
 	}
-	c.learnPayload()
+	c.learnPayload(nc)
 	c.denied.forget()
 	c.metrics.connected.Set(1)
 	c.away.Store("")
@@ -190,8 +190,8 @@ func (c *Conn) up(nc *nats.Conn) {
 // learnPayload takes over the limit that the server announced last. A server whose
 // configuration is reloaded announces it at any time, and the client keeps it without a
 // word; so it is asked for again with each look at a stream. It may wait for a hanging write.
-func (c *Conn) learnPayload() {
-	if max := c.nc.MaxPayload(); max > 0 {
+func (c *Conn) learnPayload(nc *nats.Conn) {
+	if max := nc.MaxPayload(); max > 0 {
 		c.payload.Store(max)
 	}
 }

@@ -30,7 +30,7 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	if err := c.useJetStream(); err != nil {
 		return nil, err
 	}
-	c.learnPayload()
+	c.learnPayload(c.nc)
 	c.link.up(c.nc.ConnectedServerId())
 	return c, nil
 }
@@ -62,7 +62,7 @@ func (c *Conn) clientHandlers() []nats.Option {
 			}
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			c.learnPayload()
+			c.learnPayload(nc)
 			c.denied.forget()
 			c.link.up(nc.ConnectedServerId())
 			c.log.Info("connected to nats again")

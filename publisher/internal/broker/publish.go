@@ -182,7 +182,7 @@ func (a *attempt) request(ctx context.Context, msg *nats.Msg, batch string) Resu
 	answer, err := a.stream.conn.nc.RequestMsgWithContext(ctx, msg)
 	if err != nil {
 		if errors.Is(err, nats.ErrMaxPayload) {
-			a.stream.conn.learnPayload()
+			a.stream.conn.learnPayload(a.stream.conn.nc)
 		}
 		return Result{Fate: a.classify(err), Err: err}
 	}

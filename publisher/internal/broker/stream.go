@@ -71,7 +71,7 @@ func (s *Stream) Info(ctx context.Context) (Info, error) {
 		case err != nil:
 			return Info{}, fmt.Errorf("look at stream %s: %w", s.name, err)
 		}
-		s.conn.learnPayload()
+		s.conn.learnPayload(s.conn.nc)
 		i := infoOf(found.CachedInfo())
 		i.Leader = s.leader(found.CachedInfo().Cluster)
 		i.Batches = i.Batches && !s.NoBatches
