@@ -239,3 +239,26 @@ func TestArrayLargerThanABatch(t *testing.T) {
 		}
 	}
 }
+
+// TestElectionDuringARefusal: a look at the stream because of a refusal takes nothing for
+// compared that was not.
+func TestElectionDuringARefusal(t *testing.T) {
+	b := newBench(t, func(c *streammodel.Config) { c.Duplicates = time.Second })
+	b.accept(ids("e", 3)...)
+	if err := b.b.Append(context.Background(), []broker.Message{message("treble.b", "other")}); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(time.Second)
+	b.want("e-0000", "e-0001", "e-0002", "other")
+	b.model.FallBack(1, false)
+	b.model.Configure(func(c *streammodel.Config) { c.Subjects = []string{"treble.a"} })
+	b.pass(40 * time.Second) // it is found out, and refused
+	b.model.Elect()
+	b.model.Delete(2) // by the election: its disk lost it
+	b.pass(5 * time.Second)
+	b.model.Configure(func(c *streammodel.Config) { c.Subjects = []string{"treble.>"} })
+	b.pass(5 * time.Minute)
+	if err := there(b, "e-0000", "e-0001", "e-0002", "other"); err != nil {
+		t.Error(err)
+	}
+}
