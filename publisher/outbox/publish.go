@@ -319,6 +319,10 @@ func (r *relay) refusedSubject(ctx context.Context, it *item, cause error) error
 		r.endSession()
 		return errors.Join(cause, err)
 	}
+	if compared := r.session.info; !info.Created.Equal(compared.Created) || info.Leader != compared.Leader {
+		r.endSession() // what it may lack is looked for first
+		return cause
+	}
 	r.session.info = info
 	if r.faults.waitForSubject || now.Sub(since) < r.cfg.refusedAfter {
 		return cause

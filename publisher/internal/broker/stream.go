@@ -137,6 +137,8 @@ func (s *Stream) ID(ctx context.Context, seq uint64) (id string, there bool, err
 	return f.at.ID, f.there, err
 }
 
+const apiPrefix = "$JS.API."
+
 // getRequest asks for one message: that at Seq, or with NextFor the first at or behind it.
 type getRequest struct {
 	Seq     uint64 `json:"seq"`
@@ -150,7 +152,13 @@ func (s *Stream) get(ctx context.Context, req getRequest) (at At, there bool, er
 	if err != nil {
 		return At{}, false, err
 	}
-	answer, err := s.conn.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, body)
+	subject := "STREAM.MSG.GET." + s.name
+	asking, end := s.whilePermitted(ctx, subject, lookTimeout)
+	defer end()
+	answer, err := s.conn.nc.RequestWithContext(asking, apiPrefix+subject, body)
+	if errors.Is(err, context.Canceled) {
+		err = context.Cause(asking)
+	}
 	if err != nil {
 		return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
 	}
