@@ -64,14 +64,14 @@ func (s *Stream) Limit() int64 { return s.conn.MaxPayload() }
 // Info looks at the stream now. The error is ErrNoStream if there is none of that name.
 func (s *Stream) Info(ctx context.Context) (Info, error) {
 	return await(ctx, s, func(ctx context.Context) (Info, error) {
-		found, err := s.conn.js.Stream(ctx, s.name)
+		found, err := s.conn.JetStream().Stream(ctx, s.name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			return Info{}, fmt.Errorf("%s: %w", s.name, ErrNoStream)
 		case err != nil:
 			return Info{}, fmt.Errorf("look at stream %s: %w", s.name, err)
 		}
-		s.conn.learnPayload(s.conn.nc)
+		s.conn.LearnLimit()
 		i := infoOf(found.CachedInfo())
 		i.Leader = s.leader(found.CachedInfo().Cluster)
 		i.Batches = i.Batches && !s.NoBatches
@@ -118,7 +118,7 @@ func (s *Stream) leader(c *jetstream.ClusterInfo) string {
 	if c.LeaderSince != nil {
 		return c.Leader + "@" + c.LeaderSince.UTC().Format(time.RFC3339Nano)
 	}
-	if c.Leader == s.conn.nc.ConnectedServerName() {
+	if c.Leader == s.conn.NATS().ConnectedServerName() {
 		return c.Leader + "/" + s.conn.ServerID()
 	}
 	return c.Leader
@@ -151,7 +151,7 @@ func (s *Stream) get(ctx context.Context, req getRequest) (at At, there bool, er
 	if err != nil {
 		return At{}, false, err
 	}
-	answer, err := s.conn.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, body)
+	answer, err := s.conn.NATS().RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, body)
 	if err != nil {
 		return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
 	}
