@@ -207,7 +207,12 @@ func (l *ledger) take(m mark, behind journal.Seq) {
 	case m.Limit != 0:
 		l.state.Limit = m.Limit
 	case m.OldFellBack != nil:
+		// It was healing, and the marks of that say nothing of the new sequences.
 		l.state.Highest, l.state.HighestID = m.OldFellBack.Seq, m.OldFellBack.ID
+		l.state.Floor = min(l.state.Floor, m.OldFellBack.Seq)
+		if from := m.OldFellBack.Seq + 1; l.state.Healing == 0 || l.state.Healing > from {
+			l.state.Healing = from
+		}
 	case m.OldIncarnation != nil:
 		l.state.look = look{Created: *m.OldIncarnation}
 	case m.OldMaxPayload != 0:

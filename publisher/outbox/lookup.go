@@ -166,7 +166,7 @@ func (l *lookup) search(ctx context.Context, floor uint64) error {
 
 // classify returns what was lost. What is at another sequence now, or was removed on
 // purpose, is noted.
-func (l *lookup) classify() (lost []lostEntry) {
+func (l *lookup) classify(ctx context.Context) (lost []lostEntry, err error) {
 	slices.SortStableFunc(l.suspects, func(a, b suspect) int {
 		return cmp.Or(cmp.Compare(a.entry, b.entry), cmp.Compare(a.index, b.index))
 	})
@@ -176,7 +176,13 @@ func (l *lookup) classify() (lost []lostEntry) {
 		moved := false
 		for ; i < len(l.suspects) && l.suspects[i].entry == first.entry; i++ {
 			m := l.suspects[i]
-			switch seq, there := l.anywhere[m.id]; {
+			seq, there := l.anywhere[m.id]
+			if !there {
+				if seq, there, err = l.leaderHas(ctx, m); err != nil {
+					return nil, err
+				}
+			}
+			switch {
 			case there:
 				moved = moved || seq != m.seq
 				e.seqs[m.index] = seq
@@ -194,7 +200,17 @@ func (l *lookup) classify() (lost []lostEntry) {
 			lost = append(lost, e)
 		}
 	}
-	return lost
+	return lost, nil
+}
+
+// leaderHas looks for a message at its sequence. The ids may have been read from a replica
+// whose disk lost some: what the leader has is in the stream.
+func (l *lookup) leaderHas(ctx context.Context, m suspect) (seq uint64, there bool, err error) {
+	if l.another || m.other || m.seq < l.info.First || m.seq > l.info.Last {
+		return 0, false, nil
+	}
+	id, there, err := l.relay.stream.ID(ctx, m.seq)
+	return m.seq, there && id == m.id, err
 }
 
 // isLost reports whether a message that was acknowledged at a sequence, and is nowhere

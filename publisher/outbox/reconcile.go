@@ -104,7 +104,9 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 		return info, p, err
 	}
 	p.found, p.more, p.moved = l.unsettledAt, l.more, l.another || fell
-	p.lost = l.classify()
+	if p.lost, err = l.classify(ctx); err != nil {
+		return info, p, err
+	}
 	if len(p.lost) > 0 || p.moved {
 		err = r.noteFall(ctx, p, state, info)
 	}
@@ -203,6 +205,11 @@ func (r *relay) noteLook(ctx context.Context, s *session) error {
 	}
 	if s.plan.full {
 		next.Healing = 0
+	}
+	if before.Sent > s.plan.sent+sentLease {
+		// Anything might have been sent, and what was is found. It must not stay so, or each
+		// look would have the ids of all that is pending in memory.
+		r.record(mark{Sent: max(s.plan.sent, 1)})
 	}
 	if next == before.look {
 		return nil

@@ -21,6 +21,7 @@ var regressions = []struct{ name, schedule string }{
 	{"damage_to_the_marks", "accept 2; wait 36h0m0s; step 6; stop; eio 25; run 8m0s"},
 	{"damage_to_the_mark_of_a_healing", "accept 3; step 6; stop; fall-back 9; start; eio 1; step 2; kill; run 8m0s"},
 	{"damage_and_then_a_kill", "kill; eio 24; start; accept 2; step 2; kill; run 3m0s"},
+	{"room_is_made_before_the_cut_is_noticed", "flood 4; run 1m0s; disk-full; server-stop; accept 1; recreate"},
 	{"damage_to_the_first_page", "accept 2; crash 886; eio 15; start; crash 348"},
 }
 

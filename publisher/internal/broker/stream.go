@@ -90,15 +90,14 @@ func infoOf(have *jetstream.StreamInfo) Info {
 		Duplicates: cfg.Duplicates,
 		MaxMsgSize: int64(max(cfg.MaxMsgSize, 0)),
 		Subjects:   cfg.Subjects,
-		PerSubject: cfg.MaxMsgsPerSubject > 0,
+		PerSubject: cfg.MaxMsgsPerSubject > 0 || cfg.Retention != jetstream.LimitsPolicy,
 		MaxAge:     cfg.MaxAge,
 	}
 	if i.Messages == 0 {
 		i.First = i.Last + 1
 	}
 	full := cfg.Discard == jetstream.DiscardOld && (cfg.MaxBytes > 0 || cfg.MaxMsgs > 0)
-	// Under the other retentions consumers remove messages.
-	i.Discards = i.PerSubject || full || cfg.Retention != jetstream.LimitsPolicy
+	i.Discards = i.PerSubject || full
 	return i
 }
 
