@@ -232,7 +232,7 @@ func (s settlement) events() (n int64) {
 
 func (l *ledger) takeStored(s storedRun, behind journal.Seq) {
 	for i := range s.Count {
-		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: []uint64{s.Seq + uint64(i)}, At: s.At}
+		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: []uint64{s.Seq + uint64(i)}, At: s.At, Ahead: s.Ahead}
 		if i == s.Count-1 {
 			one.LastID = s.ID
 		}
@@ -252,7 +252,9 @@ func (l *ledger) settle(s settlement, behind journal.Seq) {
 	l.state.Done = s.Entry
 	l.retained.push(s.Entry, s.Seqs, s.At)
 	l.raise(s)
-	l.state.Floor = max(l.state.Floor, s.highest())
+	if !s.Ahead {
+		l.state.Floor = max(l.state.Floor, s.highest())
+	}
 	l.state.Clock = max(l.state.Clock, s.At)
 }
 

@@ -246,7 +246,7 @@ func (e *openEntry) add(it *item) bool {
 // settle records an entry; one of the ordinary kind joins the run.
 func (r *relay) settle(e *openEntry, run *storedRun) {
 	res := e.result
-	res.Entry, res.At = e.seq, r.clock.read(r.cfg.now())
+	res.Entry, res.At, res.Ahead = e.seq, r.clock.read(r.cfg.now()), e.seq < r.session.plan.foundUpTo
 	if !e.healing {
 		r.reached = e.accepted
 	}
@@ -258,11 +258,11 @@ func (r *relay) settle(e *openEntry, run *storedRun) {
 		r.record(mark{Healed: &res})
 	case plain(res.Seqs):
 		r.settled(Settled{Stored: 1})
-		if run.Count > 0 && (run.Entry+journal.Seq(run.Count) != res.Entry || run.Seq+uint64(run.Count) != res.Seqs[0]) {
+		if run.Count > 0 && (run.Ahead != res.Ahead || run.Entry+journal.Seq(run.Count) != res.Entry || run.Seq+uint64(run.Count) != res.Seqs[0]) {
 			r.flushRun(run)
 		}
 		if run.Count == 0 {
-			run.Entry, run.Seq, run.At = res.Entry, res.Seqs[0], res.At
+			run.Entry, run.Seq, run.At, run.Ahead = res.Entry, res.Seqs[0], res.At, res.Ahead
 		}
 		run.Count++
 		run.ID = res.LastID

@@ -20,7 +20,9 @@ type plan struct {
 	// found are the messages that are in the stream though they are not settled: their
 	// sequences by id.
 	found map[string]uint64
-	seen  *repeats
+	// foundUpTo is the last entry of which a message was found so.
+	foundUpTo journal.Seq
+	seen      *repeats
 
 	// resent: messages that may have been sent are not found, and are sent again.
 	resent bool
@@ -105,6 +107,7 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	if err := l.search(ctx, p.floor); err != nil {
 		return info, p, err
 	}
+	p.foundUpTo = l.foundUpTo()
 	p.resent = len(l.unsettledAt) < l.unsettledIDs
 	p.found, p.more, p.moved = l.unsettledAt, l.more, l.another || fell
 	if p.lost, err = l.classify(ctx); err != nil {

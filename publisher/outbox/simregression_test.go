@@ -24,6 +24,7 @@ var regressions = []struct{ name, schedule string }{
 	{"room_is_made_before_the_cut_is_noticed", "flood 4; run 1m0s; disk-full; server-stop; accept 1; recreate"},
 	{"backup_with_what_was_sent_twice", "accept 3; step 5; crash 527; run 3m0s; backup; purge 2; start; step 4; restore"},
 	{"healing_takes_longer_than_the_retention", "accept 1; run 1m0s; fall-back 9; full; run 8m0s"},
+	{"part_of_an_unanswered_batch_outlives_a_power_loss", "accept 2; accept 1; accept 2; accept 2; cut-ack; accept 2; big; accept 2; step 2; cut-ack; power-loss 304; link-up; repeat 2; run 3m0s; link-up; step 5; lost-request; step 6"},
 	{"damage_to_the_first_page", "accept 2; crash 886; eio 15; start; crash 348"},
 }
 
