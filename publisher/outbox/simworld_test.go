@@ -269,7 +269,8 @@ func (w *world) step() {
 // where they are released now.
 func (w *world) mayYield() (bool, journal.Seq) {
 	server, _ := w.link.Link()
-	return w.bridge.relay.serving.Load() && server != "", w.bridge.ledger.now().Released
+	r := w.bridge.relay
+	return r.serving.Load() && server == *r.servant.Load(), w.bridge.ledger.now().Released
 }
 
 // yielded notes what the bridge gave up, if it was allowed to.
