@@ -18,11 +18,13 @@ func (p *Pace) Took(n int, d time.Duration) {
 }
 
 // WorthBatch reports whether n messages are stored sooner as a batch than one after the other. What
-// is not tried any more is taken to get faster, so that it is tried again.
+// is not tried any more is taken to get faster with the time that is spent without it, so that
+// it is tried again: soon where that costs little.
 func (p *Pace) WorthBatch(n int) bool {
-	if time.Duration(n)*p.single >= p.batch {
+	alone := time.Duration(n) * p.single
+	if alone >= p.batch {
 		return true
 	}
-	p.batch -= p.batch / 1024
+	p.batch -= alone / 16
 	return false
 }
