@@ -20,12 +20,13 @@ type lookup struct {
 	another   bool // the stream is another one than that of the retained sequences
 	restarted bool // it may lack what it had acknowledged
 
-	suspects    []suspect // retained messages that are not at their sequences
-	more        bool      // there are more suspects
-	inPlace     uint64    // the highest sequence of a retained message that is where it was
-	wanted      map[string]bool
-	anywhere    map[string]uint64 // sequences of the suspects, by id, where they are after all
-	unsettledAt map[string]uint64 // sequences of what was sent and is not settled, by id
+	suspects     []suspect // retained messages that are not at their sequences
+	more         bool      // there are more suspects
+	inPlace      uint64    // the highest sequence of a retained message that is where it was
+	wanted       map[string]bool
+	anywhere     map[string]uint64 // sequences of the suspects, by id, where they are after all
+	unsettledIDs int               // how many messages were sent, maybe, and are not settled
+	unsettledAt  map[string]uint64 // sequences of what was sent and is not settled, by id
 }
 
 // suspect is a retained message that is not where it was.
@@ -117,6 +118,7 @@ func (l *lookup) unsettled(sent journal.Seq) error {
 		}
 		for _, m := range msgs {
 			l.want(m.ID)
+			l.unsettledIDs++
 		}
 		return true, nil
 	})

@@ -59,6 +59,7 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 		return true, err
 	}
 	if r.settleKnown() {
+		r.pause = 0 // they are stored: what came before was not in vain
 		return true, nil
 	}
 	if len(s.queue) == 0 {

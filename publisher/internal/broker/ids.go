@@ -108,7 +108,7 @@ func refusesConsumer(err error) bool {
 
 // byConsumer reads on until the range is complete, the consumer has nothing more, or it ends.
 func (r *rangeReader) byConsumer(ctx context.Context) error {
-	js, name := r.stream.conn.js, "treble-bridge-"+nuid.Next()
+	js, name := r.stream.conn.JetStream(), "treble-bridge-"+nuid.Next()
 	creating, cancel := r.stream.whilePermitted(ctx, "CONSUMER.CREATE."+r.stream.name+"."+name, lookTimeout)
 	defer cancel()
 	cons, err := js.CreateConsumer(creating, r.stream.name, jetstream.ConsumerConfig{

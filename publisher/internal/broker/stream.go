@@ -64,14 +64,14 @@ func (s *Stream) Limit() int64 { return s.conn.MaxPayload() }
 // Info looks at the stream now. The error is ErrNoStream if there is none of that name.
 func (s *Stream) Info(ctx context.Context) (Info, error) {
 	return await(ctx, s, func(ctx context.Context) (Info, error) {
-		found, err := s.conn.js.Stream(ctx, s.name)
+		found, err := s.conn.JetStream().Stream(ctx, s.name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			return Info{}, fmt.Errorf("%s: %w", s.name, ErrNoStream)
 		case err != nil:
 			return Info{}, fmt.Errorf("look at stream %s: %w", s.name, err)
 		}
-		s.conn.learnPayload(s.conn.nc)
+		s.conn.LearnLimit()
 		i := infoOf(found.CachedInfo())
 		i.Leader = s.leader(found.CachedInfo().Cluster)
 		i.Batches = i.Batches && !s.NoBatches
@@ -117,7 +117,7 @@ func (s *Stream) leader(c *jetstream.ClusterInfo) string {
 	if c.LeaderSince != nil {
 		return c.Leader + "@" + c.LeaderSince.UTC().Format(time.RFC3339Nano)
 	}
-	if c.Leader == s.conn.nc.ConnectedServerName() {
+	if c.Leader == s.conn.NATS().ConnectedServerName() {
 		return c.Leader + "/" + s.conn.ServerID()
 	}
 	return c.Leader
@@ -155,7 +155,7 @@ func (s *Stream) get(ctx context.Context, req getRequest) (at At, there bool, er
 	subject := "STREAM.MSG.GET." + s.name
 	asking, end := s.whilePermitted(ctx, subject, lookTimeout)
 	defer end()
-	answer, err := s.conn.nc.RequestWithContext(asking, apiPrefix+subject, body)
+	answer, err := s.conn.NATS().RequestWithContext(asking, apiPrefix+subject, body)
 	if errors.Is(err, context.Canceled) {
 		err = context.Cause(asking)
 	}
