@@ -7,14 +7,27 @@ import "time"
 // where a message alone takes a fraction of one. It is for one goroutine.
 type Pace struct{ single, batch time.Duration }
 
+// The most that the first publish of each kind counts for. It may have waited for much else.
+const (
+	firstSingle = 2 * time.Millisecond
+	firstBatch  = 20 * time.Millisecond
+)
+
 // Took notes how long it took until n messages that were published together were
-// acknowledged.
+// acknowledged. One that took much longer than the one before says little.
 func (p *Pace) Took(n int, d time.Duration) {
 	if n == 1 {
-		p.single = d
+		p.single = eased(p.single, d, firstSingle)
 	} else {
-		p.batch = d
+		p.batch = eased(p.batch, d, firstBatch)
 	}
+}
+
+func eased(before, d, first time.Duration) time.Duration {
+	if before == 0 {
+		return min(d, first)
+	}
+	return min(d, 2*before)
 }
 
 // WorthBatch reports whether n messages are stored sooner as a batch than one after the other. What
