@@ -197,7 +197,7 @@ func TestNationalSpellings(t *testing.T) {
 
 // TestNoNumber: what is none is not read, and what is another number is not found.
 func TestNoNumber(t *testing.T) {
-	for _, text := range []string{"", "+", "12", "unknown", "+57 300 CALL", "+0573001234", "+1234567890123456", "3001234567 ext 5", "\xff573001234567", "+57,3001234567"} {
+	for _, text := range []string{"", "+", "12", "unknown", "+57 300 CALL", "+0573001234", "+1234567890123456", "3001234567 ext 5", "\xff573001234567", "+57,3001234567", "+44 0 07911 123456"} {
 		if got, ok := Parse(text); ok {
 			t.Errorf("%q is read as %s", text, got)
 		}
@@ -314,6 +314,9 @@ func FuzzSpelling(f *testing.F) {
 		number, ok := Parse(fmt.Sprint(n % 1e15))
 		if !ok {
 			t.Skip()
+		}
+		if again, _ := Parse(number); again != number {
+			t.Errorf("%s is read as %q", number, again)
 		}
 		between := func(s string) string {
 			visible := 0
