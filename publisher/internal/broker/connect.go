@@ -21,17 +21,18 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{log: log, metrics: m, changed: make(chan struct{}, 1), closed: make(chan struct{})}
+	c := &Conn{log: log, metrics: m, changed: make(chan struct{}, 1)}
 	c.payload.Store(int64(cfg.MaxPayload))
 	url, where, opts := clientOptions(cfg, s, addr, role)
-	if c.nc, err = connectOnce(ctx, url, append(opts, c.clientHandlers()...)); err != nil {
+	nc, err := connectOnce(ctx, url, append(opts, c.clientHandlers()...))
+	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
 	}
-	if err := c.useJetStream(); err != nil {
+	if err := c.use(nc); err != nil {
 		return nil, err
 	}
-	c.learnPayload(c.nc)
-	c.link.up(c.nc.ConnectedServerId())
+	c.learnPayload(nc)
+	c.link.up(nc.ConnectedServerId())
 	return c, nil
 }
 
@@ -67,10 +68,7 @@ func (c *Conn) clientHandlers() []nats.Option {
 			c.link.up(nc.ConnectedServerId())
 			c.log.Info("connected to nats again")
 		}),
-		nats.ClosedHandler(func(*nats.Conn) {
-			c.link.down()
-			close(c.closed)
-		}),
+		nats.ClosedHandler(func(*nats.Conn) { c.link.down() }),
 	}
 }
 
