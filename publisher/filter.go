@@ -122,11 +122,16 @@ func (f Filter) mayMatch(envelope []byte) bool {
 			return false
 		}
 	}
-	if f.Phone == "" || bytes.Contains(envelope, []byte(f.Phone)) {
-		return true
+	return f.Phone == "" || mayHold(envelope, phone.Seek(f.Phone))
+}
+
+// mayHold reports false for most envelopes of other numbers. An event of an earlier
+// version may have the number in another form, or only as it was received.
+func mayHold(envelope []byte, number *phone.Sought) bool {
+	normalised, _, _ := bytes.Cut(envelope, []byte(`"raw":`))
+	if bytes.Contains(normalised, []byte(`"phone":"+`)) {
+		return bytes.Contains(normalised, []byte(number.Rest()))
 	}
-	// In an event of an earlier version it may stand as it was received alone.
-	number := phone.Seek(f.Phone)
 	return slices.ContainsFunc(phone.Readings(envelope), func(text []byte) bool { return number.In(text)&(phone.Whole|phone.Rest) != 0 })
 }
 

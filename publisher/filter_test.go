@@ -151,6 +151,7 @@ func TestPhoneOfEarlierVersions(t *testing.T) {
 	for _, tt := range []struct{ name, phone, code, cellphone, want string }{
 		{"same", "+573001234567", "57", "3001234567", "+573001234567"},
 		{"trunk", "+4407911123456", "44", "07911 123456", "+447911123456"},
+		{"left-out-trunk", "", "44", "०७९११ १२३४५६", "+447911123456"},
 		{"left-out", "", "57", "300\u202f1234567", "+573001234567"},
 		{"none", "", "", "", ""},
 	} {

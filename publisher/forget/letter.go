@@ -3,6 +3,7 @@ package forget
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -46,7 +47,7 @@ func (m *letter) holds(n *phone.Sought) bool {
 		return false
 	}
 	of := m.phone()
-	return of == "" || of == n.Number() || !n.EndsLike(of)
+	return of == "" || of == n.Number() || !strings.HasSuffix(of, n.Rest())
 }
 
 // isOf reports whether it is an event of a session.
