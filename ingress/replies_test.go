@@ -277,7 +277,7 @@ func TestRepliesSource(t *testing.T) {
 	other := s.sources[0]
 	other.Name, other.Paths = "other", []string{"/other", "/webhooks/on-delivered"}
 	other.Kinds = []string{"message.delivered"}
-	other.Reply = map[string]any{"success": true}
+	other.Reply = `{"success":true}`
 	s.sources = append(s.sources, other)
 	b := s.start(t)
 

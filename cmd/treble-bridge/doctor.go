@@ -162,7 +162,7 @@ func (d *doctor) checkConfig() []diagnose.Check {
 	for _, problem := range unjoin(d.config.Validate()) {
 		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Fail, Detail: problem.Error(), Fix: again, FixIn: diagnose.InShell})
 	}
-	for _, w := range append(d.config.Warnings, d.config.Advice()...) {
+	for _, w := range d.config.Notices() {
 		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Warn, Detail: w, Fix: again, FixIn: diagnose.InShell})
 	}
 	if d.devToken {

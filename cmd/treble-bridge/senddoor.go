@@ -11,7 +11,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
-	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -56,15 +55,6 @@ func openDoor(c *config.Config, base *url.URL, common http.Header, token string,
 		d.sources[s.Name], d.headers[s.Name] = s, h
 	}
 	return d, nil
-}
-
-// authorize sets what lets a request in by a source's auth.
-func authorize(h http.Header, a auth.Config, dataDir string) error {
-	token, err := sourceToken(a, dataDir, h)
-	if err == nil && token != "" {
-		h.Set("Authorization", "Bearer "+token)
-	}
-	return err
 }
 
 // What keeps a delivery from being posted at all.

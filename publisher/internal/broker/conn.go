@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,8 @@ type Conn struct {
 	metrics *metrics
 	link    link
 	denied  denials
-	away    atomic.Value  // string: the last reason that was logged; see stillAway
+	said    once          // why there is no connection; see stillAway
+	listens string        // where the embedded server does, which the client does not know; "": not embedded
 	payload atomic.Int64  // max_payload of the server, before the first contact the configured one
 	changed chan struct{} // see Changed
 	closed  chan struct{} // closed when the client has ended
@@ -60,8 +62,7 @@ func Dial(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	s, err := readSecrets(o.NATS)
-	if err != nil {
+	if err := o.NATS.checkSecrets(); err != nil {
 		return nil, err
 	}
 	c := &Conn{
@@ -71,10 +72,15 @@ func Dial(o Options) (*Conn, error) {
 		closed:  make(chan struct{}),
 	}
 	c.payload.Store(o.Payload)
-	opts := slices.Concat(dialOptions(o.NATS, s, o.Embedded), c.durabilityOptions(), c.handlers())
+	if o.Embedded != nil {
+		c.listens = "nats://" + o.Embedded.Addr()
+	}
+	creds := newCredentials(o.NATS, &c.said, o.Log)
+	opts := slices.Concat(dialOptions(creds, o.Embedded), c.durabilityOptions(), c.handlers())
 	if c.nc, err = nats.Connect(o.NATS.URL, opts...); err != nil {
 		return nil, fmt.Errorf("connect to nats.url: %w", err)
 	}
+	creds.use(c.nc)
 	if err := c.useJetStream(); err != nil {
 		return nil, err
 	}
@@ -151,16 +157,22 @@ func (c *Conn) asyncError(err error) {
 	case errors.Is(err, nats.ErrStaleConnection): // the loss of the connection is told anyway
 	case expectedDenial(err):
 		c.log.Debug("nats error", zap.Error(err))
+	case refusedLogin(err): // at each attempt again, and told by stillAway
 	default:
 		c.log.Warn("nats error", zap.Error(err))
 	}
 }
 
+// refusedLogin reports whether the server did not let the client in.
+func refusedLogin(err error) bool {
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
+}
+
 // stillAway logs why an attempt to connect failed, each reason once until there is
-// a connection: the client tries every second or so, for ever. Only here is it
-// certain to be told why: LastError forgets it at the next attempt.
+// a connection: the client tries every second or so, for ever, and reasons may come in
+// turns. Only here is it certain to be told why: LastError forgets it at the next attempt.
 func (c *Conn) stillAway(err error) {
-	if reason := err.Error(); !c.Connected() && c.away.Swap(reason) != reason {
+	if !c.Connected() && c.said.first(err.Error()) {
 		c.log.Warn("nats cannot be reached", zap.Error(err))
 	}
 }
@@ -173,10 +185,10 @@ func (c *Conn) up(nc *nats.Conn) {
 	c.learnPayload(nc)
 	c.denied.forget()
 	c.metrics.connected.Set(1)
-	c.away.Store("")
+	c.said.forget()
 	if c.link.up(nc.ConnectedServerId()) {
 		c.log.Info("connected to nats",
-			zap.String("url", withoutUserinfo(nc.ConnectedUrl())),
+			zap.String("url", cmp.Or(c.listens, withoutUserinfo(nc.ConnectedUrl()))),
 			zap.String("server", nc.ConnectedServerName()),
 			zap.String("version", nc.ConnectedServerVersion()),
 			zap.Int64("max_payload", nc.MaxPayload()))
