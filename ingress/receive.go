@@ -1,7 +1,10 @@
 package ingress
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -22,12 +25,6 @@ func (s *Server) receive(c echo.Context, src *source) error {
 		return unauthorized(src.auth.Challenge())
 	}
 	s.metrics.authentications.WithLabelValues(src.name, credential).Inc()
-	if !isJSON(r.Header.Get("Content-Type")) {
-		return wrongContentType()
-	}
-	if !isPlain(r.Header) {
-		return wrongEncoding()
-	}
 	received, again, problem := receivedTime(r.Header, time.Now())
 	if problem != nil {
 		return problem
@@ -40,23 +37,31 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	if !again {
 		received = time.Now()
 	}
-	body, release, problem := readBody(r, int64(s.config.MaxBody), s.bodies)
+	body, release, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
 	defer release()
+	doubts := doubtsOf(r.Header)
+	origin := schema.Origin{
+		Source:   src.name,
+		Path:     r.URL.Path,
+		Header:   keptHeaders(r.Header, src.secretHeader),
+		Received: received,
+		TestRun:  testRun(r.Header),
+		Warnings: warnings(doubts),
+	}
 	if problem != nil {
+		s.keepBeginning(r.Context(), origin, body, problem)
 		return problem
 	}
 	x.bodyRead, x.bytes = true, len(body)
 
-	d := src.parser.Parse(body, schema.Origin{
-		Source:   src.name,
-		Path:     originPath(r),
-		Header:   keptHeaders(r.Header, src.secretHeader),
-		Received: received,
-		TestRun:  testRun(r.Header),
-	})
+	d := judged(src.parser.Parse(body, origin), doubts)
 	x.delivery = d
 	if err := s.accept(r.Context(), d); err != nil {
 		return err
+	}
+	x.forgiven = forgiven(c, doubts)
+	for _, slip := range x.forgiven {
+		s.metrics.forgiven.WithLabelValues(src.name, slip).Inc()
 	}
 	if d.TestRun == "" && !again { // what is brought in again says nothing of Treble
 		s.metrics.lastEvent.WithLabelValues(d.Source).Set(float64(d.Received.UnixMilli()) / 1000)
@@ -104,10 +109,24 @@ func (s *Server) leave() {
 	<-s.slots
 }
 
-// originPath is the request's path without a slash at its end.
-func originPath(r *http.Request) string {
-	if path := strings.TrimRight(r.URL.Path, "/"); path != "" {
-		return path
+// beginning is how much is kept of a body that was not received as a whole.
+const beginning = 64 << 10
+
+// keepBeginning gives the quarantine what was read of a body that is too large or broke
+// off: Treble sends once, and the beginning tells at least whose event it was.
+func (s *Server) keepBeginning(ctx context.Context, o schema.Origin, body []byte, p *problem) {
+	reason := schema.ReasonBodyIncomplete
+	switch p.status {
+	case http.StatusTooManyRequests:
+		return // it may be sent again
+	case http.StatusRequestEntityTooLarge:
+		reason = schema.ReasonBodyTooLarge
 	}
-	return "/"
+	body = body[:min(len(body), beginning)]
+	if len(body) == 0 {
+		return
+	}
+	what := strings.TrimSpace(fmt.Sprintf("%s Only the first %d bytes are kept.", cmp.Or(p.detail, p.title+"."), len(body)))
+	_ = s.accept(ctx, schema.Delivery{Origin: o, Body: bytes.Clone(body),
+		Rejection: &schema.Rejection{Reason: reason, Violations: []schema.Violation{{Problem: what}}}})
 }

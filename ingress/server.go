@@ -76,8 +76,11 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 	if err := m.register(reg); err != nil {
 		return nil, err
 	}
-	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, http: &http.Server{
-		Handler:           e,
+	unserved := &unserved{log: log, counted: m.unserved}
+	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, watch: unserved.listener, http: &http.Server{
+		Handler:           unserved.handler(e),
+		ConnContext:       unserved.context,
+		ConnState:         unserved.state,
 		ReadHeaderTimeout: cfg.HeaderTimeout,
 		// Headers and body. net/http lifts it once the body is there, so it
 		// does not run while Accept is at work.
@@ -88,7 +91,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		IdleTimeout:                  cfg.IdleTimeout,
 		MaxHeaderBytes:               maxHeaders,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is a 404 like any other path
-		ErrorLog:                     zap.NewStdLog(log.Named("http")),
+		ErrorLog:                     errorLog(log.Named("http")),
 		// No BaseContext: were it the one that a signal ends, the signal
 		// would end the requests in work.
 	}}
@@ -100,6 +103,7 @@ func (s *Server) router() *echo.Echo {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // it logs nothing for us: see report
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.refuse(c, asProblem(err)) }
+	e.Pre(canonical)
 	e.Use(s.observe)
 	return e
 }
@@ -118,10 +122,8 @@ func (s *Server) serve(e *echo.Echo, src *source) {
 				return next(c)
 			}
 		}
-		for _, route := range p.routes() {
-			e.POST(route, func(c echo.Context) error { return s.receive(c, src) }, guard)
-			e.RouteNotFound(route, func(echo.Context) error { return methodNotAllowed() }, guard)
-		}
+		e.POST(p.String(), func(c echo.Context) error { return s.receive(c, src) }, guard)
+		e.RouteNotFound(p.String(), func(echo.Context) error { return methodNotAllowed() }, guard)
 	}
 }
 

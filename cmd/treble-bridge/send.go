@@ -92,7 +92,7 @@ failed), seconds, rate, latency_ms (p50, p95, p99, max).`,
 	f.IntVarP(&s.load.count, "count", "n", 1, "how many to send")
 	f.Float64Var(&s.load.rate, "rate", 0, "how many a second; 0: as fast as answers come")
 	f.IntVar(&s.load.concurrency, "concurrency", 1, "requests at the same time")
-	f.DurationVar(&s.load.timeout, "timeout", 10*time.Second, "how long to wait for an answer; Treble waits 5 s or 10 s")
+	durationVar(f, &s.load.timeout, "timeout", 10*time.Second, "how long to wait for an answer; Treble waits 5 s or 10 s")
 	f.BoolVar(&s.ndjson, "ndjson", false, "the input holds deliveries, one a line, whatever its name")
 	f.BoolVar(&s.same, "same", false, "send the same bytes each time")
 	f.BoolVar(&s.direct, "direct", false, "publish to NATS without a bridge")

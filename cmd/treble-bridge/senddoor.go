@@ -73,7 +73,7 @@ func (d *door) knows(line deliveryLine) error {
 	switch {
 	case !ok:
 		return errNoSource
-	case !serves(s, line.Path):
+	case !s.Serves(line.Path):
 		return errNoPath
 	}
 	return nil
@@ -107,21 +107,6 @@ func (r result) ofTheLine() bool {
 		return true
 	}
 	return r.ok
-}
-
-// serves reports whether a path is one of the source's, as the ingress has it.
-func serves(s ingress.SourceConfig, path string) bool {
-	path = strings.TrimRight(path, "/")
-	for _, p := range s.Paths {
-		if prefix, open := strings.CutSuffix(p, "*"); !open {
-			if strings.TrimRight(p, "/") == path {
-				return true
-			}
-		} else if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" && !strings.Contains(rest, "/") {
-			return true
-		}
-	}
-	return false
 }
 
 // parserOf returns today's parser of a source. The error says what of the

@@ -131,7 +131,7 @@ func secretDoubts(s, header string) (doubts []string) {
 	doubt(strings.HasPrefix(s, "{") && json.Valid([]byte(s)), "looks like JSON: only the secret belongs here")
 	doubt(strings.HasPrefix(s, "-----BEGIN"), "looks like a key or a certificate")
 	doubt(!utf8.ValidString(s), "is not UTF-8")
-	doubt(strings.ContainsFunc(s, func(r rune) bool { return invisible(r) && !unicode.IsSpace(r) }), "has a character in it that cannot be seen")
+	doubt(strings.ContainsFunc(s, func(r rune) bool { return Invisible(r) && !unicode.IsSpace(r) }), "has a character in it that cannot be seen")
 	if header != "" {
 		doubt(strings.ContainsFunc(s, unicode.IsSpace), "has white space in it, which secrets for a header rarely have")
 		doubt(utf8.ValidString(s) && strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII }),

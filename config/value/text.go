@@ -63,9 +63,10 @@ func ReadFile(path string) (string, error) {
 
 // Trim leaves out what cannot be seen at both ends: white space, line feeds, control
 // characters, byte order marks and other characters without a form.
-func Trim(s string) string { return strings.TrimFunc(s, invisible) }
+func Trim(s string) string { return strings.TrimFunc(s, Invisible) }
 
-func invisible(r rune) bool {
+// Invisible reports whether a character cannot be seen: white space, or one without a form.
+func Invisible(r rune) bool {
 	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 }
 
