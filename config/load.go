@@ -61,7 +61,9 @@ func (l *Loaded) Notices() []string { return slices.Concat(l.Warnings, l.Advice(
 func Load(o Options) (*Loaded, error) {
 	l := &Loaded{Config: Default(), File: o.File, Origins: map[string]Origin{}}
 	if l.File == "" {
-		l.File = os.Getenv(EnvFile)
+		var doubts []string
+		l.File, doubts = value.Clean(os.Getenv(EnvFile))
+		l.Warnings = value.Doubts("environment "+EnvFile+":", doubts)
 	}
 	keys := Keys()
 	v := viper.New()

@@ -1,12 +1,8 @@
 package ingress
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -107,26 +103,4 @@ func (s *Server) enter() bool {
 func (s *Server) leave() {
 	s.metrics.inFlight.Dec()
 	<-s.slots
-}
-
-// beginning is how much is kept of a body that was not received as a whole.
-const beginning = 64 << 10
-
-// keepBeginning gives the quarantine what was read of a body that is too large or broke
-// off: Treble sends once, and the beginning tells at least whose event it was.
-func (s *Server) keepBeginning(ctx context.Context, o schema.Origin, body []byte, p *problem) {
-	reason := schema.ReasonBodyIncomplete
-	switch p.status {
-	case http.StatusTooManyRequests:
-		return // it may be sent again
-	case http.StatusRequestEntityTooLarge:
-		reason = schema.ReasonBodyTooLarge
-	}
-	body = body[:min(len(body), beginning)]
-	if len(body) == 0 {
-		return
-	}
-	what := strings.TrimSpace(fmt.Sprintf("%s Only the first %d bytes are kept.", cmp.Or(p.detail, p.title+"."), len(body)))
-	_ = s.accept(ctx, schema.Delivery{Origin: o, Body: bytes.Clone(body),
-		Rejection: &schema.Rejection{Reason: reason, Violations: []schema.Violation{{Problem: what}}}})
 }

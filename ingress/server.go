@@ -38,6 +38,7 @@ type Server struct {
 	accepter Accepter
 	log      *zap.Logger
 	metrics  *metrics
+	sources  []*source
 	slots    chan struct{} // one element for each request in flight
 	bodies   *semaphore.Weighted
 }
@@ -68,6 +69,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		if err != nil {
 			return nil, err
 		}
+		s.sources = append(s.sources, src)
 		s.serve(e, src)
 		// Silence is counted from the start, so that an alarm on it needs no
 		// exception for a bridge that has just been started.
@@ -104,7 +106,7 @@ func (s *Server) router() *echo.Echo {
 	e.Logger.SetOutput(io.Discard) // it logs nothing for us: see report
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.refuse(c, asProblem(err)) }
 	e.Pre(canonical)
-	e.Use(s.observe)
+	e.Use(s.observe, s.unknownPath)
 	return e
 }
 
@@ -115,7 +117,7 @@ func (s *Server) serve(e *echo.Echo, src *source) {
 		guard := func(next echo.HandlerFunc) echo.HandlerFunc {
 			return func(c echo.Context) error {
 				if !p.fits(c.Param("*")) {
-					return notFound()
+					return s.lost(c)
 				}
 				x := exchangeOf(c)
 				x.source, x.route = src.name, p.String()

@@ -38,9 +38,11 @@ const (
 	ReasonMissing       Reason = "missing-fields"    // 422: a known kind without what identifies it
 	ReasonKindForbidden Reason = "kind-not-accepted" // 422: the source is configured for other kinds
 
-	// By what came with the body, which is no JSON object then.
+	// By what came with the body, which is no JSON object with the first two.
 	ReasonContentType     Reason = "content-type"     // 415: the header does not say JSON
 	ReasonContentEncoding Reason = "content-encoding" // 415: compressed; kept as it came
+
+	ReasonNotFound Reason = "not-found" // 404: no source serves the path, and the secret is one of a source
 
 	// Of a body that was not received as a whole only the beginning is kept.
 	ReasonBodyTooLarge   Reason = "body-too-large"  // 413: more than ingress.max_body
@@ -50,7 +52,7 @@ const (
 // Reasons returns every reason.
 func Reasons() []Reason {
 	return []Reason{ReasonNotJSON, ReasonNotObject, ReasonTooDeep, ReasonTooMany, ReasonMissing, ReasonKindForbidden,
-		ReasonContentType, ReasonContentEncoding, ReasonBodyTooLarge, ReasonBodyIncomplete}
+		ReasonContentType, ReasonContentEncoding, ReasonNotFound, ReasonBodyTooLarge, ReasonBodyIncomplete}
 }
 
 // The headers of a refused body in the quarantine, beside HeaderMsgID,

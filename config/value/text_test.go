@@ -2,6 +2,7 @@ package value_test
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -207,6 +208,23 @@ var said = func() []string {
 	}
 	return all
 }()
+
+// FuzzParseObject: what is taken is JSON, unchanged but for what is around it.
+func FuzzParseObject(f *testing.F) {
+	for _, seed := range []string{`{}`, ` {"a":1e3} `, `{"a":{"b":[1,{"c":null}]},"b":2}`, `{"a":1,"a":2}`, `[`, "\ufeff{}", `{"a":"\ud800"}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		o, err := value.ParseObject(text)
+		if err != nil {
+			return
+		}
+		var members map[string]json.RawMessage
+		if json.Unmarshal([]byte(o), &members) != nil || !strings.Contains(value.Decode([]byte(text)), string(o)) {
+			t.Errorf("%q became %q", text, o)
+		}
+	})
+}
 
 func TestParseDuration(t *testing.T) {
 	for _, c := range []struct {

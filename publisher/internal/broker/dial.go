@@ -9,7 +9,8 @@ const clientName = "treble-bridge"
 func dialOptions(c *credentials, e *Embedded) []nats.Option {
 	opts := []nats.Option{nats.Name(clientName), nats.Timeout(connectTimeout)}
 	if e != nil {
-		return append(append(opts, nats.InProcessServer(e)), c.embeddedOptions()...)
+		// As the server was started: its file may hold another token by now.
+		return append(opts, nats.InProcessServer(e), nats.Token(e.options.Authorization))
 	}
 	return append(opts, c.options()...)
 }
