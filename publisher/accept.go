@@ -36,15 +36,7 @@ func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
 		p.refuse(ctx, quarantineMessage(p.prefix, d))
 		return nil
 	}
-	msgs, err := p.encode(d.Events)
-	if err != nil && p.cfg.Ack == AckStream && !p.conn.Connected() {
-		// The limit of a server that was never met is a guess, and nothing can
-		// be stored now anyway.
-		err = fmt.Errorf("%w: %w", schema.ErrUnavailable, broker.ErrNotConnected)
-	}
-	if err == nil {
-		err = p.ack.keep(ctx, msgs)
-	}
+	msgs, err := p.keep(ctx, d.Events)
 	// Both ways to be too large meet here: our own measure before anything was
 	// sent, and the server's word if its limit shrank meanwhile.
 	var tooLarge *schema.TooLargeError
@@ -55,11 +47,31 @@ func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
 	return err
 }
 
+// keep makes the events durable, and returns them as they were encoded last. A limit that
+// refuses them is asked for again first, since it may be another one by now.
+func (p *Publisher) keep(ctx context.Context, events []schema.Event) (msgs []broker.Message, err error) {
+	for again := true; ; again = false {
+		limit := p.limit()
+		msgs, err = p.encode(events, limit)
+		if err != nil && p.cfg.Ack == AckStream && !p.conn.Connected() {
+			// The limit of a server that was never met is a guess, and nothing can
+			// be stored now anyway.
+			err = fmt.Errorf("%w: %w", schema.ErrUnavailable, broker.ErrNotConnected)
+		}
+		if err == nil {
+			err = p.ack.keep(ctx, msgs)
+		}
+		var tooLarge *schema.TooLargeError
+		if !again || !errors.As(err, &tooLarge) || !p.refreshLimit(ctx, limit) {
+			return msgs, err
+		}
+	}
+}
+
 // encode turns events into messages that fit the server. If one does not fit,
 // the error is a *schema.TooLargeError and the messages are complete all the
 // same, so that they can be set aside.
-func (p *Publisher) encode(events []schema.Event) ([]broker.Message, error) {
-	limit := p.limit()
+func (p *Publisher) encode(events []schema.Event, limit int64) ([]broker.Message, error) {
 	msgs := make([]broker.Message, 0, len(events))
 	var tooLarge error
 	for _, e := range events {
@@ -82,6 +94,15 @@ func (p *Publisher) limit() int64 {
 		limit = own
 	}
 	return limit
+}
+
+// refreshLimit asks NATS for its limits again, and reports whether they are others than that
+// which was used.
+func (p *Publisher) refreshLimit(ctx context.Context, used int64) bool {
+	if p.streams.refreshSize(ctx); p.limit() == used {
+		p.conn.RefreshLimit(ctx, p.conn.MaxPayload())
+	}
+	return p.limit() != used
 }
 
 // keepAside writes the messages of a refused delivery to set-aside, and waits for that

@@ -15,7 +15,8 @@ import (
 type Finding struct {
 	Stream   string
 	Problem  string // what is wrong, and what it means for the events
-	Fix      string // the command that mends it
+	Fix      string // the line that mends it; it never deletes anything
+	FixIn    string // where to put it: InShell, …
 	Severity Severity
 }
 
@@ -31,7 +32,14 @@ const (
 
 // String is one line with all of it.
 func (f Finding) String() string {
-	return fmt.Sprintf("stream %s: %s; fix: %s", f.Stream, f.Problem, f.Fix)
+	in := ""
+	switch f.FixIn {
+	case InEnv:
+		in = ", in the environment"
+	case InServer:
+		in = ", in " + InServer
+	}
+	return fmt.Sprintf("stream %s: %s; fix%s: %s", f.Stream, f.Problem, in, f.Fix)
 }
 
 // serverFacts are what must be known of the server to judge a stream.
@@ -73,44 +81,27 @@ type comparison struct {
 	findings []Finding
 }
 
-func (c *comparison) add(s Severity, fix, problem string, args ...any) {
+func (c *comparison) add(s Severity, f fix, problem string, args ...any) {
 	c.findings = append(c.findings, Finding{
 		Stream:   c.have.Name,
 		Problem:  fmt.Sprintf(problem, args...),
-		Fix:      fix,
+		Fix:      f.line,
+		FixIn:    f.in,
 		Severity: s,
 	})
 }
 
 // edit is the command that changes one setting.
-func (c *comparison) edit(flag string) string {
-	return fmt.Sprintf("nats stream edit %s %s", c.have.Name, flag)
-}
-
-// recreate is the way out where a setting cannot be changed: keep what is in the
-// stream, remove it, and have it made again, by the bridge if it may.
-func (c *comparison) recreate() string {
-	n := c.have.Name
-	keep := fmt.Sprintf("nats stream backup %s ./%s.backup", n, n)
-	if c.have.Storage == jetstream.MemoryStorage {
-		// The server makes no backup of such a stream.
-		keep = c.want.toFile
-	}
-	line := fmt.Sprintf("%s && nats stream rm %s", keep, n)
-	if c.want.byHand {
-		line += " && " + createLine(c.want)
-	}
-	return line
-}
+func (c *comparison) edit(flag string) fix { return fix{EditStream(c.have.Name, flag), InShell} }
 
 // use finds what keeps events out of the stream altogether.
 func (c *comparison) use() {
 	switch {
 	case c.have.Mirror != nil:
-		c.add(Unusable, c.recreate(), "it is a mirror of %s; nothing can be published to it", c.have.Mirror.Name)
+		c.add(Unusable, c.want.insteadOfMirror(c.have.Mirror), "it is a mirror of %s; nothing can be published to it", c.have.Mirror.Name)
 		return
 	case c.have.Sealed:
-		c.add(Unusable, c.recreate(), "it is sealed; nothing can be published to it")
+		c.add(Unusable, c.want.startAnew(), "it is sealed; nothing can be published to it")
 	}
 	if missing := uncovered(c.have.Subjects, c.want.subjects); len(missing) > 0 {
 		c.add(Unusable, c.edit("--subjects "+quoteJoin(widen(c.have.Subjects, c.want.Subjects))),
@@ -120,20 +111,20 @@ func (c *comparison) use() {
 		c.add(Unusable, c.edit("--ack"), "it acknowledges nothing (no_ack); every event would be answered with \"outcome unknown\"")
 	}
 	if t := c.have.SubjectTransform; t != nil {
-		c.add(Weak, c.recreate(), "it renames subjects (%s to %s); consumers would not find the events", t.Source, t.Destination)
+		c.add(Weak, c.edit("--no-transform"), "it renames subjects (%s to %s); consumers would not find the events", t.Source, t.Destination)
 	}
 }
 
 // storage finds what loses events that are stored.
 func (c *comparison) storage() {
 	if c.have.Storage != jetstream.FileStorage {
-		c.add(Weak, c.recreate(), "it is in memory; a restart of the server loses every event")
+		c.add(Weak, c.want.startAnew(), "it is in memory; a restart of the server loses every event")
 	}
 	if c.have.PersistMode == jetstream.AsyncPersistMode {
-		c.add(Weak, c.recreate(), "it acknowledges before it writes (persist_mode async)")
+		c.add(Weak, c.want.startAnew(), "it acknowledges before it writes (persist_mode async)")
 	}
 	if c.have.Retention != jetstream.LimitsPolicy {
-		c.add(Weak, c.recreate(), "its retention is %s; an event that one consumer took is gone for the others and for replays",
+		c.add(Weak, c.want.startAnew(), "its retention is %s; an event that one consumer took is gone for the others and for replays",
 			strings.ToLower(c.have.Retention.String()))
 	}
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -61,38 +59,23 @@ func (w wantedStream) cannotBeMade(ctx context.Context, js jetstream.JetStream) 
 
 // leftOut is the finding on a stream that nobody made.
 func (w wantedStream) leftOut() Finding {
-	return w.absent("it does not exist, and publisher.streams is check", createLine(w))
+	return w.absent("it does not exist, and publisher.streams is check", inShell("%s", createLine(w)))
 }
 
-// overlap names the stream that holds our subjects.
+// overlap is the finding on a stream whose subjects another one has, which is not ours: the
+// bridge takes other subjects, and the other stream stays as it is.
 func (w wantedStream) overlap(ctx context.Context, js jetstream.JetStream) Finding {
 	all := w.Subjects[0]
-	problem := func(other string) string {
-		return fmt.Sprintf("it does not exist, and %s captures subjects of %s", other, all)
+	other := "another stream"
+	if name, err := js.StreamNameBySubject(ctx, all); err == nil {
+		other = name
 	}
-	other, err := js.StreamNameBySubject(ctx, all)
-	if err != nil {
-		return w.absent(problem("another stream"), fmt.Sprintf("nats stream ls --subject '%s'", all))
-	}
-	edit := fmt.Sprintf("nats stream edit %s --subjects …", other)
-	if s, err := js.Stream(ctx, other); err == nil {
-		edit = giveUp(s.CachedInfo().Config, all)
-	}
-	return w.absent(problem(other), edit)
+	return w.absent(fmt.Sprintf("it does not exist, and %s captures subjects of %s; if that is this bridge's own under another name, set publisher.stream to it", other, all),
+		w.freePrefix(ctx, js))
 }
 
-// giveUp is the command that takes the subjects of a filter from a stream. One
-// that has no others must go.
-func giveUp(other jetstream.StreamConfig, filter string) string {
-	rest := slices.DeleteFunc(slices.Clone(other.Subjects), func(s string) bool { return server.SubjectsCollide(s, filter) })
-	if len(rest) == 0 {
-		return fmt.Sprintf("nats stream backup %s ./%s.backup && nats stream rm %s", other.Name, other.Name, other.Name)
-	}
-	return fmt.Sprintf("nats stream edit %s --subjects %s", other.Name, quoteJoin(rest))
-}
-
-func (w wantedStream) absent(problem, fix string) Finding {
-	return Finding{Stream: w.Name, Problem: problem, Fix: fix, Severity: Unusable}
+func (w wantedStream) absent(problem string, f fix) Finding {
+	return Finding{Stream: w.Name, Problem: problem, Fix: f.line, FixIn: f.in, Severity: Unusable}
 }
 
 // createLine is the command that makes the stream as the bridge would.

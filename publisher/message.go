@@ -1,6 +1,8 @@
 package publisher
 
 import (
+	"maps"
+
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -26,4 +28,23 @@ func fittingMessage(prefix schema.Prefix, e schema.Event, limit int64) (broker.M
 		return m, nil
 	}
 	return eventMessage(prefix, smaller)
+}
+
+// shrink leaves the normalised copies out of a message that was encoded for a larger limit. It
+// reports false if the message is not smaller then, or still too large.
+func shrink(m broker.Message, limit int64) (broker.Message, bool) {
+	e, err := schema.Decode(m.Data)
+	if err != nil {
+		return m, false
+	}
+	smaller, dropped := e.WithoutCopies()
+	if !dropped {
+		return m, false
+	}
+	data, err := smaller.Encode()
+	if err != nil {
+		return m, false
+	}
+	fit := broker.Message{Subject: m.Subject, ID: m.ID, Header: maps.Clone(m.Header), Data: data}
+	return fit, fit.Size() <= limit
 }

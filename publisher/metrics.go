@@ -18,7 +18,6 @@ type metrics struct {
 	failures           *prometheus.CounterVec // outcome
 	ackTime            prometheus.Histogram
 	quarantined        *prometheus.CounterVec // outcome
-	quarantinePending  prometheus.Gauge
 	healed             prometheus.Counter
 	findings           *prometheus.GaugeVec // severity
 }

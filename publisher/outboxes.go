@@ -57,6 +57,7 @@ func (p *Publisher) eventOutbox(o Options, dir string) outbox.Options {
 		}
 		return m.Subject
 	}
+	b.Fit = shrink
 	b.SetAside = func(m broker.Message, why outbox.Reason, _ error) error {
 		reason := setaside.Refused
 		if why == outbox.ReasonUncaptured {

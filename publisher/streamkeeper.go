@@ -40,6 +40,9 @@ type streamKeeper struct {
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 
+	sizing sync.Mutex // held by refreshSize
+	sized  time.Time  // under sizing: when it looked last
+
 	mu       sync.Mutex // guards what follows
 	findings []Finding
 	problem  error // why the last look got no answer
@@ -96,6 +99,26 @@ func (k *streamKeeper) waitFirst(ctx context.Context, limit time.Duration) {
 // maxMsgSize is the event stream's own limit, 0 if there is none.
 func (k *streamKeeper) maxMsgSize() int64 { return k.size.Load() }
 
+// refreshSize looks at that limit now, once for all who want to know at the same time.
+func (k *streamKeeper) refreshSize(ctx context.Context) {
+	wanted := time.Now()
+	k.sizing.Lock()
+	defer k.sizing.Unlock()
+	if k.sized.After(wanted) || !k.conn.Connected() {
+		return
+	}
+	k.sized = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	for _, w := range k.want {
+		if w.required {
+			if have, err := k.existing(ctx, w); err == nil {
+				k.size.Store(int64(max(have.MaxMsgSize, 0)))
+			}
+		}
+	}
+}
+
 func (k *streamKeeper) run(ctx context.Context) {
 	timer := time.NewTimer(k.every)
 	defer timer.Stop()
@@ -135,6 +158,7 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 		}
 		findings = append(findings, found...)
 	}
+	k.conn.LearnLimit()
 	k.report(findings, nil)
 	return true
 }
@@ -198,7 +222,7 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 		return []Finding{w.overlap(ctx, k.conn.JetStream())}, nil
 	case errors.As(err, &api):
 		return []Finding{w.absent(fmt.Sprintf("it does not exist and NATS does not make it: %s (%d)", api.Description, api.ErrorCode),
-			createLine(w))}, nil
+			inShell("%s", createLine(w)))}, nil
 	}
 	return nil, err
 }
@@ -246,7 +270,7 @@ func (k *streamKeeper) report(findings []Finding, problem error) {
 	for _, f := range findings {
 		if !slices.Contains(before, f) {
 			k.log.Warn("stream is not as it should be", zap.String("stream", f.Stream),
-				zap.String("severity", string(f.Severity)), zap.String("problem", f.Problem), zap.String("fix", f.Fix))
+				zap.String("severity", string(f.Severity)), zap.String("problem", f.Problem), zap.String("fix", f.Fix), zap.String("fix_in", f.FixIn))
 		}
 	}
 	if len(findings) == 0 {

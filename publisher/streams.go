@@ -28,6 +28,8 @@ type wantedStream struct {
 	required bool     // without it nothing can be accepted
 	byHand   bool     // the bridge does not make it: publisher.streams is check
 	toFile   string   // the command that writes to a file what is in it
+	prefix   schema.Prefix
+	events   string // publisher.stream, from which the name follows
 
 	// maxBytesAtCreation, if set, gives max_bytes for a stream that is made
 	// now. An existing one is then not compared.
@@ -58,6 +60,8 @@ func eventStream(c Config) wantedStream {
 	}
 	w := wantedStream{
 		required: true,
+		prefix:   prefix,
+		events:   c.Stream,
 		byHand:   c.Streams == StreamsCheck,
 		toFile:   fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", c.Stream),
 		StreamConfig: jetstream.StreamConfig{
@@ -88,6 +92,8 @@ func eventStream(c Config) wantedStream {
 func quarantineStream(c Config) wantedStream {
 	prefix := schema.Prefix(c.SubjectPrefix)
 	w := wantedStream{
+		prefix: prefix,
+		events: c.Stream,
 		byHand: c.Streams == StreamsCheck,
 		toFile: fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", c.quarantineStream()),
 		StreamConfig: jetstream.StreamConfig{

@@ -12,6 +12,7 @@ import (
 )
 
 func TestFindings(t *testing.T) {
+	const anew = "treble-bridge replay --to-file ./TREBLE.ndjson  # the first step of docs/operations.md"
 	base := DefaultConfig()
 	base.Replicas = 3
 	tests := []struct {
@@ -22,9 +23,9 @@ func TestFindings(t *testing.T) {
 		fix      string
 	}{
 		{"memory", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }, Weak, "in memory",
-			"treble-bridge replay --to-file ./TREBLE.ndjson && nats stream rm TREBLE"},
-		{"async", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, Weak, "async", "nats stream rm TREBLE"},
-		{"work-queue", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }, Weak, "workqueue", "nats stream rm TREBLE"},
+			anew},
+		{"async", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, Weak, "async", anew},
+		{"work-queue", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }, Weak, "workqueue", anew},
 		{"max-age", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, Weak, "1h0m0s", "nats stream edit TREBLE --max-age=720h"},
 		{"max-bytes", func(c *jetstream.StreamConfig) { c.MaxBytes = 1000 }, Weak, "1000 bytes", "nats stream edit TREBLE --max-bytes=-1"},
 		{"max-msgs", func(c *jetstream.StreamConfig) { c.MaxMsgs = 10 }, Weak, "10 messages", "nats stream edit TREBLE --max-msgs=-1"},
@@ -34,13 +35,13 @@ func TestFindings(t *testing.T) {
 		{"dupe-window", func(c *jetstream.StreamConfig) { c.Duplicates = time.Minute }, Weak, "1m0s", "nats stream edit TREBLE --dupe-window=10m"},
 		{"no-batches", func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false }, Slow, "allow_atomic", "nats stream edit TREBLE --allow-batch"},
 		{"no-ack", func(c *jetstream.StreamConfig) { c.NoAck = true }, Unusable, "no_ack", "nats stream edit TREBLE --ack"},
-		{"sealed", func(c *jetstream.StreamConfig) { c.Sealed = true }, Unusable, "sealed", "nats stream rm TREBLE"},
-		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", "nats stream rm TREBLE"},
+		{"sealed", func(c *jetstream.StreamConfig) { c.Sealed = true }, Unusable, "sealed", anew},
+		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", "TREBLE_BRIDGE_PUBLISHER_STREAM=OTHER"},
 		{"subjects", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "extra.>"} }, Unusable,
 			"treble.contact.opted_out", "nats stream edit TREBLE --subjects 'treble.>' --subjects 'extra.>'"},
 		{"transform", func(c *jetstream.StreamConfig) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
-		}, Weak, "renames", "nats stream rm TREBLE"},
+		}, Weak, "renames", "nats stream edit TREBLE --no-transform"},
 	}
 	w := eventStream(base)
 	for _, tt := range tests {
@@ -62,20 +63,6 @@ func TestFindings(t *testing.T) {
 		have.MaxBytes, have.Discard = 1000, jetstream.DiscardOld
 		if got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true}); len(got) != 2 || !strings.Contains(got[1].Fix, "--discard=new") {
 			t.Errorf("findings = %v, want the limit and the discard policy", got)
-		}
-	})
-	t.Run("memory-is-not-backed-up", func(t *testing.T) {
-		// The server makes no backup of it; and here nobody makes the stream again.
-		c := base
-		c.Streams, c.MaxBytes = StreamsCheck, 1<<30
-		for _, w := range wantedStreams(c, false, "") {
-			have := w.create()
-			have.Storage = jetstream.MemoryStorage
-			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true})
-			want := w.toFile + " && nats stream rm " + w.Name + " && nats stream add " + w.Name + " --subjects '"
-			if len(got) != 1 || !strings.HasPrefix(got[0].Fix, want) || strings.Contains(got[0].Fix, "backup") {
-				t.Errorf("%s: %+v, want %s", w.Name, got, want)
-			}
 		}
 	})
 	t.Run("nothing", func(t *testing.T) {
@@ -247,8 +234,7 @@ func TestKindsAndReasonsAreCovered(t *testing.T) {
 	}
 }
 
-// The lines of a missing stream are as the nats CLI takes them, and a stream whose
-// only subjects are ours must go.
+// The lines of a missing stream are as the nats CLI takes them.
 func TestLinesForAMissingStream(t *testing.T) {
 	c := DefaultConfig()
 	c.MaxBytes = 1 << 30
@@ -261,12 +247,43 @@ func TestLinesForAMissingStream(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
-	other := jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"treble.*.read", "mine.>"}}
-	if got, want := giveUp(other, "treble.>"), "nats stream edit OTHER --subjects 'mine.>'"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	other.Subjects = []string{">"}
-	if got, want := giveUp(other, "treble.>"), "nats stream backup OTHER ./OTHER.backup && nats stream rm OTHER"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+}
+
+// TestOverlapIsLeftAlone: what has our subjects is not ours, and so the bridge gives way.
+func TestOverlapIsLeftAlone(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		prefix string
+		taken  []string // subjects of the other stream
+		want   string   // the prefix that the fix proposes
+	}{
+		{"production-beside-a-second-bridge", "treble.dev", []string{"treble.>"}, "treble-dev"},
+		{"same-prefix", "treble", []string{"treble.>"}, "treble-bridge"},
+		{"part-of-it", "treble", []string{"treble.message.*", "mine.>"}, "treble-bridge"},
+		{"proposal-taken-too", "treble.dev", []string{"treble.>", "treble-dev.>", "treble-dev-bridge.message.read"}, "treble-dev-2"},
+		{"quarantine-of-the-proposal-taken", "treble.dev", []string{"treble.>", "treble-dev-quarantine.>"}, "treble-dev-bridge"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := startNATS(t)
+			if _, err := n.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: tt.taken}); err != nil {
+				t.Fatal(err)
+			}
+			o := withJournal(t, n.url)
+			o.Config.SubjectPrefix = tt.prefix
+			p := open(t, o)
+			findings := p.Findings()
+			if len(findings) == 0 {
+				t.Fatal("no finding")
+			}
+			if f := findings[0]; f.Fix != "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX="+tt.want || f.FixIn != InEnv ||
+				!strings.Contains(f.Problem, "OTHER captures subjects of "+tt.prefix+".>") {
+				t.Errorf("%+v", f)
+			}
+			if !slices.ContainsFunc(p.Status().Reasons, func(r string) bool {
+				return strings.Contains(r, "; fix, in the environment: TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=")
+			}) {
+				t.Errorf("%+v", p.Status())
+			}
+		})
 	}
 }

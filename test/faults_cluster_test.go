@@ -231,7 +231,7 @@ func (c *cluster) current(replicas int) {
 
 func (c *cluster) js() jetstream.JetStream {
 	c.t.Helper()
-	js, err := jetstream.New(c.nodes[0].Connect(), jetstream.WithPublishAsyncMaxPending(1000))
+	js, err := jetstream.New(c.nodes[0].Connect())
 	if err != nil {
 		c.t.Fatal(err)
 	}

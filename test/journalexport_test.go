@@ -132,7 +132,7 @@ func TestJournalExport(t *testing.T) {
 		}
 		return nil
 	})
-	if out, errs, code := cli(t, h.dataDir, env, "journal", "export"); code != 1 || out != "" || !strings.Contains(errs, fmt.Sprintf("pid %d runs on it", h.cmd.Process.Pid)) {
+	if out, errs, code := cli(t, h.dataDir, env, "journal", "export"); code != 1 || out != "" || !strings.Contains(errs, fmt.Sprintf("in use by the process with pid %d", h.cmd.Process.Pid)) {
 		t.Errorf("while it runs: exit code %d, %q, %s", code, out, errs)
 	}
 	h.kill()

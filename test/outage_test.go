@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,10 +44,18 @@ func TestNATSOutage(t *testing.T) {
 	o.post("started-again", http.StatusOK)
 
 	nats.Pause()
-	for _, r := range o.post("paused", http.StatusGatewayTimeout) {
-		if !strings.Contains(r.body, "outcome-unknown") {
-			t.Errorf("paused: got body %s, want the problem outcome-unknown", r.body)
+	// One batch is on its way at a time: what waits behind it was never sent.
+	unknown := 0
+	for _, r := range o.post("paused", http.StatusGatewayTimeout, http.StatusServiceUnavailable) {
+		if r.status == http.StatusGatewayTimeout {
+			unknown++
+			if !strings.Contains(r.body, "outcome-unknown") {
+				t.Errorf("paused: got body %s, want the problem outcome-unknown", r.body)
+			}
 		}
+	}
+	if unknown == 0 {
+		t.Error("paused: no request was answered 504")
 	}
 
 	nats.Unpause()
@@ -71,8 +80,8 @@ type reply struct {
 }
 
 // post sends three events with sessions of their own, at the same time, and
-// wants every one answered with the status.
-func (o *outage) post(phase string, want int) []reply {
+// wants every one answered with one of the statuses.
+func (o *outage) post(phase string, want ...int) []reply {
 	o.t.Helper()
 	const n = 3
 	url := o.bridge.URL("/webhook")
@@ -96,8 +105,8 @@ func (o *outage) post(phase string, want int) []reply {
 		if r.err != nil {
 			o.t.Fatalf("%s: POST: %v", phase, r.err)
 		}
-		if r.reply.status != want {
-			o.t.Errorf("%s: got %d %s, want %d", r.session, r.reply.status, r.reply.body, want)
+		if !slices.Contains(want, r.reply.status) {
+			o.t.Errorf("%s: got %d %s, want %v", r.session, r.reply.status, r.reply.body, want)
 		}
 		o.sessions[r.reply.status] = append(o.sessions[r.reply.status], r.session)
 		replies = append(replies, r.reply)

@@ -103,8 +103,9 @@ type poster struct {
 	name   string
 	number int // of its next event
 
-	conn   net.Conn // nil: none
-	addr   string   // of the bridge that conn goes to
+	conn   net.Conn  // nil: none
+	used   time.Time // when conn last had a request
+	addr   string    // of the bridge that conn goes to
 	reader *bufio.Reader
 }
 
@@ -115,11 +116,12 @@ func (p *poster) run(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if p.conn == nil || p.addr != addr {
+		if p.conn == nil || p.addr != addr || time.Since(p.used) > idleConn {
 			if !p.dial(ctx, addr) {
 				continue
 			}
 		}
+		p.used = time.Now()
 		r := p.next(turn)
 		d := p.oracle.send(r.ids...)
 		if status, err := p.post(ctx, r); err == nil {
@@ -201,6 +203,10 @@ func readEvent(session string, number, size int) string {
 		`"question":{"type":"open","text":%q},"sent_at":"2026-01-02 03:04:05.000001","sent_text":"Hello!",`+
 		`"user_session_keys":[],"read_at":%q}`, session, text, at.Format(time.DateTime))
 }
+
+// idleConn is when a poster makes a new connection: the bridge closes one that was idle
+// for ingress.idle_timeout, at any moment.
+const idleConn = time.Minute
 
 // answerTimeout is longer than the bridge takes to answer in the worst case.
 const answerTimeout = 20 * time.Second

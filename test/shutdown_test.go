@@ -23,6 +23,7 @@ func TestShutdown(t *testing.T) {
 	px := startProxy(t, b)
 	const timeout = 20 * time.Second
 	p := serve(t, append(patient(px), "TREBLE_BRIDGE_SHUTDOWN_TIMEOUT="+timeout.String())...)
+	accepted := []string{p.warm(t)}
 	px.hold()
 	sent := p.postAll(t, inWork)
 	p.awaitInWork(b)
@@ -46,7 +47,6 @@ func TestShutdown(t *testing.T) {
 	}
 	px.release()
 
-	var accepted []string
 	for range inWork {
 		r := <-sent
 		if r.err != nil {
@@ -74,6 +74,7 @@ func TestShutdownCutOff(t *testing.T) {
 	b := startBroker(t)
 	px := startProxy(t, b)
 	p := serve(t, append(patient(px), "TREBLE_BRIDGE_SHUTDOWN_TIMEOUT=500ms")...)
+	p.warm(t)
 	px.hold()
 	sent := p.postAll(t, inWork)
 	p.awaitInWork(b)
@@ -122,8 +123,19 @@ func (p *process) postAll(t *testing.T, n int) <-chan sentEvent {
 	return results
 }
 
-// awaitInWork waits until the bridge has all requests in work and the broker
-// all events. Then what each of them waits for is its PubAck.
+// warm has one event stored, so that the bridge knows the stream, and returns its session.
+func (p *process) warm(t *testing.T) string {
+	t.Helper()
+	r, err := post("http://"+p.addrs.Ingress+"/webhook", messageRead(t, "warm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkAccepted(t, r)
+	return "warm"
+}
+
+// awaitInWork waits until the bridge has all requests in work and the broker has an event
+// of them. Then what they wait for is a PubAck, or their turn behind it.
 func (p *process) awaitInWork(b *broker) {
 	p.t.Helper()
 	p.await("every request waits for its PubAck", func(ctx context.Context) error {
@@ -132,8 +144,8 @@ func (p *process) awaitInWork(b *broker) {
 			return err
 		}
 		requests := p.metrics(p.t).sum("treble_bridge_requests_in_flight", "")
-		if events := stream.CachedInfo().State.Msgs; requests != inWork || events != inWork {
-			return fmt.Errorf("%d requests in work, %d events stored, want %d each", requests, events, inWork)
+		if events := stream.CachedInfo().State.Msgs; requests != inWork || events < 2 {
+			return fmt.Errorf("%d requests in work, %d events stored, want %d and 2", requests, events, inWork)
 		}
 		return nil
 	})

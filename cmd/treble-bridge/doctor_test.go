@@ -61,7 +61,7 @@ func TestDoctorNamesWrongStreams(t *testing.T) {
 			"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --defaults", diagnose.InShell},
 		{"not-yet", withServer(""), "stream", "TREBLE", diagnose.Warn, "the bridge makes it when it starts", "nats stream add TREBLE --subjects 'treble.>' …", diagnose.InShell},
 		{"memory", withStream(func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }), "stream", "TREBLE", diagnose.Warn, "in memory",
-			"treble-bridge replay --to-file ./TREBLE.ndjson && nats stream rm TREBLE", diagnose.InShell},
+			"treble-bridge replay --to-file ./TREBLE.ndjson  # the first step of …", diagnose.InShell},
 		{"discard-old", withStream(func(c *jetstream.StreamConfig) { c.Discard, c.MaxBytes = jetstream.DiscardOld, 1<<20 }), "stream", "TREBLE", diagnose.Warn,
 			"drops the oldest events", edit("--discard=new"), diagnose.InShell},
 		{"max-bytes", withStream(func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 20 }, "publisher.max_bytes", "1GiB"), "stream", "TREBLE", diagnose.Warn,
@@ -74,7 +74,7 @@ func TestDoctorNamesWrongStreams(t *testing.T) {
 			"treble.contact.opted_out", edit("--subjects 'treble.>'"), diagnose.InShell},
 		{"taken-subjects", withStream(func(c *jetstream.StreamConfig) {
 			c.Name, c.Subjects = "OTHER", []string{"treble.message.*", "mine.>"}
-		}), "stream", "TREBLE", diagnose.Fail, "OTHER captures subjects of treble.>", "nats stream edit OTHER --subjects 'mine.>'", diagnose.InShell},
+		}), "stream", "TREBLE", diagnose.Fail, "OTHER captures subjects of treble.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge", diagnose.InEnv},
 		{"no-ack", withStream(func(c *jetstream.StreamConfig) { c.NoAck = true }), "stream", "TREBLE", diagnose.Fail, "acknowledges nothing", edit("--ack"), diagnose.InShell},
 		{"one-copy-of-three", func(t *testing.T) patient {
 			h := startCluster(t)
@@ -93,7 +93,7 @@ func TestDoctorNamesWrongStreams(t *testing.T) {
 				}
 			}
 			return newPatient(t, h.url)
-		}, "consumers", "crm", diagnose.Warn, "3 pending", "nats consumer rm TREBLE crm", diagnose.InShell},
+		}, "consumers", "crm", diagnose.Warn, "3 pending", "nats consumer info TREBLE crm", diagnose.InShell},
 	} {
 		t.Run(w.name, w.run)
 	}

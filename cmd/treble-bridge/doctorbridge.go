@@ -27,7 +27,8 @@ func (d *doctor) askBridge(ctx context.Context) diagnose.Check {
 		return d.notRunning(held)
 	}
 	d.running = true
-	c := diagnose.Check{Name: "bridge", Status: diagnose.Pass, Detail: answer.Status, Fix: mending(answer.Reasons), FixIn: diagnose.InShell}
+	c := diagnose.Check{Name: "bridge", Status: diagnose.Pass, Detail: answer.Status}
+	c.Fix, c.FixIn = mending(answer.Reasons)
 	switch answer.Status {
 	case ingress.Ready:
 		c.Fix, c.FixIn = "", ""
@@ -57,8 +58,6 @@ func (d *doctor) notRunning(held bool) diagnose.Check {
 	c.Fix = d.serveLine()
 	if file := filepath.Join(d.config.DataDir, datadir.Addrs); exists(file) {
 		c.Detail += "; it ended without a shutdown"
-		// Its addresses may be somebody else's by now.
-		c.Fix = shellWords("rm", file) + " && " + c.Fix
 	}
 	return c
 }
@@ -68,17 +67,23 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// mending is the command that the reasons name, or where to read on.
-func mending(reasons []string) string {
+// mending is the line that the reasons name and where to put it, or where to read on.
+func mending(reasons []string) (fix, in string) {
 	for _, r := range reasons {
-		if _, fix, ok := strings.Cut(r, "; fix: "); ok {
-			return fix
+		for before, in := range map[string]string{
+			"; fix: ":                               diagnose.InShell,
+			"; fix, in the environment: ":           diagnose.InEnv,
+			"; fix, in " + diagnose.InServer + ": ": diagnose.InServer,
+		} {
+			if _, fix, ok := strings.Cut(r, before); ok {
+				return fix, in
+			}
 		}
 		if _, command, ok := strings.Cut(r, "see treble-bridge "); ok {
-			return "treble-bridge " + command
+			return "treble-bridge " + command, diagnose.InShell
 		}
 	}
-	return "treble-bridge health"
+	return "treble-bridge health", diagnose.InShell
 }
 
 // serveLine starts a bridge with this configuration.

@@ -89,9 +89,8 @@ func (d *doctor) probeSource(ctx context.Context, visit *diagnose.Visit, door *d
 	defer cancel()
 	if err := watch.Remove(remove, seq); err != nil {
 		c.Status = diagnose.Warn
-		c.Detail = fmt.Sprintf("post to stream %.1f ms, and its message cannot be deleted: %v", stages.Total, err)
-		c.Fix, c.FixIn = fmt.Sprintf("nats stream purge %s --subject '%s'", d.config.Publisher.Stream,
-			schema.Prefix(d.config.Publisher.SubjectPrefix).Subject(schema.KindBridgeProbe)), diagnose.InShell
+		c.Detail = fmt.Sprintf("post to stream %.1f ms, and its message (sequence %d) cannot be deleted: %v; it stays until max_age, and consumers ignore it", stages.Total, seq, err)
+		c.Fix, c.FixIn = "treble-bridge doctor --no-probe  # or allow this user to delete messages: deployments/nats/permissions.conf", diagnose.InShell
 	}
 	return c
 }

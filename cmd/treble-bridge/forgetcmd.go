@@ -129,6 +129,9 @@ func (f *forgetCommand) person() (*forget.Person, error) {
 	return p, nil
 }
 
+// longestNumber leaves room for what an address book puts around the digits.
+const longestNumber = 1024
+
 // readPhone reads one line, and nothing behind it: the answer to the question may
 // follow.
 func (f *forgetCommand) readPhone() (string, error) {
@@ -136,7 +139,7 @@ func (f *forgetCommand) readPhone() (string, error) {
 		fmt.Fprint(f.io.err, "number: ")
 	}
 	var line strings.Builder
-	for b := make([]byte, 1); line.Len() < 64; {
+	for b := make([]byte, 1); ; {
 		n, err := f.io.in.Read(b)
 		if n > 0 && b[0] == '\n' || err == io.EOF {
 			break
@@ -144,7 +147,9 @@ func (f *forgetCommand) readPhone() (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("--phone: read standard input: %w", err)
 		}
-		line.Write(b[:n])
+		if line.Write(b[:n]); line.Len() > longestNumber {
+			return "", usagef("--phone: the line of standard input is too long for a number")
+		}
 	}
 	return strings.TrimSpace(line.String()), nil
 }

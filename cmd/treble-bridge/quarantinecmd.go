@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -156,6 +157,23 @@ func (c chosen) notThere() error {
 		return nil
 	}
 	return fmt.Errorf("not in the quarantine: %s; see treble-bridge quarantine list", printable(strings.Join(c.missing, ", ")))
+}
+
+// noteRemoved tells the bridge of this host, if there is one, that bodies are about to be
+// removed from the quarantine on purpose: else it would heal them when NATS is started again
+// soon.
+func noteRemoved(cmd *cobra.Command, streams stdio, seqs ...uint64) {
+	loaded, err := loadConfig(cmd)
+	if err != nil {
+		return // it was loaded before
+	}
+	dir, err := forget.OpenDataDir(cmd.Context(), loaded.DataDir, loaded.Publisher.Stream, loaded.Journal.Retain)
+	if err == nil && dir != nil {
+		err = dir.NoteRefused(cmd.Context(), seqs...)
+	}
+	if err != nil {
+		fmt.Fprintf(streams.err, "the bridge could not be told (%v): if NATS is started again within half a minute, it may put back what is removed now\n", err)
+	}
 }
 
 // withQuarantine calls f with the quarantine of the command line's NATS.

@@ -31,7 +31,9 @@ func newQuarantineDrop(io stdio) *cobra.Command {
 		Long: `Delete refused bodies from the quarantine and have the server overwrite their bytes.
 This cannot be undone: "treble-bridge quarantine export" keeps a copy. It asks
 before it begins. A record of each run, with counts and without personal data, is
-kept in the bucket <publisher.stream>_AUDIT.
+kept in the bucket <publisher.stream>_AUDIT. The bridge keeps what it received in
+the last minutes in its own journal too: those copies go by themselves, within
+journal.retain and a minute in which it runs and NATS is there.
 
 The exit code is 1 if anything that was chosen is left.
 
@@ -77,6 +79,7 @@ func (d *quarantineDrop) run(cmd *cobra.Command, ids []string) error {
 				return err
 			}
 		}
+		noteRemoved(cmd, d.io, c.seqs...)
 		return d.drop(cmd.Context(), client, q, c)
 	})
 }

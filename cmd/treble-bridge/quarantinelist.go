@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // quarantineList is the command that lists refused bodies.
@@ -80,16 +80,10 @@ func viewOf(q publisher.Quarantined, showPII bool) quarantinedView {
 		Source: q.Source, Path: q.Path, Test: q.TestRun, Size: q.Size,
 	}
 	if !showPII {
-		v.Path = maskNumbers(v.Path)
+		v.Path = phone.HideLong(v.Path)
 	}
 	return v
 }
-
-// longNumber is what may be a phone, where no key says so.
-var longNumber = regexp.MustCompile(`\d(?:[\s.()-]*\d){6,}`)
-
-// maskNumbers hides every long number in a text.
-func maskNumbers(s string) string { return longNumber.ReplaceAllStringFunc(s, stars) }
 
 // print writes line by line, however many there are.
 func (l *quarantineList) print(cmd *cobra.Command, q *publisher.Quarantine, f publisher.QuarantineFilter) error {

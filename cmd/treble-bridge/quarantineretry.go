@@ -18,6 +18,7 @@ import (
 
 // quarantineRetry is the command that posts refused bodies again.
 type quarantineRetry struct {
+	note    func(seq uint64) // that a body is about to be removed
 	io      stdio
 	flags   quarantineFlags
 	url     string
@@ -93,6 +94,7 @@ func (r *quarantineRetry) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
+	r.note = func(seq uint64) { noteRemoved(cmd, r.io, seq) }
 	return withQuarantine(cmd, r.io, func(_ *publisher.Client, q *publisher.Quarantine) error {
 		c, err := choose(cmd.Context(), q, filter)
 		if err != nil {
@@ -181,6 +183,7 @@ func (r *quarantineRetry) one(ctx context.Context, q *publisher.Quarantine, desk
 		line.Error = "the bridge did not take it: " + answer.status
 		return line, notTaken(answer)
 	}
+	r.note(seq)
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	if err := q.Drop(ctx, seq); err != nil && !errors.Is(err, publisher.ErrNotQuarantined) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
 // Status is how a check ended.
@@ -22,9 +24,9 @@ const (
 
 // Where a fix is to be put.
 const (
-	InShell  = "shell"            // a command line
-	InEnv    = "environment"      // a line for the environment of the bridge; the key may be set in its file instead
-	InServer = "nats-server.conf" // a line of the configuration of your NATS
+	InShell  = publisher.InShell
+	InEnv    = publisher.InEnv
+	InServer = publisher.InServer
 )
 
 // Check is one line of the checklist. Nothing in it is a secret or personal data.
@@ -68,9 +70,7 @@ func (c Check) set(key string, value any) Check {
 
 // Setting is the environment variable that gives a key of the configuration a
 // value.
-func Setting(key string, value any) string {
-	return fmt.Sprintf("TREBLE_BRIDGE_%s=%v", strings.ToUpper(strings.ReplaceAll(key, ".", "_")), value)
-}
+func Setting(key string, value any) string { return publisher.Setting(key, value) }
 
 // Quote quotes a word for a POSIX shell, if it needs it.
 func Quote(word string) string {

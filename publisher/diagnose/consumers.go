@@ -59,8 +59,8 @@ func (v *Visit) behind(stream string, c publisher.ConsumerState) Check {
 		return line(Warn, "%d pending, the oldest for %s: %d are not acknowledged, and it gets no more before they are", c.Pending, short(c.Lag), c.AckPending).
 			shell("nats consumer edit %s %s --max-pending=%d", stream, c.Name, 2*c.Limit)
 	case idle:
-		return line(Warn, "%d pending, the oldest for %s, and nobody reads: start its service, or remove it if nobody needs it", c.Pending, short(c.Lag)).
-			shell("nats consumer rm %s %s", stream, c.Name)
+		return line(Warn, "%d pending, the oldest for %s, and nobody reads: start its service; this shows since when it has not been asked", c.Pending, short(c.Lag)).
+			shell("nats consumer info %s %s", stream, c.Name)
 	}
 	return line(Warn, "%d pending, %d not acknowledged, the oldest for %s: its service is slower than the events", c.Pending, c.AckPending, short(c.Lag)).
 		shell("nats consumer info %s %s", stream, c.Name)

@@ -106,6 +106,17 @@ func (d *DataDir) note(ctx context.Context, copies []location) error {
 	return nil
 }
 
+// NoteRefused tells the bridge that refused bodies are removed from the quarantine on
+// purpose, by their sequences there, so that it does not take them for a loss. It returns
+// when that is on stable storage.
+func (d *DataDir) NoteRefused(ctx context.Context, seqs ...uint64) error {
+	var copies []location
+	for _, seq := range seqs {
+		copies = append(copies, location{refused: true, sequence: seq})
+	}
+	return d.note(ctx, copies)
+}
+
 func (d *DataDir) streamOf(p location) string {
 	if p.refused {
 		return d.stream + "_QUARANTINE"

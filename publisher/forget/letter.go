@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // letter is a message that is being looked at.
@@ -29,6 +30,22 @@ func (m *letter) phone() string {
 		return e.Data.Base().Phone
 	}
 	return ""
+}
+
+// holds reports whether a number stands in it. Where the country code and the rest stand
+// apart, the rest may be that of another number of another country.
+func (m *letter) holds(n *phone.Sought) bool {
+	var seen phone.Seen
+	for _, t := range m.texts {
+		if seen |= n.In(t); seen&phone.Whole != 0 {
+			return true
+		}
+	}
+	if seen&phone.Apart != phone.Apart {
+		return false
+	}
+	of := m.phone()
+	return of == "" || of == n.Number() || !n.EndsLike(of)
 }
 
 // isOf reports whether it is an event of a session.

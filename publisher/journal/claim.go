@@ -33,7 +33,7 @@ const genBits = 32
 // anybody before, is in the segments that are listed from now on.
 func (j *Journal) takeOver() error {
 	for range claimTries {
-		claims, newest, err := j.claims()
+		_, newest, err := j.claims()
 		if err != nil {
 			return err
 		}
@@ -50,7 +50,8 @@ func (j *Journal) takeOver() error {
 			return fmt.Errorf("claim the directory: %w", err)
 		}
 		// Those that came since the listing: a newer one must not be outdone by ours.
-		if claims, newest, err = j.claims(); err != nil {
+		claims, newest, err := j.claims()
+		if err != nil {
 			return err
 		}
 		if newest != n {

@@ -153,7 +153,6 @@ func TestYield(t *testing.T) {
 			}
 			var settled, forgotten, pendingFrom atomic.Uint64
 			pendingFrom.Store(1 << 60)
-			var marked []journal.Seq
 			o.Checkpoint = func() []byte { return number(journal.Seq(settled.Load())) }
 			o.Yield = func() journal.Seq { return journal.Seq(min(settled.Load(), pendingFrom.Load()-1)) }
 			o.Yielded = func(upTo journal.Seq) {
@@ -170,7 +169,6 @@ func TestYield(t *testing.T) {
 				}
 				settled.Store(uint64(seq))
 				j.Mark(number(seq))
-				marked = append(marked, seq)
 			}
 			st := j.Stats()
 			if uint64(st.First) != forgotten.Load()+1 {

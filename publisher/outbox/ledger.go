@@ -207,7 +207,12 @@ func (l *ledger) take(m mark, behind journal.Seq) {
 	case m.Limit != 0:
 		l.state.Limit = m.Limit
 	case m.OldFellBack != nil:
+		// It was healing, and the marks of that say nothing of the new sequences.
 		l.state.Highest, l.state.HighestID = m.OldFellBack.Seq, m.OldFellBack.ID
+		l.state.Floor = min(l.state.Floor, m.OldFellBack.Seq)
+		if from := m.OldFellBack.Seq + 1; l.state.Healing == 0 || l.state.Healing > from {
+			l.state.Healing = from
+		}
 	case m.OldIncarnation != nil:
 		l.state.look = look{Created: *m.OldIncarnation}
 	case m.OldMaxPayload != 0:
@@ -227,7 +232,7 @@ func (s settlement) events() (n int64) {
 
 func (l *ledger) takeStored(s storedRun, behind journal.Seq) {
 	for i := range s.Count {
-		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: []uint64{s.Seq + uint64(i)}, At: s.At}
+		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: []uint64{s.Seq + uint64(i)}, At: s.At, Ahead: s.Ahead}
 		if i == s.Count-1 {
 			one.LastID = s.ID
 		}
@@ -247,7 +252,9 @@ func (l *ledger) settle(s settlement, behind journal.Seq) {
 	l.state.Done = s.Entry
 	l.retained.push(s.Entry, s.Seqs, s.At)
 	l.raise(s)
-	l.state.Floor = max(l.state.Floor, s.highest())
+	if !s.Ahead {
+		l.state.Floor = max(l.state.Floor, s.highest())
+	}
 	l.state.Clock = max(l.state.Clock, s.At)
 }
 

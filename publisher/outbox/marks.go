@@ -44,6 +44,7 @@ type storedRun struct {
 	Seq   uint64        `json:"seq"`
 	ID    string        `json:"id"` // of the last one's message
 	At    time.Duration `json:"at,omitempty"`
+	Ahead bool          `json:"ahead,omitempty"` // as of a settlement
 }
 
 // settlement is what became of the messages of an entry.
@@ -54,6 +55,9 @@ type settlement struct {
 	Aside     int64         `json:"aside,omitempty"` // how many were set aside
 	LastID    string        `json:"id,omitempty"`    // of the message at the highest of Seqs
 	At        time.Duration `json:"at,omitempty"`    // of the retain clock
+	// Ahead says that messages of later entries were found in the stream, and may be before
+	// those of this one.
+	Ahead bool `json:"ahead,omitempty"`
 }
 
 // highest returns the highest sequence, 0 if no message is looked for.

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -75,7 +76,7 @@ type Settled struct {
 }
 
 // segmentAge bounds how long an entry waits for its segment to be full, and removed.
-const segmentAge time.Duration = 30 * time.Second
+const segmentAge time.Duration = 20 * time.Second
 
 func (o *Options) defaults() {
 	if o.Log == nil {
@@ -115,6 +116,7 @@ type Outbox struct {
 	o       Options
 	journal *journal.Journal
 	ledger  *ledger
+	opened  atomic.Bool // relay is set
 
 	mu     sync.Mutex // held during a step
 	relay  *relay
@@ -132,6 +134,7 @@ func Open(o Options) (*Outbox, error) {
 		age = 0 // or there is nothing that could come back
 	}
 	l := &ledger{}
+	b := &Outbox{o: o, ledger: l, wake: make(chan struct{}, 1), cancel: func() {}}
 	j, err := journal.Open(o.Dir, journal.Options{
 		FS:          o.FS,
 		MaxBytes:    o.MaxBytes,
@@ -139,7 +142,7 @@ func Open(o Options) (*Outbox, error) {
 		SegmentAge:  age,
 		Checkpoint:  l.checkpoint,
 		Kept:        l.kept,
-		Yield:       l.yield,
+		Yield:       func() journal.Seq { return b.yield() },
 		Yielded:     l.yielded,
 		Log:         o.Log.Named("journal"),
 		Now:         o.now,
@@ -152,8 +155,9 @@ func Open(o Options) (*Outbox, error) {
 	stats := j.Stats()
 	l.recovered(stats.First, stats.Last, len(j.Damage()) > 0)
 	l.setYields(o.faults.yieldWhileAway)
-	b := &Outbox{o: o, journal: j, ledger: l, wake: make(chan struct{}, 1), cancel: func() {}}
+	b.journal = j
 	b.relay = newRelay(o, j, l)
+	b.opened.Store(true)
 	return b, nil
 }
 
@@ -172,6 +176,14 @@ func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
 	}
 }
 
+// yield is what the journal may give up. While it is opened nothing is known yet.
+func (b *Outbox) yield() journal.Seq {
+	if !b.opened.Load() {
+		return 0
+	}
+	return b.relay.yield()
+}
+
 // Start begins to publish to a stream, in the background until Stop. Call it once.
 func (b *Outbox) Start(s Stream) {
 	b.relay.stream = s
@@ -182,9 +194,14 @@ func (b *Outbox) Start(s Stream) {
 
 // run steps until ctx ends.
 func (b *Outbox) run(ctx context.Context) {
+	awaited := ""
 	for ctx.Err() == nil {
-		if server, _ := b.relay.stream.Link(); server != "" && !b.relay.serving.Load() {
-			b.o.Await(ctx) // or the first start would begin with a stream that is not there yet
+		// Once for each connection, or the first start would begin with a stream that is not
+		// there yet.
+		if server, _ := b.relay.stream.Link(); server != awaited {
+			if awaited = server; server != "" {
+				b.o.Await(ctx)
+			}
 		}
 		r := b.step(ctx)
 		if r.more {

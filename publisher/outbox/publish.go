@@ -59,6 +59,7 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 		return true, err
 	}
 	if r.settleKnown() {
+		r.pause = 0 // they are stored: what came before was not in vain
 		return true, nil
 	}
 	if len(s.queue) == 0 {
@@ -169,9 +170,12 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 		}
 	}
 	seq := res.First
+	// The copy that a duplicate is of may be its own, which came late. Then it is behind all
+	// that was settled, since what was sent before is settled in order.
+	late := seq > r.ledger.now().Highest
 	for _, it := range group {
 		if it.known == nil {
-			again := it.entry.healing || it.entry.seq <= s.plan.sent
+			again := it.entry.healing || late && it.entry.seq <= s.plan.sent
 			it.known = &outcome{seq: seq, duplicate: res.Duplicate && !again}
 			seq++
 			delete(r.refusing, it.msg.Subject)
@@ -242,7 +246,7 @@ func (e *openEntry) add(it *item) bool {
 // settle records an entry; one of the ordinary kind joins the run.
 func (r *relay) settle(e *openEntry, run *storedRun) {
 	res := e.result
-	res.Entry, res.At = e.seq, r.clock.read(r.cfg.now())
+	res.Entry, res.At, res.Ahead = e.seq, r.clock.read(r.cfg.now()), e.seq < r.session.plan.foundUpTo
 	if !e.healing {
 		r.reached = e.accepted
 	}
@@ -254,11 +258,11 @@ func (r *relay) settle(e *openEntry, run *storedRun) {
 		r.record(mark{Healed: &res})
 	case plain(res.Seqs):
 		r.settled(Settled{Stored: 1})
-		if run.Count > 0 && (run.Entry+journal.Seq(run.Count) != res.Entry || run.Seq+uint64(run.Count) != res.Seqs[0]) {
+		if run.Count > 0 && (run.Ahead != res.Ahead || run.Entry+journal.Seq(run.Count) != res.Entry || run.Seq+uint64(run.Count) != res.Seqs[0]) {
 			r.flushRun(run)
 		}
 		if run.Count == 0 {
-			run.Entry, run.Seq, run.At = res.Entry, res.Seqs[0], res.At
+			run.Entry, run.Seq, run.At, run.Ahead = res.Entry, res.Seqs[0], res.At, res.Ahead
 		}
 		run.Count++
 		run.ID = res.LastID
@@ -315,21 +319,57 @@ func (r *relay) refusedSubject(ctx context.Context, it *item, cause error) error
 		r.endSession()
 		return errors.Join(cause, err)
 	}
-	r.session.info = info
-	if r.faults.waitForSubject || now.Sub(since) < r.cfg.refusedAfter || !r.takesOthers(it.msg.Subject) {
+	if compared := r.session.info; !info.Created.Equal(compared.Created) || info.Leader != compared.Leader {
+		r.endSession() // what it may lack is looked for first
 		return cause
+	}
+	r.session.info = info
+	if r.faults.waitForSubject || now.Sub(since) < r.cfg.refusedAfter {
+		return cause
+	}
+	if others, err := r.takesOthers(it.msg.Subject); err != nil || !others {
+		return errors.Join(cause, err)
 	}
 	return r.aside(it, ReasonUncaptured, cause)
 }
 
 // takesOthers reports whether the stream can be expected to take other subjects. If it
 // takes none, it is the stream that is wrong, and nothing is set aside.
-func (r *relay) takesOthers(subject string) bool {
+func (r *relay) takesOthers(subject string) (bool, error) {
 	info := r.session.info
-	if info.Captures(subject) {
-		return r.denied < 2 // by a limit or a permission; of the others nothing is known
+	if !info.Captures(subject) {
+		return slices.ContainsFunc(r.cfg.subjects, info.Captures), nil
 	}
-	return slices.ContainsFunc(r.cfg.subjects, info.Captures)
+	// By a limit or a permission: nothing is known of the others before one is tried. So
+	// there must be one to try, and none that was refused too.
+	if r.denied >= 2 {
+		return false, nil
+	}
+	return r.othersWait(subject)
+}
+
+// othersWait reports whether a message of another subject waits behind those of a subject.
+// It reads what is pending once, however often it is asked.
+func (r *relay) othersWait(subject string) (others bool, err error) {
+	differs := func(m broker.Message) bool { return r.cfg.subject(m) != subject }
+	if slices.ContainsFunc(r.session.queue, func(it *item) bool { return differs(it.msg) }) {
+		return true, nil
+	}
+	if r.alike.subject != subject {
+		r.alike.subject, r.alike.upTo = subject, 0
+	}
+	from := max(r.alike.upTo+1, r.session.reader.Pos())
+	err = r.journalRange(from, r.journal.Stats().Last, func(seq journal.Seq, payload []byte) (bool, error) {
+		_, msgs, err := decodeEntry(payload)
+		if err != nil {
+			return false, fmt.Errorf("journal entry %d: %w", seq, err)
+		}
+		if others = slices.ContainsFunc(msgs, differs); !others {
+			r.alike.upTo = seq
+		}
+		return !others, nil
+	})
+	return others, err
 }
 
 // passLost goes past entries at the end of the journal that are lost to damage.

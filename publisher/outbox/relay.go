@@ -45,10 +45,18 @@ type relay struct {
 	refusing   map[string]time.Time // since when a subject is refused, by subject
 	reached    time.Time            // when the newest settled entry was accepted
 	denied     int                  // subjects refused since something was stored
+	alike      alike
 
 	halted  atomic.Pointer[string] // why nothing is published now; nil if all is well
 	serving atomic.Bool
-	looking atomic.Int64 // messages that the newest scans have read; for tests
+	servant atomic.Pointer[string] // the server process that is served now, as long as serving
+	looking atomic.Int64           // messages that the newest scans have read; for tests
+}
+
+// alike says up to which entry all that is pending has one subject; see othersWait.
+type alike struct {
+	subject string
+	upTo    journal.Seq
 }
 
 type relayConfig struct {
@@ -155,7 +163,9 @@ func (r *relay) work(ctx context.Context, server string, now time.Time) (bool, e
 			r.endSession()
 			return true, err
 		}
-		r.clock.whole(now)
+		if r.serving.Load() { // not while it is healed
+			r.clock.whole(now)
+		}
 		return true, nil
 	}
 	return r.publish(ctx)
@@ -195,8 +205,20 @@ func (r *relay) serve(ctx context.Context) error {
 		r.ledger.restartClock(r.clock.read(r.cfg.now()))
 	}
 	r.ledger.setYields(!r.faults.neverYield)
+	r.servant.Store(&s.server)
 	r.serving.Store(true)
 	return nil
+}
+
+// yield returns the entry up to which the journal may give up what is retained. It is
+// called by the journal at any time, also before the relay knows that the link is lost.
+func (r *relay) yield() journal.Seq {
+	if !r.faults.yieldWhileAway && r.serving.Load() {
+		if server, _ := r.stream.Link(); server != *r.servant.Load() {
+			return r.ledger.now().Released
+		}
+	}
+	return r.ledger.yield()
 }
 
 // endSession forgets what was read. What is not settled is read again.
@@ -208,7 +230,7 @@ func (r *relay) endSession() {
 	r.session = nil
 	r.serving.Store(false)
 	r.ledger.setYields(r.faults.yieldWhileAway)
-	r.clock.pause()
+	r.clock.pause(r.cfg.now())
 }
 
 // fail notes why publishing stopped, and makes the next try wait; the longer, the

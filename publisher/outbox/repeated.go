@@ -13,6 +13,7 @@ import (
 // is still a repetition.
 type repeats struct {
 	ids  map[string]time.Time // when they were accepted
+	old  []accepted           // of ids, the oldest first
 	next journal.Seq          // the first retained entry that was not looked at
 	read time.Time            // when it was last looked at what is retained
 }
@@ -21,11 +22,31 @@ type repeats struct {
 // how much more than needed a look takes; the looks are half of that apart at least.
 const repeatLag = time.Second
 
-func (p *repeats) add(id string, accepted time.Time) {
+// accepted is an id, and when its event was accepted.
+type accepted struct {
+	id string
+	at time.Time
+}
+
+func (p *repeats) add(id string, at time.Time) {
 	if p.ids == nil {
 		p.ids = map[string]time.Time{}
 	}
-	p.ids[id] = accepted
+	p.ids[id] = at
+	p.old = append(p.old, accepted{id, at})
+}
+
+// drop forgets the events that were accepted before a time: nothing that is still pending can
+// repeat them within the window.
+func (p *repeats) drop(before time.Time) {
+	n := 0
+	for n < len(p.old) && p.old[n].at.Before(before) {
+		if a := p.old[n]; p.ids[a.id].Equal(a.at) {
+			delete(p.ids, a.id)
+		}
+		n++
+	}
+	p.old = p.old[n:]
 }
 
 // repeated reports whether a pending event repeats one that is in the stream, and was
@@ -38,9 +59,11 @@ func (r *relay) repeated(e *openEntry, id string) (bool, error) {
 	}
 	if sinceRead := now.Sub(s.plan.seen.read); now.Sub(e.accepted) > repeatLag && (sinceRead >= repeatLag/2 || sinceRead < 0) {
 		s.plan.seen.read = now
-		if err := r.readRepeats(now.Add(repeatLag - window)); err != nil {
+		oldest := e.accepted.Add(-window)
+		if err := r.readRepeats(oldest, now.Add(repeatLag-window)); err != nil {
 			return false, err
 		}
+		s.plan.seen.drop(oldest)
 	}
 	first, there := s.plan.seen.ids[id]
 	return there && !e.accepted.Before(first) && e.accepted.Sub(first) <= window, nil
@@ -69,8 +92,8 @@ func (r *relay) checkQueue() error {
 	return nil
 }
 
-// readRepeats takes the retained events up to those that were accepted at a time.
-func (r *relay) readRepeats(until time.Time) error {
+// readRepeats takes the retained events that were accepted between two times.
+func (r *relay) readRepeats(oldest, until time.Time) error {
 	seen := r.session.plan.seen
 	state := r.ledger.now()
 	seen.next = max(seen.next, state.Released+1)
@@ -78,6 +101,10 @@ func (r *relay) readRepeats(until time.Time) error {
 		h, err := decodeHead(payload)
 		if err != nil || h.accepted.After(until) {
 			return false, err
+		}
+		if h.accepted.Before(oldest) {
+			seen.next = seq + 1
+			return true, nil
 		}
 		_, msgs, err := decodeEntry(payload)
 		if err != nil {

@@ -8,24 +8,32 @@ import "time"
 // before, so then the time begins anew for everything.
 type retainClock struct {
 	total  time.Duration // up to when the stream was last found to be whole
-	since  time.Time     // when that was; zero while the clock stands still
+	open   time.Duration // what has passed since then, before the clock was stopped
+	since  time.Time     // when it was last found to be whole, or resumed; zero while the clock stands still
 	leader string
 }
 
-// resume lets the clock run. It reports whether the time begins anew.
+// resume lets the clock run, when the stream was found to be whole. It reports whether
+// the time begins anew. If the same process has led all the time, what had passed before
+// the clock was stopped counts.
 func (c *retainClock) resume(now time.Time, leader string) bool {
 	changed := leader != c.leader
-	c.leader, c.since = leader, now
+	if !changed {
+		c.total += c.open
+	}
+	c.leader, c.since, c.open = leader, now, 0
 	return changed
 }
 
-// pause stops the clock. What has passed since the stream was last looked at does not
-// count.
-func (c *retainClock) pause() { c.since = time.Time{} }
+// pause stops the clock.
+func (c *retainClock) pause(now time.Time) {
+	c.open = c.read(now) - c.total
+	c.since = time.Time{}
+}
 
 // whole notes that the stream has what it acknowledged.
 func (c *retainClock) whole(now time.Time) {
-	c.total, c.since = c.read(now), now
+	c.total, c.since, c.open = c.read(now), now, 0
 }
 
 // sure is what read returned when the stream was last found to be whole. What it lost
@@ -36,7 +44,7 @@ func (c *retainClock) sure() time.Duration { return c.total }
 // turn it back.
 func (c *retainClock) read(now time.Time) time.Duration {
 	if c.since.IsZero() {
-		return c.total
+		return c.total + c.open
 	}
-	return c.total + max(now.Sub(c.since), 0)
+	return c.total + c.open + max(now.Sub(c.since), 0)
 }

@@ -25,8 +25,8 @@ func simulateFor(t *testing.T, d time.Duration, first uint64) {
 // TestSimulation runs random schedules for a while.
 func TestSimulation(t *testing.T) {
 	d := simBudget / 3
-	if testing.Short() {
-		d = time.Second
+	if testing.Short() || underRace {
+		d = 2 * time.Second
 	}
 	simulateFor(t, d, 0)
 }
@@ -64,7 +64,7 @@ func TestEverySchedule(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			length := c.length
-			if testing.Short() {
+			if testing.Short() || underRace {
 				length--
 			}
 			word := make([]int, length)

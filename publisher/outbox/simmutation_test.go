@@ -31,6 +31,9 @@ var mutations = []struct {
 const mutationRuns = 1000
 
 func TestSimulationFindsDefects(t *testing.T) {
+	if underRace {
+		t.Skip("one goroutine, and a minute of work: without the race detector only")
+	}
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()

@@ -250,14 +250,34 @@ func (w *world) due() bool {
 
 func (w *world) step() {
 	var r rest
-	if dies(func() {
+	serving, released := w.mayYield()
+	died := dies(func() {
 		w.bridge.journal.Tick()
 		r = w.bridge.step(context.Background())
-	}) {
+	})
+	if w.disk.capacity > 0 {
+		w.yielded(serving, released)
+	}
+	if died {
 		w.died()
 		return
 	}
 	w.rest = r
+}
+
+// mayYield reports whether the bridge may give up retained entries for room, and up to
+// where they are released now.
+func (w *world) mayYield() (bool, journal.Seq) {
+	server, _ := w.link.Link()
+	r := w.bridge.relay
+	return r.serving.Load() && server == *r.servant.Load(), w.bridge.ledger.now().Released
+}
+
+// yielded notes what the bridge gave up, if it was allowed to.
+func (w *world) yielded(allowed bool, before journal.Seq) {
+	if now := w.bridge.ledger.now().Released; now > before && allowed {
+		w.truth.givenUp(now)
+	}
 }
 
 // run lets time pass while the bridge works, as it does in production.
@@ -431,7 +451,9 @@ func (w *world) acceptDirect(action) {
 	switch {
 	case r.Fate == broker.Stored:
 		w.truth.direct(e)
-	case r.Fate != broker.Unknown:
+	case r.Fate == broker.Unknown:
+		e.stray = true
+	default:
 		w.truth.refused(e)
 	}
 }
@@ -445,19 +467,16 @@ func (w *world) deliver(events ...*event) {
 	for _, e := range events {
 		msgs = append(msgs, w.message(e.kind, e.size, e.id))
 	}
-	server, _ := w.link.Link()
-	serving := w.bridge.relay.serving.Load() && server != ""
-	released := w.bridge.ledger.now().Released
+	serving, released := w.mayYield()
 	pending := w.bridge.Account().Pending
 	var err error
 	if dies(func() { err = w.bridge.Append(context.Background(), msgs) }) {
+		w.yielded(serving, released)
 		w.truth.unanswered(events)
 		w.died()
 		return
 	}
-	if now := w.bridge.ledger.now().Released; now > released && serving {
-		w.truth.givenUp(now)
-	}
+	w.yielded(serving, released)
 	switch {
 	case err == nil:
 		w.truth.answered(events, w.bridge.journal.Stats().Last)
@@ -481,6 +500,7 @@ func (w *world) forget(a action) {
 	m := msgs[len(msgs)-a.n]
 	var err error
 	if dies(func() { err = w.bridge.Forget(context.Background(), []uint64{m.Seq}) }) {
+		w.truth.tried(m.ID)
 		w.died()
 		return
 	}
@@ -503,7 +523,7 @@ func (w *world) unreadable(a action) {
 	w.disk.bad[badPage{name, int64(a.n / len(segments) % 3)}] = true
 }
 
-func (w *world) diskFull(action) { w.disk.setCapacity(max(w.disk.used(), 1)) }
+func (w *world) diskFull(action) { w.truth.fills(); w.disk.setCapacity(max(w.disk.used(), 1)) }
 func (w *world) diskRoom(action) { w.disk.setCapacity(0); w.disturb() }
 
 // The network.

@@ -61,7 +61,7 @@ func TestBatcherSendsTogether(t *testing.T) {
 	if o := b.Publish(t.Context(), messages("f")); o.Fate != Stored || o.First != 6 {
 		t.Errorf("alone: %+v", o)
 	}
-	if m, err := s.conn.js.Stream(t.Context(), "TEST"); err != nil || m.CachedInfo().State.LastSeq != 6 {
+	if m, err := s.conn.JetStream().Stream(t.Context(), "TEST"); err != nil || m.CachedInfo().State.LastSeq != 6 {
 		t.Errorf("%v", err)
 	}
 	// More than fits: several batches, and the array stays whole.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,18 +21,32 @@ import (
 // connection never waits for the client's lock, which a hanging write can hold for
 // seconds. Its methods may be called at the same time.
 type Conn struct {
-	nc      *nats.Conn
-	js      jetstream.JetStream
+	client  atomic.Pointer[client]
+	connect func() (*nats.Conn, error)
+	options []nats.Option // those of connect
 	log     *zap.Logger
 	metrics *metrics
 	link    link
 	denied  denials
-	said    once          // why there is no connection; see stillAway
-	listens string        // where the embedded server does, which the client does not know; "": not embedded
-	payload atomic.Int64  // max_payload of the server, before the first contact the configured one
+	creds   *credentials
+	said    once         // why there is no connection; see stillAway
+	listens string       // where the embedded server does, which the client does not know; "": not embedded
+	payload atomic.Int64 // max_payload of the server, before the first contact the configured one
+	limits  limitAsker
 	changed chan struct{} // see Changed
-	closed  chan struct{} // closed when the client has ended
-	closing atomic.Bool
+
+	mu      sync.Mutex // guards closing against again.Go
+	closing bool
+	again   sync.WaitGroup
+	clients sync.WaitGroup // that have not ended
+}
+
+// client is what the library makes of a connection. It ends for good when the server ends it
+// with an error that the library does not know, such as a message above max_payload; Conn
+// makes another one then.
+type client struct {
+	nc *nats.Conn
+	js jetstream.JetStream
 }
 
 // Options are what Dial needs.
@@ -69,35 +84,83 @@ func Dial(o Options) (*Conn, error) {
 		log:     o.Log,
 		metrics: m,
 		changed: make(chan struct{}, 1),
-		closed:  make(chan struct{}),
 	}
 	c.payload.Store(o.Payload)
 	if o.Embedded != nil {
 		c.listens = "nats://" + o.Embedded.Addr()
 	}
-	creds := newCredentials(o.NATS, &c.said, o.Log)
-	opts := slices.Concat(dialOptions(creds, o.Embedded), c.durabilityOptions(), c.handlers())
-	if c.nc, err = nats.Connect(o.NATS.URL, opts...); err != nil {
-		return nil, fmt.Errorf("connect to nats.url: %w", err)
-	}
-	creds.use(c.nc)
-	if err := c.useJetStream(); err != nil {
+	c.creds = newCredentials(o.NATS, &c.said, o.Log)
+	c.options = slices.Concat(dialOptions(c.creds, o.Embedded), c.durabilityOptions(), c.handlers())
+	c.connect = func() (*nats.Conn, error) { return nats.Connect(o.NATS.URL, c.options...) }
+	if err := c.open(); err != nil {
 		return nil, err
 	}
-	if c.nc.IsConnected() {
-		c.up(c.nc) // the handler is called too, but later
-	} else {
-		c.log.Warn("nats is away: trying until it comes", zap.Error(c.nc.LastError()))
+	if nc := c.NATS(); !nc.IsConnected() {
+		c.log.Warn("nats is away: trying until it comes", zap.Error(nc.LastError()))
 	}
 	return c, nil
 }
 
-func (c *Conn) useJetStream() (err error) {
-	if c.js, err = jetstream.New(c.nc); err != nil {
-		c.nc.Close()
-		return fmt.Errorf("use jetstream: %w", err)
+// open makes a client, which connects now or later.
+func (c *Conn) open() error {
+	c.clients.Add(1)
+	nc, err := c.connect()
+	if err != nil {
+		c.clients.Done()
+		return fmt.Errorf("connect to nats.url: %w", err)
+	}
+	if err := c.use(nc); err != nil {
+		return err
+	}
+	if nc.IsConnected() {
+		c.up(nc) // the handler is called too, but later
 	}
 	return nil
+}
+
+// use makes nc the client.
+func (c *Conn) use(nc *nats.Conn) error {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		nc.Close()
+		return fmt.Errorf("use jetstream: %w", err)
+	}
+	c.client.Store(&client{nc, js})
+	c.creds.use(nc)
+	return nil
+}
+
+// ended is called when a client has ended for good: at Close, or else since the server said
+// something that the library does not forgive.
+func (c *Conn) ended(nc *nats.Conn) {
+	defer c.clients.Done()
+	c.link.down()
+	c.metrics.connected.Set(0)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	c.log.Error("nats ended the connection; making another", zap.Error(nc.LastError()))
+	c.again.Go(c.openAgain)
+}
+
+// openAgain makes another client, until there is one or Close is called.
+func (c *Conn) openAgain() {
+	for {
+		time.Sleep(reconnectWait)
+		c.mu.Lock()
+		closing := c.closing
+		c.mu.Unlock()
+		if closing {
+			return
+		}
+		err := c.open()
+		if err == nil {
+			return
+		}
+		c.stillAway(err)
+	}
 }
 
 // durabilityOptions are those that the promise rests on.
@@ -129,19 +192,12 @@ func (c *Conn) handlers() []nats.Option {
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.link.down()
 			c.metrics.connected.Set(0)
-			if !c.closing.Load() {
+			if !c.isClosing() {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.stillAway(err) }),
-		nats.ClosedHandler(func(nc *nats.Conn) {
-			c.link.down()
-			c.metrics.connected.Set(0)
-			if !c.closing.Load() {
-				c.log.Error("nats connection ended for good", zap.Error(nc.LastError()))
-			}
-			close(c.closed)
-		}),
+		nats.ClosedHandler(c.ended),
 		// Permission errors come this way, apart from the publish that they
 		// belong to. They name a subject, never data.
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
@@ -199,9 +255,12 @@ func (c *Conn) up(nc *nats.Conn) {
 	}
 }
 
-// learnPayload takes over the limit that the server announced last. A server whose
-// configuration is reloaded announces it at any time, and the client keeps it without a
-// word; so it is asked for again with each look at a stream. It may wait for a hanging write.
+// LearnLimit takes over the limit that the client holds us to: what the server announced
+// last. An account's comes a moment after the connection, and a server may announce another
+// at any time, and the client tells nobody; so it is taken over again with each look at a
+// stream. It may wait for a hanging write. See RefreshLimit for what the server does not announce.
+func (c *Conn) LearnLimit() { c.learnPayload(c.NATS()) }
+
 func (c *Conn) learnPayload(nc *nats.Conn) {
 	if max := nc.MaxPayload(); max > 0 {
 		c.payload.Store(max)
@@ -219,11 +278,11 @@ func withoutUserinfo(text string) string {
 	return u.String()
 }
 
-// NATS is the client's connection itself.
-func (c *Conn) NATS() *nats.Conn { return c.nc }
+// NATS is the client's connection itself, of now: do not keep it.
+func (c *Conn) NATS() *nats.Conn { return c.client.Load().nc }
 
-// JetStream is the connection's JetStream.
-func (c *Conn) JetStream() jetstream.JetStream { return c.js }
+// JetStream is that connection's JetStream.
+func (c *Conn) JetStream() jetstream.JetStream { return c.client.Load().js }
 
 // Changed returns a channel that holds one token after each connect, for one reader.
 func (c *Conn) Changed() <-chan struct{} { return c.changed }
@@ -238,15 +297,27 @@ func (c *Conn) MaxPayload() int64 { return c.payload.Load() }
 // Close sends what is in the write buffer, waits for that until ctx ends, and
 // ends the connection. No goroutine of the client is left. Call it once.
 func (c *Conn) Close(ctx context.Context) {
-	c.closing.Store(true)
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
+	c.again.Wait()
+	nc := c.NATS()
+	closed := nc.StatusChanged(nats.CLOSED)
 	// Drain fails at once if there is no connection; then there is nothing to
 	// wait for.
-	if err := c.nc.Drain(); err == nil {
+	if err := nc.Drain(); err == nil {
 		select {
-		case <-c.closed:
+		case <-closed:
 		case <-ctx.Done():
 		}
 	}
-	c.nc.Close()
-	<-c.closed
+	nc.Close()
+	c.clients.Wait()
+	c.limits.asking.Wait()
+}
+
+func (c *Conn) isClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
 }

@@ -20,19 +20,19 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{log: log, metrics: m, changed: make(chan struct{}, 1), closed: make(chan struct{})}
+	c := &Conn{log: log, metrics: m, changed: make(chan struct{}, 1)}
 	c.payload.Store(int64(cfg.MaxPayload))
-	creds := newCredentials(cfg, &c.said, log)
-	url, where, opts := clientOptions(creds, addr, role)
-	if c.nc, err = connectOnce(ctx, url, append(opts, c.clientHandlers()...)); err != nil {
+	c.creds = newCredentials(cfg, &c.said, log)
+	url, where, opts := clientOptions(c.creds, addr, role)
+	nc, err := connectOnce(ctx, url, append(opts, c.clientHandlers()...))
+	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
 	}
-	creds.use(c.nc)
-	if err := c.useJetStream(); err != nil {
+	if err := c.use(nc); err != nil {
 		return nil, err
 	}
-	c.learnPayload(c.nc)
-	c.link.up(c.nc.ConnectedServerId())
+	c.learnPayload(nc)
+	c.link.up(nc.ConnectedServerId())
 	return c, nil
 }
 
@@ -68,10 +68,7 @@ func (c *Conn) clientHandlers() []nats.Option {
 			c.link.up(nc.ConnectedServerId())
 			c.log.Info("connected to nats again")
 		}),
-		nats.ClosedHandler(func(*nats.Conn) {
-			c.link.down()
-			close(c.closed)
-		}),
+		nats.ClosedHandler(func(*nats.Conn) { c.link.down() }),
 	}
 }
 

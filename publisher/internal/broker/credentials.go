@@ -25,7 +25,7 @@ type credentials struct {
 	cfg  NATSConfig
 	log  *zap.Logger
 	said *once
-	nc   atomic.Pointer[nats.Conn] // once there is one
+	own  atomic.Pointer[ownConn]
 
 	mu   sync.Mutex
 	last map[string]string // the last good secret, by key
@@ -77,8 +77,15 @@ func (c *credentials) embeddedOptions() []nats.Option {
 	return []nats.Option{nats.TokenHandler(func() string { return c.secret(embeddedTokenKey) })}
 }
 
-// use gives the credentials the connection that was made with them.
-func (c *credentials) use(nc *nats.Conn) { c.nc.Store(nc) }
+// ownConn is the connection that an NKey was made for, once it is known.
+type ownConn struct{ nc atomic.Pointer[nats.Conn] }
+
+// use gives the credentials the connection that was made with them last.
+func (c *credentials) use(nc *nats.Conn) {
+	if own := c.own.Load(); own != nil {
+		own.nc.Store(nc)
+	}
+}
 
 // secret reads a secret. If that fails now, since its file is just being replaced, the last
 // one counts.
@@ -104,10 +111,12 @@ func (c *credentials) nkey(o *nats.Options) error {
 	if err != nil {
 		return err
 	}
+	own := new(ownConn)
+	c.own.Store(own)
 	o.Nkey = public
 	o.SignatureCB = func(nonce []byte) ([]byte, error) { return sign(nonce, "nats.nkey_file", c.cfg.NKeyFile) }
 	o.ReconnectToServerCB = func([]nats.Server, nats.ServerInfo) (*nats.Server, time.Duration) {
-		if nc := c.nc.Load(); nc != nil {
+		if nc := own.nc.Load(); nc != nil {
 			if public, err := readNKey(c.cfg.NKeyFile); err == nil { // else sign fails, and says why
 				nc.Opts.Nkey = public
 			}

@@ -162,7 +162,7 @@ func (a *attempt) send(ctx context.Context) Result {
 		if err := ctx.Err(); err != nil {
 			return Result{Fate: NotSent, Err: err}
 		}
-		if err := a.stream.conn.nc.PublishMsg(msg); err != nil {
+		if err := a.stream.conn.NATS().PublishMsg(msg); err != nil {
 			// The server forgets the messages before it: their commit never comes.
 			fate := Refused
 			if i == 0 && Classify(err) == NotSent {
@@ -179,10 +179,10 @@ func (a *attempt) request(ctx context.Context, msg *nats.Msg, batch string) Resu
 	if err := ctx.Err(); err != nil || !a.commit() {
 		return Result{Fate: NotSent, Err: errors.Join(err, errHanging)}
 	}
-	answer, err := a.stream.conn.nc.RequestMsgWithContext(ctx, msg)
+	answer, err := a.stream.conn.NATS().RequestMsgWithContext(ctx, msg)
 	if err != nil {
 		if errors.Is(err, nats.ErrMaxPayload) {
-			a.stream.conn.learnPayload(a.stream.conn.nc)
+			a.stream.conn.LearnLimit()
 		}
 		return Result{Fate: a.classify(err), Err: err}
 	}

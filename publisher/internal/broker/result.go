@@ -59,7 +59,7 @@ type Info struct {
 	// Discards says that limits may remove messages at any time but for their age: a limit
 	// per subject, or a full stream that drops its oldest.
 	Discards   bool
-	PerSubject bool          // a limit per subject may leave holes
+	PerSubject bool          // a limit per subject, or consumers under another retention, may leave holes
 	MaxAge     time.Duration // 0: no limit
 }
 

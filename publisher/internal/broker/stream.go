@@ -64,14 +64,14 @@ func (s *Stream) Limit() int64 { return s.conn.MaxPayload() }
 // Info looks at the stream now. The error is ErrNoStream if there is none of that name.
 func (s *Stream) Info(ctx context.Context) (Info, error) {
 	return await(ctx, s, func(ctx context.Context) (Info, error) {
-		found, err := s.conn.js.Stream(ctx, s.name)
+		found, err := s.conn.JetStream().Stream(ctx, s.name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			return Info{}, fmt.Errorf("%s: %w", s.name, ErrNoStream)
 		case err != nil:
 			return Info{}, fmt.Errorf("look at stream %s: %w", s.name, err)
 		}
-		s.conn.learnPayload(s.conn.nc)
+		s.conn.LearnLimit()
 		i := infoOf(found.CachedInfo())
 		i.Leader = s.leader(found.CachedInfo().Cluster)
 		i.Batches = i.Batches && !s.NoBatches
@@ -90,15 +90,14 @@ func infoOf(have *jetstream.StreamInfo) Info {
 		Duplicates: cfg.Duplicates,
 		MaxMsgSize: int64(max(cfg.MaxMsgSize, 0)),
 		Subjects:   cfg.Subjects,
-		PerSubject: cfg.MaxMsgsPerSubject > 0,
+		PerSubject: cfg.MaxMsgsPerSubject > 0 || cfg.Retention != jetstream.LimitsPolicy,
 		MaxAge:     cfg.MaxAge,
 	}
 	if i.Messages == 0 {
 		i.First = i.Last + 1
 	}
 	full := cfg.Discard == jetstream.DiscardOld && (cfg.MaxBytes > 0 || cfg.MaxMsgs > 0)
-	// Under the other retentions consumers remove messages.
-	i.Discards = i.PerSubject || full || cfg.Retention != jetstream.LimitsPolicy
+	i.Discards = i.PerSubject || full
 	return i
 }
 
@@ -118,7 +117,7 @@ func (s *Stream) leader(c *jetstream.ClusterInfo) string {
 	if c.LeaderSince != nil {
 		return c.Leader + "@" + c.LeaderSince.UTC().Format(time.RFC3339Nano)
 	}
-	if c.Leader == s.conn.nc.ConnectedServerName() {
+	if c.Leader == s.conn.NATS().ConnectedServerName() {
 		return c.Leader + "/" + s.conn.ServerID()
 	}
 	return c.Leader
@@ -138,6 +137,8 @@ func (s *Stream) ID(ctx context.Context, seq uint64) (id string, there bool, err
 	return f.at.ID, f.there, err
 }
 
+const apiPrefix = "$JS.API."
+
 // getRequest asks for one message: that at Seq, or with NextFor the first at or behind it.
 type getRequest struct {
 	Seq     uint64 `json:"seq"`
@@ -151,7 +152,13 @@ func (s *Stream) get(ctx context.Context, req getRequest) (at At, there bool, er
 	if err != nil {
 		return At{}, false, err
 	}
-	answer, err := s.conn.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, body)
+	subject := "STREAM.MSG.GET." + s.name
+	asking, end := s.whilePermitted(ctx, subject, lookTimeout)
+	defer end()
+	answer, err := s.conn.NATS().RequestWithContext(asking, apiPrefix+subject, body)
+	if errors.Is(err, context.Canceled) {
+		err = context.Cause(asking)
+	}
 	if err != nil {
 		return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
 	}

@@ -1,0 +1,132 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+)
+
+// A server whose configuration is reloaded holds its clients to another max_payload at once,
+// and does not tell them. Of a lower one a client hears when its message is refused: the
+// server ends the connection, and the next one begins with the new limit. Of a higher one it
+// never hears, and goes on refusing by itself what the server would take. So a limit that
+// refuses something is asked for again, on a second connection, the only place where a server
+// tells it; and the client takes it over by connecting anew.
+const (
+	askLimitEvery   = 100 * time.Millisecond
+	askLimitTimeout = 2 * time.Second
+)
+
+// limitAsker asks for the limit, once for all who want to know at the same time.
+type limitAsker struct {
+	asking sync.WaitGroup
+	mu     sync.Mutex
+	began  time.Time // when it asked last
+}
+
+// RefreshLimit finds out whether NATS takes larger or smaller messages than MaxPayload said
+// before, and reports whether that has changed. It waits for a second connection and a
+// reconnect at most, but not beyond ctx.
+func (c *Conn) RefreshLimit(ctx context.Context, before int64) (changed bool) {
+	wanted := time.Now()
+	c.limits.mu.Lock()
+	defer c.limits.mu.Unlock()
+	if c.MaxPayload() != before || c.limits.began.After(wanted) {
+		return c.MaxPayload() != before // somebody else asked meanwhile
+	}
+	if !c.Connected() || !sleep(ctx, time.Until(c.limits.began.Add(askLimitEvery))) {
+		return false
+	}
+	c.limits.began = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, askLimitTimeout)
+	defer cancel()
+	now, err := c.askLimit(ctx)
+	switch {
+	case err != nil:
+		c.log.Debug("max_payload could not be asked for", zap.Error(err))
+		return false
+	case now == before:
+		return false
+	}
+	c.log.Info("nats has another max_payload: connecting anew to take it over", zap.Int64("max_payload", now), zap.Int64("before", before))
+	if nc := c.NATS(); nc.MaxPayload() == before {
+		if err := nc.ForceReconnect(); err != nil {
+			return false
+		}
+	}
+	return c.awaitLimit(ctx, before)
+}
+
+// awaitLimit waits for the next connection, and reports whether it has another limit.
+func (c *Conn) awaitLimit(ctx context.Context, before int64) bool {
+	for {
+		server, changed := c.link.state()
+		if server != "" && c.MaxPayload() != before {
+			// That of an account comes a moment later; see askLimit.
+			if err := c.NATS().FlushWithContext(ctx); err == nil {
+				c.LearnLimit()
+			}
+			return c.MaxPayload() != before
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// sleep waits for a while, and reports false if ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// askLimit connects to the same server as the same user, and returns what it tells.
+func (c *Conn) askLimit(ctx context.Context) (int64, error) {
+	o := nats.GetDefaultOptions()
+	for _, set := range c.options {
+		if err := set(&o); err != nil {
+			return 0, err
+		}
+	}
+	o.Url, o.Name = c.NATS().ConnectedUrl(), o.Name+" asks for max_payload"
+	o.AllowReconnect, o.RetryOnFailedConnect, o.Timeout = false, false, askLimitTimeout
+	o.ConnectedCB, o.ClosedCB, o.ReconnectedCB, o.ReconnectErrCB = nil, nil, nil, nil
+	o.DisconnectedErrCB, o.AsyncErrorCB = nil, func(*nats.Conn, *nats.Subscription, error) {}
+	type told struct {
+		limit int64
+		err   error
+	}
+	done := make(chan told, 1)
+	c.limits.asking.Go(func() {
+		nc, err := o.Connect()
+		if err != nil {
+			done <- told{err: fmt.Errorf("connect: %w", err)}
+			return
+		}
+		defer nc.Close()
+		// The limit of the account comes behind the answer to the first PING.
+		err = nc.FlushTimeout(askLimitTimeout)
+		done <- told{nc.MaxPayload(), err}
+	})
+	select {
+	case t := <-done:
+		return t.limit, t.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
