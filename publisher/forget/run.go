@@ -23,7 +23,7 @@ type Run struct {
 // and a data directory, which may be nil.
 func New(c *publisher.Client, d *DataDir, p *Person, more ...string) *Run {
 	cfg := c.Config()
-	s := streams{client: c, names: []string{cfg.Stream, cfg.Stream + "_QUARANTINE", cfg.Stream + "_REPLAY"}, must: map[string]bool{}}
+	s := streams{client: c, names: []string{cfg.Stream, cfg.Stream + "_QUARANTINE", cfg.ReplayStream()}, must: map[string]bool{}}
 	for _, name := range more {
 		if s.must[name] = true; !slices.Contains(s.names, name) {
 			s.names = append(s.names, name)

@@ -184,7 +184,7 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 	s.singles = max(0, s.singles-sent)
 	r.denied = 0
 	r.settleKnown()
-	r.well()
+	r.well(true)
 	return nil
 }
 

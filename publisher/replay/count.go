@@ -29,7 +29,10 @@ func (r *Run) count(ctx context.Context, step func()) (int64, error) {
 		return 0, nil
 	}
 	if !r.opts.Exact && r.spec.Filter.CountedByServer() {
-		return r.serverCount(ctx, f)
+		n, err := r.serverCount(ctx, f)
+		if !publisher.RefusesConsumer(err) {
+			return n, err
+		}
 	}
 	var n int64
 	r.skipped = 0

@@ -116,13 +116,12 @@ func (k *keeper) run(ctx context.Context, stop func(error)) {
 		case <-k.kick:
 		}
 		err := k.write(ctx)
-		var final finalError
 		switch {
 		case err == nil:
 			last = time.Now()
 		case ctx.Err() != nil:
 			return
-		case errors.As(err, &final):
+		case isFinal(err), refusedForGood(err):
 			stop(err)
 			return
 		case time.Since(last) > k.giveUp:

@@ -181,7 +181,7 @@ func (r *Run) passes(ctx context.Context, k *keeper, t target) error {
 		before := t.reached()
 		err := r.pass(ctx, k, t)
 		switch {
-		case err == nil, isFinal(err):
+		case err == nil, isFinal(err), refusedForGood(err):
 			return err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -68,6 +70,16 @@ func (e finalError) Unwrap() error { return e.error }
 func isFinal(err error) bool {
 	var f finalError
 	return errors.As(err, &f)
+}
+
+// refusedForGood reports whether JetStream answered with a refusal that a moment later is the
+// same. Only what its own recovery may cause is tried again.
+func refusedForGood(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) || passing(api) {
+		return false
+	}
+	return api.ErrorCode != jetstream.JSErrCodeConsumerNotFound
 }
 
 // maxAhead is how many events are published beyond the checkpoint on record; see
