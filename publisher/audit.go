@@ -44,19 +44,12 @@ type Audit struct{ kv jetstream.KeyValue }
 // ErrNoRun: there is no run of that name.
 var ErrNoRun = errors.New("no such run")
 
-func (c Config) auditBucket() string { return c.Stream + "_AUDIT" }
-
 // OpenAudit returns the bucket, which is made if it is missing.
 func (c *Client) OpenAudit(ctx context.Context) (*Audit, error) {
 	name := c.cfg.auditBucket()
 	kv, err := c.js.KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket:      name,
-			Description: "What treble-bridge's commands did to its streams",
-			Storage:     jetstream.FileStorage,
-			Replicas:    c.cfg.Replicas,
-		})
+		kv, err = c.makeAudit(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open audit bucket %s: %w", name, err)
@@ -160,8 +153,8 @@ func (a *Audit) List(ctx context.Context, action string) ([]AuditRecord, error) 
 				return all, nil
 			}
 			r, err := decodeAudit(entry)
-			if err != nil {
-				return nil, err
+			if err != nil || r.Run != entry.Key() {
+				continue // somebody else's
 			}
 			if action == "" || r.Action == action {
 				all = append(all, r)

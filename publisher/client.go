@@ -21,6 +21,7 @@ type Client struct {
 	nc   *nats.Conn
 	js   jetstream.JetStream
 	cfg  Config
+	log  *zap.Logger
 
 	taken sync.Map // subjects that the event stream takes; see checkTaker
 }
@@ -51,7 +52,7 @@ func OpenClient(ctx context.Context, o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{conn: conn, nc: conn.NATS(), js: conn.JetStream(), cfg: o.Config}, nil
+	return &Client{conn: conn, nc: conn.NATS(), js: conn.JetStream(), cfg: o.Config, log: log}, nil
 }
 
 // Close ends the connection.

@@ -9,18 +9,23 @@ import (
 
 // Config says how events are acknowledged and where they are published.
 type Config struct {
-	Ack             string        `mapstructure:"ack" doc:"when a request is answered: journal (when the event is flushed to the local journal) or stream (after the PubAck of JetStream, without a disk)"`
-	AckTimeout      time.Duration `mapstructure:"ack_timeout" doc:"how long to wait for the PubAck"`
-	SubjectPrefix   string        `mapstructure:"subject_prefix" doc:"first part of every subject; tokens of a-z, 0-9, _ and -, joined by dots"`
-	Stream          string        `mapstructure:"stream" doc:"name of the event stream; the quarantine is <stream>_QUARANTINE"`
-	Streams         string        `mapstructure:"streams" doc:"create (makes streams that are missing), apply (also extend existing ones) or check (only report)"`
-	MaxAge          time.Duration `mapstructure:"max_age" doc:"how long the stream keeps events; 0: for ever"`
-	MaxBytes        value.Size    `mapstructure:"max_bytes" doc:"how much the stream keeps; 0: unlimited, with the embedded server half of the free disk"`
-	Discard         string        `mapstructure:"discard" doc:"what a full stream does: new (refuse new events) or old (drop the oldest)"`
-	Replicas        int           `mapstructure:"replicas" doc:"copies of the stream in a NATS cluster: 1, 3 or 5"`
-	Batches         bool          `mapstructure:"batches" doc:"publish what waits together as one atomic batch, which the streams must allow (allow_atomic); false: one event at a time"`
-	RefusedAfter    time.Duration `mapstructure:"refused_after" doc:"how long an event whose subject the stream does not take holds up the others, before it is set aside"`
-	DuplicateWindow time.Duration `mapstructure:"duplicate_window" doc:"how long the stream drops a repeated delivery"`
+	Ack                string        `mapstructure:"ack" doc:"when a request is answered: journal (when the event is flushed to the local journal) or stream (after the PubAck of JetStream, without a disk)"`
+	AckTimeout         time.Duration `mapstructure:"ack_timeout" doc:"how long to wait for the PubAck"`
+	SubjectPrefix      string        `mapstructure:"subject_prefix" doc:"first part of every subject; tokens of a-z, 0-9, _ and -, joined by dots"`
+	Stream             string        `mapstructure:"stream" doc:"name of the event stream; the quarantine is <stream>_QUARANTINE"`
+	Streams            string        `mapstructure:"streams" doc:"create (makes streams that are missing), apply (also extend existing ones) or check (only report)"`
+	MaxAge             time.Duration `mapstructure:"max_age" doc:"how long the stream keeps events; 0: for ever"`
+	MaxBytes           value.Size    `mapstructure:"max_bytes" doc:"how much the stream keeps; 0: unlimited, with the embedded server half of the free disk"`
+	QuarantineMaxAge   time.Duration `mapstructure:"quarantine_max_age" doc:"how long the quarantine keeps a refused body; 0: for ever"`
+	QuarantineMaxBytes value.Size    `mapstructure:"quarantine_max_bytes" doc:"how much the quarantine keeps; the oldest go first"`
+	ReplayMaxAge       time.Duration `mapstructure:"replay_max_age" doc:"how long the stream of replays keeps events, if a replay makes it; 0: for ever"`
+	ReplayMaxBytes     value.Size    `mapstructure:"replay_max_bytes" doc:"how much the stream of replays keeps, if a replay makes it; 0: unlimited, or 1GiB in an account that takes only streams with a limit"`
+	AuditMaxBytes      value.Size    `mapstructure:"audit_max_bytes" doc:"how much the bucket with the records of replay, forget and quarantine drop keeps, if a command makes it; 0: unlimited"`
+	Discard            string        `mapstructure:"discard" doc:"what a full stream does: new (refuse new events) or old (drop the oldest)"`
+	Replicas           int           `mapstructure:"replicas" doc:"copies of the stream in a NATS cluster: 1, 3 or 5"`
+	Batches            bool          `mapstructure:"batches" doc:"publish what waits together as one atomic batch, which the streams must allow (allow_atomic); false: one event at a time"`
+	RefusedAfter       time.Duration `mapstructure:"refused_after" doc:"how long an event whose subject the stream does not take holds up the others, before it is set aside"`
+	DuplicateWindow    time.Duration `mapstructure:"duplicate_window" doc:"how long the stream drops a repeated delivery"`
 }
 
 // The values of Config.Ack, Config.Streams and Config.Discard.
@@ -37,17 +42,21 @@ const (
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		Ack:             AckJournal,
-		AckTimeout:      2 * time.Second,
-		SubjectPrefix:   "treble",
-		Stream:          "TREBLE",
-		Streams:         StreamsCreate,
-		MaxAge:          720 * time.Hour,
-		Discard:         DiscardNew,
-		Replicas:        1,
-		Batches:         true,
-		RefusedAfter:    time.Minute,
-		DuplicateWindow: 10 * time.Minute,
+		Ack:                AckJournal,
+		AckTimeout:         2 * time.Second,
+		SubjectPrefix:      "treble",
+		Stream:             "TREBLE",
+		Streams:            StreamsCreate,
+		MaxAge:             720 * time.Hour,
+		QuarantineMaxAge:   720 * time.Hour,
+		QuarantineMaxBytes: value.GiB,
+		ReplayMaxAge:       7 * 24 * time.Hour,
+		AuditMaxBytes:      64 * value.MiB,
+		Discard:            DiscardNew,
+		Replicas:           1,
+		Batches:            true,
+		RefusedAfter:       time.Minute,
+		DuplicateWindow:    10 * time.Minute,
 	}
 }
 

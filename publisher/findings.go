@@ -27,30 +27,24 @@ type Severity string
 const (
 	Unusable Severity = "unusable" // nothing can be stored until it is mended
 	Weak     Severity = "weak"     // events are stored, but the promise is weaker than configured
-	Slow     Severity = "slow"     // events are stored as promised, and one at a time
+	Slow     Severity = "slow"     // events are stored as promised, and something is slower, or refused to those who read
 )
 
 // String is one line with all of it.
 func (f Finding) String() string {
-	in := ""
-	switch f.FixIn {
-	case InEnv:
-		in = ", in the environment"
-	case InServer:
-		in = ", in " + InServer
-	}
-	return fmt.Sprintf("stream %s: %s; fix%s: %s", f.Stream, f.Problem, in, f.Fix)
+	return fmt.Sprintf("stream %s: %s; fix%s: %s", f.Stream, f.Problem, where(f.FixIn), f.Fix)
 }
 
 // serverFacts are what must be known of the server to judge a stream.
 type serverFacts struct {
 	maxPayload int64
 	batches    bool // it knows atomic batches
+	consumers  int  // that the stream has
 }
 
 // factsOf returns those of the server that a connection leads to.
-func factsOf(nc *nats.Conn, maxPayload int64) serverFacts {
-	return serverFacts{maxPayload: maxPayload, batches: atLeast(nc.ConnectedServerVersion(), 2, 12)}
+func factsOf(nc *nats.Conn, maxPayload int64, consumers int) serverFacts {
+	return serverFacts{maxPayload: maxPayload, consumers: consumers, batches: atLeast(nc.ConnectedServerVersion(), 2, 12)}
 }
 
 // atLeast reports whether a version such as "2.12.0-RC.1" is at least another one.
@@ -69,6 +63,7 @@ func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []
 	c.storage()
 	c.limits(server.maxPayload)
 	c.copies()
+	c.readers(server.consumers)
 	if server.batches && w.AllowAtomicPublish && !have.AllowAtomicPublish && have.Mirror == nil {
 		c.add(Slow, c.edit("--allow-batch"), "it allows no atomic batches (allow_atomic), so events leave one at a time; publisher.batches: false says that this is wanted")
 	}
@@ -107,6 +102,9 @@ func (c *comparison) use() {
 		c.add(Unusable, c.edit("--subjects "+quoteJoin(widen(c.have.Subjects, c.want.Subjects))),
 			"it does not capture %s", strings.Join(missing, ", "))
 	}
+	if c.have.AllowMsgCounter {
+		c.add(Unusable, c.want.startAnew(), "it is a stream of counters (allow_msg_counter); it takes no events")
+	}
 	if c.have.NoAck {
 		c.add(Unusable, c.edit("--ack"), "it acknowledges nothing (no_ack); every event would be answered with \"outcome unknown\"")
 	}
@@ -123,9 +121,28 @@ func (c *comparison) storage() {
 	if c.have.PersistMode == jetstream.AsyncPersistMode {
 		c.add(Weak, c.want.startAnew(), "it acknowledges before it writes (persist_mode async)")
 	}
-	if c.have.Retention != jetstream.LimitsPolicy {
-		c.add(Weak, c.want.startAnew(), "its retention is %s; an event that one consumer took is gone for the others and for replays",
-			strings.ToLower(c.have.Retention.String()))
+	switch c.have.Retention {
+	case jetstream.WorkQueuePolicy:
+		c.add(Weak, c.want.startAnew(), "its retention is workqueue; an event that one service took is gone for the others and for replays, and commands read it message by message")
+	case jetstream.InterestPolicy:
+		c.add(Weak, c.edit("--retention=limits"), "its retention is interest; an event that nobody waits for is gone at once, and one that all took is gone for replays")
+	}
+	if c.have.DenyDelete {
+		c.add(Weak, c.want.startAnew(), "it lets nobody delete a message (deny_delete); forget and quarantine drop cannot do their work")
+	}
+}
+
+// readers finds what refuses those who read the stream, or slows them. The bridge itself compares
+// its journal with the stream in any case.
+func (c *comparison) readers(consumers int) {
+	if most := c.have.MaxConsumers; most > 0 && consumers >= most {
+		c.add(Slow, c.edit("--max-consumers=-1"), "it has %d of %d consumers; another service is refused, and the bridge and its commands read it message by message", consumers, most)
+	}
+	if limit := c.have.ConsumerLimits.InactiveThreshold; limit > 0 && limit < followAbandoned {
+		c.add(Slow, c.want.startAnew(), "it takes no consumer that lives unused for more than %s (consumer_limits); the commands read it message by message", limit)
+	}
+	if !c.have.AllowDirect && c.have.Mirror == nil {
+		c.add(Slow, c.edit("--allow-direct"), "it allows no direct gets (allow_direct), so every single message is asked of its leader")
 	}
 }
 
@@ -142,8 +159,11 @@ func (c *comparison) limits(maxPayload int64) {
 	if c.have.MaxMsgs > 0 {
 		c.add(Weak, c.edit("--max-msgs=-1"), "it holds %d messages at most", c.have.MaxMsgs)
 	}
-	if c.have.MaxMsgsPerSubject > 0 {
-		c.add(Weak, c.edit("--max-msgs-per-subject=-1"), "it holds %d messages of each kind at most", c.have.MaxMsgsPerSubject)
+	switch n := c.have.MaxMsgsPerSubject; {
+	case n > 0 && c.have.DiscardNewPerSubject:
+		c.add(Weak, c.edit("--no-discard-per-subject --max-msgs-per-subject=-1"), "it holds %d messages of each kind at most, and then refuses that kind (discard_new_per_subject)", n)
+	case n > 0:
+		c.add(Weak, c.edit("--max-msgs-per-subject=-1"), "it holds %d messages of each kind at most", n)
 	}
 	if size := int64(c.have.MaxMsgSize); size > 0 && size < maxPayload {
 		c.add(Weak, c.edit("--max-msg-size=-1"), "it takes messages of %d bytes at most, the server takes %d", size, maxPayload)

@@ -29,6 +29,17 @@ func inShell(format string, args ...any) fix  { return fix{fmt.Sprintf(format, a
 func inServer(format string, args ...any) fix { return fix{fmt.Sprintf(format, args...), InServer} }
 func setting(key string, value any) fix       { return fix{Setting(key, value), InEnv} }
 
+// where says in words where a line is to be put; a command line needs none.
+func where(in string) string {
+	switch in {
+	case InEnv:
+		return ", in the environment"
+	case InServer:
+		return ", in " + InServer
+	}
+	return ""
+}
+
 // Setting is the environment variable that gives a key of the configuration a value.
 func Setting(key string, value any) string {
 	return fmt.Sprintf("TREBLE_BRIDGE_%s=%v", strings.ToUpper(strings.ReplaceAll(key, ".", "_")), value)
@@ -51,7 +62,7 @@ func (w wantedStream) insteadOfMirror(m *jetstream.StreamSource) fix {
 	if w.required && m.External == nil && m.Domain == "" && streamName.MatchString(m.Name) {
 		return setting("publisher.stream", m.Name)
 	}
-	return setting("publisher.stream", w.events+"_2")
+	return setting("publisher.stream", w.config.Stream+"_2")
 }
 
 // freePrefix is the fix for subjects that somebody else's stream has: a prefix that no

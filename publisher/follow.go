@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
 // Stored is a message as a stream holds it.
@@ -49,6 +51,9 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) err
 	cons, err := c.js.OrderedConsumer(ctx, o.Stream, o.consumer())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", o.Stream, err)
+	}
+	if broker.RefusesConsumer(err) {
+		return c.followByGet(ctx, o, f, err)
 	}
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", o.Stream, err)
@@ -113,6 +118,10 @@ func (c *Client) release(ctx context.Context, stream string, cons jetstream.Cons
 	_ = c.js.DeleteConsumer(ctx, stream, info.Name) // it goes in any case
 }
 
+// followAbandoned is after how long the server removes the consumer of a command that was
+// killed. Until then it counts among those that the stream may have.
+const followAbandoned = time.Minute
+
 // releaseTimeout bounds how long a command waits for a courtesy.
 const releaseTimeout = time.Second
 
@@ -126,9 +135,10 @@ func next(ctx context.Context, msgs jetstream.MessagesContext) (jetstream.Msg, e
 // consumer lets the server choose, so that only what is wanted travels.
 func (o FollowOptions) consumer() jetstream.OrderedConsumerConfig {
 	cfg := jetstream.OrderedConsumerConfig{
-		DeliverPolicy:  jetstream.DeliverNewPolicy,
-		FilterSubjects: o.Subjects,
-		HeadersOnly:    o.HeadersOnly,
+		DeliverPolicy:     jetstream.DeliverNewPolicy,
+		FilterSubjects:    o.Subjects,
+		HeadersOnly:       o.HeadersOnly,
+		InactiveThreshold: followAbandoned,
 	}
 	switch {
 	case o.FromSeq > 0:

@@ -32,7 +32,7 @@ func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]
 			s.Findings, err = w.cannotBeMade(ctx, c.js)
 		case err == nil:
 			s.Info = stream.CachedInfo()
-			s.Findings = compare(w, s.Info.Config, factsOf(c.nc, c.nc.MaxPayload()))
+			s.Findings = compare(w, s.Info.Config, factsOf(c.nc, c.nc.MaxPayload(), s.Info.State.Consumers))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look at stream %s: %w", w.Name, err)

@@ -113,7 +113,7 @@ func (k *streamKeeper) refreshSize(ctx context.Context) {
 	for _, w := range k.want {
 		if w.required {
 			if have, err := k.existing(ctx, w); err == nil {
-				k.size.Store(int64(max(have.MaxMsgSize, 0)))
+				k.size.Store(int64(max(have.Config.MaxMsgSize, 0)))
 			}
 		}
 	}
@@ -166,13 +166,14 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 // ensure makes or extends one stream as the mode allows, and returns what is
 // wrong with it then.
 func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) ([]Finding, error) {
-	have, err := k.existing(ctx, w)
+	info, err := k.existing(ctx, w)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return k.missing(ctx, w)
 	}
 	if err != nil {
 		return nil, err
 	}
+	have := info.Config
 	if k.mode == StreamsApply {
 		have = k.extend(ctx, w, have)
 	}
@@ -180,15 +181,20 @@ func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) ([]Finding, e
 		k.size.Store(int64(max(have.MaxMsgSize, 0)))
 		k.takes.Store(&have.Subjects)
 	}
-	return compare(w, have, factsOf(k.conn.NATS(), k.conn.MaxPayload())), nil
+	return compare(w, have, k.facts(info.State.Consumers)), nil
 }
 
-func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (jetstream.StreamConfig, error) {
+func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (*jetstream.StreamInfo, error) {
 	s, err := k.conn.JetStream().Stream(ctx, w.Name)
 	if err != nil {
-		return jetstream.StreamConfig{}, err
+		return nil, err
 	}
-	return s.CachedInfo().Config, nil
+	return s.CachedInfo(), nil
+}
+
+// facts are those of the server, and of a stream that has so many consumers.
+func (k *streamKeeper) facts(consumers int) serverFacts {
+	return factsOf(k.conn.NATS(), k.conn.MaxPayload(), consumers)
 }
 
 // captures reports whether the event stream takes a subject, as far as the last look
@@ -214,15 +220,18 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 			k.takes.Store(&w.Subjects)
 		}
 		k.log.Info("stream created", zap.String("stream", w.Name), zap.Strings("subjects", w.Subjects))
-		return compare(w, s.CachedInfo().Config, factsOf(k.conn.NATS(), k.conn.MaxPayload())), nil
+		return compare(w, s.CachedInfo().Config, k.facts(0)), nil
 	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
 		// Another bridge was faster; the next look finds it.
 		return nil, err
 	case errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamSubjectOverlapErr:
 		return []Finding{w.overlap(ctx, k.conn.JetStream())}, nil
 	case errors.As(err, &api):
-		return []Finding{w.absent(fmt.Sprintf("it does not exist and NATS does not make it: %s (%d)", api.Description, api.ErrorCode),
-			inShell("%s", createLine(w)))}, nil
+		f, known := refusal(err, w.config, w.bytesKey)
+		if !known {
+			f = inShell("%s", createLine(w))
+		}
+		return []Finding{w.absent(fmt.Sprintf("it does not exist and NATS does not make it: %s (%d)", api.Description, api.ErrorCode), f)}, nil
 	}
 	return nil, err
 }
@@ -230,7 +239,7 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 // extend raises what is lower than configured. What NATS refuses stays as it
 // is and becomes a finding.
 func (k *streamKeeper) extend(ctx context.Context, w wantedStream, have jetstream.StreamConfig) jetstream.StreamConfig {
-	cfg, changed := w.extend(have, factsOf(k.conn.NATS(), k.conn.MaxPayload()))
+	cfg, changed := w.extend(have, k.facts(0))
 	if !changed {
 		return have
 	}
@@ -258,7 +267,7 @@ func (k *streamKeeper) report(findings []Finding, problem error) {
 	k.mu.Unlock()
 
 	if problem != nil {
-		if problemBefore == nil {
+		if problemBefore == nil || problemBefore.Error() != problem.Error() {
 			k.log.Warn("streams could not be looked at", zap.Error(problem))
 		}
 		return

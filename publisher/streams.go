@@ -6,16 +6,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/schema"
-)
-
-// Bounds of the quarantine. It is evidence for the operator, not the record of
-// what happened, so the oldest goes first.
-const (
-	quarantineMaxAge   = 30 * 24 * time.Hour
-	quarantineMaxBytes = value.GiB
 )
 
 // minDuplicateWindow is the least that JetStream takes.
@@ -29,14 +21,13 @@ type wantedStream struct {
 	byHand   bool     // the bridge does not make it: publisher.streams is check
 	toFile   string   // the command that writes to a file what is in it
 	prefix   schema.Prefix
-	events   string // publisher.stream, from which the name follows
+	config   Config
+	bytesKey string // the key that bounds it
 
 	// maxBytesAtCreation, if set, gives max_bytes for a stream that is made
 	// now. An existing one is then not compared.
 	maxBytesAtCreation func() int64
 }
-
-func (c Config) quarantineStream() string { return c.Stream + "_QUARANTINE" }
 
 // wantedStreams are the streams of a bridge as its configuration has them, the
 // one of the events first. With the embedded server the disk is ours alone: a
@@ -61,7 +52,8 @@ func eventStream(c Config) wantedStream {
 	w := wantedStream{
 		required: true,
 		prefix:   prefix,
-		events:   c.Stream,
+		config:   c,
+		bytesKey: "publisher.max_bytes",
 		byHand:   c.Streams == StreamsCheck,
 		toFile:   fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", c.Stream),
 		StreamConfig: jetstream.StreamConfig{
@@ -88,14 +80,16 @@ func eventStream(c Config) wantedStream {
 	return w
 }
 
-// quarantineStream is the stream of the refused bodies.
+// quarantineStream is the stream of the refused bodies. It is evidence for the operator, not the
+// record of what happened, so the oldest goes first.
 func quarantineStream(c Config) wantedStream {
 	prefix := schema.Prefix(c.SubjectPrefix)
 	w := wantedStream{
-		prefix: prefix,
-		events: c.Stream,
-		byHand: c.Streams == StreamsCheck,
-		toFile: fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", c.quarantineStream()),
+		prefix:   prefix,
+		config:   c,
+		bytesKey: "publisher.quarantine_max_bytes",
+		byHand:   c.Streams == StreamsCheck,
+		toFile:   fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", c.quarantineStream()),
 		StreamConfig: jetstream.StreamConfig{
 			Name:        c.quarantineStream(),
 			Description: "Bodies that treble-bridge refused",
@@ -103,12 +97,12 @@ func quarantineStream(c Config) wantedStream {
 			Retention:   jetstream.LimitsPolicy,
 			Storage:     jetstream.FileStorage,
 			Discard:     jetstream.DiscardOld,
-			MaxAge:      quarantineMaxAge,
-			MaxBytes:    int64(quarantineMaxBytes),
+			MaxAge:      c.QuarantineMaxAge,
+			MaxBytes:    unlimitedIfZero(int64(c.QuarantineMaxBytes)),
 			MaxMsgs:     -1,
 			MaxMsgSize:  -1,
 			Replicas:    c.Replicas,
-			Duplicates:  c.DuplicateWindow,
+			Duplicates:  within(c.DuplicateWindow, c.QuarantineMaxAge),
 			AllowDirect: true,
 
 			AllowAtomicPublish: c.Batches,
@@ -150,6 +144,9 @@ func (w wantedStream) extend(have jetstream.StreamConfig, server serverFacts) (j
 	}
 	raise(&have.MaxMsgs, w.MaxMsgs)
 	raise(&have.MaxMsgsPerSubject, w.MaxMsgsPerSubject)
+	if have.MaxMsgsPerSubject <= 0 {
+		have.DiscardNewPerSubject = false // JetStream takes it only with such a limit
+	}
 	if have.Duplicates < w.Duplicates {
 		have.Duplicates, changed = w.Duplicates, true
 	}
@@ -158,6 +155,9 @@ func (w wantedStream) extend(have jetstream.StreamConfig, server serverFacts) (j
 	}
 	if have.NoAck {
 		have.NoAck, changed = false, true
+	}
+	if have.Retention == jetstream.InterestPolicy {
+		have.Retention, changed = jetstream.LimitsPolicy, true
 	}
 	if !have.AllowDirect {
 		have.AllowDirect, changed = true, true

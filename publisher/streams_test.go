@@ -39,6 +39,17 @@ func TestFindings(t *testing.T) {
 		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", "TREBLE_BRIDGE_PUBLISHER_STREAM=OTHER"},
 		{"subjects", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "extra.>"} }, Unusable,
 			"treble.contact.opted_out", "nats stream edit TREBLE --subjects 'treble.>' --subjects 'extra.>'"},
+		{"interest", func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }, Weak, "interest", "nats stream edit TREBLE --retention=limits"},
+		{"deny-delete", func(c *jetstream.StreamConfig) { c.DenyDelete = true }, Weak, "deny_delete", anew},
+		{"counters", func(c *jetstream.StreamConfig) { c.AllowMsgCounter = true }, Unusable, "counters", anew},
+		{"per-subject-and-refuses", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject, c.DiscardNewPerSubject = 1, true }, Weak, "discard_new_per_subject",
+			"nats stream edit TREBLE --no-discard-per-subject --max-msgs-per-subject=-1"},
+		{"consumers", func(c *jetstream.StreamConfig) { c.MaxConsumers = 2 }, Slow, "2 of 2 consumers", "nats stream edit TREBLE --max-consumers=-1"},
+		{"consumer-limits", func(c *jetstream.StreamConfig) { c.ConsumerLimits.InactiveThreshold = time.Second }, Slow, "consumer_limits", anew},
+		{"no-direct", func(c *jetstream.StreamConfig) { c.AllowDirect = false }, Slow, "allow_direct", "nats stream edit TREBLE --allow-direct"},
+		{"mirror-of-another-account", func(c *jetstream.StreamConfig) {
+			c.Mirror = &jetstream.StreamSource{Name: "OTHER", External: &jetstream.ExternalStream{APIPrefix: "$JS.hub.API"}}
+		}, Unusable, "mirror of OTHER", "TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_2"},
 		{"transform", func(c *jetstream.StreamConfig) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
 		}, Weak, "renames", "nats stream edit TREBLE --no-transform"},
@@ -48,7 +59,7 @@ func TestFindings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			have := w.create()
 			tt.change(&have)
-			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true})
+			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, consumers: 2})
 			if len(got) != 1 {
 				t.Fatalf("findings = %v, want one", got)
 			}
@@ -69,6 +80,9 @@ func TestFindings(t *testing.T) {
 		generous := w.create()
 		generous.MaxAge, generous.Duplicates, generous.Replicas = 0, time.Hour, 5
 		generous.Subjects = []string{"treble.>", "more.>"}
+		// What refuses nothing that the bridge does.
+		generous.Compression, generous.DenyPurge, generous.AllowRollup, generous.AllowMsgTTL, generous.FirstSeq, generous.MaxConsumers = jetstream.S2Compression, true, true, true, 7, 10
+		generous.RePublish = &jetstream.RePublish{Source: ">", Destination: "copy.>"}
 		if got := compare(w, generous, serverFacts{maxPayload: 1 << 20, batches: true}); len(got) != 0 {
 			t.Errorf("findings = %v, want none for a stream that is better than configured", got)
 		}

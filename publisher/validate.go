@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -51,6 +52,11 @@ func (c Config) Validate() error {
 	if !streamName.MatchString(c.Stream) {
 		bad("stream", "%q is no stream name; use 1 to 200 of A-Z, a-z, 0-9, _ and -", c.Stream)
 	}
+	bytes := func(key string, n value.Size) {
+		if n < 0 {
+			bad(key, "must not be negative; 0 is unlimited")
+		}
+	}
 	oneOf := func(key, got string, want ...string) {
 		for _, w := range want {
 			if got == w {
@@ -64,9 +70,17 @@ func (c Config) Validate() error {
 	if c.MaxAge < 0 {
 		bad("max_age", "must not be negative; 0 keeps events for ever")
 	}
-	if c.MaxBytes < 0 {
-		bad("max_bytes", "must not be negative; 0 is unlimited")
+	bytes("max_bytes", c.MaxBytes)
+	bytes("quarantine_max_bytes", c.QuarantineMaxBytes)
+	bytes("replay_max_bytes", c.ReplayMaxBytes)
+	bytes("audit_max_bytes", c.AuditMaxBytes)
+	age := func(key string, d time.Duration) {
+		if d < 0 || d > 0 && d < minDuplicateWindow {
+			bad(key, "is %s; use 0 for ever, or at least %s", d, minDuplicateWindow)
+		}
 	}
+	age("quarantine_max_age", c.QuarantineMaxAge)
+	age("replay_max_age", c.ReplayMaxAge)
 	if c.RefusedAfter < 0 {
 		bad("refused_after", "is %s; use a duration of 0s or more", c.RefusedAfter)
 	}

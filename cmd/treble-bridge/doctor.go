@@ -45,10 +45,10 @@ environment of the bridge, or into nats-server.conf.
   ports          a running bridge answers; else nobody else has its ports
   nats           NATS can be reached, and takes the credentials
   jetstream      it is enabled for the account
-  account        the account has room: streams and storage
+  account        the account has room: streams, storage and consumers, those of the commands too
   stream         each stream is as the promise needs it; as in /readyz
   replicas       copies of the stream against servers of the cluster
-  permissions    the user may publish
+  permissions    the user may publish, and what it publishes reaches the streams
   payload        the server takes what ingress.max_body lets in
   clock          the server's clock and this one agree
   sync-interval  how long JetStream holds what it acknowledged, where it can be known

@@ -116,6 +116,29 @@ func withUser(permissions string) func(*testing.T) patient {
 	}
 }
 
+// withAccount is a set-up with an account A as it is configured, and the streams there.
+func withAccount(account string, streams ...jetstream.StreamConfig) func(*testing.T) patient {
+	return func(t *testing.T) patient {
+		h := startNATS(t, "accounts: {A: {"+account+", users: [{user: a, password: s3cret-a}]}}\nno_auth_user: a")
+		for _, cfg := range append(streams, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}) {
+			s, err := h.js(t).CreateStream(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "crm"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return newPatient(t, h.url)
+	}
+}
+
+func withTaken(limits string) func(*testing.T) patient { return withAccount("jetstream: " + limits) }
+
+func withMapping(to string) func(*testing.T) patient {
+	return withAccount(`jetstream: enabled, mappings: {"treble.>": "`+to+`"}`, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other.>"}})
+}
+
 func TestDoctorNamesWrongServers(t *testing.T) {
 	t.Parallel()
 	const allowed = `permissions: {publish: ["treble.>", "treble-quarantine.>", "treble-replay.>", "$JS.API.>"], subscribe: ["_INBOX.>"]}`
@@ -142,9 +165,17 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 		{"no-jetstream-account", withServer(`accounts: {A: {users: [{user: a, password: s3cret-a}]}, B: {jetstream: enabled}}`, "nats.user", "a", "nats.password", "s3cret-a"),
 			"jetstream", "", diagnose.Fail, "account", "jetstream: enabled  # in the account", diagnose.InServer},
 		{"account-streams", withServer(limited("{max_streams: 1}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "streams", diagnose.Fail,
-			"0 of 1, and the bridge needs 2 more", "max_streams: 2  # in jetstream of the account", diagnose.InServer},
+			"0 of 1, and the bridge needs 2 more", "max_streams: 4  # in jetstream of the account", diagnose.InServer},
+		{"account-streams-of-commands", withServer(limited("{max_streams: 3}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "streams", diagnose.Warn,
+			"2 of 3, and the commands", "max_streams: 4  # in jetstream of the account", diagnose.InServer},
+		{"account-consumers", withTaken("{max_consumers: 1}"), "account", "consumers", diagnose.Warn,
+			"1 of 1 in stream TREBLE", "max_consumers: 2  # in jetstream of the account", diagnose.InServer},
+		{"mapped-to-nobody", withMapping("elsewhere.>"), "permissions", "TREBLE", diagnose.Fail,
+			"does not reach it", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<…", diagnose.InEnv},
+		{"mapped-to-another", withMapping("other.>"), "permissions", "TREBLE", diagnose.Fail,
+			"reaches stream OTHER", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<…", diagnose.InEnv},
 		{"account-storage", withServer(limited("{max_file: 100MB}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
-			"reserve 1 GiB", "max_file: 1073741824  # in jetstream of the account", diagnose.InServer},
+			"reserve 1 GiB", "max_file: 1140850688  # in jetstream of the account", diagnose.InServer},
 		{"account-unbounded", withServer(limited("{max_bytes_required: true}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
 			"publisher.max_bytes is 0", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=10GiB", diagnose.InEnv},
 		{"max-payload", withServer("max_payload: 200KB"), "payload", "", diagnose.Warn, "answered 413", "max_payload: 1572864", diagnose.InServer},

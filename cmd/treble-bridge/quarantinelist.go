@@ -91,10 +91,10 @@ func (l *quarantineList) print(cmd *cobra.Command, q *publisher.Quarantine, f pu
 	p := paletteFor(l.io.out)
 	const row = "%-20s  %s  %-*s  %10v  %-22s  %s\n"
 	source := len("SOURCE")
-	total, reasons := int64(0), map[schema.Reason]int{}
+	total, skipped, reasons := int64(0), int64(0), map[schema.Reason]int{}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	err := q.Each(cmd.Context(), f, func(item publisher.Quarantined) error {
+	err := q.Each(cmd.Context(), f, &skipped, func(item publisher.Quarantined) error {
 		total++
 		reasons[item.Reason]++
 		v := viewOf(item, l.showPII)
@@ -120,6 +120,9 @@ func (l *quarantineList) print(cmd *cobra.Command, q *publisher.Quarantine, f pu
 	}
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
+	}
+	if skipped > 0 {
+		fmt.Fprintln(l.io.err, count(skipped, "message was", "messages were")+" skipped: no refused bodies")
 	}
 	return err
 }

@@ -47,15 +47,48 @@ func (v *Visit) room(ctx context.Context, streams []publisher.StreamState) []Che
 	if t, ok := info.Tiers[fmt.Sprintf("R%d", r.copies)]; ok {
 		r.tier, r.copies = t, 1 // the limits of a tier are for one copy
 	}
-	for _, s := range streams {
-		if s.Info == nil {
+	missing, err := v.missing(ctx, streams)
+	if err != nil {
+		return []Check{v.failed("account", "", err)}
+	}
+	for _, a := range missing {
+		if a.Lazy {
+			r.later++
+			r.reserve += max(a.MaxBytes, 0) * r.copies
+		} else {
 			r.missing++
-			r.needed += max(s.MaxBytes, 0) * r.copies
-			r.unbounded = r.unbounded || s.MaxBytes <= 0
-			r.largest = max(r.largest, s.MaxBytes)
+			r.needed += max(a.MaxBytes, 0) * r.copies
+		}
+		r.largest = max(r.largest, a.MaxBytes)
+		if a.MaxBytes <= 0 && a.BytesKey != "publisher.replay_max_bytes" { // which bounds itself where it must
+			r.unbounded = append(r.unbounded, a.BytesKey)
 		}
 	}
-	return []Check{r.streams(), r.storage()}
+	return []Check{r.streams(), r.storage(), r.consumers(streams[0])}
+}
+
+// missing are the streams and buckets that the bridge or a command will make.
+func (v *Visit) missing(ctx context.Context, streams []publisher.StreamState) ([]publisher.Asset, error) {
+	var missing []publisher.Asset
+	for i, a := range v.o.Client.Config.Assets() {
+		if i < len(streams) { // looked at already, and with the size that it is made with
+			if a.MaxBytes = streams[i].MaxBytes; streams[i].Info == nil {
+				missing = append(missing, a)
+			}
+			continue
+		}
+		err := v.within(ctx, func(ctx context.Context) error {
+			_, err := v.js.Stream(ctx, a.Stream)
+			return err
+		})
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			missing = append(missing, a)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return missing, nil
 }
 
 // room is what an account has, and what the streams that are not there yet need.
@@ -63,9 +96,11 @@ type room struct {
 	tier      jetstream.Tier
 	copies    int64
 	missing   int
-	needed    int64 // bytes that they reserve, with all copies
-	largest   int64 // of them, one copy
-	unbounded bool  // one of them has no limit
+	needed    int64    // bytes that they reserve, with all copies
+	later     int      // streams that a command makes when it needs them
+	reserve   int64    // bytes that those reserve
+	largest   int64    // of them, one copy
+	unbounded []string // keys of those that have no limit
 }
 
 func (r room) streams() Check {
@@ -75,7 +110,10 @@ func (r room) streams() Check {
 		return check("account", "streams", Pass, "%d, no limit", have)
 	case have+r.missing > limit:
 		return check("account", "streams", Fail, "%d of %d, and the bridge needs %d more", have, limit, r.missing).
-			server("max_streams: %d  # in jetstream of the account", have+r.missing)
+			server("max_streams: %d  # in jetstream of the account", have+r.missing+r.later)
+	case have+r.missing+r.later > limit:
+		return check("account", "streams", Warn, "%d of %d, and the commands (replay, forget, quarantine drop) make %d more when they need them", have+r.missing, limit, r.later).
+			server("max_streams: %d  # in jetstream of the account", have+r.missing+r.later)
 	}
 	return check("account", "streams", Pass, "%d of %d", have, limit)
 }
@@ -88,8 +126,8 @@ func (r room) storage() Check {
 		return check("account", "storage", s, detail, args...)
 	}
 	switch {
-	case l.MaxBytesRequired && r.unbounded:
-		return line(Fail, "the account takes only streams with a limit, and publisher.max_bytes is 0").set("publisher.max_bytes", 10*value.GiB)
+	case l.MaxBytesRequired && len(r.unbounded) > 0:
+		return line(Fail, "the account takes only streams with a limit, and %s is 0", r.unbounded[0]).set(r.unbounded[0], 10*value.GiB)
 	case l.StoreMaxStreamBytes > 0 && r.largest > l.StoreMaxStreamBytes:
 		return line(Fail, "a stream may hold %s, and the bridge makes one of %s", bytes(l.StoreMaxStreamBytes), bytes(r.largest)).
 			server("disk_max_stream_bytes: %d  %s", r.largest, where)
@@ -97,13 +135,32 @@ func (r room) storage() Check {
 		return line(Pass, "%s used or reserved, no limit", bytes(used))
 	case used+r.needed > l.MaxStore:
 		return line(Fail, "%s of %s used or reserved, and the streams that the bridge makes reserve %s", bytes(used), bytes(l.MaxStore), bytes(r.needed)).
-			server("max_file: %d  %s", used+r.needed, where)
+			server("max_file: %d  %s", used+r.needed+r.reserve, where)
 	case used >= l.MaxStore:
 		return line(Fail, "%s of %s used or reserved: nothing more is stored", bytes(used), bytes(l.MaxStore)).server("max_file: %d  %s", 2*l.MaxStore, where)
+	case used+r.needed+r.reserve > l.MaxStore:
+		return line(Warn, "%s of %s used or reserved, and what commands (replay, forget, quarantine drop) make when they need it reserves %s", bytes(used+r.needed), bytes(l.MaxStore), bytes(r.reserve)).
+			server("max_file: %d  %s", used+r.needed+r.reserve, where)
 	case float64(r.tier.Store) > nearlyFull*float64(l.MaxStore):
 		return line(Warn, "%s of %s used: soon nothing more is stored", bytes(int64(r.tier.Store)), bytes(l.MaxStore)).server("max_file: %d  %s", 2*l.MaxStore, where)
 	}
 	return line(Pass, "%s of %s used or reserved", bytes(used), bytes(l.MaxStore))
+}
+
+// consumers holds the limit of the account, which counts for each stream, against those of the
+// event stream.
+func (r room) consumers(events publisher.StreamState) Check {
+	limit := r.tier.Limits.MaxConsumers
+	switch {
+	case limit <= 0:
+		return check("account", "consumers", Pass, "no limit")
+	case events.Info == nil:
+		return check("account", "consumers", Pass, "%d for each stream", limit)
+	case events.Info.State.Consumers >= limit:
+		return check("account", "consumers", Warn, "%d of %d in stream %s: another service is refused, and the bridge and its commands read it message by message",
+			events.Info.State.Consumers, limit, events.Name).server("max_consumers: %d  # in jetstream of the account", 2*limit)
+	}
+	return check("account", "consumers", Pass, "%d of %d in stream %s", events.Info.State.Consumers, limit, events.Name)
 }
 
 // bytes writes a number of bytes for people.

@@ -116,7 +116,8 @@ func (v *Visit) mayPublish(ctx context.Context, s publisher.StreamState, subject
 		return check(name, s.Name, Skip, "the stream acknowledges nothing")
 	}
 	var ack struct {
-		Error *struct {
+		Stream string `json:"stream"`
+		Error  *struct {
 			Code uint16 `json:"err_code"`
 		} `json:"error"`
 	}
@@ -129,6 +130,9 @@ func (v *Visit) mayPublish(ctx context.Context, s publisher.StreamState, subject
 		return json.Unmarshal(reply.Data, &ack)
 	})
 	switch {
+	case errors.Is(err, nats.ErrNoResponders) && s.Info != nil && captures(s.Info.Config.Subjects, subject):
+		return check(name, s.Name, Fail, "the stream captures %s, and what is published there does not reach it: a mapping of the account, or an import, takes it elsewhere", subject).
+			set("publisher.subject_prefix", "<a prefix that no mapping of the account has>")
 	case errors.Is(err, nats.ErrNoResponders):
 		return check(name, s.Name, Skip, "no stream captures %s", subject)
 	case err != nil:
@@ -136,7 +140,16 @@ func (v *Visit) mayPublish(ctx context.Context, s publisher.StreamState, subject
 	case ack.Error == nil || server.ErrorIdentifier(ack.Error.Code) != server.JSStreamNotMatchErr:
 		return check(name, s.Name, Warn, "what answers on %s does not answer as JetStream does", subject).shell("nats stream ls --subject '%s'", subject)
 	}
+	if s.Info != nil && ack.Stream != "" && ack.Stream != s.Name {
+		return check(name, s.Name, Fail, "what is published to %s reaches stream %s: a mapping of the account takes it there", subject, ack.Stream).
+			set("publisher.subject_prefix", "<a prefix that no mapping of the account has>")
+	}
 	return check(name, s.Name, Pass, "this user may publish to %s", subject)
+}
+
+// captures reports whether one of the filters covers a subject.
+func captures(filters []string, subject string) bool {
+	return slices.ContainsFunc(filters, func(f string) bool { return server.SubjectMatchesFilter(subject, f) })
 }
 
 // overhead is what an envelope has around the body, with headers; generous.

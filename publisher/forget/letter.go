@@ -3,7 +3,9 @@ package forget
 import (
 	"bytes"
 	"slices"
+	"strings"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
@@ -27,7 +29,7 @@ func (m *letter) event() schema.Event {
 // phone is the number of the event, or "".
 func (m *letter) phone() string {
 	if e := m.event(); e.Data != nil {
-		return e.Data.Base().Phone
+		return publisher.PhoneOf(e)
 	}
 	return ""
 }
@@ -45,7 +47,7 @@ func (m *letter) holds(n *phone.Sought) bool {
 		return false
 	}
 	of := m.phone()
-	return of == "" || of == n.Number() || !n.EndsLike(of)
+	return of == "" || of == n.Number() || !strings.HasSuffix(of, n.Rest())
 }
 
 // isOf reports whether it is an event of a session.

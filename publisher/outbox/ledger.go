@@ -195,7 +195,7 @@ func (l *ledger) take(m mark, behind journal.Seq) {
 	case m.Moved != nil:
 		l.move(*m.Moved)
 	case m.Lost != 0:
-		l.lose(m.Lost)
+		l.lose(m.Lost, m.LostEvents)
 	case m.Target != nil:
 		l.retarget(*m.Target)
 	case m.Looked != nil:
@@ -259,11 +259,19 @@ func (l *ledger) settle(s settlement, behind journal.Seq) {
 }
 
 // lose goes past entries that damage took before they were settled.
-func (l *ledger) lose(upTo journal.Seq) {
+func (l *ledger) lose(upTo journal.Seq, events int64) {
 	if upTo > l.state.Done {
-		l.account.lose(l.state.Done, upTo)
+		l.account.lost(upTo, events)
 		l.state.Done = upTo
 	}
+}
+
+// losing returns how many events are lost if all entries up to one are settled, or
+// cannot be read.
+func (l *ledger) losing(upTo journal.Seq) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.account.losing(l.state.Done, upTo)
 }
 
 // move gives a retained entry other sequences. It reports whether it did: an entry

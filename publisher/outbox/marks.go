@@ -14,12 +14,13 @@ type mark struct {
 	Healed *settlement `json:"healed,omitempty"` // stored again, at other sequences
 	Moved  *settlement `json:"moved,omitempty"`  // found at other sequences, or removed on purpose
 
-	Lost     journal.Seq `json:"lost,omitempty"`   // entries up to it are settled or lost to damage
-	Target   *target     `json:"target,omitempty"` // the configuration names another stream, or another prefix
-	Looked   *look       `json:"looked,omitempty"`
-	Sent     journal.Seq `json:"sent,omitempty"`
-	Released journal.Seq `json:"released,omitempty"`
-	Limit    int64       `json:"limit,omitempty"`
+	Lost       journal.Seq `json:"lost,omitempty"`        // entries up to it are settled or lost to damage
+	LostEvents int64       `json:"lost_events,omitempty"` // of those that are lost
+	Target     *target     `json:"target,omitempty"`      // the configuration names another stream, or another prefix
+	Looked     *look       `json:"looked,omitempty"`
+	Sent       journal.Seq `json:"sent,omitempty"`
+	Released   journal.Seq `json:"released,omitempty"`
+	Limit      int64       `json:"limit,omitempty"`
 
 	// What older programs wrote.
 	OldSettled     *settlement `json:"settled,omitempty"`

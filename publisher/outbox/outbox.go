@@ -173,6 +173,7 @@ func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
 		},
 		clock:    retainClock{total: state.Clock, leader: state.Leader},
 		refusing: map[string]time.Time{},
+		logged:   map[string]time.Time{},
 	}
 }
 

@@ -184,7 +184,7 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 	s.singles = max(0, s.singles-sent)
 	r.denied = 0
 	r.settleKnown()
-	r.well()
+	r.well(true)
 	return nil
 }
 
@@ -249,6 +249,10 @@ func (r *relay) settle(e *openEntry, run *storedRun) {
 	res.Entry, res.At, res.Ahead = e.seq, r.clock.read(r.cfg.now()), e.seq < r.session.plan.foundUpTo
 	if !e.healing {
 		r.reached = e.accepted
+		if next := max(r.ledger.now().Done+1, run.Entry+journal.Seq(run.Count)); e.seq > next {
+			r.flushRun(run)
+			r.pass(e.seq - 1) // the reader could not read them
+		}
 	}
 	switch {
 	case e.healing:
@@ -381,6 +385,12 @@ func (r *relay) passLost() bool {
 	if upTo <= r.ledger.now().Done {
 		return false
 	}
-	r.record(mark{Lost: upTo})
+	r.pass(upTo)
 	return true
+}
+
+// pass notes that entries up to one are settled or lost, and how many events that is: it
+// cannot be counted any more when their segments are gone.
+func (r *relay) pass(upTo journal.Seq) {
+	r.record(mark{Lost: upTo, LostEvents: r.ledger.losing(upTo)})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,8 @@ type relay struct {
 	alike      alike
 
 	halted  atomic.Pointer[string] // why nothing is published now; nil if all is well
+	logged  map[string]time.Time   // reasons that were logged since all was well, and when
+	failed  time.Time              // when something failed last
 	serving atomic.Bool
 	servant atomic.Pointer[string] // the server process that is served now, as long as serving
 	looking atomic.Int64           // messages that the newest scans have read; for tests
@@ -145,7 +148,7 @@ func (r *relay) step(ctx context.Context) rest {
 	if worked {
 		return rest{more: true}
 	}
-	r.well()
+	r.well(false)
 	return rest{until: earlier(r.session.nextVerify, r.nextUpkeep), link: changed}
 }
 
@@ -240,17 +243,27 @@ func (r *relay) fail(err error) {
 	r.pause = min(max(2*r.pause, firstPause), lastPause)
 	r.pauseUntil = now.Add(r.pause/2 + time.Duration(r.cfg.rand(int64(r.pause))))
 	why := err.Error()
-	if before := r.problem(); before != why {
+	r.halted.Store(&why)
+	r.failed = now
+	maps.DeleteFunc(r.logged, func(_ string, at time.Time) bool { return now.Sub(at) >= sayAgain })
+	if _, said := r.logged[why]; !said {
+		r.logged[why] = now
 		r.log.Warn("publishing stopped; it goes on by itself, and events are kept in the journal", zap.Error(err))
-		r.halted.Store(&why)
 	}
 	r.cfg.recheck()
 }
 
-// well notes that there is nothing that keeps events from being published.
-func (r *relay) well() {
+// sayAgain is for how long a reason is not logged again that comes and goes.
+const sayAgain = time.Minute
+
+// well notes that there is nothing that keeps events from being published. Only what was stored
+// proves it at once: with nothing to publish, the same may fail again at the next look.
+func (r *relay) well(stored bool) {
 	r.pause = 0
-	if r.halted.Swap(nil) != nil {
+	r.halted.Store(nil)
+	if !r.failed.IsZero() && (stored || r.cfg.now().Sub(r.failed) > r.cfg.verify) {
+		r.failed = time.Time{}
+		clear(r.logged)
 		r.log.Info("publishing goes on")
 	}
 }

@@ -116,13 +116,12 @@ func (k *keeper) run(ctx context.Context, stop func(error)) {
 		case <-k.kick:
 		}
 		err := k.write(ctx)
-		var final finalError
 		switch {
 		case err == nil:
 			last = time.Now()
 		case ctx.Err() != nil:
 			return
-		case errors.As(err, &final):
+		case isFinal(err), refusedForGood(err):
 			stop(err)
 			return
 		case time.Since(last) > k.giveUp:
@@ -154,9 +153,13 @@ func (k *keeper) await(ctx context.Context, ok func(position) bool) error {
 }
 
 // end writes the last record of this process.
-func (k *keeper) end(ctx context.Context, state string, problem string) error {
+func (k *keeper) end(ctx context.Context, res Result, problem string) error {
 	k.writing.Lock()
-	k.record.State, k.record.Problem = state, problem
+	k.record.State, k.record.Problem = res.State, problem
+	k.record.Counts["skipped"] = res.Skipped
+	if res.Total >= 0 {
+		k.record.Counts["total"] = res.Total
+	}
 	k.record.Ended = time.Now().UTC()
 	k.writing.Unlock()
 	return k.write(ctx)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,39 +13,12 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// The replay stream.
-const (
-	replayMaxAge     = 7 * 24 * time.Hour
-	replayDuplicates = 10 * time.Minute
-)
-
 // ErrCaptured: the event stream captures the subjects of the target, and
 // Spec.Force is not set.
 var ErrCaptured = errors.New("the event stream captures it")
 
 // ErrNoStream: no stream captures the subjects of the target.
 var ErrNoStream = errors.New("no stream captures it")
-
-func replayStream(c publisher.Config) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name:        replayStreamName(c),
-		Description: "Events that treble-bridge replayed",
-		Subjects:    []string{schema.Prefix(c.SubjectPrefix).AllReplay()},
-		Retention:   jetstream.LimitsPolicy,
-		Storage:     jetstream.FileStorage,
-		// Whoever bounds it gets an error in time, and not half a run.
-		Discard:     jetstream.DiscardNew,
-		MaxAge:      replayMaxAge,
-		MaxBytes:    -1,
-		MaxMsgs:     -1,
-		MaxMsgSize:  -1,
-		Replicas:    c.Replicas,
-		Duplicates:  replayDuplicates,
-		AllowDirect: true,
-	}
-}
-
-func replayStreamName(c publisher.Config) string { return c.Stream + "_REPLAY" }
 
 // eventStream looks at the stream of the events.
 func eventStream(ctx context.Context, c *publisher.Client) (*jetstream.StreamInfo, error) {
@@ -79,7 +51,7 @@ func plan(ctx context.Context, c *publisher.Client, run string, s Spec, captured
 		return d, err
 	}
 	if d.To == ToStream && d.Subject == "" {
-		d.Stream = replayStreamName(c.Config())
+		d.Stream = c.Config().ReplayStream()
 		d.Subject = c.Prefix().Replay(run, kindPart)
 		return d, nil
 	}
@@ -137,7 +109,7 @@ func (r *Run) makeTarget(ctx context.Context) error {
 	js := r.client.JetStream()
 	s, err := js.Stream(ctx, t.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && r.spec.Target.Subject == "" {
-		s, err = js.CreateStream(ctx, replayStream(r.client.Config()))
+		s, err = r.client.MakeReplayStream(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("open stream %s: %w", t.Stream, err)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -16,8 +18,9 @@ import (
 // event is one chosen event on its way.
 type event struct {
 	publisher.Stored
-	kind schema.Kind
-	id   string // of the envelope, for messages to people
+	kind    schema.Kind
+	id      string // of the envelope, for messages to people
+	skipped int64  // messages of the run before it that are no events
 }
 
 // target takes the events of a run. One goroutine calls begin, send and settle;
@@ -53,11 +56,10 @@ func (p *progress) reached() position {
 func (p *progress) position() (position, error) { return p.reached(), nil }
 
 // has notes one more event.
-func (p *progress) has(seq uint64) {
+func (p *progress) has(e event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.at.Sequence = seq
-	p.at.Done++
+	p.at.pass(e)
 }
 
 // finalError is a failure that trying again cannot mend.
@@ -68,6 +70,16 @@ func (e finalError) Unwrap() error { return e.error }
 func isFinal(err error) bool {
 	var f finalError
 	return errors.As(err, &f)
+}
+
+// refusedForGood reports whether JetStream answered with a refusal that a moment later is the
+// same. Only what its own recovery may cause is tried again.
+func refusedForGood(err error) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) || passing(api) {
+		return false
+	}
+	return api.ErrorCode != jetstream.JSErrCodeConsumerNotFound
 }
 
 // maxAhead is how many events are published beyond the checkpoint on record; see

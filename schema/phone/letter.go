@@ -27,7 +27,9 @@ func letterAt(text []byte) (c class, value byte, n int) {
 	}
 	r, n := utf8.DecodeRune(text)
 	if r == utf8.RuneError {
-		return other, 0, n
+		// Of another encoding, in which it may be a blank or a dash; or what raw has in its
+		// place.
+		return separator, 0, n
 	}
 	if v, ok := digitValue(r); ok {
 		return isDigit, v, n

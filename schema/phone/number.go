@@ -49,7 +49,12 @@ var abroad = []string{"00", "011"}
 // e164 returns the number of which these are the digits in the international form.
 func e164(digits string) (string, bool) {
 	country := countryOf(digits)
-	digits = country + trunkOf(country).cut(digits[len(country):])
+	t := trunkOf(country)
+	rest := t.cut(digits[len(country):])
+	if len(t.prefixes) > 0 && strings.HasPrefix(rest, "0") {
+		return "", false
+	}
+	digits = country + rest
 	if len(digits) < fewest || len(digits) > most || digits[0] == '0' {
 		return "", false
 	}

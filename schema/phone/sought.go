@@ -36,11 +36,8 @@ func Seek(number string) *Sought {
 // Number is the number that is looked for.
 func (s *Sought) Number() string { return s.number }
 
-// EndsLike reports whether another number ends with what follows the country code in
-// this one.
-func (s *Sought) EndsLike(number string) bool {
-	return len(s.rest) > 0 && strings.HasSuffix(number, s.rest[0])
-}
+// Rest is what follows the country code in it.
+func (s *Sought) Rest() string { return s.number[1+len(s.code):] }
 
 // Seen is what of a number stands in a text; more than one of the constants together.
 type Seen int
@@ -48,7 +45,7 @@ type Seen int
 const (
 	Whole Seen = 1 << iota // the number with its country code
 	Code                   // the country code by itself
-	Rest                   // what follows the country code, by itself
+	Rest                   // what follows the country code, by itself; see Sought.Rest
 )
 
 // Apart: the country code and the rest were seen, which may be fields of one object.

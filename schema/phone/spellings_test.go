@@ -64,6 +64,9 @@ var spellings = []struct{ name, number, text string }{
 	{"isolate", colombia, "+57 \u2066(300)\u2069 1234567"},
 	{"many-marks", colombia, "+5\u200e7\u200f \u061c300\u200e\u200f\u202a\u202c\u2066\u2069\u200b1234567"},
 	{"byte-order-mark", colombia, "\ufeff+573001234567"},
+	{"latin-1-blank", colombia, "+57\xa0300\xa01234567"},
+	{"windows-1252-dash", colombia, "+57\x96300\x961234567"},
+	{"replaced", colombia, "+57\ufffd300\ufffd1234567"},
 	{"keycaps", colombia, "+5\ufe0f\u20e37\ufe0f\u20e33001234567"},
 	{"wide-digits", colombia, "\uff0b\uff15\uff17\uff13\uff10\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17"},
 	{"wide-plus", colombia, "\uff0b573001234567"},
@@ -197,7 +200,7 @@ func TestNationalSpellings(t *testing.T) {
 
 // TestNoNumber: what is none is not read, and what is another number is not found.
 func TestNoNumber(t *testing.T) {
-	for _, text := range []string{"", "+", "12", "unknown", "+57 300 CALL", "+0573001234", "+1234567890123456", "3001234567 ext 5", "\xff573001234567", "+57,3001234567"} {
+	for _, text := range []string{"", "+", "12", "unknown", "+57 300 CALL", "+0573001234", "+1234567890123456", "3001234567 ext 5", "+57,3001234567", "+44 0 07911 123456"} {
 		if got, ok := Parse(text); ok {
 			t.Errorf("%q is read as %s", text, got)
 		}
@@ -314,6 +317,9 @@ func FuzzSpelling(f *testing.F) {
 		number, ok := Parse(fmt.Sprint(n % 1e15))
 		if !ok {
 			t.Skip()
+		}
+		if again, _ := Parse(number); again != number {
+			t.Errorf("%s is read as %q", number, again)
 		}
 		between := func(s string) string {
 			visible := 0

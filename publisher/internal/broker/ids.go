@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+	"go.uber.org/zap"
 )
 
 const (
@@ -87,8 +88,9 @@ func (r *rangeReader) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case refusesConsumer(err):
+		case RefusesConsumer(err):
 			upTo = r.to
+			r.stream.refused(err)
 		}
 		// A few by the leader: they are all, or the replica is behind it, or the
 		// consumer is gone. So each turn gets on.
@@ -99,11 +101,24 @@ func (r *rangeReader) run(ctx context.Context) error {
 	return nil
 }
 
-// refusesConsumer reports whether the stream takes no consumer: too many, a work queue, a
-// limit of the account, no permission.
-func refusesConsumer(err error) bool {
+// RefusesConsumer reports whether err says that the stream takes no consumer: too many, a work
+// queue, a limit of the account, no permission.
+func RefusesConsumer(err error) bool {
 	var api *jetstream.APIError
-	return errors.Is(err, errDenied) || errors.As(err, &api) && api.ErrorCode != jetstream.JSErrCodeConsumerNotFound && api.ErrorCode != jetstream.JSErrCodeStreamNotFound
+	if errors.Is(err, errDenied) {
+		return true
+	}
+	if !errors.As(err, &api) || api.Code == 503 {
+		return false // it is for a moment
+	}
+	return api.ErrorCode != jetstream.JSErrCodeConsumerNotFound && api.ErrorCode != jetstream.JSErrCodeStreamNotFound
+}
+
+// refused logs why the stream takes no consumer, each reason once.
+func (s *Stream) refused(err error) {
+	if why := err.Error(); s.refusal.Swap(why) != why {
+		s.conn.log.Warn("the stream takes no consumer: its ids are read one by one", zap.String("stream", s.name), zap.Error(err))
+	}
 }
 
 // byConsumer reads on until the range is complete, the consumer has nothing more, or it ends.

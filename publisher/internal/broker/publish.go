@@ -184,6 +184,9 @@ func (a *attempt) request(ctx context.Context, msg *nats.Msg, batch string) Resu
 		if errors.Is(err, nats.ErrMaxPayload) {
 			a.stream.conn.LearnLimit()
 		}
+		if errors.Is(err, nats.ErrNoResponders) {
+			err = fmt.Errorf("nothing answers on %s, so no stream has it, or a mapping of the account takes it elsewhere: %w", msg.Subject, err)
+		}
 		return Result{Fate: a.classify(err), Err: err}
 	}
 	return a.answered(answer.Data, batch)

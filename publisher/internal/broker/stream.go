@@ -38,6 +38,7 @@ type Stream struct {
 	NoBatches bool
 	busy      sync.WaitGroup
 	hanging   atomic.Int64 // publishes that were given up, and may leave yet
+	refusal   atomic.Value // string: why the stream takes no consumer, as it was logged; "" if it does
 }
 
 // NewStream returns the stream of a name. A publish without a PubAck ends after timeout.
@@ -139,18 +140,54 @@ func (s *Stream) ID(ctx context.Context, seq uint64) (id string, there bool, err
 
 const apiPrefix = "$JS.API."
 
+// StoredMessage is a message as a stream holds it.
+type StoredMessage struct {
+	Seq     uint64
+	Time    time.Time // when the server stored it
+	Subject string
+	Header  nats.Header
+	Data    []byte
+}
+
+// Next returns the first message at or behind a sequence on the subjects of a filter, as the
+// leader of the stream has it; there is false if there is none yet. It needs no consumer, and
+// takes a round trip.
+func (s *Stream) Next(ctx context.Context, seq uint64, filter string) (m StoredMessage, there bool, err error) {
+	type found struct {
+		m     StoredMessage
+		there bool
+	}
+	f, err := await(ctx, s, func(ctx context.Context) (found, error) {
+		m, there, err := s.fetch(ctx, getRequest{Seq: max(seq, 1), NextFor: filter})
+		return found{m, there}, err
+	})
+	return f.m, f.there, err
+}
+
 // getRequest asks for one message: that at Seq, or with NextFor the first at or behind it.
 type getRequest struct {
 	Seq     uint64 `json:"seq"`
 	NextFor string `json:"next_by_subj,omitempty"`
 }
 
-// get asks the leader of the stream. The client's own GetMsg asks any replica where the
-// stream allows it, and a replica may not have yet what the leader acknowledged.
+// get is fetch of the id alone.
 func (s *Stream) get(ctx context.Context, req getRequest) (at At, there bool, err error) {
+	m, there, err := s.fetch(ctx, req)
+	if !there {
+		return At{}, false, err
+	}
+	return At{Seq: m.Seq, ID: m.Header.Get(jetstream.MsgIDHeader)}, true, nil
+}
+
+// fetch asks the leader of the stream. The client's own GetMsg asks any replica where the
+// stream allows it, and a replica may not have yet what the leader acknowledged.
+func (s *Stream) fetch(ctx context.Context, req getRequest) (m StoredMessage, there bool, err error) {
+	bad := func(err error) (StoredMessage, bool, error) {
+		return StoredMessage{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
+	}
 	body, err := json.Marshal(req)
 	if err != nil {
-		return At{}, false, err
+		return bad(err)
 	}
 	subject := "STREAM.MSG.GET." + s.name
 	asking, end := s.whilePermitted(ctx, subject, lookTimeout)
@@ -160,39 +197,40 @@ func (s *Stream) get(ctx context.Context, req getRequest) (at At, there bool, er
 		err = context.Cause(asking)
 	}
 	if err != nil {
-		return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
+		return bad(err)
 	}
 	var got struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message *struct {
-			Seq     uint64 `json:"seq"`
-			Headers []byte `json:"hdrs"`
+			Seq     uint64    `json:"seq"`
+			Time    time.Time `json:"time"`
+			Subject string    `json:"subject"`
+			Headers []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(answer.Data, &got); err != nil {
-		return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
+		return bad(err)
 	}
 	if got.Error != nil {
 		switch server.ErrorIdentifier(got.Error.ErrorCode) {
 		case server.JSNoMessageFoundErr:
-			return At{}, false, nil
+			return StoredMessage{}, false, nil
 		case server.JSStreamNotFoundErr:
-			return At{}, false, fmt.Errorf("%s: %w", s.name, ErrNoStream)
+			return StoredMessage{}, false, fmt.Errorf("%s: %w", s.name, ErrNoStream)
 		}
-		return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, got.Error)
+		return bad(got.Error)
 	}
 	if got.Message == nil {
-		return At{}, false, fmt.Errorf("read message %d of stream %s: the answer has no message", req.Seq, s.name)
+		return bad(errors.New("the answer has no message"))
 	}
-	at = At{Seq: got.Message.Seq}
+	m = StoredMessage{Seq: got.Message.Seq, Time: got.Message.Time, Subject: got.Message.Subject, Data: got.Message.Data}
 	if len(got.Message.Headers) > 0 {
-		h, err := nats.DecodeHeadersMsg(got.Message.Headers)
-		if err != nil {
-			return At{}, false, fmt.Errorf("read message %d of stream %s: %w", req.Seq, s.name, err)
+		if m.Header, err = nats.DecodeHeadersMsg(got.Message.Headers); err != nil {
+			return bad(err)
 		}
-		at.ID = h.Get(jetstream.MsgIDHeader)
 	}
-	return at, true, nil
+	return m, true, nil
 }
 
 // await returns what f does, unless the link is lost or ctx ends before: f is then left behind,

@@ -1,0 +1,80 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher"
+)
+
+// TestRefusedForGood: an answer of JetStream that will be the same in five minutes ends a run.
+func TestRefusedForGood(t *testing.T) {
+	api := func(code int, id server.ErrorIdentifier) error {
+		return fmt.Errorf("read stream TREBLE: %w", &jetstream.APIError{Code: code, ErrorCode: jetstream.ErrorCode(id)})
+	}
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"work-queue":        {api(400, server.JSConsumerWQRequiresExplicitAckErr), true},
+		"consumers":         {api(400, server.JSMaximumConsumersLimitErr), true},
+		"bytes-required":    {api(400, server.JSStreamMaxBytesRequired), true},
+		"storage":           {api(500, server.JSStorageResourcesExceededErr), true},
+		"sealed":            {api(400, server.JSStreamSealedErr), true},
+		"stream-gone":       {api(404, server.JSStreamNotFoundErr), true},
+		"filters-unknown":   {api(400, server.JSInvalidJSONErr), true}, // an old server
+		"no-leader":         {api(503, server.JSClusterNotAvailErr), false},
+		"busy":              {api(503, server.JSInsufficientResourcesErr), false},
+		"consumer-gone":     {api(404, server.JSConsumerNotFoundErr), false},
+		"first-copy-stored": {api(409, server.JSStreamDuplicateMessageConflict), false},
+		"no-answer":         {context.DeadlineExceeded, false},
+		"no-responders":     {nats.ErrNoResponders, false},
+		"nothing":           {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := refusedForGood(tt.err); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestReplayOfWhatTakesNoConsumer: a stream that refuses consumers is replayed all the same, as
+// source and as target.
+func TestReplayOfWhatTakesNoConsumer(t *testing.T) {
+	for name, change := range map[string]func(*jetstream.StreamConfig){
+		"work-queue": func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy },
+		"consumers":  func(c *jetstream.StreamConfig) { c.MaxConsumers = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			br := startBroker(t)
+			if err := br.js.DeleteStream(t.Context(), "TREBLE"); err != nil {
+				t.Fatal(err)
+			}
+			for stream, subject := range map[string]string{"TREBLE": "treble.>", "AGAIN": "again.>"} {
+				cfg := jetstream.StreamConfig{Name: stream, Subjects: []string{subject}}
+				change(&cfg)
+				br.stream(t, cfg)
+				if _, err := br.js.CreateConsumer(t.Context(), stream, jetstream.ConsumerConfig{Durable: "service", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			br.fill(t, 5)
+			run := newRun(t, br.client(t), Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{GiveUp: time.Minute})
+			total, err := run.Count(t.Context(), func() {})
+			if err != nil || total != 5 {
+				t.Errorf("counted %d: %v", total, err)
+			}
+			res, err := run.Do(t.Context())
+			if err != nil || res.State != publisher.AuditDone || br.state(t, "AGAIN").Msgs != 5 {
+				t.Errorf("%+v: %v", res, err)
+			}
+		})
+	}
+}
