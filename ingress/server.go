@@ -21,8 +21,9 @@ type Accepter interface {
 	// promise of the bridge says. Else none is, and the error says how sure
 	// that is: schema.ErrUnavailable, schema.ErrTooLarge (nothing was kept),
 	// schema.ErrOutcomeUnknown, or schema.ErrNoAnswer, after which the
-	// connection is closed without a reply. A delivery with a Rejection is queued for the
-	// quarantine, and Accept returns without waiting for it.
+	// connection is closed without a reply. A delivery with a Rejection goes to the
+	// quarantine; Accept returns when it is kept on the way there, and an error says
+	// that it is not.
 	//
 	// The context ends after Config.AcceptTimeout and not when the client
 	// goes away; Accept must return then. It is called by many requests at

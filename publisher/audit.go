@@ -153,8 +153,8 @@ func (a *Audit) List(ctx context.Context, action string) ([]AuditRecord, error) 
 				return all, nil
 			}
 			r, err := decodeAudit(entry)
-			if err != nil {
-				return nil, err
+			if err != nil || r.Run != entry.Key() {
+				continue // somebody else's
 			}
 			if action == "" || r.Action == action {
 				all = append(all, r)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // Filter chooses stored events. Its parts must all apply; an empty one always
@@ -77,9 +78,32 @@ func (f Filter) CountedByServer() bool {
 	return !f.inside() && f.ID == "" && (f.FromSeq == 0 || f.Since.IsZero()) && (f.ToSeq == 0 || f.Until.IsZero())
 }
 
-// Match reports whether a stored event is chosen. What is no event of the bridge
-// is not.
-func (f Filter) Match(s Stored) bool {
+// Match reports whether a stored message is chosen. What is no event of the bridge
+// is not: skipped says that it would be for all that is known of it.
+func (f Filter) Match(s Stored) (chosen, skipped bool) {
+	if !f.here(s) {
+		return false, false
+	}
+	if !f.inside() {
+		chosen = s.IsEvent()
+		return chosen, !chosen
+	}
+	if !f.mayMatch(s.Data) {
+		return false, false
+	}
+	e, err := schema.Decode(s.Data)
+	if err != nil {
+		return false, false // nobody can tell whose it is
+	}
+	base := e.Data.Base()
+	return (f.Session == "" || e.Subject == f.Session || base.SessionID == f.Session) &&
+		(f.Conversation == "" || base.ConversationID == f.Conversation) &&
+		(f.Phone == "" || PhoneOf(e) == f.Phone) &&
+		(f.Source == "" || e.Source == f.Source), false
+}
+
+// here reports whether a message is where chosen events are, by what need not be decoded.
+func (f Filter) here(s Stored) bool {
 	if s.Sequence < f.FromSeq || f.ToSeq > 0 && s.Sequence > f.ToSeq ||
 		s.Stored.Before(f.Since) || !f.Until.IsZero() && !s.Stored.Before(f.Until) {
 		return false
@@ -87,35 +111,28 @@ func (f Filter) Match(s Stored) bool {
 	if f.ID != "" && !slices.Contains(s.Header[schema.HeaderMsgID], f.ID) {
 		return false
 	}
-	if len(f.Kinds) > 0 && !slices.ContainsFunc(f.Kinds, func(k schema.Kind) bool { return strings.HasSuffix(s.Subject, "."+string(k)) }) {
-		return false
-	}
-	if !f.inside() {
-		return true
-	}
-	if !f.mayMatch(s.Data) {
-		return false
-	}
-	e, err := schema.Decode(s.Data)
-	if err != nil {
-		return false
-	}
-	base := e.Data.Base()
-	return (f.Session == "" || e.Subject == f.Session || base.SessionID == f.Session) &&
-		(f.Conversation == "" || base.ConversationID == f.Conversation) &&
-		(f.Phone == "" || base.Phone == f.Phone) &&
-		(f.Source == "" || e.Source == f.Source)
+	return len(f.Kinds) == 0 || slices.ContainsFunc(f.Kinds, func(k schema.Kind) bool { return strings.HasSuffix(s.Subject, "."+string(k)) })
 }
 
 // mayMatch reports false for most envelopes that are not chosen, without decoding them,
 // which takes far longer: what is looked for is not in them as text.
 func (f Filter) mayMatch(envelope []byte) bool {
-	for _, want := range []string{f.Session, f.Conversation, f.Source, strings.TrimPrefix(f.Phone, "+")} {
+	for _, want := range []string{f.Session, f.Conversation, f.Source} {
 		if writtenAsIs(want) && !bytes.Contains(envelope, []byte(want)) {
 			return false
 		}
 	}
-	return true
+	return f.Phone == "" || mayHold(envelope, phone.Seek(f.Phone))
+}
+
+// mayHold reports false for most envelopes of other numbers. An event of an earlier
+// version may have the number in another form, or only as it was received.
+func mayHold(envelope []byte, number *phone.Sought) bool {
+	normalised, _, _ := bytes.Cut(envelope, []byte(`"raw":`))
+	if bytes.Contains(normalised, []byte(`"phone":"+`)) {
+		return bytes.Contains(normalised, []byte(number.Rest()))
+	}
+	return slices.ContainsFunc(phone.Readings(envelope), func(text []byte) bool { return number.In(text)&(phone.Whole|phone.Rest) != 0 })
 }
 
 // writtenAsIs reports whether JSON has no other way to write a text that an encoder
@@ -128,8 +145,10 @@ func writtenAsIs(s string) bool {
 
 // Each calls fn with the chosen events, in the order of the stream, and returns
 // nil behind the last. Events that are stored while it reads are not among them,
-// so that it ends however fast they come. It returns the error of fn, or of ctx.
-func (c *Client) Each(ctx context.Context, f Filter, fn func(Stored) error) error {
+// so that it ends however fast they come. It adds to skipped, unless that is nil, the
+// messages that are no events of the bridge; see Filter.Match. It returns the error of
+// fn, or of ctx.
+func (c *Client) Each(ctx context.Context, f Filter, skipped *int64, fn func(Stored) error) error {
 	last, err := c.lastSequence(ctx)
 	if err != nil {
 		return err
@@ -145,7 +164,11 @@ func (c *Client) Each(ctx context.Context, f Filter, fn func(Stored) error) erro
 		o.Subjects = append(o.Subjects, c.Prefix().Subject(k))
 	}
 	err = c.Follow(ctx, o, func(s Stored) error {
-		if f.Match(s) {
+		chosen, skip := f.Match(s)
+		if skip && skipped != nil {
+			*skipped++
+		}
+		if chosen {
 			if err := fn(s); err != nil {
 				return err
 			}

@@ -2,11 +2,16 @@ package publisher
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/schematest"
 )
 
 func TestMatchKinds(t *testing.T) {
@@ -51,9 +56,12 @@ func TestEachChooses(t *testing.T) {
 	if err := p.Accept(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := n.js.Publish(t.Context(), "treble.message.read", []byte("not ours")); err != nil {
-		t.Fatal(err)
+	for _, f := range natstest.Foreign {
+		if _, err := n.js.PublishMsg(t.Context(), &nats.Msg{Subject: "treble.message.read", Header: f.Header, Data: []byte(f.Data)}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	foreign := len(natstest.Foreign)
 	now := time.Now()
 	c := openClient(t, o, "")
 	for _, tt := range []struct {
@@ -61,9 +69,9 @@ func TestEachChooses(t *testing.T) {
 		f    Filter
 		want string
 	}{
-		{"all", Filter{}, "a b c -"},
+		{"all", Filter{}, "a b c"},
 		{"kind", Filter{Kinds: []schema.Kind{schema.KindUnrecognized}}, "b"},
-		{"kinds", Filter{Kinds: []schema.Kind{schema.KindUnrecognized, schema.KindMessageRead}}, "a b c -"},
+		{"kinds", Filter{Kinds: []schema.Kind{schema.KindUnrecognized, schema.KindMessageRead}}, "a b c"},
 		{"session", Filter{Session: "session-b"}, "b"},
 		{"conversation", Filter{Conversation: "conversation-c"}, "c"},
 		{"phone", Filter{Phone: "+573000000000"}, "a"},
@@ -71,15 +79,16 @@ func TestEachChooses(t *testing.T) {
 		{"id", Filter{ID: "b"}, "b"},
 		{"two", Filter{ID: "b", Source: "other"}, ""},
 		{"sequences", Filter{FromSeq: 2, ToSeq: 3}, "b c"},
-		{"behind", Filter{FromSeq: 5}, ""},
+		{"behind", Filter{FromSeq: 4}, ""},
 		{"one", Filter{ToSeq: 1}, "a"},
-		{"until", Filter{Until: now}, "a b c -"},
+		{"until", Filter{Until: now}, "a b c"},
 		{"until-early", Filter{Until: now.Add(-time.Hour)}, ""},
 		{"since", Filter{Since: now.Add(time.Hour)}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			err := c.Each(t.Context(), tt.f, func(s Stored) error {
+			var skipped int64
+			err := c.Each(t.Context(), tt.f, &skipped, func(s Stored) error {
 				id := "-"
 				if ids := s.Header[schema.HeaderMsgID]; len(ids) > 0 {
 					id = ids[0]
@@ -90,18 +99,80 @@ func TestEachChooses(t *testing.T) {
 			if err != nil || strings.Join(got, " ") != tt.want {
 				t.Errorf("got %v, %v; want %q", got, err, tt.want)
 			}
+			want := 0
+			if slices.Contains([]string{"all", "kinds", "behind", "until"}, tt.name) {
+				want = foreign
+			}
+			if int(skipped) != want {
+				t.Errorf("skipped %d that are no events, want %d", skipped, want)
+			}
 		})
 	}
 	if all, err := c.Consumers(t.Context(), true); err != nil || len(all) > 0 {
 		t.Errorf("left %d consumers behind (%v)", len(all), err)
 	}
 	want := errors.New("enough")
-	if err := c.Each(t.Context(), Filter{}, func(Stored) error { return want }); !errors.Is(err, want) {
+	if err := c.Each(t.Context(), Filter{}, nil, func(Stored) error { return want }); !errors.Is(err, want) {
 		t.Errorf("got %v, want the error of the function", err)
 	}
 	o.Config.Stream = "OTHER"
-	if err := openClient(t, o, "").Each(t.Context(), Filter{}, nil); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
+	if err := openClient(t, o, "").Each(t.Context(), Filter{}, nil, nil); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
 		t.Errorf("no stream: %v", err)
+	}
+}
+
+func TestIsEvent(t *testing.T) {
+	for _, f := range natstest.Foreign {
+		if (Stored{Header: f.Header, Data: []byte(f.Data)}).IsEvent() {
+			t.Errorf("%s is taken for an event", f.Name)
+		}
+	}
+	for _, k := range schema.Kinds() {
+		e := schematest.Event(k)
+		b, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		later := []byte(strings.Replace(string(b), string(k)+`:1"`, string(k)+`:2"`, 1))
+		spaced := append([]byte("\n "), b...)
+		for name, s := range map[string]Stored{
+			"as-it-is": {Header: e.Header(), Data: b}, "without-headers": {Data: b}, "spaced": {Header: e.Header(), Data: spaced},
+			"later": {Header: e.Header(), Data: later}, "later-without-headers": {Data: later},
+		} {
+			if !s.IsEvent() {
+				t.Errorf("%s, %s: is taken for none", k, name)
+			}
+		}
+	}
+}
+
+// TestPhoneOfEarlierVersions: a number is chosen by what this version makes of it.
+func TestPhoneOfEarlierVersions(t *testing.T) {
+	for _, tt := range []struct{ name, phone, code, cellphone, want string }{
+		{"same", "+573001234567", "57", "3001234567", "+573001234567"},
+		{"trunk", "+4407911123456", "44", "07911 123456", "+447911123456"},
+		{"left-out-trunk", "", "44", "०७९११ १२३४५६", "+447911123456"},
+		{"left-out", "", "57", "300\u202f1234567", "+573001234567"},
+		{"none", "", "", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := anEvent("a", `{}`)
+			base := e.Data.Base()
+			base.Phone, base.CountryCode, base.Cellphone = tt.phone, tt.code, tt.cellphone
+			b, err := e.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := PhoneOf(e); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if chosen, _ := (Filter{Phone: tt.want}).Match(Stored{Header: e.Header(), Data: b}); !chosen {
+				t.Error("is not chosen by it")
+			}
+			if chosen, _ := (Filter{Phone: "+573009999999"}).Match(Stored{Header: e.Header(), Data: b}); chosen {
+				t.Error("is chosen by another")
+			}
+		})
 	}
 }
 
@@ -121,7 +192,7 @@ func TestFollowEndsWhenTheRestIsRemoved(t *testing.T) {
 	}
 	// The last message of the stream is deleted, so that what the consumer says is
 	// pending at "a" can be more than what comes.
-	err = c.Each(t.Context(), Filter{}, func(m Stored) error {
+	err = c.Each(t.Context(), Filter{}, nil, func(m Stored) error {
 		if m.Sequence == 1 {
 			return s.DeleteMsg(t.Context(), 2)
 		}

@@ -28,6 +28,7 @@ type Kept struct {
 	// Sequence, of a message in a journal, is where the stream is taken to hold it: if it is
 	// lost there, it is published again. 0: it is not.
 	Sequence uint64
+	File     string // its name, if it is one by itself
 	Subject  string
 	Header   map[string][]string
 	Data     []byte // of damaged bytes and files, all of them
@@ -49,15 +50,18 @@ func EachKept(ctx context.Context, dataDir string, fn func(Kept) error) error {
 }
 
 // ShredKept overwrites and removes the files of the set-aside, and the copies of damaged
-// bytes, that are meant, and returns how many there were of each. A bridge may be
-// running on the directory: it counts its files again every 30 seconds.
+// bytes, that are meant, and returns how many there were of each. After one that cannot be
+// erased it goes on with the others. A bridge may be running on the directory: it counts
+// its files again every 30 seconds.
 func ShredKept(ctx context.Context, dataDir string, meant func(Kept) bool) (setAside, damaged int64, err error) {
+	var failed error
 	err = eachFile(ctx, dataDir, func(path string, k Kept) error {
 		if !meant(k) {
 			return nil
 		}
 		if err := shred(path); err != nil {
-			return fmt.Errorf("erase %s: %w", filepath.Base(path), err)
+			failed = errors.Join(failed, fmt.Errorf("erase %s: %w", k.File, err))
+			return nil
 		}
 		if k.Place == PlaceSetAside {
 			setAside++
@@ -66,7 +70,7 @@ func ShredKept(ctx context.Context, dataDir string, meant func(Kept) bool) (setA
 		}
 		return nil
 	})
-	return setAside, damaged, err
+	return setAside, damaged, errors.Join(failed, err)
 }
 
 // eachFile calls fn with each file that is a message, or damaged bytes, also with what a
@@ -94,7 +98,7 @@ func eachFile(ctx context.Context, dataDir string, fn func(path string, k Kept) 
 			if err != nil {
 				return err
 			}
-			k := Kept{Place: set.place, Data: b}
+			k := Kept{Place: set.place, File: filepath.Join(set.dir, entry.Name()), Data: b}
 			if e, err := setaside.Decode(b); err == nil && set.place == PlaceSetAside {
 				k.Subject, k.Header, k.Data = e.Subject, e.Header, e.Data
 			}

@@ -18,8 +18,9 @@ const (
 
 // Newest returns the last n of the chosen events, in the order of the stream; n is
 // above 0. After each part of the stream it calls looked, if that is not nil, with
-// the number of sequences it has looked at so far.
-func (c *Client) Newest(ctx context.Context, f Filter, n int, looked func(uint64)) ([]Stored, error) {
+// the number of sequences it has looked at so far. It adds to skipped, as Each does, what
+// it came upon.
+func (c *Client) Newest(ctx context.Context, f Filter, n int, skipped *int64, looked func(uint64)) ([]Stored, error) {
 	first, last, err := c.bounds(ctx, f)
 	if err != nil {
 		return nil, err
@@ -34,7 +35,7 @@ func (c *Client) Newest(ctx context.Context, f Filter, n int, looked func(uint64
 		if to-first >= width {
 			f.FromSeq = to - width + 1
 		}
-		part, err := c.lastOf(ctx, f, n-len(found))
+		part, err := c.lastOf(ctx, f, n-len(found), skipped)
 		if err != nil {
 			return nil, err
 		}
@@ -51,9 +52,9 @@ func (c *Client) Newest(ctx context.Context, f Filter, n int, looked func(uint64
 func (f Filter) all() bool { return !f.inside() && f.ID == "" && len(f.Kinds) == 0 }
 
 // lastOf returns the last n of the chosen events, and holds no more of them.
-func (c *Client) lastOf(ctx context.Context, f Filter, n int) ([]Stored, error) {
+func (c *Client) lastOf(ctx context.Context, f Filter, n int, skipped *int64) ([]Stored, error) {
 	var last []Stored
-	err := c.Each(ctx, f, func(s Stored) error {
+	err := c.Each(ctx, f, skipped, func(s Stored) error {
 		if len(last) == n {
 			last[0] = Stored{} // its data is not kept alive
 			last = last[1:]

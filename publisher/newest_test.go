@@ -51,7 +51,7 @@ func TestNewest(t *testing.T) {
 		{"until-the-past", Filter{Until: time.Now().Add(-time.Hour)}, 1, "0 0 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			found, err := c.Newest(t.Context(), tt.f, tt.n, nil)
+			found, err := c.Newest(t.Context(), tt.f, tt.n, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,10 +73,10 @@ func TestNewest(t *testing.T) {
 		})
 	}
 	looked := uint64(0) // two of the newest are deleted, so it takes a second window
-	if _, err := c.Newest(t.Context(), Filter{}, 5, func(n uint64) { looked = n }); err != nil || looked > 15 {
+	if _, err := c.Newest(t.Context(), Filter{}, 5, nil, func(n uint64) { looked = n }); err != nil || looked > 15 {
 		t.Errorf("the newest 5 of %d took a look at %d (%v)", events, looked, err)
 	}
-	if _, err := c.Newest(t.Context(), Filter{ID: "e1"}, 1, func(n uint64) { looked = n }); err != nil || looked != events {
+	if _, err := c.Newest(t.Context(), Filter{ID: "e1"}, 1, nil, func(n uint64) { looked = n }); err != nil || looked != events {
 		t.Errorf("the first event took a look at %d of %d (%v)", looked, events, err)
 	}
 }

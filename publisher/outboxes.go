@@ -63,7 +63,7 @@ func (p *Publisher) eventOutbox(o Options, dir string) outbox.Options {
 		if why == outbox.ReasonUncaptured {
 			reason = setaside.Uncaptured
 		}
-		return p.setAside.Put(context.Background(), m, reason)
+		return p.putAside(m, reason)
 	}
 	b.Settled = p.metrics.settled
 	b.Told = func(took time.Duration, _ int) { p.metrics.ackTime.Observe(took.Seconds()) }
@@ -85,10 +85,25 @@ func (p *Publisher) refusedOutbox(o Options, dir string) outbox.Options {
 		return m.Subject
 	}
 	b.SetAside = func(m broker.Message, _ outbox.Reason, _ error) error {
-		return p.setAside.Put(context.Background(), m, setaside.Quarantine)
+		err := p.putAside(m, setaside.Quarantine)
+		if errors.Is(err, setaside.ErrFull) {
+			// It is evidence, and must not hold up the bodies behind it.
+			p.metrics.quarantineFailed(m.ID, err, p.log)
+			return nil
+		}
+		return err
 	}
 	b.Settled = p.metrics.quarantineSettled
 	return b
+}
+
+// asideTimeout bounds a write to set-aside behind an answer. One that hangs is tried again.
+const asideTimeout = 10 * time.Second
+
+func (p *Publisher) putAside(m broker.Message, reason string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), asideTimeout)
+	defer cancel()
+	return p.setAside.Put(ctx, m, reason)
 }
 
 func (p *Publisher) outboxOptions(o Options, dir string) outbox.Options {

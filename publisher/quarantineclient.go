@@ -53,8 +53,9 @@ func (c *Client) OpenQuarantine(ctx context.Context) (*Quarantine, error) {
 
 // Each calls fn with the chosen bodies, the one that was kept first before the
 // others, and returns nil behind the last that was there when it began. The
-// bodies themselves are not read: see Get. It returns the error of fn, or of ctx.
-func (q *Quarantine) Each(ctx context.Context, f QuarantineFilter, fn func(Quarantined) error) error {
+// bodies themselves are not read: see Get. It adds to skipped, unless that is nil, the
+// messages that are no refused bodies. It returns the error of fn, or of ctx.
+func (q *Quarantine) Each(ctx context.Context, f QuarantineFilter, skipped *int64, fn func(Quarantined) error) error {
 	info, err := q.stream.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("look at stream %s: %w", q.stream.CachedInfo().Config.Name, err)
@@ -73,6 +74,9 @@ func (q *Quarantine) Each(ctx context.Context, f QuarantineFilter, fn func(Quara
 		}
 		item, ok := decodeQuarantined(s)
 		item.Body = nil
+		if !ok && skipped != nil {
+			*skipped++
+		}
 		if ok && f.Match(item) {
 			if err := fn(item); err != nil {
 				return err

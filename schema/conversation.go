@@ -1,6 +1,10 @@
 package schema
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/treble-bridge/treble-bridge/schema/phone"
+)
 
 // conversationClosed reads all three forms of a closed conversation. They
 // differ in where a fact stands, never in what it means, so each is looked for
@@ -36,7 +40,7 @@ func (r *reader) company() *Company {
 	c := &Company{ID: r.idOf(o["id"], "company.id")}
 	if number := r.textOf(o["cellphone"], "company.cellphone"); number != "" {
 		var ok bool // the number has its country code, without the plus
-		if c.Phone, ok = phoneNumber("", "+"+strings.TrimPrefix(number, "+")); !ok {
+		if c.Phone, ok = phone.Parse(number); !ok {
 			r.warn("company.cellphone", "gives no telephone number, left out")
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // common reads what every kind may have, under whichever name it comes.
@@ -24,7 +26,7 @@ func (r *reader) common() Common {
 	c.Cellphone = r.text(number...)
 	if c.Cellphone != "" {
 		var ok bool
-		if c.Phone, ok = phoneNumber(c.CountryCode, c.Cellphone); !ok {
+		if c.Phone, ok = phone.Join(c.CountryCode, c.Cellphone); !ok {
 			r.warn(strings.Join(number, "."), "gives no telephone number with its country code, phone is left out")
 		}
 	}

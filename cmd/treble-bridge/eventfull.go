@@ -14,11 +14,15 @@ import (
 
 // one shows one event. That there is none is an error.
 func (e *eventsCommand) one(ctx context.Context, c *publisher.Client, f publisher.Filter) error {
-	found, err := c.Newest(ctx, f, 1, e.looked())
+	found, err := c.Newest(ctx, f, 1, &e.skipped, e.looked())
 	e.wipe()
 	switch {
 	case err != nil:
 		return err
+	case len(found) == 0 && e.skipped > 0 && f.ID != "":
+		return fmt.Errorf("the message with the id %s is no event of the bridge", printable(f.ID))
+	case len(found) == 0 && e.skipped > 0:
+		return fmt.Errorf("message %d is no event of the bridge", f.FromSeq)
 	case len(found) == 0 && f.ID != "":
 		return fmt.Errorf("no event with the id %s is stored: it may be older than the stream keeps, or pending (see treble-bridge journal status)", printable(f.ID))
 	case len(found) == 0:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -17,6 +18,8 @@ type eventsCommand struct {
 	filter filterFlags
 	limit  int
 	format eventFormat
+
+	skipped int64 // messages that are no events
 }
 
 // How many events are shown unless --limit says so.
@@ -56,7 +59,7 @@ there are more, standard error says so. --raw prints the body as Treble sent it.
 Phone numbers are masked as "tail" does; --show-pii prints everything as it is.
 
 --json prints one object a line: sequence, stored (RFC 3339: when the stream took it),
-subject, event (the envelope; a string if the message is no event of the bridge). With
+subject, event (the envelope). With
 --session also gap_ms (since the event before, 0 for the first) and marks (what is odd:
 a list of before-delivered, before-read, not-delivered, after-closed, late, repeated,
 no-time; mostly empty).
@@ -106,6 +109,9 @@ func (e *eventsCommand) run(cmd *cobra.Command, args []string) error {
 		err = e.timeline(cmd.Context(), client, filter)
 	default:
 		err = e.list(cmd.Context(), client, filter)
+	}
+	if e.skipped > 0 && err == nil {
+		fmt.Fprintln(e.io.err, noEvents(e.skipped))
 	}
 	if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
 		return errors.New("interrupted")

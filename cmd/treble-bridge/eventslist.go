@@ -19,7 +19,7 @@ func (e *eventsCommand) list(ctx context.Context, c *publisher.Client, f publish
 		return err
 	}
 	if e.limit == 0 { // line by line, however many there are
-		if err := c.Each(ctx, f, show); err != nil {
+		if err := c.Each(ctx, f, &e.skipped, show); err != nil {
 			return err
 		}
 	} else {
@@ -44,13 +44,13 @@ func (e *eventsCommand) list(ctx context.Context, c *publisher.Client, f publish
 // it is 0.
 func (e *eventsCommand) newest(ctx context.Context, c *publisher.Client, f publisher.Filter) (found []publisher.Stored, more bool, err error) {
 	if e.limit == 0 {
-		err = c.Each(ctx, f, func(s publisher.Stored) error {
+		err = c.Each(ctx, f, &e.skipped, func(s publisher.Stored) error {
 			found = append(found, s)
 			return nil
 		})
 		return found, false, err
 	}
-	found, err = c.Newest(ctx, f, e.limit+1, e.looked())
+	found, err = c.Newest(ctx, f, e.limit+1, &e.skipped, e.looked())
 	e.wipe()
 	if more = len(found) > e.limit; more {
 		found = found[1:]

@@ -45,8 +45,8 @@ what NATS loses. The bridge notes that it may not heal these, and they go by the
 within journal.retain and a minute while the bridge runs and NATS is reachable: it is
 said by when. --wait waits for that, and looks everywhere again.
 
-With --phone, a message is the person's if the number stands in it, spelled in any usual
-way, or if it is of the same session as one in which the number stands. A session that
+With --phone, a message is the person's if the number stands in it, however it is spelled
+(blanks, dashes and digits of any script, (0) and 00, links, escapes), or if it is of the same session as one in which the number stands. A session that
 other numbers have too, such as a placeholder, tells nothing. A message of somebody else
 in which the number is mentioned is deleted, and nothing else of that talk. Numbers without a
 country code are not found. With --session, all of that session is the person's.
@@ -63,8 +63,9 @@ Servers whose store is encrypted delete without overwriting.
 
 The exit code is 0 only if nothing of the person is left in any of these places, but for
 copies in the journals of a running bridge, whose end is told; with --wait it is 0 only if
-these are gone too. If it is 1, something is left or may be: what to do is said, and
-it is safe to run it again. If no bridge runs, the copies in its journals stay until
+these are gone too. If it is 1, something is left or may be: everything is read again at
+the end, what is left is named (sequences, files), what to do is said, and it is safe to
+run it again. If no bridge runs, the copies in its journals stay until
 one is started, and the exit code is 1.
 
 --json prints one object: run (its name in the audit, none if nothing was to be done), state
@@ -129,6 +130,9 @@ func (f *forgetCommand) person() (*forget.Person, error) {
 	return p, nil
 }
 
+// longestNumber leaves room for what an address book puts around the digits.
+const longestNumber = 1024
+
 // readPhone reads one line, and nothing behind it: the answer to the question may
 // follow.
 func (f *forgetCommand) readPhone() (string, error) {
@@ -136,7 +140,7 @@ func (f *forgetCommand) readPhone() (string, error) {
 		fmt.Fprint(f.io.err, "number: ")
 	}
 	var line strings.Builder
-	for b := make([]byte, 1); line.Len() < 64; {
+	for b := make([]byte, 1); ; {
 		n, err := f.io.in.Read(b)
 		if n > 0 && b[0] == '\n' || err == io.EOF {
 			break
@@ -144,7 +148,9 @@ func (f *forgetCommand) readPhone() (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("--phone: read standard input: %w", err)
 		}
-		line.Write(b[:n])
+		if line.Write(b[:n]); line.Len() > longestNumber {
+			return "", usagef("--phone: the line of standard input is too long for a number")
+		}
 	}
 	return strings.TrimSpace(line.String()), nil
 }
@@ -211,7 +217,7 @@ func (f *forgetCommand) forget(ctx context.Context, client *publisher.Client, ru
 	case run.Idle() && (v.Found.Copies() == 0 || !f.wait):
 		v.leave(v.Found, dir)
 		v.State = publisher.AuditDone
-		failure := f.unfinished(run, v)
+		failure := f.unfinished(run, v, false)
 		if failure != nil {
 			v.State = publisher.AuditFailed
 		}

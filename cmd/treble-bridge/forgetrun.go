@@ -63,11 +63,11 @@ func (f *forgetCommand) delete(ctx context.Context, run *forget.Run, dir *forget
 	})
 	bar.done()
 	v.Erased = erased
-	if err != nil {
+	if left == nil {
 		return err
 	}
-	v.leave(left, dir)
-	return f.unfinished(run, v)
+	v.leave(*left, dir)
+	return errors.Join(err, f.unfinished(run, v, err != nil))
 }
 
 // counts are those of the record.

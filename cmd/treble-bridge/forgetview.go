@@ -107,10 +107,16 @@ func places(c forget.Counts) string {
 	return text
 }
 
-// unfinished is an error that says what to do about what is left, nil if that is nothing,
-// or goes by itself and was not to be waited for.
-func (f *forgetCommand) unfinished(run *forget.Run, v *forgetView) error {
+// unfinished is an error that names what is left and says what to do about it, nil if that
+// is nothing, or goes by itself and was not to be waited for. failed: something could not
+// be deleted, and another error says why.
+func (f *forgetCommand) unfinished(run *forget.Run, v *forgetView, failed bool) error {
 	c := *v.Left
+	came := "they came meanwhile; run this again when no more come"
+	if failed {
+		came = "they are not deleted, for the reason above; run this again when it is mended"
+	}
+	sequences, files := run.Left()
 	var advice []string
 	say := func(n int64, format string, args ...any) {
 		if n > 0 {
@@ -123,19 +129,34 @@ func (f *forgetCommand) unfinished(run *forget.Run, v *forgetView) error {
 		say(c.Pending, "the journals are not published yet: wait until NATS has taken them (see treble-bridge journal status), and run this again")
 	}
 	switch {
-	case run.Healing() > 0 && c.Pending == 0:
+	case run.Healing() > 0 && c.Pending == 0 && !failed:
 		say(int64(run.Healing()), "the journals are published again if NATS loses them: the bridge publishes to other streams than this configuration names; run this again with its own")
 	case v.DataDir == "stopped":
 		say(c.Copies(), "the journals are copies of what is published, and stay while no bridge runs: start it, and they are gone after %s", v.stays)
 	case f.wait:
 		say(c.Copies(), "the journals are copies of what is published, and still there: more came, or NATS was away; run this again")
 	}
-	say(c.SetAside+c.Damaged, "set-aside and copies: they came meanwhile; run this again")
+	say(c.SetAside+c.Damaged, "files of data_dir (%s): %s", some(files), came)
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
-		say(c.Streams[name], "stream %s: they came meanwhile; run this again when no more come", name)
+		say(c.Streams[name], "stream %s (sequences %s): %s", name, some(sequences[name]), came)
 	}
 	if len(advice) == 0 {
 		return nil
 	}
 	return fmt.Errorf("something of the person is left: %s", strings.Join(advice, "; "))
+}
+
+// mostLeft is how many messages an error names in one place.
+const mostLeft = 10
+
+// some names the first of them, and says how many more there are.
+func some[T any](all []T) string {
+	var names []string
+	for _, one := range all[:min(len(all), mostLeft)] {
+		names = append(names, printable(fmt.Sprint(one)))
+	}
+	if more := len(all) - mostLeft; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }

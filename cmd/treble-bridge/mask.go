@@ -1,28 +1,32 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"regexp"
-	"strings"
+
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // mask hides phone numbers in a JSON document and leaves every other byte as
 // it is. Hidden are: the values of keys that name a phone (phone, cellphone and
-// the like, and session variables of such names); the same digits wherever
-// else they stand in the document, with or without separators between them;
-// and whatever looks like an international number (+ and 8 to 15 digits). A
-// hidden digit is a *, the last two stay, so that two people can still be told
-// apart. A number that holds a phone becomes a string, and raw_base64, the
-// bytes in disguise, is emptied.
+// the like, and session variables of such names); the same numbers wherever
+// else they stand in the document, however they are spelled; and whatever says
+// that it is an international number (see phone.Set). A hidden digit is a *, the
+// last two stay, so that two people can still be told apart. A number that holds
+// a phone becomes a string, and raw_base64, the bytes in disguise, is emptied.
 //
 // A document that is not JSON is replaced as a whole: nobody can tell what is
 // in it.
 func mask(doc []byte) []byte {
 	var tree any
-	if err := json.Unmarshal(doc, &tree); err != nil {
+	dec := json.NewDecoder(bytes.NewReader(doc))
+	dec.UseNumber()
+	if err := dec.Decode(&tree); err != nil {
 		return []byte(`"masked: not JSON"`)
 	}
-	m := newMasker(tree)
+	var m masker
+	m.collect(tree)
 	out, err := editLiterals(doc, m.edit)
 	if err != nil {
 		return []byte(`"masked: not JSON"`)
@@ -31,69 +35,54 @@ func mask(doc []byte) []byte {
 }
 
 // masker knows the numbers of one document.
-type masker struct{ known *regexp.Regexp }
+type masker struct{ known phone.Set }
 
 var (
-	phoneKey      = regexp.MustCompile(`(?i)phone|mobile|celular|tel[eé]fono|telefone|whatsapp|^tel$|^cel$`)
-	international = regexp.MustCompile(`\+[\s.()-]*\d(?:[\s.()-]*\d){7,14}`)
-	envelopeID    = regexp.MustCompile(`^[a-z2-7]{26}$`)
-	digit         = regexp.MustCompile(`\d`)
+	phoneKey   = regexp.MustCompile(`(?i)phone|mobile|celular|m[oó]vil|tel[eé]fono|telefone|whatsapp|msisdn|^tel$|^cel$|^fono$|^wa_?id$`)
+	envelopeID = regexp.MustCompile(`^[a-z2-7]{26}$`)
 )
 
-// fewestDigits is the length from which digits of a phone are looked for in
-// all of the document: fewer would hide times and ids everywhere.
-const fewestDigits = 5
-
-func newMasker(tree any) masker {
-	found := map[string]bool{}
-	collectPhones(tree, found)
-	var patterns []string
-	for digits := range found {
-		// Longest first is not needed: the whole match is hidden either way.
-		patterns = append(patterns, strings.Join(strings.Split(digits, ""), `[\s.()-]*`))
-	}
-	if len(patterns) == 0 {
-		return masker{}
-	}
-	return masker{regexp.MustCompile(`(?:\+\d{0,3}[\s.()-]*)?(?:` + strings.Join(patterns, "|") + `)`)}
-}
-
-// collectPhones gathers the digits of every phone that a key names.
-func collectPhones(v any, found map[string]bool) {
+// collect gathers every phone that a key names.
+func (m *masker) collect(v any) {
 	switch v := v.(type) {
 	case []any:
 		for _, item := range v {
-			collectPhones(item, found)
+			m.collect(item)
 		}
 	case map[string]any:
 		// A session variable is {"key": name, "value": value}.
 		if name, ok := v["key"].(string); ok && phoneKey.MatchString(name) {
-			addPhone(v["value"], found)
+			m.add(v["value"])
 		}
 		for key, item := range v {
 			if phoneKey.MatchString(key) {
-				addPhone(item, found)
+				m.add(item)
+			} else {
+				m.collect(item)
 			}
-			collectPhones(item, found)
 		}
 	}
 }
 
-func addPhone(v any, found map[string]bool) {
-	var text string
+// add gathers all that stands under the name of a phone.
+func (m *masker) add(v any) {
 	switch v := v.(type) {
 	case string:
-		text = v
-	case float64:
-		b, _ := json.Marshal(int64(v))
-		text = string(b)
-	}
-	if digits := strings.Join(digit.FindAllString(text, -1), ""); len(digits) >= fewestDigits && len(digits) <= 20 {
-		found[digits] = true
+		m.known.Add(v)
+	case json.Number:
+		m.known.Add(v.String())
+	case []any:
+		for _, item := range v {
+			m.add(item)
+		}
+	case map[string]any:
+		for _, item := range v {
+			m.add(item)
+		}
 	}
 }
 
-func (m masker) edit(l literal) (string, bool) {
+func (m *masker) edit(l literal) (string, bool) {
 	if l.Key == "raw_base64" {
 		return "", true // still base64, so that the document decodes
 	}
@@ -102,9 +91,9 @@ func (m masker) edit(l literal) (string, bool) {
 		return "", false // digits that meet by chance
 	}
 	if phoneKey.MatchString(l.Key) {
-		text = stars(text)
+		text = phone.HideAll(text)
 	} else {
-		text = m.text(text)
+		text = m.known.Hide(text)
 	}
 	return text, text != l.Text
 }
@@ -116,24 +105,4 @@ func isTime(l literal) bool {
 	}
 	_, _, ok := timeOf(l)
 	return ok
-}
-
-// text hides the numbers in a text.
-func (m masker) text(s string) string {
-	if m.known != nil {
-		s = m.known.ReplaceAllStringFunc(s, stars)
-	}
-	return international.ReplaceAllStringFunc(s, stars)
-}
-
-// stars replaces all digits but the last two.
-func stars(s string) string {
-	left := len(digit.FindAllString(s, -1)) - 2
-	return digit.ReplaceAllStringFunc(s, func(d string) string {
-		if left <= 0 {
-			return d
-		}
-		left--
-		return "*"
-	})
 }

@@ -111,7 +111,7 @@ type chosen struct {
 func choose(ctx context.Context, q *publisher.Quarantine, f publisher.QuarantineFilter) (chosen, error) {
 	c := chosen{reasons: map[schema.Reason]int{}}
 	found := map[string]bool{}
-	err := q.Each(ctx, f, func(item publisher.Quarantined) error {
+	err := q.Each(ctx, f, nil, func(item publisher.Quarantined) error {
 		c.seqs = append(c.seqs, item.Sequence)
 		c.reasons[item.Reason]++
 		if len(f.IDs) > 0 {

@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // quarantineList is the command that lists refused bodies.
@@ -77,16 +77,10 @@ func viewOf(q publisher.Quarantined, showPII bool) quarantinedView {
 		Source: q.Source, Path: q.Path, Test: q.TestRun, Size: q.Size,
 	}
 	if !showPII {
-		v.Path = maskNumbers(v.Path)
+		v.Path = phone.HideLong(v.Path)
 	}
 	return v
 }
-
-// longNumber is what may be a phone, where no key says so.
-var longNumber = regexp.MustCompile(`\d(?:[\s.()-]*\d){6,}`)
-
-// maskNumbers hides every long number in a text.
-func maskNumbers(s string) string { return longNumber.ReplaceAllStringFunc(s, stars) }
 
 // print writes line by line, however many there are.
 func (l *quarantineList) print(cmd *cobra.Command, q *publisher.Quarantine, f publisher.QuarantineFilter) error {
@@ -94,10 +88,10 @@ func (l *quarantineList) print(cmd *cobra.Command, q *publisher.Quarantine, f pu
 	p := paletteFor(l.io.out)
 	const row = "%-20s  %s  %-*s  %10v  %-22s  %s\n"
 	source := len("SOURCE")
-	total, reasons := int64(0), map[schema.Reason]int{}
+	total, skipped, reasons := int64(0), int64(0), map[schema.Reason]int{}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	err := q.Each(cmd.Context(), f, func(item publisher.Quarantined) error {
+	err := q.Each(cmd.Context(), f, &skipped, func(item publisher.Quarantined) error {
 		total++
 		reasons[item.Reason]++
 		v := viewOf(item, l.showPII)
@@ -123,6 +117,9 @@ func (l *quarantineList) print(cmd *cobra.Command, q *publisher.Quarantine, f pu
 	}
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
+	}
+	if skipped > 0 {
+		fmt.Fprintln(l.io.err, count(skipped, "message was", "messages were")+" skipped: no refused bodies")
 	}
 	return err
 }

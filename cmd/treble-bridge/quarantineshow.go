@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // quarantineShow is the command that shows one refused body.
@@ -173,17 +174,17 @@ func (s *quarantineShow) body(body []byte) []byte {
 // what was refused may have a phone under any key, and what is no JSON anywhere.
 func maskRefused(body []byte) []byte {
 	if !json.Valid(body) {
-		return []byte(stars(string(body)))
+		return []byte(phone.HideAll(string(body)))
 	}
 	out, err := editLiterals(mask(body), func(l literal) (string, bool) {
 		if isTime(l) {
 			return "", false
 		}
-		text := maskNumbers(l.Text)
+		text := phone.HideLong(l.Text)
 		return text, text != l.Text
 	})
 	if err != nil {
-		return []byte(stars(string(body))) // not reached: it is valid
+		return []byte(phone.HideAll(string(body))) // not reached: it is valid
 	}
 	return out
 }
@@ -192,8 +193,8 @@ func maskRefused(body []byte) []byte {
 func maskHeader(line string) string {
 	name, value, _ := strings.Cut(line, ":")
 	if phoneKey.MatchString(name) {
-		return maskNumbers(name) + ":" + stars(value)
+		return phone.HideLong(name) + ":" + phone.HideAll(value)
 	}
 	// A length or a port is short; what is long is a phone, or nothing to miss.
-	return maskNumbers(line)
+	return phone.HideLong(line)
 }

@@ -82,7 +82,7 @@ func TestReplayView(t *testing.T) {
 	if err := v.print(stdio{out: &out, err: &errs}, true, false); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := out.String(), `{"run":"replay-x","state":"stopped","filter":"all events","target":"host\u001b[2J","events":10,"replayed":4,"sequence":7,"seconds":2,"resume":"treble-bridge replay --resume replay-x"}`+"\n"; got != want {
+	if got, want := out.String(), `{"run":"replay-x","state":"stopped","filter":"all events","target":"host\u001b[2J","events":10,"replayed":4,"skipped":0,"sequence":7,"seconds":2,"resume":"treble-bridge replay --resume replay-x"}`+"\n"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

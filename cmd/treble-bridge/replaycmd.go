@@ -48,7 +48,8 @@ func newReplay(io stdio) *cobra.Command {
 		Short: "Publish stored events once more: to a stream, to subscribers, to a URL or to a file",
 		Long: `Read events from the event stream, choose some of them, and publish them once more,
 in order, with their envelopes byte for byte and their own ids. The end is the last
-event that is stored when the run begins. No bridge needs to run: --nats-url is enough.
+event that is stored when the run begins. What is no event of the bridge, such as a delete
+marker, is skipped and counted. No bridge needs to run: --nats-url is enough.
 
 Where they go (one of them):
 
@@ -87,8 +88,8 @@ can be asked, --yes is needed (not for a URL of this host). Subjects that the ev
 stream captures are refused without --force.
 
 --json prints one object: run, state (done, stopped, failed; dry-run with --dry-run),
-filter, target, events (chosen), replayed, sequence (of the event stream: all up to it
-is done), seconds, and resume (the command line to go on), if there is one.`,
+filter, target, events (chosen), replayed, skipped (messages that are no events of the
+bridge), sequence (of the event stream: all up to it is done), seconds, and resume (the command line to go on), if there is one.`,
 		Example: `  treble-bridge replay --since 2h --dry-run
   treble-bridge replay --kind 'message.*' --since 2026-01-31T08:00:00Z --until 2026-01-31T09:00:00Z
   treble-bridge replay --phone +573001234567 --to-file events.jsonl

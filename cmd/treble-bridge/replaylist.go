@@ -25,8 +25,8 @@ A run that says nothing any more was killed, or lost NATS: go on with
 
 --json prints one object a line: run, state (running, done, stopped, failed), who,
 began, updated, ended (RFC 3339, null if it did not), filter and target in words,
-events (chosen), replayed, problem. Of a phone number, a session or a conversation
-it says only that there was one.`,
+events (chosen), replayed, skipped (messages that are no events of the bridge), problem.
+Of a phone number, a session or a conversation it says only that there was one.`,
 		Example: `  treble-bridge replay list
   treble-bridge replay list --json | jq 'select(.state != "done")'`,
 		Args: cobra.NoArgs,
@@ -67,13 +67,14 @@ type replayRecord struct {
 	Target   string     `json:"target"`
 	Events   int64      `json:"events"`
 	Replayed int64      `json:"replayed"`
+	Skipped  int64      `json:"skipped"`
 	Problem  string     `json:"problem,omitempty"`
 }
 
 func printReplaysJSON(w io.Writer, runs []replay.Listed) error {
 	enc := json.NewEncoder(w)
 	for _, l := range runs {
-		r := replayRecord{l.Run, l.State, l.Who, l.Began, l.Updated, nil, l.Filter, l.Target, l.Total, l.Replayed, l.Problem}
+		r := replayRecord{l.Run, l.State, l.Who, l.Began, l.Updated, nil, l.Filter, l.Target, l.Total, l.Replayed, l.Skipped, l.Problem}
 		if !l.Ended.IsZero() {
 			r.Ended = &l.Ended
 		}

@@ -44,7 +44,7 @@ func (r *replayCommand) run(cmd *cobra.Command, _ []string) error {
 	defer client.Close()
 	var bar *progress
 	run, err := r.plan(cmd, client, spec, given, replay.Options{
-		Who: whoAmI(), Rate: r.rate, GiveUp: r.giveUp, Out: r.io.out,
+		Who: whoAmI(), Rate: r.rate, GiveUp: r.giveUp, Out: r.io.out, Exact: r.dryRun,
 		Progress: func(done int64) { bar.reached(int(done)) },
 	})
 	if err != nil {
@@ -54,7 +54,7 @@ func (r *replayCommand) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	view := replayView{Run: run.Name(), State: "dry-run", Filter: run.Filter(), Target: run.Target(), Events: total, Replayed: run.Done()}
+	view := replayView{Run: run.Name(), State: "dry-run", Filter: run.Filter(), Target: run.Target(), Events: total, Replayed: run.Done(), Skipped: run.Skipped()}
 	if r.dryRun {
 		return view.print(r.io, r.json, r.file == "-")
 	}
@@ -70,7 +70,7 @@ func (r *replayCommand) run(cmd *cobra.Command, _ []string) error {
 	began := time.Now()
 	res, err := run.Do(cmd.Context())
 	bar.done()
-	view.State, view.Replayed, view.Sequence = res.State, res.Replayed, res.Sequence
+	view.State, view.Events, view.Replayed, view.Skipped, view.Sequence = res.State, res.Total, res.Replayed, res.Skipped, res.Sequence
 	view.Seconds = time.Since(began).Seconds()
 	view.rate = float64(res.Replayed-run.Done()) / max(view.Seconds, 0.001)
 	if res.Resumable {
@@ -114,6 +114,11 @@ func (r *replayCommand) confirm(run *replay.Run, g replay.Given, s replay.Spec, 
 	return confirm(r.io, fmt.Sprintf("Replay %s (%s) to %s?", what, printable(run.Filter()), printable(run.Target())))
 }
 
+// noEvents says that messages of the stream were left out.
+func noEvents(n int64) string {
+	return count(n, "message was", "messages were") + " skipped: no events of the bridge"
+}
+
 // replayView is what is printed of a run. Its JSON form is stable.
 type replayView struct {
 	Run      string  `json:"run"`
@@ -122,6 +127,7 @@ type replayView struct {
 	Target   string  `json:"target"`
 	Events   int64   `json:"events"`   // chosen
 	Replayed int64   `json:"replayed"` // of them
+	Skipped  int64   `json:"skipped"`  // messages that are no events of the bridge
 	Sequence uint64  `json:"sequence"` // of the event stream: all up to it is done
 	Seconds  float64 `json:"seconds"`
 	Resume   string  `json:"resume,omitempty"` // the command line to go on
@@ -143,6 +149,9 @@ func (v replayView) print(streams stdio, asJSON, toStdout bool) error {
 	default:
 		fmt.Fprintf(&b, "run %s: %s, %d of %s replayed to %s, in %s (%.0f/s)\n", v.Run, v.State, v.Replayed,
 			count(v.Events, "event", "events"), printable(v.Target), time.Duration(v.Seconds*float64(time.Second)).Round(time.Millisecond), v.rate)
+	}
+	if v.Skipped > 0 {
+		fmt.Fprintln(&b, noEvents(v.Skipped))
 	}
 	if v.Resume != "" {
 		fmt.Fprintf(&b, "to go on: %s\n", v.Resume)

@@ -24,6 +24,8 @@ type tail struct {
 	noFollow bool
 	limit    int
 	format   eventFormat
+
+	skipped int64 // messages that are no events
 }
 
 func newTail(io stdio) *cobra.Command {
@@ -39,8 +41,10 @@ Phone numbers are masked in every form of output: all digits but the last two
 become *, wherever they stand in the document; a number that is a phone
 becomes a string; raw_base64 is emptied. --show-pii prints everything as it is.
 
---json prints one object a line: the envelope of the event, see docs/events.md; what
-is no event of the bridge is a string.`,
+What is no event of the bridge, such as a delete marker, is skipped, and counted on
+standard error at the end.
+
+--json prints one object a line: the envelope of the event, see docs/events.md.`,
 		Example: `  treble-bridge tail
   treble-bridge tail --since 2h --kind message.read --kind message.responded
   treble-bridge tail --session d2fa98d29a --since 2026-01-31T08:00:00Z --no-follow
@@ -93,6 +97,9 @@ func (t *tail) run(cmd *cobra.Command, _ []string) error {
 	}
 	log := newLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, t.io.err)
 	err = t.follow(cmd.Context(), client, follow, log)
+	if t.skipped > 0 {
+		fmt.Fprintln(t.io.err, noEvents(t.skipped))
+	}
 	if cmd.Context().Err() != nil {
 		return nil // Ctrl-C is how one ends it
 	}
@@ -142,6 +149,10 @@ func (t *tail) follow(ctx context.Context, c *publisher.Client, o publisher.Foll
 			}
 			last = s.Sequence
 			o.Since, o.FromStart = s.Stored, false
+			if !s.IsEvent() {
+				t.skipped++
+				return nil
+			}
 			if !t.wanted(s) {
 				return nil
 			}

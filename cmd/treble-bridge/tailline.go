@@ -73,8 +73,9 @@ func (f eventFormat) harmless(doc []byte) []byte {
 func (f eventFormat) human(s publisher.Stored, data []byte) string {
 	e, err := schema.Decode(data)
 	if err != nil {
+		// Of a later version; or a number of it that looks like a phone is hidden.
 		return fmt.Sprintf("%s  %s", s.Stored.Local().Format("2006-01-02 15:04:05"),
-			f.palette.paint(red, fmt.Sprintf("message %d on %s is no event of the bridge", s.Sequence, printable(s.Subject))))
+			f.palette.paint(red, fmt.Sprintf("event %d on %s cannot be shown in words: use --json", s.Sequence, printable(s.Subject))))
 	}
 	base := e.Data.Base()
 	parts := []string{

@@ -111,6 +111,16 @@ func TestTimelineForPeople(t *testing.T) {
 	if strings.Contains(got, "3001234567") {
 		t.Errorf("the number is in\n%s", got)
 	}
+	of := line[0].event
+	of.Subject = "573001234567"
+	data, err := of.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	phoned := newTimeline([]publisher.Stored{{Sequence: 1, Subject: "treble.message.read", Data: data}})
+	if got := string(eventFormat{}.timeline(phoned, false)); !strings.Contains(got, "session **********67: 1 event") {
+		t.Errorf("a session that is a number: %s", got)
+	}
 	if part := string(eventFormat{}.timeline(line, false)); strings.Contains(part, "not stored") {
 		t.Errorf("of a part nobody knows what is missing:\n%s", part)
 	}

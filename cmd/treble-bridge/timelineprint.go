@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // timeline shows the events of a session in the order in which they happened.
@@ -60,14 +62,26 @@ func (f eventFormat) heading(line []moment) string {
 	first, last := line[0].event, line[len(line)-1].event
 	from, to := first.Time.Local(), last.Time.Local()
 	if len(line) == 1 {
-		return fmt.Sprintf("session %s: 1 event, %s\n", printable(first.Subject), from.Format(time.DateTime))
+		return fmt.Sprintf("session %s: 1 event, %s\n", f.session(line[0]), from.Format(time.DateTime))
 	}
 	end := to.Format(time.TimeOnly)
 	if from.Format(time.DateOnly) != to.Format(time.DateOnly) {
 		end = to.Format(time.DateTime)
 	}
-	return fmt.Sprintf("session %s: %s in %s, %s to %s\n", printable(first.Subject), count(int64(len(line)), "event", "events"),
+	return fmt.Sprintf("session %s: %s in %s, %s to %s\n", f.session(line[0]), count(int64(len(line)), "event", "events"),
 		span(to.Sub(from)), from.Format(time.DateTime), end)
+}
+
+// session is that of an event, which may be a phone number itself.
+func (f eventFormat) session(m moment) string {
+	subject := m.event.Subject
+	if !f.showPII {
+		subject = phone.HideAll(subject) // if the rest cannot be told
+		if e, err := schema.Decode(mask(m.Data)); err == nil {
+			subject = e.Subject
+		}
+	}
+	return printable(subject)
 }
 
 // gapWidth is enough for "+59m59s" and "+364d23h".

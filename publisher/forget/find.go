@@ -2,6 +2,7 @@ package forget
 
 import (
 	"context"
+	"slices"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
@@ -40,9 +41,22 @@ type location struct {
 type findings struct {
 	Counts
 	streams []found
+	files   []string // of SetAside and Damaged
 	// healing are the copies in the journals that would heal a loss, by what tells that
 	// they are the person's.
 	healing map[Match][]location
+}
+
+// Left names what the last look found and can be deleted: by stream the sequences, and
+// files of the data directory.
+func (r *Run) Left() (streams map[string][]uint64, files []string) {
+	streams = map[string][]uint64{}
+	for _, f := range r.found.streams {
+		all := slices.Concat(f.of[BySession], f.of[ByNumber])
+		slices.Sort(all)
+		streams[f.name] = all
+	}
+	return streams, r.found.files
 }
 
 // Find looks for the person's messages everywhere, again and again until nothing
@@ -71,7 +85,7 @@ func (r *Run) Find(ctx context.Context, step func()) (Counts, error) {
 // readDir counts what is in the data directory.
 func (r *Run) readDir(ctx context.Context, f *findings, step func()) error {
 	f.Journal, f.Pending, f.SetAside, f.Damaged = 0, 0, 0, 0
-	f.healing = map[Match][]location{}
+	f.healing, f.files = map[Match][]location{}, nil
 	if r.dir == nil {
 		return nil
 	}
@@ -82,8 +96,10 @@ func (r *Run) readDir(ctx context.Context, f *findings, step func()) error {
 		case m == No:
 		case k.Place == publisher.PlaceSetAside:
 			f.SetAside++
+			f.files = append(f.files, k.File)
 		case k.Place == publisher.PlaceDamaged:
 			f.Damaged++
+			f.files = append(f.files, k.File)
 		default:
 			f.Journal++
 			if k.Pending {

@@ -134,7 +134,7 @@ func find(t *testing.T, r *Run) Counts {
 }
 
 // erase erases what was found, and waits for what is not published yet.
-func erase(t *testing.T, r *Run) (erased, left Counts) {
+func erase(t *testing.T, r *Run) (erased Counts, left *Counts) {
 	t.Helper()
 	erased, left, err := r.Erase(t.Context(), EraseOptions{Pending: 10 * time.Second})
 	if err != nil {

@@ -3,8 +3,11 @@ package forget
 import (
 	"bytes"
 	"slices"
+	"strings"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // letter is a message that is being looked at.
@@ -26,9 +29,25 @@ func (m *letter) event() schema.Event {
 // phone is the number of the event, or "".
 func (m *letter) phone() string {
 	if e := m.event(); e.Data != nil {
-		return e.Data.Base().Phone
+		return publisher.PhoneOf(e)
 	}
 	return ""
+}
+
+// holds reports whether a number stands in it. Where the country code and the rest stand
+// apart, the rest may be that of another number of another country.
+func (m *letter) holds(n *phone.Sought) bool {
+	var seen phone.Seen
+	for _, t := range m.texts {
+		if seen |= n.In(t); seen&phone.Whole != 0 {
+			return true
+		}
+	}
+	if seen&phone.Apart != phone.Apart {
+		return false
+	}
+	of := m.phone()
+	return of == "" || of == n.Number() || !strings.HasSuffix(of, n.Rest())
 }
 
 // isOf reports whether it is an event of a session.

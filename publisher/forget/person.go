@@ -4,14 +4,14 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // Person is who is to be forgotten. It learns the sessions of the person from the
 // messages that it is shown; so one that was shown before must be shown again until
 // Version stays the same. One goroutine may use it at a time.
 type Person struct {
-	number  *number // nil: only sessions are known
+	number  *phone.Sought // nil: only sessions are known
 	given   map[string]bool
 	learned map[string]bool
 	shared  map[string]bool // was learned, and turned out to be of another number too
@@ -30,13 +30,13 @@ const (
 
 // ByPhone returns the person with a telephone number, in the international form.
 // The bool is false if it is none.
-func ByPhone(phone string) (*Person, bool) {
-	e164, ok := schema.ParsePhone(phone)
+func ByPhone(number string) (*Person, bool) {
+	e164, ok := phone.Parse(number)
 	if !ok {
 		return nil, false
 	}
 	p := ByID()
-	p.number = newNumber(e164)
+	p.number = phone.Seek(e164)
 	return p, true
 }
 
@@ -90,10 +90,10 @@ func (p *Person) share(session string) {
 // raw_base64. It need not be an event, nor JSON.
 func (p *Person) Match(header map[string][]string, data []byte) Match {
 	m := letter{texts: readings(header, data), data: data}
-	if p.number != nil && p.number.in(m.texts, m.phone) {
+	if p.number != nil && m.holds(p.number) {
 		// A number that is only mentioned in the talk of somebody else says nothing of
 		// the rest of that talk.
-		if other := m.phone(); other == "" || other == p.number.e164 {
+		if other := m.phone(); other == "" || other == p.number.Number() {
 			p.learn(sessionsIn(m.texts)...)
 			p.learn(m.event().Subject)
 		}

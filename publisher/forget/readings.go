@@ -3,13 +3,11 @@ package forget
 import (
 	"bytes"
 	"encoding/base64"
-	"strconv"
-	"unicode/utf8"
-)
+	"encoding/binary"
+	"unicode/utf16"
 
-// maxUnescape bounds how often escapes are taken off: JSON may stand in a string of
-// JSON.
-const maxUnescape = 3
+	"github.com/treble-bridge/treble-bridge/schema/phone"
+)
 
 // readings returns all that a message says: its data and headers as they are, and
 // without what hides a text in them.
@@ -21,22 +19,26 @@ func readings(header map[string][]string, data []byte) [][]byte {
 		}
 	}
 	texts = append(texts, hiddenBytes(data)...)
-	for i := range texts {
-		t := texts[i]
-		if bytes.IndexByte(t, 0) >= 0 {
-			t = bytes.ReplaceAll(t, []byte{0}, nil) // text of two bytes a letter
-			texts = append(texts, t)
-		}
-		for range maxUnescape {
-			plain := unescape(t)
-			if len(plain) == len(t) {
-				break
+	var all [][]byte
+	for _, t := range texts {
+		all = append(all, phone.Readings(t)...)
+		if bytes.IndexByte(t, 0) >= 0 { // text of two bytes a letter, which may begin anywhere
+			all = append(all, phone.Readings(bytes.ReplaceAll(t, []byte{0}, nil))...)
+			for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+				all = append(all, phone.Readings(narrow(t, order))...)
 			}
-			texts = append(texts, plain)
-			t = plain
 		}
 	}
-	return texts
+	return all
+}
+
+// narrow returns UTF-16 as UTF-8.
+func narrow(text []byte, order binary.ByteOrder) []byte {
+	units := make([]uint16, len(text)/2)
+	for i := range units {
+		units[i] = order.Uint16(text[2*i:])
+	}
+	return []byte(string(utf16.Decode(units)))
 }
 
 // hiddenBytes returns the values of raw_base64 in data.
@@ -57,43 +59,4 @@ func hiddenBytes(data []byte) (found [][]byte) {
 			}
 		}
 	}
-}
-
-// unescape takes off one layer of what JSON (\u0035, \/) and URLs (%35) escape. What
-// is no escape stays. The result is shorter if there was any.
-func unescape(text []byte) []byte {
-	if bytes.IndexByte(text, '\\') < 0 && bytes.IndexByte(text, '%') < 0 {
-		return text
-	}
-	out := make([]byte, 0, len(text))
-	for i := 0; i < len(text); i++ {
-		left := text[i:]
-		switch {
-		case len(left) >= 6 && left[0] == '\\' && left[1] == 'u':
-			if r, err := strconv.ParseUint(string(left[2:6]), 16, 16); err == nil {
-				out = utf8.AppendRune(out, rune(r))
-				i += 5
-				continue
-			}
-		case len(left) >= 3 && left[0] == '%':
-			if c, err := strconv.ParseUint(string(left[1:3]), 16, 8); err == nil {
-				out = append(out, byte(c))
-				i += 2
-				continue
-			}
-		case len(left) >= 2 && left[0] == '\\':
-			switch left[1] {
-			case '\\', '/', '"':
-				out = append(out, left[1])
-				i++
-				continue
-			case 'n', 'r', 't':
-				out = append(out, ' ')
-				i++
-				continue
-			}
-		}
-		out = append(out, text[i])
-	}
-	return out
 }

@@ -86,10 +86,11 @@ type EraseOptions struct {
 const mostPasses = 5
 
 // Erase deletes what Find found, and what comes meanwhile, and returns how many
-// messages that were and what is left in the end. Of the journals, it counts those that
-// went meanwhile. After an error, or a crash, it can be run again: it leaves for the
-// end what is needed to know the person.
-func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased, left Counts, err error) {
+// messages that were. Then it reads everything again, also after an error, and returns
+// what is left (see Left too), nil if that cannot be read. Of the journals, it counts
+// those that went meanwhile. After an error, or a crash, it can be run again: it leaves
+// for the end what is needed to know the person.
+func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased Counts, left *Counts, err error) {
 	if o.Step == nil {
 		o.Step = func() {}
 	}
@@ -98,7 +99,7 @@ func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased, left Counts, e
 	}
 	erased.Streams = map[string]int64{}
 	if err := r.Denied(); err != nil {
-		return erased, r.found.Counts, err
+		return erased, &r.found.Counts, err
 	}
 	inJournal := r.found.Journal
 	err = r.erase(ctx, o, &erased)
@@ -116,8 +117,13 @@ func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased, left Counts, e
 			break
 		}
 	}
+	if err != nil {
+		if _, findErr := r.Find(ctx, func() {}); findErr != nil {
+			return erased, nil, err
+		}
+	}
 	erased.Journal = max(0, inJournal-r.found.Journal)
-	return erased, r.found.Counts, err
+	return erased, &r.found.Counts, err
 }
 
 // erase makes passes until one leaves nothing that can be deleted now.
@@ -161,27 +167,28 @@ func (r *Run) pass(ctx context.Context, o EraseOptions, erased *Counts) error {
 		if m == ByNumber && r.found.Pending > 0 || r.person.Version() != known {
 			return nil // what more is known is looked for first
 		}
-		if err := r.eraseDir(ctx, m, erased); err != nil {
-			return err
+		if r.dir != nil {
+			if err := r.dir.note(ctx, r.found.healing[m]); err != nil {
+				return err // nothing may be deleted that would be healed
+			}
 		}
+		failed := r.eraseFiles(ctx, m, erased)
 		for _, f := range r.found.streams {
 			n, err := f.remove(ctx, f.of[m], o.Step)
 			erased.Streams[f.name] += n
-			if err != nil {
-				return err
-			}
+			failed = errors.Join(failed, err)
+		}
+		if failed != nil {
+			return failed // those with the number tell whose the others are
 		}
 	}
 	return nil
 }
 
-// eraseDir has noted what copies there are in the journals, and erases the files.
-func (r *Run) eraseDir(ctx context.Context, m Match, erased *Counts) error {
+// eraseFiles erases the files of the data directory.
+func (r *Run) eraseFiles(ctx context.Context, m Match, erased *Counts) error {
 	if r.dir == nil {
 		return nil
-	}
-	if err := r.dir.note(ctx, r.found.healing[m]); err != nil {
-		return err
 	}
 	setAside, damaged, err := publisher.ShredKept(ctx, r.dir.path, func(k publisher.Kept) bool {
 		found := r.person.Match(k.Header, k.Data)

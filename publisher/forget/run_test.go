@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -270,6 +271,53 @@ func TestDenied(t *testing.T) {
 	if err := stranger.Denied(); err != nil {
 		t.Errorf("for somebody who is not in it: %v", err)
 	}
+}
+
+// What the server refuses to delete is named, and so is all that is left with it: what
+// tells whose a message is stays as long as that message does.
+func TestRefusedDeletionIsNamed(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	b, _ := p.bridge(t, true)
+	accept(t, b, mixed(1)...)
+	accept(t, b, `{"phone":"`+me)
+	p.holds(t, "TREBLE", 5)
+	p.holds(t, "TREBLE_QUARANTINE", 1)
+	r := p.run(t, me)
+	find(t, r)
+	cfg := p.config(t, "TREBLE")
+	cfg.DenyDelete = true
+	p.makeStream(t, cfg)
+	erased, left, err := r.Erase(t.Context(), EraseOptions{})
+	if err == nil || !strings.Contains(err.Error(), "delete message 1 of stream TREBLE") || left == nil || erased.Total() != 0 {
+		t.Fatalf("erased %+v, left %+v, %v", erased, left, err)
+	}
+	sequences, files := r.Left()
+	if !slices.Equal(sequences["TREBLE"], []uint64{1, 2, 3}) || len(sequences["TREBLE_QUARANTINE"]) != 1 || len(files) > 0 {
+		t.Errorf("left %v and %v", sequences, files)
+	}
+}
+
+// A number that is spelled as address books paste it is forgotten, in every place.
+func TestForgetSpellings(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	b, _ := p.bridge(t, true)
+	spelled := []string{
+		read("300\u202f123\u202f4567", mySession, 1), read("300\u20111234567", mySession, 2), read("３００１２３４５６７", mySession, 3),
+		`{"session_id":"other-session","read_at":"2026-01-02 03:04:05","sent_text":"call tel:%2B57%20300%201234567"}`,
+	}
+	accept(t, b, spelled...)
+	accept(t, b, "{\"x\":\"+57\u2011300\u20111234567\"")
+	accept(t, b, read("3109876543", theirSession, 1))
+	p.holds(t, "TREBLE", uint64(len(spelled)+1))
+	p.holds(t, "TREBLE_QUARANTINE", 1)
+	r := p.run(t, "+57 300\u2009123\u20094567")
+	find(t, r)
+	if erased, left := erase(t, r); left.Deletable() != 0 || erased.Streams["TREBLE"] != int64(len(spelled)) || erased.Streams["TREBLE_QUARANTINE"] != 1 {
+		t.Errorf("erased %+v, left %+v", erased, left)
+	}
+	p.holds(t, "TREBLE", 1)
 }
 
 // Other streams are cleaned when they are named, and named when they are known.

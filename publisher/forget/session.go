@@ -32,6 +32,9 @@ func inToken(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '-' || c == '_'
 }
 
+// longestSession is the length up to which the value of such a key is taken for a session.
+const longestSession = 256
+
 // sessionKeys are the names that Treble and the bridge have for a session's id.
 var sessionKeys = []string{"session_id", "session_external_id", "external_id"}
 
@@ -54,7 +57,8 @@ func sessionsIn(texts [][]byte) []string {
 				if quotedValue {
 					stop = `"\`
 				}
-				if end := bytes.IndexAny(value, stop); end > 0 && end <= 256 {
+				value = value[:min(len(value), longestSession+1)]
+				if end := bytes.IndexAny(value, stop); end > 0 {
 					found = append(found, strings.Clone(string(value[:end])))
 				}
 			}

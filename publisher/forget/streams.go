@@ -101,8 +101,9 @@ func (f found) gone(ctx context.Context, seq uint64) bool {
 }
 
 // remove deletes messages and has the server overwrite them. It returns how many it
-// deleted; what somebody else removed meanwhile is not among them.
-func (f found) remove(ctx context.Context, seqs []uint64, step func()) (n int64, err error) {
+// deleted; what somebody else removed meanwhile is not among them. After a message that
+// the server does not delete it goes on with the others, and returns the first error.
+func (f found) remove(ctx context.Context, seqs []uint64, step func()) (n int64, failed error) {
 	for _, seq := range seqs {
 		err := f.stream.SecureDeleteMsg(ctx, seq)
 		if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
@@ -112,11 +113,19 @@ func (f found) remove(ctx context.Context, seqs []uint64, step func()) (n int64,
 				continue
 			}
 		}
+		var refused *jetstream.APIError
 		if err != nil {
-			return n, fmt.Errorf("delete message %d of stream %s: %w", seq, f.name, err)
+			err = fmt.Errorf("delete message %d of stream %s: %w", seq, f.name, err)
+			if !errors.As(err, &refused) {
+				return n, errors.Join(failed, err)
+			}
+			if failed == nil {
+				failed = err
+			}
+			continue
 		}
 		n++
 		step()
 	}
-	return n, nil
+	return n, failed
 }

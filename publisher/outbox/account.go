@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
@@ -116,6 +117,21 @@ func (a *account) lose(done, upTo journal.Seq) {
 	a.Accepted += lost
 	a.Damaged += lost
 	a.unsure = a.unsure || lost > 0
+}
+
+// lost counts events of entries up to upTo that cannot be read any more.
+func (a *account) lost(upTo journal.Seq, events int64) {
+	a.take(upTo)
+	a.Accepted += events
+	a.Damaged += events
+}
+
+// losing returns how many events the entries behind done have, up to upTo; one for an entry
+// that was never read.
+func (a *account) losing(done, upTo journal.Seq) int64 {
+	open := slices.Clone(a.open)
+	entries, events := open.take(upTo)
+	return events + a.missing(done, upTo, entries)
 }
 
 // missing returns how many entries behind done, up to upTo, are not among those

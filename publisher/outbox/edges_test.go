@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
 )
 
@@ -138,4 +139,126 @@ func (d denied) Publish(ctx context.Context, msgs []broker.Message) broker.Resul
 		}
 	}
 	return d.Stream.Publish(ctx, msgs)
+}
+
+// TestUpgradeInTheMiddleOfAHealing: an older program noted where the stream ended, and
+// had published copies of what was lost. They are found, and not published once more.
+func TestUpgradeInTheMiddleOfAHealing(t *testing.T) {
+	b := newBench(t)
+	if err := b.b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := b.client.Info(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	created := info.Created
+	dir := b.dir + "/old"
+	j, err := journal.Open(dir, journal.Options{}, func(journal.Record) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Mark(mark{OldIncarnation: &created}.encode())
+	for i, id := range ids("e", 20) {
+		seq, err := j.Append(context.Background(), encodeEntry(b.clock, []broker.Message{message("treble.a", id)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Mark(mark{OldSettled: &settlement{Entry: seq, Seqs: []uint64{uint64(i + 11)}, LastID: id}}.encode())
+	}
+	// The stream fell back to five messages of others, and ours were stored behind them: all
+	// but two.
+	j.Mark(mark{OldFellBack: &streamEnd{Seq: 5}}.encode())
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		b.model.Write("treble.a", fmt.Sprint("other-", i))
+	}
+	for _, id := range ids("e", 18) {
+		b.model.Write("treble.a", id)
+	}
+	b.clock = b.clock.Add(time.Hour)
+	b.o.Dir = dir
+	b.open()
+	b.settle()
+	if err := there(b, ids("e", 20)...); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestForgottenStaysAway: what was removed on purpose does not come back with a stream that
+// is made again, also after a restart.
+func TestForgottenStaysAway(t *testing.T) {
+	b := newBench(t)
+	b.accept(ids("e", 5)...)
+	b.settle()
+	b.pass(3 * time.Minute)
+	for _, m := range b.model.Messages() {
+		if m.ID == "e-0002" {
+			if err := b.b.Forget(context.Background(), []uint64{m.Seq}); err != nil {
+				t.Fatal(err)
+			}
+			b.model.Delete(m.Seq)
+		}
+	}
+	b.model.Stop()
+	b.model.Start()
+	b.pass(time.Minute)
+	b.restart()
+	b.model.DeleteStream()
+	b.model.Create()
+	b.pass(time.Minute)
+	b.want("e-0000", "e-0001", "e-0003", "e-0004")
+}
+
+// TestArrayLargerThanABatch is cut between its batches, and stored once.
+func TestArrayLargerThanABatch(t *testing.T) {
+	for cut := 1; cut <= 3; cut++ {
+		b := newBench(t)
+		b.accept("first")
+		b.settle()
+		var msgs []broker.Message
+		for _, id := range ids("e", 1000) {
+			msgs = append(msgs, message("treble.a", id))
+		}
+		if err := b.b.Append(context.Background(), msgs); err != nil {
+			t.Fatal(err)
+		}
+		for range cut {
+			b.b.step(context.Background())
+		}
+		b.client.SetUp(false)
+		b.restart()
+		b.clock = b.clock.Add(time.Hour)
+		b.client.SetUp(true)
+		b.settle()
+		b.want(append([]string{"first"}, ids("e", 1000)...)...)
+		if a := b.b.Account(); a.Stored != 1001 {
+			t.Errorf("account %+v", a)
+		}
+	}
+}
+
+// TestElectionDuringARefusal: a look at the stream because of a refusal takes nothing for
+// compared that was not.
+func TestElectionDuringARefusal(t *testing.T) {
+	b := newBench(t, func(c *streammodel.Config) { c.Duplicates = time.Second })
+	b.accept(ids("e", 3)...)
+	if err := b.b.Append(context.Background(), []broker.Message{message("treble.b", "other")}); err != nil {
+		t.Fatal(err)
+	}
+	b.pass(time.Second)
+	b.want("e-0000", "e-0001", "e-0002", "other")
+	b.model.FallBack(1, false)
+	b.model.Configure(func(c *streammodel.Config) { c.Subjects = []string{"treble.a"} })
+	b.pass(40 * time.Second) // it is found out, and refused
+	b.model.Elect()
+	b.model.Delete(2) // by the election: its disk lost it
+	b.pass(5 * time.Second)
+	b.model.Configure(func(c *streammodel.Config) { c.Subjects = []string{"treble.>"} })
+	b.pass(5 * time.Minute)
+	if err := there(b, "e-0000", "e-0001", "e-0002", "other"); err != nil {
+		t.Error(err)
+	}
 }

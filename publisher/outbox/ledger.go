@@ -195,7 +195,7 @@ func (l *ledger) take(m mark, behind journal.Seq) {
 	case m.Moved != nil:
 		l.move(*m.Moved)
 	case m.Lost != 0:
-		l.lose(m.Lost)
+		l.lose(m.Lost, m.LostEvents)
 	case m.Target != nil:
 		l.retarget(*m.Target)
 	case m.Looked != nil:
@@ -232,7 +232,7 @@ func (s settlement) events() (n int64) {
 
 func (l *ledger) takeStored(s storedRun, behind journal.Seq) {
 	for i := range s.Count {
-		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: []uint64{s.Seq + uint64(i)}, At: s.At}
+		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: []uint64{s.Seq + uint64(i)}, At: s.At, Ahead: s.Ahead}
 		if i == s.Count-1 {
 			one.LastID = s.ID
 		}
@@ -252,16 +252,26 @@ func (l *ledger) settle(s settlement, behind journal.Seq) {
 	l.state.Done = s.Entry
 	l.retained.push(s.Entry, s.Seqs, s.At)
 	l.raise(s)
-	l.state.Floor = max(l.state.Floor, s.highest())
+	if !s.Ahead {
+		l.state.Floor = max(l.state.Floor, s.highest())
+	}
 	l.state.Clock = max(l.state.Clock, s.At)
 }
 
 // lose goes past entries that damage took before they were settled.
-func (l *ledger) lose(upTo journal.Seq) {
+func (l *ledger) lose(upTo journal.Seq, events int64) {
 	if upTo > l.state.Done {
-		l.account.lose(l.state.Done, upTo)
+		l.account.lost(upTo, events)
 		l.state.Done = upTo
 	}
+}
+
+// losing returns how many events are lost if all entries up to one are settled, or
+// cannot be read.
+func (l *ledger) losing(upTo journal.Seq) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.account.losing(l.state.Done, upTo)
 }
 
 // move gives a retained entry other sequences. It reports whether it did: an entry

@@ -104,7 +104,7 @@ func TestLedgerRecovers(t *testing.T) {
 			Account{Totals: Totals{Accepted: 3, Damaged: 1}, Pending: 2}, 0, ""},
 		{"lost-and-passed", 0, func(s *script) *script { return s.entry(1).lose().entry(1).done(1, 0, 0, 1).done(3, 0, 0, 2) },
 			Account{Totals: Totals{Accepted: 3, Stored: 2, Damaged: 1}, Retained: 2}, 3, ""},
-		{"lost-at-the-end", 0, func(s *script) *script { return s.entry(1).done(1, 0, 0, 1).lose().mark(mark{Lost: 2}) },
+		{"lost-at-the-end", 0, func(s *script) *script { return s.entry(1).done(1, 0, 0, 1).lose().mark(mark{Lost: 2, LostEvents: 1}) },
 			Account{Totals: Totals{Accepted: 2, Stored: 1, Damaged: 1}, Retained: 1}, 2, ""},
 		{"lost-after-it-was-stored", 0, func(s *script) *script { return s.entry(1).lose().done(1, 0, 0, 1).done(2, 0, 0, 2, 3) },
 			Account{Totals: Totals{Accepted: 3, Stored: 3}, Retained: 2}, 2, ""},

@@ -20,12 +20,14 @@ type lookup struct {
 	another   bool // the stream is another one than that of the retained sequences
 	restarted bool // it may lack what it had acknowledged
 
-	suspects    []suspect // retained messages that are not at their sequences
-	more        bool      // there are more suspects
-	inPlace     uint64    // the highest sequence of a retained message that is where it was
-	wanted      map[string]bool
-	anywhere    map[string]uint64 // sequences of the suspects, by id, where they are after all
-	unsettledAt map[string]uint64 // sequences of what was sent and is not settled, by id
+	suspects     []suspect // retained messages that are not at their sequences
+	more         bool      // there are more suspects
+	inPlace      uint64    // the highest sequence of a retained message that is where it was
+	wanted       map[string]bool
+	anywhere     map[string]uint64      // sequences of the suspects, by id, where they are after all
+	unsettledIDs int                    // how many messages were sent, maybe, and are not settled
+	unsettledIn  map[string]journal.Seq // the last entries that they are of, by id
+	unsettledAt  map[string]uint64      // sequences of what was sent and is not settled, by id
 }
 
 // suspect is a retained message that is not where it was.
@@ -109,7 +111,7 @@ func (l *lookup) want(id string) {
 // unsettled wants the ids of the entries that are not settled and may have been sent,
 // up to one.
 func (l *lookup) unsettled(sent journal.Seq) error {
-	l.unsettledAt = map[string]uint64{}
+	l.unsettledAt, l.unsettledIn = map[string]uint64{}, map[string]journal.Seq{}
 	return l.relay.journalRange(l.state.Done+1, sent, func(seq journal.Seq, payload []byte) (bool, error) {
 		_, msgs, err := decodeEntry(payload)
 		if err != nil {
@@ -117,9 +119,19 @@ func (l *lookup) unsettled(sent journal.Seq) error {
 		}
 		for _, m := range msgs {
 			l.want(m.ID)
+			l.unsettledIDs++
+			l.unsettledIn[m.ID] = seq
 		}
 		return true, nil
 	})
+}
+
+// foundUpTo returns the last entry of which an unsettled message was found; 0 if none was.
+func (l *lookup) foundUpTo() (last journal.Seq) {
+	for id := range l.unsettledAt {
+		last = max(last, l.unsettledIn[id])
+	}
+	return last
 }
 
 // search looks for what is wanted. Unsettled messages are behind floor.

@@ -14,12 +14,13 @@ type mark struct {
 	Healed *settlement `json:"healed,omitempty"` // stored again, at other sequences
 	Moved  *settlement `json:"moved,omitempty"`  // found at other sequences, or removed on purpose
 
-	Lost     journal.Seq `json:"lost,omitempty"`   // entries up to it are settled or lost to damage
-	Target   *target     `json:"target,omitempty"` // the configuration names another stream, or another prefix
-	Looked   *look       `json:"looked,omitempty"`
-	Sent     journal.Seq `json:"sent,omitempty"`
-	Released journal.Seq `json:"released,omitempty"`
-	Limit    int64       `json:"limit,omitempty"`
+	Lost       journal.Seq `json:"lost,omitempty"`        // entries up to it are settled or lost to damage
+	LostEvents int64       `json:"lost_events,omitempty"` // of those that are lost
+	Target     *target     `json:"target,omitempty"`      // the configuration names another stream, or another prefix
+	Looked     *look       `json:"looked,omitempty"`
+	Sent       journal.Seq `json:"sent,omitempty"`
+	Released   journal.Seq `json:"released,omitempty"`
+	Limit      int64       `json:"limit,omitempty"`
 
 	// What older programs wrote.
 	OldSettled     *settlement `json:"settled,omitempty"`
@@ -44,6 +45,7 @@ type storedRun struct {
 	Seq   uint64        `json:"seq"`
 	ID    string        `json:"id"` // of the last one's message
 	At    time.Duration `json:"at,omitempty"`
+	Ahead bool          `json:"ahead,omitempty"` // as of a settlement
 }
 
 // settlement is what became of the messages of an entry.
@@ -54,6 +56,9 @@ type settlement struct {
 	Aside     int64         `json:"aside,omitempty"` // how many were set aside
 	LastID    string        `json:"id,omitempty"`    // of the message at the highest of Seqs
 	At        time.Duration `json:"at,omitempty"`    // of the retain clock
+	// Ahead says that messages of later entries were found in the stream, and may be before
+	// those of this one.
+	Ahead bool `json:"ahead,omitempty"`
 }
 
 // highest returns the highest sequence, 0 if no message is looked for.

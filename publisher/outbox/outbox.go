@@ -195,9 +195,14 @@ func (b *Outbox) Start(s Stream) {
 
 // run steps until ctx ends.
 func (b *Outbox) run(ctx context.Context) {
+	awaited := ""
 	for ctx.Err() == nil {
-		if server, _ := b.relay.stream.Link(); server != "" && !b.relay.serving.Load() {
-			b.o.Await(ctx) // or the first start would begin with a stream that is not there yet
+		// Once for each connection, or the first start would begin with a stream that is not
+		// there yet.
+		if server, _ := b.relay.stream.Link(); server != awaited {
+			if awaited = server; server != "" {
+				b.o.Await(ctx)
+			}
 		}
 		r := b.step(ctx)
 		if r.more {

@@ -246,9 +246,13 @@ func (e *openEntry) add(it *item) bool {
 // settle records an entry; one of the ordinary kind joins the run.
 func (r *relay) settle(e *openEntry, run *storedRun) {
 	res := e.result
-	res.Entry, res.At = e.seq, r.clock.read(r.cfg.now())
+	res.Entry, res.At, res.Ahead = e.seq, r.clock.read(r.cfg.now()), e.seq < r.session.plan.foundUpTo
 	if !e.healing {
 		r.reached = e.accepted
+		if next := max(r.ledger.now().Done+1, run.Entry+journal.Seq(run.Count)); e.seq > next {
+			r.flushRun(run)
+			r.pass(e.seq - 1) // the reader could not read them
+		}
 	}
 	switch {
 	case e.healing:
@@ -258,11 +262,11 @@ func (r *relay) settle(e *openEntry, run *storedRun) {
 		r.record(mark{Healed: &res})
 	case plain(res.Seqs):
 		r.settled(Settled{Stored: 1})
-		if run.Count > 0 && (run.Entry+journal.Seq(run.Count) != res.Entry || run.Seq+uint64(run.Count) != res.Seqs[0]) {
+		if run.Count > 0 && (run.Ahead != res.Ahead || run.Entry+journal.Seq(run.Count) != res.Entry || run.Seq+uint64(run.Count) != res.Seqs[0]) {
 			r.flushRun(run)
 		}
 		if run.Count == 0 {
-			run.Entry, run.Seq, run.At = res.Entry, res.Seqs[0], res.At
+			run.Entry, run.Seq, run.At, run.Ahead = res.Entry, res.Seqs[0], res.At, res.Ahead
 		}
 		run.Count++
 		run.ID = res.LastID
@@ -318,6 +322,10 @@ func (r *relay) refusedSubject(ctx context.Context, it *item, cause error) error
 	if err != nil {
 		r.endSession()
 		return errors.Join(cause, err)
+	}
+	if compared := r.session.info; !info.Created.Equal(compared.Created) || info.Leader != compared.Leader {
+		r.endSession() // what it may lack is looked for first
+		return cause
 	}
 	r.session.info = info
 	if r.faults.waitForSubject || now.Sub(since) < r.cfg.refusedAfter {
@@ -377,6 +385,12 @@ func (r *relay) passLost() bool {
 	if upTo <= r.ledger.now().Done {
 		return false
 	}
-	r.record(mark{Lost: upTo})
+	r.pass(upTo)
 	return true
+}
+
+// pass notes that entries up to one are settled or lost, and how many events that is: it
+// cannot be counted any more when their segments are gone.
+func (r *relay) pass(upTo journal.Seq) {
+	r.record(mark{Lost: upTo, LostEvents: r.ledger.losing(upTo)})
 }

@@ -20,11 +20,15 @@ type plan struct {
 	// found are the messages that are in the stream though they are not settled: their
 	// sequences by id.
 	found map[string]uint64
-	seen  *repeats
+	// foundUpTo is the last entry of which a message was found so.
+	foundUpTo journal.Seq
+	seen      *repeats
 
-	moved bool // the stream fell back, or is another one
-	full  bool // every retained message was looked for
-	floor uint64
+	// resent: messages that may have been sent are not found, and are sent again.
+	resent bool
+	moved  bool // the stream fell back, or is another one
+	full   bool // every retained message was looked for
+	floor  uint64
 }
 
 // lostEntry is a settled entry of which JetStream lost messages.
@@ -103,6 +107,8 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	if err := l.search(ctx, p.floor); err != nil {
 		return info, p, err
 	}
+	p.foundUpTo = l.foundUpTo()
+	p.resent = len(l.unsettledAt) < l.unsettledIDs
 	p.found, p.more, p.moved = l.unsettledAt, l.more, l.another || fell
 	if p.lost, err = l.classify(ctx); err != nil {
 		return info, p, err
@@ -205,6 +211,9 @@ func (r *relay) noteLook(ctx context.Context, s *session) error {
 	}
 	if s.plan.full {
 		next.Healing = 0
+	}
+	if from := s.plan.floor + 1; s.plan.resent && (next.Healing == 0 || from < next.Healing) {
+		next.Healing = from // where a backup may have what is not found now
 	}
 	if before.Sent > s.plan.sent+sentLease {
 		// Anything might have been sent, and what was is found. It must not stay so, or each

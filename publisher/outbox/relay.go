@@ -166,7 +166,9 @@ func (r *relay) work(ctx context.Context, server string, now time.Time) (bool, e
 			r.endSession()
 			return true, err
 		}
-		r.clock.whole(now)
+		if r.serving.Load() { // not while it is healed
+			r.clock.whole(now)
+		}
 		return true, nil
 	}
 	return r.publish(ctx)

@@ -22,6 +22,10 @@ var regressions = []struct{ name, schedule string }{
 	{"damage_to_the_mark_of_a_healing", "accept 3; step 6; stop; fall-back 9; start; eio 1; step 2; kill; run 8m0s"},
 	{"damage_and_then_a_kill", "kill; eio 24; start; accept 2; step 2; kill; run 3m0s"},
 	{"room_is_made_before_the_cut_is_noticed", "flood 4; run 1m0s; disk-full; server-stop; accept 1; recreate"},
+	{"backup_with_what_was_sent_twice", "accept 3; step 5; crash 527; run 3m0s; backup; purge 2; start; step 4; restore"},
+	{"healing_takes_longer_than_the_retention", "accept 1; run 1m0s; fall-back 9; full; run 8m0s"},
+	{"part_of_an_unanswered_batch_outlives_a_power_loss", "accept 2; accept 1; accept 2; accept 2; cut-ack; accept 2; big; accept 2; step 2; cut-ack; power-loss 304; link-up; repeat 2; run 3m0s; link-up; step 5; lost-request; step 6"},
+	{"damage_is_told_when_its_segment_is_gone", "big; jump 1m0s; run 8m0s; accept 3; accept 3; accept 1; eio 34; big; step 4; no-leader; accept 1; accept 1; accept 1; run 3m0s; power-loss 400; big; jump 3h0m0s; run 8m0s; kill"},
 	{"damage_to_the_first_page", "accept 2; crash 886; eio 15; start; crash 348"},
 }
 

@@ -269,7 +269,8 @@ func (w *world) step() {
 // where they are released now.
 func (w *world) mayYield() (bool, journal.Seq) {
 	server, _ := w.link.Link()
-	return w.bridge.relay.serving.Load() && server != "", w.bridge.ledger.now().Released
+	r := w.bridge.relay
+	return r.serving.Load() && server == *r.servant.Load(), w.bridge.ledger.now().Released
 }
 
 // yielded notes what the bridge gave up, if it was allowed to.
@@ -496,16 +497,24 @@ func (w *world) forget(a action) {
 	if a.n > len(msgs) || a.n < 1 || !w.model.Healthy() || !w.seen() {
 		return
 	}
-	m := msgs[len(msgs)-a.n]
+	id := msgs[len(msgs)-a.n].ID
+	var seqs []uint64 // an event that was repeated later has several copies
+	for _, m := range msgs {
+		if m.ID == id {
+			seqs = append(seqs, m.Seq)
+		}
+	}
 	var err error
-	if dies(func() { err = w.bridge.Forget(context.Background(), []uint64{m.Seq}) }) {
-		w.truth.tried(m.ID)
+	if dies(func() { err = w.bridge.Forget(context.Background(), seqs) }) {
+		w.truth.tried(id)
 		w.died()
 		return
 	}
 	if err == nil {
-		w.truth.forget(m.ID)
-		w.model.Delete(m.Seq)
+		w.truth.forget(id)
+		for _, seq := range seqs {
+			w.model.Delete(seq)
+		}
 	}
 }
 

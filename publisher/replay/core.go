@@ -53,7 +53,7 @@ func (t *coreTarget) send(ctx context.Context, e event) error {
 	if err != nil {
 		return judgeCore(e, err)
 	}
-	t.has(e.Sequence)
+	t.has(e)
 	return nil
 }
 

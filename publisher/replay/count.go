@@ -11,8 +11,8 @@ import (
 )
 
 // Count returns how many events the run chooses, those replayed before included. The
-// server counts where it can; else every event is read once, and step called for
-// each.
+// server counts where it can, unless Options.Exact; it counts messages, of which Do skips
+// what is no event. Else every message is read once, and step called for each event.
 func (r *Run) Count(ctx context.Context, step func()) (int64, error) {
 	n, err := r.count(ctx, step)
 	if r.spec.Limit > 0 {
@@ -28,14 +28,15 @@ func (r *Run) count(ctx context.Context, step func()) (int64, error) {
 	if f.ToSeq < max(1, f.FromSeq) {
 		return 0, nil
 	}
-	if r.spec.Filter.CountedByServer() {
+	if !r.opts.Exact && r.spec.Filter.CountedByServer() {
 		n, err := r.serverCount(ctx, f)
 		if !publisher.RefusesConsumer(err) {
 			return n, err
 		}
 	}
 	var n int64
-	err := r.client.Each(ctx, f, func(publisher.Stored) error {
+	r.skipped = 0
+	err := r.client.Each(ctx, f, &r.skipped, func(publisher.Stored) error {
 		n++
 		step()
 		if r.spec.Limit > 0 && n >= r.spec.Limit {

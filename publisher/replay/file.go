@@ -104,8 +104,7 @@ func (t *fileTarget) send(_ context.Context, e event) error {
 	if _, err := t.w.Write(line); err != nil {
 		return finalError{fmt.Errorf("write event %s, at sequence %d: %w", e.id, e.Sequence, err)}
 	}
-	t.at.Sequence = e.Sequence
-	t.at.Done++
+	t.at.pass(e)
 	t.at.Offset += int64(len(line))
 	return nil
 }

@@ -153,9 +153,13 @@ func (k *keeper) await(ctx context.Context, ok func(position) bool) error {
 }
 
 // end writes the last record of this process.
-func (k *keeper) end(ctx context.Context, state string, problem string) error {
+func (k *keeper) end(ctx context.Context, res Result, problem string) error {
 	k.writing.Lock()
-	k.record.State, k.record.Problem = state, problem
+	k.record.State, k.record.Problem = res.State, problem
+	k.record.Counts["skipped"] = res.Skipped
+	if res.Total >= 0 {
+		k.record.Counts["total"] = res.Total
+	}
 	k.record.Ended = time.Now().UTC()
 	k.writing.Unlock()
 	return k.write(ctx)

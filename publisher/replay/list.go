@@ -19,6 +19,7 @@ type Listed struct {
 	Target   string    // in words, without credentials
 	Total    int64     // events chosen; -1: not counted
 	Replayed int64
+	Skipped  int64 // messages that are no events
 	Problem  string
 }
 
@@ -39,7 +40,7 @@ func List(ctx context.Context, c *publisher.Client) ([]Listed, error) {
 			return nil, err
 		}
 		l := Listed{Run: r.Run, State: r.State, Who: r.Who, Began: r.Began, Updated: r.Updated, Ended: r.Ended,
-			Filter: d.Filter.words(), Target: d.Target.words(), Total: -1, Replayed: r.Counts["replayed"], Problem: r.Problem}
+			Filter: d.Filter.words(), Target: d.Target.words(), Total: -1, Replayed: r.Counts["replayed"], Skipped: r.Counts["skipped"], Problem: r.Problem}
 		if total, ok := r.Counts["total"]; ok {
 			l.Total = total
 		}

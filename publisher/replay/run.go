@@ -20,6 +20,9 @@ type Options struct {
 	GiveUp   time.Duration    // how long without progress until it fails; 0: 5 minutes
 	Out      io.Writer        // for the file "-"
 	Progress func(done int64) // called from time to time by Do's goroutine; may be nil
+
+	// Exact has Count read every message, so that what is no event is not counted.
+	Exact bool
 }
 
 const defaultGiveUp = 5 * time.Minute
@@ -34,6 +37,8 @@ type Run struct {
 	detail detail
 	held   publisher.HeldRecord // of a resumed run
 	total  int64                // events chosen; -1: not counted
+
+	skipped int64 // messages that are no events, as far as Count or Do has read
 }
 
 // Result is what became of a run.
@@ -42,6 +47,7 @@ type Result struct {
 	State    string // publisher.AuditDone, …
 	Total    int64  // events chosen; -1: not counted
 	Replayed int64  // of them those that the target has
+	Skipped  int64  // messages that were chosen and are no events of the bridge
 	Sequence uint64 // of the event stream: all up to it is done
 
 	// Resumable: the run is not done, and Resume can take it up.
@@ -81,6 +87,10 @@ func (r *Run) To() string { return r.detail.Target.To }
 
 // Done is how many events were replayed before this process.
 func (r *Run) Done() int64 { return r.detail.Checkpoint.Done }
+
+// Skipped is how many of the chosen messages are no events of the bridge, as far as Count
+// has read them.
+func (r *Run) Skipped() int64 { return r.skipped }
 
 // Do replays. When ctx ends it waits for what is in flight and leaves the record
 // as stopped. The result is valid beside an error too.
@@ -138,11 +148,14 @@ func (r *Run) begin() publisher.HeldRecord {
 func (r *Run) finish(ctx context.Context, k *keeper, t target, res Result, err error) (Result, error) {
 	err = errors.Join(err, t.close())
 	at := t.reached()
-	res.Replayed, res.Sequence = at.Done, at.Sequence
+	res.Replayed, res.Sequence, res.Skipped = at.Done, at.Sequence, at.Skipped
 	problem := ""
 	switch {
 	case err == nil:
-		res.State = publisher.AuditDone
+		res.State, res.Skipped = publisher.AuditDone, r.skipped
+		if res.Total >= 0 { // the server counts messages, whatever they are
+			res.Total = min(res.Total, max(res.Replayed, res.Total-res.Skipped))
+		}
 	case errors.Is(err, context.Canceled):
 		res.State = publisher.AuditStopped
 	default:
@@ -154,7 +167,7 @@ func (r *Run) finish(ctx context.Context, k *keeper, t target, res Result, err e
 	res.Resumable = res.State != publisher.AuditDone && r.detail.Target.File != "-"
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*writeTimeout)
 	defer cancel()
-	return res, errors.Join(err, k.end(ending, res.State, problem))
+	return res, errors.Join(err, k.end(ending, res, problem))
 }
 
 // settleTimeout bounds how long the end waits for what is in flight.
@@ -211,6 +224,7 @@ func (r *Run) pass(ctx context.Context, k *keeper, t target) error {
 // each sends the events behind the position that is reached.
 func (r *Run) each(ctx context.Context, t target) error {
 	at := t.reached()
+	r.skipped = at.Skipped
 	f := r.spec.Filter
 	f.ToSeq = r.detail.End
 	if at.Sequence > 0 {
@@ -228,7 +242,7 @@ func (r *Run) each(ctx context.Context, t target) error {
 		return finalError{fmt.Errorf("stream %s was made again since the run began: begin a new run", r.client.Config().Stream)}
 	}
 	pace, sent := newPace(r.opts.Rate), at.Done
-	err = r.client.Each(ctx, f, func(s publisher.Stored) error {
+	err = r.client.Each(ctx, f, &r.skipped, func(s publisher.Stored) error {
 		if err := pace.wait(ctx); err != nil {
 			return err
 		}
@@ -248,7 +262,7 @@ func (r *Run) each(ctx context.Context, t target) error {
 }
 
 func (r *Run) event(s publisher.Stored) event {
-	e := event{Stored: s, kind: schema.Kind(strings.TrimPrefix(s.Subject, string(r.client.Prefix())+".")), id: "without an id"}
+	e := event{Stored: s, skipped: r.skipped, kind: schema.Kind(strings.TrimPrefix(s.Subject, string(r.client.Prefix())+".")), id: "without an id"}
 	if ids := s.Header[schema.HeaderMsgID]; len(ids) > 0 {
 		e.id = ids[0]
 	}

@@ -78,8 +78,15 @@ type targetDetail struct {
 type position struct {
 	Sequence uint64 `json:"sequence"`         // of the event stream: all up to it is done
 	Done     int64  `json:"done"`             // events of the run up to it
+	Skipped  int64  `json:"skipped,omitzero"` // messages up to it that are no events
 	Target   uint64 `json:"target,omitempty"` // of the target stream: up to it lies nothing of the run behind Sequence
 	Offset   int64  `json:"offset,omitempty"` // of the file: it is flushed up to it
+}
+
+// pass moves the position behind an event.
+func (p *position) pass(e event) {
+	p.Sequence, p.Skipped = e.Sequence, e.skipped
+	p.Done++
 }
 
 func detailOf(f publisher.Filter) filterDetail {

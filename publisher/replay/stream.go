@@ -209,7 +209,7 @@ func (t *streamTarget) stored(f *flight, ack *jetstream.PubAck) error {
 	t.flying = t.flying[1:]
 	t.bytes -= int64(len(f.Data))
 	t.settled++
-	t.has(f.Sequence)
+	t.has(f.event)
 	if ack != nil && t.settled > maxAhead {
 		t.mu.Lock()
 		defer t.mu.Unlock()

@@ -18,8 +18,9 @@ import (
 // event is one chosen event on its way.
 type event struct {
 	publisher.Stored
-	kind schema.Kind
-	id   string // of the envelope, for messages to people
+	kind    schema.Kind
+	id      string // of the envelope, for messages to people
+	skipped int64  // messages of the run before it that are no events
 }
 
 // target takes the events of a run. One goroutine calls begin, send and settle;
@@ -55,11 +56,10 @@ func (p *progress) reached() position {
 func (p *progress) position() (position, error) { return p.reached(), nil }
 
 // has notes one more event.
-func (p *progress) has(seq uint64) {
+func (p *progress) has(e event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.at.Sequence = seq
-	p.at.Done++
+	p.at.pass(e)
 }
 
 // finalError is a failure that trying again cannot mend.

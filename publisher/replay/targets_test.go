@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -350,6 +351,126 @@ func TestStandardOutput(t *testing.T) {
 	lines(t, out.Bytes(), 100)
 	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "standard output") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// mix stores events at the sequences that it returns, and between them what is no event.
+func (b *broker) mix(t *testing.T) (events []int) {
+	t.Helper()
+	put := func(m *nats.Msg) uint64 {
+		t.Helper()
+		ack, err := b.js.PublishMsg(t.Context(), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ack.Sequence
+	}
+	for i, f := range natstest.Foreign {
+		put(&nats.Msg{Subject: "treble.message.read", Header: f.Header, Data: []byte(f.Data)})
+		e := anEvent(2*i + 2)
+		data, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, int(put(&nats.Msg{Subject: "treble." + string(e.Kind), Header: e.Header(), Data: data})))
+	}
+	put(&nats.Msg{Subject: "treble.message.read"}) // behind the last event
+	return events
+}
+
+// TestForeign: what is no event goes to no target, and is counted, also by a run that is
+// resumed.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	events := b.mix(t)
+	c := b.client(t)
+	const inside = "session-4"
+	sub, err := b.nc.SubscribeSync("core.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	rc := startReceiver(t, func(int, http.ResponseWriter) int { return 200 })
+	n, foreign := int64(len(events)), int64(len(events))+1
+	file := filepath.Join(t.TempDir(), "f")
+	for _, tt := range []struct {
+		name string
+		to   Target
+		got  func(run string) int
+	}{
+		{"stream", Target{To: ToStream}, func(run string) int { return len(b.sequences(t, "TREBLE_REPLAY", run)) }},
+		{"file", Target{To: ToFile, File: file}, func(string) int {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return bytes.Count(content, []byte("\n"))
+		}},
+		{"stdout", Target{To: ToFile, File: "-"}, func(string) int { return bytes.Count(out.Bytes(), []byte("\n")) }},
+		{"url", Target{To: ToURL, URL: rc.target(t, "/")}, func(string) int { return len(rc.got) }},
+		{"core", Target{To: ToCore, Subject: "core.x"}, func(string) int {
+			pending, _, _ := sub.Pending()
+			return pending
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			exact := newRun(t, c, Spec{Target: tt.to}, Options{Exact: true})
+			if got, err := exact.Count(t.Context(), func() {}); err != nil || got != n || exact.Skipped() != foreign {
+				t.Errorf("Count: got %d and %d that are none, %v", got, exact.Skipped(), err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			stopAt := n / 2
+			if tt.name == "stdout" {
+				stopAt = -1 // it cannot be resumed
+			}
+			r := newRun(t, c, Spec{Target: tt.to}, Options{Out: &out, Rate: 200, Progress: func(done int64) {
+				if done == stopAt {
+					cancel()
+				}
+			}})
+			if _, err := r.Count(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			res, err := r.Do(ctx)
+			if res.Resumable {
+				g := Given{URL: tt.to.URL}
+				again, err := Resume(t.Context(), c, r.Name(), g, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				res = do(t, again)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if res.Replayed != n || res.Skipped != foreign || res.Total != n {
+				t.Errorf("got %+v, want %d events and %d that are none", res, n, foreign)
+			}
+			if got := tt.got(r.Name()); got != int(n) {
+				t.Errorf("the target has %d, want %d", got, n)
+			}
+			if rec, _, _ := record(t, c, r.Name()); rec.Counts["skipped"] != foreign || rec.Counts["total"] != n {
+				t.Errorf("on record: %v", rec.Counts)
+			}
+		})
+	}
+	r := newRun(t, c, Spec{Filter: publisher.Filter{Session: inside}}, Options{})
+	if res := do(t, r); res.Replayed != 1 || res.Skipped != 0 {
+		t.Errorf("of one session: got %+v", res)
+	}
+	// A key of somebody else in the bucket of the records hides none of them.
+	kv, err := b.js.KeyValue(t.Context(), "TREBLE_AUDIT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, value := range map[string]string{"theirs": "not JSON", "theirs-too": `{"run":"x","action":"replay"}`} {
+		if _, err := kv.PutString(t.Context(), key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := List(t.Context(), c); err != nil || len(all) != 6 || all[0].Skipped != foreign {
+		t.Errorf("the records: got %+v, %v", all, err)
 	}
 }
 

@@ -63,7 +63,7 @@ func (t *urlTarget) send(ctx context.Context, e event) error {
 	for attempt := 0; ; attempt++ {
 		wait, err := t.post(ctx, e)
 		if err == nil {
-			t.has(e.Sequence)
+			t.has(e)
 			return nil
 		}
 		if ctx.Err() != nil {

@@ -124,7 +124,7 @@ func (s *Stream) refused(err error) {
 // byConsumer reads on until the range is complete, the consumer has nothing more, or it ends.
 func (r *rangeReader) byConsumer(ctx context.Context) error {
 	js, name := r.stream.conn.JetStream(), "treble-bridge-"+nuid.Next()
-	creating, cancel := r.stream.whilePermitted(ctx, "CONSUMER.CREATE", name, lookTimeout)
+	creating, cancel := r.stream.whilePermitted(ctx, "CONSUMER.CREATE."+r.stream.name+"."+name, lookTimeout)
 	defer cancel()
 	cons, err := js.CreateConsumer(creating, r.stream.name, jetstream.ConsumerConfig{
 		Name:              name,
@@ -144,10 +144,12 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 		return err
 	}
 	defer func() {
-		ctx, cancel := r.stream.whilePermitted(context.WithoutCancel(ctx), "CONSUMER.DELETE", name, deleteTimeout)
+		ctx, cancel := r.stream.whilePermitted(context.WithoutCancel(ctx), "CONSUMER.DELETE."+r.stream.name+"."+name, deleteTimeout)
 		defer cancel()
 		_ = js.DeleteConsumer(ctx, r.stream.name, name) // or the server does it; see scanAbandoned
 	}()
+	denied, stop := r.stream.conn.denied.watch([]Message{{Subject: apiPrefix + "CONSUMER.MSG.NEXT." + r.stream.name + "." + name}})
+	defer stop()
 	for delivered := uint64(0); ; {
 		batch, err := cons.FetchNoWait(scanChunk)
 		if err != nil {
@@ -170,16 +172,21 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 		if err := batch.Error(); err != nil {
 			return err
 		}
+		select {
+		case err := <-denied: // nobody answered, which looks like the end
+			return err
+		default:
+		}
 		if len(chunk) == 0 || r.next > r.to {
 			return nil
 		}
 	}
 }
 
-// whilePermitted returns a context for a request about a consumer, which ends after a time, or
-// when the server says that the user may not make it: nobody answers then.
-func (s *Stream) whilePermitted(ctx context.Context, request, consumer string, limit time.Duration) (context.Context, context.CancelFunc) {
-	denied, stop := s.conn.denied.watch([]Message{{Subject: "$JS.API." + request + "." + s.name + "." + consumer}})
+// whilePermitted returns a context for a request to the JetStream API, which ends after a
+// time, or when the server says that the user may not make it: nobody answers then.
+func (s *Stream) whilePermitted(ctx context.Context, request string, limit time.Duration) (context.Context, context.CancelFunc) {
+	denied, stop := s.conn.denied.watch([]Message{{Subject: apiPrefix + request}})
 	ctx, end := context.WithTimeout(ctx, limit)
 	ctx, cancel := context.WithCancelCause(ctx)
 	s.busy.Go(func() {
@@ -198,9 +205,7 @@ func (s *Stream) whilePermitted(ctx context.Context, request, consumer string, l
 // byLeader reads message by message to a sequence, each from the leader of the stream.
 func (r *rangeReader) byLeader(ctx context.Context, to uint64) error {
 	for r.next <= to {
-		reading, cancel := context.WithTimeout(ctx, lookTimeout)
-		at, there, err := r.stream.get(reading, getRequest{Seq: r.next, NextFor: ">"})
-		cancel()
+		at, there, err := r.stream.get(ctx, getRequest{Seq: r.next, NextFor: ">"})
 		if err != nil {
 			return err
 		}

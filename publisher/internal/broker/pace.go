@@ -7,22 +7,37 @@ import "time"
 // where a message alone takes a fraction of one. It is for one goroutine.
 type Pace struct{ single, batch time.Duration }
 
+// The most that the first publish of each kind counts for. It may have waited for much else.
+const (
+	firstSingle = 2 * time.Millisecond
+	firstBatch  = 20 * time.Millisecond
+)
+
 // Took notes how long it took until n messages that were published together were
-// acknowledged.
+// acknowledged. One that took much longer than the one before says little.
 func (p *Pace) Took(n int, d time.Duration) {
 	if n == 1 {
-		p.single = d
+		p.single = eased(p.single, d, firstSingle)
 	} else {
-		p.batch = d
+		p.batch = eased(p.batch, d, firstBatch)
 	}
 }
 
+func eased(before, d, first time.Duration) time.Duration {
+	if before == 0 {
+		return min(d, first)
+	}
+	return min(d, 2*before)
+}
+
 // WorthBatch reports whether n messages are stored sooner as a batch than one after the other. What
-// is not tried any more is taken to get faster, so that it is tried again.
+// is not tried any more is taken to get faster with the time that is spent without it, so that
+// it is tried again: soon where that costs little.
 func (p *Pace) WorthBatch(n int) bool {
-	if time.Duration(n)*p.single >= p.batch {
+	alone := time.Duration(n) * p.single
+	if alone >= p.batch {
 		return true
 	}
-	p.batch -= p.batch / 1024
+	p.batch -= alone / 16
 	return false
 }

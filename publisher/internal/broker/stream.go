@@ -162,6 +162,8 @@ func (s *Stream) Next(ctx context.Context, seq uint64, filter string) (m StoredM
 	return f.m, f.there, err
 }
 
+const apiPrefix = "$JS.API."
+
 // getRequest asks for one message: that at Seq, or with NextFor the first at or behind it.
 type getRequest struct {
 	Seq     uint64 `json:"seq"`
@@ -187,7 +189,13 @@ func (s *Stream) fetch(ctx context.Context, req getRequest) (m StoredMessage, th
 	if err != nil {
 		return bad(err)
 	}
-	answer, err := s.conn.NATS().RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+s.name, body)
+	subject := "STREAM.MSG.GET." + s.name
+	asking, end := s.whilePermitted(ctx, subject, lookTimeout)
+	defer end()
+	answer, err := s.conn.NATS().RequestWithContext(asking, apiPrefix+subject, body)
+	if errors.Is(err, context.Canceled) {
+		err = context.Cause(asking)
+	}
 	if err != nil {
 		return bad(err)
 	}

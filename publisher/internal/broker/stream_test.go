@@ -205,6 +205,12 @@ func TestPublishWithoutPermission(t *testing.T) {
 			{Username: "no-delete", Password: "no-delete", Permissions: &server.Permissions{
 				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.DELETE.>"}},
 			}},
+			{Username: "no-next", Password: "no-next", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.MSG.NEXT.>"}},
+			}},
+			{Username: "no-get", Password: "no-get", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.MSG.GET.>"}},
+			}},
 			{Username: "deaf", Password: "deaf", Permissions: &server.Permissions{
 				Subscribe: &server.SubjectPermission{Allow: []string{"nothing"}},
 			}},
@@ -236,6 +242,13 @@ func TestPublishWithoutPermission(t *testing.T) {
 		if ids, _, err := read(t.Context(), as(user), 1, 101); err != nil || len(ids) != 101 || time.Since(began) > time.Second {
 			t.Errorf("%s: %d ids, %v, after %s", user, len(ids), err, time.Since(began))
 		}
+	}
+	if ids, _, err := read(t.Context(), as("no-next"), 1, 101); err != nil || len(ids) != 101 {
+		t.Errorf("no-next: %d ids, %v", len(ids), err)
+	}
+	began = time.Now()
+	if _, _, err := as("no-get").ID(t.Context(), 1); !errors.Is(err, errDenied) || time.Since(began) > time.Second {
+		t.Errorf("no-get: %v after %s, want what is not permitted, at once", err, time.Since(began))
 	}
 	deaf := NewStream(as("deaf").conn, "TEST", 200*time.Millisecond)
 	wantFate(t, deaf.Publish(t.Context(), messages("c")), Unknown, "to receive answers")
@@ -322,6 +335,12 @@ func TestInfo(t *testing.T) {
 	}
 	if after, err := s.Info(t.Context()); err != nil || after.First != 3 || after.Last != 2 || after.Leader != i.Leader || after.Leader == "" || !after.Created.Equal(i.Created) {
 		t.Errorf("%+v, %v", after, err)
+	}
+	n.Stream(t, testConfig(func(c *jetstream.StreamConfig) {
+		c.Name, c.Subjects, c.Retention = "QUEUE", []string{"queue.>"}, jetstream.WorkQueuePolicy
+	}))
+	if i, err := NewStream(s.conn, "QUEUE", time.Second).Info(t.Context()); err != nil || !i.PerSubject || !i.Discards {
+		t.Errorf("%+v, %v, want that consumers leave holes", i, err)
 	}
 	n.Restart(t)
 	natstest.Eventually(t, "another process leads", func() bool {

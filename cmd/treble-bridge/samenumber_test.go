@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// envelopeOf is what the bridge publishes of a flow's body with a person and a text, and
+// the person's number as it is normalised there.
+func envelopeOf(t testing.TB, code, cellphone, text string) (envelope []byte, number string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"country_code": code, "cellphone": cellphone, "session_id": "s", "read_at": "1970-01-01 00:00:00", "sent_text": text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := schema.Parser{}.Parse(body, schema.Origin{Source: "default", Path: "/webhook", Received: time.Unix(1, 0)})
+	if d.Rejection != nil {
+		t.Fatalf("%s is refused: %v", body, d.Rejection)
+	}
+	envelope, err = d.Events[0].Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return envelope, d.Events[0].Data.Base().Phone
+}
+
+// sameNumber holds that a normalised number is found in its event, and in no form of the
+// event that is shown.
+func sameNumber(t *testing.T, envelope []byte, number string) {
+	t.Helper()
+	p, ok := forget.ByPhone(number)
+	if !ok {
+		t.Fatalf("%s was normalised, and is no number", number)
+	}
+	if p.Match(nil, envelope) != forget.ByNumber {
+		t.Errorf("%s is not found in %s", number, envelope)
+	}
+	for name, shown := range map[string][]byte{"event": mask(envelope), "refused": maskRefused(envelope), "no-json": maskRefused(envelope[1:])} {
+		if p.Match(nil, shown) == forget.ByNumber {
+			t.Errorf("%s: %s is shown in %s, of %s", name, number, shown, envelope)
+		}
+	}
+}
+
+// What is normalised, what is hidden and what is forgotten are the same numbers. All
+// spellings are in package phone; here are those that a body may mix.
+func TestSameNumber(t *testing.T) {
+	for _, c := range []struct{ name, code, cellphone, text, want string }{
+		{"plain", "+57", "3001234567", "call 300 123-4567 or +57 300 1234567", "+573001234567"},
+		{"narrow-blanks", "57", "300\u202f123\u202f4567", "call 300\u2011123\u20114567", "+573001234567"},
+		{"wide", "57", "３００１２３４５６７", "call 3001234567, ＋５７３００１２３４５６７", "+573001234567"},
+		{"devanagari", "५७", "३००१२३४५६७", "+57 300 1234567", "+573001234567"},
+		{"trunk", "44", "07911 123456", "call 7911-123456, +44 (0)7911 123456, 00447911123456", "+447911123456"},
+		{"trunk-international", "1", "+44 (0)7911 123456", "call 07911123456", "+447911123456"},
+		{"russia", "7", "8 912 345-67-89", "9123456789, 89123456789, +7 (8) 912 3456789", "+79123456789"},
+		{"mexico", "52", "15512345678", "044 55 1234 5678, 5512345678, +5215512345678", "+525512345678"},
+		{"link", "57", "tel:300-123-4567", "https://wa.me/573001234567?text=x", "+573001234567"},
+		{"escaped", "57", "3001234567", `{"c":"\u0033001234567","d":"+57%20300%20123%204567"}`, "+573001234567"},
+		{"escaped-twice", "57", "3001234567", `{\"c\":\"\\u0033001234567\", %2B57%2520300%25201234567`, "+573001234567"},
+		{"wide-escaped", "57", "3001234567", `\uff0b\uff15\uff17\uff13001234567`, "+573001234567"},
+		{"two-numbers", "57", "+573001234567", "310 987 6543 / 300 123 4567", "+573001234567"},
+		{"short-country", "376", "312345", "at 312345", "+376312345"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			envelope, number := envelopeOf(t, c.code, c.cellphone, c.text)
+			if number != c.want {
+				t.Fatalf("normalised to %q, want %s", number, c.want)
+			}
+			sameNumber(t, envelope, number)
+		})
+	}
+}
+
+// TestManyNumbers: an event with hundreds of thousands of numbers is shown, and no
+// number in it.
+func TestManyNumbers(t *testing.T) {
+	var keys []map[string]string
+	var text strings.Builder
+	for i := range 100_000 {
+		n := fmt.Sprintf("300%07d", i)
+		keys = append(keys, map[string]string{"key": "phone", "value": n})
+		fmt.Fprintf(&text, "%s and ", n)
+	}
+	doc, err := json.Marshal(map[string]any{"user_session_keys": keys, "text": text.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown := string(mask(doc)); strings.Contains(shown, "300") || !strings.Contains(shown, "********99 and") {
+		t.Errorf("got %.300s", shown)
+	}
+}
+
+func FuzzSameNumber(f *testing.F) {
+	f.Add("+57", "3001234567", "x 300 123-4567 +57 300\u202f1234567")
+	f.Add("44", "07911 123456", `(0)7911 123456 \u0037911123456 %2B447911123456`)
+	f.Add("५७", "３００１２３４５６７", "{\"a\":\"\\u0033\u0660\"}")
+	f.Fuzz(func(t *testing.T, code, cellphone, text string) {
+		if envelope, number := envelopeOf(t, code, cellphone, text); number != "" {
+			sameNumber(t, envelope, number)
+		}
+	})
+}

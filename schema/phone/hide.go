@@ -1,0 +1,221 @@
+package phone
+
+import "strings"
+
+// fewestKnown is the length from which the digits of a number that a Set knows are
+// hidden wherever they stand: fewer would hide times and ids everywhere. mostKnown is
+// that up to which they are kept.
+const (
+	fewestKnown = 5
+	mostKnown   = 20
+)
+
+// shown is how many digits of a number stay, so that two people can still be told apart.
+const shown = 2
+
+// Set is numbers that are to be hidden. The zero value knows none.
+type Set struct {
+	known  map[string]struct{}
+	begins map[string]uint32 // by the first digits of the known ones: their lengths, as bits
+}
+
+// Add adds a number as somebody wrote it, with or without its country code. A text may
+// hold several.
+func (s *Set) Add(text string) {
+	for r := range runs(deepest([]byte(text))) {
+		s.add(string(r.digits))
+		from := 0
+		for i := range r.digits {
+			// Two numbers with a blank between them are one run.
+			if r.ends(i + 1) {
+				if i+1-from >= fewest {
+					s.add(string(r.digits[from : i+1]))
+				}
+				from = i + 1
+			}
+		}
+	}
+}
+
+// add adds digits, and what of them may stand elsewhere by itself: what follows the
+// country code, and the prefixes that are dialled.
+func (s *Set) add(digits string) {
+	s.know(digits)
+	digits = strings.TrimLeft(digits, "0")
+	s.know(digits)
+	if number, ok := e164(digits); ok {
+		country := countryOf(number[1:])
+		s.know(number[1+len(country):])
+	}
+	for _, t := range trunks {
+		for _, p := range t.prefixes {
+			if rest, ok := strings.CutPrefix(digits, p); ok && len(t.lengths) > 0 && t.fits(rest) {
+				s.know(rest)
+			}
+		}
+	}
+}
+
+func (s *Set) know(digits string) {
+	if len(digits) < fewestKnown || len(digits) > mostKnown {
+		return
+	}
+	if s.known == nil {
+		s.known, s.begins = map[string]struct{}{}, map[string]uint32{}
+	}
+	s.known[digits] = struct{}{}
+	s.begins[digits[:fewestKnown]] |= 1 << len(digits)
+}
+
+// Hide hides the digits of numbers in a text, each as a *, but for the last two of each:
+// those that the set knows, as part of longer digits too, and those that say themselves
+// that they are one, with +, with 00, or as a link (tel:, wa.me). Every other byte stays.
+func (s *Set) Hide(text string) string {
+	out, _ := s.hide(text)
+	return out
+}
+
+// hide counts its steps: the letters that are read and the numbers that are looked up.
+func (s *Set) hide(text string) (out string, steps int) {
+	v := veil{text: text}
+	for l := range layersOf([]byte(text), true) {
+		steps += len(l.text)
+		for r := range runs(l.text) {
+			until := 0 // the digits before it are hidden
+			for i := range r.digits {
+				n := s.longestAt(r.digits[i:], &steps)
+				n = max(n, r.markedAt(i))
+				until = max(until, i+n-shown)
+				if i < until {
+					v.hide(l, r.places[i])
+				}
+			}
+		}
+	}
+	return v.String(), steps
+}
+
+// longestAt returns the length of the longest known number that digits begin with, or 0.
+func (s *Set) longestAt(digits []byte, steps *int) int {
+	if len(s.known) == 0 || len(digits) < fewestKnown {
+		return 0
+	}
+	*steps++
+	lengths := s.begins[string(digits[:fewestKnown])]
+	for n := min(mostKnown, len(digits)); n >= fewestKnown && lengths != 0; n-- {
+		if lengths&(1<<n) == 0 {
+			continue
+		}
+		*steps++
+		if _, ok := s.known[string(digits[:n])]; ok {
+			return n
+		}
+	}
+	return 0
+}
+
+// markedAt returns the length of the number that begins with a digit, if something says
+// that one does, or 0.
+func (r *run) markedAt(i int) int {
+	if !r.blocks[i] {
+		return 0
+	}
+	zeros := 0
+	switch {
+	case len(r.pluses) > 0 && r.pluses[0] == i:
+		r.pluses = r.pluses[1:]
+	case i == 0 && isLinked(r.before()):
+	case len(r.digits)-i > 2 && r.digits[i] == '0' && r.digits[i+1] == '0' && r.digits[i+2] != '0' && !r.behindDot(i):
+		zeros = 2
+	default:
+		return 0
+	}
+	end := min(len(r.digits), i+most+zeros+1) // with the zero that is dialled
+	if len(r.pluses) > 0 {
+		end = min(end, r.pluses[0])
+	}
+	if end-i < fewest+zeros {
+		return 0
+	}
+	return end - i
+}
+
+// behindDot reports whether a digit is the first behind the point of a decimal number.
+func (r *run) behindDot(i int) bool {
+	return i > 0 && r.places[i].from == r.places[i-1].to+1 && r.text[r.places[i-1].to] == '.'
+}
+
+// HideLong hides every number of a text that is long enough to be a telephone number, but
+// for its last two digits.
+func HideLong(text string) string {
+	v := veil{text: text}
+	for l := range layersOf([]byte(text), true) {
+		for r := range runs(l.text) {
+			if n := len(r.places); n >= fewest {
+				v.hideAll(l, r.places[:n-shown])
+			}
+		}
+	}
+	return v.String()
+}
+
+// HideAll hides all digits of a text but the last two.
+func HideAll(text string) string {
+	v := veil{text: text}
+	for l := range layersOf([]byte(text), true) {
+		var all []place
+		for r := range runs(l.text) {
+			all = append(all, r.places...)
+		}
+		v.hideAll(l, all[:max(0, len(all)-shown)])
+	}
+	return v.String()
+}
+
+// veil is a text of which some bytes are hidden.
+type veil struct {
+	text  string
+	bytes []veiled // nil: all stay
+}
+
+type veiled byte
+
+const (
+	stays veiled = iota
+	starred
+	gone // part of an escape of which the first byte is starred
+)
+
+func (v *veil) hide(l layer, p place) {
+	if v.bytes == nil {
+		v.bytes = make([]veiled, len(v.text))
+	}
+	from, to := l.origin(p.from, p.to)
+	v.bytes[from] = starred
+	for i := from + 1; i < to; i++ {
+		v.bytes[i] = gone
+	}
+}
+
+func (v *veil) hideAll(l layer, places []place) {
+	for _, p := range places {
+		v.hide(l, p)
+	}
+}
+
+// String is the text as it may be shown.
+func (v *veil) String() string {
+	if v.bytes == nil {
+		return v.text
+	}
+	var b strings.Builder
+	for i, how := range v.bytes {
+		switch how {
+		case stays:
+			b.WriteByte(v.text[i])
+		case starred:
+			b.WriteByte('*')
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,140 @@
+package phone
+
+import (
+	"bytes"
+	"iter"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// mostLayers is how many layers of escapes are taken off: JSON may stand in a string of
+// JSON, and a URL in that.
+const mostLayers = 4
+
+// Readings returns a text as it is, and with one, two, … layers taken off of what JSON
+// (\u0035, \/) and URLs (%35) escape. What is no escape stays.
+func Readings(text []byte) [][]byte {
+	var all [][]byte
+	for l := range layersOf(text, false) {
+		all = append(all, l.text)
+	}
+	return all
+}
+
+func deepest(text []byte) []byte {
+	for l := range layersOf(text, false) {
+		text = l.text
+	}
+	return text
+}
+
+// layer is a text without some of the escapes.
+type layer struct {
+	text []byte
+	at   []int // where each byte of it, and its end, was in the text itself; nil: at the same place
+}
+
+// origin returns where bytes of the layer were in the text itself.
+func (l layer) origin(from, to int) (int, int) {
+	if l.at == nil {
+		return from, to
+	}
+	return l.at[from], l.at[to]
+}
+
+// layersOf yields the text and what its layers hide. The places are known if they are
+// asked for.
+func layersOf(text []byte, places bool) iter.Seq[layer] {
+	return func(yield func(layer) bool) {
+		l := layer{text: text}
+		for range mostLayers {
+			if !yield(l) {
+				return
+			}
+			next := l.unescape(places)
+			if len(next.text) == len(l.text) {
+				return
+			}
+			l = next
+		}
+		yield(l)
+	}
+}
+
+// unescape takes off one layer. The result is shorter if there was any.
+func (l layer) unescape(places bool) layer {
+	text := l.text
+	if bytes.IndexByte(text, '\\') < 0 && bytes.IndexByte(text, '%') < 0 {
+		return l
+	}
+	out := layer{text: make([]byte, 0, len(text))}
+	if places {
+		out.at = make([]int, 0, len(text)+1)
+	}
+	for i := 0; i < len(text); {
+		before := len(out.text)
+		n := 0
+		out.text, n = appendUnescaped(out.text, text[i:])
+		if places {
+			from, _ := l.origin(i, i)
+			for range len(out.text) - before {
+				out.at = append(out.at, from)
+			}
+		}
+		i += n
+	}
+	if places {
+		_, end := l.origin(len(text), len(text))
+		out.at = append(out.at, end)
+	}
+	return out
+}
+
+// appendUnescaped appends what the beginning of text means, and returns how much of it
+// that is.
+func appendUnescaped(out, text []byte) ([]byte, int) {
+	switch {
+	case text[0] == '%' && len(text) >= 3:
+		if c, ok := hex(text[1:3]); ok {
+			return append(out, byte(c)), 3
+		}
+	case text[0] == '\\' && len(text) >= 2:
+		switch text[1] {
+		case '\\', '/', '"':
+			return append(out, text[1]), 2
+		case 'n', 'r', 't', 'b', 'f':
+			return append(out, ' '), 2
+		case 'u':
+			if r, ok := unitAt(text); ok {
+				if low, ok := unitAt(text[6:]); ok && utf16.DecodeRune(r, low) != utf8.RuneError {
+					return utf8.AppendRune(out, utf16.DecodeRune(r, low)), 12
+				}
+				return utf8.AppendRune(out, r), 6
+			}
+		}
+	}
+	return append(out, text[0]), 1
+}
+
+// unitAt reads a unit of UTF-16 as JSON escapes it.
+func unitAt(text []byte) (rune, bool) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0, false
+	}
+	return hex(text[2:6])
+}
+
+func hex(digits []byte) (r rune, ok bool) {
+	for _, c := range digits {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}

@@ -1,0 +1,391 @@
+package phone
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+const (
+	colombia = "+573001234567"
+	britain  = "+447911123456"
+	mexico   = "+525512345678"
+)
+
+// spellings are numbers in the international form. A further one is a further row.
+var spellings = []struct{ name, number, text string }{
+	{"e164", colombia, "+573001234567"},
+	{"blanks", colombia, "+57 300 123 4567"},
+	{"dashes", colombia, "+57-300-123-45-67"},
+	{"dots", colombia, "+57.300.123.45.67"},
+	{"slashes", colombia, "+57/300/1234567"},
+	{"brackets", colombia, "+57 (300) 123-4567"},
+	{"plus-in-brackets", colombia, "(+57) 300 1234567"},
+	{"square-brackets", colombia, "+57 [300] 123-4567"},
+	{"bracket-dash-bracket", colombia, "+57 - (300) - 1234567"},
+	{"tab", colombia, "+57\t300\t1234567"},
+	{"lines", colombia, "+57 300\n1234567"},
+	{"double-zero", colombia, "0057 300 1234567"},
+	{"double-zero-joined", colombia, "00573001234567"},
+	{"trunk", britain, "+44 (0)7911 123456"},
+	{"trunk-in-blanks", britain, "+44 ( 0 ) 7911 123456"},
+	{"trunk-joined", britain, "+4407911123456"},
+	{"trunk-double-zero", britain, "0044 (0) 7911-123456"},
+	{"trunk-other-zero", britain, "+44 (\uff10)7911 123456"},
+	{"no-trunk-in-italy", "+390669812345", "+39 06 698 12345"},
+	{"no-trunk-in-ivory-coast", "+2250701234567", "+225 07 01 23 45 67"},
+	{"no-trunk-in-spain", "+34612345678", "+34 612 345 678"},
+	{"trunk-of-russia", "+79123456789", "+7 (8) 912 345-67-89"},
+	{"no-trunk-of-russia", "+78123456789", "+7 812 345-67-89"},
+	{"trunk-of-hungary", "+36301234567", "+36 (06) 30 123 4567"},
+	{"trunk-of-america", "+12025550123", "+1 1 (202) 555-0123"},
+	{"old-mexico", mexico, "+52 1 55 1234 5678"},
+	{"old-mexico-joined", mexico, "+5215512345678"},
+	{"trunk-of-mexico", mexico, "+52 (044) 55 1234 5678"},
+	{"narrow-no-break-space", colombia, "+57\u202f300\u202f123\u202f4567"},
+	{"no-break-space", colombia, "+57\u00a0300\u00a01234567"},
+	{"figure-space", colombia, "+57\u2007300\u20071234567"},
+	{"thin-space", colombia, "+57\u2009300\u20091234567"},
+	{"ideographic-space", colombia, "+57\u3000300\u30001234567"},
+	{"line-separator", colombia, "+57\u2028300\u20291234567"},
+	{"hyphen", colombia, "+57\u2010300\u20101234567"},
+	{"no-break-hyphen", colombia, "+57\u2011300\u20111234567"},
+	{"figure-dash", colombia, "+57\u2012300\u20121234567"},
+	{"en-dash", colombia, "+57\u2013300\u20131234567"},
+	{"em-dash", colombia, "+57\u2014300\u20151234567"},
+	{"minus", colombia, "+57\u2212300\u22121234567"},
+	{"wide-hyphen", colombia, "+57\uff0d300\ufe631234567"},
+	{"soft-hyphen", colombia, "+57300\u00ad1234567"},
+	{"zero-width-space", colombia, "+57\u200b300\u200b1234567"},
+	{"joiners", colombia, "+57\u200c300\u200d1\u2060234567"},
+	{"left-to-right-mark", colombia, "\u200e+57 300 1234567\u200e"},
+	{"embedding", colombia, "\u202a+57 300 1234567\u202c"},
+	{"isolate", colombia, "+57 \u2066(300)\u2069 1234567"},
+	{"many-marks", colombia, "+5\u200e7\u200f \u061c300\u200e\u200f\u202a\u202c\u2066\u2069\u200b1234567"},
+	{"byte-order-mark", colombia, "\ufeff+573001234567"},
+	{"latin-1-blank", colombia, "+57\xa0300\xa01234567"},
+	{"windows-1252-dash", colombia, "+57\x96300\x961234567"},
+	{"replaced", colombia, "+57\ufffd300\ufffd1234567"},
+	{"keycaps", colombia, "+5\ufe0f\u20e37\ufe0f\u20e33001234567"},
+	{"wide-digits", colombia, "\uff0b\uff15\uff17\uff13\uff10\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17"},
+	{"wide-plus", colombia, "\uff0b573001234567"},
+	{"small-plus", colombia, "\ufe62573001234567"},
+	{"arabic-digits", colombia, "+٥٧٣٠٠١٢٣٤٥٦٧"},
+	{"persian-digits", colombia, "+۵۷ ۳۰۰ ۱۲۳ ۴۵۶۷"},
+	{"devanagari-digits", colombia, "+५७ ३०० १२३४५६७"},
+	{"bengali-digits", colombia, "+৫৭৩০০১২৩৪৫৬৭"},
+	{"mathematical-digits", colombia, "+𝟓𝟕 𝟑𝟎𝟎 𝟏𝟐𝟑 𝟒𝟓𝟔𝟕"},
+	{"mixed-digits", colombia, "+57 ३०० \uff11٢۳ 4567"},
+	{"middle-dots", colombia, "+57·300\u2022123\u22c54567"},
+	{"wide-dots", colombia, "+57\uff0e300\uff0f1234567"},
+	{"apostrophes", colombia, "+57 300'123’4567"},
+	{"quotation-marks", colombia, "«+57» “300” 1234567"},
+	{"underscores", colombia, "+57_300_1234567"},
+	{"tilde", colombia, "+57~300~1234567"},
+	{"tel", colombia, "tel:+57-300-123-4567"},
+	{"tel-upper-case", colombia, "TEL:+573001234567"},
+	{"tel-parameters", colombia, "tel:+573001234567;ext=12"},
+	{"tel-escaped", colombia, "tel:%2B57%20300%201234567"},
+	{"wa-me", colombia, "https://wa.me/573001234567"},
+	{"wa-me-text", colombia, "https://wa.me/573001234567?text=hi"},
+	{"wa-me-plus", colombia, "wa.me/+573001234567"},
+	{"whatsapp-send", colombia, "https://api.whatsapp.com/send?phone=573001234567&text=1"},
+	{"whatsapp-scheme", colombia, "whatsapp://send?phone=%2B573001234567"},
+	{"twilio", colombia, "whatsapp:+573001234567"},
+	{"url-escaped", colombia, "%2B573001234567"},
+	{"url-escaped-digits", colombia, "%2B%35%37%33001234567"},
+	{"url-escaped-marks", colombia, "+57%E2%80%AF300%E2%80%911234567"},
+	{"url-escaped-devanagari", colombia, "+%E0%A5%AB%E0%A5%AD3001234567"},
+	{"url-escaped-twice", colombia, "%252B57%2520300%25201234567"},
+	{"url-blanks", colombia, "%2B57+300+1234567"},
+	{"json-escaped-plus", colombia, `\u002b573001234567`},
+	{"json-escaped-digits", colombia, `+\u0035\u00373001234567`},
+	{"json-escaped-wide", colombia, `\uff0b\uff15\uff173001234567`},
+	{"json-escaped-surrogates", colombia, `+\ud835\udfd3\ud835\udfd53001234567`},
+	{"json-escaped-blank", colombia, `+57\u202f300\n1234567`},
+	{"json-in-json", colombia, `+\\u0035\\u00373001234567`},
+	{"json-in-json-in-json", colombia, `+\\\\u0035\\\\u00373001234567`},
+	{"url-in-json", colombia, `\u0025\u0032\u0042573001234567`},
+}
+
+// seen reports whether any reading of a text has the number with its country code.
+func seen(number, text string) bool {
+	for _, r := range Readings([]byte(text)) {
+		if Seek(number).In(r)&Whole != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// TestSpellings: a number is read, found and hidden, however it is written.
+func TestSpellings(t *testing.T) {
+	for _, c := range spellings {
+		t.Run(c.name, func(t *testing.T) {
+			if got, ok := Parse(c.text); got != c.number || !ok {
+				t.Errorf("read %q: got %q, want %s", c.text, got, c.number)
+			}
+			// International, so that another country code counts for nothing.
+			if got, ok := Join("1", c.text); got != c.number || !ok {
+				t.Errorf("joined %q: got %q, want %s", c.text, got, c.number)
+			}
+			for _, text := range []string{c.text, "call " + c.text + ", please", "(" + c.text + ")"} {
+				if !seen(c.number, text) {
+					t.Errorf("%s is not found in %q", c.number, text)
+				}
+				var s Set
+				if got := s.Hide(text); seen(c.number, got) {
+					t.Errorf("%s is not hidden in %q: %q", c.number, text, got)
+				}
+				for name, hide := range map[string]func(string) string{"long": HideLong, "all": HideAll} {
+					if got := hide(text); seen(c.number, got) {
+						t.Errorf("%s: %s is not hidden in %q: %q", name, c.number, text, got)
+					}
+				}
+			}
+		})
+	}
+}
+
+// nationals are numbers of which the country code stands elsewhere.
+var nationals = []struct{ name, code, text, number string }{
+	{"plain", "+57", "3001234567", colombia},
+	{"code-without-plus", "57", "300 123-4567", colombia},
+	{"code-with-zeros", "0057", "3001234567", colombia},
+	{"code-wide", "＋５７", "3001234567", colombia},
+	{"code-devanagari", "५७", "३००१२३४५६७", colombia},
+	{"trunk", "44", "07911 123456", britain},
+	{"trunk-bracket", "+44", "(0)7911 123456", britain},
+	{"trunk-other-digits", "44", "०७९११ १२३४५६", britain},
+	{"italy", "39", "06 698 12345", "+390669812345"},
+	{"russia", "7", "8 912 345-67-89", "+79123456789"},
+	{"belarus", "375", "8 029 123 45 67", "+375291234567"},
+	{"hungary", "36", "06 30 123 4567", "+36301234567"},
+	{"america", "1", "1 (202) 555-0123", "+12025550123"},
+	{"caribbean", "1809", "5550123", "+18095550123"},
+	{"old-mexico", "52", "1 55 1234 5678", mexico},
+	{"mexico-044", "52", "044 55 1234 5678", mexico},
+	{"tel", "57", "tel:3001234567;phone-context=+57", colombia},
+	{"argentina", "54", "011 2345-6789", "+541123456789"},
+	{"andorra", "376", "312 345", "+376312345"},
+}
+
+func TestNationalSpellings(t *testing.T) {
+	for _, c := range nationals {
+		t.Run(c.name, func(t *testing.T) {
+			if got, ok := Join(c.code, c.text); got != c.number || !ok {
+				t.Errorf("%s %s: got %q, want %s", c.code, c.text, got, c.number)
+			}
+			var found Seen
+			for _, field := range []string{c.code, "x " + c.text + " y"} {
+				found |= Seek(c.number).In([]byte(field))
+			}
+			if c.code != "1809" && found != Apart && found&Whole == 0 { // a part of the number is in that code
+				t.Errorf("%s and %s apart: %b", c.code, c.text, found)
+			}
+			for _, known := range []string{c.text, c.number} {
+				var s Set
+				s.Add(known)
+				for _, text := range []string{c.text, c.number[1:], strings.ReplaceAll(c.text, " ", "\u2011")} {
+					got := s.Hide("x " + text + " y")
+					if Seek(c.number).In([]byte(got))&(Whole|Rest) != 0 {
+						t.Errorf("%s is known, and %s is shown as %q", known, text, got)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestNoNumber: what is none is not read, and what is another number is not found.
+func TestNoNumber(t *testing.T) {
+	for _, text := range []string{"", "+", "12", "unknown", "+57 300 CALL", "+0573001234", "+1234567890123456", "3001234567 ext 5", "+57,3001234567", "+44 0 07911 123456"} {
+		if got, ok := Parse(text); ok {
+			t.Errorf("%q is read as %s", text, got)
+		}
+	}
+	for _, c := range [][2]string{{"", "3001234567"}, {"57", ""}, {"CO", "3001234567"}, {"0", "3001234567"}, {"57", "unknown"}, {"57", "31612345670000000"}} {
+		if got, ok := Join(c[0], c[1]); ok {
+			t.Errorf("%q is joined to %s", c, got)
+		}
+	}
+	for _, text := range []string{"+5730012345678", "+1573001234567", "9573001234567000", "+573001234568", "+57300123456", "3001234567", "57 300 1234", "+57 300:1234567"} {
+		if seen(colombia, text) {
+			t.Errorf("found in %q", text)
+		}
+	}
+	for text, want := range map[string]Seen{
+		"10:57:00": 0, "1,57": 0, "57": Code, "x57y": Code, "a=57&b=3001234567": Apart, "1;57;3001234567": Apart, "T57:01": 0, "57 items": Code,
+	} {
+		if got := Seek(colombia).In([]byte(text)); got != want {
+			t.Errorf("%q: got %b, want %b", text, got, want)
+		}
+	}
+}
+
+func TestHide(t *testing.T) {
+	for _, c := range []struct{ name, known, text, want string }{
+		{"known", "3001234567", "at 300 123-4567!", "at *** ***-**67!"},
+		{"in-longer", "3001234567", "x573001234567", "x57********67"},
+		{"marked", "", "+44 20 7946 0958!", "+** ** **** **58!"},
+		{"two-marked", "", "+573001234567/+573109876543", "+**********67/+**********43"},
+		{"two-known", "3001234567, 310 987 6543", "3001234567 3109876543", "********67 ********43"},
+		{"wide", "", "＋５７３００１２３４５６７", "＋**********６７"},
+		{"escaped", "3001234567", `\u0033001234567 %33001234567`, "********67 ********67"},
+		{"decimal", "", "4.001234567 and 0.00012345678", "4.001234567 and 0.00012345678"},
+		{"zeros", "", "0057 300 1234567", "**** *** *****67"},
+		{"short", "123", "123 and +123", "123 and +123"},
+		{"nothing", "", "2026-01-02 03:04:05.678901, 34820, a%b\\c\xff", "2026-01-02 03:04:05.678901, 34820, a%b\\c\xff"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var s Set
+			s.Add(c.known)
+			if got := s.Hide(c.text); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	for text, want := range map[string]string{"a 573001234567 x 12": "a **********67 x 12", "/%2B57%20300%201234567": "/%2B**%20***%*******67", "123456": "123456"} {
+		if got := HideLong(text); got != want {
+			t.Errorf("long: got %q, want %q", got, want)
+		}
+	}
+	for text, want := range map[string]string{"1 2 3 4": "* * 3 4", "x": "x", `\u0031\u0032\u0033`: `*\u****\u**33`, "%D9%A1%D9%A2%D9%A3": "*%D*%A*%D9%A3"} {
+		if got := HideAll(text); got != want {
+			t.Errorf("all: got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestDigits holds what digitValue rests on.
+func TestDigits(t *testing.T) {
+	for _, g := range unicode.Nd.R16 {
+		if g.Stride != 1 || (g.Hi-g.Lo+1)%10 != 0 {
+			t.Errorf("%x to %x are no whole sets of digits", g.Lo, g.Hi)
+		}
+	}
+	for _, g := range unicode.Nd.R32 {
+		if g.Stride != 1 || (g.Hi-g.Lo+1)%10 != 0 {
+			t.Errorf("%x to %x are no whole sets of digits", g.Lo, g.Hi)
+		}
+	}
+	for r, want := range map[rune]byte{'٣': '3', '९': '9', '０': '0', '𝟗': '9', '𝟎': '0', '𝟘': '0', '𝟡': '9', '7': '7'} {
+		if c, got, _ := letterAt([]byte(string(r))); c != isDigit || got != want {
+			t.Errorf("%c: got %c", r, got)
+		}
+	}
+}
+
+// TestSteps: the work grows with the text, whatever stands in it.
+func TestSteps(t *testing.T) {
+	var many Set
+	for i := range 20_000 {
+		many.Add(fmt.Sprintf("+57300%07d", i))
+	}
+	for name, text := range map[string]string{
+		"again-and-again": "57 300 1234 ", "digits": "5", "blocks": "5 ", "begins": "573001234 57300 ", "pluses": "+", "plus-digits": "+5",
+		"zeros": "00 ", "zeros-joined": "0", "backslashes": `\`, "escapes": `\u0035`, "percents": "%25", "percent-digits": "%2535", "marks": "5\u200b",
+		"dashes": "5\u2011", "whole": "+573001234567 ", "words": "how are you? ", "link": "wa.me/5 tel:", "known": "3000001234",
+	} {
+		t.Run(name, func(t *testing.T) {
+			steps := func(n int) (in, hide int) {
+				text := strings.Repeat(text, n)
+				for _, r := range Readings([]byte(text)) {
+					_, more := Seek("+573001234568").in(r)
+					in += more
+				}
+				_, hide = many.hide(text)
+				return in, hide
+			}
+			in, hide := steps(1000)
+			in4, hide4 := steps(4000)
+			if in4 > 5*in || hide4 > 5*hide || in4 > 300*4000*len(text) || hide4 > 30*4000*len(text) {
+				t.Errorf("four times the text: %d steps and then %d to find, %d and then %d to hide", in, in4, hide, hide4)
+			}
+		})
+	}
+}
+
+// FuzzSpelling: a number that is spelled with any separators and digits is read, found
+// and hidden.
+func FuzzSpelling(f *testing.F) {
+	f.Add(uint64(573001234567), "- ", "\u202f\u2011", "", uint8(0))
+	f.Add(uint64(447911123456), "(", ")", "%E2", uint8(1))
+	f.Add(uint64(393331234567), "\u2066", "/", `\u00`, uint8(7))
+	f.Fuzz(func(t *testing.T, n uint64, a, b, around string, script uint8) {
+		number, ok := Parse(fmt.Sprint(n % 1e15))
+		if !ok {
+			t.Skip()
+		}
+		if again, _ := Parse(number); again != number {
+			t.Errorf("%s is read as %q", number, again)
+		}
+		between := func(s string) string {
+			visible := 0
+			return strings.Map(func(r rune) rune {
+				switch c, _, _ := letterAt([]byte(string(r))); c {
+				case separator:
+					if visible++; visible <= mostSeparators && !strings.ContainsRune("./~", r) {
+						return r
+					}
+				case ignored:
+					return r
+				}
+				return -1
+			}, s)
+		}
+		a, b = between(a), between(b)
+		zeros := []rune("0٠०০０𝟎")
+		zero := zeros[int(script)%len(zeros)]
+		spelled := "+"
+		for i, d := range number[1:] {
+			spelled += string(zero + d - '0')
+			if i == len(number)/2 {
+				spelled += a
+			} else if i%3 == 1 && i < len(number)-2 {
+				spelled += b
+			}
+		}
+		if got, ok := Parse(spelled); got != number || !ok {
+			t.Errorf("read %q: got %q, want %s", spelled, got, number)
+		}
+		text := around + "|" + spelled + "|" + around
+		if !seen(number, text) {
+			t.Errorf("%s is not found in %q", number, text)
+		}
+		var s Set
+		if got := s.Hide("|" + spelled + "|"); seen(number, got) {
+			t.Errorf("%s is not hidden in %q: %q", number, text, got)
+		}
+		s.Add(around)
+		s.Hide(text) // must not panic
+		HideAll(text)
+		HideLong(text)
+	})
+}
+
+// BenchmarkFind is what a text without the number costs.
+func BenchmarkFind(b *testing.B) {
+	text := []byte(strings.Repeat("how are you? 57 300 1234 ", 80_000)) // 2 MB
+	s := Seek(colombia)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if s.In(text)&Whole != 0 {
+			b.Fatal("found")
+		}
+	}
+}
+
+// BenchmarkHide is what a text costs where hundreds of thousands of numbers are known.
+func BenchmarkHide(b *testing.B) {
+	var s Set
+	for i := range 300_000 {
+		s.Add(fmt.Sprintf("57%010d", i*7919))
+	}
+	text := strings.Repeat("how are you? 57 300 1234 ", 80_000)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		s.Hide(text)
+	}
+}
