@@ -8,9 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
 // The decoder works on YAML nodes and on texts of environment variables, not
@@ -19,24 +20,39 @@ import (
 // text (a token 0123 stays 0123), and an error must not repeat a value, which
 // may be a secret.
 
-// decodeText sets a leaf from the text of an environment variable or a flag.
+// decoder sets the fields of a configuration from what one layer has.
+type decoder struct {
+	source   string   // the text that the nodes were read from
+	warnings []string // what was forgiven, with its key and without its value
+}
+
+func (d *decoder) warn(key string, doubts ...string) {
+	d.warnings = append(d.warnings, value.Doubts(key+":", doubts)...)
+}
+
+// text sets a leaf from the text of an environment variable or a flag.
 // Lists are split at commas; sources are YAML or JSON.
-func decodeText(text string, into reflect.Value) error {
+func (d *decoder) text(text string, into reflect.Value, key string) error {
 	switch {
-	case into.Type() == sourcesType || into.Type() == objectType:
+	case into.Type() == objectType:
+		return d.objectText(text, into)
+	case into.Type() == sourcesType:
 		var doc yaml.Node
-		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		d.source = value.Decode([]byte(text))
+		if err := yaml.Unmarshal([]byte(d.source), &doc); err != nil {
 			return errors.New("is neither YAML nor JSON")
 		}
 		if doc.Kind == 0 {
 			return nil
 		}
-		return decodeNode(doc.Content[0], into, "")
+		return d.node(doc.Content[0], into, "")
 	case into.Kind() == reflect.Slice:
 		list := reflect.MakeSlice(into.Type(), 0, 2)
+		text, doubts := value.UnquoteList(text)
+		d.warn(key, doubts...)
 		for part := range strings.SplitSeq(text, ",") {
 			item := reflect.New(into.Type().Elem()).Elem()
-			if err := decodeScalar(strings.TrimSpace(part), item); err != nil {
+			if err := d.scalar(value.Trim(part), item, key); err != nil {
 				return err
 			}
 			list = reflect.Append(list, item)
@@ -44,41 +60,29 @@ func decodeText(text string, into reflect.Value) error {
 		into.Set(list)
 		return nil
 	}
-	return decodeScalar(text, into)
+	return d.scalar(text, into, key)
 }
 
-// decodeNode sets a value from a YAML node. Errors begin with the path of
+// node sets a value from a YAML node. Errors begin with the path of
 // what is wrong inside the value, if it is not the value itself.
-func decodeNode(n *yaml.Node, into reflect.Value, path string) error {
+func (d *decoder) node(n *yaml.Node, into reflect.Value, path string) error {
 	n = resolve(n)
 	switch {
 	case isNull(n):
 		return nil // "key:" alone is as if it were not there
 	case into.Type() == objectType:
-		return decodeObject(n, into, path)
+		return d.object(n, into, path)
 	case into.Kind() == reflect.Struct:
-		return decodeStruct(n, into, path)
+		return d.structure(n, into, path)
 	case into.Kind() == reflect.Slice:
-		return decodeList(n, into, path)
+		return d.list(n, into, path)
 	case n.Kind != yaml.ScalarNode:
 		return at(n, path, errors.New("want a single value"))
 	}
-	return at(n, path, decodeScalar(n.Value, into))
+	return at(n, path, d.scalar(n.Value, into, path))
 }
 
-func decodeObject(n *yaml.Node, into reflect.Value, path string) error {
-	object := map[string]any{}
-	if n.Kind != yaml.MappingNode {
-		return at(n, path, errors.New("want an object"))
-	}
-	if err := n.Decode(&object); err != nil {
-		return at(n, path, errors.New("is not an object with names as keys, each once"))
-	}
-	into.Set(reflect.ValueOf(object))
-	return nil
-}
-
-func decodeStruct(n *yaml.Node, into reflect.Value, path string) error {
+func (d *decoder) structure(n *yaml.Node, into reflect.Value, path string) error {
 	fields := map[string]int{}
 	var names []string
 	for i := range into.NumField() {
@@ -91,11 +95,11 @@ func decodeStruct(n *yaml.Node, into reflect.Value, path string) error {
 		if !ok {
 			return at(key, "", unknownKey(join(path, key.Value), names))
 		}
-		return decodeNode(val, into.Field(i), join(path, key.Value))
+		return d.node(val, into.Field(i), join(path, key.Value))
 	})
 }
 
-func decodeList(n *yaml.Node, into reflect.Value, path string) error {
+func (d *decoder) list(n *yaml.Node, into reflect.Value, path string) error {
 	items := n.Content
 	if n.Kind != yaml.SequenceNode {
 		if n.Kind != yaml.ScalarNode || into.Type().Elem().Kind() == reflect.Struct {
@@ -106,25 +110,32 @@ func decodeList(n *yaml.Node, into reflect.Value, path string) error {
 	list := reflect.MakeSlice(into.Type(), len(items), len(items))
 	var errs []error
 	for i, item := range items {
-		errs = append(errs, decodeNode(item, list.Index(i), fmt.Sprintf("%s[%d]", path, i)))
+		errs = append(errs, d.node(item, list.Index(i), fmt.Sprintf("%s[%d]", path, i)))
 	}
 	into.Set(list)
 	return errors.Join(errs...)
 }
 
-// decodeScalar parses text as the type asks. Its errors never repeat a text
-// that may be a secret.
-func decodeScalar(text string, into reflect.Value) error {
+// scalar parses text as the type asks, after what cannot be meant is left out; a secret
+// is left to who uses it, see value.CleanSecret. Its errors never repeat a text that may be
+// a secret.
+func (d *decoder) scalar(text string, into reflect.Value, key string) error {
+	if into.Type() == secretType {
+		into.SetString(text)
+		return nil
+	}
+	text, doubts := value.Clean(text)
+	d.warn(key, doubts...)
 	if u, ok := into.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return u.UnmarshalText([]byte(text))
 	}
 	switch {
 	case into.Type() == durationType:
-		d, err := time.ParseDuration(text)
+		duration, err := value.ParseDuration(text)
 		if err != nil {
-			return fmt.Errorf("%q is not a duration: use a number with a unit, such as 500ms, 30s, 10m or 720h", text)
+			return err
 		}
-		into.SetInt(int64(d))
+		into.SetInt(int64(duration))
 	case into.Kind() == reflect.String:
 		into.SetString(text)
 	case into.Kind() == reflect.Bool:

@@ -76,7 +76,7 @@ var (
 	sizeType     = reflect.TypeFor[value.Size]()
 	durationType = reflect.TypeFor[time.Duration]()
 	sourcesType  = reflect.TypeFor[[]ingress.SourceConfig]()
-	objectType   = reflect.TypeFor[map[string]any]()
+	objectType   = reflect.TypeFor[value.Object]()
 )
 
 func typeName(t reflect.Type) string {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,8 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
 // EnvFile is the environment variable that names the configuration file, as
@@ -41,9 +42,15 @@ const (
 type Loaded struct {
 	Config
 	File     string            // the file that was read, or ""
-	Warnings []string          // what is odd and no error, such as an unknown environment variable; to be logged
+	Warnings []string          // what is odd and no error, such as an unknown environment variable; see Notices
 	Origins  map[string]Origin // by key, every key
+
+	text string // of the file
 }
+
+// Notices returns everything that is odd about the configuration and keeps nothing from
+// starting: its warnings and its advice. They are to be logged at the start.
+func (l *Loaded) Notices() []string { return slices.Concat(l.Warnings, l.Advice()) }
 
 // Load reads the layers over the defaults. An empty environment variable is
 // as if it were not set. The error joins every problem, each with the key or
@@ -54,13 +61,16 @@ type Loaded struct {
 func Load(o Options) (*Loaded, error) {
 	l := &Loaded{Config: Default(), File: o.File, Origins: map[string]Origin{}}
 	if l.File == "" {
-		l.File = os.Getenv(EnvFile)
+		var doubts []string
+		l.File, doubts = value.Clean(os.Getenv(EnvFile))
+		l.Warnings = value.Doubts("environment "+EnvFile+":", doubts)
 	}
 	keys := Keys()
 	v := viper.New()
 	var errs []error
 	if l.File != "" {
-		values, err := readFile(l.File, keys)
+		text, values, err := readFile(l.File, keys)
+		l.text = text
 		errs = append(errs, err, v.MergeConfigMap(values))
 	}
 	for _, k := range keys {
@@ -77,7 +87,7 @@ func Load(o Options) (*Loaded, error) {
 			errs = append(errs, l.blame(k, o, err))
 		}
 	}
-	l.Warnings = unknownVariables(os.Environ(), keys)
+	l.Warnings = append(l.Warnings, unknownVariables(os.Environ(), keys)...)
 	return l, errors.Join(errs...)
 }
 
@@ -87,18 +97,28 @@ func (l *Loaded) set(k Key, from any) error {
 	fresh := reflect.New(into.Type()).Elem()
 	fresh.Set(into)
 	var err error
+	d := decoder{source: l.text}
 	switch from := from.(type) {
 	case nil:
 		return nil
 	case *yaml.Node:
-		err = decodeNode(from, fresh, k.Name)
+		err = d.node(from, fresh, k.Name)
 	case string:
-		err = decodeText(from, fresh)
+		err = d.text(from, fresh, l.typed(k))
 	}
+	l.Warnings = append(l.Warnings, d.warnings...)
 	if err == nil {
 		into.Set(fresh)
 	}
 	return err
+}
+
+// typed is what the user typed a key as, for a warning about a text.
+func (l *Loaded) typed(k Key) string {
+	if l.Origins[k.Name] == OriginEnv {
+		return "environment " + k.Env
+	}
+	return k.Name
 }
 
 // origin names the layer that viper takes a key from.
@@ -125,28 +145,28 @@ func (l *Loaded) blame(k Key, o Options, err error) error {
 	return inFile(l.File, err)
 }
 
-// readFile returns the file's values by key as a nested map of nodes: viper
+// readFile returns the file's text, and its values by key as a nested map of nodes: viper
 // leaves what it does not know alone.
-func readFile(path string, keys []Key) (map[string]any, error) {
-	text, err := os.ReadFile(path)
+func readFile(path string, keys []Key) (text string, values map[string]any, _ error) {
+	text, err := value.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+		return "", nil, fmt.Errorf("read configuration: %w", err)
 	}
-	values := map[string]any{}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
+	values = map[string]any{}
+	dec := yaml.NewDecoder(strings.NewReader(text))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return values, nil // empty, or comments only
+		return text, values, nil // empty, or comments only
 	} else if err != nil {
-		return values, fmt.Errorf("%s is not YAML: %w", path, withoutValues(err))
+		return text, values, fmt.Errorf("%s is not YAML: %w", path, withoutValues(err))
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return values, fmt.Errorf("%s: more than one YAML document", path)
+		return text, values, fmt.Errorf("%s: more than one YAML document", path)
 	}
 	if isNull(doc.Content[0]) {
-		return values, nil
+		return text, values, nil
 	}
-	return values, inFile(path, collect(doc.Content[0], "", keys, values))
+	return text, values, inFile(path, collect(doc.Content[0], "", keys, values))
 }
 
 // collect walks the groups of keys down to the leaves, which it does not look

@@ -154,12 +154,12 @@ ingress: {max_body: 12KiB, accept_timeout: 1m30s, max_in_flight: 12}
 ops:
   pprof: true
 nats:                     # a group with nothing in it
-publisher: {max_bytes: 1024, max_age: 0}
+publisher: {max_bytes: 1024, max_age: 30d}
 auth:
   bearer: one,alone       # in a file a comma is part of the secret
 `)
 	if l.DataDir != "0123" || l.Ingress.MaxBody != 12*value.KiB || l.Ingress.AcceptTimeout != 90*time.Second ||
-		l.Ingress.MaxInFlight != 12 || !l.Ops.Pprof || l.Publisher.MaxBytes != value.KiB || l.Publisher.MaxAge != 0 {
+		l.Ingress.MaxInFlight != 12 || !l.Ops.Pprof || l.Publisher.MaxBytes != value.KiB || l.Publisher.MaxAge != 720*time.Hour {
 		t.Errorf("got %+v", l.Config)
 	}
 	if len(l.Auth.Bearer) != 1 || l.Auth.Bearer[0] != "one,alone" {
@@ -188,9 +188,8 @@ sources:
     reply: {userSessionKeys: [{Key: A, Value: "1"}], OK: true, count: 3}
 `)
 	s := l.Sources[0]
-	want := map[string]any{"userSessionKeys": []any{map[string]any{"Key": "A", "Value": "1"}}, "OK": true, "count": 3}
-	if !reflect.DeepEqual(s.Reply, want) {
-		t.Errorf("reply: got %v, want %v", s.Reply, want)
+	if want := value.Object(`{"userSessionKeys":[{"Key":"A","Value":"1"}],"OK":true,"count":3}`); s.Reply != want {
+		t.Errorf("reply: got %s, want %s", s.Reply, want)
 	}
 	if s.Name != "Main" || s.Paths[0] != "/In" || s.Auth.Header.Values[0] != "abc" {
 		t.Errorf("got %+v", s)
@@ -209,7 +208,7 @@ func TestLoadErrors(t *testing.T) {
 		{"no-blank", "auth: {bearer:hidden-secret}", `unknown key "auth.bearer:…": write a blank behind the colon (line 1)`},
 		{"twice", "data_dir: a\ndata_dir: b", "data_dir: stands here twice (line 2)"},
 		{"duration", "ingress: {accept_timeout: 5}", `"5" is not a duration: use a number with a unit`},
-		{"duration-days", "publisher: {max_age: 30d}", `publisher.max_age: "30d" is not a duration`},
+		{"duration-weeks", "publisher: {max_age: 4w}", `publisher.max_age: "4w" is not a duration`},
 		{"size", "ingress: {max_body: 10 apples}", `"10 apples" is not a size`},
 		{"bool", "ops: {pprof: maybe}", `ops.pprof: "maybe" is neither true nor false`},
 		{"int", "ingress: {max_in_flight: 1.5}", `"1.5" is not a whole number`},

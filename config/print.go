@@ -82,10 +82,7 @@ func group(n *yaml.Node, key string) (*yaml.Node, string) {
 func printable(v reflect.Value) any {
 	switch {
 	case v.Type() == objectType:
-		if v.IsNil() {
-			return map[string]any{}
-		}
-		return v.Interface()
+		return v.Interface() // it knows how to write itself
 	case v.Kind() == reflect.Bool, v.Kind() == reflect.Int:
 		return v.Interface()
 	case v.Kind() == reflect.Struct:

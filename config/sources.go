@@ -23,12 +23,12 @@ func (c *Config) validateSources() error {
 }
 
 // Advice returns what works but should be better, such as a short secret,
-// each with its key and without any value. It is to be logged at the start.
+// each with its key and without any value.
 func (c *Config) Advice() []string {
+	all := c.NATS.Warnings()
 	if len(c.Sources) == 0 {
-		return c.Auth.Warnings("auth")
+		return append(all, c.Auth.Warnings("auth")...)
 	}
-	var all []string
 	for i, s := range c.Sources {
 		all = append(all, s.Auth.Warnings(fmt.Sprintf("sources[%d].auth", i))...)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -43,34 +44,37 @@ func (b *budgeted) Read(p []byte) (int, error) {
 
 func (b *budgeted) release() { b.budget.Release(b.taken) }
 
-// readBody returns the whole body, or a problem: a body is never cut. The
-// limit is that of the source's listener; a body that announces more is not
-// read at all, and one that comes in chunks is read to one byte more. Call release
-// when the body is not needed any more, also after a problem.
-func readBody(r *http.Request, limit int64, budget *semaphore.Weighted) (body []byte, release func(), _ *problem) {
+// readBody returns the whole body, or a problem and what was read of it: a body is never
+// cut. The limit is that of the source's listener. Of a body that announces more only
+// the beginning is read, if it comes soon; one that comes in chunks is read to one byte more.
+// Call release when the body is not needed any more, also after a problem.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, budget *semaphore.Weighted) (body []byte, release func(), _ *problem) {
 	in := &budgeted{body: r.Body, budget: budget}
+	if r.ContentLength > limit {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTimeout))
+		var b bytes.Buffer
+		_, _ = b.ReadFrom(io.LimitReader(in, beginning)) // what there is
+		return b.Bytes(), in.release, bodyTooLarge(r.ContentLength, limit, true)
+	}
 	body, problem := readAll(r, in, limit)
 	return body, in.release, problem
 }
 
 func readAll(r *http.Request, in io.Reader, limit int64) ([]byte, *problem) {
-	if r.ContentLength > limit {
-		return nil, bodyTooLarge(r.ContentLength, limit, true)
-	}
 	var b bytes.Buffer
 	b.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, firstBuffer)))
 	n, err := b.ReadFrom(io.LimitReader(in, limit+1))
 	if n > limit {
-		return nil, bodyTooLarge(n, limit, false)
+		return b.Bytes(), bodyTooLarge(n, limit, false)
 	}
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errBudget):
 		return nil, tooManyRequests()
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return nil, bodyTimeout(err)
+		return b.Bytes(), bodyTimeout(err)
 	case err != nil:
-		return nil, bodyIncomplete(err)
+		return b.Bytes(), bodyIncomplete(err)
 	}
 	return b.Bytes(), nil
 }

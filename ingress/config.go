@@ -16,7 +16,7 @@ type Config struct {
 	AcceptTimeout    time.Duration `mapstructure:"accept_timeout" doc:"how long accepting a request may take after its body is read"`
 	HeaderTimeout    time.Duration `mapstructure:"header_timeout" doc:"how long a client may take to send the headers"`
 	BodyTimeout      time.Duration `mapstructure:"body_timeout" doc:"how long a client may take to send headers and body"`
-	IdleTimeout      time.Duration `mapstructure:"idle_timeout" doc:"how long an idle connection is kept"`
+	IdleTimeout      time.Duration `mapstructure:"idle_timeout" doc:"how long an idle connection is kept; longer than your load balancer or proxy keeps one, or a request may meet a connection that is just closed"`
 	Timezone         string        `mapstructure:"timezone" doc:"time zone of Treble's times that name none, such as UTC or America/Bogota"`
 }
 
@@ -47,11 +47,11 @@ func DefaultOpsConfig() OpsConfig { return OpsConfig{Addr: "127.0.0.1:9464"} }
 // SourceConfig is one endpoint: its paths, whom it lets in, what it takes and
 // what it answers.
 type SourceConfig struct {
-	Name  string         `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`
-	Paths []string       `mapstructure:"paths" doc:"paths that it serves with POST; a * at the end stands for one path segment's rest"`
-	Kinds []string       `mapstructure:"kinds" doc:"kinds that it takes; empty: all"`
-	Auth  auth.Config    `mapstructure:"auth"`
-	Reply map[string]any `mapstructure:"reply" doc:"JSON object answered with 200; empty: {}"`
+	Name  string       `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`
+	Paths []string     `mapstructure:"paths" doc:"paths that it serves with POST; a * at the end stands for one path segment's rest"`
+	Kinds []string     `mapstructure:"kinds" doc:"kinds that it takes; empty: all"`
+	Auth  auth.Config  `mapstructure:"auth"`
+	Reply value.Object `mapstructure:"reply" doc:"JSON object answered with 200, as it is written here; empty: {}"`
 }
 
 // DefaultSource is the source of a bridge that configures none. Its paths are

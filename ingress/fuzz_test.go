@@ -28,6 +28,31 @@ func FuzzContentType(f *testing.F) {
 	})
 }
 
+// FuzzPath: the canonical form is one, and it keeps everything but slashes and what cannot be
+// seen, so that it leads nowhere else.
+func FuzzPath(f *testing.F) {
+	for _, seed := range []string{"", "/", "//webhook", "/webhook/ /", "/a\u200b//", "/a/../b", "*", "/\xff/"} {
+		f.Add(seed)
+	}
+	bare := func(s string) string {
+		return strings.Map(func(r rune) rune {
+			if r == '/' || value.Invisible(r) {
+				return -1
+			}
+			return r
+		}, s)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		got := canonicalPath(path)
+		if again := canonicalPath(got); again != got {
+			t.Errorf("%q became %q and then %q", path, got, again)
+		}
+		if bare(got) != bare(path) || strings.Contains(got, "//") || got != "/" && strings.HasSuffix(got, "/") {
+			t.Errorf("%q became %q", path, got)
+		}
+	})
+}
+
 type acceptAll struct{}
 
 func (acceptAll) Accept(context.Context, schema.Delivery) error { return nil }

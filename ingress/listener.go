@@ -23,6 +23,8 @@ type listener struct {
 	addr string
 	http *http.Server
 
+	watch func(net.Listener) net.Listener // stands in front of the bound one; nil: nothing does
+
 	mu    sync.Mutex
 	bound net.Listener
 }
@@ -57,6 +59,9 @@ func (l *listener) Serve() error {
 	bound := l.listening()
 	if bound == nil {
 		return fmt.Errorf("%s: serve before listen", l.key)
+	}
+	if l.watch != nil {
+		bound = l.watch(bound)
 	}
 	if err := l.http.Serve(bound); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("%s: serve: %w", l.key, err)

@@ -15,6 +15,8 @@ type metrics struct {
 	accept          *prometheus.HistogramVec
 	lastEvent       *prometheus.GaugeVec
 	inFlight        prometheus.Gauge
+	forgiven        *prometheus.CounterVec
+	unserved        *prometheus.CounterVec
 }
 
 const namespace = "treble_bridge"
@@ -43,12 +45,20 @@ func newMetrics() *metrics {
 			Namespace: namespace, Name: "requests_in_flight",
 			Help: "Requests past authentication and not answered yet; ingress.max_in_flight is their limit.",
 		}),
+		forgiven: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "requests_forgiven_total",
+			Help: "Accepted requests with a slip, by source and slip: path (slashes, blanks at the end), content-type, content-encoding.",
+		}, []string{"source", "slip"}),
+		unserved: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: "requests_unserved_total",
+			Help: "What came to the public listener and was no request that could be read, by reason; no source has seen it.",
+		}, []string{"reason"}),
 	}
 }
 
 // register registers all metrics or none.
 func (m *metrics) register(reg prometheus.Registerer) error {
-	all := []prometheus.Collector{m.requests, m.authentications, m.accept, m.lastEvent, m.inFlight}
+	all := []prometheus.Collector{m.requests, m.authentications, m.accept, m.lastEvent, m.inFlight, m.forgiven, m.unserved}
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {

@@ -24,6 +24,7 @@ type exchange struct {
 	delivery schema.Delivery
 	status   int
 	problem  *problem // nil after a 200
+	forgiven []string // slips of a request that was taken
 }
 
 const none = "none"

@@ -34,7 +34,7 @@ func NewOps(cfg OpsConfig, ready func() Readiness, g prometheus.Gatherer, log *z
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	errorLog := zap.NewStdLog(log.Named("ops"))
+	errorLog := errorLog(log.Named("ops"))
 	mux := http.NewServeMux()
 	// It looks at nothing: a process that answers is alive, and to restart it
 	// because NATS is away would help nobody.

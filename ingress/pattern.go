@@ -9,9 +9,8 @@ import (
 // pattern is a path of a source: exact, or with a * at the end that stands for
 // the rest, at least one character, of the last segment.
 //
-// A slash at the end of a path makes no difference, neither here nor in a
-// request: Treble documents no second attempt, so a webhook refused for a
-// slash would be lost.
+// A slash at the end makes no difference here; of a request's path only the canonical form
+// is compared, see canonicalPath.
 type pattern struct {
 	prefix string // without the *, and without a slash at the end
 	open   bool   // it ended in *
@@ -36,7 +35,8 @@ func parsePattern(path string) (pattern, error) {
 	return pattern{prefix: strings.TrimSuffix(path, "/")}, nil
 }
 
-// String returns the pattern as it is configured, without a slash at the end.
+// String returns the pattern as it is configured, without a slash at the end. It is
+// the route in the words of echo's router, too.
 func (p pattern) String() string {
 	switch {
 	case p.open:
@@ -47,23 +47,17 @@ func (p pattern) String() string {
 	return p.prefix
 }
 
-// routes returns the pattern in the words of echo's router.
-func (p pattern) routes() []string {
-	switch {
-	case p.open:
-		return []string{p.prefix + "*"}
-	case p.prefix == "":
-		return []string{"/"}
-	}
-	return []string{p.prefix, p.prefix + "/"}
-}
-
 // fits says whether the part of a path that echo's * stands for is the rest of
 // one segment: echo's covers any number of them.
 func (p pattern) fits(rest string) bool {
+	return !p.open || rest != "" && !strings.Contains(rest, "/")
+}
+
+// matches reports whether a canonical path is one of the pattern.
+func (p pattern) matches(path string) bool {
 	if !p.open {
-		return true
+		return path == p.String()
 	}
-	rest = strings.TrimSuffix(rest, "/")
-	return rest != "" && !strings.Contains(rest, "/")
+	rest, ok := strings.CutPrefix(path, p.prefix)
+	return ok && p.fits(rest)
 }

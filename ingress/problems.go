@@ -41,17 +41,6 @@ func unauthorized(challenge string) *problem {
 	return p
 }
 
-func wrongContentType() *problem {
-	return &problem{name: "content-type", status: http.StatusUnsupportedMediaType, title: "Content type not supported",
-		detail: "The Content-Type is not JSON: send application/json."}
-}
-
-func wrongEncoding() *problem {
-	p := &problem{name: "content-encoding", status: http.StatusUnsupportedMediaType, title: "Content encoding not supported",
-		detail: "The body has a Content-Encoding: send it without compression."}
-	return p.with("Accept-Encoding", "identity")
-}
-
 func wrongReceived(what string) *problem {
 	return &problem{name: "received-time", status: http.StatusBadRequest, title: "Time of receipt refused",
 		detail: fmt.Sprintf("The header %s %s. Leave it out, unless the body was received before.", schema.HeaderReceived, what)}
@@ -127,6 +116,11 @@ func ofRejection(r *schema.Rejection) *problem {
 		p.title = "Body is nested too deep"
 	case schema.ReasonTooMany:
 		p.title, p.status = "Too many events in one body", http.StatusRequestEntityTooLarge
+	case schema.ReasonContentType:
+		p.title, p.status = "Content type not supported", http.StatusUnsupportedMediaType
+	case schema.ReasonContentEncoding:
+		p.title, p.status = "Content encoding not supported", http.StatusUnsupportedMediaType
+		p.with("Accept-Encoding", "identity")
 	case schema.ReasonMissing:
 		p.title, p.status = "Fields are missing", http.StatusUnprocessableEntity
 	case schema.ReasonKindForbidden:

@@ -3,7 +3,6 @@ package ingress
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -22,12 +21,6 @@ func (s *Server) receive(c echo.Context, src *source) error {
 		return unauthorized(src.auth.Challenge())
 	}
 	s.metrics.authentications.WithLabelValues(src.name, credential).Inc()
-	if !isJSON(r.Header.Get("Content-Type")) {
-		return wrongContentType()
-	}
-	if !isPlain(r.Header) {
-		return wrongEncoding()
-	}
 	received, again, problem := receivedTime(r.Header, time.Now())
 	if problem != nil {
 		return problem
@@ -40,23 +33,31 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	if !again {
 		received = time.Now()
 	}
-	body, release, problem := readBody(r, int64(s.config.MaxBody), s.bodies)
+	body, release, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
 	defer release()
+	doubts := doubtsOf(r.Header)
+	origin := schema.Origin{
+		Source:   src.name,
+		Path:     r.URL.Path,
+		Header:   keptHeaders(r.Header, src.secretHeader),
+		Received: received,
+		TestRun:  testRun(r.Header),
+		Warnings: warnings(doubts),
+	}
 	if problem != nil {
+		s.keepBeginning(r.Context(), origin, body, problem)
 		return problem
 	}
 	x.bodyRead, x.bytes = true, len(body)
 
-	d := src.parser.Parse(body, schema.Origin{
-		Source:   src.name,
-		Path:     originPath(r),
-		Header:   keptHeaders(r.Header, src.secretHeader),
-		Received: received,
-		TestRun:  testRun(r.Header),
-	})
+	d := judged(src.parser.Parse(body, origin), doubts)
 	x.delivery = d
 	if err := s.accept(r.Context(), d); err != nil {
 		return err
+	}
+	x.forgiven = forgiven(c, doubts)
+	for _, slip := range x.forgiven {
+		s.metrics.forgiven.WithLabelValues(src.name, slip).Inc()
 	}
 	if d.TestRun == "" && !again { // what is brought in again says nothing of Treble
 		s.metrics.lastEvent.WithLabelValues(d.Source).Set(float64(d.Received.UnixMilli()) / 1000)
@@ -102,12 +103,4 @@ func (s *Server) enter() bool {
 func (s *Server) leave() {
 	s.metrics.inFlight.Dec()
 	<-s.slots
-}
-
-// originPath is the request's path without a slash at its end.
-func originPath(r *http.Request) string {
-	if path := strings.TrimRight(r.URL.Path, "/"); path != "" {
-		return path
-	}
-	return "/"
 }

@@ -30,6 +30,7 @@ func TestReplies(t *testing.T) {
 		retryAfter  bool
 		numbers     [2]float64 // size and limit of a 413
 		deliveries  int
+		slip        string // that was forgiven
 	}{
 		{name: "accepted", status: 200, deliveries: 1},
 		{name: "accepted/array", body: "[" + read + "," + read + "]", status: 200, deliveries: 1},
@@ -44,6 +45,19 @@ func TestReplies(t *testing.T) {
 		{name: "accepted/text-json", contentType: "text/json", status: 200, deliveries: 1},
 		{name: "accepted/suffix", contentType: "Application/Vnd.Treble+JSON", status: 200, deliveries: 1},
 		{name: "accepted/identity", encoding: "identity", status: 200, deliveries: 1},
+		{name: "accepted/two-slashes", path: "//webhook", status: 200, deliveries: 1, slip: "path"},
+		{name: "accepted/slashes-inside", path: "/webhooks///on-read//", status: 200, deliveries: 1, slip: "path"},
+		{name: "accepted/blank-at-the-end", path: "/webhook%20", status: 200, deliveries: 1, slip: "path"},
+		{name: "accepted/line-feed-at-the-end", path: "/webhook/%0d%0a", status: 200, deliveries: 1, slip: "path"},
+		{name: "accepted/unseen-at-the-end", path: "/webhook%e2%80%8b", status: 200, deliveries: 1, slip: "path"},
+		{name: "accepted/escaped", path: "/%77ebhook", status: 200, deliveries: 1},
+		{name: "accepted/content-type-twice", contentType: "application/json, application/json", status: 200, deliveries: 1, slip: "content-type"},
+		{name: "accepted/content-type-text", contentType: "text/plain", status: 200, deliveries: 1, slip: "content-type"},
+		{name: "accepted/content-type-form", contentType: "application/x-www-form-urlencoded", status: 200, deliveries: 1, slip: "content-type"},
+		{name: "accepted/content-type-nonsense", contentType: ";;", status: 200, deliveries: 1},
+		{name: "accepted/content-type-quoted", contentType: `"application/json"`, status: 200, deliveries: 1, slip: "content-type"},
+		{name: "accepted/encoding-utf-8", encoding: "utf-8", status: 200, deliveries: 1, slip: "content-encoding"},
+		{name: "accepted/encoding-that-is-not", encoding: "gzip", status: 200, deliveries: 1, slip: "content-encoding"},
 		{name: "not-json", body: "{", status: 400, problem: "not-json", deliveries: 1},
 		{name: "not-json/empty", body: "-", status: 400, problem: "not-json", deliveries: 1},
 		{name: "not-object", body: "7", status: 400, problem: "not-object", deliveries: 1},
@@ -55,22 +69,26 @@ func TestReplies(t *testing.T) {
 		{name: "wrong-credentials", token: "wrong", status: 401, problem: "unauthorized"},
 		{name: "no-credentials", token: "-", status: 401, problem: "unauthorized"},
 		{name: "unauthorized-before-content-type", token: "-", contentType: "text/plain", status: 401, problem: "unauthorized"},
-		{name: "wrong-path", path: "/nothing", status: 404, problem: "not-found"},
-		{name: "wrong-path/root", path: "/", status: 404, problem: "not-found"},
-		{name: "wrong-path/below", path: "/webhook/x", status: 404, problem: "not-found"},
-		{name: "wrong-path/two-segments", path: "/webhooks/on-a/b", status: 404, problem: "not-found"},
-		{name: "wrong-path/segment-split", path: "/webhooks/on-/x", status: 404, problem: "not-found"},
-		{name: "wrong-path/nothing-after", path: "/webhooks/on-", status: 404, problem: "not-found"},
+		{name: "wrong-path", path: "/nothing", status: 404, problem: "not-found", deliveries: 1},
+		{name: "wrong-path/root", path: "/", status: 404, problem: "not-found", deliveries: 1},
+		{name: "wrong-path/below", path: "/webhook/x", status: 404, problem: "not-found", deliveries: 1},
+		{name: "wrong-path/two-segments", path: "/webhooks/on-a/b", status: 404, problem: "not-found", deliveries: 1},
+		{name: "wrong-path/segment-split", path: "/webhooks/on-/x", status: 404, problem: "not-found", deliveries: 1},
+		{name: "wrong-path/nothing-after", path: "/webhooks/on-", status: 404, problem: "not-found", deliveries: 1},
 		{name: "wrong-path/nothing-after-get", path: "/webhooks/on-a/b", method: "GET", status: 404, problem: "not-found"},
+		{name: "wrong-path/no-credentials", path: "/nothing", token: "-", status: 404, problem: "not-found"},
+		{name: "wrong-path/wrong-credentials", path: "/nothing", token: "wrong", status: 404, problem: "not-found"},
 		{name: "wrong-method/get", method: "GET", status: 405, problem: "method-not-allowed"},
 		{name: "wrong-method/put", method: "PUT", status: 405, problem: "method-not-allowed"},
 		{name: "wrong-method/options", method: "OPTIONS", status: 405, problem: "method-not-allowed"},
 		{name: "wrong-method/unheard-of", method: "FROBNICATE", status: 405, problem: "method-not-allowed"},
 		{name: "wrong-method/open-path", method: "GET", path: "/webhooks/on-read", status: 405, problem: "method-not-allowed"},
-		{name: "content-type", contentType: "text/plain", status: 415, problem: "content-type"},
-		{name: "content-type/form", contentType: "application/x-www-form-urlencoded", status: 415, problem: "content-type"},
-		{name: "content-encoding", encoding: "gzip", status: 415, problem: "content-encoding"},
-		{name: "body-too-large", body: strings.Repeat(" ", 200_001), status: 413, problem: "body-too-large", numbers: [2]float64{200_001, 200_000}},
+		{name: "content-type", contentType: "text/plain", body: "hello", status: 415, problem: "content-type", deliveries: 1},
+		{name: "content-type/form", contentType: "application/x-www-form-urlencoded", body: "payload=%7B%7D", status: 415, problem: "content-type", deliveries: 1},
+		{name: "content-type/no-object", contentType: "text/plain", body: `"hello"`, status: 415, problem: "content-type", deliveries: 1},
+		{name: "content-type/missing", contentType: "text/plain", body: `{"country_code":"+57","read_at":"2024-01-01 00:00:00"}`, status: 422, problem: "missing-fields", deliveries: 1},
+		{name: "content-encoding", encoding: "gzip", body: "\x1f\x8b\x08", status: 415, problem: "content-encoding", deliveries: 1},
+		{name: "body-too-large", body: strings.Repeat(" ", 200_001), status: 413, problem: "body-too-large", numbers: [2]float64{200_001, 200_000}, deliveries: 1},
 		{name: "event-too-large", accept: fmt.Errorf("publish: %w", &schema.TooLargeError{Size: 9, Limit: 5}), status: 413, problem: "event-too-large", numbers: [2]float64{9, 5}, deliveries: 1},
 		{name: "unavailable", accept: fmt.Errorf("no connection: %w", schema.ErrUnavailable), status: 503, problem: "unavailable", retryAfter: true, deliveries: 1},
 		{name: "outcome-unknown", accept: fmt.Errorf("no ack: %w", schema.ErrOutcomeUnknown), status: 504, problem: "outcome-unknown", deliveries: 1},
@@ -100,7 +118,14 @@ func TestReplies(t *testing.T) {
 			if unread := tt.status == 401 || tt.problem == "body-too-large"; unread && !a.closes {
 				t.Error("the connection is kept, want it closed: its next request stands behind an unread body")
 			}
+			if got, want := strings.Contains(b.metrics(t), `requests_forgiven_total{slip="`+tt.slip+`",source="default"} 1`), tt.slip != ""; got != want {
+				t.Errorf("counted as forgiven: got %v, want %v", got, want)
+			}
 			if tt.status == 200 {
+				warned := fmt.Sprint(b.accepter.got()[0].Events[0].Data.Base().Warnings)
+				if want := strings.HasPrefix(tt.slip, "content"); strings.Contains(warned, "content-") != want {
+					t.Errorf("warnings: got %s, want one of a header: %v", warned, want)
+				}
 				if a.body != "{}" || a.header.Get("Content-Type") != "application/json" {
 					t.Errorf("reply: got %q %q, want {} application/json", a.body, a.header.Get("Content-Type"))
 				}
@@ -168,8 +193,14 @@ func TestRepliesChunkedTooLarge(t *testing.T) {
 			}
 		}
 	}
-	if got := b.accepter.got(); len(got) != 1 || len(got[0].Body) != 1000 {
-		t.Errorf("got %d deliveries, want the one of 1000 bytes, whole", len(got))
+	got := b.accepter.got()
+	if len(got) != 3 || len(got[0].Body) != 1000 || got[0].Rejection != nil {
+		t.Fatalf("got %d deliveries, want the one of 1000 bytes, whole, and two for the quarantine", len(got))
+	}
+	for _, d := range got[1:] {
+		if d.Rejection == nil || d.Rejection.Reason != schema.ReasonBodyTooLarge || len(d.Body) != 1001 {
+			t.Errorf("kept: got %+v with %d bytes, want the beginning", d.Rejection, len(d.Body))
+		}
 	}
 }
 
@@ -277,7 +308,7 @@ func TestRepliesSource(t *testing.T) {
 	other := s.sources[0]
 	other.Name, other.Paths = "other", []string{"/other", "/webhooks/on-delivered"}
 	other.Kinds = []string{"message.delivered"}
-	other.Reply = map[string]any{"success": true}
+	other.Reply = `{"success":true}`
 	s.sources = append(s.sources, other)
 	b := s.start(t)
 

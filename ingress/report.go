@@ -43,6 +43,9 @@ func (s *Server) report(r *http.Request, x *exchange, took time.Duration) {
 		zap.Duration("duration", took),
 	}
 	fields = append(fields, deliveryFields(x.delivery)...)
+	if len(x.forgiven) > 0 {
+		fields = append(fields, zap.Strings("forgiven", x.forgiven))
+	}
 	if x.problem != nil {
 		fields = append(fields, zap.String("remote", r.RemoteAddr), zap.NamedError("cause", x.problem.cause))
 	}

@@ -39,6 +39,7 @@ type Server struct {
 	accepter Accepter
 	log      *zap.Logger
 	metrics  *metrics
+	sources  []*source
 	slots    chan struct{} // one element for each request in flight
 	bodies   *semaphore.Weighted
 }
@@ -69,6 +70,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		if err != nil {
 			return nil, err
 		}
+		s.sources = append(s.sources, src)
 		s.serve(e, src)
 		// Silence is counted from the start, so that an alarm on it needs no
 		// exception for a bridge that has just been started.
@@ -77,8 +79,11 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 	if err := m.register(reg); err != nil {
 		return nil, err
 	}
-	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, http: &http.Server{
-		Handler:           e,
+	unserved := &unserved{log: log, counted: m.unserved}
+	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, watch: unserved.listener, http: &http.Server{
+		Handler:           unserved.handler(e),
+		ConnContext:       unserved.context,
+		ConnState:         unserved.state,
 		ReadHeaderTimeout: cfg.HeaderTimeout,
 		// Headers and body. net/http lifts it once the body is there, so it
 		// does not run while Accept is at work.
@@ -89,7 +94,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		IdleTimeout:                  cfg.IdleTimeout,
 		MaxHeaderBytes:               maxHeaders,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is a 404 like any other path
-		ErrorLog:                     zap.NewStdLog(log.Named("http")),
+		ErrorLog:                     errorLog(log.Named("http")),
 		// No BaseContext: were it the one that a signal ends, the signal
 		// would end the requests in work.
 	}}
@@ -101,7 +106,8 @@ func (s *Server) router() *echo.Echo {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // it logs nothing for us: see report
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.refuse(c, asProblem(err)) }
-	e.Use(s.observe)
+	e.Pre(canonical)
+	e.Use(s.observe, s.unknownPath)
 	return e
 }
 
@@ -112,17 +118,15 @@ func (s *Server) serve(e *echo.Echo, src *source) {
 		guard := func(next echo.HandlerFunc) echo.HandlerFunc {
 			return func(c echo.Context) error {
 				if !p.fits(c.Param("*")) {
-					return notFound()
+					return s.lost(c)
 				}
 				x := exchangeOf(c)
 				x.source, x.route = src.name, p.String()
 				return next(c)
 			}
 		}
-		for _, route := range p.routes() {
-			e.POST(route, func(c echo.Context) error { return s.receive(c, src) }, guard)
-			e.RouteNotFound(route, func(echo.Context) error { return methodNotAllowed() }, guard)
-		}
+		e.POST(p.String(), func(c echo.Context) error { return s.receive(c, src) }, guard)
+		e.RouteNotFound(p.String(), func(echo.Context) error { return methodNotAllowed() }, guard)
 	}
 }
 

@@ -1,10 +1,10 @@
 package ingress
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -33,12 +33,12 @@ func newSource(c SourceConfig, key string, location *time.Location) (*source, er
 		}
 		s.patterns = append(s.patterns, p)
 	}
-	if len(c.Reply) > 0 {
-		b, err := json.Marshal(c.Reply)
+	if c.Reply != "" {
+		reply, err := value.ParseObject(string(c.Reply))
 		if err != nil {
 			return nil, fmt.Errorf("%s.reply: %w", key, err)
 		}
-		s.reply = b
+		s.reply = []byte(reply)
 	}
 	var err error
 	s.auth, err = auth.New(c.Auth, key+".auth")

@@ -1,7 +1,6 @@
 package ingress
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -71,8 +70,8 @@ func (s SourceConfig) Validate(key, authKey string) error {
 			p.add(fmt.Sprintf("%s.kinds[%d]", key, i), "%w", err)
 		}
 	}
-	if _, err := json.Marshal(s.Reply); err != nil {
-		p.add(key+".reply", "is not a JSON object: %w", err)
+	if _, err := value.ParseObject(string(s.Reply)); s.Reply != "" && err != nil {
+		p.add(key+".reply", "%w: write a JSON object, such as {\"received\": true}", err)
 	}
 	return errors.Join(append(p, s.Auth.Validate(authKey))...)
 }

@@ -61,7 +61,7 @@ func TestValidateSources(t *testing.T) {
 	ok := auth.Config{Bearer: []value.Secret{token}}
 	wantProblems(t, ingress.ValidateSources([]ingress.SourceConfig{
 		{Name: "a", Paths: []string{"/a", "/open-*"}, Auth: ok},
-		{Name: "Upper", Kinds: []string{"message.read", "nothing"}, Reply: map[string]any{"f": func() {}}},
+		{Name: "Upper", Kinds: []string{"message.read", "nothing"}, Reply: `{"a":0123}`},
 		{Name: "a", Paths: []string{"a", "/:id", "/*/a", "//a", "/a b", "/a/", "/open-*", "/open-x"}, Auth: ok},
 		{Name: strings.Repeat("n", 33), Paths: []string{"/n"}, Auth: ok},
 	}),

@@ -105,6 +105,16 @@ func TestEmbeddedRecoversWithLittleDisk(t *testing.T) {
 	}
 }
 
+func TestEmbeddedIsLoggedWithItsAddress(t *testing.T) {
+	o := options(t, "")
+	var log logBuffer
+	o.Log = log.logger()
+	p := open(t, o)
+	if want := `"msg":"connected to nats","url":"nats://` + p.NATSAddr() + `"`; !strings.Contains(log.String(), want) {
+		t.Errorf("the log lacks %s:\n%s", want, &log)
+	}
+}
+
 func TestEmbeddedTakesLargeMessages(t *testing.T) {
 	o := options(t, "")
 	o.MaxBody = 10 * value.MiB

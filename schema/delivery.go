@@ -23,6 +23,7 @@ type Origin struct {
 	Header   map[string][]string // the request's headers without secrets, kept with a rejected body
 	Received time.Time           // when the request was accepted for reading
 	TestRun  string              // value of the request header Treble-Test, empty for real traffic
+	Warnings []string            // what is odd about the request, as "header: what"; each of its events has them
 }
 
 // Reason says why a body was rejected. It is a token of the quarantine subject.
@@ -36,11 +37,22 @@ const (
 	ReasonTooMany       Reason = "too-many-events"   // 413: an array of more than MaxEvents
 	ReasonMissing       Reason = "missing-fields"    // 422: a known kind without what identifies it
 	ReasonKindForbidden Reason = "kind-not-accepted" // 422: the source is configured for other kinds
+
+	// By what came with the body, which is no JSON object with the first two.
+	ReasonContentType     Reason = "content-type"     // 415: the header does not say JSON
+	ReasonContentEncoding Reason = "content-encoding" // 415: compressed; kept as it came
+
+	ReasonNotFound Reason = "not-found" // 404: no source serves the path, and the secret is one of a source
+
+	// Of a body that was not received as a whole only the beginning is kept.
+	ReasonBodyTooLarge   Reason = "body-too-large"  // 413: more than ingress.max_body
+	ReasonBodyIncomplete Reason = "body-incomplete" // 408 or 400: it broke off, or did not come in time
 )
 
 // Reasons returns every reason.
 func Reasons() []Reason {
-	return []Reason{ReasonNotJSON, ReasonNotObject, ReasonTooDeep, ReasonTooMany, ReasonMissing, ReasonKindForbidden}
+	return []Reason{ReasonNotJSON, ReasonNotObject, ReasonTooDeep, ReasonTooMany, ReasonMissing, ReasonKindForbidden,
+		ReasonContentType, ReasonContentEncoding, ReasonNotFound, ReasonBodyTooLarge, ReasonBodyIncomplete}
 }
 
 // The headers of a refused body in the quarantine, beside HeaderMsgID,

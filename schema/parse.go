@@ -138,7 +138,7 @@ func notJSON(text []byte) string {
 
 // event reads one object. What it reports as missing would identify the event.
 func (p Parser) event(value []byte, position int, o Origin) (Event, []Violation) {
-	r := &reader{loc: p.Location}
+	r := &reader{loc: p.Location, warnings: slices.Clone(o.Warnings)}
 	if r.loc == nil {
 		r.loc = time.UTC
 	}
@@ -166,8 +166,8 @@ func (p Parser) event(value []byte, position int, o Origin) (Event, []Violation)
 		}
 	}
 	payload, when := f.build(r)
-	if strings.ContainsFunc(common.SessionID, unicode.IsControl) {
-		r.warn("session_id", "has control characters, which the envelope's subject may not have: it is left out")
+	if strings.ContainsFunc(common.SessionID, forbidden) {
+		r.warn("session_id", "has control characters or noncharacters, which the envelope's subject may not have: it is left out")
 	}
 	common.Raw, common.RawBase64 = text, exact
 	common.Test = o.TestRun != ""
@@ -175,8 +175,8 @@ func (p Parser) event(value []byte, position int, o Origin) (Event, []Violation)
 	*payload.Base() = common
 
 	subject := common.SessionID
-	if strings.ContainsFunc(subject, unicode.IsControl) {
-		subject = "" // CloudEvents forbids it
+	if strings.ContainsFunc(subject, forbidden) {
+		subject = ""
 	}
 	e := Event{
 		Subject: subject, Source: o.Source, Kind: f.kind, ReceivedTime: o.Received, Time: o.Received,
@@ -187,6 +187,12 @@ func (p Parser) event(value []byte, position int, o Origin) (Event, []Violation)
 	}
 	e.ID, e.DedupeKey = r.identity(e, position, value)
 	return e, nil
+}
+
+// forbidden reports whether CloudEvents forbids a character in an attribute: controls, and
+// what Unicode calls noncharacters. Surrogates are not among the runes of a string.
+func forbidden(r rune) bool {
+	return unicode.IsControl(r) || r >= 0xfdd0 && r <= 0xfdef || r&0xfffe == 0xfffe
 }
 
 // validText returns value with U+FFFD in place of what is not UTF-8, and value

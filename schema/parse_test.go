@@ -466,10 +466,39 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// TestSubjectIsPrintable: CloudEvents forbids control characters in attributes.
+// TestSubjectIsPrintable: CloudEvents forbids control characters and noncharacters in
+// attributes.
 func TestSubjectIsPrintable(t *testing.T) {
-	e := one(t, `{"session_id":"a\nb","read_at":"x"}`, "/webhook")
-	if e.Subject != "" || e.Data.Base().SessionID != "a\nb" || !warned(e, "session_id") {
-		t.Errorf("got subject %q and session %q", e.Subject, e.Data.Base().SessionID)
+	for _, c := range []struct {
+		name, session string // as in JSON
+		forbidden     bool
+	}{
+		{"plain", "a b", false},
+		{"beyond-ascii", "señal-✓-😀", false},
+		{"replacement", `a\ufffdb`, false},
+		{"private-use", `a\ue000b`, false},
+		{"line-feed", `a\nb`, true},
+		{"delete", `a\u007fb`, true},
+		{"c1", `a\u0085b`, true},
+		{"last-of-the-plane", `a\uffffb`, true},
+		{"last-but-one", `a\ufffeb`, true},
+		{"first-of-the-block", `a\ufdd0b`, true},
+		{"last-of-the-block", `a\ufdefb`, true},
+		{"after-the-block", `a\ufdf0b`, false},
+		{"plane-1", `a\ud83f\udfffb`, true},
+		{"plane-16", `a\udbff\udffeb`, true},
+		{"as-it-is", "a\U0001ffffb", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := one(t, `{"session_id":"`+c.session+`","read_at":"x"}`, "/webhook")
+			session := e.Data.Base().SessionID
+			want := session
+			if c.forbidden {
+				want = ""
+			}
+			if e.Subject != want || session == "" || warned(e, "session_id") != c.forbidden {
+				t.Errorf("got subject %q of the session %q with the warnings %q", e.Subject, session, e.Data.Base().Warnings)
+			}
+		})
 	}
 }

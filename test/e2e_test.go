@@ -215,7 +215,11 @@ func (p *process) checkQuarantine(t *testing.T, js jetstream.JetStream) {
 	var want []string
 	for _, c := range refusals() {
 		if c.kept {
-			want = append(want, "treble-quarantine."+c.problem+" "+c.request.body)
+			body := c.request.body
+			if c.problem == "body-too-large" {
+				body = body[:64<<10] // the beginning
+			}
+			want = append(want, "treble-quarantine."+c.problem+" "+body)
 		}
 	}
 	slices.Sort(want)

@@ -34,11 +34,11 @@ func refusals() []refusal {
 		{"no-session", request{body: `{"read_at":"2021-06-22 15:19:08"}`}, 422, "missing-fields", true},
 		{"one-of-two", request{body: `[{"event_type":"new"},{"event_type":"session.close"}]`}, 422, "missing-fields", true},
 		{"wrong-token", request{body: fine, token: "another-token-altogether"}, 401, "unauthorized", false},
-		{"wrong-content-type", request{body: fine, contentType: "text/plain"}, 415, "content-type", false},
-		{"unknown-path", request{body: fine, path: "/elsewhere"}, 404, "not-found", false},
+		{"wrong-content-type", request{body: "hello", contentType: "text/plain"}, 415, "content-type", true},
+		{"unknown-path", request{body: fine, path: "/elsewhere"}, 404, "not-found", true},
 		{"get", request{method: http.MethodGet}, 405, "method-not-allowed", false},
-		{"too-large", request{body: large}, 413, "body-too-large", false},
-		{"too-large-chunked", request{body: large, chunked: true}, 413, "body-too-large", false},
+		{"too-large", request{body: large}, 413, "body-too-large", true},
+		{"too-large-chunked", request{body: large, chunked: true}, 413, "body-too-large", true},
 	}
 }
 

@@ -35,7 +35,7 @@ or the variable that was typed; never a secret).`,
 			err = errors.Join(err, loaded.Validate())
 			v := configCheck{OK: err == nil, Problems: problemsOf(err), Warnings: []string{}}
 			if v.OK {
-				v.Warnings = append(append(v.Warnings, loaded.Warnings...), loaded.Advice()...)
+				v.Warnings = append(v.Warnings, loaded.Notices()...)
 			}
 			return errors.Join(err, v.print(io, asJSON))
 		},

@@ -56,7 +56,7 @@ looks wrong, in words that may change).`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&c.all, "all", false, "also consumers that are not durable")
-	f.DurationVar(&c.maxLag, "max-lag", 0, "exit with 1 if a lag is above it; 0: no check")
+	durationVar(f, &c.maxLag, "max-lag", 0, "exit with 1 if a lag is above it; 0: no check")
 	f.Int64Var(&c.maxPending, "max-pending", -1, "exit with 1 if more messages are pending and not acknowledged; -1: no check")
 	f.BoolVar(&c.json, "json", false, "print one JSON object a line")
 	addNATSFlag(cmd)

@@ -55,11 +55,12 @@ func devToken(dataDir string) (string, error) {
 
 // readDevToken returns the token in data_dir, or "".
 func readDevToken(dataDir string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(dataDir, devTokenFile))
+	text, err := value.ReadFile(filepath.Join(dataDir, devTokenFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("data_dir: read the token: %w", err)
 	}
-	return strings.TrimSpace(string(b)), nil
+	token, _ := value.CleanSecret(value.Secret(text), value.Authorization)
+	return token, nil
 }
 
 // devBlock says how to go on, in lines that work when they are pasted.

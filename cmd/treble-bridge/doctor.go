@@ -77,9 +77,9 @@ status (pass, warn or fail: the worst) and how many there are of pass, warn, fai
 	f := cmd.Flags()
 	f.BoolVar(&d.noProbe, "no-probe", false, "send no event through the bridge")
 	f.BoolVar(&d.json, "json", false, "print one JSON object")
-	f.DurationVar(&d.timeout, "timeout", 5*time.Second, "how long each check may take")
+	durationVar(f, &d.timeout, "timeout", 5*time.Second, "how long each check may take")
 	f.Uint64Var(&d.behind.Pending, "max-pending", 10000, "more undelivered messages than that, and a consumer is far behind")
-	f.DurationVar(&d.behind.Lag, "max-lag", time.Hour, "an older message that is not acknowledged, and a consumer is far behind")
+	durationVar(f, &d.behind.Lag, "max-lag", time.Hour, "an older message that is not acknowledged, and a consumer is far behind")
 	addNATSFlag(cmd)
 	return cmd
 }
@@ -162,7 +162,7 @@ func (d *doctor) checkConfig() []diagnose.Check {
 	for _, problem := range unjoin(d.config.Validate()) {
 		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Fail, Detail: problem.Error(), Fix: again, FixIn: diagnose.InShell})
 	}
-	for _, w := range append(d.config.Warnings, d.config.Advice()...) {
+	for _, w := range d.config.Notices() {
 		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Warn, Detail: w, Fix: again, FixIn: diagnose.InShell})
 	}
 	if d.devToken {

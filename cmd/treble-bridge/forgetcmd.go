@@ -92,7 +92,7 @@ gone; missing if nothing is, or no bridge runs), data_dir (running, stopped, non
 	flags.StringArrayVar(&f.sessions, "session", nil, "the id of a session of the person; may be repeated")
 	flags.StringArrayVar(&f.streams, "stream", nil, "also delete from this stream; may be repeated")
 	flags.BoolVar(&f.wait, "wait", false, "wait until the copies in the journals are gone too, about journal.retain and a minute")
-	flags.DurationVar(&f.waitPending, "wait-pending", 10*time.Second, "how long to wait for what is not published yet")
+	durationVar(flags, &f.waitPending, "wait-pending", 10*time.Second, "how long to wait for what is not published yet")
 	flags.BoolVar(&f.show, "show-sessions", false, "print the sessions that are known to be the person's, to standard error")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only count")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")

@@ -65,7 +65,7 @@ func TestPathFinder(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range f.sources["shop"].candidates {
-			if !serves(c.Sources[0], path) {
+			if !c.Sources[0].Serves(path) {
 				t.Errorf("%v: %s is none of them", paths, path)
 			}
 			for _, body := range []string{`{"session_id":"s"}`, `[{"session_id":"s","sent_at":"2026-01-01 00:00:00"}]`, `{"session_id":"s","read_at":"2026-01-01 00:00:00"}`} {

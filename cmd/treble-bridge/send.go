@@ -92,7 +92,7 @@ failed), seconds, rate, latency_ms (p50, p95, p99, max).`,
 	f.IntVarP(&s.load.count, "count", "n", 1, "how many to send")
 	f.Float64Var(&s.load.rate, "rate", 0, "how many a second; 0: as fast as answers come")
 	f.IntVar(&s.load.concurrency, "concurrency", 1, "requests at the same time")
-	f.DurationVar(&s.load.timeout, "timeout", 10*time.Second, "how long to wait for an answer; Treble waits 5 s or 10 s")
+	durationVar(f, &s.load.timeout, "timeout", 10*time.Second, "how long to wait for an answer; Treble waits 5 s or 10 s")
 	f.BoolVar(&s.ndjson, "ndjson", false, "the input holds deliveries, one a line, whatever its name")
 	f.BoolVar(&s.same, "same", false, "send the same bytes each time")
 	f.BoolVar(&s.direct, "direct", false, "publish to NATS without a bridge")
@@ -222,54 +222,33 @@ func (s *send) complete(h http.Header, c *config.Config, run string) (http.Heade
 	if h.Get(schema.HeaderTest) == "" {
 		h.Set(schema.HeaderTest, run)
 	}
-	token := s.token
-	if token == "" && h.Get("Authorization") == "" && s.url == "" {
+	switch {
+	case s.token != "":
+		h.Set("Authorization", "Bearer "+s.token)
+	case h.Get("Authorization") == "" && s.url == "":
 		// The configured secrets are for our own bridge: with --url they
 		// could reach somebody else.
-		var err error
-		if token, err = ownToken(c, h); err != nil {
-			return nil, err
-		}
-	}
-	if token != "" {
-		h.Set("Authorization", "Bearer "+token)
+		return h, authorize(h, c.EffectiveSources()[0].Auth, c.DataDir)
 	}
 	return h, nil
 }
 
-// ownToken returns a token that the bridge of this configuration takes, or "";
-// a secret header it sets itself.
-func ownToken(c *config.Config, h http.Header) (string, error) {
-	return sourceToken(c.EffectiveSources()[0].Auth, c.DataDir, h)
-}
-
-// sourceToken is ownToken for a source with this auth.
-func sourceToken(a auth.Config, dataDir string, h http.Header) (string, error) {
-	switch {
-	case len(a.Bearer) > 0:
-		return string(a.Bearer[0]), nil
-	case a.BearerFile != "":
-		return firstLine(a.BearerFile)
-	case len(a.Header.Values) > 0:
-		h.Set(a.Header.Name, string(a.Header.Values[0]))
-		return "", nil
-	case a.Header.ValuesFile != "":
-		value, err := firstLine(a.Header.ValuesFile)
-		h.Set(a.Header.Name, value)
-		return "", err
-	case a.Disabled:
-		return "", nil
+// authorize sets what lets a request in by a source's auth, as the bridge reads it; with
+// nothing configured, the token of serve --dev.
+func authorize(h http.Header, a auth.Config, dataDir string) error {
+	name, content, err := a.Credential()
+	if err != nil || a.Disabled {
+		return err
 	}
-	return readDevToken(dataDir)
-}
-
-func firstLine(file string) (string, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
+	if name == "" {
+		token, err := readDevToken(dataDir)
+		if err != nil || token == "" {
+			return err
+		}
+		name, content = "Authorization", "Bearer "+token
 	}
-	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-	return strings.TrimSpace(line), nil
+	h.Set(name, content)
+	return nil
 }
 
 func parseHeaders(lines []string) (http.Header, error) {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
-	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -58,15 +57,6 @@ func openDoor(c *config.Config, base *url.URL, common http.Header, token string,
 	return d, nil
 }
 
-// authorize sets what lets a request in by a source's auth.
-func authorize(h http.Header, a auth.Config, dataDir string) error {
-	token, err := sourceToken(a, dataDir, h)
-	if err == nil && token != "" {
-		h.Set("Authorization", "Bearer "+token)
-	}
-	return err
-}
-
 // What keeps a delivery from being posted at all.
 var (
 	errNoSource = errors.New("its source is not configured")
@@ -83,7 +73,7 @@ func (d *door) knows(line deliveryLine) error {
 	switch {
 	case !ok:
 		return errNoSource
-	case !serves(s, line.Path):
+	case !s.Serves(line.Path):
 		return errNoPath
 	}
 	return nil
@@ -117,21 +107,6 @@ func (r result) ofTheLine() bool {
 		return true
 	}
 	return r.ok
-}
-
-// serves reports whether a path is one of the source's, as the ingress has it.
-func serves(s ingress.SourceConfig, path string) bool {
-	path = strings.TrimRight(path, "/")
-	for _, p := range s.Paths {
-		if prefix, open := strings.CutSuffix(p, "*"); !open {
-			if strings.TrimRight(p, "/") == path {
-				return true
-			}
-		} else if rest, ok := strings.CutPrefix(path, prefix); ok && rest != "" && !strings.Contains(rest, "/") {
-			return true
-		}
-	}
-	return false
 }
 
 // parserOf returns today's parser of a source. The error says what of the

@@ -66,7 +66,7 @@ func (s *serve) run(cmd *cobra.Command, _ []string) (err error) {
 	}
 	log := newLogger(loaded.Log, s.io.err)
 	defer func() { _ = log.Sync() }() // standard error cannot be flushed everywhere
-	for _, w := range loaded.Warnings {
+	for _, w := range loaded.Notices() {
 		log.Warn(w)
 	}
 	log.Info("starting", zap.String("version", version()), zap.String("config", loaded.File))

@@ -1,5 +1,6 @@
 // Package value holds the types of configuration values that several packages
-// share: secrets and sizes. It imports nothing of the project, so that every
+// share: secrets, sizes, durations with days, JSON objects; and how texts from outside
+// are read. It imports nothing of the project, so that every
 // package can own its configuration.
 package value
 
@@ -10,27 +11,6 @@ import (
 
 	"github.com/alecthomas/units"
 )
-
-// Secret is a string that never prints: with every verb of fmt, in JSON, YAML
-// and logs it is "<secret>", or "" if it is empty. Convert it to a string
-// where it is used.
-type Secret string
-
-const redacted = "<secret>"
-
-// String returns "<secret>", or "" if there is none.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return redacted
-}
-
-// GoString keeps %#v from printing the secret.
-func (s Secret) GoString() string { return strconv.Quote(s.String()) }
-
-// MarshalText keeps encoders from writing the secret.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Size is a number of bytes. It reads and prints as "10MiB".
 type Size int64

@@ -86,6 +86,48 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
+// TestAsTheyCome: the secret that is meant lets in, however it was written, and what looks
+// wrong is said without it. The client's side reads the same.
+func TestAsTheyCome(t *testing.T) {
+	const secret = "The-secret-00000001"
+	for _, tt := range []struct {
+		name, text string
+		warning    string // "": none
+	}{
+		{"plain", secret, ""},
+		{"line-feed", secret + "\n", ""},
+		{"byte-order-mark", "\ufeff" + secret + "\r\n", ""},
+		{"utf-16", "\xff\xfe" + strings.Join(strings.Split(secret, ""), "\x00") + "\x00", ""},
+		{"quotes", `"` + secret + `"`, "in quotes"},
+		{"header-line", "Authorization: Bearer " + secret, "more than the secret"},
+		{"scheme", "bearer " + secret, "more than the secret"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for way, config := range map[string]auth.Config{
+				"value": {Bearer: []value.Secret{value.Secret(tt.text)}},
+				"file":  {BearerFile: file(t, tt.text)},
+			} {
+				a, err := auth.New(config, "auth")
+				if err != nil {
+					t.Fatalf("%s: %v", way, err)
+				}
+				r := httptest.NewRequest("POST", "/", nil)
+				r.Header.Set("Authorization", "Bearer "+secret)
+				if _, ok := a.Authenticate(r); !ok {
+					t.Errorf("%s: the secret is refused", way)
+				}
+				if name, content, err := config.Credential(); name != "Authorization" || content != "Bearer "+secret || err != nil {
+					t.Errorf("%s: the credential is %s %q %v", way, name, content, err)
+				}
+				warnings := strings.Join(config.Warnings("auth"), "\n")
+				if (warnings != "") != (tt.warning != "") || !strings.Contains(warnings, tt.warning) || strings.Contains(warnings, secret) {
+					t.Errorf("%s: warnings %q, want %q", way, warnings, tt.warning)
+				}
+			}
+		})
+	}
+}
+
 func TestChallenge(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -133,7 +175,7 @@ func TestValidate(t *testing.T) {
 		{"nothing-in-list", auth.Config{}, "sources[1].auth", []string{"sources[1].auth.bearer: no secret is configured", "sources[1].auth.disabled: true"}},
 		{"both", auth.Config{Disabled: true, Bearer: []value.Secret{first}}, "auth", []string{"auth.disabled: true, but"}},
 		{"empty", auth.Config{Bearer: []value.Secret{first, ""}}, "auth", []string{"auth.bearer[1]: the secret is empty"}},
-		{"space", auth.Config{Bearer: []value.Secret{first + " "}}, "auth", []string{"auth.bearer[0]: the secret begins or ends"}},
+		{"blank", auth.Config{Bearer: []value.Secret{" \n\ufeff"}}, "auth", []string{"auth.bearer[0]: the secret is empty"}},
 		{"control", auth.Config{Bearer: []value.Secret{hidden}}, "auth", []string{"auth.bearer[0]: the secret has a control character"}},
 		{"control-in-file", auth.Config{BearerFile: file(t, "\n"+hidden)}, "auth", []string{"auth.bearer_file: line 2: the secret has a control"}},
 		{"file-missing", auth.Config{BearerFile: "/nowhere/at/all"}, "auth", []string{"auth.bearer_file: open /nowhere"}},

@@ -3,7 +3,8 @@ package auth
 import "github.com/treble-bridge/treble-bridge/config/value"
 
 // Config says which secrets a source takes. A request that carries any one of
-// them is accepted, so that a rotation loses no event.
+// them is accepted, so that a rotation loses no event. They are read by
+// [value.CleanSecret].
 type Config struct {
 	Bearer     []value.Secret `mapstructure:"bearer" doc:"active bearer tokens: Authorization: Bearer <token>; any one is enough"`
 	BearerFile string         `mapstructure:"bearer_file" doc:"file with more bearer tokens, one per line"`

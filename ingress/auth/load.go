@@ -3,8 +3,8 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/textproto"
-	"os"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -31,8 +31,8 @@ func (l *loaded) problem(key, format string, args ...any) {
 
 func load(c Config, key string) *loaded {
 	l := new(loaded)
-	l.bearer = l.secrets(c.Bearer, key+".bearer", c.BearerFile, key+".bearer_file")
-	l.header = l.secrets(c.Header.Values, key+".header.values", c.Header.ValuesFile, key+".header.values_file")
+	l.bearer = l.secrets(value.Authorization, c.Bearer, key+".bearer", c.BearerFile, key+".bearer_file")
+	l.header = l.secrets(c.Header.Name, c.Header.Values, key+".header.values", c.Header.ValuesFile, key+".header.values_file")
 
 	given := len(c.Bearer) > 0 || c.BearerFile != "" || len(c.Header.Values) > 0 || c.Header.ValuesFile != ""
 	switch {
@@ -43,6 +43,22 @@ func load(c Config, key string) *loaded {
 	}
 	l.headerName(c.Header, key+".header.name")
 	return l
+}
+
+// Credential returns a header that lets a request in, the first that is configured, or ""
+// if none is. It is read as the bridge reads it, so that what is wrong with a secret
+// is wrong for both.
+func (c Config) Credential() (name, content string, _ error) {
+	l := load(c, "auth")
+	switch {
+	case len(l.bearer) > 0:
+		return value.Authorization, "Bearer " + l.bearer[0], nil
+	case len(l.header) > 0:
+		return http.CanonicalHeaderKey(c.Header.Name), l.header[0], nil
+	case c.BearerFile != "" || c.Header.ValuesFile != "":
+		return "", "", l.err()
+	}
+	return "", "", nil
 }
 
 // orVariable names the bearer key, as the environment variable where it has one.
@@ -68,50 +84,49 @@ func (l *loaded) headerName(h HeaderConfig, key string) {
 	}
 }
 
-// secrets returns the configured secrets and those of the file, in this order.
-func (l *loaded) secrets(values []value.Secret, key, file, fileKey string) []string {
+// secrets returns the configured secrets and those of the file, in this order. The header
+// is the one that carries them.
+func (l *loaded) secrets(header string, values []value.Secret, key, file, fileKey string) []string {
 	var all []string
 	for i, v := range values {
-		all = l.add(all, string(v), fmt.Sprintf("%s[%d]", key, i))
+		all = l.add(all, v, header, fmt.Sprintf("%s[%d]", key, i))
 	}
 	if file == "" {
 		return all
 	}
-	content, err := os.ReadFile(file)
+	lines, err := value.ReadSecrets(file)
 	if err != nil {
 		l.problem(fileKey, "%w", err)
 		return all
 	}
-	found := false
-	for i, line := range strings.Split(string(content), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
-			found = true
-			if strings.HasPrefix(line, "# ") {
-				l.problem(fileKey, "line %d looks like a comment, and every line is taken for a secret: remove it", i+1)
-				continue
-			}
-			all = l.add(all, line, fmt.Sprintf("%s: line %d", fileKey, i+1))
+	for _, line := range lines {
+		if strings.HasPrefix(string(line.Secret), "# ") {
+			l.problem(fileKey, "line %d looks like a comment, and every line is taken for a secret: remove it", line.Number)
+			continue
 		}
+		all = l.add(all, line.Secret, header, fmt.Sprintf("%s: line %d", fileKey, line.Number))
 	}
-	if !found {
+	if len(lines) == 0 {
 		l.problem(fileKey, "the file %s has no secret: write one per line", file)
 	}
 	return all
 }
 
 // add appends the secret if it can be sent in a header. No message repeats it.
-func (l *loaded) add(all []string, secret, key string) []string {
+func (l *loaded) add(all []string, given value.Secret, header, key string) []string {
+	secret, doubts := value.CleanSecret(given, header)
 	switch {
 	case secret == "":
 		l.problem(key, "the secret is empty: remove it, or set one")
 		return all
-	case strings.TrimSpace(secret) != secret:
-		l.problem(key, "the secret begins or ends with white space, which a header does not keep: remove it")
-		return all
 	case !httpguts.ValidHeaderFieldValue(secret):
 		l.problem(key, "the secret has a control character, which a header cannot carry: use printable characters")
 		return all
-	case len(secret) < shortest:
+	}
+	for _, doubt := range doubts {
+		l.warnings = append(l.warnings, key+": the secret "+doubt)
+	}
+	if len(secret) < shortest {
 		l.warnings = append(l.warnings, fmt.Sprintf("%s: the secret is short: use at least %d random bytes", key, shortest))
 	}
 	return append(all, secret)

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,9 @@ type Conn struct {
 	metrics *metrics
 	link    link
 	denied  denials
-	away    atomic.Value // string: the last reason that was logged; see stillAway
+	creds   *credentials
+	said    once         // why there is no connection; see stillAway
+	listens string       // where the embedded server does, which the client does not know; "": not embedded
 	payload atomic.Int64 // max_payload of the server, before the first contact the configured one
 	limits  limitAsker
 	changed chan struct{} // see Changed
@@ -74,8 +77,7 @@ func Dial(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	s, err := readSecrets(o.NATS)
-	if err != nil {
+	if err := o.NATS.checkSecrets(); err != nil {
 		return nil, err
 	}
 	c := &Conn{
@@ -84,7 +86,11 @@ func Dial(o Options) (*Conn, error) {
 		changed: make(chan struct{}, 1),
 	}
 	c.payload.Store(o.Payload)
-	c.options = slices.Concat(dialOptions(o.NATS, s, o.Embedded), c.durabilityOptions(), c.handlers())
+	if o.Embedded != nil {
+		c.listens = "nats://" + o.Embedded.Addr()
+	}
+	c.creds = newCredentials(o.NATS, &c.said, o.Log)
+	c.options = slices.Concat(dialOptions(c.creds, o.Embedded), c.durabilityOptions(), c.handlers())
 	c.connect = func() (*nats.Conn, error) { return nats.Connect(o.NATS.URL, c.options...) }
 	if err := c.open(); err != nil {
 		return nil, err
@@ -120,6 +126,7 @@ func (c *Conn) use(nc *nats.Conn) error {
 		return fmt.Errorf("use jetstream: %w", err)
 	}
 	c.client.Store(&client{nc, js})
+	c.creds.use(nc)
 	return nil
 }
 
@@ -206,16 +213,22 @@ func (c *Conn) asyncError(err error) {
 	case errors.Is(err, nats.ErrStaleConnection): // the loss of the connection is told anyway
 	case expectedDenial(err):
 		c.log.Debug("nats error", zap.Error(err))
+	case refusedLogin(err): // at each attempt again, and told by stillAway
 	default:
 		c.log.Warn("nats error", zap.Error(err))
 	}
 }
 
+// refusedLogin reports whether the server did not let the client in.
+func refusedLogin(err error) bool {
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
+}
+
 // stillAway logs why an attempt to connect failed, each reason once until there is
-// a connection: the client tries every second or so, for ever. Only here is it
-// certain to be told why: LastError forgets it at the next attempt.
+// a connection: the client tries every second or so, for ever, and reasons may come in
+// turns. Only here is it certain to be told why: LastError forgets it at the next attempt.
 func (c *Conn) stillAway(err error) {
-	if reason := err.Error(); !c.Connected() && c.away.Swap(reason) != reason {
+	if !c.Connected() && c.said.first(err.Error()) {
 		c.log.Warn("nats cannot be reached", zap.Error(err))
 	}
 }
@@ -228,10 +241,10 @@ func (c *Conn) up(nc *nats.Conn) {
 	c.learnPayload(nc)
 	c.denied.forget()
 	c.metrics.connected.Set(1)
-	c.away.Store("")
+	c.said.forget()
 	if c.link.up(nc.ConnectedServerId()) {
 		c.log.Info("connected to nats",
-			zap.String("url", withoutUserinfo(nc.ConnectedUrl())),
+			zap.String("url", cmp.Or(c.listens, withoutUserinfo(nc.ConnectedUrl()))),
 			zap.String("server", nc.ConnectedServerName()),
 			zap.String("version", nc.ConnectedServerVersion()),
 			zap.Int64("max_payload", nc.MaxPayload()))

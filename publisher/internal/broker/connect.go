@@ -13,8 +13,7 @@ import (
 // that is lost later is made again. For an empty cfg.URL it leads to addr, which is
 // host:port of the embedded server of a running bridge.
 func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Logger) (*Conn, error) {
-	s, err := readSecrets(cfg)
-	if err != nil {
+	if err := cfg.checkSecrets(); err != nil {
 		return nil, err
 	}
 	m, err := newMetrics(nil)
@@ -23,7 +22,8 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	}
 	c := &Conn{log: log, metrics: m, changed: make(chan struct{}, 1)}
 	c.payload.Store(int64(cfg.MaxPayload))
-	url, where, opts := clientOptions(cfg, s, addr, role)
+	c.creds = newCredentials(cfg, &c.said, log)
+	url, where, opts := clientOptions(c.creds, addr, role)
 	nc, err := connectOnce(ctx, url, append(opts, c.clientHandlers()...))
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
@@ -36,18 +36,16 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	return c, nil
 }
 
-func clientOptions(cfg NATSConfig, s secrets, addr, role string) (url, where string, opts []nats.Option) {
+func clientOptions(creds *credentials, addr, role string) (url, where string, opts []nats.Option) {
 	opts = []nats.Option{
 		nats.Name(clientName + " " + role), nats.Timeout(connectTimeout), nats.MaxReconnects(-1),
 		// Without a reconnect buffer, or what failed here could be sent all the same.
 		nats.ReconnectBufSize(-1), nats.FlusherTimeout(writeTimeout),
 	}
-	if cfg.URL != "" {
-		return cfg.URL, "nats.url", append(opts, externalOptions(cfg, s)...)
+	if url := creds.cfg.URL; url != "" {
+		return url, "nats.url", append(opts, creds.options()...)
 	}
-	if s.embeddedToken != "" {
-		opts = append(opts, nats.Token(string(s.embeddedToken)))
-	}
+	opts = append(opts, creds.embeddedOptions()...)
 	return "nats://" + addr, "the embedded server at " + addr + " (is the bridge running?)", opts
 }
 
@@ -62,7 +60,9 @@ func (c *Conn) clientHandlers() []nats.Option {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
 		}),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.stillAway(err) }),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
+			c.said.forget()
 			c.learnPayload(nc)
 			c.denied.forget()
 			c.link.up(nc.ConnectedServerId())

@@ -19,19 +19,19 @@ func TestReadSecrets(t *testing.T) {
 	}
 	c := DefaultNATSConfig()
 	c.Embedded.TokenFile = file("  tok\n")
-	s, err := readSecrets(c)
-	if err != nil || string(s.embeddedToken) != "tok" {
-		t.Errorf("got %q, %v, want tok", string(s.embeddedToken), err)
+	s, _, err := c.secret(embeddedTokenKey)
+	if err != nil || s != "tok" {
+		t.Errorf("got %q, %v, want tok", s, err)
 	}
 	for _, content := range []string{"", "\n", "hunter2\nhunter3\n"} {
 		c.Embedded.TokenFile = file(content)
-		_, err := readSecrets(c)
+		err := c.checkSecrets()
 		if err == nil || !strings.Contains(err.Error(), "nats.embedded.token_file") || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%q: %v, want an error about the key, without the secret", content, err)
 		}
 	}
 	c.Embedded.TokenFile = "/nonexistent"
-	if _, err := readSecrets(c); err == nil {
+	if c.checkSecrets() == nil {
 		t.Error("missing file: no error")
 	}
 }

@@ -67,7 +67,7 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	secrets, err := readSecrets(NATSConfig{Embedded: o.Config})
+	token, _, err := NATSConfig{Embedded: o.Config}.secret(embeddedTokenKey)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 		ServerName:             clientName,
 		Host:                   host,
 		Port:                   port,
-		Authorization:          string(secrets.embeddedToken),
+		Authorization:          token,
 		MaxPayload:             embeddedMaxPayload(o.MaxBody),
 		JetStream:              true,
 		StoreDir:               o.StoreDir,

@@ -138,6 +138,8 @@ func (s *Stream) ID(ctx context.Context, seq uint64) (id string, there bool, err
 	return f.at.ID, f.there, err
 }
 
+const apiPrefix = "$JS.API."
+
 // StoredMessage is a message as a stream holds it.
 type StoredMessage struct {
 	Seq     uint64
@@ -161,8 +163,6 @@ func (s *Stream) Next(ctx context.Context, seq uint64, filter string) (m StoredM
 	})
 	return f.m, f.there, err
 }
-
-const apiPrefix = "$JS.API."
 
 // getRequest asks for one message: that at Seq, or with NextFor the first at or behind it.
 type getRequest struct {

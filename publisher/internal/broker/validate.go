@@ -13,8 +13,7 @@ import (
 // Validate reports every problem, each under its key. It reads the files that
 // are named, and changes nothing.
 func (c NATSConfig) Validate() error {
-	_, secretErr := readSecrets(c)
-	errs := []error{c.validateURL(), c.validateCredentials(), c.Embedded.validate(c.URL == ""), secretErr, checkFiles(c)}
+	errs := []error{c.validateURL(), c.validateCredentials(), c.Embedded.validate(c.URL == ""), c.checkSecrets(), checkFiles(c)}
 	if c.MaxPayload <= 0 {
 		errs = append(errs, errors.New("nats.max_payload: must be more than 0, such as 1MiB"))
 	}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSecretsAsTheyCome: a start, config check and send read the same secrets, and the start
+// logs what config check warns of.
+func TestSecretsAsTheyCome(t *testing.T) {
+	const first, second, third = "first-secret-of-the-file", "second-secret-of-the-file", "third-secret-of-the-file"
+	path := filepath.Join(t.TempDir(), "tokens")
+	content := "\ufeff" + first + "\r\n\"" + second + "\"\r\nAuthorization: Bearer " + third + "\r\n${TOKEN}\r\n"
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := "TREBLE_BRIDGE_AUTH_BEARER_FILE"
+	p := startProcessEnv(t, t.TempDir(), []string{env + "=" + path + "\n", "TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN=embedded-token-0001\n"}, "serve")
+	eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.dir, "addr.json")); return err == nil })
+	a, err := readAddrs(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{first, second, third} {
+		r, err := http.NewRequest("POST", "http://"+a.Ingress+"/webhook", strings.NewReader(`{"session_id":"s","read_at":"2026-01-31 00:00:00"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %d", token, resp.StatusCode)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+
+	t.Setenv(env, path+"\n")
+	t.Setenv("TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN", "embedded-token-0001\r\n")
+	p.ops(t, exitFine, "send", "message.read")
+	p.ops(t, exitFine, "events", "--since", "1d")
+
+	out, _ := p.ops(t, exitFine, "config", "check", "--json")
+	var check configCheck
+	if err := json.Unmarshal([]byte(out), &check); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"line 2: the secret stands in quotes", "line 3: the secret is more than the secret", "line 4: the secret looks like a placeholder"} {
+		if !strings.Contains(strings.Join(check.Warnings, "\n"), want) {
+			t.Errorf("config check: got %q, want %q", check.Warnings, want)
+		}
+	}
+	for _, w := range check.Warnings {
+		quoted, _ := json.Marshal(w)
+		if !strings.Contains(p.errs.String(), string(quoted)) {
+			t.Errorf("the log of the start lacks %s", quoted)
+		}
+	}
+	for _, secret := range []string{first, second, third, "${TOKEN}", "embedded-token"} {
+		if strings.Contains(p.errs.String()+out, secret) {
+			t.Errorf("%s is in the output", secret)
+		}
+	}
+}

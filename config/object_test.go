@@ -1,0 +1,105 @@
+package config_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+)
+
+// TestReply: what is written is what is sent, from wherever it comes.
+func TestReply(t *testing.T) {
+	for _, c := range []struct {
+		name, yaml, want string
+		warns            bool
+	}{
+		{"json-in-a-string", `'{"b": 1,"a": [ 1e3 ]}'`, `{"b": 1,"a": [ 1e3 ]}`, false},
+		{"json-with-space-around", "' {} '", `{}`, false},
+		{"flow-that-is-json", `{"b": 1,  "a": [1.0, 1E+3, null]}`, `{"b": 1,  "a": [1.0, 1E+3, null]}`, false},
+		{"flow-after-non-ascii", "{\"ñ\": \"¿Sí? ✓\"}", "{\"ñ\": \"¿Sí? ✓\"}", false},
+		{"escapes", `{"a": "\u00e9\n"}`, `{"a": "\u00e9\n"}`, false},
+		{"flow-over-lines", "{\"a\": 1,\n      \"b\": 2}", "{\"a\": 1,\n      \"b\": 2}", false},
+		{"names-without-quotes", "{ok: true, count: 3}", `{"ok":true,"count":3}`, false},
+		{"order", "\n      z: 1\n      a: 2\n      m: {y: 1, b: 2}", `{"z":1,"a":2,"m":{"y":1,"b":2}}`, false},
+		{"day", "{on: 2026-01-31}", `{"on":"2026-01-31"}`, false},
+		{"time", "{at: 2026-01-31T08:00:00Z}", `{"at":"2026-01-31T08:00:00Z"}`, false},
+		{"leading-zero", "{code: 0123}", `{"code":"0123"}`, true},
+		{"hexadecimal", "{code: 0x10}", `{"code":"0x10"}`, true},
+		{"octal", "{code: 0o17}", `{"code":"0o17"}`, true},
+		{"underscores", "{code: 1_000}", `{"code":"1_000"}`, true},
+		{"plus", "{phone: +573001234567}", `{"phone":"+573001234567"}`, true},
+		{"infinite", "{x: .inf}", `{"x":".inf"}`, true},
+		{"bare-point", "{x: .5}", `{"x":".5"}`, true},
+		{"exponent", "{x: 1e3}", `{"x":1e3}`, false},
+		{"big", "{x: 123456789012345678901234567890}", `{"x":123456789012345678901234567890}`, false},
+		{"long-fraction", "{x: 0.10000000000000000001}", `{"x":0.10000000000000000001}`, false},
+		{"negative-zero", "{x: -0}", `{"x":-0}`, false},
+		{"null", "{x: null, y: }", `{"x":null,"y":null}`, false},
+		{"tilde", "{x: ~}", `{"x":"~"}`, true},
+		{"true", "{x: True}", `{"x":"True"}`, true},
+		{"yes", "{x: yes}", `{"x":"yes"}`, false},
+		{"quoted", `{x: "1", y: '0123', z: "true"}`, `{"x":"1","y":"0123","z":"true"}`, false},
+		{"tagged", "{x: !!str 1}", `{"x":"1"}`, false},
+		{"number-as-name", "{1: a, true: b}", `{"1":"a","true":"b"}`, false},
+		{"markup", "{x: <b>&</b>}", `{"x":"<b>&</b>"}`, false},
+		{"block-text", "\n      x: |\n        a\n        b", `{"x":"a\nb"}`, false},
+		{"alias", "{x: &a [1, 01], y: *a}", `{"x":[1,"01"],"y":[1,"01"]}`, true},
+		{"empty", "{}", `{}`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := mustLoad(t, "sources:\n  - name: a\n    paths: [/a]\n    reply: "+c.yaml)
+			if got := l.Sources[0].Reply; got != value.Object(c.want) {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			if !json.Valid([]byte(l.Sources[0].Reply)) {
+				t.Error("it is not JSON")
+			}
+			if got := strings.Contains(strings.Join(l.Warnings, "\n"), "sources[0].reply"); got != c.warns {
+				t.Errorf("warnings %q, want one: %v", l.Warnings, c.warns)
+			}
+			var printed strings.Builder
+			if err := l.Print(&printed); err != nil {
+				t.Fatal(err)
+			}
+			if again := mustLoad(t, printed.String()).Sources[0].Reply; again != value.Object(c.want) {
+				t.Errorf("after config print: got %s, want %s", again, c.want)
+			}
+		})
+	}
+	t.Run("environment", func(t *testing.T) {
+		const reply = `{"on": 2026, "z": "é", "a":1e3}`
+		for name, text := range map[string]string{
+			"json":             `[{"name":"a","paths":["/a"],"reply":` + reply + `}]`,
+			"yaml":             "- name: a\n  paths: [/a]\n  reply: " + reply,
+			"byte-order-mark":  "\ufeff[{name: a, paths: [/a], reply: " + reply + "}]\n",
+			"json-in-a-string": `[{"name":"a","paths":["/a"],"reply":"{\"on\": 2026, \"z\": \"é\", \"a\":1e3}"}]`,
+		} {
+			t.Setenv("TREBLE_BRIDGE_SOURCES", text)
+			if got := mustLoad(t, "").Sources[0].Reply; got != reply {
+				t.Errorf("%s: got %s, want %s", name, got, reply)
+			}
+		}
+	})
+}
+
+func TestReplyErrors(t *testing.T) {
+	for _, c := range []struct{ name, yaml, want string }{
+		{"array", "[1]", "sources[0].reply: want an object"},
+		{"array-in-a-string", "'[1]'", "sources[0].reply: is no JSON object"},
+		{"number-in-a-string", `'{"a": 0123}'`, "sources[0].reply: is not JSON: the mistake is at byte"},
+		{"text", "received", "sources[0].reply: is no JSON object"},
+		{"twice", "{a: 1, b: {c: 1, c: 2}}", "sources[0].reply.b.c: stands here twice"},
+		{"twice-in-json", `{"a": [{"c": 1, "c": 2}]}`, "sources[0].reply: has a name twice"},
+		{"twice-in-a-string", `'{"a": 1, "\u0061": 2}'`, "sources[0].reply: has a name twice"},
+		{"itself", "&a {x: *a}", "nested deeper"},
+		{"merged", "{<<: {a: 1}}", "want names as keys"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := load(t, "sources:\n  - name: a\n    paths: [/a]\n    reply: "+c.yaml, nil)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want it to contain %q", err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,87 @@
+package ingress
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Treble sends once. What has the secret of a source and never came to be parsed is kept
+// in the quarantine too, as far as it was received.
+
+// unknownPath hands on what echo has no route for.
+func (s *Server) unknownPath(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := next(c)
+		if errors.Is(err, echo.ErrNotFound) {
+			return s.lost(c)
+		}
+		return err
+	}
+}
+
+// lost answers a request to a path of no source. A POST with the secret of one is kept in
+// the quarantine: it is a delivery to a URL with a slip in it. What an open source would let in
+// proves nothing.
+func (s *Server) lost(c echo.Context) error {
+	r, x := c.Request(), exchangeOf(c)
+	if r.Method != http.MethodPost {
+		return notFound()
+	}
+	i := slices.IndexFunc(s.sources, func(src *source) bool {
+		credential, ok := src.auth.Authenticate(r)
+		return ok && credential != auth.Open
+	})
+	if i < 0 || !s.enter() {
+		return notFound()
+	}
+	defer s.leave()
+	src := s.sources[i]
+	body, release, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
+	defer release()
+	origin := schema.Origin{Source: src.name, Path: r.URL.Path, Header: keptHeaders(r.Header, src.secretHeader),
+		Received: time.Now(), TestRun: testRun(r.Header)}
+	if problem != nil {
+		s.keepBeginning(r.Context(), origin, body, problem)
+		return notFound()
+	}
+	x.bodyRead, x.bytes = true, len(body)
+	_ = s.accept(r.Context(), schema.Delivery{Origin: origin, Body: body, Rejection: &schema.Rejection{
+		Reason:     schema.ReasonNotFound,
+		Violations: []schema.Violation{{Problem: "no source serves this path: correct the URL in Treble, or add the path to a source"}},
+	}})
+	return notFound()
+}
+
+// beginning is how much is kept of a body that was not received as a whole.
+const beginning = 64 << 10
+
+// keepBeginning gives the quarantine what was read of a body that is too large or broke
+// off: Treble sends once, and the beginning tells at least whose event it was.
+func (s *Server) keepBeginning(ctx context.Context, o schema.Origin, body []byte, p *problem) {
+	reason := schema.ReasonBodyIncomplete
+	switch p.status {
+	case http.StatusTooManyRequests:
+		return // it may be sent again
+	case http.StatusRequestEntityTooLarge:
+		reason = schema.ReasonBodyTooLarge
+	}
+	body = body[:min(len(body), beginning)]
+	if len(body) == 0 {
+		return
+	}
+	what := strings.TrimSpace(fmt.Sprintf("%s Only the first %d bytes are kept.", cmp.Or(p.detail, p.title+"."), len(body)))
+	_ = s.accept(ctx, schema.Delivery{Origin: o, Body: bytes.Clone(body),
+		Rejection: &schema.Rejection{Reason: reason, Violations: []schema.Violation{{Problem: what}}}})
+}

@@ -1,0 +1,186 @@
+package ingress
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// unserved counts what net/http refuses by itself, before any handler, and without a word:
+// headers that are too large, a line that is no request, the PROXY line of a balancer. A
+// connection shows it: something is written, or it ends, after bytes came and
+// before the handler was called.
+type unserved struct {
+	log     *zap.Logger
+	counted *prometheus.CounterVec
+	pace    perSecond
+}
+
+// listener returns l with connections that are watched.
+func (u *unserved) listener(l net.Listener) net.Listener { return watchedListener{l, u} }
+
+type watchedListener struct {
+	net.Listener
+	unserved *unserved
+}
+
+func (l watchedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &watchedConn{Conn: conn, unserved: l.unserved}, nil
+}
+
+// watchedConn is a connection of the public listener. net/http reads and writes it in
+// several goroutines.
+type watchedConn struct {
+	net.Conn
+	unserved *unserved
+	serving  atomic.Bool // a handler has been called for the request
+	active   atomic.Bool // bytes of a request have come
+	refused  atomic.Bool // and were refused
+	ended    atomic.Bool // no more will come, or not in time
+
+	mu    sync.Mutex
+	first []byte // of the connection, as many as tell what is spoken
+}
+
+func (c *watchedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.ended.Store(err != nil)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if room := len(proxyV2) - len(c.first); room > 0 {
+		c.first = append(c.first, p[:min(n, room)]...)
+	}
+	return n, err
+}
+
+func (c *watchedConn) Write(p []byte) (int, error) {
+	if !c.serving.Load() {
+		status := statusOf(p)
+		if c.ended.Load() && status == "400" {
+			status = "" // of a request that ends too early net/http says that it is malformed
+		}
+		c.refuse(status)
+	}
+	return c.Conn.Write(p)
+}
+
+// CloseWrite is what net/http asks for to end a connection so that the answer arrives.
+func (c *watchedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// refuse counts and logs, once for a request. What came is not logged: it may be a secret.
+func (c *watchedConn) refuse(status string) {
+	if c.refused.Swap(true) {
+		return
+	}
+	c.mu.Lock()
+	reason := reasonOf(c.first, status)
+	c.mu.Unlock()
+	c.unserved.counted.WithLabelValues(reason).Inc()
+	if more, ok := c.unserved.pace.take(); ok {
+		c.unserved.log.Warn("refused before it was a request",
+			zap.String("reason", reason), zap.String("hint", hints[reason]), zap.String("status", status),
+			zap.String("remote", c.RemoteAddr().String()), zap.Int("more_since_the_last_line", more))
+	}
+}
+
+type connKey struct{}
+
+// context is http.Server.ConnContext.
+func (u *unserved) context(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// handler is the handler of the server: what comes here is served.
+func (u *unserved) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*watchedConn); ok {
+			c.serving.Store(true)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// state is http.Server.ConnState.
+func (u *unserved) state(conn net.Conn, state http.ConnState) {
+	c, ok := conn.(*watchedConn)
+	if !ok {
+		return
+	}
+	switch state {
+	case http.StateActive:
+		c.active.Store(true)
+	case http.StateIdle:
+		c.serving.Store(false)
+		c.active.Store(false)
+		c.ended.Store(false) // net/http ends a read of its own while it serves
+	case http.StateClosed:
+		if c.active.Load() && !c.serving.Load() {
+			c.refuse("")
+		}
+	}
+}
+
+// statusOf returns the status of an answer, or "".
+func statusOf(answer []byte) string {
+	_, rest, ok := bytes.Cut(answer, []byte(" "))
+	if !ok || !bytes.HasPrefix(answer, []byte("HTTP/")) || len(rest) < 3 {
+		return ""
+	}
+	return string(rest[:3])
+}
+
+// How a connection begins that speaks something else.
+const (
+	proxyV1  = "PROXY "
+	proxyV2  = "\r\n\r\n\x00\r\nQUIT\n"
+	tlsBegin = "\x16\x03"
+)
+
+func reasonOf(first []byte, status string) string {
+	switch begins := string(first); {
+	case strings.HasPrefix(begins, proxyV1), strings.HasPrefix(begins, proxyV2):
+		return "proxy-protocol"
+	case strings.HasPrefix(begins, tlsBegin):
+		return "tls"
+	}
+	switch status {
+	case "":
+		return "incomplete"
+	case "417":
+		return "expectation"
+	case "431":
+		return "headers-too-large"
+	case "501":
+		return "transfer-encoding"
+	case "505":
+		return "http-version"
+	}
+	return "malformed"
+}
+
+var hints = map[string]string{
+	"proxy-protocol":    "the balancer speaks the PROXY protocol, which the bridge does not read: switch it off there for this target",
+	"tls":               "the client speaks TLS, and this port does not: let what ends TLS for you stand before the bridge, or use http://",
+	"incomplete":        "the headers ended too early, or did not come within ingress.header_timeout",
+	"expectation":       "the header Expect asks for something else than 100-continue",
+	"headers-too-large": "request line and headers are more than 64 KiB",
+	"transfer-encoding": "the Transfer-Encoding is not chunked",
+	"http-version":      "the bridge speaks HTTP/1.1 and HTTP/1.0",
+	"malformed":         "it is no request of HTTP, or a header is malformed",
+}

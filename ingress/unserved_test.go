@@ -1,0 +1,139 @@
+package ingress_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// TestUnserved: what net/http refuses by itself is counted by its reason, and none of it is
+// logged.
+func TestUnserved(t *testing.T) {
+	const post = "POST /webhook HTTP/1.1\r\nHost: h\r\n"
+	for _, tt := range []struct{ name, sent, reason string }{
+		{"headers-too-large", post + "X: " + strings.Repeat("canary", 20_000) + "\r\n\r\n", "headers-too-large"},
+		{"header-without-colon", post + "canary canary\r\n\r\n", "malformed"},
+		{"header-with-blank", post + "X canary: y\r\n\r\n", "malformed"},
+		{"blank-in-the-path", "POST /webhook  HTTP/1.1\r\nHost: h\r\n\r\n", "malformed"},
+		{"no-host", "POST /webhook HTTP/1.1\r\n\r\n", "malformed"},
+		{"two-hosts", post + "Host: i\r\n\r\n", "malformed"},
+		{"two-lengths", post + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", "malformed"},
+		{"length-canary", post + "Content-Length: canary\r\n\r\n", "malformed"},
+		{"not-http", "canary\r\n\r\n", "malformed"},
+		{"proxy-protocol-1", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + post + "\r\n", "proxy-protocol"},
+		{"proxy-protocol-2", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x01\x00\x01\x00\x02" + post + "\r\n", "proxy-protocol"},
+		{"tls", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n", "tls"},
+		{"http-3", "POST /webhook HTTP/3.0\r\nHost: h\r\n\r\n", "http-version"},
+		{"transfer-encoding", post + "Transfer-Encoding: gzip\r\n\r\n", "transfer-encoding"},
+		{"expectation", post + "Expect: canary\r\nContent-Length: 0\r\n\r\n", "expectation"},
+		{"broken-off", post + "X: can", "incomplete"},
+		{"after-a-request", post + "Content-Length: 0\r\n\r\ncanary\r\n\r\n", "malformed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newSetup().start(t)
+			conn := dial(t, b.addr)
+			io.WriteString(conn, tt.sent)
+			if tt.reason == "incomplete" {
+				conn.(*net.TCPConn).CloseWrite()
+			}
+			io.ReadAll(conn)
+			want := `treble_bridge_requests_unserved_total{reason="` + tt.reason + `"} 1`
+			eventually(t, "it is counted as "+tt.reason, func() bool { return strings.Contains(b.metrics(t), want) })
+			if got := b.metrics(t); strings.Count(got, "requests_unserved_total{") != 1 {
+				t.Errorf("got %s, want %s alone", got, want)
+			}
+			eventually(t, "it is logged", func() bool { return strings.Contains(b.logs.String(), `"reason":"`+tt.reason+`"`) })
+			if log := b.logs.String(); strings.Contains(log, "canary") || strings.Contains(log, `"hint":""`) {
+				t.Errorf("log: got %s, want a hint, and nothing of what came", log)
+			}
+		})
+	}
+}
+
+// What is served, or said nothing at all, is not among the unserved.
+func TestServedIsNotUnserved(t *testing.T) {
+	b := newSetup().start(t)
+	post(t, b.url+"/webhook", read)
+	post(t, b.url+"/nothing", read)
+	send(t, b, "")                                                               // a health check of TCP
+	send(t, b, "POST /webhook HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n") // 401
+	send(t, b, "POST /webhook HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nAuthorization: Bearer "+token+
+		fmt.Sprintf("\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(read), read))
+	eventually(t, "two are accepted and one is kept", func() bool { return len(b.accepter.got()) == 3 })
+	if got := b.metrics(t); strings.Contains(got, "requests_unserved_total{") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestUnservedIsLoggedOnceASecond(t *testing.T) {
+	b := newSetup().start(t)
+	const n = 50
+	start := time.Now()
+	for range n {
+		send(t, b, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n\r\n")
+	}
+	eventually(t, "all are counted", func() bool {
+		return strings.Contains(b.metrics(t), fmt.Sprintf(`requests_unserved_total{reason="proxy-protocol"} %d`, n))
+	})
+	most := int(time.Since(start)/time.Second) + 1
+	if got := strings.Count(b.logs.String(), "refused before it was a request"); got < 1 || got > most {
+		t.Errorf("got %d lines, want 1 to %d", got, most)
+	}
+}
+
+// TestBeginningIsKept: of a body with the right credentials that is not received as a
+// whole, the beginning is kept.
+func TestBeginningIsKept(t *testing.T) {
+	const head = "POST /webhook HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + token + "\r\n"
+	const begun = `{"session_id":"s1","text":"`
+	for _, tt := range []struct {
+		name, sent string
+		reason     schema.Reason
+		status     string
+	}{
+		{"broken-off", head + "Content-Length: 500\r\n\r\n" + begun, schema.ReasonBodyIncomplete, ""},
+		{"chunks-malformed", head + "Transfer-Encoding: chunked\r\n\r\n1b\r\n" + begun + "\r\nzz\r\n", schema.ReasonBodyIncomplete, "400"},
+		{"announced-too-large", head + "Content-Length: 5000000000\r\n\r\n" + begun, schema.ReasonBodyTooLarge, "413"},
+		{"no-credentials", "POST /webhook HTTP/1.1\r\nHost: h\r\nContent-Length: 5000000000\r\n\r\n" + begun, "", "401"},
+		{"nothing-came", head + "Content-Length: 5\r\n\r\n", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSetup()
+			s.config.MaxBody = 100_000
+			b := s.start(t)
+			if got := send(t, b, tt.sent); tt.status != "" && !strings.HasPrefix(got, "HTTP/1.1 "+tt.status) {
+				t.Errorf("got %q, want %s", got, tt.status)
+			}
+			eventually(t, "it is answered", func() bool { return strings.Contains(b.logs.String(), "refused") })
+			got := b.accepter.got()
+			if tt.reason == "" {
+				if len(got) != 0 {
+					t.Errorf("kept: %q", got[0].Body)
+				}
+				return
+			}
+			if len(got) != 1 || got[0].Rejection == nil || got[0].Rejection.Reason != tt.reason || string(got[0].Body) != begun {
+				t.Fatalf("got %+v, want %s with %q", got, tt.reason, begun)
+			}
+			if v := got[0].Rejection.Violations[0].Problem; !strings.Contains(v, "Only the first 27 bytes are kept") {
+				t.Errorf("violation: got %q", v)
+			}
+		})
+	}
+}
+
+// send writes to a connection of its own, closes that side, and returns what comes back.
+func send(t *testing.T, b *bridge, text string) string {
+	t.Helper()
+	conn := dial(t, b.addr)
+	defer conn.Close()
+	io.WriteString(conn, text)
+	conn.(*net.TCPConn).CloseWrite()
+	answer, _ := io.ReadAll(conn)
+	return string(answer)
+}

@@ -1,0 +1,337 @@
+package broker
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+)
+
+// credentials say as whom the client connects. Each file is read again for each attempt to
+// connect, so that a password that is replaced, a creds file that is renewed and a
+// certificate that is issued again need no restart.
+type credentials struct {
+	cfg  NATSConfig
+	log  *zap.Logger
+	said *once
+	own  atomic.Pointer[ownConn]
+
+	mu   sync.Mutex
+	last map[string]string // the last good secret, by key
+}
+
+func newCredentials(cfg NATSConfig, said *once, log *zap.Logger) *credentials {
+	return &credentials{cfg: cfg, log: log, said: said, last: map[string]string{}}
+}
+
+// options are the credentials and the TLS for a NATS of your own. Files that cannot be used
+// are an error of the options, and so of nats.Connect.
+func (c *credentials) options() []nats.Option {
+	var opts []nats.Option
+	cfg := c.cfg
+	switch given := cfg.Token != "" || cfg.TokenFile != ""; {
+	case given && strings.Contains(cfg.URL, "@"):
+		// The client takes no handler beside a URL with a user or a token in it, which wins.
+		opts = append(opts, nats.Token(c.secret(tokenKey)))
+	case given:
+		opts = append(opts, nats.TokenHandler(func() string { return c.secret(tokenKey) }))
+	}
+	if cfg.User != "" {
+		opts = append(opts, nats.UserInfoHandler(func() (string, string) { return cfg.User, c.secret(passwordKey) }))
+	}
+	if cfg.CredentialsFile != "" {
+		opts = append(opts, nats.UserJWT(
+			func() (string, error) { return readJWT(cfg.CredentialsFile) },
+			func(nonce []byte) ([]byte, error) {
+				return sign(nonce, "nats.credentials_file", cfg.CredentialsFile)
+			}))
+	}
+	if cfg.NKeyFile != "" {
+		opts = append(opts, c.nkey)
+	}
+	if cfg.TLS.CAFile != "" {
+		opts = append(opts, func(o *nats.Options) error { return secure(o, nil, cfg.TLS.readCA) })
+	}
+	if cfg.TLS.CertFile != "" {
+		opts = append(opts, func(o *nats.Options) error { return secure(o, cfg.TLS.readCert, nil) })
+	}
+	return opts
+}
+
+// embeddedOptions are the credentials for the embedded server.
+func (c *credentials) embeddedOptions() []nats.Option {
+	if c.cfg.Embedded.Token == "" && c.cfg.Embedded.TokenFile == "" {
+		return nil
+	}
+	return []nats.Option{nats.TokenHandler(func() string { return c.secret(embeddedTokenKey) })}
+}
+
+// ownConn is the connection that an NKey was made for, once it is known.
+type ownConn struct{ nc atomic.Pointer[nats.Conn] }
+
+// use gives the credentials the connection that was made with them last.
+func (c *credentials) use(nc *nats.Conn) {
+	if own := c.own.Load(); own != nil {
+		own.nc.Store(nc)
+	}
+}
+
+// secret reads a secret. If that fails now, since its file is just being replaced, the last
+// one counts.
+func (c *credentials) secret(key string) string {
+	s, _, err := c.cfg.secret(key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		if c.said.first(err.Error()) {
+			c.log.Warn("a secret for nats cannot be read: the last one is used", zap.Error(err))
+		}
+		return c.last[key]
+	}
+	c.last[key] = s
+	return s
+}
+
+// nkey sets the NKey. The client keeps its public part from its first connect on, so that a
+// new seed would sign for the old user; this replaces it before each further attempt,
+// in a callback that the client makes with its own lock held.
+func (c *credentials) nkey(o *nats.Options) error {
+	public, err := readNKey(c.cfg.NKeyFile)
+	if err != nil {
+		return err
+	}
+	own := new(ownConn)
+	c.own.Store(own)
+	o.Nkey = public
+	o.SignatureCB = func(nonce []byte) ([]byte, error) { return sign(nonce, "nats.nkey_file", c.cfg.NKeyFile) }
+	o.ReconnectToServerCB = func([]nats.Server, nats.ServerInfo) (*nats.Server, time.Duration) {
+		if nc := own.nc.Load(); nc != nil {
+			if public, err := readNKey(c.cfg.NKeyFile); err == nil { // else sign fails, and says why
+				nc.Opts.Nkey = public
+			}
+		}
+		return nil, 0 // the client chooses the server and the time
+	}
+	return nil
+}
+
+// secure makes the connection TLS; each callback may be nil.
+func secure(o *nats.Options, cert nats.TLSCertHandler, ca nats.RootCAsHandler) error {
+	if o.TLSConfig == nil {
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	o.Secure = true
+	if cert != nil {
+		o.TLSCertCB = cert
+		_, err := cert()
+		return err
+	}
+	o.RootCAsCB = ca
+	_, err := ca()
+	return err
+}
+
+func (t TLSConfig) readCA() (*x509.CertPool, error) {
+	text, err := value.ReadFile(t.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("nats.tls.ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(text)) {
+		return nil, fmt.Errorf("nats.tls.ca_file: %s holds no certificate in PEM", t.CAFile)
+	}
+	return pool, nil
+}
+
+func (t TLSConfig) readCert() (tls.Certificate, error) {
+	cert, certErr := value.ReadFile(t.CertFile)
+	key, keyErr := value.ReadFile(t.KeyFile)
+	if err := errors.Join(certErr, keyErr); err != nil {
+		return tls.Certificate{}, fmt.Errorf("nats.tls: %w", err)
+	}
+	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("nats.tls: cert_file and key_file: %w", err)
+	}
+	return pair, nil
+}
+
+func readJWT(path string) (string, error) {
+	text, err := value.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("nats.credentials_file: %w", err)
+	}
+	jwt, err := nkeys.ParseDecoratedJWT([]byte(text))
+	if err == nil && strings.Count(jwt, ".") != 2 {
+		err = errors.New("it holds no JWT")
+	}
+	if err != nil {
+		return "", fmt.Errorf("nats.credentials_file: %s is no credentials file: use the one that nsc or your NATS provider wrote", path)
+	}
+	return jwt, nil
+}
+
+// readSeed reads the key pair of a file that holds a seed, alone or among other things.
+func readSeed(key, path string) (nkeys.KeyPair, error) {
+	text, err := value.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	pair, err := nkeys.ParseDecoratedNKey([]byte(value.Trim(text)))
+	if err != nil {
+		seed, _ := value.CleanSecret(value.Secret(text), "")
+		if pair, err = nkeys.FromSeed([]byte(seed)); err != nil {
+			return nil, fmt.Errorf("%s: %s holds no seed of a user, which begins with SU", key, path)
+		}
+	}
+	return pair, nil
+}
+
+// readNKey returns the public key of the user whose seed a file holds.
+func readNKey(path string) (string, error) {
+	pair, err := readSeed("nats.nkey_file", path)
+	if err != nil {
+		return "", err
+	}
+	defer pair.Wipe()
+	public, err := pair.PublicKey()
+	if err != nil || !nkeys.IsValidPublicUserKey(public) {
+		return "", fmt.Errorf("nats.nkey_file: %s holds no seed of a user, which begins with SU", path)
+	}
+	return public, nil
+}
+
+func sign(nonce []byte, key, path string) ([]byte, error) {
+	pair, err := readSeed(key, path)
+	if err != nil {
+		return nil, err
+	}
+	defer pair.Wipe()
+	return pair.Sign(nonce)
+}
+
+// checkFiles finds a file now that is missing or holds something else. The client would
+// find it at each attempt to connect.
+func checkFiles(cfg NATSConfig) error {
+	var errs []error
+	check := func(path string, read func() error) {
+		if path != "" {
+			errs = append(errs, read())
+		}
+	}
+	check(cfg.CredentialsFile, func() error {
+		if _, err := readJWT(cfg.CredentialsFile); err != nil {
+			return err
+		}
+		_, err := readSeed("nats.credentials_file", cfg.CredentialsFile)
+		return err
+	})
+	check(cfg.NKeyFile, func() error { _, err := readNKey(cfg.NKeyFile); return err })
+	check(cfg.TLS.CAFile, func() error { _, err := cfg.TLS.readCA(); return err })
+	if cfg.TLS.KeyFile != "" {
+		check(cfg.TLS.CertFile, func() error { _, err := cfg.TLS.readCert(); return err })
+	}
+	return errors.Join(errs...)
+}
+
+// The keys of the secrets.
+const (
+	tokenKey         = "nats.token"
+	passwordKey      = "nats.password"
+	embeddedTokenKey = "nats.embedded.token"
+)
+
+var secretKeys = []string{tokenKey, passwordKey, embeddedTokenKey}
+
+// secret reads the secret of a key, from its value or its file; "" if it has none.
+func (c NATSConfig) secret(key string) (secret string, doubts []string, err error) {
+	var given value.Secret
+	var path string
+	switch key {
+	case tokenKey:
+		given, path = c.Token, c.TokenFile
+	case passwordKey:
+		given, path = c.Password, c.PasswordFile
+	case embeddedTokenKey:
+		given, path = c.Embedded.Token, c.Embedded.TokenFile
+	}
+	switch {
+	case path != "":
+		if secret, doubts, err = value.ReadSecret(path, ""); err != nil {
+			return "", nil, fmt.Errorf("%s_file: %w", key, err)
+		}
+		return secret, value.Doubts(key+"_file: the secret", doubts), nil
+	case given != "":
+		if secret, doubts = value.CleanSecret(given, ""); secret == "" {
+			return "", nil, fmt.Errorf("%s: has nothing but white space: remove it, or set a secret", key)
+		}
+		return secret, value.Doubts(key+": the secret", doubts), nil
+	}
+	return "", nil, nil
+}
+
+// checkSecrets reports each secret that cannot be read.
+func (c NATSConfig) checkSecrets() error {
+	var errs []error
+	for _, key := range secretKeys {
+		_, _, err := c.secret(key)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Warnings returns what looks wrong about the secrets, each with its key and without any
+// value.
+func (c NATSConfig) Warnings() []string {
+	var all []string
+	for _, key := range secretKeys {
+		_, doubts, _ := c.secret(key)
+		all = append(all, doubts...)
+	}
+	return all
+}
+
+// once remembers which reasons were said. It is safe for concurrent use.
+type once struct {
+	mu   sync.Mutex
+	said map[string]bool
+}
+
+// mostReasons bounds what once remembers.
+const mostReasons = 100
+
+// localPort is the end of a connection that is another one at each attempt.
+var localPort = regexp.MustCompile(`\S+->`)
+
+// first reports whether a reason was not said before, whatever the local port in it.
+func (o *once) first(reason string) bool {
+	reason = localPort.ReplaceAllString(reason, "")
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.said[reason] || len(o.said) >= mostReasons {
+		return false
+	}
+	if o.said == nil {
+		o.said = map[string]bool{}
+	}
+	o.said[reason] = true
+	return true
+}
+
+// forget makes every reason new again.
+func (o *once) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.said = nil
+}

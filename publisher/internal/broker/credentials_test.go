@@ -1,0 +1,338 @@
+package broker
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+)
+
+// credential is a kind of credential in files that are replaced.
+type credential struct {
+	name string
+	make func(t *testing.T, dir string, c *NATSConfig) (rotate func(o *server.Options), write func())
+}
+
+// TestCredentialsAreReadAgain: NATS asks for new credentials, then their files are
+// replaced, and the connection comes back without a restart. Each reason is logged once.
+func TestCredentialsAreReadAgain(t *testing.T) {
+	for _, c := range []credential{
+		{"password-file", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+			n := 0
+			c.User, c.PasswordFile = "bridge", filepath.Join(dir, "password")
+			return func(o *server.Options) { n++; o.Username, o.Password = "bridge", fmt.Sprint("password-", n) },
+				func() { replace(t, c.PasswordFile, fmt.Sprintf("\ufeffpassword-%d\r\n", n)) }
+		}},
+		{"token-file", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+			n := 0
+			c.TokenFile = filepath.Join(dir, "token")
+			return func(o *server.Options) { n++; o.Authorization = fmt.Sprint("token-", n) },
+				func() { replace(t, c.TokenFile, fmt.Sprintf("token-%d\n", n)) }
+		}},
+		{"nkey-file", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+			var seed []byte
+			c.NKeyFile = filepath.Join(dir, "nkey")
+			return func(o *server.Options) {
+				var public string
+				public, seed = user(t)
+				o.Nkeys = []*server.NkeyUser{{Nkey: public}}
+			}, func() { replace(t, c.NKeyFile, "\ufeff"+string(seed)+"\n") }
+		}},
+		{"credentials-file", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+			var content []byte
+			c.CredentialsFile = filepath.Join(dir, "bridge.creds")
+			return func(o *server.Options) { content = operator(t, o) },
+				func() { replace(t, c.CredentialsFile, "\ufeff"+string(content)) }
+		}},
+		{"certificates", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+			var ca authority
+			c.TLS = TLSConfig{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+			return func(o *server.Options) {
+					ca = newAuthority(t)
+					cert, key := ca.issue(t)
+					pair, err := tls.X509KeyPair(cert, key)
+					if err != nil {
+						t.Fatal(err)
+					}
+					pool := x509.NewCertPool()
+					pool.AddCert(ca.cert)
+					o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
+				}, func() {
+					cert, key := ca.issue(t)
+					replace(t, c.TLS.CAFile, "\ufeff"+string(ca.pem))
+					replace(t, c.TLS.CertFile, "\ufeff"+string(cert))
+					replace(t, c.TLS.KeyFile, string(key))
+				}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := DefaultNATSConfig()
+			rotate, write := c.make(t, t.TempDir(), &cfg)
+			o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true}
+			rotate(o)
+			write()
+			n := run(t, o)
+			o.Port = n.Addr().(*net.TCPAddr).Port
+			cfg.URL = fmt.Sprintf("nats://127.0.0.1:%d", o.Port)
+			if err := cfg.Validate(); err != nil {
+				t.Fatal(err)
+			}
+
+			log, logs := natstest.Log(zap.WarnLevel)
+			conn, err := Dial(Options{NATS: cfg, Payload: 1 << 20, Log: log})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				conn.Close(ctx)
+			}()
+			natstest.Eventually(t, "the first connection", conn.Connected)
+
+			n.Shutdown()
+			n.WaitForShutdown()
+			rotate(o)
+			refusals := &refusals{}
+			n = run(t, o, refusals)
+			natstest.Eventually(t, "three refusals", func() bool { return refusals.count() >= 3 })
+			if conn.Connected() {
+				t.Fatal("connected with the old credentials")
+			}
+			write()
+			natstest.Eventually(t, "a connection with the new ones", conn.Connected)
+
+			seen := map[string]int{}
+			for _, e := range logs.All() {
+				reason := fmt.Sprint(e.Message, localPort.ReplaceAllString(fmt.Sprint(e.ContextMap()), ""))
+				if seen[reason]++; seen[reason] == 2 {
+					t.Errorf("more than once: %s", reason)
+				}
+			}
+			if len(seen) > 6 {
+				t.Errorf("%d lines: %v", len(seen), seen)
+			}
+		})
+	}
+}
+
+// A file that is not there for a moment is no reason to forget the password.
+func TestLastSecretCounts(t *testing.T) {
+	cfg := DefaultNATSConfig()
+	cfg.PasswordFile = filepath.Join(t.TempDir(), "password")
+	replace(t, cfg.PasswordFile, "first")
+	log, logs := natstest.Log(zap.WarnLevel)
+	c := newCredentials(cfg, &once{}, log)
+	for _, step := range []struct{ content, want string }{{"first", "first"}, {"", "first"}, {"one\ntwo", "first"}, {"second", "second"}} {
+		replace(t, cfg.PasswordFile, step.content)
+		if got := c.secret(passwordKey); got != step.want {
+			t.Errorf("with %q in the file: got %q, want %q", step.content, got, step.want)
+		}
+	}
+	if logs.Len() != 1 {
+		t.Errorf("got %d log lines, want one", logs.Len())
+	}
+}
+
+func TestFilesAreChecked(t *testing.T) {
+	dir := t.TempDir()
+	other := filepath.Join(dir, "other")
+	replace(t, other, "S3CR3T")
+	for _, c := range []struct {
+		name string
+		set  func(*NATSConfig)
+		want string
+	}{
+		{"creds", func(c *NATSConfig) { c.CredentialsFile = other }, "nats.credentials_file: " + other + " is no credentials file"},
+		{"creds-missing", func(c *NATSConfig) { c.CredentialsFile = dir + "/x" }, "nats.credentials_file: open"},
+		{"nkey", func(c *NATSConfig) { c.NKeyFile = other }, "nats.nkey_file: " + other + " holds no seed"},
+		{"ca", func(c *NATSConfig) { c.TLS.CAFile = other }, "nats.tls.ca_file: " + other + " holds no certificate"},
+		{"cert", func(c *NATSConfig) { c.TLS.CertFile, c.TLS.KeyFile = other, other }, "nats.tls: cert_file and key_file"},
+		{"blank-token", func(c *NATSConfig) { c.Token = "\n" }, "nats.token: has nothing but white space"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := DefaultNATSConfig()
+			cfg.URL = "nats://127.0.0.1:4222"
+			c.set(&cfg)
+			err := cfg.Validate()
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "S3CR3T") {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	cfg := DefaultNATSConfig()
+	cfg.PasswordFile = filepath.Join(t.TempDir(), "password")
+	replace(t, cfg.PasswordFile, `"hunter2-hunter2"`)
+	cfg.Token, cfg.Embedded.Token = "${TOKEN}", "a fine pass phrase"
+	got := strings.Join(cfg.Warnings(), "\n")
+	for _, want := range []string{"nats.token: the secret looks like a placeholder", "nats.password_file: the secret stands in quotes"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+	if strings.Contains(got, "hunter2") || strings.Contains(got, "embedded") || strings.Contains(got, "TOKEN") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// replace writes a file in one step, as mounted secrets are replaced.
+func replace(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run starts a server that ends with the test.
+func run(t *testing.T, o *server.Options, log ...server.Logger) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o.Clone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(log) > 0 {
+		s.SetLoggerV2(log[0], true, false, false)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the nats-server does not come up")
+	}
+	return s
+}
+
+// user makes a key pair of a user.
+func user(t *testing.T) (public string, seed []byte) {
+	t.Helper()
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if public, err = pair.PublicKey(); err != nil {
+		t.Fatal(err)
+	}
+	if seed, err = pair.Seed(); err != nil {
+		t.Fatal(err)
+	}
+	return public, seed
+}
+
+// operator makes the server one of a new operator with one account, and returns the
+// credentials of a user in it.
+func operator(t *testing.T, o *server.Options) []byte {
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	op, err := nkeys.CreateOperator()
+	must(err)
+	account, err := nkeys.CreateAccount()
+	must(err)
+	opPublic, err := op.PublicKey()
+	must(err)
+	accountPublic, err := account.PublicKey()
+	must(err)
+	public, seed := user(t)
+
+	accountJWT, err := jwt.NewAccountClaims(accountPublic).Encode(op)
+	must(err)
+	userJWT, err := jwt.NewUserClaims(public).Encode(account)
+	must(err)
+	resolver := &server.MemAccResolver{}
+	must(resolver.Store(accountPublic, accountJWT))
+	o.TrustedKeys, o.AccountResolver = []string{opPublic}, resolver
+	content, err := jwt.FormatUserConfig(userJWT, seed)
+	must(err)
+	return content
+}
+
+// authority signs certificates.
+type authority struct {
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  []byte
+}
+
+func newAuthority(t *testing.T) authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The name differs, or the old authority would be taken for the new one.
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: rand.Text()}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authority{cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+}
+
+// issue returns a certificate for 127.0.0.1, of a server and of a client, with its key.
+func (a authority) issue(t *testing.T) (cert, key []byte) {
+	t.Helper()
+	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "bridge"}, NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &own.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+}
+
+// refusals is a log of a server that counts refused clients.
+type refusals struct{ n atomic.Int64 }
+
+func (r *refusals) count() int64 { return r.n.Load() }
+
+// Errorf implements server.Logger, as do the others.
+func (r *refusals) Errorf(string, ...any)  { r.n.Add(1) }
+func (r *refusals) Noticef(string, ...any) {}
+func (r *refusals) Warnf(string, ...any)   {}
+func (r *refusals) Fatalf(string, ...any)  {}
+func (r *refusals) Debugf(string, ...any)  {}
+func (r *refusals) Tracef(string, ...any)  {}
