@@ -52,6 +52,9 @@ func OpenClient(ctx context.Context, o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if problem, _ := TooOld(conn.NATS().ConnectedServerVersion()); problem != "" {
+		log.Warn(problem)
+	}
 	return &Client{conn: conn, nc: conn.NATS(), js: conn.JetStream(), cfg: o.Config, log: log}, nil
 }
 

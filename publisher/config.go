@@ -75,5 +75,8 @@ func DefaultJournalConfig() JournalConfig {
 // NATSConfig says which NATS to use: the embedded server, or yours.
 type NATSConfig = broker.NATSConfig
 
+// TLSConfig is the TLS of the connection to your NATS.
+type TLSConfig = broker.TLSConfig
+
 // DefaultNATSConfig returns the documented defaults.
 func DefaultNATSConfig() NATSConfig { return broker.DefaultNATSConfig() }

@@ -40,11 +40,12 @@ type serverFacts struct {
 	maxPayload int64
 	batches    bool // it knows atomic batches
 	consumers  int  // that the stream has
+	version    string
 }
 
 // factsOf returns those of the server that a connection leads to.
 func factsOf(nc *nats.Conn, maxPayload int64, consumers int) serverFacts {
-	return serverFacts{maxPayload: maxPayload, consumers: consumers, batches: atLeast(nc.ConnectedServerVersion(), 2, 12)}
+	return serverFacts{maxPayload: maxPayload, consumers: consumers, version: nc.ConnectedServerVersion(), batches: atLeast(nc.ConnectedServerVersion(), 2, 12)}
 }
 
 // atLeast reports whether a version such as "2.12.0-RC.1" is at least another one.
@@ -56,9 +57,29 @@ func atLeast(version string, major, minor int) bool {
 	return slices.Compare(have[:], []int{major, minor}) >= 0
 }
 
+// oldestServer is the oldest nats-server that the bridge is made for. Before 2.10 a consumer has one
+// filter only.
+var oldestServer = [2]int{2, 10}
+
+var newerServer = inServer("# nats-server %d.%d or later; from 2.12 on events leave in batches", oldestServer[0], oldestServer[1])
+
+// tooOld says that a server is too old, or "".
+func tooOld(version string) string {
+	if version == "" || atLeast(version, oldestServer[0], oldestServer[1]) {
+		return ""
+	}
+	return fmt.Sprintf("nats-server %s is older than %d.%d, for which the bridge is made; commands may fail, and losses may not be seen", version, oldestServer[0], oldestServer[1])
+}
+
+// TooOld says that the server of a connection is too old, and what mends it; "" if it is not.
+func TooOld(version string) (problem, fix string) { return tooOld(version), newerServer.line }
+
 // compare returns what is wrong with an existing stream.
 func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []Finding {
 	c := comparison{want: w, have: have}
+	if f := tooOld(server.version); f != "" && w.required {
+		c.add(Weak, newerServer, "%s", f)
+	}
 	c.use()
 	c.storage()
 	c.limits(server.maxPayload)

@@ -29,6 +29,30 @@ func inShell(format string, args ...any) fix  { return fix{fmt.Sprintf(format, a
 func inServer(format string, args ...any) fix { return fix{fmt.Sprintf(format, args...), InServer} }
 func setting(key string, value any) fix       { return fix{Setting(key, value), InEnv} }
 
+// Placed is a command line for the JetStream that n names: the nats command has to be told its domain.
+func Placed(line string, n NATSConfig) string {
+	rest, ok := strings.CutPrefix(line, "nats ")
+	switch {
+	case !ok:
+		return line
+	case n.JetStreamDomain != "":
+		return fmt.Sprintf("nats --js-domain=%s %s", n.JetStreamDomain, rest)
+	case n.APIPrefix != "":
+		return fmt.Sprintf("nats --js-api-prefix='%s' %s", strings.TrimSuffix(n.APIPrefix, "."), rest)
+	}
+	return line
+}
+
+// placed makes the fixes of findings ones for the JetStream that n names.
+func placed(findings []Finding, n NATSConfig) []Finding {
+	for i, f := range findings {
+		if f.FixIn == InShell {
+			findings[i].Fix = Placed(f.Fix, n)
+		}
+	}
+	return findings
+}
+
 // where says in words where a line is to be put; a command line needs none.
 func where(in string) string {
 	switch in {

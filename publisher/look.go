@@ -37,6 +37,7 @@ func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]
 		if err != nil {
 			return nil, fmt.Errorf("look at stream %s: %w", w.Name, err)
 		}
+		s.Findings, s.Create = placed(s.Findings, c.conn.Config()), Placed(s.Create, c.conn.Config())
 		all = append(all, s)
 	}
 	return all, nil

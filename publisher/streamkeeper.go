@@ -156,7 +156,7 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 			}
 			return false
 		}
-		findings = append(findings, found...)
+		findings = append(findings, placed(found, k.conn.Config())...)
 	}
 	k.conn.LearnLimit()
 	k.report(findings, nil)

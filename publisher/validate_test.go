@@ -39,6 +39,22 @@ func TestValidate(t *testing.T) {
 		{"two-ways", func(c *both) { c.URL, c.NATSConfig.Token, c.User = "a:1", "t", "u" }, []string{"use one of"}},
 		{"password-alone", func(c *both) { c.URL, c.Password = "a:1", "hunter2" }, []string{"nats.user"}},
 		{"token-without-url", func(c *both) { c.NATSConfig.Token = "t" }, []string{"nats.token", "nats.embedded.token"}},
+		{"websockets", func(c *both) { c.URL = "ws://a:80,wss://b" }, nil},
+		{"websocket-and-not", func(c *both) { c.URL = "wss://a,nats://b:4222" }, []string{"nats.url: websocket URLs"}},
+		{"domain", func(c *both) { c.URL, c.JetStreamDomain = "a:1", "hub" }, nil},
+		{"domain-with-a-dot", func(c *both) { c.URL, c.JetStreamDomain = "a:1", "hub.x" }, []string{"nats.jetstream_domain"}},
+		{"api-prefix", func(c *both) { c.URL, c.APIPrefix = "a:1", "JS.treble." }, nil},
+		{"api-prefix-with-a-wildcard", func(c *both) { c.URL, c.APIPrefix = "a:1", "$JS.*.API" }, []string{"nats.api_prefix"}},
+		{"domain-and-prefix", func(c *both) { c.URL, c.JetStreamDomain, c.APIPrefix = "a:1", "hub", "JS" }, []string{"nats.jetstream_domain", "one of the two"}},
+		{"inbox", func(c *both) { c.URL, c.InboxPrefix = "a:1", "_INBOX_bridge" }, nil},
+		{"inbox-with-a-dot", func(c *both) { c.URL, c.InboxPrefix = "a:1", "_INBOX." }, []string{"nats.inbox_prefix"}},
+		{"handshake-first", func(c *both) { c.URL, c.TLS.HandshakeFirst = "tls://a:1", true }, nil},
+		{"handshake-first-of-a-websocket", func(c *both) { c.URL, c.TLS.HandshakeFirst = "wss://a:1", true }, []string{"nats.tls.handshake_first"}},
+		{"place-of-the-embedded", func(c *both) { c.JetStreamDomain, c.InboxPrefix = "hub", "i" }, []string{"nats.jetstream_domain", "nats.inbox_prefix", "nats.url is empty"}},
+		{"bounds", func(c *both) {
+			c.QuarantineMaxAge, c.QuarantineMaxBytes, c.ReplayMaxAge, c.ReplayMaxBytes, c.AuditMaxBytes = -1, -1, 1, -1, -1
+		},
+			[]string{"publisher.quarantine_max_age", "publisher.quarantine_max_bytes", "publisher.replay_max_age", "publisher.replay_max_bytes", "publisher.audit_max_bytes"}},
 		{"half-tls", func(c *both) { c.TLS.CertFile = "c" }, []string{"nats.tls"}},
 	}
 	for _, tt := range tests {

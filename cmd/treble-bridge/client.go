@@ -7,9 +7,10 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
-// addNATSFlag adds the flag of the commands that connect to NATS.
+// addNATSFlag adds the flags of the commands that connect to NATS.
 func addNATSFlag(cmd *cobra.Command) {
-	cmd.Flags().String("nats-url", "", "URLs of your NATS (nats.url; default: that of the running bridge)")
+	cmd.Flags().String("nats-url", "", "URLs of your NATS (nats.url; default: that of the running bridge, or else NATS_URL)")
+	cmd.Flags().String("nats-context", "", "context of the nats command line to use instead")
 }
 
 // openClient connects to the NATS that a command line asks for: that of nats.url,

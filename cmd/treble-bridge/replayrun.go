@@ -181,7 +181,7 @@ func (r *replayCommand) resumeLine(cmd *cobra.Command, run string) string {
 			}
 		case f.Name == "nats-url" && strings.Contains(value, "@"):
 			words = append(words, `--nats-url "$NATS_URL"`)
-		case slices.Contains([]string{"config", "data-dir", "nats-url", "rate", "give-up", "timeout", "retries"}, f.Name):
+		case slices.Contains([]string{"config", "data-dir", "nats-url", "nats-context", "rate", "give-up", "timeout", "retries"}, f.Name):
 			words = append(words, "--"+f.Name, shellWords(value))
 		case (f.Name == "yes" || f.Name == "json") && value == "true":
 			words = append(words, "--"+f.Name)

@@ -78,7 +78,11 @@ func loadConfig(cmd *cobra.Command) (*config.Loaded, error) {
 			flags[key] = f
 		}
 	}
-	return config.Load(config.Options{File: file, Flags: flags})
+	loaded, err := config.Load(config.Options{File: file, Flags: flags})
+	if err != nil {
+		return loaded, err
+	}
+	return loaded, useNATS(cmd, &loaded.Config)
 }
 
 // newGroup returns a command that only holds others.

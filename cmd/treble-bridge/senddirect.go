@@ -28,8 +28,10 @@ const (
 // checkDirect: flags about a bridge and flags about NATS do not go together.
 func (s *send) checkDirect(cmd *cobra.Command, args []string) error {
 	if !s.direct {
-		if cmd.Flags().Changed("nats-url") {
-			return usagef("--nats-url is where to publish with --direct; a bridge is given by --url")
+		for _, name := range []string{"nats-url", "nats-context"} {
+			if cmd.Flags().Changed(name) {
+				return usagef("--%s is where to publish with --direct; a bridge is given by --url", name)
+			}
 		}
 		return nil
 	}

@@ -31,7 +31,11 @@ func unreachable(ctx context.Context, o Options, err error) Check {
 	case errors.As(err, &unknown):
 		return fail("the certificate of the server is of an authority that is not known here").set("nats.tls.ca_file", "<file with the authority's certificate>")
 	case errors.Is(err, nats.ErrSecureConnWanted), errors.Is(err, nats.ErrSecureConnRequired):
-		return fail("the server and nats.url do not agree about TLS").set("nats.url", "tls://"+hosts[0])
+		scheme := "tls://"
+		if o.websocket() {
+			scheme = "wss://"
+		}
+		return fail("the server and nats.url do not agree about TLS; a server with handshake_first needs nats.tls.handshake_first").set("nats.url", scheme+hosts[0])
 	}
 	for _, h := range hosts {
 		if answers(ctx, h) {
@@ -42,7 +46,19 @@ func unreachable(ctx context.Context, o Options, err error) Check {
 		return fail("nothing answers; it is the embedded NATS, which runs with the bridge").shell("treble-bridge serve")
 	}
 	host, port, _ := net.SplitHostPort(hosts[0])
+	if o.websocket() {
+		return fail("nothing answers at this address").server(`websocket: {listen: "%s", tls: {cert_file: <file>, key_file: <file>}}`, hosts[0])
+	}
 	return fail("nothing answers at this address").shell("nats-server --jetstream --addr %s --port %s", host, port)
+}
+
+// defaultPorts are those of the schemes of nats.url.
+var defaultPorts = map[string]string{"nats": "4222", "tls": "4222", "ws": "80", "wss": "443"}
+
+// websocket reports whether NATS is reached through a websocket.
+func (o Options) websocket() bool {
+	url := strings.TrimSpace(o.Client.NATS.URL)
+	return strings.HasPrefix(url, "ws://") || strings.HasPrefix(url, "wss://")
 }
 
 // hosts are the addresses to connect to, without anything secret.
@@ -61,7 +77,7 @@ func (o Options) hosts() []string {
 		}
 		port := u.Port()
 		if port == "" {
-			port = "4222"
+			port = defaultPorts[u.Scheme]
 		}
 		hosts = append(hosts, net.JoinHostPort(u.Hostname(), port))
 	}

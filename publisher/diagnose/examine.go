@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"context"
+	"strings"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
@@ -9,6 +10,16 @@ import (
 // Examine asks NATS everything but the probe. It takes at most o.Timeout for each
 // question, and asks no more when ctx ends.
 func (v *Visit) Examine(ctx context.Context) []Check {
+	checks := v.examine(ctx)
+	for i, c := range checks {
+		if c.FixIn == InShell && !strings.Contains(c.Fix, " --js-") { // those of findings have it
+			checks[i].Fix = publisher.Placed(c.Fix, v.o.Client.NATS)
+		}
+	}
+	return checks
+}
+
+func (v *Visit) examine(ctx context.Context) []Check {
 	checks, usable := v.account(ctx)
 	if !usable {
 		return append(checks, skipped("JetStream cannot be asked", behindAccount...)...)

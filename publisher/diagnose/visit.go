@@ -63,6 +63,9 @@ func Connect(ctx context.Context, o Options) (*Visit, Check) {
 		c.Close()
 		return nil, unreachable(ctx, o, err)
 	}
+	if problem, fix := publisher.TooOld(v.nc.ConnectedServerVersion()); problem != "" {
+		return v, check(natsCheck, "", Warn, "%s", problem).server("%s", fix)
+	}
 	return v, check(natsCheck, "", Pass, "nats-server %s (%s) at %s, round trip %s",
 		v.nc.ConnectedServerVersion(), v.nc.ConnectedServerName(), v.nc.ConnectedUrlRedacted(), short(time.Since(began)))
 }
@@ -128,8 +131,8 @@ func (v *Visit) failed(name, of string, err error) Check {
 
 // allowance is what the user of a bridge must be allowed.
 func (v *Visit) allowance() string {
-	p := v.client.Prefix()
-	return fmt.Sprintf(`permissions: {publish: ["%s", "%s", "%s", "$JS.API.>"], subscribe: ["_INBOX.>"]}`, p.All(), p.AllQuarantine(), p.AllReplay())
+	p, n := v.client.Prefix(), v.o.Client.NATS
+	return fmt.Sprintf(`permissions: {publish: ["%s", "%s", "%s", "%s>"], subscribe: ["%s.>"]}`, p.All(), p.AllQuarantine(), p.AllReplay(), n.API(), n.Inbox())
 }
 
 // short rounds a time to what one wants to read.

@@ -18,6 +18,8 @@ type Proxy struct {
 	Stall    atomic.Bool  // bytes from the client are not read
 	Refuse   atomic.Bool  // new connections are closed at once
 	Accepted atomic.Int64 // connections
+	// Rewrite, if set before the first connection, changes what the server says.
+	Rewrite func([]byte) []byte
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -109,7 +111,11 @@ func (p *Proxy) toClient(dst, src net.Conn) {
 		for p.HoldBack.Load() {
 			time.Sleep(time.Millisecond)
 		}
-		if _, err := dst.Write(b[:n]); err != nil {
+		said := b[:n]
+		if p.Rewrite != nil {
+			said = p.Rewrite(said)
+		}
+		if _, err := dst.Write(said); err != nil {
 			return
 		}
 	}

@@ -139,3 +139,8 @@ func otherStream(got, want string, err error) error {
 	}
 	return fmt.Errorf("stream %s, not %s, takes the subject: %w", got, want, err)
 }
+
+// otherDomain is the error of a PubAck of a stream of our name in another JetStream.
+func otherDomain(got, stream string) error {
+	return fmt.Errorf("stored by the stream %s of the JetStream domain %q, not by that which nats.jetstream_domain or nats.api_prefix names: it takes the subjects away from it", stream, got)
+}

@@ -13,15 +13,19 @@ type NATSConfig struct {
 	CredentialsFile string         `mapstructure:"credentials_file" doc:"credentials file (JWT and seed) for your NATS"`
 	NKeyFile        string         `mapstructure:"nkey_file" doc:"NKey seed file for your NATS"`
 	TLS             TLSConfig      `mapstructure:"tls"`
+	JetStreamDomain string         `mapstructure:"jetstream_domain" doc:"domain of the JetStream that has the streams, if it is behind a leaf node"`
+	APIPrefix       string         `mapstructure:"api_prefix" doc:"prefix of the JetStream API, if another account exports it under another name than $JS.API"`
+	InboxPrefix     string         `mapstructure:"inbox_prefix" doc:"first part of the subjects on which answers come; empty: _INBOX"`
 	MaxPayload      value.Size     `mapstructure:"max_payload" doc:"size limit of a message until the server has told its own"`
 	Embedded        EmbeddedConfig `mapstructure:"embedded"`
 }
 
 // TLSConfig is the TLS of the connection to your NATS.
 type TLSConfig struct {
-	CAFile   string `mapstructure:"ca_file" doc:"certificate authorities that sign your NATS servers; empty: the system's"`
-	CertFile string `mapstructure:"cert_file" doc:"client certificate"`
-	KeyFile  string `mapstructure:"key_file" doc:"key of the client certificate"`
+	CAFile         string `mapstructure:"ca_file" doc:"certificate authorities that sign your NATS servers; empty: the system's"`
+	CertFile       string `mapstructure:"cert_file" doc:"client certificate"`
+	KeyFile        string `mapstructure:"key_file" doc:"key of the client certificate"`
+	HandshakeFirst bool   `mapstructure:"handshake_first" doc:"begin with TLS instead of waiting for the server, which must have handshake_first too"`
 }
 
 // EmbeddedConfig is the server inside this process.

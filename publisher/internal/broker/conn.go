@@ -28,6 +28,7 @@ type Conn struct {
 	metrics *metrics
 	link    link
 	denied  denials
+	cfg     NATSConfig
 	creds   *credentials
 	said    once         // why there is no connection; see stillAway
 	listens string       // where the embedded server does, which the client does not know; "": not embedded
@@ -81,6 +82,7 @@ func Dial(o Options) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{
+		cfg:     o.NATS,
 		log:     o.Log,
 		metrics: m,
 		changed: make(chan struct{}, 1),
@@ -89,6 +91,7 @@ func Dial(o Options) (*Conn, error) {
 	if o.Embedded != nil {
 		c.listens = "nats://" + o.Embedded.Addr()
 	}
+	c.denied.inboxes = o.NATS.Inbox()
 	c.creds = newCredentials(o.NATS, &c.said, o.Log)
 	c.options = slices.Concat(dialOptions(c.creds, o.Embedded), c.durabilityOptions(), c.handlers())
 	c.connect = func() (*nats.Conn, error) { return nats.Connect(o.NATS.URL, c.options...) }
@@ -120,7 +123,7 @@ func (c *Conn) open() error {
 
 // use makes nc the client.
 func (c *Conn) use(nc *nats.Conn) error {
-	js, err := jetstream.New(nc)
+	js, err := c.cfg.jetStream(nc)
 	if err != nil {
 		nc.Close()
 		return fmt.Errorf("use jetstream: %w", err)
@@ -211,7 +214,7 @@ func (c *Conn) asyncError(err error) {
 	c.denied.note(err)
 	switch {
 	case errors.Is(err, nats.ErrStaleConnection): // the loss of the connection is told anyway
-	case expectedDenial(err):
+	case c.expectedDenial(err):
 		c.log.Debug("nats error", zap.Error(err))
 	case refusedLogin(err): // at each attempt again, and told by stillAway
 	default:
@@ -277,6 +280,9 @@ func withoutUserinfo(text string) string {
 	u.User = nil
 	return u.String()
 }
+
+// Config is how the connection is configured.
+func (c *Conn) Config() NATSConfig { return c.cfg }
 
 // NATS is the client's connection itself, of now: do not keep it.
 func (c *Conn) NATS() *nats.Conn { return c.client.Load().nc }

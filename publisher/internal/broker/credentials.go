@@ -38,8 +38,8 @@ func newCredentials(cfg NATSConfig, said *once, log *zap.Logger) *credentials {
 // options are the credentials and the TLS for a NATS of your own. Files that cannot be used
 // are an error of the options, and so of nats.Connect.
 func (c *credentials) options() []nats.Option {
-	var opts []nats.Option
 	cfg := c.cfg
+	opts := cfg.placeOptions()
 	switch given := cfg.Token != "" || cfg.TokenFile != ""; {
 	case given && strings.Contains(cfg.URL, "@"):
 		// The client takes no handler beside a URL with a user or a token in it, which wins.

@@ -18,6 +18,7 @@ import (
 type denials struct {
 	mu      sync.Mutex
 	waiting map[*denialWatch]struct{}
+	inboxes string // first part of the subjects of inboxes
 	inbox   string // text of a refused subscription to an inbox: no PubAck will ever come
 }
 
@@ -47,7 +48,7 @@ var errDenied = errors.New("NATS does not permit this user")
 
 var (
 	publishDenied   = regexp.MustCompile(`for Publish to (".*")`)
-	subscribeDenied = regexp.MustCompile(`for Subscription to ("_INBOX\..*")`)
+	subscribeDenied = regexp.MustCompile(`for Subscription to "(.*)"`)
 )
 
 // note takes an asynchronous error of the client.
@@ -57,7 +58,7 @@ func (d *denials) note(err error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if subscribeDenied.MatchString(err.Error()) {
+	if found := subscribeDenied.FindStringSubmatch(err.Error()); found != nil && strings.HasPrefix(found[1], d.inboxes+".") {
 		d.inbox = err.Error()
 	}
 	found := publishDenied.FindStringSubmatch(err.Error())
@@ -88,9 +89,9 @@ func (d *denials) forget() {
 
 // expectedDenial reports whether err is that the user may not delete a consumer. NATS cannot
 // permit it for our consumers alone, and they end by themselves after a short time.
-func expectedDenial(err error) bool {
+func (c *Conn) expectedDenial(err error) bool {
 	found := publishDenied.FindStringSubmatch(err.Error())
-	return found != nil && strings.HasPrefix(found[1], `"$JS.API.CONSUMER.DELETE.`)
+	return found != nil && strings.HasPrefix(found[1], `"`+c.cfg.API()+`CONSUMER.DELETE.`)
 }
 
 // explain adds to an error about a missing PubAck that the server sends none, if it said so.

@@ -105,7 +105,7 @@ func (r *rangeReader) run(ctx context.Context) error {
 // queue, a limit of the account, no permission.
 func RefusesConsumer(err error) bool {
 	var api *jetstream.APIError
-	if errors.Is(err, errDenied) {
+	if errors.Is(err, errDenied) || errors.Is(err, jetstream.ErrConsumerMultipleFilterSubjectsNotSupported) {
 		return true
 	}
 	if !errors.As(err, &api) || api.Code == 503 {
@@ -148,7 +148,7 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 		defer cancel()
 		_ = js.DeleteConsumer(ctx, r.stream.name, name) // or the server does it; see scanAbandoned
 	}()
-	denied, stop := r.stream.conn.denied.watch([]Message{{Subject: apiPrefix + "CONSUMER.MSG.NEXT." + r.stream.name + "." + name}})
+	denied, stop := r.stream.conn.denied.watch([]Message{{Subject: r.stream.conn.cfg.API() + "CONSUMER.MSG.NEXT." + r.stream.name + "." + name}})
 	defer stop()
 	for delivered := uint64(0); ; {
 		batch, err := cons.FetchNoWait(scanChunk)
@@ -186,7 +186,7 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 // whilePermitted returns a context for a request to the JetStream API, which ends after a
 // time, or when the server says that the user may not make it: nobody answers then.
 func (s *Stream) whilePermitted(ctx context.Context, request string, limit time.Duration) (context.Context, context.CancelFunc) {
-	denied, stop := s.conn.denied.watch([]Message{{Subject: apiPrefix + request}})
+	denied, stop := s.conn.denied.watch([]Message{{Subject: s.conn.cfg.API() + request}})
 	ctx, end := context.WithTimeout(ctx, limit)
 	ctx, cancel := context.WithCancelCause(ctx)
 	s.busy.Go(func() {

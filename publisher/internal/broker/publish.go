@@ -203,6 +203,7 @@ func (a *attempt) classify(err error) Fate {
 type pubAck struct {
 	Error     *jetstream.APIError `json:"error"`
 	Stream    string              `json:"stream"`
+	Domain    string              `json:"domain"`
 	Sequence  uint64              `json:"seq"`
 	Duplicate bool                `json:"duplicate"`
 	Batch     string              `json:"batch"`
@@ -231,6 +232,8 @@ func (a *attempt) answered(data []byte, batch string) Result {
 		return Result{Err: fmt.Errorf("%w: stream %q, sequence %d", jetstream.ErrInvalidJSAck, ack.Stream, ack.Sequence)}
 	case ack.Stream != name:
 		return Result{Err: otherStream(ack.Stream, name, nil)}
+	case !a.stream.inDomain(ack.Domain):
+		return Result{Err: otherDomain(ack.Domain, name)}
 	case n > 1 && (ack.Batch != batch || ack.Count != n):
 		return Result{Err: fmt.Errorf("%w: it does not acknowledge the batch of %d messages as one", jetstream.ErrInvalidJSAck, n)}
 	}

@@ -37,8 +37,9 @@ type Stream struct {
 	// anything else is called.
 	NoBatches bool
 	busy      sync.WaitGroup
-	hanging   atomic.Int64 // publishes that were given up, and may leave yet
-	refusal   atomic.Value // string: why the stream takes no consumer, as it was logged; "" if it does
+	hanging   atomic.Int64           // publishes that were given up, and may leave yet
+	domain    atomic.Pointer[string] // of the JetStream that has the stream; nil before the first look
+	refusal   atomic.Value           // string: why the stream takes no consumer, as it was logged; "" if it does
 }
 
 // NewStream returns the stream of a name. A publish without a PubAck ends after timeout.
@@ -65,19 +66,50 @@ func (s *Stream) Limit() int64 { return s.conn.MaxPayload() }
 // Info looks at the stream now. The error is ErrNoStream if there is none of that name.
 func (s *Stream) Info(ctx context.Context) (Info, error) {
 	return await(ctx, s, func(ctx context.Context) (Info, error) {
-		found, err := s.conn.JetStream().Stream(ctx, s.name)
-		switch {
-		case errors.Is(err, jetstream.ErrStreamNotFound):
-			return Info{}, fmt.Errorf("%s: %w", s.name, ErrNoStream)
-		case err != nil:
-			return Info{}, fmt.Errorf("look at stream %s: %w", s.name, err)
+		found, domain, err := s.look(ctx)
+		if err != nil {
+			return Info{}, err
 		}
 		s.conn.LearnLimit()
-		i := infoOf(found.CachedInfo())
-		i.Leader = s.leader(found.CachedInfo().Cluster)
+		s.domain.Store(&domain)
+		i := infoOf(found)
+		i.Leader = s.leader(found.Cluster)
 		i.Batches = i.Batches && !s.NoBatches
 		return i, nil
 	})
+}
+
+// inDomain reports whether a PubAck of a domain is of this stream. Streams of one name may be in
+// several: of the hub and of its leaf nodes.
+func (s *Stream) inDomain(domain string) bool {
+	if want := s.domain.Load(); want != nil {
+		return domain == *want
+	}
+	want := s.conn.cfg.JetStreamDomain
+	return want == "" || domain == want
+}
+
+// look asks for the stream by itself, since the client does not tell the domain.
+func (s *Stream) look(ctx context.Context) (info *jetstream.StreamInfo, domain string, err error) {
+	answer, err := s.conn.NATS().RequestWithContext(ctx, s.conn.cfg.API()+"STREAM.INFO."+s.name, nil)
+	if err != nil {
+		return nil, "", fmt.Errorf("look at stream %s: %w", s.name, err)
+	}
+	var got struct {
+		Error  *jetstream.APIError `json:"error"`
+		Domain string              `json:"domain"`
+		jetstream.StreamInfo
+	}
+	if err := json.Unmarshal(answer.Data, &got); err != nil {
+		return nil, "", fmt.Errorf("look at stream %s: %w", s.name, err)
+	}
+	if got.Error != nil {
+		if server.ErrorIdentifier(got.Error.ErrorCode) == server.JSStreamNotFoundErr {
+			return nil, "", fmt.Errorf("%s: %w", s.name, ErrNoStream)
+		}
+		return nil, "", fmt.Errorf("look at stream %s: %w", s.name, got.Error)
+	}
+	return &got.StreamInfo, got.Domain, nil
 }
 
 func infoOf(have *jetstream.StreamInfo) Info {
@@ -138,8 +170,6 @@ func (s *Stream) ID(ctx context.Context, seq uint64) (id string, there bool, err
 	return f.at.ID, f.there, err
 }
 
-const apiPrefix = "$JS.API."
-
 // StoredMessage is a message as a stream holds it.
 type StoredMessage struct {
 	Seq     uint64
@@ -192,7 +222,7 @@ func (s *Stream) fetch(ctx context.Context, req getRequest) (m StoredMessage, th
 	subject := "STREAM.MSG.GET." + s.name
 	asking, end := s.whilePermitted(ctx, subject, lookTimeout)
 	defer end()
-	answer, err := s.conn.NATS().RequestWithContext(asking, apiPrefix+subject, body)
+	answer, err := s.conn.NATS().RequestWithContext(asking, s.conn.cfg.API()+subject, body)
 	if errors.Is(err, context.Canceled) {
 		err = context.Cause(asking)
 	}

@@ -13,7 +13,7 @@ import (
 // Validate reports every problem, each under its key. It reads the files that
 // are named, and changes nothing.
 func (c NATSConfig) Validate() error {
-	errs := []error{c.validateURL(), c.validateCredentials(), c.Embedded.validate(c.URL == ""), c.checkSecrets(), checkFiles(c)}
+	errs := []error{c.validateURL(), c.validateCredentials(), c.validatePlace(), c.Embedded.validate(c.URL == ""), c.checkSecrets(), checkFiles(c)}
 	if c.MaxPayload <= 0 {
 		errs = append(errs, errors.New("nats.max_payload: must be more than 0, such as 1MiB"))
 	}
@@ -29,6 +29,7 @@ func (c NATSConfig) validateURL() error {
 		return nil
 	}
 	var errs []error
+	var web, plain int // entries
 	for i, s := range strings.Split(c.URL, ",") {
 		s = strings.TrimSpace(s)
 		if !strings.Contains(s, "://") {
@@ -45,10 +46,16 @@ func (c NATSConfig) validateURL() error {
 			continue
 		}
 		switch u.Scheme {
-		case "nats", "tls", "ws", "wss":
+		case "nats", "tls":
+			plain++
+		case "ws", "wss":
+			web++
 		default:
 			errs = append(errs, fmt.Errorf("nats.url: entry %d has the scheme %q; use nats, tls, ws or wss", i+1, u.Scheme))
 		}
+	}
+	if web > 0 && plain > 0 {
+		errs = append(errs, errors.New("nats.url: websocket URLs (ws, wss) and others (nats, tls) cannot be mixed; use one kind"))
 	}
 	return errors.Join(errs...)
 }

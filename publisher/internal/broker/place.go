@@ -1,0 +1,94 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	defaultAPI   = "$JS.API."
+	defaultInbox = "_INBOX"
+)
+
+// API is the prefix of the subjects of JetStream's API, with a dot at its end: that of this
+// account, of a domain behind a leaf node, or of an account that exports it under another name.
+func (c NATSConfig) API() string {
+	switch {
+	case c.JetStreamDomain != "":
+		return "$JS." + c.JetStreamDomain + ".API."
+	case c.APIPrefix != "":
+		return strings.TrimSuffix(c.APIPrefix, ".") + "."
+	}
+	return defaultAPI
+}
+
+// Inbox is the first part of the subjects on which answers come.
+func (c NATSConfig) Inbox() string {
+	if c.InboxPrefix != "" {
+		return c.InboxPrefix
+	}
+	return defaultInbox
+}
+
+// jetStream returns the JetStream of a connection that the configuration means.
+func (c NATSConfig) jetStream(nc *nats.Conn) (jetstream.JetStream, error) {
+	if c.API() == defaultAPI {
+		return jetstream.New(nc)
+	}
+	return jetstream.NewWithAPIPrefix(nc, strings.TrimSuffix(c.API(), "."))
+}
+
+// placeOptions are those that say how to speak to NATS, apart from credentials.
+func (c NATSConfig) placeOptions() (opts []nats.Option) {
+	if c.InboxPrefix != "" {
+		opts = append(opts, nats.CustomInboxPrefix(c.InboxPrefix))
+	}
+	if c.TLS.HandshakeFirst {
+		opts = append(opts, nats.TLSHandshakeFirst())
+	}
+	return opts
+}
+
+var (
+	domainName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+	subject    = regexp.MustCompile(`^[^\s.*>]+(\.[^\s.*>]+)*$`)
+)
+
+func (c NATSConfig) validatePlace() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("nats."+key+": "+format, args...))
+	}
+	if c.JetStreamDomain != "" && !domainName.MatchString(c.JetStreamDomain) {
+		bad("jetstream_domain", "%q is no domain; use letters, digits, _ and -", c.JetStreamDomain)
+	}
+	if c.APIPrefix != "" && !subject.MatchString(strings.TrimSuffix(c.APIPrefix, ".")) {
+		bad("api_prefix", "%q is no subject without wildcards, such as $JS.hub.API", c.APIPrefix)
+	}
+	if c.JetStreamDomain != "" && c.APIPrefix != "" {
+		bad("jetstream_domain", "is the api_prefix $JS.%s.API; set one of the two", c.JetStreamDomain)
+	}
+	if c.InboxPrefix != "" && !subject.MatchString(c.InboxPrefix) {
+		bad("inbox_prefix", "%q is no subject without wildcards and without a dot at its end, such as _INBOX_bridge", c.InboxPrefix)
+	}
+	web := strings.Contains(c.URL, "ws://") || strings.Contains(c.URL, "wss://")
+	if c.TLS.HandshakeFirst && web {
+		bad("tls.handshake_first", "is not for websocket URLs, which begin with TLS anyway (wss)")
+	}
+	if c.URL == "" {
+		for key, set := range map[string]bool{
+			"jetstream_domain": c.JetStreamDomain != "", "api_prefix": c.APIPrefix != "",
+			"inbox_prefix": c.InboxPrefix != "", "tls.handshake_first": c.TLS.HandshakeFirst,
+		} {
+			if set {
+				bad(key, "is for a NATS of your own, but nats.url is empty")
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

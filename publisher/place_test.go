@@ -1,0 +1,320 @@
+package publisher
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+)
+
+// place is a NATS as it lives somewhere: where the bridge connects to, and a JetStream
+// that reaches the streams.
+type place struct {
+	nats func(*NATSConfig)
+	js   jetstream.JetStream
+}
+
+// TestPlaces: a bridge and a command work with a JetStream that is not simply there: behind a leaf
+// node, exported by another account, with an inbox of its own, behind a websocket or TLS.
+func TestPlaces(t *testing.T) {
+	for name, start := range map[string]func(*testing.T) place{
+		"leaf-node-to-the-hub":            func(t *testing.T) place { return startLeaf(t, "hub", false) },
+		"leaf-node-with-streams-itself":   func(t *testing.T) place { return startLeaf(t, "leaf", false) },
+		"leaf-node-with-its-own-treble":   func(t *testing.T) place { return startLeaf(t, "leaf", true) },
+		"api-of-another-account":          startImport,
+		"inbox-of-its-own":                startInbox,
+		"tls-handshake-first":             startTLSFirst,
+		"websocket":                       startWebsocket,
+		"websocket-to-a-jetstream-domain": startDomain,
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := start(t)
+			o := withJournal(t, "")
+			at.nats(&o.NATS)
+			log := &logBuffer{}
+			o.Log = log.logger()
+			p := open(t, o)
+			ids := natstest.Numbered("e", 20)
+			accept(t, p, ids[:10]...)
+			if err := p.Accept(t.Context(), rejected("{")); err != nil {
+				t.Error(err)
+			}
+			settle(t, p)
+			if err := p.conn.NATS().ForceReconnect(); err != nil { // what is retained is compared
+				t.Fatal(err)
+			}
+			accept(t, p, ids[10:]...)
+			settle(t, p)
+			if got := streamIDs(t, at.js, "TREBLE"); !slices.Equal(got, ids) {
+				t.Errorf("the stream holds %v", got)
+			}
+			eventually(t, "the refused body is there", func() bool { return len(streamIDs(t, at.js, "TREBLE_QUARANTINE")) == 1 })
+			if s := p.Status(); !s.Ready || s.Degraded {
+				t.Errorf("%+v\n%s", s, log.String())
+			}
+			c, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Role: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.Close)
+			if got := followed(t, c, FollowOptions{FromStart: true, StopAtEnd: true}); !slices.Equal(got, ids) {
+				t.Errorf("a command read %v", got)
+			}
+			a, err := c.OpenAudit(t.Context())
+			if err == nil {
+				err = a.Put(t.Context(), AuditRecord{Run: "run", State: AuditDone})
+			}
+			if err == nil {
+				_, err = a.Get(t.Context(), "run")
+			}
+			if err != nil {
+				t.Errorf("audit: %v", err)
+			}
+			if err := p.conn.NATS().LastError(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// js is a JetStream of a test's own connection.
+func jsAt(t *testing.T, url, domain string, opts ...nats.Option) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(url, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if domain != "" {
+		js, err = jetstream.NewWithDomain(nc, domain)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+// startLeaf starts a hub and a leaf node, each with a domain, and a bridge at the leaf node
+// that stores in one of them. With decoy the hub has a stream of another name and the same
+// kind of subjects, as that of another bridge.
+func startLeaf(t *testing.T, domain string, decoy bool) place {
+	t.Helper()
+	hub := natstest.Start(t, func(o *server.Options) {
+		o.ServerName, o.JetStreamDomain = "hub", "hub"
+		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", -1
+	})
+	varz, err := hub.Varz(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := varz.LeafNode.Port
+	leaf := natstest.Start(t, func(o *server.Options) {
+		o.ServerName, o.JetStreamDomain = "leaf", "leaf"
+		remote := &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{remote}}}
+	})
+	natstest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 && hub.NumLeafNodes() == 1 })
+	natstest.Eventually(t, "the domain answers", func() bool {
+		js, err := jetstream.NewWithDomain(leaf.NC, domain)
+		if err != nil {
+			return false
+		}
+		_, err = js.AccountInfo(t.Context())
+		return err == nil
+	})
+	if decoy {
+		hub.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other.>"}})
+	}
+	return place{
+		nats: func(n *NATSConfig) { n.URL, n.JetStreamDomain = leaf.URL, domain },
+		js:   jsAt(t, leaf.URL, domain),
+	}
+}
+
+// startImport has the streams in an account that exports its API and its subjects to that
+// of the bridge, as docs/operations.md says it.
+func startImport(t *testing.T) place {
+	t.Helper()
+	r := startReloaded(t, exportedAccounts+"\nno_auth_user: owner")
+	return place{
+		nats: func(n *NATSConfig) {
+			n.URL, n.User, n.Password, n.APIPrefix = r.URL, "bridge", "s3cret-bridge", "JS.treble"
+		},
+		js: jsAt(t, r.URL, "", nats.UserInfo("owner", "s3cret-owner")),
+	}
+}
+
+// exportedAccounts is in docs/operations.md, word for word.
+const exportedAccounts = `accounts {
+  OWNER {
+    jetstream: enabled
+    users: [{user: owner, password: s3cret-owner}]
+    exports: [
+      {service: "$JS.API.>", response: stream, accounts: [BRIDGE]}
+      {service: "treble.>", accounts: [BRIDGE]}
+      {service: "treble-quarantine.>", accounts: [BRIDGE]}
+      {service: "treble-replay.>", accounts: [BRIDGE]}
+      {service: "$KV.TREBLE_AUDIT.>", accounts: [BRIDGE]}
+    ]
+  }
+  BRIDGE {
+    users: [{user: bridge, password: s3cret-bridge}]
+    imports: [
+      {service: {account: OWNER, subject: "$JS.API.>"}, to: "JS.treble.>"}
+      {service: {account: OWNER, subject: "treble.>"}}
+      {service: {account: OWNER, subject: "treble-quarantine.>"}}
+      {service: {account: OWNER, subject: "treble-replay.>"}}
+      {service: {account: OWNER, subject: "$KV.TREBLE_AUDIT.>"}, to: "JS.treble.$KV.TREBLE_AUDIT.>"}
+    ]
+  }
+}`
+
+// startInbox has a user that may receive answers in its own inbox only.
+func startInbox(t *testing.T) place {
+	t.Helper()
+	r := startReloaded(t, `authorization: {users: [
+		{user: all, password: s3cret-all}
+		{user: bridge, password: s3cret-bridge, permissions: {publish: ["treble.>", "treble-quarantine.>", "$KV.>", "$JS.API.>", "$JS.ACK.>"], subscribe: ["_INBOX_bridge.>"]}}
+	]}
+	no_auth_user: all`)
+	return place{
+		nats: func(n *NATSConfig) {
+			n.URL, n.User, n.Password, n.InboxPrefix = r.URL, "bridge", "s3cret-bridge", "_INBOX_bridge"
+		},
+		js: r.JS,
+	}
+}
+
+// certificate writes a certificate for 127.0.0.1 and its key, and returns the files.
+func certificate(t *testing.T) (cert, key string, config *tls.Config) {
+	t.Helper()
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	c, k := natstest.Certificate(t)
+	for file, text := range map[string][]byte{cert: c, key: k} {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pair, err := tls.X509KeyPair(c, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, key, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+}
+
+func startTLSFirst(t *testing.T) place {
+	t.Helper()
+	cert, key, config := certificate(t)
+	o := &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
+		TLS: true, TLSCert: cert, TLSKey: key, TLSConfig: config, TLSTimeout: 5, TLSHandshakeFirst: true,
+	}
+	s := bare(t, o)
+	return place{
+		nats: func(n *NATSConfig) {
+			n.URL, n.TLS.CAFile, n.TLS.HandshakeFirst = "tls://"+s.Addr().String(), cert, true
+		},
+		js: jsAt(t, "tls://"+s.Addr().String(), "", nats.RootCAs(cert), nats.TLSHandshakeFirst()),
+	}
+}
+
+func startWebsocket(t *testing.T) place {
+	t.Helper()
+	s := natstest.Start(t, func(o *server.Options) {
+		o.Websocket.Host, o.Websocket.Port, o.Websocket.NoTLS = "127.0.0.1", -1, true
+	})
+	return place{nats: func(n *NATSConfig) { n.URL = s.WebsocketURL() }, js: s.JS}
+}
+
+func startDomain(t *testing.T) place {
+	t.Helper()
+	cert, _, config := certificate(t)
+	s := natstest.Start(t, func(o *server.Options) {
+		o.JetStreamDomain = "hub"
+		o.Websocket.Host, o.Websocket.Port, o.Websocket.TLSConfig = "127.0.0.1", -1, config
+	})
+	return place{
+		nats: func(n *NATSConfig) { n.URL, n.JetStreamDomain, n.TLS.CAFile = s.WebsocketURL(), "hub", cert },
+		js:   jsAt(t, s.URL, "hub"),
+	}
+}
+
+// bare starts a server to which the test's own client does not connect.
+func bare(t *testing.T, o *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	natstest.Eventually(t, "it listens", func() bool { return s.Addr() != nil && s.JetStreamEnabled() })
+	return s
+}
+
+// TestWrongDomain: a stream of the same name in another domain takes the events first. The
+// bridge does not count that as stored, and says so.
+func TestWrongDomain(t *testing.T) {
+	at := startLeaf(t, "hub", false)
+	o := withJournal(t, "")
+	at.nats(&o.NATS)
+	// The leaf node has its own stream of that name, on the same subjects.
+	local := jsAt(t, o.NATS.URL, "leaf")
+	if _, err := local.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, o)
+	accept(t, p, "e")
+	natstest.Eventually(t, "it is in the right domain, or the reason is told", func() bool {
+		s, err := at.js.Stream(t.Context(), "TREBLE")
+		stored := err == nil && s.CachedInfo().State.Msgs > 0
+		told := p.events.Account().Pending == 1 && slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, `JetStream domain "leaf"`) })
+		return stored || told
+	})
+}
+
+// TestOldServer: a server before 2.10 is a finding, and commands read it all the same.
+func TestOldServer(t *testing.T) {
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
+	px.Rewrite = func(b []byte) []byte {
+		return []byte(strings.Replace(string(b), fmt.Sprintf(`"version":%q`, server.VERSION), `"version":"2.9.10"`, 1))
+	}
+	o := withJournal(t, px.URL())
+	p := open(t, o)
+	accept(t, p, "e-0", "e-1")
+	settle(t, p)
+	i := slices.IndexFunc(p.Findings(), func(f Finding) bool { return strings.Contains(f.Problem, "2.9.10 is older than 2.10") })
+	if i < 0 || p.Findings()[i].FixIn != InServer {
+		t.Errorf("%v", p.Findings())
+	}
+	got := followed(t, reader(t, px.URL()), FollowOptions{FromStart: true, StopAtEnd: true, Subjects: []string{"treble.message.read", "treble.message.delivered"}})
+	if !slices.Equal(got, []string{"e-0", "e-1"}) {
+		t.Errorf("read %v", got)
+	}
+}
+
+func TestTooOld(t *testing.T) {
+	for version, old := range map[string]bool{
+		"2.9.10": true, "2.9.25": true, "1.4.1": true, "2.10.0": false, "2.10.0-RC.1": false, "2.12.3": false, "3.0.0": false, "": false,
+	} {
+		if got := tooOld(version) != ""; got != old {
+			t.Errorf("%q: too old %v, want %v", version, got, old)
+		}
+	}
+}
