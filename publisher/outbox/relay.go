@@ -161,11 +161,11 @@ func (r *relay) work(ctx context.Context, server string, now time.Time) (bool, e
 		return true, r.begin(ctx, server)
 	}
 	if s := r.session; !now.Before(s.nextVerify) {
-		s.nextVerify = now.Add(r.cfg.verify)
 		if err := r.verify(ctx); err != nil {
 			r.endSession()
 			return true, err
 		}
+		s.nextVerify = r.cfg.now().Add(r.cfg.verify) // from its end: a slow one leaves time to publish
 		if r.serving.Load() { // not while it is healed
 			r.clock.whole(now)
 		}
