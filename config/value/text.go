@@ -61,13 +61,13 @@ func ReadFile(path string) (string, error) {
 	return Decode(b), err
 }
 
-// Trim leaves out what cannot be seen at both ends: white space, line feeds, control
-// characters, byte order marks and other characters without a form.
+// Trim leaves out what cannot be seen at both ends: white space, line feeds, byte order
+// marks and other characters without a form, and NUL.
 func Trim(s string) string { return strings.TrimFunc(s, Invisible) }
 
 // Invisible reports whether a character cannot be seen: white space, or one without a form.
 func Invisible(r rune) bool {
-	return unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+	return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || r == 0
 }
 
 // quotes are the pairs that may stand around a text that was copied, or written where no

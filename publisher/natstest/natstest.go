@@ -161,8 +161,9 @@ func StartCluster(t testing.TB) *Cluster {
 			s.Options.Routes = append(s.Options.Routes, &url.URL{Scheme: "nats", Host: other.ClusterAddr().String()})
 		}
 	}
-	Eventually(t, "the cluster has a leader", func() bool {
-		return slices.ContainsFunc(c.Servers, func(s *Server) bool { return s.JetStreamIsLeader() })
+	// A leader that has not heard of a server yet puts no stream there.
+	Eventually(t, "the cluster has a leader, and it sees all servers", func() bool {
+		return slices.ContainsFunc(c.Servers, func(s *Server) bool { return len(s.JetStreamClusterPeers()) == len(c.Servers) })
 	})
 	for _, s := range c.Servers {
 		s.connect(t)

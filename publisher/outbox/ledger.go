@@ -195,7 +195,7 @@ func (l *ledger) take(m mark, behind journal.Seq) {
 	case m.Moved != nil:
 		l.move(*m.Moved)
 	case m.Lost != 0:
-		l.lose(m.Lost, m.LostEvents)
+		l.lose(m.LostAfter, m.Lost, m.LostEvents)
 	case m.Target != nil:
 		l.retarget(*m.Target)
 	case m.Looked != nil:
@@ -258,20 +258,24 @@ func (l *ledger) settle(s settlement, behind journal.Seq) {
 	l.state.Clock = max(l.state.Clock, s.At)
 }
 
-// lose goes past entries that damage took before they were settled.
-func (l *ledger) lose(upTo journal.Seq, events int64) {
-	if upTo > l.state.Done {
-		l.account.lost(upTo, events)
-		l.state.Done = upTo
+// lose goes past entries that damage took before they were settled: those behind after.
+func (l *ledger) lose(after, upTo journal.Seq, events int64) {
+	if upTo <= l.state.Done {
+		return
 	}
+	if after > l.state.Done { // and took their marks
+		l.account.lose(l.state.Done, after)
+	}
+	l.account.lost(upTo, events)
+	l.state.Done = upTo
 }
 
-// losing returns how many events are lost if all entries up to one are settled, or
-// cannot be read.
-func (l *ledger) losing(upTo journal.Seq) int64 {
+// losing returns what is settled, and how many events are lost if all entries up to one are
+// settled, or cannot be read.
+func (l *ledger) losing(upTo journal.Seq) (after journal.Seq, events int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.account.losing(l.state.Done, upTo)
+	return l.state.Done, l.account.losing(l.state.Done, upTo)
 }
 
 // move gives a retained entry other sequences. It reports whether it did: an entry

@@ -15,6 +15,7 @@ type mark struct {
 	Moved  *settlement `json:"moved,omitempty"`  // found at other sequences, or removed on purpose
 
 	Lost       journal.Seq `json:"lost,omitempty"`        // entries up to it are settled or lost to damage
+	LostAfter  journal.Seq `json:"lost_after,omitempty"`  // what was settled before
 	LostEvents int64       `json:"lost_events,omitempty"` // of those that are lost
 	Target     *target     `json:"target,omitempty"`      // the configuration names another stream, or another prefix
 	Looked     *look       `json:"looked,omitempty"`

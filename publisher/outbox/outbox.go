@@ -171,7 +171,8 @@ func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
 			subjects: o.Subjects, subject: o.Subject, fit: o.Fit, setAside: o.SetAside, recheck: o.Recheck,
 			now: o.now, rand: o.rand,
 		},
-		clock:    retainClock{total: state.Clock, leader: state.Leader},
+		// For how long entries are safe is written with them, and not that it began anew.
+		clock:    retainClock{total: state.Clock},
 		refusing: map[string]time.Time{},
 		logged:   map[string]time.Time{},
 	}

@@ -392,5 +392,6 @@ func (r *relay) passLost() bool {
 // pass notes that entries up to one are settled or lost, and how many events that is: it
 // cannot be counted any more when their segments are gone.
 func (r *relay) pass(upTo journal.Seq) {
-	r.record(mark{Lost: upTo, LostEvents: r.ledger.losing(upTo)})
+	after, events := r.ledger.losing(upTo)
+	r.record(mark{Lost: upTo, LostAfter: after, LostEvents: events})
 }

@@ -10,17 +10,15 @@ type retainClock struct {
 	total  time.Duration // up to when the stream was last found to be whole
 	open   time.Duration // what has passed since then, before the clock was stopped
 	since  time.Time     // when it was last found to be whole, or resumed; zero while the clock stands still
-	leader string
+	leader string        // "" before the stream was found to be whole
 }
 
 // resume lets the clock run, when the stream was found to be whole. It reports whether
-// the time begins anew. If the same process has led all the time, what had passed before
-// the clock was stopped counts.
+// the time begins anew, which it does unless the same process has led all the time. The
+// clock itself is never turned back: what was settled meanwhile has its time.
 func (c *retainClock) resume(now time.Time, leader string) bool {
 	changed := leader != c.leader
-	if !changed {
-		c.total += c.open
-	}
+	c.total += c.open
 	c.leader, c.since, c.open = leader, now, 0
 	return changed
 }
@@ -36,9 +34,14 @@ func (c *retainClock) whole(now time.Time) {
 	c.total, c.since, c.open = c.read(now), now, 0
 }
 
-// sure is what read returned when the stream was last found to be whole. What it lost
-// since is not known yet, however long the bridge was asleep.
-func (c *retainClock) sure() time.Duration { return c.total }
+// sure is what read returned when the stream was last found to be whole, 0 if it was not
+// yet. What it lost since is not known, however long the bridge was asleep.
+func (c *retainClock) sure() time.Duration {
+	if c.leader == "" {
+		return 0
+	}
+	return c.total
+}
 
 // read returns the time that has passed. A wall clock that was set back does not
 // turn it back.

@@ -26,6 +26,9 @@ var regressions = []struct{ name, schedule string }{
 	{"healing_takes_longer_than_the_retention", "accept 1; run 1m0s; fall-back 9; full; run 8m0s"},
 	{"part_of_an_unanswered_batch_outlives_a_power_loss", "accept 2; accept 1; accept 2; accept 2; cut-ack; accept 2; big; accept 2; step 2; cut-ack; power-loss 304; link-up; repeat 2; run 3m0s; link-up; step 5; lost-request; step 6"},
 	{"damage_is_told_when_its_segment_is_gone", "big; jump 1m0s; run 8m0s; accept 3; accept 3; accept 1; eio 34; big; step 4; no-leader; accept 1; accept 1; accept 1; run 3m0s; power-loss 400; big; jump 3h0m0s; run 8m0s; kill"},
+	{"settled_before_a_sleep_is_noticed", "accept 3; step 5; jump 3h0m0s; fall-back 2; accept 1; run 8m0s; accept 3; step 5; stop; drop"},
+	{"deleted_while_a_healing_is_not_answered", "accept 3; accept 3; run 3m0s; repeat 6; accept 1; forget 6; accept 3; run 3m0s; cut-ack; fall-back 8; step 3; delete 5"},
+	{"damage_to_the_mark_of_damage", "crash-in 13; accept 3; accept 2; start; run 3m0s; accept 1; crash-in 19; run 3m0s; start; accept 3; recreate; accept 3; eio 10; accept 2; accept 3; accept 1; accept 3; accept 2; run 1s; accept 3; run 3m0s; crash-in 25; accept 3; run 1m0s"},
 	{"damage_to_the_first_page", "accept 2; crash 886; eio 15; start; crash 348"},
 }
 

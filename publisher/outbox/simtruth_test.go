@@ -170,6 +170,8 @@ func (t *truth) gone(m streammodel.Message, why streammodel.Cause) {
 		return
 	case e.known && e.forgotten:
 		e.back = "it was forgotten"
+	case e.forgotten:
+		e.forgotten = false // it arrived again since; what removes that copy is something else
 	case e.known && why != streammodel.Deleted && t.w.seen():
 		// A hole may be taken for a loss after a restart of the server, this not.
 		e.removed, e.removedAt = why, t.w.passed

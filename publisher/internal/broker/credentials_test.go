@@ -114,7 +114,7 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 			n.WaitForShutdown()
 			rotate(o)
 			refusals := &refusals{}
-			n = run(t, o, refusals)
+			run(t, o, refusals)
 			natstest.Eventually(t, "three refusals", func() bool { return refusals.count() >= 3 })
 			if conn.Connected() {
 				t.Fatal("connected with the old credentials")
