@@ -40,9 +40,15 @@ func (c *Client) PublishEvent(ctx context.Context, e schema.Event) (duplicate bo
 		return false, fmt.Errorf("publish to %s: %w", m.Subject, err)
 	case ack.Stream != c.cfg.Stream:
 		return false, c.otherTakes(ack.Stream, m.Subject)
+	case !c.InDomain(ack.Domain):
+		return false, fmt.Errorf("%w: that of the JetStream domain %q takes %s", ErrNoStream, ack.Domain, m.Subject)
 	}
 	return ack.Duplicate, nil
 }
+
+// InDomain reports whether a PubAck with a domain can be of the JetStream that the client was
+// opened for.
+func (c *Client) InDomain(domain string) bool { return c.conn.Config().InDomain(domain) }
 
 // checkTaker makes sure, once for each subject, that the configured stream takes it: a
 // message says to no server which stream it is meant for.
@@ -64,8 +70,8 @@ func (c *Client) checkTaker(ctx context.Context, subject string) error {
 }
 
 func (c *Client) nobodyTakes(subject string) error {
-	return fmt.Errorf("%w: nothing takes %s; start a bridge, which makes it, or: nats stream add %s --subjects '%s' --defaults",
-		ErrNoStream, subject, c.cfg.Stream, c.Prefix().All())
+	return fmt.Errorf("%w: nothing takes %s; start a bridge, which makes it, or: %s",
+		ErrNoStream, subject, Placed(createLine(eventStream(c.cfg)), c.conn.Config()))
 }
 
 func (c *Client) otherTakes(other, subject string) error {

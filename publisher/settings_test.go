@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -307,4 +309,28 @@ func observed(t *testing.T, reg prometheus.Registerer, name string) bool {
 		}
 	}
 	return false
+}
+
+// TestReasonsOfALook: why the streams could not be looked at is logged when it changes.
+func TestReasonsOfALook(t *testing.T) {
+	log, logs := natstest.Log(zap.WarnLevel)
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &streamKeeper{log: log, metrics: m, first: make(chan struct{})}
+	for _, why := range []string{"a", "a", "b", "", "", "b"} {
+		var problem error
+		if why != "" {
+			problem = errors.New(why)
+		}
+		k.report(nil, problem)
+	}
+	var got []string
+	for _, e := range logs.All() {
+		got = append(got, fmt.Sprint(e.ContextMap()["error"]))
+	}
+	if want := []string{"a", "b", "b"}; !slices.Equal(got, want) {
+		t.Errorf("logged %v, want %v", got, want)
+	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,10 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // wrong is a set-up in which one thing is wrong, and what doctor must say of it.
@@ -148,6 +152,18 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 	for _, w := range []wrong{
 		{"unreachable", func(t *testing.T) patient { return newPatient(t, "nats://someone:s3cret@127.0.0.1:1") }, "nats", "", diagnose.Fail,
 			"127.0.0.1:1: nothing answers", "nats-server --jetstream --addr 127.0.0.1 --port 1", diagnose.InShell},
+		{"websocket-unreachable", func(t *testing.T) patient { return newPatient(t, "ws://127.0.0.1:1") }, "nats", "", diagnose.Fail,
+			"127.0.0.1:1: nothing answers", "websocket: {listen: \"127.0.0.1:1\", …", diagnose.InServer},
+		{"old", func(t *testing.T) patient {
+			px := natstest.StartProxy(t, startNATS(t, "").url)
+			px.Rewrite = func(b []byte) []byte {
+				return bytes.Replace(b, []byte(`"version":"`+server.VERSION+`"`), []byte(`"version":"2.9.10"`), 1)
+			}
+			return newPatient(t, px.URL())
+		}, "nats", "", diagnose.Warn, "nats-server 2.9.10 is older than 2.10", "# nats-server 2.10 or later…", diagnose.InServer},
+		{"missing-in-a-domain", func(t *testing.T) patient {
+			return newPatient(t, startNATS(t, "# no jetstream but this", fmt.Sprintf("jetstream: {domain: hub, store_dir: %q}", t.TempDir())).url, "nats.jetstream_domain", "hub", "publisher.streams", "check")
+		}, "stream", "TREBLE", diagnose.Fail, "publisher.streams is check", "nats --js-domain=hub stream add TREBLE …", diagnose.InShell},
 		{"not-nats", func(t *testing.T) patient {
 			l := listen(t)
 			go func() {

@@ -202,8 +202,8 @@ var errNoAck = fmt.Errorf("no PubAck within %s", ackTimeout)
 
 // stored notes that the target has the oldest one.
 func (t *streamTarget) stored(f *flight, ack *jetstream.PubAck) error {
-	if ack != nil && ack.Stream != t.stream {
-		return finalError{fmt.Errorf("event %s at sequence %d was stored in stream %q instead of %q", f.id, f.Sequence, ack.Stream, t.stream)}
+	if ack != nil && (ack.Stream != t.stream || !t.client.InDomain(ack.Domain)) {
+		return finalError{fmt.Errorf("event %s at sequence %d was stored in stream %q (JetStream domain %q) instead of %q", f.id, f.Sequence, ack.Stream, ack.Domain, t.stream)}
 	}
 	t.flying[0] = nil
 	t.flying = t.flying[1:]

@@ -27,6 +27,15 @@ func (c NATSConfig) API() string {
 	return defaultAPI
 }
 
+// InDomain reports whether a PubAck with a domain can be of the JetStream that the configuration
+// names. Streams of one name may be in several: of a hub and of its leaf nodes.
+func (c NATSConfig) InDomain(domain string) bool {
+	if found := domainAPI.FindStringSubmatch(c.API()); found != nil {
+		return domain == found[1]
+	}
+	return true // of this account's, or of one whose prefix does not tell
+}
+
 // Inbox is the first part of the subjects on which answers come.
 func (c NATSConfig) Inbox() string {
 	if c.InboxPrefix != "" {
@@ -55,6 +64,7 @@ func (c NATSConfig) placeOptions() (opts []nats.Option) {
 }
 
 var (
+	domainAPI  = regexp.MustCompile(`^\$JS\.([^.]+)\.API\.$`)
 	domainName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 	subject    = regexp.MustCompile(`^[^\s.*>]+(\.[^\s.*>]+)*$`)
 )

@@ -79,14 +79,12 @@ func (s *Stream) Info(ctx context.Context) (Info, error) {
 	})
 }
 
-// inDomain reports whether a PubAck of a domain is of this stream. Streams of one name may be in
-// several: of the hub and of its leaf nodes.
+// inDomain reports whether a PubAck of a domain is of this stream.
 func (s *Stream) inDomain(domain string) bool {
 	if want := s.domain.Load(); want != nil {
 		return domain == *want
 	}
-	want := s.conn.cfg.JetStreamDomain
-	return want == "" || domain == want
+	return s.conn.cfg.InDomain(domain)
 }
 
 // look asks for the stream by itself, since the client does not tell the domain.
