@@ -45,6 +45,10 @@ type state struct {
 	Released journal.Seq   `json:"released,omitempty"`
 	Clock    time.Duration `json:"clock,omitempty"` // the retain clock, when it was last written
 	Limit    int64         `json:"limit,omitempty"` // of the NATS server, when last seen
+	// Left is the lowest sequence from which a message of a retained entry moved, LeftBy the
+	// last such entry. A backup may bring it back there.
+	Left   uint64      `json:"left,omitempty"`
+	LeftBy journal.Seq `json:"left_by,omitempty"`
 }
 
 // stateVersion is that of this program; the state of older ones has none.
@@ -285,6 +289,12 @@ func (l *ledger) move(s settlement) bool {
 	if before == nil || len(before) != len(s.Seqs) {
 		return false
 	}
+	for i, seq := range before {
+		if seq != nowhere && seq != s.Seqs[i] && (l.state.Left == 0 || seq < l.state.Left) {
+			l.state.Left = seq
+		}
+	}
+	l.state.LeftBy = max(l.state.LeftBy, s.Entry)
 	l.retained.set(s.Entry, s.Seqs, s.At)
 	l.raise(s)
 	l.state.Clock = max(l.state.Clock, s.At)
@@ -311,6 +321,9 @@ func (l *ledger) retarget(t target) {
 func (l *ledger) release(upTo journal.Seq) {
 	l.state.Released = max(l.state.Released, min(upTo, l.state.Done))
 	l.retained.drop(l.state.Released)
+	if l.state.LeftBy <= l.state.Released {
+		l.state.Left, l.state.LeftBy = 0, 0
+	}
 }
 
 // now returns the state.

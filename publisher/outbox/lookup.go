@@ -147,6 +147,9 @@ func (l *lookup) search(ctx context.Context, floor uint64) error {
 			from = lowest
 		}
 		from = min(from, lowest)
+		if l.state.Left > 0 {
+			from = min(from, l.state.Left)
+		}
 		if l.state.Healing > 0 {
 			from = min(from, l.state.Healing)
 		}
