@@ -166,7 +166,7 @@ func (r *relay) work(ctx context.Context, server string, now time.Time) (bool, e
 			return true, err
 		}
 		s.nextVerify = r.cfg.now().Add(r.cfg.verify) // from its end: a slow one leaves time to publish
-		if r.serving.Load() { // not while it is healed
+		if r.serving.Load() {                        // not while it is healed
 			r.clock.whole(now)
 		}
 		return true, nil
