@@ -74,6 +74,10 @@ ifeq ($(RACE),)
 	@test "$(CI)" != true || { echo 'make test: with CI=true that is a failure'; exit 1; }
 endif
 	go test $(RACE) -timeout $(TESTTIMEOUT) ./...
+ifneq ($(RACE),)
+	@echo 'The simulation in full: it is one goroutine, and the race detector makes it many times slower.'
+	go test -timeout $(TESTTIMEOUT) -run '^Test(Simulation|EverySchedule)' ./publisher/outbox
+endif
 
 test-faults: ## Take NATS away from a bridge in every way we know (build tag faults); needs Docker
 	go test -tags faults -run '^TestFaults' -count 1 -v -timeout $(FAULTTIMEOUT) ./test

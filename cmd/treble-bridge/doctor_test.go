@@ -145,7 +145,10 @@ func withMapping(to string) func(*testing.T) patient {
 
 func TestDoctorNamesWrongServers(t *testing.T) {
 	t.Parallel()
-	const allowed = `permissions: {publish: ["treble.>", "treble-quarantine.>", "treble-replay.>", "$JS.API.>"], subscribe: ["_INBOX.>"]}`
+	const besides = "  # besides what it has; or run doctor as the user operator of deployments/nats/permissions.conf"
+	allowed := func(what, subject string) string {
+		return `permissions: {` + what + `: {allow: ["` + subject + `"]}}` + besides
+	}
 	limited := func(limits string) string {
 		return "accounts: {A: {jetstream: " + limits + ", users: [{user: a, password: s3cret-a}]}}"
 	}
@@ -195,10 +198,10 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 		{"account-unbounded", withServer(limited("{max_bytes_required: true}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
 			"publisher.max_bytes is 0", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=10GiB", diagnose.InEnv},
 		{"max-payload", withServer("max_payload: 200KB"), "payload", "", diagnose.Warn, "answered 413", "max_payload: 1572864", diagnose.InServer},
-		{"may-not-publish", withUser(`{publish: ["$JS.API.>"]}`), "permissions", "TREBLE", diagnose.Fail, "treble.bridge.probe", allowed, diagnose.InServer},
-		{"may-not-quarantine", withUser(`{publish: ["$JS.API.>", "treble.>"]}`), "permissions", "TREBLE_QUARANTINE", diagnose.Fail, "treble-quarantine.", allowed, diagnose.InServer},
-		{"may-not-ask", withUser(`{publish: ["treble.>"]}`), "jetstream", "", diagnose.Fail, "$JS.API.INFO", allowed, diagnose.InServer},
-		{"may-not-listen", withUser(`{subscribe: ["nothing"]}`), "jetstream", "", diagnose.Fail, "_INBOX", allowed, diagnose.InServer},
+		{"may-not-publish", withUser(`{publish: ["$JS.API.>"]}`), "permissions", "TREBLE", diagnose.Fail, "treble.bridge.probe", allowed("publish", "treble.>"), diagnose.InServer},
+		{"may-not-quarantine", withUser(`{publish: ["$JS.API.>", "treble.>"]}`), "permissions", "TREBLE_QUARANTINE", diagnose.Fail, "treble-quarantine.", allowed("publish", "treble-quarantine.>"), diagnose.InServer},
+		{"may-not-ask", withUser(`{publish: ["treble.>"]}`), "jetstream", "", diagnose.Fail, "$JS.API.INFO", allowed("publish", "$JS.API.INFO"), diagnose.InServer},
+		{"may-not-listen", withUser(`{subscribe: ["nothing"]}`), "jetstream", "", diagnose.Fail, "_INBOX", allowed("subscribe", "_INBOX.>"), diagnose.InServer},
 	} {
 		t.Run(w.name, w.run)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +75,10 @@ func Connect(ctx context.Context, o Options) (*Visit, Check) {
 func (v *Visit) Close() { v.client.Close() }
 
 // deniedError: NATS does not let this user do what a check needs.
-type deniedError struct{ subject string }
+type deniedError struct {
+	subject string
+	listen  bool // it may not subscribe to it
+}
 
 func (e deniedError) Error() string { return fmt.Sprintf("the user may not use %s", e.subject) }
 
@@ -93,7 +97,7 @@ func (v *Visit) onError(_ *nats.Conn, _ *nats.Subscription, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.stop != nil {
-		v.stop(deniedError{subject})
+		v.stop(deniedError{subject, strings.Contains(err.Error(), "Violation for Subscription")})
 	}
 }
 
@@ -122,17 +126,27 @@ func (v *Visit) failed(name, of string, err error) Check {
 	var denied deniedError
 	switch {
 	case errors.As(err, &denied):
-		return check(name, of, Fail, "%v: the bridge needs it, with the same credentials", denied).server("%s", v.allowance())
+		return check(name, of, Fail, "%v, with the credentials that doctor was given", denied).server("%s", v.allowance(denied))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		return check(name, of, Fail, "no answer in %s", v.o.Timeout).shell("nats account info")
 	}
 	return check(name, of, Fail, "%v", err).shell("nats account info")
 }
 
-// allowance is what the user of a bridge must be allowed.
-func (v *Visit) allowance() string {
-	p, n := v.client.Prefix(), v.o.Client.NATS
-	return fmt.Sprintf(`permissions: {publish: ["%s", "%s", "%s", "%s>"], subscribe: ["%s.>"]}`, p.All(), p.AllQuarantine(), p.AllReplay(), n.API(), n.Inbox())
+// allowance is what a user must be allowed besides what it is, and nothing more: the whole JetStream
+// API would let it remove every stream of the account.
+func (v *Visit) allowance(denied deniedError) string {
+	const besides = `  # besides what it has; or run doctor as the user operator of deployments/nats/permissions.conf`
+	if denied.listen {
+		return fmt.Sprintf(`permissions: {subscribe: {allow: ["%s.>"]}}`, v.o.Client.NATS.Inbox()) + besides
+	}
+	subject, p := denied.subject, v.client.Prefix()
+	for _, all := range []string{p.All(), p.AllQuarantine(), p.AllReplay()} {
+		if strings.HasPrefix(subject, strings.TrimSuffix(all, ">")) {
+			subject = all
+		}
+	}
+	return fmt.Sprintf(`permissions: {publish: {allow: ["%s"]}}`, subject) + besides
 }
 
 // short rounds a time to what one wants to read.
