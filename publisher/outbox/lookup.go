@@ -20,14 +20,19 @@ type lookup struct {
 	another   bool // the stream is another one than that of the retained sequences
 	restarted bool // it may lack what it had acknowledged
 
-	suspects     []suspect // retained messages that are not at their sequences
-	more         bool      // there are more suspects
-	inPlace      uint64    // the highest sequence of a retained message that is where it was
-	wanted       map[string]bool
-	anywhere     map[string]uint64      // sequences of the suspects, by id, where they are after all
-	unsettledIDs int                    // how many messages were sent, maybe, and are not settled
-	unsettledIn  map[string]journal.Seq // the last entries that they are of, by id
-	unsettledAt  map[string]uint64      // sequences of what was sent and is not settled, by id
+	suspects    []suspect // retained messages that are not at their sequences
+	more        bool      // there are more suspects
+	inPlace     uint64    // the highest sequence of a retained message that is where it was
+	wanted      map[string]bool
+	anywhere    map[string]uint64    // sequences of the suspects, by id, where they are after all
+	unsettledIn map[string]unsettled // what was sent, maybe, and is not settled, by id
+	unsettledAt map[string][]uint64  // its sequences, in order
+}
+
+// unsettled are the messages of one id that are not settled.
+type unsettled struct {
+	count int
+	last  journal.Seq // of their entries
 }
 
 // suspect is a retained message that is not where it was.
@@ -108,10 +113,10 @@ func (l *lookup) want(id string) {
 	l.wanted[id] = true
 }
 
-// unsettled wants the ids of the entries that are not settled and may have been sent,
+// wantUnsettled wants the ids of the entries that are not settled and may have been sent,
 // up to one.
-func (l *lookup) unsettled(sent journal.Seq) error {
-	l.unsettledAt, l.unsettledIn = map[string]uint64{}, map[string]journal.Seq{}
+func (l *lookup) wantUnsettled(sent journal.Seq) error {
+	l.unsettledAt, l.unsettledIn = map[string][]uint64{}, map[string]unsettled{}
 	return l.relay.journalRange(l.state.Done+1, sent, func(seq journal.Seq, payload []byte) (bool, error) {
 		_, msgs, err := decodeEntry(payload)
 		if err != nil {
@@ -119,19 +124,24 @@ func (l *lookup) unsettled(sent journal.Seq) error {
 		}
 		for _, m := range msgs {
 			l.want(m.ID)
-			l.unsettledIDs++
-			l.unsettledIn[m.ID] = seq
+			l.unsettledIn[m.ID] = unsettled{l.unsettledIn[m.ID].count + 1, seq}
 		}
 		return true, nil
 	})
 }
 
-// foundUpTo returns the last entry of which an unsettled message was found; 0 if none was.
-func (l *lookup) foundUpTo() (last journal.Seq) {
-	for id := range l.unsettledAt {
-		last = max(last, l.unsettledIn[id])
+// foundUpTo returns the last entry of which an unsettled message was found, 0 if none was,
+// and whether all were.
+func (l *lookup) foundUpTo() (last journal.Seq, all bool) {
+	all = true
+	for id, u := range l.unsettledIn {
+		at := l.unsettledAt[id]
+		if len(at) > 0 {
+			last = max(last, u.last)
+		}
+		all = all && len(at) >= u.count
 	}
-	return last
+	return last, all
 }
 
 // search looks for what is wanted. Unsettled messages are behind floor.
@@ -172,8 +182,8 @@ func (l *lookup) search(ctx context.Context, floor uint64) error {
 		if _, twice := l.anywhere[at.ID]; !twice {
 			l.anywhere[at.ID] = at.Seq
 		}
-		if _, twice := l.unsettledAt[at.ID]; !twice && l.unsettledAt != nil && at.Seq > floor {
-			l.unsettledAt[at.ID] = at.Seq
+		if l.unsettledIn[at.ID].count > len(l.unsettledAt[at.ID]) && at.Seq > floor {
+			l.unsettledAt[at.ID] = append(l.unsettledAt[at.ID], at.Seq)
 		}
 	}
 	return nil

@@ -18,8 +18,8 @@ type plan struct {
 	more bool        // there are more of them
 	sent journal.Seq // entries behind this one were never sent
 	// found are the messages that are in the stream though they are not settled: their
-	// sequences by id.
-	found map[string]uint64
+	// sequences by id, in order.
+	found map[string][]uint64
 	// foundUpTo is the last entry of which a message was found so.
 	foundUpTo journal.Seq
 	seen      *repeats
@@ -39,17 +39,18 @@ type lostEntry struct {
 }
 
 // take returns the sequence of a message that may have been sent, and is in the
-// stream. A second message with its id is another event.
+// stream. The next message with its id is another event, at another sequence.
 func (p *plan) take(e *openEntry, id string) (uint64, bool) {
 	if e.seq > p.sent {
 		return 0, false
 	}
-	seq, there := p.found[id]
-	if there {
-		delete(p.found, id)
-		p.seen.add(id, e.accepted)
+	at := p.found[id]
+	if len(at) == 0 {
+		return 0, false
 	}
-	return seq, there
+	p.found[id] = at[1:]
+	p.seen.add(id, e.accepted)
+	return at[0], true
 }
 
 // reconcile compares the journal with the stream, by identity. Nothing is published
@@ -93,7 +94,7 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 		}
 	}
 	if !first && p.sent > state.Done {
-		if err := l.unsettled(p.sent); err != nil {
+		if err := l.wantUnsettled(p.sent); err != nil {
 			return info, p, err
 		}
 	}
@@ -107,8 +108,9 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	if err := l.search(ctx, p.floor); err != nil {
 		return info, p, err
 	}
-	p.foundUpTo = l.foundUpTo()
-	p.resent = len(l.unsettledAt) < l.unsettledIDs
+	var all bool
+	p.foundUpTo, all = l.foundUpTo()
+	p.resent = !all
 	p.found, p.more, p.moved = l.unsettledAt, l.more, l.another || fell
 	if p.lost, err = l.classify(ctx); err != nil {
 		return info, p, err

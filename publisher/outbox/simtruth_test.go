@@ -323,8 +323,8 @@ func (t *truth) judge() {
 func (t *truth) judgeOrder() {
 	newest := make([]*event, t.accepts+1) // of those that were answered up to here, the last to be stored
 	inOrder := func(e *event) bool {
-		// Damage may have taken the first request.
-		return e.firstStore > 0 && t.w.asides[e.id] == 0 && !(t.damaged && len(e.times) > 1)
+		// Damage may have taken the first request, or an entry whose publish arrived late.
+		return e.firstStore > 0 && t.w.asides[e.id] == 0 && !(t.damaged && (len(e.times) > 1 || !e.acked))
 	}
 	for _, e := range t.events {
 		if n := newest[e.yes]; e.yes > 0 && inOrder(e) && (n == nil || n.firstStore < e.firstStore) {
