@@ -50,6 +50,9 @@ func (d *decoder) object(n *yaml.Node, into reflect.Value, path string) error {
 	return at(n, path, d.objectText(b.String(), into))
 }
 
+// lineBreak is what the reader of YAML counts as the end of a line.
+var lineBreak = regexp.MustCompile("\r\n|[\r\n\u0085\u2028\u2029]")
+
 // verbatim returns the text of a flow mapping that is JSON, or "".
 func (d *decoder) verbatim(n *yaml.Node) string {
 	if n.Style&yaml.FlowStyle == 0 {
@@ -57,11 +60,11 @@ func (d *decoder) verbatim(n *yaml.Node) string {
 	}
 	rest := d.source
 	for range n.Line - 1 {
-		end := strings.IndexByte(rest, '\n')
-		if end < 0 {
+		end := lineBreak.FindStringIndex(rest)
+		if end == nil {
 			return ""
 		}
-		rest = rest[end+1:]
+		rest = rest[end[1]:]
 	}
 	for range n.Column - 1 {
 		_, size := utf8.DecodeRuneInString(rest)

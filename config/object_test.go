@@ -83,6 +83,24 @@ func TestReply(t *testing.T) {
 	})
 }
 
+// TestReplyBehindLineBreaks: YAML ends a line at more than a line feed, and each source has
+// its own reply all the same.
+func TestReplyBehindLineBreaks(t *testing.T) {
+	for name, mark := range map[string]string{"carriage-return": "\r", "crlf": "\r\n", "next-line": "\u0085", "line-separator": "\u2028", "paragraph-separator": "\u2029"} {
+		t.Run(name, func(t *testing.T) {
+			l := mustLoad(t, "log:\n  level: \"in\\"+mark+"fo\"\nsources:\n"+
+				`- {name: a, paths: [/a], reply: {"a": 1.0}}`+"\n"+
+				`- {name: b, paths: [/b], reply: {"b": 1.0}}`+"\n"+
+				`- {name: c, paths: [/c], reply: {"c": 1.0}}`+"\n")
+			for i, want := range []value.Object{`{"a": 1.0}`, `{"b": 1.0}`, `{"c": 1.0}`} {
+				if got := l.Sources[i].Reply; got != want {
+					t.Errorf("got %s, want %s", got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestReplyErrors(t *testing.T) {
 	for _, c := range []struct{ name, yaml, want string }{
 		{"array", "[1]", "sources[0].reply: want an object"},

@@ -35,12 +35,13 @@ func (m *letter) phone() string {
 }
 
 // holds reports whether a number stands in it. Where the country code and the rest stand
-// apart, the rest may be that of another number of another country.
+// apart, the rest may be that of another number of another country; and so may all digits
+// together: +1 512 345 6789 is 1512 3456789 in Germany.
 func (m *letter) holds(n *phone.Sought) bool {
 	var seen phone.Seen
 	for _, t := range m.texts {
 		if seen |= n.In(t); seen&phone.Whole != 0 {
-			return true
+			return !n.EndsAbroad(m.phone())
 		}
 	}
 	if seen&phone.Apart != phone.Apart {

@@ -138,6 +138,30 @@ func TestNumbersOfOthers(t *testing.T) {
 	}
 }
 
+// The digits of a number may be all of a number of another country, without its code.
+func TestSameDigitsAbroad(t *testing.T) {
+	event := func(code, number string) []byte {
+		return parsed(t, `{"country_code":"`+code+`","cellphone":"`+number+`","session_id":"s","read_at":"2026-01-01 00:00:00"}`)
+	}
+	for _, c := range []struct {
+		name, phone string
+		data        []byte
+		want        Match
+	}{
+		{"germany", "+15123456789", event("+49", "15123456789"), No},
+		{"china", "+13022345678", event("+86", "130 2234 5678"), No},
+		{"the-person", "+15123456789", event("+1", "5123456789"), ByNumber},
+		{"code-twice", "+573001234567", event("+57", "573001234567"), ByNumber},
+		{"nobody-knows-whose", "+15123456789", []byte(`{"cellphone":"15123456789"}`), ByNumber},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := person(t, c.phone).Match(nil, c.data); got != c.want {
+				t.Errorf("got %d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
 // TestKeysAgainAndAgain: what looks like the beginning of a session or of hidden bytes is
 // read once, however often it stands there. With a scan to the end for each, this would
 // take hours.

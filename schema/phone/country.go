@@ -33,6 +33,7 @@ var trunks = map[string]trunk{
 	"7":   {[]string{"8"}, []int{10}},
 	"36":  {[]string{"06"}, []int{8, 9}},
 	"52":  {[]string{"044", "045", "01", "1"}, []int{10}},
+	"370": {[]string{"8", "0"}, []int{8}},
 	"375": {[]string{"80", "8"}, []int{9}},
 	"993": {[]string{"8"}, []int{8}},
 	// There the zero is part of the number.

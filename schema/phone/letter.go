@@ -13,7 +13,7 @@ const (
 	isDigit                // is part of it
 	isPlus                 // may begin it, or stand between two digits, as a URL writes a blank
 	separator              // may stand between two digits
-	ignored                // likewise, and is not seen: format characters, accents
+	ignored                // likewise, and is not seen: format characters, fillers, accents
 )
 
 // letterAt reads the letter that text begins with: its class, the value of a digit as
@@ -49,8 +49,9 @@ var ascii = func() (classes [utf8.RuneSelf]class) {
 const pluses = "+\u207a\u208a\ufb29\ufe62\uff0b"
 
 // punctuation is what stands in numbers of the categories of which the rest is what
-// lists, times and JSON are made of.
-const punctuation = "./'~"
+// lists, times and JSON are made of; and letters that are written for a dash, as in Japan,
+// or for a blank (that of Braille).
+const punctuation = "./'~\u30fc\uff70\u2800"
 
 func classOf(r rune) class {
 	for _, p := range pluses {
@@ -66,7 +67,7 @@ func classOf(r rune) class {
 	switch {
 	case unicode.IsSpace(r), unicode.In(r, unicode.Z, unicode.Pd, unicode.Ps, unicode.Pe, unicode.Pc, unicode.Pi, unicode.Pf):
 		return separator
-	case unicode.In(r, unicode.Cf, unicode.Cc, unicode.Mn, unicode.Me):
+	case unicode.In(r, unicode.Cf, unicode.Cc, unicode.Mn, unicode.Me, unicode.Other_Default_Ignorable_Code_Point):
 		return ignored
 	case r >= utf8.RuneSelf && unicode.In(r, unicode.Po, unicode.Sm):
 		return separator // such as the minus sign, dots and slashes of other widths

@@ -39,6 +39,14 @@ func (s *Sought) Number() string { return s.number }
 // Rest is what follows the country code in it.
 func (s *Sought) Rest() string { return s.number[1+len(s.code):] }
 
+// EndsAbroad reports whether a number of another country, in the form that Parse returns,
+// has all digits of this one behind its country code.
+func (s *Sought) EndsAbroad(number string) bool {
+	digits := strings.TrimPrefix(number, "+")
+	country := countryOf(digits)
+	return country != s.code && slices.Contains(s.whole, digits[len(country):])
+}
+
 // Seen is what of a number stands in a text; more than one of the constants together.
 type Seen int
 

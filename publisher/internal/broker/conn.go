@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"slices"
 	"sync"
@@ -177,8 +178,6 @@ func (c *Conn) durabilityOptions() []nats.Option {
 		// With a buffer, an event answered 503 or 504 while NATS was away would
 		// be sent after all when it comes back.
 		nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(reconnectWait),
-		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(maxPings),
 		nats.FlusherTimeout(writeTimeout),
@@ -200,6 +199,7 @@ func (c *Conn) handlers() []nats.Option {
 			}
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.stillAway(err) }),
+		nats.CustomReconnectDelay(c.waits(reconnectWait, reconnectJitter)),
 		nats.ClosedHandler(c.ended),
 		// Permission errors come this way, apart from the publish that they
 		// belong to. They name a subject, never data.
@@ -229,10 +229,24 @@ func refusedLogin(err error) bool {
 
 // stillAway logs why an attempt to connect failed, each reason once until there is
 // a connection: the client tries every second or so, for ever, and reasons may come in
-// turns. Only here is it certain to be told why: LastError forgets it at the next attempt.
+// turns. LastError forgets it at the next attempt.
 func (c *Conn) stillAway(err error) {
 	if !c.Connected() && c.said.first(err.Error()) {
 		c.log.Warn("nats cannot be reached", zap.Error(err))
+	}
+}
+
+// waits is how long the client waits before it tries its servers again. It looks at why the
+// last of them failed, too: of a server that was reached and refused what the client said
+// (the login, TLS, too many connections) no other handler is told.
+func (c *Conn) waits(d, jitter time.Duration) nats.ReconnectDelayHandler {
+	return func(int) time.Duration {
+		if now := c.client.Load(); now != nil { // else Dial is not done, and tells it itself
+			if err := now.nc.LastError(); err != nil {
+				c.stillAway(err)
+			}
+		}
+		return d + rand.N(jitter)
 	}
 }
 

@@ -62,6 +62,7 @@ func (c *Conn) clientHandlers() []nats.Option {
 			}
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.stillAway(err) }),
+		nats.CustomReconnectDelay(c.waits(nats.DefaultReconnectWait, nats.DefaultReconnectJitter)),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			c.said.forget()
 			c.learnPayload(nc)

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -119,6 +121,11 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 			if conn.Connected() {
 				t.Fatal("connected with the old credentials")
 			}
+			natstest.Eventually(t, "a line that says why", func() bool {
+				return logs.FilterMessage("nats cannot be reached").Filter(func(e observer.LoggedEntry) bool {
+					return why.MatchString(fmt.Sprint(e.ContextMap()["error"]))
+				}).Len() > 0
+			})
 			write()
 			natstest.Eventually(t, "a connection with the new ones", conn.Connected)
 
@@ -135,6 +142,9 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 		})
 	}
 }
+
+// why is what a server says that was reached and refuses.
+var why = regexp.MustCompile(`(?i)authorization|certificate`)
 
 // A file that is not there for a moment is no reason to forget the password.
 func TestLastSecretCounts(t *testing.T) {
