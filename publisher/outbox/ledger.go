@@ -197,7 +197,9 @@ func (l *ledger) take(m mark, behind journal.Seq) {
 			l.account.Healed += m.Healed.events()
 		}
 	case m.Moved != nil:
-		l.move(*m.Moved)
+		s := *m.Moved
+		s.At = l.retained.at(s.Entry) // it is as old as before, and holds up no other
+		l.move(s)
 	case m.Lost != 0:
 		l.lose(m.LostAfter, m.Lost, m.LostEvents)
 	case m.Target != nil:
@@ -383,7 +385,7 @@ func (l *ledger) forget(seqs map[uint64]bool) (marks []mark) {
 					left[i] = nowhere
 				}
 			}
-			marks = append(marks, mark{Moved: &settlement{Entry: entry, Seqs: left, At: s.at}})
+			marks = append(marks, mark{Moved: &settlement{Entry: entry, Seqs: left}})
 		}
 	}
 	return marks

@@ -219,7 +219,7 @@ func (l *lookup) classify(ctx context.Context) (lost []lostEntry, err error) {
 			}
 		}
 		if moved {
-			l.relay.record(mark{Moved: &settlement{Entry: e.entry, Seqs: slices.Clone(e.seqs), At: l.relay.clock.read(l.relay.cfg.now())}})
+			l.relay.record(mark{Moved: &settlement{Entry: e.entry, Seqs: slices.Clone(e.seqs)}})
 		}
 		if len(e.messages) > 0 {
 			lost = append(lost, e)

@@ -88,6 +88,14 @@ func (r *retained) get(entry journal.Seq) []uint64 {
 	return nil
 }
 
+// at returns when an entry was settled, or the last of its span; 0 if it is not retained.
+func (r *retained) at(entry journal.Seq) time.Duration {
+	if i, ok := r.find(entry); ok {
+		return r.spans[i].at
+	}
+	return 0
+}
+
 // set gives an entry other sequences. It reports false if the entry is not retained.
 func (r *retained) set(entry journal.Seq, seqs []uint64, at time.Duration) bool {
 	i, ok := r.find(entry)
