@@ -123,11 +123,21 @@ func (f *forgetCommand) person() (*forget.Person, error) {
 		}
 	}
 	p, ok := forget.ByPhone(f.phone)
-	if !ok {
-		return nil, usagef("--phone: use the international form, such as +573001234567")
+	if !ok || !saysCountry(f.phone) {
+		return nil, usagef("--phone: use the international form, with + before the country code, such as +573001234567")
 	}
 	p.Give(f.sessions...)
 	return p, nil
+}
+
+// saysCountry reports whether a number says that it begins with a country code. A national
+// number would be taken for one of another country, and that person's messages deleted.
+func saysCountry(number string) bool {
+	if strings.ContainsAny(number, "+\uff0b") {
+		return true
+	}
+	digits := strings.TrimLeftFunc(number, func(r rune) bool { return r < '0' || r > '9' })
+	return strings.HasPrefix(digits, "00") || strings.Contains(number, "wa.me")
 }
 
 // longestNumber leaves room for what an address book puts around the digits.
