@@ -231,6 +231,9 @@ func newRetryDesk(c *config.Config, d *door) (*retryDesk, error) {
 // parse reads a body as the bridge would. The error is why it cannot be told.
 func (d *retryDesk) parse(q publisher.Quarantined) (schema.Delivery, error) {
 	if err := d.door.knows(deliveryLine{Source: q.Source, Path: q.Path}); err != nil {
+		if q.Reason == schema.ReasonNotFound {
+			return schema.Delivery{}, fmt.Errorf("%w: add it to sources[].paths, or change it in an export, and use send --file", err)
+		}
 		return schema.Delivery{}, fmt.Errorf("%w any more", err)
 	}
 	p, ok := d.parsers[q.Source]
