@@ -77,9 +77,12 @@ type Backup struct {
 	created time.Time
 }
 
-// Backup takes a copy.
+// Backup takes a copy; nil if there is no stream.
 func (m *Model) Backup() *Backup {
 	m.tick()
+	if !m.exists {
+		return nil
+	}
 	return &Backup{config: m.config, msgs: slices.Clone(m.msgs), last: m.last, created: m.created}
 }
 
