@@ -74,7 +74,7 @@ func (l *lookup) misplaced(ctx context.Context) error {
 			if ok && m.seq == at.Seq {
 				if m.other = m.id != at.ID; m.other {
 					l.suspect(m)
-				} else {
+				} else if l.unsettledIn[m.id].count == 0 { // else it may be a repetition that came to the same place
 					l.inPlace = m.seq
 				}
 				m, ok, err = k.next()

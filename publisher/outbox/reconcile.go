@@ -87,14 +87,14 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	}
 	l := lookup{relay: r, info: info, state: state, kept: kept, another: another && !first}
 	l.restarted = another || fell || r.doubt || state.Leader != info.Leader
-	p.full = l.restarted || holes(info) != state.Holes
-	if p.full {
-		if err := l.misplaced(ctx); err != nil {
+	if !first && p.sent > state.Done {
+		if err := l.wantUnsettled(p.sent); err != nil {
 			return info, p, err
 		}
 	}
-	if !first && p.sent > state.Done {
-		if err := l.wantUnsettled(p.sent); err != nil {
+	p.full = l.restarted || holes(info) != state.Holes
+	if p.full {
+		if err := l.misplaced(ctx); err != nil {
 			return info, p, err
 		}
 	}
