@@ -37,7 +37,7 @@ func TestNoFixDestroys(t *testing.T) {
 		}
 		for _, verb := range []string{"nats stream edit", "nats consumer edit"} {
 			if strings.Contains(text, verb) && !strings.HasPrefix(where, "publisher/fix.go:") && !allowedEdits[text] {
-				t.Errorf("%s: %q is not made by publisher.EditStream", where, text)
+				t.Errorf("%s: %q is not made by editStream of publisher/fix.go", where, text)
 			}
 		}
 	})

@@ -78,7 +78,7 @@ func TestDoctorNamesWrongStreams(t *testing.T) {
 			"treble.contact.opted_out", edit("--subjects 'treble.>'"), diagnose.InShell},
 		{"taken-subjects", withStream(func(c *jetstream.StreamConfig) {
 			c.Name, c.Subjects = "OTHER", []string{"treble.message.*", "mine.>"}
-		}), "stream", "TREBLE", diagnose.Fail, "OTHER captures subjects of treble.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge", diagnose.InEnv},
+		}), "stream", "TREBLE", diagnose.Fail, "OTHER captures subjects of treble.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE", diagnose.InEnv},
 		{"no-ack", withStream(func(c *jetstream.StreamConfig) { c.NoAck = true }), "stream", "TREBLE", diagnose.Fail, "acknowledges nothing", edit("--ack"), diagnose.InShell},
 		{"one-copy-of-three", func(t *testing.T) patient {
 			h := startCluster(t)

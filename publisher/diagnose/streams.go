@@ -80,7 +80,7 @@ func (v *Visit) copies(events publisher.StreamState) Check {
 	// What is below the configured number is a finding on the stream.
 	if have < fewestCopies && servers >= fewestCopies && have >= v.o.Client.Config.Replicas {
 		return check(name, of, Warn, "%d, and the cluster %s has %d servers: when that of the stream is away nothing is stored, and what its disk lost is lost; set publisher.replicas to %d too",
-			have, cluster.Name, servers, fewestCopies).shell("%s", publisher.EditStream(of, fmt.Sprintf("--replicas=%d", fewestCopies)))
+			have, cluster.Name, servers, fewestCopies).shell("%s", events.Edit(fmt.Sprintf("--replicas=%d", fewestCopies)))
 	}
 	return check(name, of, Pass, "%d, in the cluster %s, all of them current", have, cluster.Name)
 }
@@ -178,7 +178,7 @@ func (v *Visit) payload(events publisher.StreamState) Check {
 	c := check(name, "", Warn, "%s is %s, ingress.max_body %s: a body above the former is answered 413, and Treble does not send it again", whose, bytes(have), bytes(int64(body)))
 	switch {
 	case whose != "the server's max_payload":
-		return c.shell("%s", publisher.EditStream(events.Name, "--max-msg-size=-1"))
+		return c.shell("%s", events.Edit("--max-msg-size=-1"))
 	case v.o.embedded():
 		return c.shell("treble-bridge serve  # after the running one has ended: its limit is of another configuration")
 	}
