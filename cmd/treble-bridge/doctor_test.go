@@ -79,6 +79,10 @@ func TestDoctorNamesWrongStreams(t *testing.T) {
 		{"taken-subjects", withStream(func(c *jetstream.StreamConfig) {
 			c.Name, c.Subjects = "OTHER", []string{"treble.message.*", "mine.>"}
 		}), "stream", "TREBLE", diagnose.Fail, "OTHER captures subjects of treble.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE", diagnose.InEnv},
+		{"beside-production", withStream(func(*jetstream.StreamConfig) {}, "publisher.subject_prefix", "treble.dev"), "stream", "TREBLE", diagnose.Warn,
+			"stored among those of others", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV", diagnose.InEnv},
+		{"shared", withStream(func(c *jetstream.StreamConfig) { c.Subjects, c.MaxMsgSize = []string{"treble.>", "mine.>"}, 1000 }), "payload", "", diagnose.Warn,
+			"max_msg_size of the stream", "nats stream info TREBLE  # it has mine.> too…", diagnose.InShell},
 		{"no-ack", withStream(func(c *jetstream.StreamConfig) { c.NoAck = true }), "stream", "TREBLE", diagnose.Fail, "acknowledges nothing", edit("--ack"), diagnose.InShell},
 		{"one-copy-of-three", func(t *testing.T) patient {
 			h := startCluster(t)
