@@ -103,13 +103,16 @@ func (w wantedStream) overlap(ctx context.Context, js jetstream.JetStream) Findi
 // moves with its consumers; not for the sake of the quarantine alone, where its owner is asked,
 // unless the events are in a stream that nobody gave to the bridge.
 func (w wantedStream) giveWay(ctx context.Context, js jetstream.JetStream, other string) fix {
-	if w.required || other == "" {
+	if w.required {
 		return w.move(ctx, js)
 	}
 	events := eventStream(w.config)
 	s, err := js.Stream(ctx, events.Name)
 	if err != nil || !events.meantForUs(s.CachedInfo().Config) {
 		return w.move(ctx, js)
+	}
+	if other == "" {
+		return inShell("nats stream ls --subject '%s'  # the owner of that stream would leave them to the bridge", w.Subjects[0])
 	}
 	return ask(other, "its owner would leave %s to the bridge, which then keeps refused bodies in %s; events are not concerned", w.Subjects[0], w.Name)
 }
