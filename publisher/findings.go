@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,11 +42,12 @@ type serverFacts struct {
 	batches    bool // it knows atomic batches
 	consumers  int  // that the stream has
 	version    string
+	move       func() fix // see wantedStream.giveWay
 }
 
 // factsOf returns those of the server that a connection leads to.
-func factsOf(nc *nats.Conn, maxPayload int64, consumers int) serverFacts {
-	return serverFacts{maxPayload: maxPayload, consumers: consumers, version: nc.ConnectedServerVersion(), batches: atLeast(nc.ConnectedServerVersion(), 2, 12)}
+func factsOf(nc *nats.Conn, maxPayload int64, consumers int, move func() fix) serverFacts {
+	return serverFacts{move: move, maxPayload: maxPayload, consumers: consumers, version: nc.ConnectedServerVersion(), batches: atLeast(nc.ConnectedServerVersion(), 2, 12)}
 }
 
 // atLeast reports whether a version such as "2.12.0-RC.1" is at least another one.
@@ -76,7 +78,10 @@ func TooOld(version string) (problem, fix string) { return tooOld(version), newe
 
 // compare returns what is wrong with an existing stream.
 func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []Finding {
-	c := comparison{want: w, have: have}
+	c := comparison{want: w, have: have, move: server.move}
+	if c.move == nil {
+		c.move = func() fix { return w.move(context.Background(), nil) }
+	}
 	if f := tooOld(server.version); f != "" && w.required {
 		c.add(Weak, newerServer, "%s", f)
 	}
@@ -94,6 +99,7 @@ func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []
 type comparison struct {
 	want     wantedStream
 	have     jetstream.StreamConfig
+	move     func() fix
 	findings []Finding
 }
 
@@ -107,19 +113,33 @@ func (c *comparison) add(s Severity, f fix, problem string, args ...any) {
 	})
 }
 
-// edit is the command that changes one setting.
-func (c *comparison) edit(flag string) fix { return fix{EditStream(c.have.Name, flag), InShell} }
+// edit is the command that changes one setting, of a stream that is plainly ours.
+func (c *comparison) edit(flag string) fix {
+	if !c.want.owns(c.have) {
+		return ask(c.have.Name, "it has %s too, so it may not be the bridge's alone: its owner would set %s", strings.Join(c.want.foreign(c.have), ", "), flag)
+	}
+	return fix{editStream(c.have.Name, flag), InShell}
+}
 
 // use finds what keeps events out of the stream altogether.
 func (c *comparison) use() {
 	switch {
 	case c.have.Mirror != nil:
-		c.add(Unusable, c.want.insteadOfMirror(c.have.Mirror), "it is a mirror of %s; nothing can be published to it", c.have.Mirror.Name)
+		c.add(Unusable, c.move(), "it is a mirror of %s; nothing can be published to it", c.have.Mirror.Name)
 		return
 	case c.have.Sealed:
 		c.add(Unusable, c.want.startAnew(), "it is sealed; nothing can be published to it")
 	}
-	if missing := uncovered(c.have.Subjects, c.want.subjects); len(missing) > 0 {
+	missing := uncovered(c.have.Subjects, c.want.subjects)
+	switch {
+	case len(missing) == 0:
+	case !c.want.meantForUs(c.have) && len(missing) == len(c.want.subjects):
+		c.add(Unusable, c.move(), "it is not this bridge's: it takes %s, and nothing of %s, so the bridge leaves it as it is; with another prefix and stream, consumers move too",
+			strings.Join(c.have.Subjects, ", "), c.want.Subjects[0])
+	case !c.want.owns(c.have):
+		c.add(Unusable, ask(c.have.Name, "its owner would add %s to its subjects", strings.Join(missing, ", ")),
+			"it does not capture %s, and it takes %s too, so the bridge leaves its subjects as they are", strings.Join(missing, ", "), strings.Join(c.want.foreign(c.have), ", "))
+	default:
 		c.add(Unusable, c.edit("--subjects "+quoteJoin(widen(c.have.Subjects, c.want.Subjects))),
 			"it does not capture %s", strings.Join(missing, ", "))
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -69,9 +71,9 @@ func Setting(key string, value any) string {
 	return fmt.Sprintf("TREBLE_BRIDGE_%s=%v", strings.ToUpper(strings.ReplaceAll(key, ".", "_")), value)
 }
 
-// EditStream is the command that changes a setting of a stream of the bridge; never give it
-// another's.
-func EditStream(name, flags string) string { return fmt.Sprintf("nats stream edit %s %s", name, flags) }
+// editStream is the command that changes a setting of a stream of the bridge; only
+// comparison.edit, which knows whose it is, may call it.
+func editStream(name, flags string) string { return fmt.Sprintf("nats stream edit %s %s", name, flags) }
 
 // startAnew is the way out where a setting cannot be changed: the first step of the chapter
 // in docs/operations.md, which only reads. What follows it removes the stream, and so it is not
@@ -80,33 +82,68 @@ func (w wantedStream) startAnew() fix {
 	return inShell("%s  # the first step of docs/operations.md, \"A stream that must be made anew\"", w.toFile)
 }
 
-// insteadOfMirror is the fix for a mirror, which is not ours: its origin, if that is a stream
-// of this account that can take our subjects, or else a stream of another name.
-func (w wantedStream) insteadOfMirror(m *jetstream.StreamSource) fix {
-	if w.required && m.External == nil && m.Domain == "" && streamName.MatchString(m.Name) {
-		return setting("publisher.stream", m.Name)
-	}
-	return setting("publisher.stream", w.config.Stream+"_2")
+// ask is the fix for what only the owner of a stream can mend, if that may not be us: it reads,
+// and says what the owner would do.
+func ask(stream, format string, args ...any) fix {
+	return inShell("nats stream info %s  # %s", stream, fmt.Sprintf(format, args...))
 }
 
-// freePrefix is the fix for subjects that somebody else's stream has: a prefix that no
-// stream captures, as far as can be asked.
-func (w wantedStream) freePrefix(ctx context.Context, js jetstream.JetStream) fix {
-	flat := strings.ReplaceAll(string(w.prefix), ".", "-")
-	candidates := []string{flat + "-bridge", flat + "-2", flat + "-3"}
-	if flat != string(w.prefix) {
-		candidates = append([]string{flat}, candidates...)
-	}
-	for _, c := range candidates {
-		if isFree(ctx, js, schema.Prefix(c)) {
-			return setting("publisher.subject_prefix", c)
+// moveTimeout bounds the search for what is free, which only makes a fix better.
+const moveTimeout = time.Second
+
+// move is the fix for a stream that is not ours, or whose subjects somebody else has: another
+// prefix and another stream, both free. One of them alone would leave the bridge in the way
+// of a stream that it made itself, or the quarantine without its subjects.
+func (w wantedStream) move(ctx context.Context, js jetstream.JetStream) fix {
+	prefix, stream := "<a prefix that no other stream has>", "<a name that no other stream has>"
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	if names, err := streamNames(ctx, js); err == nil {
+		flat := strings.ReplaceAll(string(w.prefix), ".", "-")
+		candidates := []string{flat + "-bridge", flat + "-2", flat + "-3"}
+		// With a quarantine that it made itself, the bridge holds the prefix that it has.
+		if flat != string(w.prefix) || slices.Contains(names, w.config.quarantineStream()) {
+			candidates = append([]string{flat}, candidates...)
+		}
+		for _, c := range candidates {
+			if name := freeName(names, c); name != "" && isFree(ctx, js, schema.Prefix(c)) {
+				prefix, stream = c, name
+				break
+			}
 		}
 	}
-	return setting("publisher.subject_prefix", "<a prefix that no other stream has>")
+	first, second := setting("publisher.subject_prefix", prefix), setting("publisher.stream", stream)
+	return fix{first.line + " " + second.line, InEnv}
+}
+
+// streamNames are those of the account; none without a connection.
+func streamNames(ctx context.Context, js jetstream.JetStream) (names []string, err error) {
+	if js == nil {
+		return nil, nil
+	}
+	list := js.StreamNames(ctx)
+	for name := range list.Name() {
+		names = append(names, name)
+	}
+	return names, list.Err()
+}
+
+// freeName is a name for the event stream of a prefix that leaves all its streams free, or "".
+func freeName(taken []string, prefix string) string {
+	base := strings.ToUpper(strings.ReplaceAll(prefix, "-", "_"))
+	for _, name := range []string{base, base + "_2", base + "_3"} {
+		if !slices.ContainsFunc(taken, func(s string) bool { return s == name || strings.HasPrefix(s, name+"_") }) {
+			return name
+		}
+	}
+	return ""
 }
 
 // isFree reports whether no stream captures a subject with the prefix.
 func isFree(ctx context.Context, js jetstream.JetStream, p schema.Prefix) bool {
+	if js == nil {
+		return true
+	}
 	for _, subject := range []string{p.All(), p.AllQuarantine(), p.AllReplay()} {
 		if _, err := js.StreamNameBySubject(ctx, subject); !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return false

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -16,6 +18,18 @@ type StreamState struct {
 	Findings []Finding             // those that a running bridge has
 	Create   string                // the command that makes it
 	MaxBytes int64                 // with which the bridge makes it; 0 or less: unlimited
+
+	want wantedStream
+}
+
+// Edit is the command that changes a setting of the stream; of one that is not plainly the
+// bridge's own, it asks the owner.
+func (s StreamState) Edit(flags string) string {
+	if s.Info == nil {
+		return s.Create
+	}
+	c := comparison{want: s.want, have: s.Info.Config}
+	return c.edit(flags).line
 }
 
 // Streams looks at the streams of the bridge, that of the events and the quarantine,
@@ -25,20 +39,26 @@ type StreamState struct {
 func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]StreamState, error) {
 	var all []StreamState
 	for _, w := range wantedStreams(c.cfg, embedded, dataDir) {
-		s := StreamState{Name: w.Name, Required: w.required, Create: createLine(w), MaxBytes: w.create().MaxBytes}
+		s := StreamState{Name: w.Name, Required: w.required, Create: createLine(w), MaxBytes: w.create().MaxBytes, want: w}
 		stream, err := c.js.Stream(ctx, w.Name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			s.Findings, err = w.cannotBeMade(ctx, c.js)
 		case err == nil:
 			s.Info = stream.CachedInfo()
-			s.Findings = compare(w, s.Info.Config, factsOf(c.nc, c.nc.MaxPayload(), s.Info.State.Consumers))
+			s.Findings = compare(w, s.Info.Config, factsOf(c.nc, c.nc.MaxPayload(), s.Info.State.Consumers,
+				func() fix { return w.giveWay(ctx, c.js, w.Name) }))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("look at stream %s: %w", w.Name, err)
 		}
 		s.Findings, s.Create = placed(s.Findings, c.conn.Config()), Placed(s.Create, c.conn.Config())
 		all = append(all, s)
+	}
+	if have := all[0].Info; have != nil {
+		events := eventStream(c.cfg)
+		found := borrowed(events, have.Config, all[1].Findings, func() fix { return events.move(ctx, c.js) })
+		all[0].Findings = append(all[0].Findings, found...)
 	}
 	return all, nil
 }
@@ -64,15 +84,53 @@ func (w wantedStream) leftOut() Finding {
 }
 
 // overlap is the finding on a stream whose subjects another one has, which is not ours: the
-// bridge takes other subjects, and the other stream stays as it is.
+// other stream stays as it is.
 func (w wantedStream) overlap(ctx context.Context, js jetstream.JetStream) Finding {
 	all := w.Subjects[0]
 	other := "another stream"
-	if name, err := js.StreamNameBySubject(ctx, all); err == nil {
+	name, err := js.StreamNameBySubject(ctx, all)
+	if err == nil {
 		other = name
 	}
-	return w.absent(fmt.Sprintf("it does not exist, and %s captures subjects of %s; if that is this bridge's own under another name, set publisher.stream to it", other, all),
-		w.freePrefix(ctx, js))
+	problem := fmt.Sprintf("it does not exist, and %s captures subjects of %s", other, all)
+	if w.required {
+		problem += "; if that is this bridge's own under another name, set publisher.stream to it"
+	}
+	return w.absent(problem, w.giveWay(ctx, js, name))
+}
+
+// giveWay is the fix for a stream that is in the way, which is not ours. The stream of the events
+// moves with its consumers; not for the sake of the quarantine alone, where its owner is asked,
+// unless the events are in a stream that nobody gave to the bridge.
+func (w wantedStream) giveWay(ctx context.Context, js jetstream.JetStream, other string) fix {
+	if w.required {
+		return w.move(ctx, js)
+	}
+	events := eventStream(w.config)
+	s, err := js.Stream(ctx, events.Name)
+	if err != nil || !events.meantForUs(s.CachedInfo().Config) {
+		return w.move(ctx, js)
+	}
+	if other == "" {
+		return inShell("nats stream ls --subject '%s'  # the owner of that stream would leave them to the bridge", w.Subjects[0])
+	}
+	return ask(other, "its owner would leave %s to the bridge, which then keeps refused bodies in %s; events are not concerned", w.Subjects[0], w.Name)
+}
+
+// borrowed is the finding on an event stream that captures all of ours only by a wider subject,
+// if the quarantine shows that it is not the bridge's: then events go into another's stream.
+// A stream with other subjects beside ours, or one that serves all we need, is nothing to report.
+func borrowed(events wantedStream, have jetstream.StreamConfig, quarantine []Finding, move func() fix) []Finding {
+	unusable := func(f Finding) bool { return f.Severity == Unusable }
+	if have.Mirror != nil || events.meantForUs(have) || len(uncovered(have.Subjects, events.subjects)) > 0 || !slices.ContainsFunc(quarantine, unusable) {
+		return nil
+	}
+	f := move()
+	return []Finding{{
+		Stream: events.Name, Severity: Weak, Fix: f.line, FixIn: f.in,
+		Problem: fmt.Sprintf("it takes %s, which is more than the %s of this bridge, and its events are stored among those of others; with another prefix and stream, consumers move too",
+			strings.Join(have.Subjects, ", "), events.Subjects[0]),
+	}}
 }
 
 func (w wantedStream) absent(problem string, f fix) Finding {

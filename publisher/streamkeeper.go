@@ -148,13 +148,21 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	var findings []Finding
+	var events *jetstream.StreamConfig
 	for _, w := range k.want {
-		found, err := k.ensure(ctx, w)
+		have, found, err := k.ensure(ctx, w)
 		if err != nil {
 			if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				k.report(nil, fmt.Errorf("look at stream %s: %w", w.Name, err))
 			}
 			return false
+		}
+		switch {
+		case w.required:
+			events = have
+		case events != nil:
+			want := k.want[0]
+			found = append(borrowed(want, *events, found, func() fix { return want.move(ctx, k.conn.JetStream()) }), found...)
 		}
 		findings = append(findings, placed(found, k.conn.Config())...)
 	}
@@ -163,15 +171,16 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 	return true
 }
 
-// ensure makes or extends one stream as the mode allows, and returns what is
-// wrong with it then.
-func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) ([]Finding, error) {
+// ensure makes or extends one stream as the mode allows, and returns it, if it is
+// there, and what is wrong with it then.
+func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) (*jetstream.StreamConfig, []Finding, error) {
 	info, err := k.existing(ctx, w)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return k.missing(ctx, w)
+		found, err := k.missing(ctx, w)
+		return nil, found, err
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	have := info.Config
 	if k.mode == StreamsApply {
@@ -181,7 +190,7 @@ func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) ([]Finding, e
 		k.size.Store(int64(max(have.MaxMsgSize, 0)))
 		k.takes.Store(&have.Subjects)
 	}
-	return compare(w, have, k.facts(info.State.Consumers)), nil
+	return &have, compare(w, have, k.facts(ctx, w, info.State.Consumers)), nil
 }
 
 func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (*jetstream.StreamInfo, error) {
@@ -193,8 +202,8 @@ func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (*jetstream
 }
 
 // facts are those of the server, and of a stream that has so many consumers.
-func (k *streamKeeper) facts(consumers int) serverFacts {
-	return factsOf(k.conn.NATS(), k.conn.MaxPayload(), consumers)
+func (k *streamKeeper) facts(ctx context.Context, w wantedStream, consumers int) serverFacts {
+	return factsOf(k.conn.NATS(), k.conn.MaxPayload(), consumers, func() fix { return w.giveWay(ctx, k.conn.JetStream(), w.Name) })
 }
 
 // captures reports whether the event stream takes a subject, as far as the last look
@@ -220,7 +229,7 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 			k.takes.Store(&w.Subjects)
 		}
 		k.log.Info("stream created", zap.String("stream", w.Name), zap.Strings("subjects", w.Subjects))
-		return compare(w, s.CachedInfo().Config, k.facts(0)), nil
+		return compare(w, s.CachedInfo().Config, k.facts(ctx, w, 0)), nil
 	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
 		// Another bridge was faster; the next look finds it.
 		return nil, err
@@ -239,7 +248,7 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 // extend raises what is lower than configured. What NATS refuses stays as it
 // is and becomes a finding.
 func (k *streamKeeper) extend(ctx context.Context, w wantedStream, have jetstream.StreamConfig) jetstream.StreamConfig {
-	cfg, changed := w.extend(have, k.facts(0))
+	cfg, changed := w.extend(have, k.facts(ctx, w, 0))
 	if !changed {
 		return have
 	}

@@ -123,10 +123,29 @@ func (w wantedStream) create() jetstream.StreamConfig {
 	return cfg
 }
 
+// owns reports whether a stream is plainly ours: it takes subjects, and none that our prefix
+// does not need. Any other may be somebody else's, whatever its name, and so nothing of it is
+// changed, though the bridge uses it if it captures what it has to.
+func (w wantedStream) owns(have jetstream.StreamConfig) bool {
+	return have.Mirror == nil && len(have.Subjects) > 0 && len(w.foreign(have)) == 0
+}
+
+// foreign are the subjects of a stream that our prefix does not need.
+func (w wantedStream) foreign(have jetstream.StreamConfig) []string {
+	return uncovered(w.Subjects, have.Subjects)
+}
+
+// meantForUs reports whether a stream has at least one subject that is ours alone, so that
+// somebody gave it to the bridge.
+func (w wantedStream) meantForUs(have jetstream.StreamConfig) bool {
+	return have.Mirror == nil && len(w.foreign(have)) < len(have.Subjects)
+}
+
 // extend returns have with everything raised to what we want, and whether
-// that changed anything. It never lowers, narrows or takes away.
+// that changed anything. It never lowers, narrows or takes away, and changes only what is
+// plainly ours.
 func (w wantedStream) extend(have jetstream.StreamConfig, server serverFacts) (jetstream.StreamConfig, bool) {
-	if have.Sealed || have.Mirror != nil {
+	if have.Sealed || !w.owns(have) {
 		return have, false // nothing can be changed, or the stream is not for publishing
 	}
 	changed := false

@@ -13,6 +13,7 @@ import (
 
 func TestFindings(t *testing.T) {
 	const anew = "treble-bridge replay --to-file ./TREBLE.ndjson  # the first step of docs/operations.md"
+	const away = "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"
 	base := DefaultConfig()
 	base.Replicas = 3
 	tests := []struct {
@@ -36,9 +37,14 @@ func TestFindings(t *testing.T) {
 		{"no-batches", func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false }, Slow, "allow_atomic", "nats stream edit TREBLE --allow-batch"},
 		{"no-ack", func(c *jetstream.StreamConfig) { c.NoAck = true }, Unusable, "no_ack", "nats stream edit TREBLE --ack"},
 		{"sealed", func(c *jetstream.StreamConfig) { c.Sealed = true }, Unusable, "sealed", anew},
-		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", "TREBLE_BRIDGE_PUBLISHER_STREAM=OTHER"},
-		{"subjects", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "extra.>"} }, Unusable,
-			"treble.contact.opted_out", "nats stream edit TREBLE --subjects 'treble.>' --subjects 'extra.>'"},
+		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", away},
+		{"subjects", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "treble.extra.>"} }, Unusable,
+			"treble.contact.opted_out", "nats stream edit TREBLE --subjects 'treble.>'"},
+		{"subjects-and-another's", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "extra.>"} }, Unusable,
+			"takes extra.> too", "nats stream info TREBLE  # its owner would add treble.contact.opted_out"},
+		{"subjects-of-another", func(c *jetstream.StreamConfig) { c.Subjects = []string{"extra.>"} }, Unusable, "it is not this bridge's: it takes extra.>", away},
+		{"limits-and-another's", func(c *jetstream.StreamConfig) { c.Subjects, c.MaxAge = []string{"treble.>", "extra.>"}, time.Hour }, Weak,
+			"1h0m0s", "nats stream info TREBLE  # it has extra.> too, so it may not be the bridge's alone: its owner would set --max-age=720h"},
 		{"interest", func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }, Weak, "interest", "nats stream edit TREBLE --retention=limits"},
 		{"deny-delete", func(c *jetstream.StreamConfig) { c.DenyDelete = true }, Weak, "deny_delete", anew},
 		{"counters", func(c *jetstream.StreamConfig) { c.AllowMsgCounter = true }, Unusable, "counters", anew},
@@ -49,7 +55,7 @@ func TestFindings(t *testing.T) {
 		{"no-direct", func(c *jetstream.StreamConfig) { c.AllowDirect = false }, Slow, "allow_direct", "nats stream edit TREBLE --allow-direct"},
 		{"mirror-of-another-account", func(c *jetstream.StreamConfig) {
 			c.Mirror = &jetstream.StreamSource{Name: "OTHER", External: &jetstream.ExternalStream{APIPrefix: "$JS.hub.API"}}
-		}, Unusable, "mirror of OTHER", "TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_2"},
+		}, Unusable, "mirror of OTHER", away},
 		{"transform", func(c *jetstream.StreamConfig) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
 		}, Weak, "renames", "nats stream edit TREBLE --no-transform"},
@@ -92,13 +98,15 @@ func TestFindings(t *testing.T) {
 // poor is a stream that falls short in all that can be raised on one node.
 func poor() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name: "TREBLE", Subjects: []string{"treble.message.>", "mine.>"}, Storage: jetstream.FileStorage,
+		Name: "TREBLE", Subjects: []string{"treble.message.>"}, Storage: jetstream.FileStorage,
 		MaxAge: time.Hour, MaxBytes: 1 << 20, MaxMsgs: 1000, MaxMsgSize: 1000, Duplicates: time.Second, NoAck: true,
 		Description: "mine", Discard: jetstream.DiscardNew,
 	}
 }
 
 func TestStreamModes(t *testing.T) {
+	shared := poor()
+	shared.Subjects = []string{"treble.>", "mine.>"}
 	tests := []struct {
 		name     string
 		mode     string
@@ -127,8 +135,13 @@ func TestStreamModes(t *testing.T) {
 			if got.MaxAge != 720*time.Hour || got.MaxBytes != -1 || got.MaxMsgs != -1 || got.MaxMsgSize != -1 || got.NoAck || got.Duplicates != 10*time.Minute {
 				t.Errorf("stream not extended: %+v", got)
 			}
-			if !slices.Equal(got.Subjects, []string{"treble.>", "mine.>"}) || got.Description != "mine" {
+			if !slices.Equal(got.Subjects, []string{"treble.>"}) || got.Description != "mine" {
 				t.Errorf("the user's own is gone: %+v", got)
+			}
+		}},
+		{name: "apply-shared", mode: StreamsApply, existing: &shared, degraded: true, check: func(t *testing.T, got *jetstream.StreamConfig) {
+			if !slices.Equal(got.Subjects, shared.Subjects) || got.MaxAge != time.Hour || got.MaxMsgs != 1000 || got.Duplicates != time.Second || !got.NoAck {
+				t.Errorf("a stream that is not ours alone is changed: %+v", got)
 			}
 		}},
 	}
@@ -269,13 +282,13 @@ func TestOverlapIsLeftAlone(t *testing.T) {
 		name   string
 		prefix string
 		taken  []string // subjects of the other stream
-		want   string   // the prefix that the fix proposes
+		want   string   // the prefix that the fix proposes, and the stream
 	}{
-		{"production-beside-a-second-bridge", "treble.dev", []string{"treble.>"}, "treble-dev"},
-		{"same-prefix", "treble", []string{"treble.>"}, "treble-bridge"},
-		{"part-of-it", "treble", []string{"treble.message.*", "mine.>"}, "treble-bridge"},
-		{"proposal-taken-too", "treble.dev", []string{"treble.>", "treble-dev.>", "treble-dev-bridge.message.read"}, "treble-dev-2"},
-		{"quarantine-of-the-proposal-taken", "treble.dev", []string{"treble.>", "treble-dev-quarantine.>"}, "treble-dev-bridge"},
+		{"production-beside-a-second-bridge", "treble.dev", []string{"treble.>"}, "treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV"},
+		{"same-prefix", "treble", []string{"treble.>"}, "treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"},
+		{"part-of-it", "treble", []string{"treble.message.*", "mine.>"}, "treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"},
+		{"proposal-taken-too", "treble.dev", []string{"treble.>", "treble-dev.>", "treble-dev-bridge.message.read"}, "treble-dev-2 TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV_2"},
+		{"quarantine-of-the-proposal-taken", "treble.dev", []string{"treble.>", "treble-dev-quarantine.>"}, "treble-dev-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV_BRIDGE"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := startNATS(t)

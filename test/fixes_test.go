@@ -19,7 +19,8 @@ var destructive = []*regexp.Regexp{
 	regexp.MustCompile(`\bnats\b.*\b(stream|str)\s+(restore|edit\s.*(--no-mirror|--max-(age|bytes|msgs|consumers)=[1-9]))`),
 	regexp.MustCompile(`\bnats\b.*\b(account|server)\s.*\b(purge|rm|delete)\b`),
 	regexp.MustCompile(`(^|&&|;|\|)\s*(sudo\s+)?(rm|shred|truncate|dd|mkfs|mv)\s+\S`),
-	regexp.MustCompile(`^(rm|shred)$`), // a word of a command
+	regexp.MustCompile(`(^|&&|;|\|)\s*(sudo\s+)?(kill|pkill|killall|systemctl\s+(stop|kill|restart))\s+\S`),
+	regexp.MustCompile(`^(rm|shred|kill|pkill|killall)$`), // a word of a command
 }
 
 // TestNoFixDestroys: no text in the program is, or could become, a line that deletes
@@ -37,7 +38,7 @@ func TestNoFixDestroys(t *testing.T) {
 		}
 		for _, verb := range []string{"nats stream edit", "nats consumer edit"} {
 			if strings.Contains(text, verb) && !strings.HasPrefix(where, "publisher/fix.go:") && !allowedEdits[text] {
-				t.Errorf("%s: %q is not made by publisher.EditStream", where, text)
+				t.Errorf("%s: %q is not made by editStream of publisher/fix.go", where, text)
 			}
 		}
 	})
@@ -62,6 +63,9 @@ func TestDestructive(t *testing.T) {
 		"rm %s && serve":                                         true,
 		"rm":                                                     true,
 		"cd x; sudo rm -rf y":                                    true,
+		"kill %d && serve":                                       true,
+		"serve; kill -9 %d":                                      true,
+		"a kill of the bridge":                                   false,
 		"nats stream edit T --max-age=1h":                        true,
 		"nats stream edit T --max-msgs=-1":                       false,
 		"nats stream info TREBLE":                                false,

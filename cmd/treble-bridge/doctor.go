@@ -25,6 +25,7 @@ type doctor struct {
 	devToken bool // no secret is configured, and serve --dev made one
 	at       addrs
 	running  bool // a bridge answers
+	starting bool // one holds data_dir, and does not listen yet
 	pid      int  // of it, if it runs on this host and data_dir; else 0
 	checks   []diagnose.Check
 }

@@ -78,7 +78,11 @@ func TestDoctorNamesWrongStreams(t *testing.T) {
 			"treble.contact.opted_out", edit("--subjects 'treble.>'"), diagnose.InShell},
 		{"taken-subjects", withStream(func(c *jetstream.StreamConfig) {
 			c.Name, c.Subjects = "OTHER", []string{"treble.message.*", "mine.>"}
-		}), "stream", "TREBLE", diagnose.Fail, "OTHER captures subjects of treble.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge", diagnose.InEnv},
+		}), "stream", "TREBLE", diagnose.Fail, "OTHER captures subjects of treble.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE", diagnose.InEnv},
+		{"beside-production", withStream(func(*jetstream.StreamConfig) {}, "publisher.subject_prefix", "treble.dev"), "stream", "TREBLE", diagnose.Warn,
+			"stored among those of others", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV", diagnose.InEnv},
+		{"shared", withStream(func(c *jetstream.StreamConfig) { c.Subjects, c.MaxMsgSize = []string{"treble.>", "mine.>"}, 1000 }), "payload", "", diagnose.Warn,
+			"max_msg_size of the stream", "nats stream info TREBLE  # it has mine.> too…", diagnose.InShell},
 		{"no-ack", withStream(func(c *jetstream.StreamConfig) { c.NoAck = true }), "stream", "TREBLE", diagnose.Fail, "acknowledges nothing", edit("--ack"), diagnose.InShell},
 		{"one-copy-of-three", func(t *testing.T) patient {
 			h := startCluster(t)
@@ -190,9 +194,9 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 		{"account-consumers", withTaken("{max_consumers: 1}"), "account", "consumers", diagnose.Warn,
 			"1 of 1 in stream TREBLE", "max_consumers: 2  # in jetstream of the account", diagnose.InServer},
 		{"mapped-to-nobody", withMapping("elsewhere.>"), "permissions", "TREBLE", diagnose.Fail,
-			"does not reach it", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<…", diagnose.InEnv},
+			"does not reach it", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<a prefix that no mapping of the account has> TREBLE_BRIDGE_PUBLISHER_STREAM=<…", diagnose.InEnv},
 		{"mapped-to-another", withMapping("other.>"), "permissions", "TREBLE", diagnose.Fail,
-			"reaches stream OTHER", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<…", diagnose.InEnv},
+			"reaches stream OTHER", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<a prefix that no mapping of the account has> TREBLE_BRIDGE_PUBLISHER_STREAM=<…", diagnose.InEnv},
 		{"account-storage", withServer(limited("{max_file: 100MB}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
 			"reserve 1 GiB", "max_file: 1140850688  # in jetstream of the account", diagnose.InServer},
 		{"account-unbounded", withServer(limited("{max_bytes_required: true}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +19,7 @@ import (
 func (d *doctor) askBridge(ctx context.Context) diagnose.Check {
 	held, pid, _ := datadir.HeldBy(d.config.DataDir)
 	if held {
-		d.pid = pid
+		d.pid, d.starting = pid, isStarting(d.config.DataDir)
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
@@ -26,7 +28,7 @@ func (d *doctor) askBridge(ctx context.Context) diagnose.Check {
 	if err != nil {
 		return d.notRunning(held)
 	}
-	d.running = true
+	d.running, d.starting = true, false
 	c := diagnose.Check{Name: "bridge", Status: diagnose.Pass, Detail: answer.Status}
 	c.Fix, c.FixIn = mending(answer.Reasons)
 	switch answer.Status {
@@ -49,6 +51,9 @@ func (d *doctor) notRunning(held bool) diagnose.Check {
 	if held {
 		c.Detail = fmt.Sprintf("a process (pid %d) holds data_dir, and /readyz does not answer at %s", d.pid, d.at.Ops)
 		c.Fix = d.restartLine()
+		if d.starting {
+			c.Detail, c.Fix = fmt.Sprintf("it is starting (pid %d), and does not listen yet: it reads its journal, and waits for NATS for some seconds", d.pid), d.waitLine()
+		}
 		return c
 	}
 	if d.noProbe {
@@ -86,9 +91,28 @@ func mending(reasons []string) (fix, in string) {
 	return "treble-bridge health", diagnose.InShell
 }
 
+// isStarting reports whether the bridge that holds a data_dir has not listened yet: what it
+// writes then is not there, or of an earlier one.
+func isStarting(dataDir string) bool {
+	held, err := os.Stat(filepath.Join(dataDir, datadir.LockFile))
+	if err != nil {
+		return false
+	}
+	listens, err := os.Stat(filepath.Join(dataDir, datadir.Addrs))
+	return errors.Is(err, fs.ErrNotExist) || err == nil && listens.ModTime().Before(held.ModTime())
+}
+
 // serveLine starts a bridge with this configuration.
-func (d *doctor) serveLine() string {
-	words := []string{"treble-bridge", "serve"}
+func (d *doctor) serveLine() string { return d.commandLine("serve") }
+
+// waitLine looks again later.
+func (d *doctor) waitLine() string {
+	return d.commandLine("doctor") + "  # wait, then look again"
+}
+
+// commandLine is a command with this configuration.
+func (d *doctor) commandLine(command string) string {
+	words := []string{"treble-bridge", command}
 	if d.config.File != "" {
 		words = append(words, "--config", d.config.File)
 	}
@@ -98,10 +122,11 @@ func (d *doctor) serveLine() string {
 	return shellWords(words...)
 }
 
-// restartLine ends the running bridge and starts it with this configuration.
+// restartLine starts a bridge with this configuration once the running one has ended. It ends
+// nothing: what runs may be busy with what nobody sees, and whoever runs it knows how to stop it.
 func (d *doctor) restartLine() string {
 	if d.pid == 0 {
 		return d.serveLine()
 	}
-	return fmt.Sprintf("kill %d && tail --pid=%d -f /dev/null; %s", d.pid, d.pid, d.serveLine())
+	return fmt.Sprintf("%s  # after the running one (pid %d) has ended", d.serveLine(), d.pid)
 }

@@ -47,6 +47,9 @@ func (d *doctor) checkAnswer(ctx context.Context, l listening, c *diagnose.Check
 	if err != nil {
 		c.Status, c.Detail = diagnose.Fail, fmt.Sprintf("a bridge runs, and nothing answers at %s", l.bound)
 		c.Fix, c.FixIn = d.restartLine(), diagnose.InShell
+		if d.starting {
+			c.Detail, c.Fix = fmt.Sprintf("the bridge is starting, and nothing answers at %s yet", l.bound), d.waitLine()
+		}
 		return
 	}
 	conn.Close()

@@ -19,13 +19,13 @@ const (
 	Damaged  = "damaged"      // directory in Journal: copies of bytes that cannot be read
 	Addrs    = "addr.json"    // the addresses that a running bridge listens on
 	Control  = "control.sock" // socket by which the commands of this host reach it
-	lockFile = "lock"         // see Acquire
+	LockFile = "lock"         // see Acquire
 )
 
 // Used reports whether a bridge ever ran on a data directory, so that messages may be
 // kept in it.
 func Used(dir string) bool {
-	for _, name := range []string{lockFile, Journal, Refused, SetAside} {
+	for _, name := range []string{LockFile, Journal, Refused, SetAside} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return true
 		}

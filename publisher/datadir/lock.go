@@ -40,7 +40,7 @@ func Acquire(dir string) (*Lock, error) {
 	if err := Ensure(dir); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, LockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func HeldBy(dir string) (held bool, pid int, err error) {
 // writes nothing, so that it works on a disk that is read-only. If a bridge runs on
 // it, the error is a *LockedError.
 func Block(dir string) (release func(), err error) {
-	f, err := os.Open(filepath.Join(dir, lockFile))
+	f, err := os.Open(filepath.Join(dir, LockFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return func() {}, nil // no bridge ever ran here, or it is a copy without the lock
 	}

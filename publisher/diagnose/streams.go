@@ -80,7 +80,7 @@ func (v *Visit) copies(events publisher.StreamState) Check {
 	// What is below the configured number is a finding on the stream.
 	if have < fewestCopies && servers >= fewestCopies && have >= v.o.Client.Config.Replicas {
 		return check(name, of, Warn, "%d, and the cluster %s has %d servers: when that of the stream is away nothing is stored, and what its disk lost is lost; set publisher.replicas to %d too",
-			have, cluster.Name, servers, fewestCopies).shell("%s", publisher.EditStream(of, fmt.Sprintf("--replicas=%d", fewestCopies)))
+			have, cluster.Name, servers, fewestCopies).shell("%s", events.Edit(fmt.Sprintf("--replicas=%d", fewestCopies)))
 	}
 	return check(name, of, Pass, "%d, in the cluster %s, all of them current", have, cluster.Name)
 }
@@ -131,8 +131,7 @@ func (v *Visit) mayPublish(ctx context.Context, s publisher.StreamState, subject
 	})
 	switch {
 	case errors.Is(err, nats.ErrNoResponders) && s.Info != nil && captures(s.Info.Config.Subjects, subject):
-		return check(name, s.Name, Fail, "the stream captures %s, and what is published there does not reach it: a mapping of the account, or an import, takes it elsewhere", subject).
-			set("publisher.subject_prefix", "<a prefix that no mapping of the account has>")
+		return unmapped(check(name, s.Name, Fail, "the stream captures %s, and what is published there does not reach it: a mapping of the account, or an import, takes it elsewhere", subject), s)
 	case errors.Is(err, nats.ErrNoResponders):
 		return check(name, s.Name, Skip, "no stream captures %s", subject)
 	case err != nil:
@@ -141,10 +140,24 @@ func (v *Visit) mayPublish(ctx context.Context, s publisher.StreamState, subject
 		return check(name, s.Name, Warn, "what answers on %s does not answer as JetStream does", subject).shell("nats stream ls --subject '%s'", subject)
 	}
 	if s.Info != nil && ack.Stream != "" && ack.Stream != s.Name {
-		return check(name, s.Name, Fail, "what is published to %s reaches stream %s: a mapping of the account takes it there", subject, ack.Stream).
-			set("publisher.subject_prefix", "<a prefix that no mapping of the account has>")
+		if !captures(s.Info.Config.Subjects, subject) { // which is a finding on the stream
+			return check(name, s.Name, Skip, "stream %s captures %s", ack.Stream, subject)
+		}
+		return unmapped(check(name, s.Name, Fail, "what is published to %s reaches stream %s: a mapping of the account takes it there", subject, ack.Stream), s)
 	}
 	return check(name, s.Name, Pass, "this user may publish to %s", subject)
+}
+
+// unmapped adds the fix for a mapping that takes subjects of a stream away. With another prefix
+// alone the bridge would stand before its own stream of the old one; and for the quarantine alone
+// no events move.
+func unmapped(c Check, s publisher.StreamState) Check {
+	if !s.Required {
+		return c.shell("nats stream info %s  # its subjects are mapped away: whoever set the mapping would leave them; events are not concerned", s.Name)
+	}
+	c = c.set("publisher.subject_prefix", "<a prefix that no mapping of the account has>")
+	c.Fix += " " + Setting("publisher.stream", "<a name that no other stream has>")
+	return c
 }
 
 // captures reports whether one of the filters covers a subject.
@@ -178,7 +191,7 @@ func (v *Visit) payload(events publisher.StreamState) Check {
 	c := check(name, "", Warn, "%s is %s, ingress.max_body %s: a body above the former is answered 413, and Treble does not send it again", whose, bytes(have), bytes(int64(body)))
 	switch {
 	case whose != "the server's max_payload":
-		return c.shell("%s", publisher.EditStream(events.Name, "--max-msg-size=-1"))
+		return c.shell("%s", events.Edit("--max-msg-size=-1"))
 	case v.o.embedded():
 		return c.shell("treble-bridge serve  # after the running one has ended: its limit is of another configuration")
 	}

@@ -1,0 +1,143 @@
+package publisher
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// TestForeignStreams: what stands in the way and is not ours stays as it is, with
+// publisher.streams: apply too, and whoever follows the fix gets the events published. A fix for
+// the quarantine alone moves nothing.
+func TestForeignStreams(t *testing.T) {
+	stream := func(name, subject string) jetstream.StreamConfig {
+		return jetstream.StreamConfig{Name: name, Subjects: []string{subject}, MaxAge: time.Hour, Duplicates: 2 * time.Minute}
+	}
+	production := []jetstream.StreamConfig{stream("TREBLE", "treble.>"), stream("TREBLE_QUARANTINE", "treble-quarantine.>")}
+	mirror := func(name, of string) jetstream.StreamConfig {
+		return jetstream.StreamConfig{Name: name, Mirror: &jetstream.StreamSource{Name: of}}
+	}
+	const reads = "nats stream info "
+	for _, tt := range []struct {
+		name    string
+		prefix  string
+		own     []jetstream.StreamConfig // of the bridge
+		foreign []jetstream.StreamConfig
+		of      string // the stream with the finding
+		problem string
+		fix     string
+	}{
+		{"quarantine-subjects-taken", "treble", []jetstream.StreamConfig{stream("TREBLE", "treble.>")}, []jetstream.StreamConfig{stream("OTHER", "treble-quarantine.>")},
+			"TREBLE_QUARANTINE", "OTHER captures", reads + "OTHER  # its owner would leave treble-quarantine.>"},
+		{"quarantine-is-a-mirror", "treble", []jetstream.StreamConfig{stream("TREBLE", "treble.>")}, []jetstream.StreamConfig{stream("PROD", "prod.>"), mirror("TREBLE_QUARANTINE", "PROD")},
+			"TREBLE_QUARANTINE", "mirror of PROD", reads + "TREBLE_QUARANTINE  # its owner"},
+		{"quarantine-of-another", "treble", []jetstream.StreamConfig{stream("TREBLE", "treble.>")}, []jetstream.StreamConfig{stream("TREBLE_QUARANTINE", "other.>")},
+			"TREBLE_QUARANTINE", "takes other.>", reads + "TREBLE_QUARANTINE  # its owner"},
+		{"beside-production", "treble.dev", nil, production,
+			"TREBLE", "it takes treble.>, which is more than the treble.dev.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV"},
+		{"beside-half-of-production", "treble.dev", nil, production[:1],
+			"TREBLE", "it takes treble.>, which is more than the treble.dev.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV"},
+		{"beside-production-with-another-prefix", "treble-dev", nil, production,
+			"TREBLE", "it is not this bridge's", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV"},
+		{"beside-half-of-production-with-another-prefix", "treble-dev", nil, production[:1],
+			"TREBLE", "it is not this bridge's", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV_BRIDGE"},
+		{"mirror", "treble", nil, []jetstream.StreamConfig{stream("PROD", "prod.>"), mirror("TREBLE", "PROD")},
+			"TREBLE", "mirror of PROD", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"},
+		{"mirror-of-ours", "treble", nil, []jetstream.StreamConfig{stream("PROD", "treble.>"), mirror("TREBLE", "PROD")},
+			"TREBLE", "mirror of PROD", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := startNATS(t)
+			before := map[string]jetstream.StreamConfig{}
+			for _, cfg := range slices.Concat(tt.own, tt.foreign) {
+				s, err := n.js.CreateStream(t.Context(), cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				before[cfg.Name] = s.CachedInfo().Config
+			}
+			o := withJournal(t, n.url)
+			o.Config.SubjectPrefix, o.Config.Streams = tt.prefix, StreamsApply
+			p := open(t, o)
+			i := slices.IndexFunc(p.Findings(), func(f Finding) bool { return f.Stream == tt.of && strings.Contains(f.Problem, tt.problem) })
+			if i < 0 {
+				t.Fatalf("findings %v", p.Findings())
+			}
+			for _, f := range p.Findings() {
+				if strings.Contains(f.Fix, "stream edit") {
+					t.Errorf("a fix changes what is foreign: %v", f)
+				}
+			}
+			fix := p.Findings()[i].Fix
+			if !strings.HasPrefix(fix, tt.fix) {
+				t.Errorf("%v", p.Findings()[i])
+			}
+			closed(t, p)
+
+			for _, line := range strings.Fields(fix) { // the reader follows it
+				key, value, _ := strings.Cut(line, "=")
+				switch key {
+				case "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX":
+					o.Config.SubjectPrefix = value
+				case "TREBLE_BRIDGE_PUBLISHER_STREAM":
+					o.Config.Stream = value
+				}
+			}
+			o.Metrics = nil
+			p = open(t, o)
+			accept(t, p, "e")
+			settle(t, p)
+			if got := n.ids(t, o.Config.Stream); !slices.Equal(got, []string{"e"}) {
+				t.Errorf("%s holds %v", o.Config.Stream, got)
+			}
+			if o.Config.Stream != "TREBLE" && len(p.Findings()) > 0 {
+				t.Errorf("after the fix: %v", p.Findings())
+			}
+			for _, cfg := range tt.foreign {
+				s, err := n.js.Stream(t.Context(), cfg.Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := s.CachedInfo().Config; !reflect.DeepEqual(got, before[cfg.Name]) {
+					t.Errorf("%s is %+v, was %+v", cfg.Name, got, before[cfg.Name])
+				}
+			}
+		})
+	}
+}
+
+// TestSharedOnPurpose: a stream with more than the bridge needs goes on working, without a
+// finding or a warning, as long as all of ours is captured.
+func TestSharedOnPurpose(t *testing.T) {
+	for name, tt := range map[string]struct {
+		prefix   string
+		subjects map[string][]string
+	}{
+		"beside-ours": {"treble", map[string][]string{"TREBLE": {"treble.>", "mine.>"}, "TREBLE_QUARANTINE": {"treble-quarantine.>", "more.>"}}},
+		"wider":       {"company.x.treble", map[string][]string{"TREBLE": {"company.*.treble.>"}, "TREBLE_QUARANTINE": {"company.*.treble-quarantine.>"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := startNATS(t)
+			for stream, subjects := range tt.subjects {
+				cfg := eventStream(DefaultConfig()).create()
+				cfg.Name, cfg.Subjects = stream, subjects
+				if _, err := n.js.CreateStream(t.Context(), cfg); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := withJournal(t, n.url)
+			log := &logBuffer{}
+			o.Log, o.Config.SubjectPrefix = log.logger(), tt.prefix
+			p := open(t, o)
+			accept(t, p, "e")
+			settle(t, p)
+			if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"e"}) || len(p.Findings()) > 0 || strings.Contains(log.String(), `"level":"warn"`) {
+				t.Errorf("holds %v, findings %v, log\n%s", got, p.Findings(), log)
+			}
+		})
+	}
+}
