@@ -52,7 +52,7 @@ func (c *Client) OpenAudit(ctx context.Context) (*Audit, error) {
 		kv, err = c.makeAudit(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open audit bucket %s: %w", name, err)
+		return nil, fmt.Errorf("open audit bucket %s: %w", name, c.conn.Config().Nobody(err))
 	}
 	return &Audit{kv: kv}, nil
 }

@@ -35,7 +35,7 @@ func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]
 			s.Findings = compare(w, s.Info.Config, factsOf(c.nc, c.nc.MaxPayload(), s.Info.State.Consumers))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at stream %s: %w", w.Name, err)
+			return nil, fmt.Errorf("look at stream %s: %w", w.Name, c.conn.Config().Nobody(err))
 		}
 		s.Findings, s.Create = placed(s.Findings, c.conn.Config()), Placed(s.Create, c.conn.Config())
 		all = append(all, s)

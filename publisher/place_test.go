@@ -287,6 +287,38 @@ func TestWrongDomain(t *testing.T) {
 	})
 }
 
+// TestNobodyAnswers: where the configuration names a place, and nobody answers for it, the reason
+// names the key.
+func TestNobodyAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		set  func(*NATSConfig)
+		want string
+	}{
+		{"domain", func(n *NATSConfig) { n.JetStreamDomain = "nowhere" }, "nobody answers for the JetStream API of the domain nowhere: is nats.jetstream_domain right"},
+		{"prefix", func(n *NATSConfig) { n.APIPrefix = "JS.nowhere" }, "nobody answers for the JetStream API under JS.nowhere: is nats.api_prefix right"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := withJournal(t, natstest.Start(t).URL)
+			tt.set(&o.NATS)
+			p := open(t, o)
+			accept(t, p, "e")
+			natstest.Eventually(t, "each reason names the key", func() bool {
+				reasons := p.Status().Reasons
+				return len(reasons) >= 2 && !slices.ContainsFunc(reasons, func(r string) bool { return !strings.Contains(r, tt.want) })
+			})
+			c, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Role: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.Close)
+			if _, err := c.OpenAudit(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("OpenAudit = %v", err)
+			}
+		})
+	}
+}
+
 // TestOldServer: a server before 2.10 is a finding, and commands read it all the same.
 func TestOldServer(t *testing.T) {
 	n := natstest.Start(t)
