@@ -200,7 +200,7 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 		{"account-storage", withServer(limited("{max_file: 100MB}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
 			"reserve 1 GiB", "max_file: 1140850688  # in jetstream of the account", diagnose.InServer},
 		{"account-unbounded", withServer(limited("{max_bytes_required: true}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
-			"publisher.max_bytes is 0", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=10GiB", diagnose.InEnv},
+			"publisher.max_bytes is 0", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=1GiB", diagnose.InEnv},
 		{"max-payload", withServer("max_payload: 200KB"), "payload", "", diagnose.Warn, "answered 413", "max_payload: 1572864", diagnose.InServer},
 		{"may-not-publish", withUser(`{publish: ["$JS.API.>"]}`), "permissions", "TREBLE", diagnose.Fail, "treble.bridge.probe", allowed("publish", "treble.>"), diagnose.InServer},
 		{"may-not-quarantine", withUser(`{publish: ["$JS.API.>", "treble.>"]}`), "permissions", "TREBLE_QUARANTINE", diagnose.Fail, "treble-quarantine.", allowed("publish", "treble-quarantine.>"), diagnose.InServer},

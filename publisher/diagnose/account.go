@@ -8,7 +8,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
@@ -130,7 +129,7 @@ func (r room) storage() Check {
 	}
 	switch {
 	case l.MaxBytesRequired && len(r.unbounded) > 0:
-		return line(Fail, "the account takes only streams with a limit, and %s is 0", r.unbounded[0]).set(r.unbounded[0], 10*value.GiB)
+		return line(Fail, "the account takes only streams with a limit, and %s is 0", r.unbounded[0]).set(r.unbounded[0], publisher.SuggestedBytes)
 	case l.StoreMaxStreamBytes > 0 && r.largest > l.StoreMaxStreamBytes:
 		return line(Fail, "a stream may hold %s, and the bridge makes one of %s", bytes(l.StoreMaxStreamBytes), bytes(r.largest)).
 			server("disk_max_stream_bytes: %d  %s", r.largest, where)
