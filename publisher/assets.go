@@ -48,6 +48,10 @@ const (
 	replayBound      = value.GiB // where the account takes only streams with a limit
 )
 
+// SuggestedBytes is what is advised where an account takes only streams with a limit: every
+// account is likely to have it, and it can be raised at any time.
+const SuggestedBytes = value.GiB
+
 // MakeReplayStream makes the replay stream.
 func (c *Client) MakeReplayStream(ctx context.Context) (jetstream.Stream, error) {
 	cfg := jetstream.StreamConfig{
@@ -116,7 +120,7 @@ func refusal(err error, c Config, bytesKey string) (f fix, ok bool) {
 	const account = "# in jetstream of the account"
 	switch errorCode(err) {
 	case server.JSStreamMaxBytesRequired:
-		return setting(bytesKey, value.GiB), true
+		return setting(bytesKey, SuggestedBytes), true
 	case server.JSStreamMaxStreamBytesExceeded:
 		return setting(bytesKey, "<at most disk_max_stream_bytes of the account: nats account info>"), true
 	case server.JSStorageResourcesExceededErr, server.JSInsufficientResourcesErr, server.JSAccountResourcesExceededErr:

@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -39,7 +42,13 @@ const (
 // Audit keeps a record of each run in the key-value bucket <stream>_AUDIT,
 // beside the streams that the runs are about. Its methods may be called at the
 // same time.
-type Audit struct{ kv jetstream.KeyValue }
+type Audit struct {
+	client *Client
+	kv     jetstream.KeyValue
+}
+
+// auditTimeout bounds how long a record may take to be written or read.
+const auditTimeout = 10 * time.Second
 
 // ErrNoRun: there is no run of that name.
 var ErrNoRun = errors.New("no such run")
@@ -52,20 +61,22 @@ func (c *Client) OpenAudit(ctx context.Context) (*Audit, error) {
 		kv, err = c.makeAudit(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open audit bucket %s: %w", name, err)
+		return nil, fmt.Errorf("open audit bucket %s: %w", name, c.conn.Config().Nobody(err))
 	}
-	return &Audit{kv: kv}, nil
+	return &Audit{client: c, kv: kv}, nil
 }
 
 // Put keeps a record in the place of the run's last one, with Updated set to now.
 func (a *Audit) Put(ctx context.Context, r AuditRecord) error {
 	r.Updated = time.Now().UTC()
+	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
+	defer cancel()
 	b, err := json.Marshal(r)
 	if err == nil {
 		_, err = a.kv.Put(ctx, r.Run, b)
 	}
 	if err != nil {
-		return fmt.Errorf("write audit record of %s: %w", r.Run, err)
+		return fmt.Errorf("write audit record of %s: %w", r.Run, a.unanswered(r.Run, err))
 	}
 	return nil
 }
@@ -78,6 +89,8 @@ var ErrAuditChanged = errors.New("the audit record was changed by another proces
 // other error the record may be written or not.
 func (a *Audit) Replace(ctx context.Context, r AuditRecord, revision uint64) (uint64, error) {
 	r.Updated = time.Now().UTC()
+	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
+	defer cancel()
 	b, err := json.Marshal(r)
 	if err == nil {
 		revision, err = a.kv.Update(ctx, r.Run, b, revision)
@@ -86,9 +99,27 @@ func (a *Audit) Replace(ctx context.Context, r AuditRecord, revision uint64) (ui
 		return 0, fmt.Errorf("%w: %s", ErrAuditChanged, r.Run)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("write audit record of %s: %w", r.Run, err)
+		return 0, fmt.Errorf("write audit record of %s: %w", r.Run, a.unanswered(r.Run, err))
 	}
 	return revision, nil
+}
+
+// unanswered adds to the error of a write that got no answer, on which subject it was, and what
+// it needs: the client library writes to a bucket below the prefix of the API.
+func (a *Audit) unanswered(run string, err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrNoStreamResponse) {
+		return err
+	}
+	subject, n := fmt.Sprintf("$KV.%s.%s", a.kv.Bucket(), run), a.client.conn.Config()
+	key, _ := n.Place()
+	if key == "" {
+		return fmt.Errorf("nothing answers on %s: %w", subject, err)
+	}
+	subject = n.API() + subject
+	if key == "nats.api_prefix" {
+		return fmt.Errorf(`nothing answers on %s: with nats.api_prefix the account must import $KV.%s.> to it (docs/operations.md, "NATS where it lives"): %w`, subject, a.kv.Bucket(), err)
+	}
+	return fmt.Errorf("nothing answers on %s, of %s: %w", subject, key, err)
 }
 
 // Get returns the record of a run, or ErrNoRun.
@@ -132,35 +163,28 @@ func (a *Audit) Look(ctx context.Context, run string) (HeldRecord, error) {
 // List returns the records of an action, or of all if it is empty, the oldest
 // first.
 func (a *Audit) List(ctx context.Context, action string) ([]AuditRecord, error) {
-	entries, err := a.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	// A watch of the client library has the server send to an inbox, which an account that imports
+	// JetStream does not get, and waits for it for ever.
+	prefix := fmt.Sprintf("$KV.%s.", a.kv.Bucket())
+	last := map[string]AuditRecord{}
+	err := a.client.Follow(ctx, FollowOptions{Stream: "KV_" + a.kv.Bucket(), Subjects: []string{prefix + ">"}, FromStart: true, StopAtEnd: true}, func(s Stored) error {
+		key, r := strings.TrimPrefix(s.Subject, prefix), AuditRecord{}
+		if err := json.Unmarshal(s.Data, &r); err != nil || r.Run != key {
+			delete(last, key) // removed, or somebody else's
+			return nil
+		}
+		last[key] = r
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read audit records: %w", err)
 	}
-	defer func() { _ = entries.Stop() }() // the connection may be gone
-	var all []AuditRecord
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case entry, ok := <-entries.Updates():
-			if !ok {
-				return nil, errors.New("read audit records: the connection was lost")
-			}
-			if entry == nil { // behind the last one
-				slices.SortFunc(all, func(a, b AuditRecord) int {
-					return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.Run, b.Run))
-				})
-				return all, nil
-			}
-			r, err := decodeAudit(entry)
-			if err != nil || r.Run != entry.Key() {
-				continue // somebody else's
-			}
-			if action == "" || r.Action == action {
-				all = append(all, r)
-			}
-		}
-	}
+	all := slices.Collect(maps.Values(last))
+	all = slices.DeleteFunc(all, func(r AuditRecord) bool { return action != "" && r.Action != action })
+	slices.SortFunc(all, func(a, b AuditRecord) int {
+		return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.Run, b.Run))
+	})
+	return all, nil
 }
 
 func decodeAudit(entry jetstream.KeyValueEntry) (AuditRecord, error) {

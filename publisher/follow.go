@@ -70,14 +70,19 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) err
 	// While NATS is away the client makes its consumer again, for ever and
 	// without a look at ctx; only Stop ends that.
 	defer context.AfterFunc(ctx, msgs.Stop)()
+	var got received
 	for {
 		m, err := next(ctx, msgs)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case o.StopAtEnd && errors.Is(err, context.DeadlineExceeded):
-			if info, err := cons.Info(ctx); err == nil && info.NumPending == 0 {
+			info, err := cons.Info(ctx)
+			if err == nil && got.all(info) {
 				return nil
+			}
+			if err := c.silent(o.Stream, &got, info, err); err != nil {
+				return err
 			}
 			continue
 		case errors.Is(err, context.DeadlineExceeded):
@@ -89,6 +94,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) err
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", o.Stream, err)
 		}
+		got = received{consumer: meta.Consumer, messages: meta.Sequence.Consumer}
 		err = f(Stored{
 			Sequence: meta.Sequence.Stream,
 			Stored:   meta.Timestamp,
@@ -104,6 +110,42 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) err
 			return nil
 		}
 	}
+}
+
+// received is what came of a consumer, and for how many times idle nothing more did.
+type received struct {
+	consumer string
+	messages uint64
+	silent   int
+}
+
+// all reports whether a consumer has nothing left, and what it sent came here.
+func (r received) all(info *jetstream.ConsumerInfo) bool {
+	return info.NumPending == 0 && (info.Delivered.Consumer == 0 || info.Name == r.consumer && info.Delivered.Consumer <= r.messages)
+}
+
+// mostSilent is how many times idle nothing may come that is there.
+const mostSilent = 3
+
+// silent is an error if nothing came for long although NATS is there and the consumer has or sent
+// something: as where an account imports the API, and the answers are not exported with it.
+func (c *Client) silent(stream string, r *received, info *jetstream.ConsumerInfo, err error) error {
+	if !c.nc.IsConnected() {
+		r.silent = 0 // it comes back, and the client begins again
+		return nil
+	}
+	if r.silent++; r.silent < mostSilent {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read stream %s: no message came for %s: %w", stream, mostSilent*idle, c.conn.Config().Nobody(err))
+	}
+	why := ""
+	if c.conn.Config().APIPrefix != "" {
+		why = `; the export of $JS.API.> needs "response: stream" (docs/operations.md, "NATS where it lives")`
+	}
+	return fmt.Errorf("read stream %s: no message came for %s, and NATS has %d to send and says that it sent %d, of which %d came%s",
+		stream, mostSilent*idle, info.NumPending, info.Delivered.Consumer, r.messages, why)
 }
 
 // release removes the consumer of a Follow that is done. The server would do that by

@@ -106,10 +106,16 @@ func TestLimitsThatChange(t *testing.T) {
 		{"server-lowered", large, ok, conf(small), largeEvent("e"), nil, schema.ErrTooLarge},
 		{"account-raised", account(65536), ok, conf(account(1048576)), largeEvent("e"), schema.ErrTooLarge, nil},
 		{"account-lowered", account(1048576), ok, conf(account(65536)), largeEvent("e"), nil, schema.ErrTooLarge},
+		{"server-lowered-and-copies", large, ok, conf(small), copied("e"), nil, nil},
+		{"account-lowered-and-copies", account(1048576), ok, conf(account(65536)), copied("e"), nil, nil},
+		{"stream-lowered-and-copies", large, ok, size(65536), copied("e"), nil, nil},
 		{"stream-raised", large, size(65536), size(-1), largeEvent("e"), schema.ErrTooLarge, nil},
 		{"stream-lowered", large, ok, size(65536), largeEvent("e"), nil, schema.ErrTooLarge},
 	} {
 		for _, ack := range []string{AckJournal, AckStream} {
+			if ack == AckStream && strings.HasSuffix(tt.name, "-lowered-and-copies") {
+				continue // whoever waits for the stream is told that it lost the connection, and sends again
+			}
 			t.Run(tt.name+"/"+ack, func(t *testing.T) {
 				r := startReloaded(t, tt.conf)
 				o := withJournal(t, r.URL)
@@ -150,6 +156,9 @@ func TestLimitsThatChange(t *testing.T) {
 					want = []string{"before", "after"}
 				}
 				eventually(t, fmt.Sprintf("the stream holds %v", want), func() bool { return slices.Equal(storedIDs(t, r), want) })
+				if aside := readSetAside(t, o.DataDir); tt.then == nil && aside["after"].ID != "" {
+					t.Errorf("set-aside holds %q", aside["after"].ID)
+				}
 			})
 		}
 	}

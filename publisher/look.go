@@ -50,7 +50,7 @@ func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]
 				func() fix { return w.giveWay(ctx, c.js, w.Name) }))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at stream %s: %w", w.Name, err)
+			return nil, fmt.Errorf("look at stream %s: %w", w.Name, c.conn.Config().Nobody(err))
 		}
 		s.Findings, s.Create = placed(s.Findings, c.conn.Config()), Placed(s.Create, c.conn.Config())
 		all = append(all, s)

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -75,6 +77,13 @@ func TestPlaces(t *testing.T) {
 			}
 			if err == nil {
 				_, err = a.Get(t.Context(), "run")
+			}
+			var records []AuditRecord
+			if err == nil {
+				records, err = a.List(t.Context(), "")
+			}
+			if err == nil && (len(records) != 1 || records[0].Run != "run") {
+				t.Errorf("the audit lists %v", records)
 			}
 			if err != nil {
 				t.Errorf("audit: %v", err)
@@ -285,6 +294,87 @@ func TestWrongDomain(t *testing.T) {
 		told := p.events.Account().Pending == 1 && slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, `JetStream domain "leaf"`) })
 		return stored || told
 	})
+}
+
+// TestImportsThatLack: of an account that imports too little, no wait is without an end, and the
+// error names what did not answer.
+func TestImportsThatLack(t *testing.T) {
+	open := func(t *testing.T, conf string) *Client {
+		t.Helper()
+		r := startReloaded(t, conf+"\nno_auth_user: owner")
+		r.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
+		for i := range 3 {
+			if _, err := r.JS.Publish(t.Context(), "treble.message.read", []byte(fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := withJournal(t, r.URL)
+		o.NATS.User, o.NATS.Password, o.NATS.APIPrefix = "bridge", "s3cret-bridge", "JS.treble"
+		c, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Role: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		return c
+	}
+	t.Run("bucket-under-its-own-name", func(t *testing.T) {
+		c := open(t, strings.Replace(exportedAccounts, `, to: "JS.treble.$KV.TREBLE_AUDIT.>"`, "", 1))
+		a, err := c.OpenAudit(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err = a.Put(ctx, AuditRecord{Run: "run"})
+		if want := "nothing answers on JS.treble.$KV.TREBLE_AUDIT.run: with nats.api_prefix the account must import"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Put = %v", err)
+		}
+		if records, err := a.List(t.Context(), ""); err != nil || len(records) != 0 {
+			t.Errorf("List = %v, %v", records, err)
+		}
+	})
+	t.Run("one-response-only", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("waits until it is sure")
+		}
+		c := open(t, strings.Replace(exportedAccounts, "response: stream, ", "", 1))
+		err := c.Follow(t.Context(), FollowOptions{FromStart: true, StopAtEnd: true}, func(Stored) error { return nil })
+		if err == nil || !strings.Contains(err.Error(), "response: stream") {
+			t.Errorf("Follow = %v", err)
+		}
+	})
+}
+
+// TestNobodyAnswers: where the configuration names a place, and nobody answers for it, the reason
+// names the key.
+func TestNobodyAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		set  func(*NATSConfig)
+		want string
+	}{
+		{"domain", func(n *NATSConfig) { n.JetStreamDomain = "nowhere" }, "nobody answers for the JetStream API of the domain nowhere: is nats.jetstream_domain right"},
+		{"prefix", func(n *NATSConfig) { n.APIPrefix = "JS.nowhere" }, "nobody answers for the JetStream API under JS.nowhere: is nats.api_prefix right"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := withJournal(t, natstest.Start(t).URL)
+			tt.set(&o.NATS)
+			p := open(t, o)
+			accept(t, p, "e")
+			natstest.Eventually(t, "each reason names the key", func() bool {
+				reasons := p.Status().Reasons
+				return len(reasons) >= 2 && !slices.ContainsFunc(reasons, func(r string) bool { return !strings.Contains(r, tt.want) })
+			})
+			c, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Role: "test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.Close)
+			if _, err := c.OpenAudit(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("OpenAudit = %v", err)
+			}
+		})
+	}
 }
 
 // TestOldServer: a server before 2.10 is a finding, and commands read it all the same.

@@ -153,7 +153,7 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 		have, found, err := k.ensure(ctx, w)
 		if err != nil {
 			if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				k.report(nil, fmt.Errorf("look at stream %s: %w", w.Name, err))
+				k.report(nil, fmt.Errorf("look at stream %s: %w", w.Name, k.conn.Config().Nobody(err)))
 			}
 			return false
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
@@ -25,6 +24,9 @@ func (v *Visit) account(ctx context.Context) ([]Check, bool) {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return []Check{check(name, "", Fail, "not enabled for the account of these credentials; nothing can be stored").server("jetstream: enabled  # in the account")}, false
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
+		if key, _ := v.o.Client.NATS.Place(); key != "" { // the server beside the bridge may well have none
+			return []Check{v.failed(name, "", v.o.Client.NATS.Nobody(err)).set(key, "<a domain, or a prefix, that a server of your NATS has>")}, false
+		}
 		return []Check{check(name, "", Fail, "not enabled on this server; nothing can be stored").server("jetstream: {store_dir: /var/lib/nats}")}, false
 	}
 	return []Check{v.failed(name, "", err)}, false
@@ -127,7 +129,7 @@ func (r room) storage() Check {
 	}
 	switch {
 	case l.MaxBytesRequired && len(r.unbounded) > 0:
-		return line(Fail, "the account takes only streams with a limit, and %s is 0", r.unbounded[0]).set(r.unbounded[0], 10*value.GiB)
+		return line(Fail, "the account takes only streams with a limit, and %s is 0", r.unbounded[0]).set(r.unbounded[0], publisher.SuggestedBytes)
 	case l.StoreMaxStreamBytes > 0 && r.largest > l.StoreMaxStreamBytes:
 		return line(Fail, "a stream may hold %s, and the bridge makes one of %s", bytes(l.StoreMaxStreamBytes), bytes(r.largest)).
 			server("disk_max_stream_bytes: %d  %s", r.largest, where)

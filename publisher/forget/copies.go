@@ -52,12 +52,12 @@ func (s streams) derived(ctx context.Context) (notes []string) {
 // the audit is.
 func (s streams) replayed(ctx context.Context) (notes []string) {
 	audit, err := s.client.OpenAudit(ctx)
-	if err != nil {
-		return nil
+	var records []publisher.AuditRecord
+	if err == nil {
+		records, err = audit.List(ctx, "replay")
 	}
-	records, err := audit.List(ctx, "replay")
 	if err != nil {
-		return nil
+		return []string{fmt.Sprintf("where events were replayed to is not known: %v", err)}
 	}
 	for _, r := range records {
 		if note := s.replayedTo(r); note != "" && !slices.Contains(notes, note) {

@@ -36,6 +36,28 @@ func (c NATSConfig) InDomain(domain string) bool {
 	return true // of this account's, or of one whose prefix does not tell
 }
 
+// Nobody adds to an error of a request to JetStream's API that nobody answers which key of the
+// configuration may name the wrong place, if one names a place at all.
+func (c NATSConfig) Nobody(err error) error {
+	key, what := c.Place()
+	if key == "" || !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
+		return err
+	}
+	return fmt.Errorf("nobody answers for the JetStream API %s: is %s right, and the link to it up? %w", what, key, err)
+}
+
+// Place is the key of the configuration that says where JetStream is, and what it says in words;
+// "" if it is simply there.
+func (c NATSConfig) Place() (key, words string) {
+	switch {
+	case c.JetStreamDomain != "":
+		return "nats.jetstream_domain", "of the domain " + c.JetStreamDomain
+	case c.APIPrefix != "":
+		return "nats.api_prefix", "under " + strings.TrimSuffix(c.APIPrefix, ".")
+	}
+	return "", ""
+}
+
 // Inbox is the first part of the subjects on which answers come.
 func (c NATSConfig) Inbox() string {
 	if c.InboxPrefix != "" {

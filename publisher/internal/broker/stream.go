@@ -91,7 +91,7 @@ func (s *Stream) inDomain(domain string) bool {
 func (s *Stream) look(ctx context.Context) (info *jetstream.StreamInfo, domain string, err error) {
 	answer, err := s.conn.NATS().RequestWithContext(ctx, s.conn.cfg.API()+"STREAM.INFO."+s.name, nil)
 	if err != nil {
-		return nil, "", fmt.Errorf("look at stream %s: %w", s.name, err)
+		return nil, "", fmt.Errorf("look at stream %s: %w", s.name, s.conn.cfg.Nobody(err))
 	}
 	var got struct {
 		Error  *jetstream.APIError `json:"error"`
