@@ -315,7 +315,10 @@ func (l *ledger) raise(s settlement) {
 func (l *ledger) retarget(t target) {
 	if before := l.state.Stream; before != "" && before != t.Stream {
 		l.release(l.state.Done)
-		l.state.look, l.state.Sent = look{}, l.state.Done
+		l.state.look = look{}
+		if l.state.Sent != sentUnknown { // damage may have taken the mark that we are here already
+			l.state.Sent = l.state.Done
+		}
 	}
 	l.state.target = t
 }

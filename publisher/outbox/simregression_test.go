@@ -28,6 +28,7 @@ var regressions = []struct{ name, schedule string }{
 	{"damage_to_an_entry_that_arrives_late", "late 1ms; big; step 6; small; eio 6; accept 2"},
 	{"deletion_does_not_prolong_the_retention", "accept 3; run 3m0s; delete 3; run 3m0s; fall-back 1"},
 	{"repetition_at_the_place_of_what_was_lost", "accept 3; step 2; delete 3; fall-back 3; accept 2; repeat 4; step 2; wait 20m0s"},
+	{"damage_to_the_mark_of_another_stream", "step 1; accept 1; stream; eio 31; step 3; kill; run 8m0s"},
 	{"healing_takes_longer_than_the_retention", "accept 1; run 1m0s; fall-back 9; full; run 8m0s"},
 	{"part_of_an_unanswered_batch_outlives_a_power_loss", "accept 2; accept 1; accept 2; accept 2; cut-ack; accept 2; big; accept 2; step 2; cut-ack; power-loss 304; link-up; repeat 2; run 3m0s; link-up; step 5; lost-request; step 6"},
 	{"damage_is_told_when_its_segment_is_gone", "big; jump 1m0s; run 8m0s; accept 3; accept 3; accept 1; eio 34; big; step 4; no-leader; accept 1; accept 1; accept 1; run 3m0s; power-loss 400; big; jump 3h0m0s; run 8m0s; kill"},
