@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -60,6 +61,10 @@ func OpenClient(ctx context.Context, o ClientOptions) (*Client, error) {
 
 // Close ends the connection.
 func (c *Client) Close() { c.nc.Close() }
+
+// DeniedSince is an error that names the subject, if NATS has refused since a time to let this
+// user publish to it. A request there ends as one without an answer.
+func (c *Client) DeniedSince(t time.Time) error { return c.conn.DeniedSince(t) }
 
 // Conn is the connection itself.
 func (c *Client) Conn() *nats.Conn { return c.nc }

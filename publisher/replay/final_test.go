@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // TestRefusedForGood: an answer of JetStream that will be the same in five minutes ends a run.
@@ -40,6 +42,48 @@ func TestRefusedForGood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := refusedForGood(tt.err); got != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestDenied: a run ends with the subject that its user may not publish to, and does not wait for
+// --give-up, though such a request ends as one without an answer.
+func TestDenied(t *testing.T) {
+	for name, subject := range map[string]string{
+		"audit":    "$KV.TREBLE_AUDIT.>",
+		"consumer": "$JS.API.CONSUMER.CREATE.TREBLE.>",
+		"target":   "again.>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := natstest.Start(t, func(o *server.Options) {
+				o.Users = []*server.User{{Username: "all", Password: "s3cret-all"}, {Username: "some", Password: "s3cret-some",
+					Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{subject}}}}}
+				o.NoAuthUser = "all"
+			})
+			for stream, subject := range map[string]string{"TREBLE": "treble.>", "AGAIN": "again.>"} {
+				n.Stream(t, jetstream.StreamConfig{Name: stream, Subjects: []string{subject}})
+			}
+			e := anEvent(1)
+			data, err := e.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := n.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble." + string(e.Kind), Header: e.Header(), Data: data}); err != nil {
+				t.Fatal(err)
+			}
+			o := publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Role: "test"}
+			o.NATS.URL, o.NATS.User, o.NATS.Password = n.URL, "some", "s3cret-some"
+			c, err := publisher.OpenClient(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.Close)
+			began := time.Now()
+			_, err = newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{GiveUp: 10 * time.Minute}).Do(t.Context())
+			if want := "does not permit this user to publish to " + strings.TrimSuffix(subject, ">"); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("after %s: %v", time.Since(began), err)
 			}
 		})
 	}

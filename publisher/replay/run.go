@@ -101,12 +101,13 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 		r.opts.GiveUp = defaultGiveUp
 	}
 	res := Result{Run: r.name, State: publisher.AuditFailed, Total: r.total, Replayed: r.Done(), Sequence: r.detail.Checkpoint.Sequence}
+	began := time.Now()
 	audit, err := r.client.OpenAudit(ctx)
 	if err != nil {
-		return res, err
+		return res, r.denied(began, err)
 	}
 	if err := r.makeTarget(ctx); err != nil {
-		return res, err
+		return res, r.denied(began, err)
 	}
 	k := newKeeper(audit, r.begin(), r.detail, r.opts.GiveUp)
 	t, err := r.open(k)
@@ -115,7 +116,7 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 	}
 	k.where = t.position
 	if err := k.write(ctx); err != nil { // from now on the run is ours
-		return res, errors.Join(err, t.close())
+		return res, errors.Join(r.denied(began, err), t.close())
 	}
 
 	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
@@ -178,8 +179,8 @@ func (r *Run) passes(ctx context.Context, k *keeper, t target) error {
 	const most = 5 * time.Second
 	last, pause := time.Now(), 100*time.Millisecond
 	for {
-		before := t.reached()
-		err := r.pass(ctx, k, t)
+		before, began := t.reached(), time.Now()
+		err := r.denied(began, r.pass(ctx, k, t))
 		switch {
 		case err == nil, isFinal(err), refusedForGood(err):
 			return err
@@ -197,6 +198,18 @@ func (r *Run) passes(ctx context.Context, k *keeper, t target) error {
 		}
 		pause = min(2*pause, most)
 	}
+}
+
+// denied makes an error final, and names the subject, if NATS does not permit it: it will not do so by
+// being asked again, and the error alone does not tell.
+func (r *Run) denied(began time.Time, err error) error {
+	if err == nil || errors.Is(err, errTaken) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if why := r.client.DeniedSince(began); why != nil {
+		return finalError{fmt.Errorf("%w (%w)", why, err)}
+	}
+	return err
 }
 
 // errEnough ends a pass at the limit.

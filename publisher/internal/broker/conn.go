@@ -92,7 +92,7 @@ func Dial(o Options) (*Conn, error) {
 	if o.Embedded != nil {
 		c.listens = "nats://" + o.Embedded.Addr()
 	}
-	c.denied.inboxes = o.NATS.Inbox()
+	c.denied.inboxes, c.denied.passes = o.NATS.Inbox(), c.maySkip
 	c.creds = newCredentials(o.NATS, &c.said, o.Log)
 	c.options = slices.Concat(dialOptions(c.creds, o.Embedded), c.durabilityOptions(), c.handlers())
 	c.connect = func() (*nats.Conn, error) { return nats.Connect(o.NATS.URL, c.options...) }

@@ -22,7 +22,7 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	}
 	c := &Conn{cfg: cfg, log: log, metrics: m, changed: make(chan struct{}, 1)}
 	c.payload.Store(int64(cfg.MaxPayload))
-	c.denied.inboxes = cfg.Inbox()
+	c.denied.inboxes, c.denied.passes = cfg.Inbox(), c.maySkip
 	c.creds = newCredentials(cfg, &c.said, log)
 	url, where, opts := clientOptions(c.creds, addr, role)
 	nc, err := connectOnce(ctx, url, append(opts, c.clientHandlers()...))

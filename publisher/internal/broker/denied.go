@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -18,8 +19,16 @@ import (
 type denials struct {
 	mu      sync.Mutex
 	waiting map[*denialWatch]struct{}
-	inboxes string // first part of the subjects of inboxes
-	inbox   string // text of a refused subscription to an inbox: no PubAck will ever come
+	inboxes string                    // first part of the subjects of inboxes
+	passes  func(subject string) bool // what is denied as expected; nil: nothing
+	last    denial                    // to publish to
+	inbox   string                    // text of a refused subscription to an inbox: no PubAck will ever come
+}
+
+// denial is that the server did not let a message through.
+type denial struct {
+	subject string
+	at      time.Time
 }
 
 // denialWatch is a publish that waits for its PubAck.
@@ -69,6 +78,9 @@ func (d *denials) note(err error) {
 	if err != nil {
 		return
 	}
+	if d.passes == nil || !d.passes(subject) {
+		d.last = denial{subject, time.Now()}
+	}
 	for w := range d.waiting {
 		if !slices.ContainsFunc(w.msgs, func(m Message) bool { return m.Subject == subject }) {
 			continue
@@ -91,7 +103,22 @@ func (d *denials) forget() {
 // permit it for our consumers alone, and they end by themselves after a short time.
 func (c *Conn) expectedDenial(err error) bool {
 	found := publishDenied.FindStringSubmatch(err.Error())
-	return found != nil && strings.HasPrefix(found[1], `"`+c.cfg.API()+`CONSUMER.DELETE.`)
+	return found != nil && c.maySkip(strings.TrimPrefix(found[1], `"`))
+}
+
+func (c *Conn) maySkip(subject string) bool {
+	return strings.HasPrefix(subject, c.cfg.API()+"CONSUMER.DELETE.")
+}
+
+// DeniedSince is an error that names the subject, if the server has refused since a time to let
+// something through that is needed. Whoever waits for its answer sees only that there is none.
+func (c *Conn) DeniedSince(t time.Time) error {
+	c.denied.mu.Lock()
+	defer c.denied.mu.Unlock()
+	if last := c.denied.last; last.subject != "" && !last.at.Before(t) {
+		return fmt.Errorf("%w to publish to %s", errDenied, last.subject)
+	}
+	return nil
 }
 
 // explain adds to an error about a missing PubAck that the server sends none, if it said so.
