@@ -21,7 +21,7 @@ var theirs = map[string][]string{
 	"treble-bridge-nats": {"credentials", "token"},
 }
 
-// secretOf is what stands in such a Secret.
+// secretOf is what stands in such a Secret, where made has nothing else.
 const secretOf = "a-secret-of-the-test"
 
 // node is what the bridge's container finds: files and environment. The paths
@@ -92,9 +92,15 @@ func (o *objects) secret(t *testing.T, s *corev1.SecretVolumeSource) map[string]
 	if !ok {
 		t.Fatalf("nobody makes the Secret %s", s.SecretName)
 	}
+	values, err := made()
+	if err != nil {
+		t.Fatal(err)
+	}
 	data := map[string]string{}
 	for _, key := range keys {
-		data[key] = secretOf
+		if data[key] = values[key]; data[key] == "" {
+			data[key] = secretOf
+		}
 	}
 	return data
 }
