@@ -3,6 +3,8 @@
 package natstest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -90,7 +92,19 @@ func (s *Server) Restart(t testing.TB) {
 // Stream makes a stream, or changes it if it is there.
 func (s *Server) Stream(t testing.TB, cfg jetstream.StreamConfig) jetstream.Stream {
 	t.Helper()
-	made, err := s.JS.CreateOrUpdateStream(t.Context(), cfg)
+	return MakeStream(t, s.JS, cfg)
+}
+
+// MakeStream makes a stream, or updates it. The server still removes the files of one that
+// was deleted when it says that it is.
+func MakeStream(t testing.TB, js jetstream.JetStream, cfg jetstream.StreamConfig) (made jetstream.Stream) {
+	t.Helper()
+	var err error
+	Eventually(t, "stream "+cfg.Name, func() bool {
+		made, err = js.CreateOrUpdateStream(context.Background(), cfg)
+		var refused *jetstream.APIError
+		return !errors.As(err, &refused) || server.ErrorIdentifier(refused.ErrorCode) != server.JSStreamCreateErrF
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -77,9 +78,7 @@ func (b *broker) restart(t testing.TB) {
 
 func (b *broker) stream(t testing.TB, cfg jetstream.StreamConfig) {
 	t.Helper()
-	if _, err := b.js.CreateOrUpdateStream(context.Background(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	natstest.MakeStream(t, b.js, cfg)
 }
 
 // client connects as a command does.
