@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -39,7 +40,7 @@ func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
 	if got := metric(t, o.Metrics, "treble_bridge_publish_duplicates_total"); got != 3 {
 		t.Errorf("duplicates = %v, want 3", got)
 	}
-	m := streamMessages(t, n.js, "TREBLE")[0]
+	m := natstest.Messages(t, n.js, "TREBLE")[0]
 	if m.Subject != "treble.message.read" {
 		t.Errorf("subject = %q", m.Subject)
 	}
@@ -52,14 +53,14 @@ func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
 // the deadline; and the event is stored all the same.
 func TestPubAckHeldBackIsUnknown(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	o := options(t, px.url())
+	px := natstest.StartProxy(t, n.url)
+	o := options(t, px.URL())
 	o.Config.AckTimeout = 300 * time.Millisecond
 	p := open(t, o)
 	if err := p.Accept(t.Context(), delivery("before")); err != nil { // the stream is known then
 		t.Fatal(err)
 	}
-	px.holdBack.Store(true)
+	px.HoldBack.Store(true)
 	began := time.Now()
 	err := p.Accept(t.Context(), delivery("held"))
 	if !errors.Is(err, schema.ErrOutcomeUnknown) {
@@ -74,14 +75,14 @@ func TestPubAckHeldBackIsUnknown(t *testing.T) {
 	if got := metric(t, o.Metrics, "treble_bridge_publish_failures_total", "outcome_unknown"); got != 1 {
 		t.Errorf("failures{outcome_unknown} = %v, want 1", got)
 	}
-	px.holdBack.Store(false)
+	px.HoldBack.Store(false)
 }
 
 func TestAcceptKeepsTheDeadlineOfItsContext(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	p := open(t, options(t, px.url()))
-	px.holdBack.Store(true)
+	px := natstest.StartProxy(t, n.url)
+	p := open(t, options(t, px.URL()))
+	px.HoldBack.Store(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	began := time.Now()
@@ -91,25 +92,25 @@ func TestAcceptKeepsTheDeadlineOfItsContext(t *testing.T) {
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("Accept took %v, want about 100ms", took)
 	}
-	px.holdBack.Store(false)
+	px.HoldBack.Store(false)
 }
 
 // What was answered "unavailable" while NATS was away never appears.
 func TestAwayIsUnavailableAndNeverAppears(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	p := open(t, options(t, px.url()))
+	px := natstest.StartProxy(t, n.url)
+	p := open(t, options(t, px.URL()))
 	if err := p.Accept(t.Context(), delivery("before")); err != nil {
 		t.Fatal(err)
 	}
-	px.down()
+	px.Down()
 	eventually(t, "connection lost", func() bool { return !p.Status().Ready })
 	for _, id := range numbered("away", 50) {
 		if err := p.Accept(t.Context(), delivery(id)); !errors.Is(err, schema.ErrUnavailable) {
 			t.Fatalf("Accept while away = %v, want %v", err, schema.ErrUnavailable)
 		}
 	}
-	px.up()
+	px.Up()
 	eventually(t, "ready again", func() bool { return p.Status().Ready })
 	if err := p.Accept(t.Context(), delivery("after")); err != nil {
 		t.Fatal(err)
@@ -122,16 +123,16 @@ func TestAwayIsUnavailableAndNeverAppears(t *testing.T) {
 // NATS that was never there: Open works, Accept does not, and it comes up.
 func TestOpenWithoutNATS(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	px.down()
-	p := open(t, options(t, px.url()))
+	px := natstest.StartProxy(t, n.url)
+	px.Down()
+	p := open(t, options(t, px.URL()))
 	if p.Status().Ready {
 		t.Error("ready without NATS")
 	}
 	if err := p.Accept(t.Context(), delivery("early")); !errors.Is(err, schema.ErrUnavailable) {
 		t.Errorf("Accept = %v, want %v", err, schema.ErrUnavailable)
 	}
-	px.up()
+	px.Up()
 	eventually(t, "ready", func() bool { return p.Status().Ready })
 	if err := p.Accept(t.Context(), delivery("late")); err != nil {
 		t.Fatal(err)
@@ -146,8 +147,8 @@ func TestOpenWithoutNATS(t *testing.T) {
 // is stored was acknowledged or unknown.
 func TestCutsAtRandomPoints(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	o := options(t, px.url())
+	px := natstest.StartProxy(t, n.url)
+	o := options(t, px.URL())
 	o.Config.AckTimeout = 200 * time.Millisecond
 	p := open(t, o)
 
@@ -183,11 +184,11 @@ func TestCutsAtRandomPoints(t *testing.T) {
 	}
 	for range cuts {
 		eventually(t, "connected", p.conn.Connected)
-		px.budget.Store(rand.Int64N(40_000))
-		eventually(t, "cut", px.refuse.Load)
-		px.cut()
+		px.Budget.Store(rand.Int64N(40_000))
+		eventually(t, "cut", px.Refuse.Load)
+		px.Cut()
 		eventually(t, "away", func() bool { return !p.conn.Connected() })
-		px.up()
+		px.Up()
 	}
 	close(stop)
 	load.Wait()
@@ -296,7 +297,7 @@ func TestTooLarge(t *testing.T) {
 		if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{e}}); err != nil {
 			t.Fatalf("Accept: %v", err)
 		}
-		m := streamMessages(t, n.js, "TREBLE")[0]
+		m := natstest.Messages(t, n.js, "TREBLE")[0]
 		got, err := schema.Decode(m.Data)
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -77,8 +78,8 @@ func TestFollow(t *testing.T) {
 func TestFollowAcrossAReconnect(t *testing.T) {
 	n := startNATS(t)
 	p := open(t, options(t, n.url))
-	px := startProxy(t, n.url)
-	o := options(t, px.url())
+	px := natstest.StartProxy(t, n.url)
+	o := options(t, px.URL())
 	r := openClient(t, o, "")
 	got := make(chan string, 10)
 	done := make(chan error, 1)
@@ -105,7 +106,7 @@ func TestFollowAcrossAReconnect(t *testing.T) {
 			t.Fatalf("%s never came", id)
 		}
 		if i == 1 {
-			px.cut()
+			px.Cut()
 		}
 	}
 	if err := <-done; !errors.Is(err, stop) {

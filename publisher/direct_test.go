@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/schematest"
 )
@@ -32,7 +33,7 @@ func TestPublishEvent(t *testing.T) {
 			t.Errorf("%s again: duplicate %v, %v", e.Kind, duplicate, err)
 		}
 	}
-	direct := streamMessages(t, n.js, o.Config.Stream)
+	direct := natstest.Messages(t, n.js, o.Config.Stream)
 	if err := c.JetStream().DeleteStream(t.Context(), o.Config.Stream); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func TestPublishEvent(t *testing.T) {
 	if err := p.Accept(t.Context(), schema.Delivery{Events: events}); err != nil {
 		t.Fatal(err)
 	}
-	bridged := streamMessages(t, n.js, o.Config.Stream)
+	bridged := natstest.Messages(t, n.js, o.Config.Stream)
 	if len(direct) != len(events) || len(bridged) != len(events) {
 		t.Fatalf("got %d and %d messages, want %d", len(direct), len(bridged), len(events))
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -19,9 +20,9 @@ func TestUnreadableSector(t *testing.T) {
 	}{{"running", false}, {"at-the-start", true}} {
 		t.Run(c.name, func(t *testing.T) {
 			n := startNATS(t)
-			px := startProxy(t, n.url)
-			o, fs := onFS(t, px.url())
-			px.down()
+			px := natstest.StartProxy(t, n.url)
+			o, fs := onFS(t, px.URL())
+			px.Down()
 			p := open(t, o)
 			const events = 100
 			pad := `"` + strings.Repeat("x", 10_000) + `"`
@@ -45,7 +46,7 @@ func TestUnreadableSector(t *testing.T) {
 				o.Metrics = nil
 				p = open(t, o)
 			}
-			px.up()
+			px.Up()
 			a := settle(t, p)
 			got := n.ids(t, "TREBLE")
 			if len(got) < events-2 || a.Stored != int64(len(got)) || a.Damaged != int64(events-len(got)) || a.Unaccounted != 0 {

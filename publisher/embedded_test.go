@@ -18,6 +18,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // connectTo connects as another service would.
@@ -68,7 +69,7 @@ func TestEmbeddedRestart(t *testing.T) {
 			t.Error("connected without the token")
 		}
 		js := connectTo(t, p.NATSAddr(), nats.Token("a-token-of-16-bytes"))
-		if got := streamIDs(t, js, "TREBLE"); !slices.Equal(got, want) {
+		if got := natstest.IDs(t, js, "TREBLE"); !slices.Equal(got, want) {
 			t.Errorf("run %d: stream holds %v, want %v", run, got, want)
 		}
 		s, err := js.Stream(t.Context(), "TREBLE")

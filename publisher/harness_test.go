@@ -6,10 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -69,29 +67,7 @@ func (n *natsServer) ids(t *testing.T, stream string) []string {
 
 func streamIDs(t *testing.T, js jetstream.JetStream, stream string) []string {
 	t.Helper()
-	var ids []string
-	for _, m := range streamMessages(t, js, stream) {
-		ids = append(ids, m.Header.Get(schema.HeaderMsgID))
-	}
-	return ids
-}
-
-func streamMessages(t *testing.T, js jetstream.JetStream, stream string) []*jetstream.RawStreamMsg {
-	t.Helper()
-	s, err := js.Stream(t.Context(), stream)
-	if err != nil {
-		t.Fatalf("stream %s: %v", stream, err)
-	}
-	state := s.CachedInfo().State
-	var msgs []*jetstream.RawStreamMsg
-	for seq := state.FirstSeq; seq <= state.LastSeq && state.Msgs > 0; seq++ {
-		m, err := s.GetMsg(t.Context(), seq)
-		if err != nil {
-			t.Fatalf("message %d of %s: %v", seq, stream, err)
-		}
-		msgs = append(msgs, m)
-	}
-	return msgs
+	return natstest.IDs(t, js, stream)
 }
 
 // options returns valid options for a bridge; url "" is the embedded server.
@@ -232,131 +208,6 @@ func (l *logBuffer) String() string {
 
 func (l *logBuffer) logger() *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), l, zap.DebugLevel))
-}
-
-// proxy stands between the bridge and NATS and misbehaves on demand.
-type proxy struct {
-	listener net.Listener
-	target   string
-	holdBack atomic.Bool  // bytes from the server wait
-	budget   atomic.Int64 // bytes from the client until the cut; negative: no cut
-	stall    atomic.Bool  // bytes from the client are not read
-	refuse   atomic.Bool  // new connections are closed at once
-	accepted atomic.Int64
-
-	mu    sync.Mutex
-	conns []net.Conn
-	done  sync.WaitGroup
-}
-
-func startProxy(t *testing.T, target string) *proxy {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{listener: l, target: strings.TrimPrefix(target, "nats://")}
-	p.budget.Store(-1)
-	p.done.Go(p.serve)
-	t.Cleanup(func() {
-		l.Close()
-		p.holdBack.Store(false)
-		p.stall.Store(false)
-		p.cut()
-		p.done.Wait()
-	})
-	return p
-}
-
-func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
-
-func (p *proxy) serve() {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		if p.refuse.Load() {
-			client.Close()
-			continue
-		}
-		upstream, err := net.Dial("tcp", p.target)
-		if err != nil {
-			client.Close()
-			continue
-		}
-		p.accepted.Add(1)
-		p.mu.Lock()
-		p.conns = append(p.conns, client, upstream)
-		p.mu.Unlock()
-		p.done.Go(func() { p.toServer(upstream, client) })
-		p.done.Go(func() { p.toClient(client, upstream) })
-	}
-}
-
-func (p *proxy) toServer(dst, src net.Conn) {
-	defer src.Close()
-	defer dst.Close()
-	b := make([]byte, 32<<10)
-	for {
-		for p.stall.Load() {
-			time.Sleep(time.Millisecond)
-		}
-		n, err := src.Read(b)
-		if err != nil {
-			return
-		}
-		if left := p.budget.Load(); left >= 0 {
-			if int64(n) > left {
-				dst.Write(b[:left])
-				p.refuse.Store(true)
-				return
-			}
-			p.budget.Add(-int64(n))
-		}
-		if _, err := dst.Write(b[:n]); err != nil {
-			return
-		}
-	}
-}
-
-func (p *proxy) toClient(dst, src net.Conn) {
-	defer src.Close()
-	defer dst.Close()
-	b := make([]byte, 32<<10)
-	for {
-		n, err := src.Read(b)
-		if err != nil {
-			return
-		}
-		for p.holdBack.Load() {
-			time.Sleep(time.Millisecond)
-		}
-		if _, err := dst.Write(b[:n]); err != nil {
-			return
-		}
-	}
-}
-
-// cut closes every connection.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range p.conns {
-		c.Close()
-	}
-	p.conns = nil
-}
-
-// down cuts, and lets nobody in until up.
-func (p *proxy) down() {
-	p.refuse.Store(true)
-	p.cut()
-}
-
-func (p *proxy) up() {
-	p.budget.Store(-1)
-	p.refuse.Store(false)
 }
 
 var _ io.Writer = (*logBuffer)(nil)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -37,9 +38,9 @@ func wantAccount(t *testing.T, s *JournalState, want outbox.Account) {
 // NATS, with it, while it runs and afterwards.
 func TestInspectAgreesWithLedger(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	px.down()
-	o := withJournal(t, px.url())
+	px := natstest.StartProxy(t, n.url)
+	px.Down()
+	o := withJournal(t, px.URL())
 	p := open(t, o)
 	began := time.Now()
 	accept(t, p, ordered(20)...)
@@ -54,7 +55,7 @@ func TestInspectAgreesWithLedger(t *testing.T) {
 	if s.Oldest.Before(began.Truncate(time.Millisecond)) || s.Oldest.After(time.Now()) {
 		t.Errorf("oldest pending: got %s, want one of this test, which began %s", s.Oldest, began)
 	}
-	px.up()
+	px.Up()
 	settle(t, p)
 	accept(t, p, "id-000000") // a duplicate
 	a := settle(t, p)

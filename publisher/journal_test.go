@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -125,10 +126,10 @@ func TestJournalFaults(t *testing.T) {
 // is back.
 func TestFullJournal(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	o := withJournal(t, px.url())
+	px := natstest.StartProxy(t, n.url)
+	o := withJournal(t, px.URL())
 	o.Journal.MaxBytes = minJournal
-	px.down()
+	px.Down()
 	p := open(t, o)
 	pad := `"` + string(bytes.Repeat([]byte("x"), 500_000)) + `"`
 	var want []string
@@ -151,7 +152,7 @@ func TestFullJournal(t *testing.T) {
 	if s := p.Status(); s.Ready || !strings.Contains(strings.Join(s.Reasons, "\n"), "the journal of events is full") {
 		t.Errorf("Status = %+v, want unready because of the full journal", s)
 	}
-	px.up()
+	px.Up()
 	eventually(t, "ready, without another event", func() bool { return p.Status().Ready })
 	eventually(t, "accepted again", func() bool {
 		id := fmt.Sprintf("f-%03d", len(want))
@@ -210,14 +211,14 @@ func TestLimitOutlivesARestart(t *testing.T) {
 // to stream keeps the promises of its journal.
 func TestStreamAckPublishesWhatIsPending(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	o := withJournal(t, px.url())
-	px.down()
+	px := natstest.StartProxy(t, n.url)
+	o := withJournal(t, px.URL())
+	px.Down()
 	p := open(t, o)
 	ids := ordered(20)
 	accept(t, p, ids...)
 	closed(t, p)
-	px.up()
+	px.Up()
 	o.Config.Ack, o.Metrics = AckStream, nil
 	p = open(t, o)
 	settle(t, p)

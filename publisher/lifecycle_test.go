@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -25,8 +26,8 @@ func TestCloseWaitsForWhatIsInFlight(t *testing.T) {
 
 func closeWithFiftyInFlight(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	p, err := Open(t.Context(), options(t, px.url()))
+	px := natstest.StartProxy(t, n.url)
+	p, err := Open(t.Context(), options(t, px.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the quarantine is known", func() bool { return p.refused.Problem() == "" && p.refused.Serving() })
-	px.holdBack.Store(true)
+	px.HoldBack.Store(true)
 	const requests = 50
 	errs := make([]error, requests)
 	var load sync.WaitGroup
@@ -43,7 +44,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 	}
 	p.Accept(t.Context(), rejected("a body"))
 	eventually(t, "one is stored, and the others wait", func() bool { return len(n.ids(t, "TREBLE")) > 1 })
-	time.AfterFunc(200*time.Millisecond, func() { px.holdBack.Store(false) })
+	time.AfterFunc(200*time.Millisecond, func() { px.HoldBack.Store(false) })
 	closeNow(t, p)
 	load.Wait()
 	for i, err := range errs {
@@ -62,8 +63,8 @@ func closeWithFiftyInFlight(t *testing.T) {
 // Close ends when its context does, also with PubAcks that never come.
 func TestCloseKeepsItsDeadline(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	o := options(t, px.url())
+	px := natstest.StartProxy(t, n.url)
+	o := options(t, px.URL())
 	o.Config.AckTimeout = time.Second
 	p, err := Open(t.Context(), o)
 	if err != nil {
@@ -72,7 +73,7 @@ func TestCloseKeepsItsDeadline(t *testing.T) {
 	if err := p.Accept(t.Context(), delivery("before")); err != nil { // the stream is looked at
 		t.Fatal(err)
 	}
-	px.holdBack.Store(true)
+	px.HoldBack.Store(true)
 	result := make(chan error, 1)
 	go func() { result <- p.Accept(context.Background(), delivery("x")) }()
 	eventually(t, "sent", func() bool { return len(n.ids(t, "TREBLE")) == 2 })
@@ -84,7 +85,7 @@ func TestCloseKeepsItsDeadline(t *testing.T) {
 	if err := <-result; !errors.Is(err, schema.ErrOutcomeUnknown) {
 		t.Errorf("Accept = %v, want %v", err, schema.ErrOutcomeUnknown)
 	}
-	px.holdBack.Store(false)
+	px.HoldBack.Store(false)
 }
 
 func TestNoLeaks(t *testing.T) {
@@ -182,8 +183,8 @@ func (l *countingLog) Tracef(string, ...any)  {}
 func TestLogHoldsNoContent(t *testing.T) {
 	const canary = "CANARY"
 	n := startNATS(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
-	px := startProxy(t, n.url)
-	for _, url := range []string{px.url(), ""} {
+	px := natstest.StartProxy(t, n.url)
+	for _, url := range []string{px.URL(), ""} {
 		var log logBuffer
 		o := options(t, url)
 		o.Log = log.logger()
@@ -207,13 +208,13 @@ func TestLogHoldsNoContent(t *testing.T) {
 		}
 		everything()
 		if url != "" {
-			px.holdBack.Store(true)
+			px.HoldBack.Store(true)
 			everything()
-			px.down()
-			px.holdBack.Store(false)
+			px.Down()
+			px.HoldBack.Store(false)
 			eventually(t, "away", func() bool { return !p.conn.Connected() })
 			everything()
-			px.up()
+			px.Up()
 		}
 		closeNow(t, p)
 		if strings.Contains(log.String(), canary) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -76,16 +77,16 @@ func TestJournalPublishesInOrder(t *testing.T) {
 
 func TestJournalAcceptsWithoutNATS(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	o := withJournal(t, px.url())
-	px.down()
+	px := natstest.StartProxy(t, n.url)
+	o := withJournal(t, px.URL())
+	px.Down()
 	p := open(t, o)
 	ids := ordered(2000)
 	accept(t, p, ids[:1000]...)
 	if s := p.Status(); !s.Ready || !s.Degraded {
 		t.Errorf("status while NATS is away: %+v, want ready and degraded", s)
 	}
-	px.up()
+	px.Up()
 	accept(t, p, ids[1000:]...)
 	settle(t, p)
 	wantIDs(t, n.ids(t, "TREBLE"), ids)
@@ -94,9 +95,9 @@ func TestJournalAcceptsWithoutNATS(t *testing.T) {
 
 func TestJournalOutlivesTheBridge(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	o := withJournal(t, px.url())
-	px.down()
+	px := natstest.StartProxy(t, n.url)
+	o := withJournal(t, px.URL())
+	px.Down()
 	p := open(t, o)
 	ids := ordered(50)
 	accept(t, p, ids...)
@@ -105,7 +106,7 @@ func TestJournalOutlivesTheBridge(t *testing.T) {
 	if err := p.Close(ctx); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
-	px.up()
+	px.Up()
 	o.Metrics = nil
 	settle(t, open(t, o))
 	wantIDs(t, n.ids(t, "TREBLE"), ids)
@@ -201,8 +202,8 @@ func TestRefusedInFlight(t *testing.T) {
 // connection is cut again and again.
 func TestRefusedAtRandom(t *testing.T) {
 	server := startNATS(t)
-	px := startProxy(t, server.url)
-	o := withJournal(t, px.url())
+	px := natstest.StartProxy(t, server.url)
+	o := withJournal(t, px.URL())
 	o.stream = faulty(func(int64) fault {
 		if rand.N(10) == 0 {
 			return refused
@@ -219,8 +220,8 @@ func TestRefusedAtRandom(t *testing.T) {
 					t.Errorf("Accept: %v", err)
 				}
 				if c == 0 && i%50 == 49 {
-					px.down()
-					px.up()
+					px.Down()
+					px.Up()
 				}
 			}
 		})
@@ -259,9 +260,9 @@ func TestArrayIsOneEntry(t *testing.T) {
 // TestRepetitions: repeated deliveries are stored once.
 func TestRepetitions(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	px.down()
-	p := open(t, withJournal(t, px.url()))
+	px := natstest.StartProxy(t, n.url)
+	px.Down()
+	p := open(t, withJournal(t, px.URL()))
 	var want []string
 	for i, id := range ordered(40) {
 		accept(t, p, id)
@@ -270,7 +271,7 @@ func TestRepetitions(t *testing.T) {
 			accept(t, p, id, want[i/2])
 		}
 	}
-	px.up()
+	px.Up()
 	a := settle(t, p)
 	wantIDs(t, n.ids(t, "TREBLE"), want)
 	if a.Stored != 40 || a.Duplicate != a.Accepted-40 {
@@ -311,11 +312,11 @@ func TestFullStreamHoldsOrder(t *testing.T) {
 // and is kept.
 func TestRefusedForGoodIsSetAside(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	p := open(t, withJournal(t, px.url()))
+	px := natstest.StartProxy(t, n.url)
+	p := open(t, withJournal(t, px.URL()))
 	accept(t, p, "first")
 	settle(t, p)
-	px.down()
+	px.Down()
 	big := anEvent("big", `"`+string(make([]byte, 0))+fmt.Sprintf("%05000d", 0)+`"`)
 	if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{big}}); err != nil {
 		t.Fatal(err)
@@ -330,7 +331,7 @@ func TestRefusedForGoodIsSetAside(t *testing.T) {
 	if _, err := n.js.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	px.up()
+	px.Up()
 	if a := settle(t, p); a.SetAside != 1 || a.Stored != 2 {
 		t.Errorf("account: %+v, want one set aside and two stored", a)
 	}

@@ -55,10 +55,10 @@ func TestPlaces(t *testing.T) {
 			}
 			accept(t, p, ids[10:]...)
 			settle(t, p)
-			if got := streamIDs(t, at.js, "TREBLE"); !slices.Equal(got, ids) {
+			if got := natstest.IDs(t, at.js, "TREBLE"); !slices.Equal(got, ids) {
 				t.Errorf("the stream holds %v", got)
 			}
-			eventually(t, "the refused body is there", func() bool { return len(streamIDs(t, at.js, "TREBLE_QUARANTINE")) == 1 })
+			eventually(t, "the refused body is there", func() bool { return len(natstest.IDs(t, at.js, "TREBLE_QUARANTINE")) == 1 })
 			eventually(t, "all is well", func() bool {
 				s := p.Status()
 				return s.Ready && !s.Degraded

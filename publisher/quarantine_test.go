@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -33,7 +34,7 @@ func TestQuarantineKeepsTheBody(t *testing.T) {
 	eventually(t, "stored", func() bool {
 		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 1
 	})
-	m := streamMessages(t, n.js, "TREBLE_QUARANTINE")[0]
+	m := natstest.Messages(t, n.js, "TREBLE_QUARANTINE")[0]
 	if m.Subject != "treble-quarantine.not-json" {
 		t.Errorf("subject = %q", m.Subject)
 	}
@@ -67,24 +68,24 @@ func TestQuarantineKeepsTheBody(t *testing.T) {
 // if the first PubAck was lost.
 func TestQuarantineWaitsForNATS(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	o := options(t, px.url())
+	px := natstest.StartProxy(t, n.url)
+	o := options(t, px.URL())
 	o.Config.AckTimeout = 200 * time.Millisecond
 	p := open(t, o)
 
 	p.Accept(t.Context(), rejected("before"))
 	eventually(t, "it is stored", func() bool { return p.refused.Account().Stored == 1 })
-	px.holdBack.Store(true) // stored, and the PubAck never comes
+	px.HoldBack.Store(true) // stored, and the PubAck never comes
 	p.Accept(t.Context(), rejected("first"))
 	eventually(t, "first stored", func() bool { return len(n.ids(t, "TREBLE_QUARANTINE")) == 2 })
-	px.down()
-	px.holdBack.Store(false)
+	px.Down()
+	px.HoldBack.Store(false)
 	eventually(t, "away", func() bool { return !p.conn.Connected() })
 	p.Accept(t.Context(), rejected("second"))
 	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 2 {
 		t.Errorf("pending = %v, want 2", got)
 	}
-	px.up()
+	px.Up()
 	eventually(t, "both stored", func() bool {
 		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 3
 	})
@@ -117,9 +118,9 @@ func TestLargeRefusedBodyIsSetAside(t *testing.T) {
 // What waited while NATS was away is stored after a restart, and counted once.
 func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 	n := startNATS(t)
-	px := startProxy(t, n.url)
-	px.down()
-	o := options(t, px.url())
+	px := natstest.StartProxy(t, n.url)
+	px.Down()
+	o := options(t, px.URL())
 	p := open(t, o)
 	for i := range 1200 {
 		p.Accept(t.Context(), rejected(fmt.Sprint("body ", i)))
@@ -136,7 +137,7 @@ func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 	if s := inspectedRefused(t, o.DataDir); s.Pending != 1200 || !s.Sound() {
 		t.Errorf("the journal of refused bodies: %+v, want 1200 pending", s)
 	}
-	px.up()
+	px.Up()
 	o.Metrics = prometheus.NewRegistry()
 	p = open(t, o)
 	eventually(t, "all stored", func() bool { return p.refused.Account().Stored == 1200 })

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
@@ -146,8 +147,8 @@ func closed(t *testing.T, p *Publisher) {
 // PubAck, the tail is lost, and the server remembers no id when it comes back.
 func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	h := newHost(t)
-	px := startProxy(t, h.url)
-	o := shortWindow(t, px.url())
+	px := natstest.StartProxy(t, h.url)
+	o := shortWindow(t, px.URL())
 	var deaf atomic.Bool // PubAcks are lost
 	o.stream = faulty(func(int64) fault {
 		if deaf.Load() {
@@ -165,12 +166,12 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	eventually(t, "connected", p.conn.Connected)
 	accept(t, p, ids[20:40]...)
 	settle(t, p)
-	px.down()
+	px.Down()
 	accept(t, p, ids[40:55]...)
 	deaf.Store(true)
-	px.up()
+	px.Up()
 	eventually(t, "stored without a PubAck", func() bool { return len(h.ids(t, "TREBLE")) >= 55 })
-	px.down()
+	px.Down()
 	deaf.Store(false)
 	accept(t, p, ids[55:]...)
 	stored := time.Now()
@@ -178,7 +179,7 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	h.putBack(older)
 	eventually(t, "the duplicate window is over", func() bool { return time.Since(stored) > 2500*time.Millisecond })
 	h.start()
-	px.up()
+	px.Up()
 	settle(t, p)
 	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) >= 90 })
 	wantIDs(t, h.ids(t, "TREBLE"), ids)
@@ -188,8 +189,8 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 // duplicate window.
 func TestUnknownIsNotDoubled(t *testing.T) {
 	h := newHost(t)
-	px := startProxy(t, h.url)
-	o := shortWindow(t, px.url())
+	px := natstest.StartProxy(t, h.url)
+	o := shortWindow(t, px.URL())
 	var deaf atomic.Bool
 	o.stream = faulty(func(int64) fault {
 		if deaf.Load() {
@@ -199,17 +200,17 @@ func TestUnknownIsNotDoubled(t *testing.T) {
 	})
 	p := open(t, o)
 	ids := ordered(15)
-	px.down()
+	px.Down()
 	eventually(t, "the cut is noticed", func() bool { return !p.conn.Connected() })
 	accept(t, p, ids...)
 	deaf.Store(true)
-	px.up()
+	px.Up()
 	eventually(t, "stored", func() bool { return len(h.ids(t, "TREBLE")) == 15 })
-	px.down()
+	px.Down()
 	deaf.Store(false)
 	stored := time.Now()
 	eventually(t, "the duplicate window is over", func() bool { return time.Since(stored) > 2500*time.Millisecond })
-	px.up()
+	px.Up()
 	settle(t, p)
 	wantIDs(t, h.ids(t, "TREBLE"), ids)
 }

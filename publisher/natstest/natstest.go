@@ -114,17 +114,29 @@ func MakeStream(t testing.TB, js jetstream.JetStream, cfg jetstream.StreamConfig
 // IDs returns the ids of the messages in a stream, in its order.
 func (s *Server) IDs(t testing.TB, stream string) []string {
 	t.Helper()
-	var ids []string
-	for _, m := range s.Messages(t, stream) {
-		ids = append(ids, m.Header.Get(schema.HeaderMsgID))
-	}
-	return ids
+	return IDs(t, s.JS, stream)
 }
 
 // Messages returns the messages in a stream, in its order.
 func (s *Server) Messages(t testing.TB, stream string) []*jetstream.RawStreamMsg {
 	t.Helper()
-	found, err := s.JS.Stream(t.Context(), stream)
+	return Messages(t, s.JS, stream)
+}
+
+// IDs is Server.IDs, for a server that is not of this package.
+func IDs(t testing.TB, js jetstream.JetStream, stream string) []string {
+	t.Helper()
+	var ids []string
+	for _, m := range Messages(t, js, stream) {
+		ids = append(ids, m.Header.Get(schema.HeaderMsgID))
+	}
+	return ids
+}
+
+// Messages is Server.Messages, for a server that is not of this package.
+func Messages(t testing.TB, js jetstream.JetStream, stream string) []*jetstream.RawStreamMsg {
+	t.Helper()
+	found, err := js.Stream(t.Context(), stream)
 	if err != nil {
 		t.Fatalf("stream %s: %v", stream, err)
 	}
