@@ -134,6 +134,90 @@ func TestTakenAtEveryOperation(t *testing.T) {
 	t.Logf("%d operations", total)
 }
 
+// A second process takes the directory at each operation of a first one that begins a
+// segment, and a third one at each operation of the second, while the first still
+// writes. The directory stays one that can be opened.
+func TestThreeInTurnAtEveryOperation(t *testing.T) {
+	const never = -1
+	victim := strings.Repeat("v", 100)
+	run := func(secondAt, thirdAt int) (ofFirst, ofSecond int) {
+		fs := journaltest.New()
+		var want []string
+		opened := func(who string, fs journal.FS) *journal.Journal {
+			j, err := journal.Open(dir, journal.Options{FS: fs, SegmentBytes: 100, Synchronous: true}, nil)
+			if err != nil && !errors.Is(err, journal.ErrTaken) {
+				t.Errorf("operations %d and %d: the %s process: %v", secondAt, thirdAt, who, err)
+			}
+			return j
+		}
+		third := func() {
+			if j := opened("third", fs); j != nil {
+				mustAppend(t, j, "third")
+				want = append(want, "third")
+				_ = j.Close()
+			}
+		}
+		second := func() {
+			j := opened("second", &stepping{FS: fs, before: func() {
+				if ofSecond == thirdAt {
+					third()
+				}
+				ofSecond++
+			}})
+			if j != nil {
+				_ = j.Close()
+			}
+		}
+		counting := false
+		first := opened("first", &stepping{FS: fs, before: func() {
+			if !counting {
+				return
+			}
+			if ofFirst == secondAt {
+				second()
+			}
+			ofFirst++
+		}})
+		mustAppend(t, first, victim[1:])
+		want = append(want, victim[1:])
+		counting = true
+		if _, err := first.Append(t.Context(), []byte(victim)); err == nil {
+			want = slices.Insert(want, 1, victim)
+		}
+		counting = false
+		_ = first.Close()
+
+		var got []string
+		last, err := journal.Open(dir, journal.Options{FS: fs, Synchronous: true}, func(r journal.Record) error {
+			if r.Type == journal.Entry {
+				got = append(got, string(r.Payload))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Errorf("operations %d and %d: %v", secondAt, thirdAt, err)
+			return ofFirst, ofSecond
+		}
+		if !slices.Contains(want, victim) { // nobody can tell
+			got = slices.DeleteFunc(got, func(s string) bool { return s == victim })
+		}
+		if d := last.Damage(); len(d) > 0 || !slices.Equal(got, want) {
+			t.Errorf("operations %d and %d: got %q and %+v, want %q", secondAt, thirdAt, got, d, want)
+		}
+		return ofFirst, ofSecond
+	}
+	firsts, _ := run(never, never)
+	for n := range firsts {
+		_, seconds := run(n, never)
+		if seconds < 10 {
+			t.Errorf("the second process did %d operations", seconds)
+		}
+		for m := range seconds {
+			run(n, m)
+		}
+	}
+}
+
 func openSync(t *testing.T, fs journal.FS, fn func(journal.Record) error) *journal.Journal {
 	t.Helper()
 	j, err := journal.Open(dir, journal.Options{FS: fs, SegmentBytes: 300, Synchronous: true}, fn)

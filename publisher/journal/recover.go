@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -55,10 +56,18 @@ func (j *Journal) recover(fn func(Record) error) error {
 	if err != nil {
 		return err
 	}
-	for i := range chain {
-		if err := j.replay(chain, i, fn); err != nil {
+	for i := 0; i < len(chain); {
+		err := j.replay(chain, i, fn)
+		if errors.Is(err, fs.ErrNotExist) && removable(chain, i) {
+			if chain = slices.Delete(chain, i, i+1); i == len(chain) {
+				chain[i-1].next = nil
+			}
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("segment %s: %w", chain[i].name(), err)
 		}
+		i++
 	}
 	// All is read and of our version: from here on files are changed. What the
 	// directory shows may not be on stable storage yet.
@@ -68,20 +77,33 @@ func (j *Journal) recover(fn func(Record) error) error {
 	if err := j.dropErased(); err != nil {
 		return err
 	}
-	if n := len(chain); n > 1 && chain[n-1].unused() {
-		// So that processes which only come and go leave no files behind.
-		litter = append(litter, chain[n-1].segment)
-		chain = chain[:n-1]
-		j.segs = j.segs[:n-1]
-		j.active().next = nil
-		j.end = chain[n-2].size
-	} else if n > 0 {
-		if err := j.closeLast(chain[n-1]); err != nil {
+	j.garbage = litter
+	n := len(chain)
+	if n == 0 {
+		return j.begin(true)
+	}
+	last := chain[n-1]
+	if n > 1 && last.unused() {
+		switch err := j.remove(last.segment); {
+		case err == nil:
+			j.segs = j.segs[:n-1]
+			j.active().next = nil
+			j.end = chain[n-2].size
+			return j.begin(false)
+		case !noSpace(err):
 			return err
 		}
 	}
-	j.garbage = litter
-	return j.begin(len(chain) == 0)
+	if err := j.closeLast(last); err != nil {
+		return err
+	}
+	return j.begin(false)
+}
+
+// removable tells whether the owner before us may have been removing chain[i] while we
+// took the directory: the oldest one, or what it has found unused.
+func removable(chain []chained, i int) bool {
+	return i == 0 && len(chain) > 1 || i > 0 && i == len(chain)-1 && chain[i].unused()
 }
 
 // makeDir makes the directory, and flushes the names that it needs.
@@ -258,8 +280,11 @@ func (w *walk) deliver(f frame) error {
 	return w.fn(r)
 }
 
-// unused tells whether c has a good header and nothing else.
-func (c *chained) unused() bool { return c.intact && c.extent == c.head && c.size == c.head }
+// unused tells whether c has a good header and nothing else. Such a segment is removed
+// before the next one is begun, so that processes which only come and go leave no files
+// behind. Its owner may be alive, and put into it what nobody is answered for: so it is
+// never left there without a successor that says where it ends.
+func (c *chained) unused() bool { return c.intact && c.extent == c.head }
 
 // closeLast makes what was read of the last segment durable: so far it may be in
 // the memory of the kernel only. The header of the next one says where it ends.
