@@ -410,6 +410,10 @@ func TestForeign(t *testing.T) {
 		{"stdout", Target{To: ToFile, File: "-"}, func(string) int { return bytes.Count(out.Bytes(), []byte("\n")) }},
 		{"url", Target{To: ToURL, URL: rc.target(t, "/")}, func(string) int { return len(rc.got) }},
 		{"core", Target{To: ToCore, Subject: "core.x"}, func(string) int {
+			// What the server had sent before its answer is here.
+			if err := b.nc.Flush(); err != nil {
+				t.Fatal(err)
+			}
 			pending, _, _ := sub.Pending()
 			return pending
 		}},
