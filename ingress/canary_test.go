@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // Each canary stands for something that must stay out of logs and metrics.
@@ -54,9 +54,9 @@ func TestNothingLeaks(t *testing.T) {
 		{name: "content-encoding", header: map[string]string{"Content-Encoding": canaryText}, status: 200},
 		{name: "content-encoding-refused", header: map[string]string{"Content-Encoding": canaryText}, body: broken, status: 415},
 		{name: "large", body: canaryBody + strings.Repeat(" ", 2000), status: 413},
-		{name: "unavailable", accept: func() error { return schema.ErrUnavailable }, status: 503},
-		{name: "unknown", accept: func() error { return schema.ErrOutcomeUnknown }, status: 504},
-		{name: "too-large", accept: func() error { return &schema.TooLargeError{Size: 2, Limit: 1} }, status: 413},
+		{name: "unavailable", accept: func() error { return delivery.ErrUnavailable }, status: 503},
+		{name: "unknown", accept: func() error { return delivery.ErrOutcomeUnknown }, status: 504},
+		{name: "too-large", accept: func() error { return &delivery.TooLargeError{Size: 2, Limit: 1} }, status: 413},
 		{name: "error", accept: func() error { return errors.New("other") }, status: 500},
 		{name: "panic", accept: func() error { panic(canaryBody) }, status: 500},
 		{name: "panic-error", accept: func() error { panic(errors.New(canaryBody)) }, status: 500},
@@ -68,7 +68,7 @@ func TestNothingLeaks(t *testing.T) {
 			s.sources[0].Auth.Bearer = []value.Secret{canarySecret}
 			s.sources[0].Auth.Header.Name, s.sources[0].Auth.Header.Values = "X-Own", []value.Secret{canarySecret}
 			s.sources[0].Kinds = []string{"message.responded"}
-			s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error {
+			s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
 				if tt.accept == nil {
 					return nil
 				}

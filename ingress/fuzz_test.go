@@ -13,7 +13,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 func FuzzContentType(f *testing.F) {
@@ -55,7 +55,7 @@ func FuzzPath(f *testing.F) {
 
 type acceptAll struct{}
 
-func (acceptAll) Accept(context.Context, schema.Delivery) error { return nil }
+func (acceptAll) Accept(context.Context, delivery.Delivery) error { return nil }
 
 // FuzzHandler: no request makes the handler panic, or answer what is not in
 // the table of replies. 500 is not among what a request may cause.

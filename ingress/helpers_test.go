@@ -21,7 +21,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,13 +34,13 @@ const (
 
 // accepter is an Accepter made of a function, and remembers what it was given.
 type accepter struct {
-	AcceptFn func(context.Context, schema.Delivery) error
+	AcceptFn func(context.Context, delivery.Delivery) error
 
 	mu         sync.Mutex
-	deliveries []schema.Delivery
+	deliveries []delivery.Delivery
 }
 
-func (a *accepter) Accept(ctx context.Context, d schema.Delivery) error {
+func (a *accepter) Accept(ctx context.Context, d delivery.Delivery) error {
 	a.mu.Lock()
 	a.deliveries = append(a.deliveries, d)
 	a.mu.Unlock()
@@ -50,14 +50,14 @@ func (a *accepter) Accept(ctx context.Context, d schema.Delivery) error {
 	return a.AcceptFn(ctx, d)
 }
 
-func (a *accepter) got() []schema.Delivery {
+func (a *accepter) got() []delivery.Delivery {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return append([]schema.Delivery(nil), a.deliveries...)
+	return append([]delivery.Delivery(nil), a.deliveries...)
 }
 
 func failing(err error) *accepter {
-	return &accepter{AcceptFn: func(context.Context, schema.Delivery) error { return err }}
+	return &accepter{AcceptFn: func(context.Context, delivery.Delivery) error { return err }}
 }
 
 // bridge is a server on a port of its own.

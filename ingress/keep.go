@@ -15,6 +15,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // Treble sends once. What has the secret of a source and never came to be parsed is kept
@@ -50,16 +51,16 @@ func (s *Server) lost(c echo.Context) error {
 	src := s.sources[i]
 	body, release, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
 	defer release()
-	origin := schema.Origin{Source: src.name, Path: r.URL.Path, Header: keptHeaders(r.Header, src.secretHeader),
+	origin := delivery.Origin{Source: src.name, Path: r.URL.Path, Header: keptHeaders(r.Header, src.secretHeader),
 		Received: time.Now(), TestRun: testRun(r.Header)}
 	if problem != nil {
 		s.keepBeginning(r.Context(), origin, body, problem)
 		return notFound()
 	}
 	x.bodyRead, x.bytes = true, len(body)
-	_ = s.accept(r.Context(), schema.Delivery{Origin: origin, Body: body, Rejection: &schema.Rejection{
+	_ = s.accept(r.Context(), delivery.Delivery{Origin: origin, Body: body, Rejection: &delivery.Rejection{
 		Reason:     schema.ReasonNotFound,
-		Violations: []schema.Violation{{Problem: "no source serves this path: correct the URL in Treble, or add the path to a source"}},
+		Violations: []delivery.Violation{{Problem: "no source serves this path: correct the URL in Treble, or add the path to a source"}},
 	}})
 	return notFound()
 }
@@ -69,7 +70,7 @@ const beginning = 64 << 10
 
 // keepBeginning gives the quarantine what was read of a body that is too large or broke
 // off: Treble sends once, and the beginning tells at least whose event it was.
-func (s *Server) keepBeginning(ctx context.Context, o schema.Origin, body []byte, p *problem) {
+func (s *Server) keepBeginning(ctx context.Context, o delivery.Origin, body []byte, p *problem) {
 	reason := schema.ReasonBodyIncomplete
 	switch p.status {
 	case http.StatusTooManyRequests:
@@ -82,6 +83,6 @@ func (s *Server) keepBeginning(ctx context.Context, o schema.Origin, body []byte
 		return
 	}
 	what := strings.TrimSpace(fmt.Sprintf("%s Only the first %d bytes are kept.", cmp.Or(p.detail, p.title+"."), len(body)))
-	_ = s.accept(ctx, schema.Delivery{Origin: o, Body: bytes.Clone(body),
-		Rejection: &schema.Rejection{Reason: reason, Violations: []schema.Violation{{Problem: what}}}})
+	_ = s.accept(ctx, delivery.Delivery{Origin: o, Body: bytes.Clone(body),
+		Rejection: &delivery.Rejection{Reason: reason, Violations: []delivery.Violation{{Problem: what}}}})
 }

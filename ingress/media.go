@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // doubt is what a header says against reading the body as JSON. Treble sends once, and
@@ -33,12 +34,12 @@ func doubtsOf(h http.Header) []doubt {
 }
 
 // judged refuses a body for the first doubt, if it is not plainly JSON.
-func judged(d schema.Delivery, doubts []doubt) schema.Delivery {
+func judged(d delivery.Delivery, doubts []doubt) delivery.Delivery {
 	if len(doubts) == 0 || d.Rejection == nil ||
 		d.Rejection.Reason != schema.ReasonNotJSON && d.Rejection.Reason != schema.ReasonNotObject {
 		return d
 	}
-	d.Rejection = &schema.Rejection{Reason: doubts[0].reason, Violations: []schema.Violation{{Problem: doubts[0].refusal}}}
+	d.Rejection = &delivery.Rejection{Reason: doubts[0].reason, Violations: []delivery.Violation{{Problem: doubts[0].refusal}}}
 	return d
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // exchange is one request and what became of it. It belongs to the goroutine
@@ -21,7 +22,7 @@ type exchange struct {
 	route    string // the configured path that fits; the real one may hold anything
 	bytes    int    // of the body, if it was read
 	bodyRead bool
-	delivery schema.Delivery
+	delivery delivery.Delivery
 	status   int
 	problem  *problem // nil after a 200
 	forgiven []string // slips of a request that was taken

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 func TestMetrics(t *testing.T) {
@@ -94,7 +94,7 @@ func TestLog(t *testing.T) {
 // TestPanic: the request gets a 500, and the server lives on.
 func TestPanic(t *testing.T) {
 	s := newSetup()
-	s.accepter = &accepter{AcceptFn: func(_ context.Context, d schema.Delivery) error {
+	s.accepter = &accepter{AcceptFn: func(_ context.Context, d delivery.Delivery) error {
 		if d.Events[0].Subject == "boom" {
 			panic("boom")
 		}
@@ -114,8 +114,8 @@ func TestPanic(t *testing.T) {
 // connection closed without an answer.
 func TestNoAnswer(t *testing.T) {
 	s := newSetup()
-	s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error {
-		return fmt.Errorf("flush: %w", schema.ErrNoAnswer)
+	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
+		return fmt.Errorf("flush: %w", delivery.ErrNoAnswer)
 	}}
 	b := s.start(t)
 	if a, err := try(newRequest(t, "POST", b.url+"/webhook", strings.NewReader(read))); err == nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // How long a client is told to wait. A full house empties within one Accept; a
@@ -83,19 +84,19 @@ func internalError(cause error) *problem {
 // every answer might be a lie, http.ErrAbortHandler, which closes the connection
 // without one.
 func ofAccept(err error) error {
-	var large *schema.TooLargeError
+	var large *delivery.TooLargeError
 	switch {
-	case errors.Is(err, schema.ErrNoAnswer):
+	case errors.Is(err, delivery.ErrNoAnswer):
 		return http.ErrAbortHandler
 	case errors.As(err, &large):
 		return &problem{name: "event-too-large", status: http.StatusRequestEntityTooLarge, title: "Event too large", cause: err,
 			detail: fmt.Sprintf("The event needs a message of %d bytes; the limit is %d bytes.", large.Size, large.Limit),
 			extra:  map[string]any{"size": large.Size, "limit": large.Limit}}
-	case errors.Is(err, schema.ErrUnavailable):
+	case errors.Is(err, delivery.ErrUnavailable):
 		p := &problem{name: "unavailable", status: http.StatusServiceUnavailable, title: "Unavailable", cause: err,
 			detail: "Events cannot be kept now. Nothing of this request was kept; send it again later."}
 		return p.with("Retry-After", retryAfter(retryUnavailable))
-	case errors.Is(err, schema.ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, delivery.ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded):
 		// A deadline that Accept did not explain leaves as much unknown.
 		return &problem{name: "outcome-unknown", status: http.StatusGatewayTimeout, title: "outcome-unknown", cause: err,
 			detail: "The event was sent on, and nobody said in time whether it was stored. It may appear or not."}
@@ -104,7 +105,7 @@ func ofAccept(err error) error {
 }
 
 // ofRejection returns the problem of a body that Parse refused.
-func ofRejection(r *schema.Rejection) *problem {
+func ofRejection(r *delivery.Rejection) *problem {
 	p := &problem{name: string(r.Reason), status: http.StatusBadRequest, title: "Body refused",
 		extra: map[string]any{"violations": r.Violations}}
 	switch r.Reason {

@@ -6,9 +6,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"go.uber.org/zap"
-
-	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // receive takes one request of a source to its end: nil after a 200 was
@@ -36,7 +35,7 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	body, release, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
 	defer release()
 	doubts := doubtsOf(r.Header)
-	origin := schema.Origin{
+	origin := delivery.Origin{
 		Source:   src.name,
 		Path:     r.URL.Path,
 		Header:   keptHeaders(r.Header, src.secretHeader),
@@ -68,7 +67,7 @@ func (s *Server) receive(c echo.Context, src *source) error {
 
 // accept hands the delivery on and waits. Nothing may answer in its place: an
 // answer before Accept returns would be a guess.
-func (s *Server) accept(ctx context.Context, d schema.Delivery) error {
+func (s *Server) accept(ctx context.Context, d delivery.Delivery) error {
 	// A client that went away does not end it: the event is here, and half an
 	// Accept is of no use to anybody.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.AcceptTimeout)

@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // TestReplies has a case for every row of the table of replies.
 func TestReplies(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)
-	array := "[" + strings.TrimSuffix(strings.Repeat("{},", schema.MaxEvents+1), ",") + "]"
+	array := "[" + strings.TrimSuffix(strings.Repeat("{},", delivery.MaxEvents+1), ",") + "]"
 	tests := []struct {
 		name        string
 		method      string
@@ -65,7 +66,7 @@ func TestReplies(t *testing.T) {
 		{name: "too-deep", body: deep, status: 400, problem: "too-deep", deliveries: 1},
 		{name: "too-many-events", body: array, status: 413, problem: "too-many-events", deliveries: 1},
 		{name: "missing", body: `{"country_code":"+57","read_at":"2024-01-01 00:00:00"}`, status: 422, problem: "missing-fields", deliveries: 1},
-		{name: "rejected/quarantine-fails", body: "{", accept: schema.ErrUnavailable, status: 400, problem: "not-json", deliveries: 1},
+		{name: "rejected/quarantine-fails", body: "{", accept: delivery.ErrUnavailable, status: 400, problem: "not-json", deliveries: 1},
 		{name: "wrong-credentials", token: "wrong", status: 401, problem: "unauthorized"},
 		{name: "no-credentials", token: "-", status: 401, problem: "unauthorized"},
 		{name: "unauthorized-before-content-type", token: "-", contentType: "text/plain", status: 401, problem: "unauthorized"},
@@ -89,9 +90,9 @@ func TestReplies(t *testing.T) {
 		{name: "content-type/missing", contentType: "text/plain", body: `{"country_code":"+57","read_at":"2024-01-01 00:00:00"}`, status: 422, problem: "missing-fields", deliveries: 1},
 		{name: "content-encoding", encoding: "gzip", body: "\x1f\x8b\x08", status: 415, problem: "content-encoding", deliveries: 1},
 		{name: "body-too-large", body: strings.Repeat(" ", 200_001), status: 413, problem: "body-too-large", numbers: [2]float64{200_001, 200_000}, deliveries: 1},
-		{name: "event-too-large", accept: fmt.Errorf("publish: %w", &schema.TooLargeError{Size: 9, Limit: 5}), status: 413, problem: "event-too-large", numbers: [2]float64{9, 5}, deliveries: 1},
-		{name: "unavailable", accept: fmt.Errorf("no connection: %w", schema.ErrUnavailable), status: 503, problem: "unavailable", retryAfter: true, deliveries: 1},
-		{name: "outcome-unknown", accept: fmt.Errorf("no ack: %w", schema.ErrOutcomeUnknown), status: 504, problem: "outcome-unknown", deliveries: 1},
+		{name: "event-too-large", accept: fmt.Errorf("publish: %w", &delivery.TooLargeError{Size: 9, Limit: 5}), status: 413, problem: "event-too-large", numbers: [2]float64{9, 5}, deliveries: 1},
+		{name: "unavailable", accept: fmt.Errorf("no connection: %w", delivery.ErrUnavailable), status: 503, problem: "unavailable", retryAfter: true, deliveries: 1},
+		{name: "outcome-unknown", accept: fmt.Errorf("no ack: %w", delivery.ErrOutcomeUnknown), status: 504, problem: "outcome-unknown", deliveries: 1},
 		{name: "deadline", accept: context.DeadlineExceeded, status: 504, problem: "outcome-unknown", deliveries: 1},
 		{name: "other-error", accept: errors.New("disk on fire"), status: 500, problem: "internal-error", deliveries: 1},
 	}
@@ -208,7 +209,7 @@ func TestRepliesTooMany(t *testing.T) {
 	hold, inside := make(chan struct{}), make(chan struct{}, 2)
 	s := newSetup()
 	s.config.MaxInFlight = 2
-	s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error {
+	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
 		inside <- struct{}{}
 		<-hold
 		return nil
@@ -251,7 +252,7 @@ func TestRepliesTooManyBytes(t *testing.T) {
 	hold, inside := make(chan struct{}), make(chan struct{}, 1)
 	s := newSetup()
 	s.config.MaxBody, s.config.MaxInFlightBytes = 300_000, 300_000
-	s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error {
+	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
 		inside <- struct{}{}
 		<-hold
 		return nil

@@ -5,10 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-
-	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // mostLogged bounds the ids, kinds and fields in one log line.
@@ -52,7 +51,7 @@ func (s *Server) report(r *http.Request, x *exchange, took time.Duration) {
 	line.Write(fields...)
 }
 
-func deliveryFields(d schema.Delivery) []zap.Field {
+func deliveryFields(d delivery.Delivery) []zap.Field {
 	var fields []zap.Field
 	if d.TestRun != "" {
 		fields = append(fields, zap.String("test_run", d.TestRun))

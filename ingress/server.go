@@ -9,18 +9,17 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
-
-	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // Accepter takes what a request carried.
 type Accepter interface {
 	// Accept returns nil if every event of the delivery is kept as the
 	// promise of the bridge says. Else none is, and the error says how sure
-	// that is: schema.ErrUnavailable, schema.ErrTooLarge (nothing was kept),
-	// schema.ErrOutcomeUnknown, or schema.ErrNoAnswer, after which the
+	// that is: delivery.ErrUnavailable, delivery.ErrTooLarge (nothing was kept),
+	// delivery.ErrOutcomeUnknown, or delivery.ErrNoAnswer, after which the
 	// connection is closed without a reply. A delivery with a Rejection goes to the
 	// quarantine; Accept returns when it is kept on the way there, and an error says
 	// that it is not.
@@ -28,7 +27,7 @@ type Accepter interface {
 	// The context ends after Config.AcceptTimeout and not when the client
 	// goes away; Accept must return then. It is called by many requests at
 	// once. The delivery is not changed after the call, and may be kept.
-	Accept(ctx context.Context, d schema.Delivery) error
+	Accept(ctx context.Context, d delivery.Delivery) error
 }
 
 // Server is the public listener: it takes what Treble sends. Make it with New,

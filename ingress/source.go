@@ -6,7 +6,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // source is a configured endpoint, ready to serve. It does not change.
@@ -15,7 +15,7 @@ type source struct {
 	patterns     []pattern
 	auth         auth.Authenticator
 	secretHeader string // never kept with a refused body
-	parser       schema.Parser
+	parser       delivery.Parser
 	reply        []byte // the body of a 200
 }
 
@@ -23,7 +23,7 @@ func newSource(c SourceConfig, key string, location *time.Location) (*source, er
 	s := &source{
 		name:         c.Name,
 		secretHeader: c.Auth.Header.Name,
-		parser:       schema.Parser{Location: location, Kinds: parseKinds(c.Kinds)},
+		parser:       delivery.Parser{Location: location, Kinds: parseKinds(c.Kinds)},
 		reply:        []byte("{}"),
 	}
 	for _, path := range c.Paths {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // head is the beginning of a request that announces a body of n bytes.
@@ -138,7 +139,7 @@ func TestAcceptOutlivesDeadlines(t *testing.T) {
 	s := newSetup()
 	s.config.BodyTimeout = 50 * time.Millisecond
 	s.config.AcceptTimeout = 300 * time.Millisecond
-	s.accepter = &accepter{AcceptFn: func(ctx context.Context, _ schema.Delivery) error {
+	s.accepter = &accepter{AcceptFn: func(ctx context.Context, _ delivery.Delivery) error {
 		<-ctx.Done() // so long after the body's deadline
 		if err := ctx.Err(); err != context.DeadlineExceeded {
 			t.Errorf("context: got %v, want its own deadline", err)
@@ -164,7 +165,7 @@ func TestAcceptOutlivesClient(t *testing.T) {
 	}
 	inside, gone, result := make(chan struct{}), make(chan struct{}), make(chan seen, 1)
 	s := newSetup()
-	s.accepter = &accepter{AcceptFn: func(ctx context.Context, _ schema.Delivery) error {
+	s.accepter = &accepter{AcceptFn: func(ctx context.Context, _ delivery.Delivery) error {
 		deadline, _ := ctx.Deadline()
 		left := time.Until(deadline)
 		close(inside)
@@ -203,7 +204,7 @@ func TestShutdown(t *testing.T) {
 	const n = 50
 	hold, inside := make(chan struct{}), make(chan struct{}, n)
 	s := newSetup()
-	s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error {
+	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
 		inside <- struct{}{}
 		<-hold
 		return nil
@@ -262,7 +263,7 @@ func TestShutdown(t *testing.T) {
 func TestShutdownDeadline(t *testing.T) {
 	hold, inside := make(chan struct{}), make(chan struct{})
 	s := newSetup()
-	s.accepter = &accepter{AcceptFn: func(context.Context, schema.Delivery) error {
+	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
 		close(inside)
 		<-hold
 		return nil

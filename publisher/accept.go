@@ -10,15 +10,16 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // Accept returns nil when every event of the delivery is durable, or when it
 // was a duplicate of one that is. Otherwise its error wraps one of:
 //
-//   - schema.ErrUnavailable: nothing of the delivery will appear;
-//   - schema.ErrNoAnswer: it may be in the journal, and may appear ("ack: journal");
-//   - schema.ErrOutcomeUnknown: some or all of it may appear ("ack: stream");
-//   - *schema.TooLargeError: nothing will appear; the delivery is in set-aside.
+//   - delivery.ErrUnavailable: nothing of the delivery will appear;
+//   - delivery.ErrNoAnswer: it may be in the journal, and may appear ("ack: journal");
+//   - delivery.ErrOutcomeUnknown: some or all of it may appear ("ack: stream");
+//   - *delivery.TooLargeError: nothing will appear; the delivery is in set-aside.
 //
 // Any other error is a defect of ours, and nothing was sent. For a rejected body
 // Accept returns nil: it is in the journal of refused bodies then, and goes to the
@@ -26,9 +27,9 @@ import (
 //
 // It never settles after ctx's deadline, and with "ack: stream" within
 // Config.AckTimeout.
-func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
+func (p *Publisher) Accept(ctx context.Context, d delivery.Delivery) error {
 	if !p.begin() {
-		return fmt.Errorf("shutting down: %w", schema.ErrUnavailable)
+		return fmt.Errorf("shutting down: %w", delivery.ErrUnavailable)
 	}
 	defer p.inFlight.Done()
 
@@ -39,7 +40,7 @@ func (p *Publisher) Accept(ctx context.Context, d schema.Delivery) error {
 	msgs, err := p.keep(ctx, d.Events)
 	// Both ways to be too large meet here: our own measure before anything was
 	// sent, and the server's word if its limit shrank meanwhile.
-	var tooLarge *schema.TooLargeError
+	var tooLarge *delivery.TooLargeError
 	if errors.As(err, &tooLarge) {
 		p.keepAside(ctx, msgs, tooLarge.Limit)
 	}
@@ -56,12 +57,12 @@ func (p *Publisher) keep(ctx context.Context, events []schema.Event) (msgs []bro
 		if err != nil && p.cfg.Ack == AckStream && !p.conn.Connected() {
 			// The limit of a server that was never met is a guess, and nothing can
 			// be stored now anyway.
-			err = fmt.Errorf("%w: %w", schema.ErrUnavailable, broker.ErrNotConnected)
+			err = fmt.Errorf("%w: %w", delivery.ErrUnavailable, broker.ErrNotConnected)
 		}
 		if err == nil {
 			err = p.ack.keep(ctx, msgs)
 		}
-		var tooLarge *schema.TooLargeError
+		var tooLarge *delivery.TooLargeError
 		if !again || !errors.As(err, &tooLarge) || !p.refreshLimit(ctx, limit) {
 			return msgs, err
 		}
@@ -69,7 +70,7 @@ func (p *Publisher) keep(ctx context.Context, events []schema.Event) (msgs []bro
 }
 
 // encode turns events into messages that fit the server. If one does not fit,
-// the error is a *schema.TooLargeError and the messages are complete all the
+// the error is a *delivery.TooLargeError and the messages are complete all the
 // same, so that they can be set aside.
 func (p *Publisher) encode(events []schema.Event, limit int64) ([]broker.Message, error) {
 	msgs := make([]broker.Message, 0, len(events))
@@ -80,7 +81,7 @@ func (p *Publisher) encode(events []schema.Event, limit int64) ([]broker.Message
 			return nil, err
 		}
 		if size := m.Size(); size > limit && tooLarge == nil {
-			tooLarge = &schema.TooLargeError{Size: size, Limit: limit}
+			tooLarge = &delivery.TooLargeError{Size: size, Limit: limit}
 		}
 		msgs = append(msgs, m)
 	}

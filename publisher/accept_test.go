@@ -19,6 +19,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
@@ -27,7 +28,7 @@ func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
 	p := open(t, o)
 
 	for range 2 {
-		if err := p.Accept(t.Context(), delivery("a", "b", "c")); err != nil {
+		if err := p.Accept(t.Context(), deliveryOf("a", "b", "c")); err != nil {
 			t.Fatalf("Accept: %v", err)
 		}
 	}
@@ -57,14 +58,14 @@ func TestPubAckHeldBackIsUnknown(t *testing.T) {
 	o := options(t, px.URL())
 	o.Config.AckTimeout = 300 * time.Millisecond
 	p := open(t, o)
-	if err := p.Accept(t.Context(), delivery("before")); err != nil { // the stream is known then
+	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // the stream is known then
 		t.Fatal(err)
 	}
 	px.HoldBack.Store(true)
 	began := time.Now()
-	err := p.Accept(t.Context(), delivery("held"))
-	if !errors.Is(err, schema.ErrOutcomeUnknown) {
-		t.Errorf("Accept = %v, want %v", err, schema.ErrOutcomeUnknown)
+	err := p.Accept(t.Context(), deliveryOf("held"))
+	if !errors.Is(err, delivery.ErrOutcomeUnknown) {
+		t.Errorf("Accept = %v, want %v", err, delivery.ErrOutcomeUnknown)
 	}
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("Accept took %v, want about 300ms", took)
@@ -86,8 +87,8 @@ func TestAcceptKeepsTheDeadlineOfItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if err := p.Accept(ctx, delivery("x")); !errors.Is(err, schema.ErrOutcomeUnknown) {
-		t.Errorf("Accept = %v, want %v", err, schema.ErrOutcomeUnknown)
+	if err := p.Accept(ctx, deliveryOf("x")); !errors.Is(err, delivery.ErrOutcomeUnknown) {
+		t.Errorf("Accept = %v, want %v", err, delivery.ErrOutcomeUnknown)
 	}
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("Accept took %v, want about 100ms", took)
@@ -100,19 +101,19 @@ func TestAwayIsUnavailableAndNeverAppears(t *testing.T) {
 	n := startNATS(t)
 	px := natstest.StartProxy(t, n.url)
 	p := open(t, options(t, px.URL()))
-	if err := p.Accept(t.Context(), delivery("before")); err != nil {
+	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil {
 		t.Fatal(err)
 	}
 	px.Down()
 	eventually(t, "connection lost", func() bool { return !p.Status().Ready })
 	for _, id := range numbered("away", 50) {
-		if err := p.Accept(t.Context(), delivery(id)); !errors.Is(err, schema.ErrUnavailable) {
-			t.Fatalf("Accept while away = %v, want %v", err, schema.ErrUnavailable)
+		if err := p.Accept(t.Context(), deliveryOf(id)); !errors.Is(err, delivery.ErrUnavailable) {
+			t.Fatalf("Accept while away = %v, want %v", err, delivery.ErrUnavailable)
 		}
 	}
 	px.Up()
 	eventually(t, "ready again", func() bool { return p.Status().Ready })
-	if err := p.Accept(t.Context(), delivery("after")); err != nil {
+	if err := p.Accept(t.Context(), deliveryOf("after")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := n.ids(t, "TREBLE"), []string{"before", "after"}; !slices.Equal(got, want) {
@@ -129,12 +130,12 @@ func TestOpenWithoutNATS(t *testing.T) {
 	if p.Status().Ready {
 		t.Error("ready without NATS")
 	}
-	if err := p.Accept(t.Context(), delivery("early")); !errors.Is(err, schema.ErrUnavailable) {
-		t.Errorf("Accept = %v, want %v", err, schema.ErrUnavailable)
+	if err := p.Accept(t.Context(), deliveryOf("early")); !errors.Is(err, delivery.ErrUnavailable) {
+		t.Errorf("Accept = %v, want %v", err, delivery.ErrUnavailable)
 	}
 	px.Up()
 	eventually(t, "ready", func() bool { return p.Status().Ready })
-	if err := p.Accept(t.Context(), delivery("late")); err != nil {
+	if err := p.Accept(t.Context(), deliveryOf("late")); err != nil {
 		t.Fatal(err)
 	}
 	if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"late"}) {
@@ -165,7 +166,7 @@ func TestCutsAtRandomPoints(t *testing.T) {
 				default:
 				}
 				id := fmt.Sprintf("w%d-%d", w, i)
-				d := delivery(id)
+				d := deliveryOf(id)
 				// Large enough that a cut falls inside a message.
 				d.Events[0] = anEvent(id, `{"pad":"`+strings.Repeat("x", rand.IntN(4000))+`"}`)
 				err := p.Accept(t.Context(), d)
@@ -206,12 +207,12 @@ func TestCutsAtRandomPoints(t *testing.T) {
 			if stored[id] != 1 {
 				t.Errorf("%s: acknowledged, stored %d times", id, stored[id])
 			}
-		case errors.Is(err, schema.ErrUnavailable):
+		case errors.Is(err, delivery.ErrUnavailable):
 			unavailable++
 			if stored[id] != 0 {
 				t.Errorf("%s: unavailable (%v), but stored", id, err)
 			}
-		case errors.Is(err, schema.ErrOutcomeUnknown):
+		case errors.Is(err, delivery.ErrOutcomeUnknown):
 			unknown++
 		default:
 			t.Errorf("%s: %v", id, err)
@@ -232,12 +233,12 @@ func TestFullStreamIsUnavailable(t *testing.T) {
 	var err error
 	for i := 0; err == nil && i < 100; i++ {
 		id := fmt.Sprintf("e%d", i)
-		if err = p.Accept(t.Context(), delivery(id)); err == nil {
+		if err = p.Accept(t.Context(), deliveryOf(id)); err == nil {
 			stored = append(stored, id)
 		}
 	}
-	if !errors.Is(err, schema.ErrUnavailable) {
-		t.Fatalf("Accept on a full stream = %v, want %v", err, schema.ErrUnavailable)
+	if !errors.Is(err, delivery.ErrUnavailable) {
+		t.Fatalf("Accept on a full stream = %v, want %v", err, delivery.ErrUnavailable)
 	}
 	if got := n.ids(t, "TREBLE"); !slices.Equal(got, stored) {
 		t.Errorf("stream holds %v, want %v", got, stored)
@@ -253,11 +254,11 @@ func TestArrayForWhichThereIsNoRoom(t *testing.T) {
 		o.Config.MaxBytes, o.Config.Batches = 4096, batches
 		p := open(t, o)
 		ids := numbered("e", 30)
-		want := schema.ErrUnavailable
+		want := delivery.ErrUnavailable
 		if !batches {
-			want = schema.ErrOutcomeUnknown
+			want = delivery.ErrOutcomeUnknown
 		}
-		if err := p.Accept(t.Context(), delivery(ids...)); !errors.Is(err, want) {
+		if err := p.Accept(t.Context(), deliveryOf(ids...)); !errors.Is(err, want) {
 			t.Errorf("batches %v: Accept = %v, want %v", batches, err, want)
 		}
 		got := n.ids(t, "TREBLE")
@@ -273,8 +274,8 @@ func TestAnotherStreamOnTheSubjectIsUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := open(t, options(t, n.url))
-	if err := p.Accept(t.Context(), delivery("x")); !errors.Is(err, schema.ErrUnavailable) {
-		t.Errorf("Accept = %v, want %v", err, schema.ErrUnavailable)
+	if err := p.Accept(t.Context(), deliveryOf("x")); !errors.Is(err, delivery.ErrUnavailable) {
+		t.Errorf("Accept = %v, want %v", err, delivery.ErrUnavailable)
 	}
 	if got := n.ids(t, "OTHER"); len(got) != 0 {
 		t.Errorf("the other stream holds %v, want nothing", got)
@@ -294,7 +295,7 @@ func TestTooLarge(t *testing.T) {
 	t.Run("copies-dropped", func(t *testing.T) {
 		e := anEvent("copies", `{"pad":"`+strings.Repeat("x", 40_000)+`"}`)
 		e.Data.Base().SessionKeys = schema.SessionKeys{"k": {Text: strings.Repeat("y", 40_000)}}
-		if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{e}}); err != nil {
+		if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{e}}); err != nil {
 			t.Fatalf("Accept: %v", err)
 		}
 		m := natstest.Messages(t, n.js, "TREBLE")[0]
@@ -308,10 +309,10 @@ func TestTooLarge(t *testing.T) {
 	})
 	t.Run("set-aside", func(t *testing.T) {
 		before := len(n.ids(t, "TREBLE"))
-		d := delivery("small", "large")
+		d := deliveryOf("small", "large")
 		d.Events[1] = anEvent("large", `{"pad":"`+strings.Repeat("x", limit)+`"}`)
 		err := p.Accept(t.Context(), d)
-		var tooLarge *schema.TooLargeError
+		var tooLarge *delivery.TooLargeError
 		if !errors.As(err, &tooLarge) || tooLarge.Limit != limit || tooLarge.Size <= limit {
 			t.Fatalf("Accept = %v, want a TooLargeError over %d", err, limit)
 		}
@@ -335,11 +336,11 @@ func TestTooLarge(t *testing.T) {
 	t.Run("exactly-the-limit", func(t *testing.T) {
 		// Our count of the size is the server's: at the limit it goes, one
 		// byte more does not.
-		for over, want := range []error{nil, schema.ErrTooLarge} {
+		for over, want := range []error{nil, delivery.ErrTooLarge} {
 			id := fmt.Sprintf("exact-%d", over)
 			m, _ := eventMessage(p.prefix, anEvent(id, `""`))
 			pad := strings.Repeat("x", limit-int(m.Size())+over)
-			err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, `"`+pad+`"`)}})
+			err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{anEvent(id, `"`+pad+`"`)}})
 			if !errors.Is(err, want) {
 				t.Errorf("%d over: Accept = %v, want %v", over, err, want)
 			}
@@ -362,14 +363,14 @@ func TestMaxMsgSizeOfTheStream(t *testing.T) {
 	if _, err := n.js.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	d := schema.Delivery{Events: []schema.Event{anEvent("big", `"`+strings.Repeat("x", 20_000)+`"`)}}
+	d := delivery.Delivery{Events: []schema.Event{anEvent("big", `"`+strings.Repeat("x", 20_000)+`"`)}}
 	for _, known := range []bool{false, true} {
 		if known {
 			p.streams.check()
 			eventually(t, "limit known", func() bool { return p.limit() == 10_000 })
 		}
-		if err := p.Accept(t.Context(), d); !errors.Is(err, schema.ErrTooLarge) {
-			t.Errorf("limit known %v: Accept = %v, want %v", known, err, schema.ErrTooLarge)
+		if err := p.Accept(t.Context(), d); !errors.Is(err, delivery.ErrTooLarge) {
+			t.Errorf("limit known %v: Accept = %v, want %v", known, err, delivery.ErrTooLarge)
 		}
 	}
 	if got := metric(t, o.Metrics, "treble_bridge_set_aside_total"); got != 2 {

@@ -49,7 +49,7 @@ func drainOnce(b *testing.B, o Options, events int) time.Duration {
 		b.Fatal(err)
 	}
 	for i := range events {
-		if err := p.Accept(b.Context(), delivery(fmt.Sprintf("%020d", i))); err != nil {
+		if err := p.Accept(b.Context(), deliveryOf(fmt.Sprintf("%020d", i))); err != nil {
 			b.Fatal(err)
 		}
 	}

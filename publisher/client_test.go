@@ -44,13 +44,13 @@ func TestFollow(t *testing.T) {
 	if got := follow(t, r, FollowOptions{FromStart: true}); len(got) != 0 {
 		t.Errorf("empty stream: %v", got)
 	}
-	d := delivery("a", "b")
+	d := deliveryOf("a", "b")
 	d.Events[1].Kind, d.Events[1].Data = schema.KindMessageTimedOut, &schema.MessageTimedOut{}
 	if err := p.Accept(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 	between := time.Now()
-	if err := p.Accept(t.Context(), delivery("c")); err != nil {
+	if err := p.Accept(t.Context(), deliveryOf("c")); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -94,7 +94,7 @@ func TestFollowAcrossAReconnect(t *testing.T) {
 		})
 	}()
 	for i, id := range []string{"a", "b", "c"} {
-		if err := p.Accept(t.Context(), delivery(id)); err != nil {
+		if err := p.Accept(t.Context(), deliveryOf(id)); err != nil {
 			t.Fatal(err)
 		}
 		select {

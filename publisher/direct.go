@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // ErrNoStream: no stream takes the subject of an event, or another one than the
@@ -19,7 +20,7 @@ var ErrNoStream = errors.New("the event stream is not there")
 // the same subject, with the same headers, without its copies if it is too large
 // with them. There is no journal behind it. It returns when the stream has the
 // event; the bool says that the stream had it before, by its id. The error is
-// ErrNoStream, or a *schema.TooLargeError, or what the connection says.
+// ErrNoStream, or a *delivery.TooLargeError, or what the connection says.
 func (c *Client) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	limit := c.nc.MaxPayload()
 	m, err := fittingMessage(c.Prefix(), e, limit)
@@ -27,7 +28,7 @@ func (c *Client) PublishEvent(ctx context.Context, e schema.Event) (duplicate bo
 		return false, err
 	}
 	if size := m.Size(); size > limit {
-		return false, &schema.TooLargeError{Size: size, Limit: limit}
+		return false, &delivery.TooLargeError{Size: size, Limit: limit}
 	}
 	if err := c.checkTaker(ctx, m.Subject); err != nil {
 		return false, err

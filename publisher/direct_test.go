@@ -10,6 +10,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"github.com/treble-bridge/treble-bridge/schema/schematest"
 )
 
@@ -40,7 +41,7 @@ func TestPublishEvent(t *testing.T) {
 	if _, err := c.JetStream().CreateStream(t.Context(), eventStream(o.Config).create()); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Accept(t.Context(), schema.Delivery{Events: events}); err != nil {
+	if err := p.Accept(t.Context(), delivery.Delivery{Events: events}); err != nil {
 		t.Fatal(err)
 	}
 	bridged := natstest.Messages(t, n.js, o.Config.Stream)
@@ -86,7 +87,7 @@ func TestPublishEventTooLarge(t *testing.T) {
 	e := schematest.Event(schema.KindMessageRead)
 	e.Data.Base().Raw = []byte(`{"a":"` + strings.Repeat("a", int(c.Conn().MaxPayload())) + `"}`)
 	_, err := c.PublishEvent(t.Context(), e)
-	var tooLarge *schema.TooLargeError
+	var tooLarge *delivery.TooLargeError
 	if !errors.As(err, &tooLarge) || tooLarge.Limit != c.Conn().MaxPayload() {
 		t.Errorf("got %v, want a TooLargeError", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // TestUnreadableSector: what lies in a sector that the disk cannot read is told as
@@ -29,7 +30,7 @@ func TestUnreadableSector(t *testing.T) {
 			var want []string
 			for i := range events {
 				id := fmt.Sprintf("id-%03d", i)
-				if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, pad)}}); err != nil {
+				if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{anEvent(id, pad)}}); err != nil {
 					t.Fatal(err)
 				}
 				want = append(want, id)

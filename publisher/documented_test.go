@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // documentedHeaders returns the headers of a set in the AsyncAPI document.
@@ -37,7 +38,7 @@ func documentedHeaders(t *testing.T, set string) (all map[string]any, required [
 func TestQuarantineHeadersAreDocumented(t *testing.T) {
 	all, required := documentedHeaders(t, "QuarantineHeaders")
 	d := rejected("{")
-	d.Origin = schema.Origin{
+	d.Origin = delivery.Origin{
 		Source: "default", Path: "/webhook", Header: http.Header{"User-Agent": {"x"}}, Received: time.Now(), TestRun: "run",
 	}
 	m := quarantineMessage("treble", d)
@@ -51,7 +52,7 @@ func TestQuarantineHeadersAreDocumented(t *testing.T) {
 			t.Errorf("%s is in the document, and the message does not have it", name)
 		}
 	}
-	bare := quarantineMessage("treble", schema.Delivery{Rejection: d.Rejection})
+	bare := quarantineMessage("treble", delivery.Delivery{Rejection: d.Rejection})
 	for name := range all {
 		if got, want := bare.Header[name] != nil, slices.Contains(required, name); got != want {
 			t.Errorf("%s: of a bare delivery it is there: %v; required: %v", name, got, want)

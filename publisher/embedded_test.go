@@ -61,7 +61,7 @@ func TestEmbeddedRestart(t *testing.T) {
 			t.Errorf("run %d: Status = %+v, want ready", run, s)
 		}
 		id := fmt.Sprint("run-", run)
-		if err := p.Accept(t.Context(), delivery(id)); err != nil {
+		if err := p.Accept(t.Context(), deliveryOf(id)); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, id)
@@ -124,7 +124,7 @@ func TestEmbeddedTakesLargeMessages(t *testing.T) {
 	if got, want := p.limit(), int64(21*value.MiB); got != want {
 		t.Errorf("limit = %d, want %d", got, want)
 	}
-	d := delivery("big")
+	d := deliveryOf("big")
 	d.Events[0] = anEvent("big", `"`+strings.Repeat("x", 20<<20)+`"`)
 	if err := p.Accept(t.Context(), d); err != nil {
 		t.Errorf("Accept of 20 MiB: %v", err)
@@ -178,7 +178,7 @@ func TestOpenWithoutDataDir(t *testing.T) {
 	o := options(t, n.url)
 	o.DataDir = "/dev/null/data"
 	p := open(t, o)
-	if err := p.Accept(t.Context(), delivery("x")); err != nil {
+	if err := p.Accept(t.Context(), deliveryOf("x")); err != nil {
 		t.Errorf("Accept: %v", err)
 	}
 	o = options(t, "")
@@ -201,7 +201,7 @@ func TestFirstStartIsQuiet(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Accept(t.Context(), delivery("first")); err != nil {
+		if err := p.Accept(t.Context(), deliveryOf("first")); err != nil {
 			t.Error(err)
 		}
 		closeNow(t, p)

@@ -45,7 +45,7 @@ func TestEachChooses(t *testing.T) {
 	n := startNATS(t)
 	o := options(t, n.url)
 	p := open(t, o)
-	d := delivery("a", "b", "c")
+	d := deliveryOf("a", "b", "c")
 	for i := range d.Events {
 		base := d.Events[i].Data.Base()
 		base.SessionID, base.ConversationID = "session-"+d.Events[i].ID, "conversation-"+d.Events[i].ID
@@ -182,7 +182,7 @@ func TestFollowEndsWhenTheRestIsRemoved(t *testing.T) {
 	n := startNATS(t)
 	o := options(t, n.url)
 	p := open(t, o)
-	if err := p.Accept(t.Context(), delivery("a", "b")); err != nil {
+	if err := p.Accept(t.Context(), deliveryOf("a", "b")); err != nil {
 		t.Fatal(err)
 	}
 	c := openClient(t, o, "")

@@ -20,6 +20,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // natsServer is a nats-server as a user would run it, apart from the bridge.
@@ -122,24 +123,24 @@ func anEvent(id, raw string) schema.Event {
 	}
 }
 
-func delivery(ids ...string) schema.Delivery {
-	var d schema.Delivery
+func deliveryOf(ids ...string) delivery.Delivery {
+	var d delivery.Delivery
 	for _, id := range ids {
 		d.Events = append(d.Events, anEvent(id, `{"id":"`+id+`"}`))
 	}
 	return d
 }
 
-func rejected(body string) schema.Delivery {
-	return schema.Delivery{
-		Origin: schema.Origin{
+func rejected(body string) delivery.Delivery {
+	return delivery.Delivery{
+		Origin: delivery.Origin{
 			Source: "default", Path: "/webhook", Received: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
 			Header: map[string][]string{"User-Agent": {"treble"}, "Authorization": {"Bearer s3cret"}},
 		},
 		Body: []byte(body),
-		Rejection: &schema.Rejection{
+		Rejection: &delivery.Rejection{
 			Reason:     schema.ReasonNotJSON,
-			Violations: []schema.Violation{{Problem: "not JSON: unexpected end"}},
+			Violations: []delivery.Violation{{Problem: "not JSON: unexpected end"}},
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 func inspected(t *testing.T, dataDir string) *JournalState {
@@ -44,7 +45,7 @@ func TestInspectAgreesWithLedger(t *testing.T) {
 	p := open(t, o)
 	began := time.Now()
 	accept(t, p, ordered(20)...)
-	if err := p.Accept(t.Context(), delivery("a", "b", "c")); err != nil {
+	if err := p.Accept(t.Context(), deliveryOf("a", "b", "c")); err != nil {
 		t.Fatal(err)
 	}
 	s := inspected(t, o.DataDir)
@@ -83,7 +84,7 @@ func TestInspectAcrossSegments(t *testing.T) {
 	const events = 40
 	body := `"` + strings.Repeat("x", 500_000) + `"`
 	for i := range events {
-		d := schema.Delivery{Events: []schema.Event{anEvent(ordered(events)[i], body)}}
+		d := delivery.Delivery{Events: []schema.Event{anEvent(ordered(events)[i], body)}}
 		eventually(t, "there is room", func() bool { return p.Accept(t.Context(), d) == nil })
 		if s := inspected(t, o.DataDir); s.Unaccounted != 0 || !s.Sound() || s.Accepted != int64(i+1) {
 			t.Fatalf("after %d: %+v", i+1, s)

@@ -14,6 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // onFS returns options for a bridge whose journal is on a file system in
@@ -36,7 +37,7 @@ func TestNoAnswerBeforeTheFlush(t *testing.T) {
 	held, release := fs.HoldSync()
 	answers := make(chan error, 20)
 	for i := range cap(answers) {
-		go func() { answers <- p.Accept(t.Context(), delivery(fmt.Sprint("held-", i))) }()
+		go func() { answers <- p.Accept(t.Context(), deliveryOf(fmt.Sprint("held-", i))) }()
 	}
 	<-held
 	select {
@@ -66,13 +67,13 @@ func TestFlushThatHangs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	first := make(chan error, 1)
-	go func() { first <- p.Accept(ctx, delivery("flushing")) }()
+	go func() { first <- p.Accept(ctx, deliveryOf("flushing")) }()
 	<-held
-	if err := p.Accept(ctx, delivery("behind")); !errors.Is(err, schema.ErrUnavailable) {
-		t.Errorf("behind: Accept = %v, want %v", err, schema.ErrUnavailable)
+	if err := p.Accept(ctx, deliveryOf("behind")); !errors.Is(err, delivery.ErrUnavailable) {
+		t.Errorf("behind: Accept = %v, want %v", err, delivery.ErrUnavailable)
 	}
-	if err := <-first; !errors.Is(err, schema.ErrNoAnswer) {
-		t.Errorf("flushing: Accept = %v, want %v", err, schema.ErrNoAnswer)
+	if err := <-first; !errors.Is(err, delivery.ErrNoAnswer) {
+		t.Errorf("flushing: Accept = %v, want %v", err, delivery.ErrNoAnswer)
 	}
 	release()
 	accept(t, p, "after")
@@ -92,14 +93,14 @@ func TestJournalFaults(t *testing.T) {
 				var want []string
 				maybe := map[string]bool{} // got no answer, which only a failing flush is allowed
 				try := func(id string) bool {
-					err := p.Accept(t.Context(), delivery(id))
+					err := p.Accept(t.Context(), deliveryOf(id))
 					switch {
 					case err == nil:
 						want = append(want, id)
-					case call == journaltest.Sync && errors.Is(err, schema.ErrNoAnswer):
+					case call == journaltest.Sync && errors.Is(err, delivery.ErrNoAnswer):
 						maybe[id] = true
-					case !errors.Is(err, schema.ErrUnavailable):
-						t.Errorf("%s: Accept = %v, want nil or %v", id, err, schema.ErrUnavailable)
+					case !errors.Is(err, delivery.ErrUnavailable):
+						t.Errorf("%s: Accept = %v, want nil or %v", id, err, delivery.ErrUnavailable)
 					}
 					return err == nil
 				}
@@ -136,11 +137,11 @@ func TestFullJournal(t *testing.T) {
 	full := false
 	for i := 0; i < 100 && !full; i++ {
 		id := fmt.Sprintf("e-%03d", i)
-		err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, pad)}})
+		err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{anEvent(id, pad)}})
 		switch {
 		case err == nil:
 			want = append(want, id)
-		case errors.Is(err, schema.ErrUnavailable):
+		case errors.Is(err, delivery.ErrUnavailable):
 			full = true
 		default:
 			t.Fatalf("Accept: %v", err)
@@ -156,7 +157,7 @@ func TestFullJournal(t *testing.T) {
 	eventually(t, "ready, without another event", func() bool { return p.Status().Ready })
 	eventually(t, "accepted again", func() bool {
 		id := fmt.Sprintf("f-%03d", len(want))
-		err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{anEvent(id, pad)}})
+		err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{anEvent(id, pad)}})
 		if err == nil {
 			want = append(want, id)
 		}
@@ -174,7 +175,7 @@ func TestTooLargeNow(t *testing.T) {
 	settle(t, p)
 	h.stop()
 	big := anEvent("big", `"`+string(bytes.Repeat([]byte("x"), 50_000))+`"`)
-	if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{big}}); err != nil {
+	if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{big}}); err != nil {
 		t.Fatal(err)
 	}
 	accept(t, p, "small")
@@ -200,7 +201,7 @@ func TestLimitOutlivesARestart(t *testing.T) {
 	o.Metrics = nil
 	p = open(t, o)
 	big := anEvent("big", `"`+string(bytes.Repeat([]byte("x"), 2<<20))+`"`)
-	if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{big}}); err != nil {
+	if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{big}}); err != nil {
 		t.Errorf("Accept: %v, want the event taken: the server takes 3 MiB", err)
 	}
 	h.start()

@@ -8,7 +8,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // journalAck is "ack: journal": durable means flushed to the journal of the outbox,
@@ -20,8 +20,8 @@ func (k *journalAck) keep(ctx context.Context, msgs []broker.Message) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, journal.ErrUnknown):
-		return fmt.Errorf("%w: %w", schema.ErrNoAnswer, err)
+		return fmt.Errorf("%w: %w", delivery.ErrNoAnswer, err)
 	default: // everything else proves that nothing was kept
-		return fmt.Errorf("%w: %w", schema.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", delivery.ErrUnavailable, err)
 	}
 }

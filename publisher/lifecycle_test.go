@@ -14,6 +14,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // Close waits for what is in flight: every Accept that returned nil is stored,
@@ -31,7 +32,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Accept(t.Context(), delivery("before")); err != nil { // the stream is known then
+	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // the stream is known then
 		t.Fatal(err)
 	}
 	eventually(t, "the quarantine is known", func() bool { return p.refused.Problem() == "" && p.refused.Serving() })
@@ -40,7 +41,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 	errs := make([]error, requests)
 	var load sync.WaitGroup
 	for i := range requests {
-		load.Go(func() { errs[i] = p.Accept(context.Background(), delivery(fmt.Sprint("e", i))) })
+		load.Go(func() { errs[i] = p.Accept(context.Background(), deliveryOf(fmt.Sprint("e", i))) })
 	}
 	p.Accept(t.Context(), rejected("a body"))
 	eventually(t, "one is stored, and the others wait", func() bool { return len(n.ids(t, "TREBLE")) > 1 })
@@ -55,8 +56,8 @@ func closeWithFiftyInFlight(t *testing.T) {
 	if got := len(n.ids(t, "TREBLE_QUARANTINE")); got != 1 {
 		t.Errorf("quarantine holds %d, want 1", got)
 	}
-	if err := p.Accept(t.Context(), delivery("late")); !errors.Is(err, schema.ErrUnavailable) {
-		t.Errorf("Accept after Close = %v, want %v", err, schema.ErrUnavailable)
+	if err := p.Accept(t.Context(), deliveryOf("late")); !errors.Is(err, delivery.ErrUnavailable) {
+		t.Errorf("Accept after Close = %v, want %v", err, delivery.ErrUnavailable)
 	}
 }
 
@@ -70,20 +71,20 @@ func TestCloseKeepsItsDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Accept(t.Context(), delivery("before")); err != nil { // the stream is looked at
+	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // the stream is looked at
 		t.Fatal(err)
 	}
 	px.HoldBack.Store(true)
 	result := make(chan error, 1)
-	go func() { result <- p.Accept(context.Background(), delivery("x")) }()
+	go func() { result <- p.Accept(context.Background(), deliveryOf("x")) }()
 	eventually(t, "sent", func() bool { return len(n.ids(t, "TREBLE")) == 2 })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := p.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Close = %v, want %v", err, context.DeadlineExceeded)
 	}
-	if err := <-result; !errors.Is(err, schema.ErrOutcomeUnknown) {
-		t.Errorf("Accept = %v, want %v", err, schema.ErrOutcomeUnknown)
+	if err := <-result; !errors.Is(err, delivery.ErrOutcomeUnknown) {
+		t.Errorf("Accept = %v, want %v", err, delivery.ErrOutcomeUnknown)
 	}
 	px.HoldBack.Store(false)
 }
@@ -96,7 +97,7 @@ func TestNoLeaks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.Accept(t.Context(), delivery("x"))
+		p.Accept(t.Context(), deliveryOf("x"))
 		closeNow(t, p)
 		goleak.VerifyNone(t, leak)
 	}
@@ -195,10 +196,10 @@ func TestLogHoldsNoContent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := delivery("one")
+		d := deliveryOf("one")
 		d.Events[0].Data.Base().Raw = []byte(`"` + canary + `"`)
 		d.Events[0].Data.Base().SessionID, d.Events[0].Subject = canary, canary
-		big := schema.Delivery{Events: []schema.Event{anEvent("big", `"`+canary+strings.Repeat("x", 2<<20)+`"`)}}
+		big := delivery.Delivery{Events: []schema.Event{anEvent("big", `"`+canary+strings.Repeat("x", 2<<20)+`"`)}}
 		bad := rejected(canary)
 		bad.Path, bad.Header["X-Canary"] = "/"+canary, []string{canary}
 		everything := func() {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // reloaded is a nats-server with a configuration file, which the test changes.
@@ -101,16 +102,16 @@ func TestLimitsThatChange(t *testing.T) {
 		first  error // of an Accept before the change; it must not be in the stream if it is an error
 		then   error // of an Accept after it
 	}{
-		{"server-raised", small, ok, conf(large), largeEvent("e"), schema.ErrTooLarge, nil},
+		{"server-raised", small, ok, conf(large), largeEvent("e"), delivery.ErrTooLarge, nil},
 		{"server-raised-and-copies", small, ok, conf(large), copied("e"), nil, nil},
-		{"server-lowered", large, ok, conf(small), largeEvent("e"), nil, schema.ErrTooLarge},
-		{"account-raised", account(65536), ok, conf(account(1048576)), largeEvent("e"), schema.ErrTooLarge, nil},
-		{"account-lowered", account(1048576), ok, conf(account(65536)), largeEvent("e"), nil, schema.ErrTooLarge},
+		{"server-lowered", large, ok, conf(small), largeEvent("e"), nil, delivery.ErrTooLarge},
+		{"account-raised", account(65536), ok, conf(account(1048576)), largeEvent("e"), delivery.ErrTooLarge, nil},
+		{"account-lowered", account(1048576), ok, conf(account(65536)), largeEvent("e"), nil, delivery.ErrTooLarge},
 		{"server-lowered-and-copies", large, ok, conf(small), copied("e"), nil, nil},
 		{"account-lowered-and-copies", account(1048576), ok, conf(account(65536)), copied("e"), nil, nil},
 		{"stream-lowered-and-copies", large, ok, size(65536), copied("e"), nil, nil},
-		{"stream-raised", large, size(65536), size(-1), largeEvent("e"), schema.ErrTooLarge, nil},
-		{"stream-lowered", large, ok, size(65536), largeEvent("e"), nil, schema.ErrTooLarge},
+		{"stream-raised", large, size(65536), size(-1), largeEvent("e"), delivery.ErrTooLarge, nil},
+		{"stream-lowered", large, ok, size(65536), largeEvent("e"), nil, delivery.ErrTooLarge},
 	} {
 		for _, ack := range []string{AckJournal, AckStream} {
 			if ack == AckStream && strings.HasSuffix(tt.name, "-lowered-and-copies") {
@@ -130,7 +131,7 @@ func TestLimitsThatChange(t *testing.T) {
 				accept := func(id string) error {
 					e := tt.event
 					e.ID = id
-					return p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{e}})
+					return p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{e}})
 				}
 				if err := accept("before"); !errors.Is(err, tt.first) {
 					t.Fatalf("Accept before the change = %v, want %v", err, tt.first)
@@ -193,7 +194,7 @@ func TestJournaledBeforeTheLimitShrank(t *testing.T) {
 	var events []schema.Event
 	for _, e := range []schema.Event{anEvent("one", `1`), copied("copied"), largeEvent("large"), anEvent("two", `2`)} {
 		events = append(events, e)
-		if err := p.Accept(t.Context(), schema.Delivery{Events: events[len(events)-1:]}); err != nil {
+		if err := p.Accept(t.Context(), delivery.Delivery{Events: events[len(events)-1:]}); err != nil {
 			t.Fatal(err)
 		}
 	}

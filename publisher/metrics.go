@@ -8,7 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // metrics are the publisher's numbers. For refused bodies, always:
@@ -104,11 +104,11 @@ func (m *metrics) quarantineFailed(id string, err error, log *zap.Logger) {
 func (m *metrics) failed(err error) {
 	switch {
 	case err == nil:
-	case errors.Is(err, schema.ErrUnavailable):
+	case errors.Is(err, delivery.ErrUnavailable):
 		m.failures.WithLabelValues("unavailable").Inc()
-	case errors.Is(err, schema.ErrOutcomeUnknown), errors.Is(err, schema.ErrNoAnswer):
+	case errors.Is(err, delivery.ErrOutcomeUnknown), errors.Is(err, delivery.ErrNoAnswer):
 		m.failures.WithLabelValues("outcome_unknown").Inc()
-	case errors.Is(err, schema.ErrTooLarge):
+	case errors.Is(err, delivery.ErrTooLarge):
 		m.failures.WithLabelValues("too_large").Inc()
 	default:
 		m.failures.WithLabelValues("internal").Inc()

@@ -15,6 +15,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // ordered returns n ids that sort in their order.
@@ -30,7 +31,7 @@ func ordered(n int) []string {
 func accept(t *testing.T, p *Publisher, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		if err := p.Accept(t.Context(), delivery(id)); err != nil {
+		if err := p.Accept(t.Context(), deliveryOf(id)); err != nil {
 			t.Fatalf("Accept %s: %v", id, err)
 		}
 	}
@@ -216,7 +217,7 @@ func TestRefusedAtRandom(t *testing.T) {
 	for c := range clients {
 		wg.Go(func() {
 			for i := range each {
-				if err := p.Accept(t.Context(), delivery(fmt.Sprintf("c%d-%04d", c, i))); err != nil {
+				if err := p.Accept(t.Context(), deliveryOf(fmt.Sprintf("c%d-%04d", c, i))); err != nil {
 					t.Errorf("Accept: %v", err)
 				}
 				if c == 0 && i%50 == 49 {
@@ -250,7 +251,7 @@ func TestArrayIsOneEntry(t *testing.T) {
 	n := startNATS(t)
 	p := open(t, withJournal(t, n.url))
 	ids := ordered(1000)
-	if err := p.Accept(t.Context(), delivery(ids...)); err != nil {
+	if err := p.Accept(t.Context(), deliveryOf(ids...)); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, p)
@@ -318,7 +319,7 @@ func TestRefusedForGoodIsSetAside(t *testing.T) {
 	settle(t, p)
 	px.Down()
 	big := anEvent("big", `"`+string(make([]byte, 0))+fmt.Sprintf("%05000d", 0)+`"`)
-	if err := p.Accept(t.Context(), schema.Delivery{Events: []schema.Event{big}}); err != nil {
+	if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{big}}); err != nil {
 		t.Fatal(err)
 	}
 	accept(t, p, "small")

@@ -82,7 +82,7 @@ const firstContact = 5 * time.Second
 // Open starts a publisher: it locks the data directory, recovers the journals, starts
 // the embedded server or connects to NATS, and makes sure of the streams. A NATS of
 // your own that is away is no error: events wait in the journal until it comes; with
-// "ack: stream" every Accept fails with schema.ErrUnavailable until then.
+// "ack: stream" every Accept fails with delivery.ErrUnavailable until then.
 func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	if err := errors.Join(o.Config.Validate(), o.NATS.Validate(), o.Journal.Validate()); err != nil {
 		return nil, err

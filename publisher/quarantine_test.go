@@ -17,6 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 func TestQuarantineKeepsTheBody(t *testing.T) {
@@ -27,7 +28,7 @@ func TestQuarantineKeepsTheBody(t *testing.T) {
 	d := rejected(body)
 	d.Path = "/a%b\nc"
 	d.Header["X-Odd"] = []string{"zoë\r\nNats-Msg-Id: forged"}
-	d.Rejection.Violations = []schema.Violation{{Field: "señal", Problem: "line\nbreak 😀"}}
+	d.Rejection.Violations = []delivery.Violation{{Field: "señal", Problem: "line\nbreak 😀"}}
 	if err := p.Accept(t.Context(), d); err != nil {
 		t.Fatalf("Accept of a rejected body: %v", err)
 	}
@@ -54,7 +55,7 @@ func TestQuarantineKeepsTheBody(t *testing.T) {
 	if id := m.Header.Get(headerQuarantineID); id == "" || id != m.Header.Get(schema.HeaderMsgID) {
 		t.Errorf("%s = %q, want the message id", headerQuarantineID, id)
 	}
-	var violations []schema.Violation
+	var violations []delivery.Violation
 	if err := json.Unmarshal([]byte(m.Header.Get(headerViolations)), &violations); err != nil || !slices.Equal(violations, d.Rejection.Violations) {
 		t.Errorf("violations = %v, %v, want %v", violations, err, d.Rejection.Violations)
 	}
@@ -164,13 +165,13 @@ func TestQuarantineHeadersAreBounded(t *testing.T) {
 	d.Path = strings.Repeat("\xff", 100_000)
 	for i := range 5000 {
 		d.Header[fmt.Sprintf("X-%d", i)] = []string{strings.Repeat("ñ", 5000)}
-		d.Rejection.Violations = append(d.Rejection.Violations, schema.Violation{Field: "[" + fmt.Sprint(i) + "].session_id", Problem: "missing 😀"})
+		d.Rejection.Violations = append(d.Rejection.Violations, delivery.Violation{Field: "[" + fmt.Sprint(i) + "].session_id", Problem: "missing 😀"})
 	}
 	m := quarantineMessage("treble", d)
 	if size := m.Size() - int64(len(m.Data)); size > 60<<10 {
 		t.Errorf("headers of %d bytes, want at most 60 KiB", size)
 	}
-	var violations []schema.Violation
+	var violations []delivery.Violation
 	if err := json.Unmarshal([]byte(m.Header[headerViolations][0]), &violations); err != nil {
 		t.Fatal(err)
 	}

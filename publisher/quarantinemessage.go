@@ -14,6 +14,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // The headers of a message in the quarantine. Its data is the body as it was
@@ -40,7 +41,7 @@ const (
 var secretHeaders = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
 
 // quarantineMessage returns the message that keeps a refused body.
-func quarantineMessage(prefix schema.Prefix, d schema.Delivery) broker.Message {
+func quarantineMessage(prefix schema.Prefix, d delivery.Delivery) broker.Message {
 	id := nuid.Next()
 	h := map[string][]string{
 		schema.HeaderMsgID: {id},
@@ -85,13 +86,13 @@ func requestHeaders(header map[string][]string) []string {
 
 // violationsHeader returns the violations as JSON in ASCII. If they are too
 // many, the last entry says how many are left out.
-func violationsHeader(all []schema.Violation) string {
+func violationsHeader(all []delivery.Violation) string {
 	room := maxViolations
 	var kept []string
 	for i, v := range all {
 		text := asciiJSON(v)
 		if room -= len(text) + 1; room < 0 {
-			kept = append(kept, asciiJSON(schema.Violation{Problem: fmt.Sprintf("and %d more", len(all)-i)}))
+			kept = append(kept, asciiJSON(delivery.Violation{Problem: fmt.Sprintf("and %d more", len(all)-i)}))
 			break
 		}
 		kept = append(kept, text)
@@ -100,7 +101,7 @@ func violationsHeader(all []schema.Violation) string {
 }
 
 // asciiJSON is JSON with everything outside printable ASCII escaped.
-func asciiJSON(v schema.Violation) string {
+func asciiJSON(v delivery.Violation) string {
 	b, _ := json.Marshal(v) // two strings: cannot fail
 	var out strings.Builder
 	for _, r := range string(b) {
@@ -157,10 +158,10 @@ type Quarantined struct {
 	Sequence       uint64 // in the stream of the quarantine
 	ID             string
 	Reason         schema.Reason
-	Violations     []schema.Violation
+	Violations     []delivery.Violation
 	Source         string
 	Path           string // of the request
-	TestRun        string // see schema.Origin
+	TestRun        string // see delivery.Origin
 	Received       time.Time
 	RequestHeaders []string // "Name: value", without secrets
 	Size           int64    // of the body

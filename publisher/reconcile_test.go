@@ -281,7 +281,7 @@ func TestLossWithoutReconnect(t *testing.T) {
 	}
 	older := h.copyStore()
 	enable()
-	eventually(t, "published again", func() bool { return p.Accept(t.Context(), delivery(ids[20])) == nil })
+	eventually(t, "published again", func() bool { return p.Accept(t.Context(), deliveryOf(ids[20])) == nil })
 	accept(t, p, ids[21:]...)
 	settle(t, p)
 	if err := h.DisableJetStream(); err != nil {

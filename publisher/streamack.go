@@ -7,7 +7,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // streamAck is "ack: stream": durable means acknowledged by JetStream. It keeps
@@ -34,13 +34,13 @@ func (k *streamAck) keep(ctx context.Context, msgs []broker.Message) error {
 	defer cancel()
 	if k.backlog != nil && !k.backlog.Drained() {
 		if err := k.backlog.Drain(ctx); err != nil {
-			return fmt.Errorf("%w: events that were accepted before wait in the journal: %w", schema.ErrUnavailable, err)
+			return fmt.Errorf("%w: events that were accepted before wait in the journal: %w", delivery.ErrUnavailable, err)
 		}
 	}
 	for _, m := range msgs {
 		if !k.takes(m.Subject) {
 			k.doubt()
-			return fmt.Errorf("%w: stream %s does not take %s, as far as is known", schema.ErrUnavailable, k.stream.Name(), m.Subject)
+			return fmt.Errorf("%w: stream %s does not take %s, as far as is known", delivery.ErrUnavailable, k.stream.Name(), m.Subject)
 		}
 	}
 	began := time.Now()
@@ -50,15 +50,15 @@ func (k *streamAck) keep(ctx context.Context, msgs []broker.Message) error {
 		k.metrics.published(len(msgs)-o.Duplicates, o.Duplicates, time.Since(began))
 		return nil
 	case broker.Unknown:
-		return fmt.Errorf("%w: %w", schema.ErrOutcomeUnknown, o.Err)
+		return fmt.Errorf("%w: %w", delivery.ErrOutcomeUnknown, o.Err)
 	case broker.RefusedSize:
 		size := int64(0)
 		for _, m := range msgs {
 			size = max(size, m.Size())
 		}
-		return fmt.Errorf("refused by NATS: %w", &schema.TooLargeError{Size: size, Limit: min(k.stream.Limit(), size-1)})
+		return fmt.Errorf("refused by NATS: %w", &delivery.TooLargeError{Size: size, Limit: min(k.stream.Limit(), size-1)})
 	case broker.Refused, broker.RefusedSubject, broker.RefusedEver:
 		k.doubt()
 	}
-	return fmt.Errorf("%w: %w", schema.ErrUnavailable, o.Err)
+	return fmt.Errorf("%w: %w", delivery.ErrUnavailable, o.Err)
 }

@@ -205,10 +205,10 @@ func TestDeletedStreamIsMadeAgain(t *testing.T) {
 	if err := n.js.DeleteStream(t.Context(), "TREBLE"); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Accept(t.Context(), delivery("missed")); err == nil {
+	if err := p.Accept(t.Context(), deliveryOf("missed")); err == nil {
 		t.Fatal("Accept without a stream = nil")
 	}
-	eventually(t, "accepted again", func() bool { return p.Accept(t.Context(), delivery("next")) == nil })
+	eventually(t, "accepted again", func() bool { return p.Accept(t.Context(), deliveryOf("next")) == nil })
 	if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"next"}) {
 		t.Errorf("stream holds %v, want [next]", got)
 	}

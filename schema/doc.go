@@ -1,6 +1,6 @@
 // Package schema is the vocabulary of treble-bridge: the kinds of event that
-// Treble's webhooks report, the envelope in which the bridge publishes them to
-// NATS, and the parser that turns the one into the other. It imports nothing
+// Treble's webhooks report, and the envelope in which the bridge publishes them to
+// NATS. Package delivery reads them out of what Treble sends. It imports nothing
 // but the standard library, so a consumer that imports it pulls in nothing
 // else. A consumer needs three things of it: the subjects ([Prefix.Subject]),
 // [Decode], and the payload types.

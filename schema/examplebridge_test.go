@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // exampleBridge is what a consumer meets behind a bridge: a NATS server with the
@@ -54,7 +55,7 @@ func (b *exampleBridge) stream(name, subjects string) {
 
 // publish does with a body of Treble's what the bridge does.
 func (b *exampleBridge) publish(body string) schema.Event {
-	d := schema.Parser{}.Parse([]byte(body), schema.Origin{Source: "default", Received: received})
+	d := delivery.Parser{}.Parse([]byte(body), delivery.Origin{Source: "default", Received: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)})
 	e := d.Events[0]
 	b.send(schema.DefaultPrefix.Subject(e.Kind), must(e.Encode()), e.Header())
 	return e

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // deadHost posts deliveries of every form to a bridge, and remembers which were
@@ -152,7 +153,7 @@ func TestJournalExport(t *testing.T) {
 	if now := contents(t, h.dataDir); now != tree {
 		t.Error("the export changed the data_dir")
 	}
-	exported := lines[delivery](t, readFile(t, file))
+	exported := lines[exportedLine](t, readFile(t, file))
 	if len(exported) != sum.Deliveries {
 		t.Errorf("got %d lines, want %d", len(exported), sum.Deliveries)
 	}
@@ -191,7 +192,7 @@ func TestJournalExport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.ContainsFunc(exported, func(d delivery) bool { return d.Received.Equal(e.ReceivedTime) }) {
+		if !slices.ContainsFunc(exported, func(d exportedLine) bool { return d.Received.Equal(e.ReceivedTime) }) {
 			t.Fatalf("%s was received at %s, which is in no line", e.ID, e.ReceivedTime)
 		}
 	}
@@ -201,7 +202,7 @@ func TestJournalExport(t *testing.T) {
 func expected(t *testing.T, source string, d posted) map[string]string {
 	t.Helper()
 	want := map[string]string{}
-	parsed := schema.Parser{}.Parse([]byte(d.body), schema.Origin{Source: source, Path: strings.TrimRight(d.path, "/"), Received: time.Now()})
+	parsed := delivery.Parser{}.Parse([]byte(d.body), delivery.Origin{Source: source, Path: strings.TrimRight(d.path, "/"), Received: time.Now()})
 	for _, e := range parsed.Events {
 		text, err := e.Encode()
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // TestSoakMillionPending starts a bridge whose journal holds a million events
@@ -72,7 +72,7 @@ func fillJournal(t *testing.T, dir string, events, writers int) {
 					"session_id": fmt.Sprintf("m-%07d", i), "read_at": "2026-01-01 09:00:00", "conversation_id": 34820,
 					"country_code": "+57", "cellphone": "3176477608", "sent_text": strings.Repeat("x", 100),
 				})
-				d := schema.Parser{}.Parse(body, schema.Origin{Source: "default", Path: "/webhook", Received: time.Now()})
+				d := delivery.Parser{}.Parse(body, delivery.Origin{Source: "default", Path: "/webhook", Received: time.Now()})
 				if err := p.Accept(t.Context(), d); err != nil {
 					t.Errorf("accept: %v", err)
 					return

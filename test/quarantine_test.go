@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
@@ -74,15 +75,15 @@ func lines[T any](t *testing.T, text string) []T {
 	return all
 }
 
-// delivery is a line of an export.
-type delivery struct {
+// exportedLine is a line of an export.
+type exportedLine struct {
 	ID, Source, Path, Reason string
 	Received                 time.Time
 	Body                     json.RawMessage
 	Base64                   []byte `json:"body_base64"`
 }
 
-func (d delivery) body() string {
+func (d exportedLine) body() string {
 	if d.Body != nil {
 		return string(d.Body)
 	}
@@ -243,7 +244,7 @@ func TestQuarantine(t *testing.T) {
 	p.refuse(t, second)
 
 	t.Run("list", func(t *testing.T) {
-		items := lines[delivery](t, q("list", "--json"))
+		items := lines[exportedLine](t, q("list", "--json"))
 		got := map[string]int{}
 		for _, item := range items {
 			got[item.Reason]++
@@ -277,7 +278,7 @@ func TestQuarantine(t *testing.T) {
 	})
 
 	t.Run("show", func(t *testing.T) {
-		for _, item := range lines[delivery](t, q("list", "--json"))[:12] {
+		for _, item := range lines[exportedLine](t, q("list", "--json"))[:12] {
 			raw := q("show", item.ID, "--raw")
 			if b, ok := posted[raw]; !ok || b.reason != item.Reason || b.path != item.Path {
 				t.Errorf("%s: --raw is none of the bodies of %s: %.100q", item.ID, item.Reason, raw)
@@ -297,7 +298,7 @@ func TestQuarantine(t *testing.T) {
 
 	file := filepath.Join(t.TempDir(), "refused.ndjson")
 	q("export", "--to", file)
-	exported := lines[delivery](t, readFile(t, file))
+	exported := lines[exportedLine](t, readFile(t, file))
 	t.Run("export", func(t *testing.T) {
 		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%v, %v", info, err)
@@ -336,7 +337,7 @@ func TestQuarantine(t *testing.T) {
 		}
 	})
 	// That one is kept a second time, the newest.
-	all := lines[delivery](t, q("list", "--json"))
+	all := lines[exportedLine](t, q("list", "--json"))
 	q("drop", all[len(all)-1].ID, "--yes")
 
 	p.terminate()
@@ -362,7 +363,7 @@ func TestQuarantine(t *testing.T) {
 				continue
 			}
 			// What a direct post gives, at the time of the first receipt.
-			parsed := schema.Parser{}.Parse([]byte(d.body()), schema.Origin{Source: d.Source, Path: d.Path, Received: d.Received})
+			parsed := delivery.Parser{}.Parse([]byte(d.body()), delivery.Origin{Source: d.Source, Path: d.Path, Received: d.Received})
 			for _, e := range parsed.Events {
 				text, err := e.Encode()
 				if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // Damaged entries are named, and the others are exported.
@@ -69,11 +70,11 @@ func TestPathFinder(t *testing.T) {
 				t.Errorf("%v: %s is none of them", paths, path)
 			}
 			for _, body := range []string{`{"session_id":"s"}`, `[{"session_id":"s","sent_at":"2026-01-01 00:00:00"}]`, `{"session_id":"s","read_at":"2026-01-01 00:00:00"}`} {
-				o := schema.Origin{Source: "shop", Path: path}
-				was := schema.Parser{}.Parse([]byte(body), o)
+				o := delivery.Origin{Source: "shop", Path: path}
+				was := delivery.Parser{}.Parse([]byte(body), o)
 				line, note := f.line(was.Events)
 				o.Path = line.Path
-				is := schema.Parser{}.Parse(line.Body, o)
+				is := delivery.Parser{}.Parse(line.Body, o)
 				if note != "" || compare(is, was.Events) != same {
 					t.Errorf("%s %s: became %s %s, %q", path, body, line.Path, line.Body, note)
 				}
@@ -86,7 +87,7 @@ func TestPathFinder(t *testing.T) {
 func TestPathNames(t *testing.T) {
 	var named []schema.Kind
 	for _, name := range pathNames[1:] {
-		named = append(named, schema.KindOfPath("/on-"+name))
+		named = append(named, delivery.KindOfPath("/on-"+name))
 	}
 	for _, k := range schema.Kinds() {
 		able := k != schema.KindFlowUnrecognized && k != schema.KindUnrecognized && k != schema.KindBridgeProbe
@@ -94,7 +95,7 @@ func TestPathNames(t *testing.T) {
 			t.Errorf("%s: named is %v, want %v", k, !able, able)
 		}
 	}
-	if schema.KindOfPath("/on-"+pathNames[0]) != "" {
+	if delivery.KindOfPath("/on-"+pathNames[0]) != "" {
 		t.Errorf("%s names a kind", pathNames[0])
 	}
 }
@@ -102,7 +103,7 @@ func TestPathNames(t *testing.T) {
 // What cannot be made again is said, and exported all the same.
 func TestPathFinderNotes(t *testing.T) {
 	parse := func(source, path, body string) []schema.Event {
-		return schema.Parser{}.Parse([]byte(body), schema.Origin{Source: source, Path: path}).Events
+		return delivery.Parser{}.Parse([]byte(body), delivery.Origin{Source: source, Path: path}).Events
 	}
 	c := config.Default()
 	c.Sources = []ingress.SourceConfig{{Name: "shop", Paths: []string{"/a"}, Kinds: []string{"message.read", "message.delivered"}}}
@@ -128,7 +129,7 @@ func TestPathFinderNotes(t *testing.T) {
 	if large[0], dropped = large[0].WithoutCopies(); !dropped {
 		t.Fatal("nothing was dropped")
 	}
-	if line, note := f.line(large); note != "" || compare(schema.Parser{}.Parse(line.Body, schema.Origin{Source: "shop", Path: line.Path}), large) != same {
+	if line, note := f.line(large); note != "" || compare(delivery.Parser{}.Parse(line.Body, delivery.Origin{Source: "shop", Path: line.Path}), large) != same {
 		t.Errorf("%s %q", fmt.Sprint(line), note)
 	}
 }

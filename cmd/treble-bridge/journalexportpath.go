@@ -8,6 +8,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // pathFinder makes deliveries of stored events again. The path that they came to
@@ -18,7 +19,7 @@ type pathFinder struct {
 }
 
 type pathsOfSource struct {
-	parser     schema.Parser
+	parser     delivery.Parser
 	kinds      []schema.Kind // that the source takes; empty: all
 	candidates []string
 }
@@ -91,7 +92,7 @@ func (f *pathFinder) line(events []schema.Event) (deliveryLine, string) {
 	best := different
 	for _, body := range bodies {
 		for _, path := range s.candidates {
-			how := compare(s.parser.Parse(body, schema.Origin{Source: d.Source, Path: path, Received: d.Received, TestRun: d.Test}), events)
+			how := compare(s.parser.Parse(body, delivery.Origin{Source: d.Source, Path: path, Received: d.Received, TestRun: d.Test}), events)
 			if how < best || d.Path == "" {
 				d.Path, d.Body, best = path, body, how
 			}
@@ -125,7 +126,7 @@ const (
 	different          // in kind or id, or refused
 )
 
-func compare(d schema.Delivery, want []schema.Event) likeness {
+func compare(d delivery.Delivery, want []schema.Event) likeness {
 	if len(d.Events) != len(want) {
 		return different
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
@@ -64,19 +65,19 @@ problem), source, path, test (the run of send; absent if none), size.`,
 
 // quarantinedView is a refused body as it is listed. Its JSON form is stable.
 type quarantinedView struct {
-	ID         string             `json:"id"`
-	Received   time.Time          `json:"received"`
-	Reason     schema.Reason      `json:"reason"`
-	Violations []schema.Violation `json:"violations"`
-	Source     string             `json:"source"`
-	Path       string             `json:"path"`
-	Test       string             `json:"test,omitempty"`
-	Size       int64              `json:"size"`
+	ID         string               `json:"id"`
+	Received   time.Time            `json:"received"`
+	Reason     schema.Reason        `json:"reason"`
+	Violations []delivery.Violation `json:"violations"`
+	Source     string               `json:"source"`
+	Path       string               `json:"path"`
+	Test       string               `json:"test,omitempty"`
+	Size       int64                `json:"size"`
 }
 
 func viewOf(q publisher.Quarantined, showPII bool) quarantinedView {
 	v := quarantinedView{
-		ID: q.ID, Received: q.Received.UTC(), Reason: q.Reason, Violations: append([]schema.Violation{}, q.Violations...),
+		ID: q.ID, Received: q.Received.UTC(), Reason: q.Reason, Violations: append([]delivery.Violation{}, q.Violations...),
 		Source: q.Source, Path: q.Path, Test: q.TestRun, Size: q.Size,
 	}
 	if !showPII {

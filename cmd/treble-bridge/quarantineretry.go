@@ -14,6 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // quarantineRetry is the command that posts refused bodies again.
@@ -213,11 +214,11 @@ func notTaken(answer result) error {
 // retryDesk decides beforehand what the bridge will say to a body.
 type retryDesk struct {
 	door    *door
-	parsers map[string]schema.Parser // by source
+	parsers map[string]delivery.Parser // by source
 }
 
 func newRetryDesk(c *config.Config, d *door) (*retryDesk, error) {
-	desk := &retryDesk{door: d, parsers: map[string]schema.Parser{}}
+	desk := &retryDesk{door: d, parsers: map[string]delivery.Parser{}}
 	for _, s := range c.EffectiveSources() {
 		p, err := parserOf(c, s)
 		if err != nil {
@@ -229,22 +230,22 @@ func newRetryDesk(c *config.Config, d *door) (*retryDesk, error) {
 }
 
 // parse reads a body as the bridge would. The error is why it cannot be told.
-func (d *retryDesk) parse(q publisher.Quarantined) (schema.Delivery, error) {
+func (d *retryDesk) parse(q publisher.Quarantined) (delivery.Delivery, error) {
 	if err := d.door.knows(deliveryLine{Source: q.Source, Path: q.Path}); err != nil {
 		if q.Reason == schema.ReasonNotFound {
-			return schema.Delivery{}, fmt.Errorf("%w: add it to sources[].paths, or change it in an export, and use send --file", err)
+			return delivery.Delivery{}, fmt.Errorf("%w: add it to sources[].paths, or change it in an export, and use send --file", err)
 		}
-		return schema.Delivery{}, fmt.Errorf("%w any more", err)
+		return delivery.Delivery{}, fmt.Errorf("%w any more", err)
 	}
 	p, ok := d.parsers[q.Source]
 	if !ok {
-		return schema.Delivery{}, fmt.Errorf("%w here", errNoSource)
+		return delivery.Delivery{}, fmt.Errorf("%w here", errNoSource)
 	}
-	return p.Parse(q.Body, schema.Origin{Source: q.Source, Path: q.Path, Received: q.Received, TestRun: q.TestRun}), nil
+	return p.Parse(q.Body, delivery.Origin{Source: q.Source, Path: q.Path, Received: q.Received, TestRun: q.TestRun}), nil
 }
 
 // explain is the first thing that is wrong.
-func explain(r *schema.Rejection) string {
+func explain(r *delivery.Rejection) string {
 	text := string(r.Reason)
 	if len(r.Violations) > 0 {
 		v := r.Violations[0]

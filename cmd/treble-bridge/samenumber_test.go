@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // envelopeOf is what the bridge publishes of a flow's body with a person and a text, and
@@ -19,7 +19,7 @@ func envelopeOf(t testing.TB, code, cellphone, text string) (envelope []byte, nu
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := schema.Parser{}.Parse(body, schema.Origin{Source: "default", Path: "/webhook", Received: time.Unix(1, 0)})
+	d := delivery.Parser{}.Parse(body, delivery.Origin{Source: "default", Path: "/webhook", Received: time.Unix(1, 0)})
 	if d.Rejection != nil {
 		t.Fatalf("%s is refused: %v", body, d.Rejection)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // What became of a body that was sent directly.
@@ -122,8 +122,8 @@ func (s *send) confirmNATS(hosts, args []string) error {
 // direct makes events of bodies and publishes them. Several goroutines may use
 // it once it is open.
 type direct struct {
-	parser  schema.Parser
-	origin  schema.Origin
+	parser  delivery.Parser
+	origin  delivery.Origin
 	client  *publisher.Client
 	timeout time.Duration // of one body
 	stop    context.CancelFunc
@@ -136,7 +136,7 @@ type direct struct {
 func newDirect(c *config.Config, run string) (*direct, error) {
 	source := c.EffectiveSources()[0]
 	parser, err := parserOf(c, source)
-	return &direct{parser: parser, origin: schema.Origin{Source: source.Name, Path: webhookPath(c), TestRun: run}}, err
+	return &direct{parser: parser, origin: delivery.Origin{Source: source.Name, Path: webhookPath(c), TestRun: run}}, err
 }
 
 // send publishes the events of a body, in their order.
@@ -178,7 +178,7 @@ func (d *direct) failed(err error, took time.Duration) result {
 }
 
 // rejectionText says what is wrong with a body, as the answer of a bridge does.
-func rejectionText(r *schema.Rejection) string {
+func rejectionText(r *delivery.Rejection) string {
 	var all []string
 	for _, v := range r.Violations {
 		if v.Field != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // door is the way into a bridge for deliveries that were received before: its
@@ -111,16 +112,16 @@ func (r result) ofTheLine() bool {
 
 // parserOf returns today's parser of a source. The error says what of the
 // configuration is wrong.
-func parserOf(c *config.Config, s ingress.SourceConfig) (schema.Parser, error) {
+func parserOf(c *config.Config, s ingress.SourceConfig) (delivery.Parser, error) {
 	location, err := time.LoadLocation(c.Ingress.Timezone)
 	if err != nil {
-		return schema.Parser{}, fmt.Errorf("ingress.timezone: %w", err)
+		return delivery.Parser{}, fmt.Errorf("ingress.timezone: %w", err)
 	}
-	p := schema.Parser{Location: location}
+	p := delivery.Parser{Location: location}
 	for _, name := range s.Kinds {
 		k, err := schema.ParseKind(name)
 		if err != nil {
-			return schema.Parser{}, fmt.Errorf("kinds of the source %s: %w", s.Name, err)
+			return delivery.Parser{}, fmt.Errorf("kinds of the source %s: %w", s.Name, err)
 		}
 		p.Kinds = append(p.Kinds, k)
 	}

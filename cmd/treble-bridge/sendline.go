@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // deliveryLine is one request of Treble's as a line of JSON: what "quarantine
@@ -23,19 +24,19 @@ type deliveryLine struct {
 	Path       string
 	Test       string // the run of send that made it
 	Reason     schema.Reason
-	Violations []schema.Violation
+	Violations []delivery.Violation
 	Body       []byte // as received
 }
 
 // lineHead holds the members of a line before the body.
 type lineHead struct {
-	ID         string             `json:"id,omitempty"`
-	Received   time.Time          `json:"received"`
-	Source     string             `json:"source"`
-	Path       string             `json:"path"`
-	Test       string             `json:"test,omitempty"`
-	Reason     schema.Reason      `json:"reason,omitempty"`
-	Violations []schema.Violation `json:"violations,omitempty"`
+	ID         string               `json:"id,omitempty"`
+	Received   time.Time            `json:"received"`
+	Source     string               `json:"source"`
+	Path       string               `json:"path"`
+	Test       string               `json:"test,omitempty"`
+	Reason     schema.Reason        `json:"reason,omitempty"`
+	Violations []delivery.Violation `json:"violations,omitempty"`
 }
 
 // encode returns the line with its end. The body is spliced in as it stands; one

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // The bytes of a body come back as they were, whatever they are.
@@ -36,7 +37,7 @@ func TestDeliveryLineRoundTrip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := deliveryLine{
 				ID: "id", Received: time.Date(2026, 1, 31, 8, 0, 0, 7, time.UTC), Source: "default", Path: "/a <b>\n", Test: "send-x",
-				Reason: schema.ReasonMissing, Violations: []schema.Violation{{Field: "a", Problem: "b"}}, Body: []byte(c.body),
+				Reason: schema.ReasonMissing, Violations: []delivery.Violation{{Field: "a", Problem: "b"}}, Body: []byte(c.body),
 			}
 			line, err := want.encode()
 			if err != nil || bytes.Count(line, []byte("\n")) != 1 || !bytes.HasSuffix(line, []byte("}\n")) || !json.Valid(line) {
@@ -82,7 +83,7 @@ func TestDeliveryLineRefused(t *testing.T) {
 // Whatever is parsed is written and read again as the same.
 func FuzzDeliveryLine(f *testing.F) {
 	for _, body := range []string{`{}`, "\xff", "", "{\n}", `[1,{"a":"b"}]`} {
-		line, err := deliveryLine{Received: time.Unix(1, 0).UTC(), Source: "a", Path: "/a", Violations: []schema.Violation{{Problem: "x"}}, Body: []byte(body)}.encode()
+		line, err := deliveryLine{Received: time.Unix(1, 0).UTC(), Source: "a", Path: "/a", Violations: []delivery.Violation{{Problem: "x"}}, Body: []byte(body)}.encode()
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 const me = "+573001234567"
@@ -86,7 +86,7 @@ func (p *place) bridge(t *testing.T, door bool) (b *publisher.Publisher, stop fu
 func accept(t *testing.T, b *publisher.Publisher, bodies ...string) {
 	t.Helper()
 	for _, body := range bodies {
-		d := (&schema.Parser{}).Parse([]byte(body), schema.Origin{Source: "default", Path: "/webhook", Received: time.Now()})
+		d := (&delivery.Parser{}).Parse([]byte(body), delivery.Origin{Source: "default", Path: "/webhook", Received: time.Now()})
 		if err := b.Accept(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}

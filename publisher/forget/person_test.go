@@ -11,13 +11,13 @@ import (
 	"time"
 	"unicode/utf16"
 
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // parsed is what the bridge publishes of a body.
 func parsed(t testing.TB, body string) []byte {
 	t.Helper()
-	d := (&schema.Parser{}).Parse([]byte(body), schema.Origin{Source: "default", Path: "/webhook", Received: time.Unix(1, 0)})
+	d := (&delivery.Parser{}).Parse([]byte(body), delivery.Origin{Source: "default", Path: "/webhook", Received: time.Unix(1, 0)})
 	if d.Rejection != nil {
 		t.Fatalf("%s is refused: %v", body, d.Rejection)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // Epoch is when events happen that are not told another time.
@@ -81,7 +82,7 @@ func newOptions(all []Option) *options {
 // if an option asks for what a bridge would refuse, such as an empty session.
 func Event(k schema.Kind, opts ...Option) schema.Event {
 	o := newOptions(opts)
-	d := schema.Parser{}.Parse(body(k, o), schema.Origin{
+	d := delivery.Parser{}.Parse(body(k, o), delivery.Origin{
 		Source: o.source, Path: "/webhook", Received: o.at.Add(100 * time.Millisecond), TestRun: o.testRun,
 	})
 	if d.Rejection != nil {

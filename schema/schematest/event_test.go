@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"github.com/treble-bridge/treble-bridge/schema/schematest"
 )
 
@@ -63,7 +64,7 @@ func TestOptions(t *testing.T) {
 	if other := schematest.Event(schema.KindMessageRead, schematest.Seed(3)); other.Data.Base().Phone != common.Phone || common.Phone == "" {
 		t.Errorf("got the phones %q and %q of one seed", other.Data.Base().Phone, common.Phone)
 	}
-	d := schema.Parser{}.Parse(schematest.Body(schema.KindMessageRead, schematest.Session("s2")), schema.Origin{})
+	d := delivery.Parser{}.Parse(schematest.Body(schema.KindMessageRead, schematest.Session("s2")), delivery.Origin{})
 	if len(d.Events) != 1 || d.Events[0].Subject != "s2" {
 		t.Errorf("body: got %+v", d)
 	}

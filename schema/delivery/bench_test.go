@@ -1,4 +1,4 @@
-package schema_test
+package delivery_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // BenchmarkParse compares the way of a body through Parse and Encode with what
@@ -20,7 +20,7 @@ func BenchmarkParse(b *testing.B) {
 	var ours, bare time.Duration
 	for b.Loop() {
 		start := time.Now()
-		for _, e := range (schema.Parser{}).Parse(body, schema.Origin{Source: "default", Received: received}).Events {
+		for _, e := range (delivery.Parser{}).Parse(body, delivery.Origin{Source: "default", Received: received}).Events {
 			if _, err := e.Encode(); err != nil {
 				b.Fatal(err)
 			}

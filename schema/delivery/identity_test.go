@@ -1,9 +1,10 @@
-package schema_test
+package delivery_test
 
 import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // TestIDs holds the ids of some bodies. They must never change: a redelivery
@@ -42,7 +43,7 @@ func TestIDs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			parse := func() schema.Event {
-				return schema.Parser{}.Parse([]byte(tt.body), schema.Origin{Source: tt.source, Received: received}).Events[tt.position]
+				return delivery.Parser{}.Parse([]byte(tt.body), delivery.Origin{Source: tt.source, Received: received}).Events[tt.position]
 			}
 			e := parse()
 			ids[tt.name] = e.ID

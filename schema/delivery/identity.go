@@ -1,4 +1,4 @@
-package schema
+package delivery
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // idBits of SHA-256 make an id: 128 bits are 26 characters of base32.
@@ -19,7 +21,7 @@ var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 // contentID is the id of an event that says enough to be told from others:
 // equal ids mean an equal source, kind, position and body, but for white space
 // that means nothing. position is -1 for a body that is no array.
-func contentID(source string, kind Kind, position int, value []byte) string {
+func contentID(source string, kind schema.Kind, position int, value []byte) string {
 	var compact bytes.Buffer
 	if json.Compact(&compact, value) != nil {
 		compact.Write(value) // not reached: the value was found valid

@@ -1,16 +1,17 @@
-package schema
+package delivery
 
 import (
 	"strings"
 
+	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // conversationClosed reads all three forms of a closed conversation. They
 // differ in where a fact stands, never in what it means, so each is looked for
 // in every place.
-func (r *reader) conversationClosed() (Payload, happened) {
-	p := &ConversationClosed{
+func (r *reader) conversationClosed() (schema.Payload, happened) {
+	p := &schema.ConversationClosed{
 		ClosedAt:         first(r.time("session", "closed_at"), r.time("closed_at")),
 		OccurredAt:       r.time("timestamp"),
 		Company:          r.company(),
@@ -19,7 +20,7 @@ func (r *reader) conversationClosed() (Payload, happened) {
 		HubspotContactID: r.id("hubspot_contact_id"),
 	}
 	if v := r.at("messages"); len(v) > 0 && v[0] == '[' {
-		p.Messages = []Message{} // told from "no messages were sent along"
+		p.Messages = []schema.Message{} // told from "no messages were sent along"
 	}
 	r.each("messages", func(field string, v []byte) {
 		if o := r.child(v, field); o != nil {
@@ -29,15 +30,15 @@ func (r *reader) conversationClosed() (Payload, happened) {
 	return p, first(p.ClosedAt, p.OccurredAt)
 }
 
-func (r *reader) company() *Company {
+func (r *reader) company() *schema.Company {
 	if id := r.id("company_id"); id != "" {
-		return &Company{ID: id}
+		return &schema.Company{ID: id}
 	}
 	o := r.child(r.at("company"), "company")
 	if o == nil {
 		return nil
 	}
-	c := &Company{ID: r.idOf(o["id"], "company.id")}
+	c := &schema.Company{ID: r.idOf(o["id"], "company.id")}
 	if number := r.textOf(o["cellphone"], "company.cellphone"); number != "" {
 		var ok bool // the number has its country code, without the plus
 		if c.Phone, ok = phone.Parse(number); !ok {
@@ -49,8 +50,8 @@ func (r *reader) company() *Company {
 
 // message reads one message. In the form of accounts with HubSpot the sender is
 // a display name, the text stands beside it, and a file is told by file_type.
-func (r *reader) message(o object, field string) Message {
-	m := Message{
+func (r *reader) message(o object, field string) schema.Message {
+	m := schema.Message{
 		CreatedAt:   r.timeOf(o["created_at"], field, "created_at"),
 		DeliveredAt: r.timeOf(o["delivered_at"], field, "delivered_at"),
 		ReadAt:      r.timeOf(o["read_at"], field, "read_at"),
@@ -73,7 +74,7 @@ func (r *reader) message(o object, field string) Message {
 }
 
 // content reads what is in a message: an object named like its type.
-func (r *reader) content(m *Message, o object, field string) {
+func (r *reader) content(m *schema.Message, o object, field string) {
 	field += "." + clip(m.Type)
 	c := r.child(o[m.Type], field)
 	if c == nil {
@@ -92,29 +93,29 @@ func (r *reader) content(m *Message, o object, field string) {
 	m.URL = r.textOf(c["url"], field, "url")
 }
 
-func (r *reader) hsm() *HSM {
+func (r *reader) hsm() *schema.HSM {
 	o := r.child(r.at("hsm"), "hsm")
 	if o == nil {
 		return nil
 	}
-	h := &HSM{
+	h := &schema.HSM{
 		Name:    r.textOf(o["name"], "hsm.name"),
 		Text:    r.textOf(o["text"], "hsm.text"),
 		Answers: r.textsIn(o["answers"], "message", "hsm.answers"),
 		Footer:  r.textOf(o["footer"], "hsm.footer"),
 	}
 	if header := r.child(o["header"], "hsm.header"); header != nil {
-		h.Header = &HSMHeader{
+		h.Header = &schema.HSMHeader{
 			Type: r.textOf(header["type"], "hsm.header.type"),
 			Text: r.textOf(header["message"], "hsm.header.message"),
 			URL:  r.textOf(header["url"], "hsm.header.url"),
 		}
 	}
 	if buttons := r.child(o["buttons"], "hsm.buttons"); buttons != nil {
-		h.Buttons = &HSMButtons{Type: r.textOf(buttons["type"], "hsm.buttons.type")}
+		h.Buttons = &schema.HSMButtons{Type: r.textOf(buttons["type"], "hsm.buttons.type")}
 		r.eachOf(buttons["options"], "hsm.buttons.options", func(field string, v []byte) {
 			if b := r.child(v, field); b != nil {
-				h.Buttons.Options = append(h.Buttons.Options, HSMButton{
+				h.Buttons.Options = append(h.Buttons.Options, schema.HSMButton{
 					Text:  r.textOf(b["message"], field, "message"),
 					URL:   r.textOf(b["url"], field, "url"),
 					Phone: r.textOf(b["phone"], field, "phone"),

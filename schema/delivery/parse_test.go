@@ -1,4 +1,4 @@
-package schema_test
+package delivery_test
 
 import (
 	"encoding/json"
@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-func parse(body, path string) schema.Delivery {
-	return schema.Parser{}.Parse([]byte(body), schema.Origin{Source: "default", Path: path, Received: received})
+func parse(body, path string) delivery.Delivery {
+	return delivery.Parser{}.Parse([]byte(body), delivery.Origin{Source: "default", Path: path, Received: received})
 }
 
 // one parses a body that holds one event.
@@ -162,7 +163,7 @@ func TestRejection(t *testing.T) {
 		{"too-deep", strings.Repeat("[", 101) + strings.Repeat("]", 101), schema.ReasonTooDeep, ""},
 		{"too-deep-inside", `{"a":` + strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 101), schema.ReasonTooDeep, ""},
 		{"too-deep-and-broken", strings.Repeat("[", 1_000_000), schema.ReasonTooDeep, ""},
-		{"too-many", "[{}" + strings.Repeat(",{}", schema.MaxEvents) + "]", schema.ReasonTooMany, ""},
+		{"too-many", "[{}" + strings.Repeat(",{}", delivery.MaxEvents) + "]", schema.ReasonTooMany, ""},
 		{"read-without-session", `{"read_at":"2026-01-01 00:00:00"}`, schema.ReasonMissing, "session_id"},
 		{"read-with-null-session", `{"read_at":"2026-01-01 00:00:00","session_id":null}`, schema.ReasonMissing, "session_id"},
 		{"read-with-blank-session", `{"read_at":"2026-01-01 00:00:00","session_id":" "}`, schema.ReasonMissing, "session_id"},
@@ -190,7 +191,7 @@ func TestRejection(t *testing.T) {
 			if len(d.Events) != 0 || string(d.Body) != tt.body {
 				t.Errorf("got %d events and a body of %d bytes, want none and the body as received", len(d.Events), len(d.Body))
 			}
-			if !slices.ContainsFunc(d.Rejection.Violations, func(v schema.Violation) bool { return v.Field == tt.field && v.Problem != "" }) {
+			if !slices.ContainsFunc(d.Rejection.Violations, func(v delivery.Violation) bool { return v.Field == tt.field && v.Problem != "" }) {
 				t.Errorf("violations: got %+v, want one of %q", d.Rejection.Violations, tt.field)
 			}
 		})
@@ -225,8 +226,8 @@ func TestAcceptedDepth(t *testing.T) {
 }
 
 func TestKindsOfSource(t *testing.T) {
-	p := schema.Parser{Kinds: []schema.Kind{schema.KindMessageRead}}
-	o := schema.Origin{Source: "default", Received: received}
+	p := delivery.Parser{Kinds: []schema.Kind{schema.KindMessageRead}}
+	o := delivery.Origin{Source: "default", Received: received}
 	if d := p.Parse([]byte(`{"session_id":"s","read_at":"x"}`), o); d.Rejection != nil {
 		t.Errorf("read: got %+v, want it accepted", d.Rejection)
 	}
@@ -375,8 +376,8 @@ func TestTimes(t *testing.T) {
 		}{"2021-06-22 15:19:08" + f, "2021-06-22T15:19:08" + f + "Z", nil})
 	}
 	for _, tt := range tests {
-		p := schema.Parser{Location: tt.loc}
-		d := p.Parse(fmt.Appendf(nil, `{"session_id":"s","read_at":%q}`, tt.text), schema.Origin{Source: "default", Received: received})
+		p := delivery.Parser{Location: tt.loc}
+		d := p.Parse(fmt.Appendf(nil, `{"session_id":"s","read_at":%q}`, tt.text), delivery.Origin{Source: "default", Received: received})
 		e := d.Events[0]
 		got := ""
 		if at := e.Data.(*schema.MessageRead).ReadAt; at != nil {
@@ -451,8 +452,8 @@ func TestWithoutCopies(t *testing.T) {
 }
 
 func TestHeader(t *testing.T) {
-	d := schema.Parser{}.Parse([]byte(`{"event_type":"hsm.status","event_id":"a b","name":"n"}`),
-		schema.Origin{Source: "default", Received: received, TestRun: "run-1"})
+	d := delivery.Parser{}.Parse([]byte(`{"event_type":"hsm.status","event_id":"a b","name":"n"}`),
+		delivery.Origin{Source: "default", Received: received, TestRun: "run-1"})
 	h := d.Events[0].Header()
 	if _, there := h[schema.HeaderEventID]; there {
 		t.Errorf("an event id that is not harmless stands in the headers: %v", h)

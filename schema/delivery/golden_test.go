@@ -1,4 +1,4 @@
-package schema_test
+package delivery_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 var update = flag.Bool("update", false, "write the golden envelopes")
@@ -23,8 +24,8 @@ var received = time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 const uniqueID = "aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 const (
-	payloadDir = "../test/testdata/payloads"
-	goldenDir  = "../test/testdata/golden"
+	payloadDir = "../../test/testdata/payloads"
+	goldenDir  = "../../test/testdata/golden"
 )
 
 func read(t *testing.T, path string) []byte {
@@ -58,7 +59,7 @@ func envelopes(t *testing.T, body []byte) []byte {
 // eachEnvelope parses a body and returns the envelope of each event.
 func eachEnvelope(t *testing.T, body []byte) [][]byte {
 	t.Helper()
-	d := schema.Parser{}.Parse(body, schema.Origin{Source: "default", Path: "/webhook", Received: received})
+	d := delivery.Parser{}.Parse(body, delivery.Origin{Source: "default", Path: "/webhook", Received: received})
 	if d.Rejection != nil {
 		t.Fatalf("rejected: %+v", d.Rejection)
 	}
@@ -93,7 +94,7 @@ func TestGolden(t *testing.T) {
 				}
 			}
 			if want := read(t, golden); !bytes.Equal(got, want) {
-				t.Errorf("envelopes of %s differ (go test ./schema -run TestGolden -update, if that is meant)\ngot:  %s\nwant: %s", name, got, want)
+				t.Errorf("envelopes of %s differ (go test ./schema/delivery -run TestGolden -update, if that is meant)\ngot:  %s\nwant: %s", name, got, want)
 			}
 		})
 	}

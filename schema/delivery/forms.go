@@ -1,6 +1,10 @@
-package schema
+package delivery
 
-import "time"
+import (
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
 
 // happened is when an event happened by Treble's clock, nil if it does not say.
 type happened = *time.Time
@@ -8,14 +12,14 @@ type happened = *time.Time
 // group is one way to tell which event a body is about.
 type group struct {
 	name  string // as the documentation and a 422 call it
-	given func(*reader, *Common) bool
+	given func(*reader, *schema.Common) bool
 }
 
 var (
-	bySession  = group{"session_id", func(_ *reader, c *Common) bool { return c.SessionID != "" }}
-	byEventID  = group{"event_id", func(_ *reader, c *Common) bool { return c.EventID != "" }}
-	byTemplate = group{"name", func(r *reader, _ *Common) bool { id, _ := identifier(r.at("name")); return id != "" }}
-	byPerson   = group{"user.cellphone", func(_ *reader, c *Common) bool { return c.Cellphone != "" }}
+	bySession  = group{"session_id", func(_ *reader, c *schema.Common) bool { return c.SessionID != "" }}
+	byEventID  = group{"event_id", func(_ *reader, c *schema.Common) bool { return c.EventID != "" }}
+	byTemplate = group{"name", func(r *reader, _ *schema.Common) bool { id, _ := identifier(r.at("name")); return id != "" }}
+	byPerson   = group{"user.cellphone", func(_ *reader, c *schema.Common) bool { return c.Cellphone != "" }}
 )
 
 // The fields that several kinds share, for the lists of what is expected.
@@ -28,26 +32,26 @@ var (
 
 var (
 	formRead = &form{
-		kind: KindMessageRead, identify: []group{bySession},
+		kind: schema.KindMessageRead, identify: []group{bySession},
 		expected: join(flow, sentQuestion, "read_at"),
-		build: func(r *reader) (Payload, happened) {
-			p := &MessageRead{Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), ReadAt: r.time("read_at")}
+		build: func(r *reader) (schema.Payload, happened) {
+			p := &schema.MessageRead{Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), ReadAt: r.time("read_at")}
 			return p, p.ReadAt
 		},
 	}
 	formDelivered = &form{
-		kind: KindMessageDelivered, identify: []group{bySession},
+		kind: schema.KindMessageDelivered, identify: []group{bySession},
 		expected: join(flow, sentQuestion, "delivered_at"),
-		build: func(r *reader) (Payload, happened) {
-			p := &MessageDelivered{Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), DeliveredAt: r.time("delivered_at")}
+		build: func(r *reader) (schema.Payload, happened) {
+			p := &schema.MessageDelivered{Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), DeliveredAt: r.time("delivered_at")}
 			return p, p.DeliveredAt
 		},
 	}
 	formResponded = &form{
-		kind: KindMessageResponded, identify: []group{bySession},
+		kind: schema.KindMessageResponded, identify: []group{bySession},
 		expected: join(flow, sentQuestion, "responded_at", "actual_response", "classified_answer", "user_session_keys"),
-		build: func(r *reader) (Payload, happened) {
-			p := &MessageResponded{
+		build: func(r *reader) (schema.Payload, happened) {
+			p := &schema.MessageResponded{
 				Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), RespondedAt: r.time("responded_at"),
 				ActualResponse: r.text("actual_response"), ClassifiedAnswer: r.classifiedAnswer(),
 			}
@@ -55,85 +59,85 @@ var (
 		},
 	}
 	formTimedOut = &form{
-		kind: KindMessageTimedOut, identify: []group{bySession},
+		kind: schema.KindMessageTimedOut, identify: []group{bySession},
 		expected: join(flow, "question", "timeout_at", "user_session_keys"),
-		build: func(r *reader) (Payload, happened) {
-			p := &MessageTimedOut{Question: r.question(), TimeoutAt: r.time("timeout_at")}
+		build: func(r *reader) (schema.Payload, happened) {
+			p := &schema.MessageTimedOut{Question: r.question(), TimeoutAt: r.time("timeout_at")}
 			return p, p.TimeoutAt
 		},
 	}
 	formOptedOut = &form{
-		kind: KindContactOptedOut, identify: []group{bySession},
+		kind: schema.KindContactOptedOut, identify: []group{bySession},
 		expected: join(flow, sentQuestion, "classified_answer", "reason"),
-		build: func(r *reader) (Payload, happened) {
-			return &ContactOptedOut{
+		build: func(r *reader) (schema.Payload, happened) {
+			return &schema.ContactOptedOut{
 				Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"),
 				ClassifiedAnswer: r.classifiedAnswer(), Reason: r.text("reason"),
 			}, nil // sent_at is when the question was sent, not when the person opted out
 		},
 	}
 	formCondition = &form{
-		kind: KindConditionEvaluated, identify: []group{bySession},
+		kind: schema.KindConditionEvaluated, identify: []group{bySession},
 		expected: join(flow, "variable", "condition", "user_session_keys"),
-		build: func(r *reader) (Payload, happened) {
-			p := &ConditionEvaluated{}
+		build: func(r *reader) (schema.Payload, happened) {
+			p := &schema.ConditionEvaluated{}
 			if o := r.child(r.at("variable"), "variable"); o != nil {
-				p.Variable = &Variable{Name: r.textOf(o["name"], "variable.name"), Value: r.textOf(o["value"], "variable.value")}
+				p.Variable = &schema.Variable{Name: r.textOf(o["name"], "variable.name"), Value: r.textOf(o["value"], "variable.value")}
 			}
 			if o := r.child(r.at("condition"), "condition"); o != nil {
-				p.Condition = &Condition{Operator: r.textOf(o["operator"], "condition.operator"), Value: r.textOf(o["value"], "condition.value")}
+				p.Condition = &schema.Condition{Operator: r.textOf(o["operator"], "condition.operator"), Value: r.textOf(o["value"], "condition.value")}
 			}
 			return p, nil
 		},
 	}
 	formClosed = &form{ // session.close of the webhook center
-		kind: KindConversationClosed, identify: []group{bySession, byEventID},
+		kind: schema.KindConversationClosed, identify: []group{bySession, byEventID},
 		expected: join([]string{"event_id", "timestamp", "session.external_id", "session.closed_at"}, userPerson),
 		build:    (*reader).conversationClosed,
 	}
 	formClosedOlder = &form{
-		kind: KindConversationClosed, identify: []group{bySession, byEventID},
+		kind: schema.KindConversationClosed, identify: []group{bySession, byEventID},
 		expected: join([]string{"session.external_id", "session.closed_at"}, userPerson, "company", "messages", "user_session_keys"),
 		build:    (*reader).conversationClosed,
 	}
 	formClosedHubspot = &form{ // flat, and without any phone number
-		kind: KindConversationClosed, identify: []group{bySession, byEventID},
+		kind: schema.KindConversationClosed, identify: []group{bySession, byEventID},
 		expected: []string{"external_id", "closed_at", "company_id", "messages", "user_session_keys"},
 		build:    (*reader).conversationClosed,
 	}
 	formHSM = &form{
-		kind: KindHSMStatusChanged, identify: []group{byEventID, byTemplate},
+		kind: schema.KindHSMStatusChanged, identify: []group{byEventID, byTemplate},
 		expected: []string{"event_id", "timestamp", "status", "name", "affected_conversation_ids"},
-		build: func(r *reader) (Payload, happened) {
-			p := &HSMStatusChanged{OccurredAt: r.time("timestamp"), Status: r.text("status"), AffectedConversationIDs: r.ids("affected_conversation_ids")}
+		build: func(r *reader) (schema.Payload, happened) {
+			p := &schema.HSMStatusChanged{OccurredAt: r.time("timestamp"), Status: r.text("status"), AffectedConversationIDs: r.ids("affected_conversation_ids")}
 			if name := r.text("name"); name != "" {
-				p.HSM = &HSM{Name: name}
+				p.HSM = &schema.HSM{Name: name}
 			}
 			return p, p.OccurredAt
 		},
 	}
 	formFailed = &form{
-		kind: KindDeploymentFailed, identify: []group{byEventID, byPerson},
+		kind: schema.KindDeploymentFailed, identify: []group{byEventID, byPerson},
 		expected: join([]string{"event_id", "timestamp", "failure_reason", "failed_at"}, userPerson),
-		build: func(r *reader) (Payload, happened) {
-			p := &DeploymentFailed{OccurredAt: r.time("timestamp"), FailedAt: r.time("failed_at"), FailureReason: r.text("failure_reason")}
+		build: func(r *reader) (schema.Payload, happened) {
+			p := &schema.DeploymentFailed{OccurredAt: r.time("timestamp"), FailedAt: r.time("failed_at"), FailureReason: r.text("failure_reason")}
 			return p, first(p.FailedAt, p.OccurredAt)
 		},
 	}
 	formProbe = &form{ // of the doctor command
-		kind: KindBridgeProbe, identify: []group{byEventID}, expected: []string{"event_id"},
-		build: func(*reader) (Payload, happened) { return &BridgeProbe{}, nil },
+		kind: schema.KindBridgeProbe, identify: []group{byEventID}, expected: []string{"event_id"},
+		build: func(*reader) (schema.Payload, happened) { return &schema.BridgeProbe{}, nil },
 	}
 	formFlow = &form{
-		kind: KindFlowUnrecognized,
-		build: func(r *reader) (Payload, happened) {
-			return &FlowUnrecognized{BusinessScopeID: r.id("business_scope_id")}, nil
+		kind: schema.KindFlowUnrecognized,
+		build: func(r *reader) (schema.Payload, happened) {
+			return &schema.FlowUnrecognized{BusinessScopeID: r.id("business_scope_id")}, nil
 		},
 	}
 	formUnrecognized = &form{
-		kind: KindUnrecognized,
-		build: func(r *reader) (Payload, happened) {
-			p := &Unrecognized{}
+		kind: schema.KindUnrecognized,
+		build: func(r *reader) (schema.Payload, happened) {
+			p := &schema.Unrecognized{}
 			// Nothing is known of these fields, so only what fits is taken,
 			// and what does not fit is no reason to warn.
 			if v := r.at("event_type"); isString(v) {

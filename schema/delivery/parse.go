@@ -1,4 +1,4 @@
-package schema
+package delivery
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // MaxEvents is how many events one array may hold.
@@ -19,7 +21,7 @@ const MaxEvents = 1000
 // for use, and it may be used by several goroutines at once.
 type Parser struct {
 	Location *time.Location // of times that name no zone; nil is UTC
-	Kinds    []Kind         // kinds to accept, beside the probe of the doctor command; empty: all
+	Kinds    []schema.Kind  // kinds to accept, beside the probe of the doctor command; empty: all
 }
 
 // Parse reads a body. It never fails: what it cannot take is a Delivery with a
@@ -34,7 +36,7 @@ func (p Parser) Parse(body []byte, o Origin) Delivery {
 		return d
 	}
 	var violations []Violation
-	reason := ReasonMissing
+	reason := schema.ReasonMissing
 	for i, value := range values {
 		position := -1
 		if array {
@@ -46,7 +48,7 @@ func (p Parser) Parse(body []byte, o Origin) Delivery {
 			violations = append(violations, at(position, missing)...)
 		case !p.accepts(e.Kind):
 			if len(violations) == 0 {
-				reason = ReasonKindForbidden
+				reason = schema.ReasonKindForbidden
 			}
 			violations = append(violations, at(position, []Violation{{Problem: fmt.Sprintf("the kind %s is not accepted by this source", e.Kind)}})...)
 		}
@@ -61,8 +63,8 @@ func (p Parser) Parse(body []byte, o Origin) Delivery {
 
 // accepts reports whether a kind is to be taken. The probe always is: it tells the
 // operator of the bridge whether the others would come through.
-func (p Parser) accepts(k Kind) bool {
-	return len(p.Kinds) == 0 || slices.Contains(p.Kinds, k) || k == KindBridgeProbe
+func (p Parser) accepts(k schema.Kind) bool {
+	return len(p.Kinds) == 0 || slices.Contains(p.Kinds, k) || k == schema.KindBridgeProbe
 }
 
 // at puts the position in an array in front of the fields.
@@ -96,30 +98,30 @@ func split(body []byte) (values [][]byte, array bool, _ *Rejection) {
 	text := bytes.Trim(bytes.TrimPrefix(body, []byte("\ufeff")), " \t\r\n")
 	switch {
 	case deeperThan(text, MaxDepth):
-		return nil, false, reject(ReasonTooDeep, fmt.Sprintf("objects and arrays are nested deeper than %d", MaxDepth))
+		return nil, false, reject(schema.ReasonTooDeep, fmt.Sprintf("objects and arrays are nested deeper than %d", MaxDepth))
 	case !json.Valid(text):
-		return nil, false, reject(ReasonNotJSON, notJSON(text))
+		return nil, false, reject(schema.ReasonNotJSON, notJSON(text))
 	case text[0] == '{':
 		return [][]byte{text}, false, nil
 	case text[0] == '[':
 		for i, e := range elements(text) {
 			switch {
 			case e[0] != '{':
-				return nil, true, reject(ReasonNotObject, fmt.Sprintf("element %d of the array is no object; send an object, or an array of objects", i))
+				return nil, true, reject(schema.ReasonNotObject, fmt.Sprintf("element %d of the array is no object; send an object, or an array of objects", i))
 			case i == MaxEvents:
-				return nil, true, reject(ReasonTooMany, fmt.Sprintf("the array has more than %d events; send it in parts", MaxEvents))
+				return nil, true, reject(schema.ReasonTooMany, fmt.Sprintf("the array has more than %d events; send it in parts", MaxEvents))
 			}
 			values = append(values, e)
 		}
 		if len(values) > 0 {
 			return values, true, nil
 		}
-		return nil, true, reject(ReasonNotObject, "the array is empty; send an object, or an array of objects")
+		return nil, true, reject(schema.ReasonNotObject, "the array is empty; send an object, or an array of objects")
 	}
-	return nil, false, reject(ReasonNotObject, "the body is JSON, but neither an object nor an array of objects")
+	return nil, false, reject(schema.ReasonNotObject, "the body is JSON, but neither an object nor an array of objects")
 }
 
-func reject(r Reason, problem string) *Rejection {
+func reject(r schema.Reason, problem string) *Rejection {
 	return &Rejection{Reason: r, Violations: []Violation{{Problem: problem}}}
 }
 
@@ -137,7 +139,7 @@ func notJSON(text []byte) string {
 }
 
 // event reads one object. What it reports as missing would identify the event.
-func (p Parser) event(value []byte, position int, o Origin) (Event, []Violation) {
+func (p Parser) event(value []byte, position int, o Origin) (schema.Event, []Violation) {
 	r := &reader{loc: p.Location, warnings: slices.Clone(o.Warnings)}
 	if r.loc == nil {
 		r.loc = time.UTC
@@ -158,7 +160,7 @@ func (p Parser) event(value []byte, position int, o Origin) (Event, []Violation)
 
 	common := r.common()
 	if missing := f.unidentified(r, &common); missing != nil {
-		return Event{}, missing
+		return schema.Event{}, missing
 	}
 	for _, field := range f.expected {
 		if r.at(strings.Split(field, ".")...) == nil {
@@ -178,7 +180,7 @@ func (p Parser) event(value []byte, position int, o Origin) (Event, []Violation)
 	if strings.ContainsFunc(subject, forbidden) {
 		subject = ""
 	}
-	e := Event{
+	e := schema.Event{
 		Subject: subject, Source: o.Source, Kind: f.kind, ReceivedTime: o.Received, Time: o.Received,
 		TestRun: o.TestRun, Data: payload,
 	}
@@ -249,7 +251,7 @@ func (r *reader) overview() *form {
 }
 
 // unidentified returns what is missing to tell which event this is.
-func (f *form) unidentified(r *reader, c *Common) []Violation {
+func (f *form) unidentified(r *reader, c *schema.Common) []Violation {
 	var names []string
 	for _, g := range f.identify {
 		if g.given(r, c) {
@@ -269,12 +271,12 @@ func (f *form) unidentified(r *reader, c *Common) []Violation {
 }
 
 // identity returns the id of an event and what makes it.
-func (r *reader) identity(e Event, position int, value []byte) (string, DedupeKey) {
+func (r *reader) identity(e schema.Event, position int, value []byte) (string, schema.DedupeKey) {
 	switch {
 	case e.Data.Base().EventID != "":
-		return contentID(e.Source, e.Kind, position, value), DedupeEventID
+		return contentID(e.Source, e.Kind, position, value), schema.DedupeEventID
 	case hasOwnTime(r.object, r.loc):
-		return contentID(e.Source, e.Kind, position, value), DedupeContent
+		return contentID(e.Source, e.Kind, position, value), schema.DedupeContent
 	}
-	return uniqueID(), DedupeNone
+	return uniqueID(), schema.DedupeNone
 }

@@ -1,4 +1,4 @@
-package schema_test
+package delivery_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 func addPayloads(f *testing.F, add func([]byte)) {
@@ -40,7 +41,7 @@ func FuzzParse(f *testing.F) {
 	addPayloads(f, func(b []byte) { f.Add(b, "/webhook") })
 	f.Fuzz(func(t *testing.T, body []byte, path string) {
 		before := bytes.Clone(body)
-		d := schema.Parser{}.Parse(body, schema.Origin{Source: "default", Path: path, Received: received})
+		d := delivery.Parser{}.Parse(body, delivery.Origin{Source: "default", Path: path, Received: received})
 		if !bytes.Equal(body, before) {
 			t.Fatal("the body was changed")
 		}
@@ -112,7 +113,7 @@ func checkKind(t *testing.T, e schema.Event, path string) {
 		b.Write(members[key])
 	}
 	b.WriteByte('}')
-	d := schema.Parser{}.Parse(b.Bytes(), schema.Origin{Source: "default", Path: path, Received: received})
+	d := delivery.Parser{}.Parse(b.Bytes(), delivery.Origin{Source: "default", Path: path, Received: received})
 	if d.Rejection != nil || d.Events[0].Kind != e.Kind {
 		t.Errorf("in another order: got %+v, want kind %s\n%s\n%s", d, e.Kind, e.Data.Base().Raw, b.Bytes())
 	}
@@ -122,7 +123,7 @@ func checkKind(t *testing.T, e schema.Event, path string) {
 // decoded can be encoded.
 func FuzzDecode(f *testing.F) {
 	addPayloads(f, func(b []byte) {
-		for _, e := range (schema.Parser{}).Parse(b, schema.Origin{Source: "default", Received: received}).Events {
+		for _, e := range (delivery.Parser{}).Parse(b, delivery.Origin{Source: "default", Received: received}).Events {
 			if b, err := e.Encode(); err == nil {
 				f.Add(b)
 			}
@@ -148,7 +149,7 @@ func FuzzKindOfPath(f *testing.F) {
 	f.Add("/webhooks/on-read")
 	f.Add("//on-")
 	f.Fuzz(func(t *testing.T, path string) {
-		if k := schema.KindOfPath(path); k != "" && !slices.Contains(schema.Kinds(), k) {
+		if k := delivery.KindOfPath(path); k != "" && !slices.Contains(schema.Kinds(), k) {
 			t.Errorf("%q: got the kind %q", path, k)
 		}
 	})

@@ -1,17 +1,21 @@
-package schema
+package delivery
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
 
 // form is one way in which Treble writes a kind; conversation.closed has three.
 type form struct {
-	kind Kind
+	kind schema.Kind
 	// identify is what tells which event it is. Each group is enough; without
 	// any, the body is refused (422).
 	identify []group
 	// expected are the fields that Treble documents, or was always seen to
 	// send. An absent one gives a warning.
 	expected []string
-	build    func(*reader) (Payload, happened)
+	build    func(*reader) (schema.Payload, happened)
 }
 
 // classify returns the form of a body. The order of the tests is what tells
@@ -55,7 +59,7 @@ func formOfEventType(t string) *form {
 		return formHSM
 	case "deployment.failure":
 		return formFailed
-	case string(KindBridgeProbe):
+	case string(schema.KindBridgeProbe):
 		return formProbe
 	}
 	return formUnrecognized
@@ -104,7 +108,7 @@ func formOfPath(path string) *form {
 
 // KindOfPath returns the kind that a path names by ending in on-<name>, as
 // Treble's documentation does (/webhooks/on-read), or "".
-func KindOfPath(path string) Kind {
+func KindOfPath(path string) schema.Kind {
 	if f := formOfPath(path); f != nil {
 		return f.kind
 	}

@@ -1,4 +1,4 @@
-package schema_test
+package delivery_test
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 )
 
 // goldenFolder has the golden envelopes for other projects: one a file, by kind.
-const goldenFolder = "schematest/golden"
+const goldenFolder = "../schematest/golden"
 
 // TestGoldenFolder keeps the folder equal to the envelopes that TestGolden holds,
 // and to them alone. With -update it writes the folder.
@@ -37,7 +37,7 @@ func TestGoldenFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !maps.Equal(got, want) {
-		t.Errorf("%s differs from %s: go test ./schema -run TestGolden -update", goldenFolder, goldenDir)
+		t.Errorf("%s differs from %s: go test ./schema/delivery -run TestGolden -update", goldenFolder, goldenDir)
 	}
 }
 

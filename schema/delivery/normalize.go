@@ -1,4 +1,4 @@
-package schema
+package delivery
 
 import (
 	"encoding/json"
@@ -6,12 +6,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // common reads what every kind may have, under whichever name it comes.
-func (r *reader) common() Common {
-	c := Common{
+func (r *reader) common() schema.Common {
+	c := schema.Common{
 		SessionID:      r.firstID([]string{"session_id"}, []string{"session", "external_id"}, []string{"external_id"}, []string{"session_external_id"}),
 		ConversationID: r.id("conversation_id"),
 		EventID:        r.id("event_id"),
@@ -45,14 +46,14 @@ func (r *reader) firstID(paths ...[]string) string {
 
 // sessionKeys reads the variables of the session: an array of key, value and
 // type; a plain object of values is taken too.
-func (r *reader) sessionKeys() SessionKeys {
+func (r *reader) sessionKeys() schema.SessionKeys {
 	const path = "user_session_keys"
 	v := r.at(path)
 	if len(v) == 0 {
 		return nil
 	}
 	if v[0] == '{' {
-		keys := SessionKeys{}
+		keys := schema.SessionKeys{}
 		for key, value := range members(v) {
 			r.setSessionKey(keys, key, value, "", path)
 		}
@@ -62,7 +63,7 @@ func (r *reader) sessionKeys() SessionKeys {
 		r.warn(path, "not an array, left out")
 		return nil
 	}
-	keys := SessionKeys{}
+	keys := schema.SessionKeys{}
 	for i, e := range elements(v) {
 		field := path + "[" + strconv.Itoa(i) + "]"
 		item := r.child(e, field)
@@ -83,19 +84,19 @@ func (r *reader) sessionKeys() SessionKeys {
 	return keys
 }
 
-func (r *reader) setSessionKey(keys SessionKeys, key string, v []byte, kind, field string) {
+func (r *reader) setSessionKey(keys schema.SessionKeys, key string, v []byte, kind, field string) {
 	switch {
 	case len(v) == 0 || isNull(v):
-		keys[key] = SessionValue{Null: true}
+		keys[key] = schema.SessionValue{Null: true}
 	case kind == "location":
 		if l := location(v); l != nil {
-			keys[key] = SessionValue{Location: l}
+			keys[key] = schema.SessionValue{Location: l}
 			return
 		}
 		r.warn(field+".value", "not a location, kept as text")
 		fallthrough
 	default:
-		keys[key] = SessionValue{Text: valueText(v)}
+		keys[key] = schema.SessionValue{Text: valueText(v)}
 	}
 }
 
@@ -110,7 +111,7 @@ func valueText(v []byte) string {
 
 // location reads an object with latitude and longitude, or a string that holds
 // one, which is how a flow's variable comes. It returns nil if v is neither.
-func location(v []byte) *Location {
+func location(v []byte) *schema.Location {
 	if isString(v) {
 		inner := []byte(unquote(v))
 		if deeperThan(inner, MaxDepth) || !json.Valid(inner) {
@@ -125,7 +126,7 @@ func location(v []byte) *Location {
 		return nil
 	}
 	address, _ := scalar(o["address"])
-	return &Location{Latitude: lat, Longitude: long, Address: address}
+	return &schema.Location{Latitude: lat, Longitude: long, Address: address}
 }
 
 func coordinate(v []byte) (float64, bool) {
@@ -137,12 +138,12 @@ func coordinate(v []byte) (float64, bool) {
 	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 }
 
-func (r *reader) question() *Question {
+func (r *reader) question() *schema.Question {
 	o := r.child(r.at("question"), "question")
 	if o == nil {
 		return nil
 	}
-	return &Question{
+	return &schema.Question{
 		Type:    r.textOf(o["type"], "question.type"),
 		Text:    r.textOf(o["text"], "question.text"),
 		Answers: r.textsIn(o["answers"], "text", "question.answers"),

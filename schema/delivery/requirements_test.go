@@ -1,4 +1,4 @@
-package schema
+package delivery
 
 import (
 	"flag"
@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-const eventsDoc = "../docs/events.md"
+const eventsDoc = "../../docs/events.md"
 
 // TestRequiredFieldsDocumented holds the table of docs/events.md to the forms.
 // With -update it writes the table.
@@ -31,7 +31,7 @@ func TestRequiredFieldsDocumented(t *testing.T) {
 		return
 	}
 	if got != want {
-		t.Errorf("%s (go test ./schema -run RequiredFields -update writes it)\ngot:\n%s\nwant:\n%s", eventsDoc, got, want)
+		t.Errorf("%s (go test ./schema/delivery -run RequiredFields -update writes it)\ngot:\n%s\nwant:\n%s", eventsDoc, got, want)
 	}
 }
 
