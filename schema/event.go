@@ -101,39 +101,34 @@ func (e Event) Header() map[string][]string {
 // Encode returns the envelope as it is published. The payload's Raw is spliced
 // in as it stands; json.Marshal of an Event would reformat it, so do not.
 func (e Event) Encode() ([]byte, error) {
-	head, err := marshal(envelope{
-		SpecVersion:     specVersion,
-		ID:              e.ID,
-		Source:          sourcePrefix + e.Source,
-		Type:            e.Kind.Type(),
-		Subject:         e.Subject,
-		Time:            formatTime(e.Time),
-		DataContentType: dataContentType,
-		DataSchema:      e.Kind.DataSchema(),
-		ReceivedTime:    formatTime(e.ReceivedTime),
-		DedupeKey:       e.DedupeKey,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode envelope: %w", err)
-	}
-	data, err := marshal(e.Data)
-	if err != nil {
-		return nil, fmt.Errorf("encode data of %s: %w", e.Kind, err)
-	}
+	const attributes = 512 // bytes, and about as much as the normalised fields are of raw
+	return e.AppendTo(make([]byte, 0, attributes+2*len(e.Data.Base().Raw)))
+}
+
+// AppendTo appends to b what Encode returns.
+func (e Event) AppendTo(b []byte) ([]byte, error) {
+	o := object{b: append(b, '{')}.
+		required("specversion", "", specVersion, "").
+		required("id", "", e.ID, "").
+		required("source", sourcePrefix, e.Source, "").
+		required("type", typePrefix, string(e.Kind), "").
+		text("subject", e.Subject).
+		key("time")
+	o.b = appendTime(o.b, e.Time)
+	o = o.required("datacontenttype", "", dataContentType, "").
+		required("dataschema", dataSchemaPrefix, string(e.Kind), dataSchemaVersionSuffix).
+		key("receivedtime")
+	o.b = appendTime(o.b, e.ReceivedTime)
+	o = e.Data.append(o.required("dedupekey", "", string(e.DedupeKey), "").begin("data")).key("raw")
 	raw := e.Data.Base().Raw
 	if len(raw) == 0 {
 		raw = json.RawMessage("null")
 	}
-	b := make([]byte, 0, len(head)+len(data)+len(raw)+len(`,"data":,"raw":}}`))
-	b = append(b, head[:len(head)-1]...)
-	b = append(b, `,"data":`...)
-	b = append(b, data[:len(data)-1]...)
-	if len(data) > len("{}") {
-		b = append(b, ',')
+	o.b = append(o.b, raw...)
+	if o = o.end().end(); o.err != nil {
+		return nil, fmt.Errorf("encode data of %s: %w", e.Kind, o.err)
 	}
-	b = append(b, `"raw":`...)
-	b = append(b, raw...)
-	return append(b, "}}"...), nil
+	return o.b, nil
 }
 
 // WithoutCopies returns the event without the normalised copies of messages
@@ -232,5 +227,7 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// formatTime is RFC 3339 in UTC with as many fraction digits as there are.
-func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+// appendTime appends a time in UTC, by RFC 3339 with as many fraction digits as there are.
+func appendTime(b []byte, t time.Time) []byte {
+	return append(t.UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+}

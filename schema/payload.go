@@ -19,6 +19,7 @@ import (
 // zero value and is absent on the wire; Warnings says what is missing.
 type Payload interface {
 	Base() *Common
+	append(object) object
 }
 
 // Common is what the data of every kind may have. The same fact has the same

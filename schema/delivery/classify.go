@@ -14,30 +14,30 @@ type form struct {
 	identify []group
 	// expected are the fields that Treble documents, or was always seen to
 	// send. An absent one gives a warning.
-	expected []string
+	expected []field
 	build    func(*reader) (schema.Payload, happened)
 }
 
 // classify returns the form of a body. The order of the tests is what tells
 // the kinds apart: an opt-out has a classified_answer too, and the messages
 // inside a closed conversation have read_at, so only the top level counts.
-func classify(o object) *form {
+func classify(o value) *form {
 	switch {
-	case isString(o["event_type"]):
-		return formOfEventType(unquote(o["event_type"]))
+	case o.get("event_type").isString():
+		return formOfEventType(o.get("event_type").unquoted())
 	case o.has("read_at"):
 		return formRead
 	case o.has("delivered_at"):
 		return formDelivered
 	case o.has("timeout_at"):
 		return formTimedOut
-	case isString(o["reason"]) && unquote(o["reason"]) == "OPTOUT":
+	case o.get("reason").isString() && o.get("reason").unquoted() == "OPTOUT":
 		return formOptedOut
 	case o.has("condition") && o.has("variable"):
 		return formCondition
 	case o.has("actual_response"), o.has("responded_at"), o.has("classified_answer"):
 		return formResponded
-	case o.at("session", "external_id") != nil && o.at("session", "closed_at") != nil:
+	case o.get("session").has("external_id") && o.get("session").has("closed_at"):
 		return formClosedOlder
 	case o.has("external_id") && o.has("closed_at"):
 		return formClosedHubspot
@@ -46,8 +46,6 @@ func classify(o object) *form {
 	}
 	return formUnrecognized
 }
-
-func isString(v []byte) bool { return len(v) > 0 && v[0] == '"' }
 
 // formOfEventType maps the event_type of the webhook center, and our own of the
 // probe. An unknown one is kept, not refused: Treble may add some.

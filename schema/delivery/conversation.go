@@ -19,12 +19,13 @@ func (r *reader) conversationClosed() (schema.Payload, happened) {
 		HubspotDealID:    r.id("hubspot_deal_id"),
 		HubspotContactID: r.id("hubspot_contact_id"),
 	}
-	if v := r.at("messages"); len(v) > 0 && v[0] == '[' {
-		p.Messages = []schema.Message{} // told from "no messages were sent along"
+	messages := r.at("messages")
+	if messages.isArray() {
+		p.Messages = make([]schema.Message, 0, messages.len()) // told from "no messages were sent along"
 	}
-	r.each("messages", func(field string, v []byte) {
-		if o := r.child(v, field); o != nil {
-			p.Messages = append(p.Messages, r.message(o, field))
+	r.each(messages, "messages", func(v value) {
+		if o := r.child(v); o.isObject() {
+			p.Messages = append(p.Messages, r.message(o))
 		}
 	})
 	return p, first(p.ClosedAt, p.OccurredAt)
@@ -35,14 +36,14 @@ func (r *reader) company() *schema.Company {
 		return &schema.Company{ID: id}
 	}
 	o := r.child(r.at("company"), "company")
-	if o == nil {
+	if !o.isObject() {
 		return nil
 	}
-	c := &schema.Company{ID: r.idOf(o["id"], "company.id")}
-	if number := r.textOf(o["cellphone"], "company.cellphone"); number != "" {
+	c := &schema.Company{ID: r.idOf(o.get("id"), "company.id")}
+	if number := r.textOf(o.get("cellphone"), "company.cellphone"); number != "" {
 		var ok bool // the number has its country code, without the plus
 		if c.Phone, ok = phone.Parse(number); !ok {
-			r.warn("company.cellphone", "gives no telephone number, left out")
+			r.warn("gives no telephone number, left out", "company", "cellphone")
 		}
 	}
 	return c
@@ -50,75 +51,75 @@ func (r *reader) company() *schema.Company {
 
 // message reads one message. In the form of accounts with HubSpot the sender is
 // a display name, the text stands beside it, and a file is told by file_type.
-func (r *reader) message(o object, field string) schema.Message {
+func (r *reader) message(o value) schema.Message {
 	m := schema.Message{
-		CreatedAt:   r.timeOf(o["created_at"], field, "created_at"),
-		DeliveredAt: r.timeOf(o["delivered_at"], field, "delivered_at"),
-		ReadAt:      r.timeOf(o["read_at"], field, "read_at"),
+		CreatedAt:   r.timeOf(o.get("created_at"), "created_at"),
+		DeliveredAt: r.timeOf(o.get("delivered_at"), "delivered_at"),
+		ReadAt:      r.timeOf(o.get("read_at"), "read_at"),
 	}
-	sender := r.textOf(o["sender"], field, "sender")
+	sender := r.textOf(o.get("sender"), "sender")
 	if o.has("type") {
 		m.Sender = sender
-		m.Type = r.textOf(o["type"], field, "type")
-		r.content(&m, o, field)
+		m.Type = r.textOf(o.get("type"), "type")
+		r.content(&m, o)
 		return m
 	}
 	m.SenderName = sender
-	m.Type = strings.ToLower(r.textOf(o["file_type"], field, "file_type"))
+	m.Type = strings.ToLower(r.textOf(o.get("file_type"), "file_type"))
 	if m.Type == "" {
 		m.Type = "text"
 	}
-	m.Text = r.textOf(o["message"], field, "message")
-	m.URL = r.textOf(o["extra"], field, "extra")
+	m.Text = r.textOf(o.get("message"), "message")
+	m.URL = r.textOf(o.get("extra"), "extra")
 	return m
 }
 
 // content reads what is in a message: an object named like its type.
-func (r *reader) content(m *schema.Message, o object, field string) {
-	field += "." + clip(m.Type)
-	c := r.child(o[m.Type], field)
-	if c == nil {
+func (r *reader) content(m *schema.Message, o value) {
+	name := clip(m.Type)
+	c := r.child(o.get(m.Type), name)
+	if !c.isObject() {
 		return
 	}
 	if m.Type == "location" {
-		if m.Location = location(o[m.Type]); m.Location == nil {
-			r.warn(field, "not a location, left out")
+		if m.Location = location(o.get(m.Type)); m.Location == nil {
+			r.warn("not a location, left out", name)
 		}
 		return
 	}
-	m.Text = r.textOf(c["message"], field, "message")
+	m.Text = r.textOf(c.get("message"), name, "message")
 	if m.Text == "" {
-		m.Text = r.textOf(c["caption"], field, "caption")
+		m.Text = r.textOf(c.get("caption"), name, "caption")
 	}
-	m.URL = r.textOf(c["url"], field, "url")
+	m.URL = r.textOf(c.get("url"), name, "url")
 }
 
 func (r *reader) hsm() *schema.HSM {
 	o := r.child(r.at("hsm"), "hsm")
-	if o == nil {
+	if !o.isObject() {
 		return nil
 	}
 	h := &schema.HSM{
-		Name:    r.textOf(o["name"], "hsm.name"),
-		Text:    r.textOf(o["text"], "hsm.text"),
-		Answers: r.textsIn(o["answers"], "message", "hsm.answers"),
-		Footer:  r.textOf(o["footer"], "hsm.footer"),
+		Name:    r.textOf(o.get("name"), "hsm.name"),
+		Text:    r.textOf(o.get("text"), "hsm.text"),
+		Answers: r.textsIn(o.get("answers"), "message", "hsm.answers"),
+		Footer:  r.textOf(o.get("footer"), "hsm.footer"),
 	}
-	if header := r.child(o["header"], "hsm.header"); header != nil {
+	if header := r.child(o.get("header"), "hsm.header"); header.isObject() {
 		h.Header = &schema.HSMHeader{
-			Type: r.textOf(header["type"], "hsm.header.type"),
-			Text: r.textOf(header["message"], "hsm.header.message"),
-			URL:  r.textOf(header["url"], "hsm.header.url"),
+			Type: r.textOf(header.get("type"), "hsm.header.type"),
+			Text: r.textOf(header.get("message"), "hsm.header.message"),
+			URL:  r.textOf(header.get("url"), "hsm.header.url"),
 		}
 	}
-	if buttons := r.child(o["buttons"], "hsm.buttons"); buttons != nil {
-		h.Buttons = &schema.HSMButtons{Type: r.textOf(buttons["type"], "hsm.buttons.type")}
-		r.eachOf(buttons["options"], "hsm.buttons.options", func(field string, v []byte) {
-			if b := r.child(v, field); b != nil {
+	if buttons := r.child(o.get("buttons"), "hsm.buttons"); buttons.isObject() {
+		h.Buttons = &schema.HSMButtons{Type: r.textOf(buttons.get("type"), "hsm.buttons.type")}
+		r.each(buttons.get("options"), "hsm.buttons.options", func(v value) {
+			if b := r.child(v); b.isObject() {
 				h.Buttons.Options = append(h.Buttons.Options, schema.HSMButton{
-					Text:  r.textOf(b["message"], field, "message"),
-					URL:   r.textOf(b["url"], field, "url"),
-					Phone: r.textOf(b["phone"], field, "phone"),
+					Text:  r.textOf(b.get("message"), "message"),
+					URL:   r.textOf(b.get("url"), "url"),
+					Phone: r.textOf(b.get("phone"), "phone"),
 				})
 			}
 		})

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"strings"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -81,11 +82,11 @@ var (
 		expected: join(flow, "variable", "condition", "user_session_keys"),
 		build: func(r *reader) (schema.Payload, happened) {
 			p := &schema.ConditionEvaluated{}
-			if o := r.child(r.at("variable"), "variable"); o != nil {
-				p.Variable = &schema.Variable{Name: r.textOf(o["name"], "variable.name"), Value: r.textOf(o["value"], "variable.value")}
+			if o := r.child(r.at("variable"), "variable"); o.isObject() {
+				p.Variable = &schema.Variable{Name: r.textOf(o.get("name"), "variable.name"), Value: r.textOf(o.get("value"), "variable.value")}
 			}
-			if o := r.child(r.at("condition"), "condition"); o != nil {
-				p.Condition = &schema.Condition{Operator: r.textOf(o["operator"], "condition.operator"), Value: r.textOf(o["value"], "condition.value")}
+			if o := r.child(r.at("condition"), "condition"); o.isObject() {
+				p.Condition = &schema.Condition{Operator: r.textOf(o.get("operator"), "condition.operator"), Value: r.textOf(o.get("value"), "condition.value")}
 			}
 			return p, nil
 		},
@@ -102,12 +103,12 @@ var (
 	}
 	formClosedHubspot = &form{ // flat, and without any phone number
 		kind: schema.KindConversationClosed, identify: []group{bySession, byEventID},
-		expected: []string{"external_id", "closed_at", "company_id", "messages", "user_session_keys"},
+		expected: join("external_id", "closed_at", "company_id", "messages", "user_session_keys"),
 		build:    (*reader).conversationClosed,
 	}
 	formHSM = &form{
 		kind: schema.KindHSMStatusChanged, identify: []group{byEventID, byTemplate},
-		expected: []string{"event_id", "timestamp", "status", "name", "affected_conversation_ids"},
+		expected: join("event_id", "timestamp", "status", "name", "affected_conversation_ids"),
 		build: func(r *reader) (schema.Payload, happened) {
 			p := &schema.HSMStatusChanged{OccurredAt: r.time("timestamp"), Status: r.text("status"), AffectedConversationIDs: r.ids("affected_conversation_ids")}
 			if name := r.text("name"); name != "" {
@@ -125,7 +126,7 @@ var (
 		},
 	}
 	formProbe = &form{ // of the doctor command
-		kind: schema.KindBridgeProbe, identify: []group{byEventID}, expected: []string{"event_id"},
+		kind: schema.KindBridgeProbe, identify: []group{byEventID}, expected: join("event_id"),
 		build: func(*reader) (schema.Payload, happened) { return &schema.BridgeProbe{}, nil },
 	}
 	formFlow = &form{
@@ -140,11 +141,11 @@ var (
 			p := &schema.Unrecognized{}
 			// Nothing is known of these fields, so only what fits is taken,
 			// and what does not fit is no reason to warn.
-			if v := r.at("event_type"); isString(v) {
-				p.EventType = unquote(v)
+			if v := r.at("event_type"); v.isString() {
+				p.EventType = v.unquoted()
 			}
-			if v := r.at("timestamp"); isString(v) {
-				if t, ok := parseTime(unquote(v), r.loc); ok {
+			if v := r.at("timestamp"); v.isString() {
+				if t, ok := parseTime(v.unquoted(), r.loc); ok {
 					p.OccurredAt = &t
 				}
 			}
@@ -153,15 +154,22 @@ var (
 	}
 )
 
-// join joins names and lists of names.
-func join(parts ...any) []string {
-	var all []string
+// field is one that is looked for, by its path and as a warning names it.
+type field struct {
+	name string
+	path []string
+}
+
+// join makes fields of names and lists of names.
+func join(parts ...any) (all []field) {
 	for _, p := range parts {
 		switch p := p.(type) {
 		case string:
-			all = append(all, p)
+			all = append(all, field{p, strings.Split(p, ".")})
 		case []string:
-			all = append(all, p...)
+			for _, name := range p {
+				all = append(all, join(name)...)
+			}
 		}
 	}
 	return all

@@ -1,10 +1,8 @@
 package delivery
 
 import (
-	"encoding/json"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
@@ -18,17 +16,16 @@ func (r *reader) common() schema.Common {
 		EventID:        r.id("event_id"),
 		SessionKeys:    r.sessionKeys(),
 	}
-	in := []string(nil)
+	countryCode, cellphone := []string{"country_code"}, []string{"cellphone"}
 	if !r.has("cellphone") && !r.has("country_code") {
-		in = []string{"user"}
+		countryCode, cellphone = []string{"user", "country_code"}, []string{"user", "cellphone"}
 	}
-	number := append(in[:len(in):len(in)], "cellphone")
-	c.CountryCode = r.text(append(in[:len(in):len(in)], "country_code")...)
-	c.Cellphone = r.text(number...)
+	c.CountryCode = r.text(countryCode...)
+	c.Cellphone = r.text(cellphone...)
 	if c.Cellphone != "" {
 		var ok bool
 		if c.Phone, ok = phone.Join(c.CountryCode, c.Cellphone); !ok {
-			r.warn(strings.Join(number, "."), "gives no telephone number with its country code, phone is left out")
+			r.warn("gives no telephone number with its country code, phone is left out", cellphone...)
 		}
 	}
 	return c
@@ -49,51 +46,49 @@ func (r *reader) firstID(paths ...[]string) string {
 func (r *reader) sessionKeys() schema.SessionKeys {
 	const path = "user_session_keys"
 	v := r.at(path)
-	if len(v) == 0 {
-		return nil
-	}
-	if v[0] == '{' {
-		keys := schema.SessionKeys{}
-		for key, value := range members(v) {
-			r.setSessionKey(keys, key, value, "", path)
+	if !v.isObject() && !v.isArray() {
+		if !v.isNothing() {
+			r.warn("not an array, left out", path)
 		}
-		return keys
-	}
-	if v[0] != '[' {
-		r.warn(path, "not an array, left out")
 		return nil
 	}
 	keys := schema.SessionKeys{}
-	for i, e := range elements(v) {
-		field := path + "[" + strconv.Itoa(i) + "]"
-		item := r.child(e, field)
-		if item == nil {
-			continue
-		}
-		key, ok := scalar(item["key"])
-		if !ok || key == "" {
-			r.warn(field+".key", "not a name, left out")
-			continue
-		}
-		if _, twice := keys[key]; twice {
-			r.warn(field+".key", "the same name again; the last value counts")
-		}
-		kind, _ := scalar(item["type"])
-		r.setSessionKey(keys, key, item["value"], kind, field)
+	for key, v := range v.members() {
+		r.setSessionKey(keys, key, v, "")
+	}
+	if v.isArray() {
+		r.each(v, path, func(e value) { r.sessionKey(keys, e) })
 	}
 	return keys
 }
 
-func (r *reader) setSessionKey(keys schema.SessionKeys, key string, v []byte, kind, field string) {
+func (r *reader) sessionKey(keys schema.SessionKeys, e value) {
+	item := r.child(e)
+	if !item.isObject() {
+		return
+	}
+	key, ok := scalar(item.get("key"))
+	if !ok || key == "" {
+		r.warn("not a name, left out", "key")
+		return
+	}
+	if _, twice := keys[key]; twice {
+		r.warn("the same name again; the last value counts", "key")
+	}
+	kind, _ := scalar(item.get("type"))
+	r.setSessionKey(keys, key, item.get("value"), kind)
+}
+
+func (r *reader) setSessionKey(keys schema.SessionKeys, key string, v value, kind string) {
 	switch {
-	case len(v) == 0 || isNull(v):
+	case v.isNothing():
 		keys[key] = schema.SessionValue{Null: true}
 	case kind == "location":
 		if l := location(v); l != nil {
 			keys[key] = schema.SessionValue{Location: l}
 			return
 		}
-		r.warn(field+".value", "not a location, kept as text")
+		r.warn("not a location, kept as text", "value")
 		fallthrough
 	default:
 		keys[key] = schema.SessionValue{Text: valueText(v)}
@@ -102,34 +97,33 @@ func (r *reader) setSessionKey(keys schema.SessionKeys, key string, v []byte, ki
 
 // valueText is the value of a variable as text; what is neither text nor
 // number keeps its JSON, since a variable may be anything.
-func valueText(v []byte) string {
+func valueText(v value) string {
 	if s, ok := scalar(v); ok {
 		return s
 	}
-	return string(v)
+	return v.json()
 }
 
 // location reads an object with latitude and longitude, or a string that holds
 // one, which is how a flow's variable comes. It returns nil if v is neither.
-func location(v []byte) *schema.Location {
-	if isString(v) {
-		inner := []byte(unquote(v))
-		if deeperThan(inner, MaxDepth) || !json.Valid(inner) {
+func location(v value) *schema.Location {
+	if v.isString() {
+		var inner document
+		if !inner.scan(v.unquoted()) {
 			return nil
 		}
-		v = inner[skipSpace(inner, 0):]
+		v = inner.root()
 	}
-	o := parseObject(v)
-	lat, okLat := coordinate(o["latitude"])
-	long, okLong := coordinate(o["longitude"])
+	lat, okLat := coordinate(v.get("latitude"))
+	long, okLong := coordinate(v.get("longitude"))
 	if !okLat || !okLong {
 		return nil
 	}
-	address, _ := scalar(o["address"])
+	address, _ := scalar(v.get("address"))
 	return &schema.Location{Latitude: lat, Longitude: long, Address: address}
 }
 
-func coordinate(v []byte) (float64, bool) {
+func coordinate(v value) (float64, bool) {
 	s, ok := scalar(v)
 	if !ok || s == "" {
 		return 0, false
@@ -140,13 +134,13 @@ func coordinate(v []byte) (float64, bool) {
 
 func (r *reader) question() *schema.Question {
 	o := r.child(r.at("question"), "question")
-	if o == nil {
+	if !o.isObject() {
 		return nil
 	}
 	return &schema.Question{
-		Type:    r.textOf(o["type"], "question.type"),
-		Text:    r.textOf(o["text"], "question.text"),
-		Answers: r.textsIn(o["answers"], "text", "question.answers"),
+		Type:    r.textOf(o.get("type"), "question.type"),
+		Text:    r.textOf(o.get("text"), "question.text"),
+		Answers: r.textsIn(o.get("answers"), "text", "question.answers"),
 	}
 }
 

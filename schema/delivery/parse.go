@@ -2,14 +2,16 @@ package delivery
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -25,24 +27,28 @@ type Parser struct {
 }
 
 // Parse reads a body. It never fails: what it cannot take is a Delivery with a
-// Rejection. An array is taken or rejected as a whole. Parse does not change
-// body, and the events share its memory. The time it takes grows linearly with
-// the body's length.
+// Rejection. An array is taken or rejected as a whole. The time it takes grows linearly
+// with the body's length. The events share the memory of body, which must not change
+// while they are in use; Parse does not change it.
 func (p Parser) Parse(body []byte, o Origin) Delivery {
 	d := Delivery{Origin: o, Body: body}
-	values, array, rejection := split(body)
+	s := scratches.Get().(*scratch)
+	defer s.release()
+	values, array, rejection := s.split(body)
 	if rejection != nil {
 		d.Rejection = rejection
 		return d
 	}
+	d.Events = make([]schema.Event, 0, len(values))
 	var violations []Violation
 	reason := schema.ReasonMissing
 	for i, value := range values {
 		position := -1
 		if array {
 			position = i
+			s.body.scan(view(value))
 		}
-		e, missing := p.event(value, position, o)
+		e, missing := p.event(s, value, position, o)
 		switch {
 		case missing != nil:
 			violations = append(violations, at(position, missing)...)
@@ -59,6 +65,26 @@ func (p Parser) Parse(body []byte, o Origin) Delivery {
 		d.Rejection = &Rejection{Reason: reason, Violations: capped(violations)}
 	}
 	return d
+}
+
+// scratch is what Parse needs while it runs, and uses again.
+type scratch struct {
+	body   document // as it came; of an array, the event that is being read
+	fixed  document // with U+FFFD in place of what is not UTF-8
+	values [][]byte
+	head   []byte
+	hash   hash.Hash
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{hash: sha256.New()} }}
+
+// release gives back what is small enough to be kept.
+func (s *scratch) release() {
+	clear(s.values)
+	s.values = s.values[:0]
+	s.body.release()
+	s.fixed.release()
+	scratches.Put(s)
 }
 
 // accepts reports whether a kind is to be taken. The probe always is: it tells the
@@ -91,34 +117,65 @@ func capped(violations []Violation) []Violation {
 	return append(violations[:most:most], Violation{Problem: fmt.Sprintf("%d more are not listed", len(violations)-most)})
 }
 
-// split returns the one object of a body, or those of an array.
-func split(body []byte) (values [][]byte, array bool, _ *Rejection) {
+// split scans a body, and returns its one object, or those of its array.
+func (s *scratch) split(body []byte) (values [][]byte, array bool, _ *Rejection) {
 	// A byte order mark is no part of JSON, but nothing is gained by losing
 	// an event over it.
-	text := bytes.Trim(bytes.TrimPrefix(body, []byte("\ufeff")), " \t\r\n")
-	switch {
-	case deeperThan(text, MaxDepth):
-		return nil, false, reject(schema.ReasonTooDeep, fmt.Sprintf("objects and arrays are nested deeper than %d", MaxDepth))
-	case !json.Valid(text):
+	text := body
+	if strings.HasPrefix(view(body), "\ufeff") {
+		text = body[len("\ufeff"):]
+	}
+	text = bytes.Trim(text, " \t\r\n")
+	if !s.body.scan(view(text)) {
+		if deeperThan(text, MaxDepth) {
+			return nil, false, reject(schema.ReasonTooDeep, fmt.Sprintf("objects and arrays are nested deeper than %d", MaxDepth))
+		}
 		return nil, false, reject(schema.ReasonNotJSON, notJSON(text))
-	case text[0] == '{':
-		return [][]byte{text}, false, nil
-	case text[0] == '[':
-		for i, e := range elements(text) {
-			switch {
-			case e[0] != '{':
-				return nil, true, reject(schema.ReasonNotObject, fmt.Sprintf("element %d of the array is no object; send an object, or an array of objects", i))
-			case i == MaxEvents:
-				return nil, true, reject(schema.ReasonTooMany, fmt.Sprintf("the array has more than %d events; send it in parts", MaxEvents))
-			}
-			values = append(values, e)
+	}
+	root := s.body.root()
+	switch {
+	case root.isObject():
+		s.values = append(s.values, text)
+		return s.values, false, nil
+	case !root.isArray():
+		return nil, false, reject(schema.ReasonNotObject, "the body is JSON, but neither an object nor an array of objects")
+	}
+	for i, e := range root.elements() {
+		switch {
+		case !e.isObject():
+			return nil, true, reject(schema.ReasonNotObject, fmt.Sprintf("element %d of the array is no object; send an object, or an array of objects", i))
+		case i == MaxEvents:
+			return nil, true, reject(schema.ReasonTooMany, fmt.Sprintf("the array has more than %d events; send it in parts", MaxEvents))
 		}
-		if len(values) > 0 {
-			return values, true, nil
-		}
+		n := s.body.nodes[e.n]
+		s.values = append(s.values, text[n.start:n.end:n.end])
+	}
+	if len(s.values) == 0 {
 		return nil, true, reject(schema.ReasonNotObject, "the array is empty; send an object, or an array of objects")
 	}
-	return nil, false, reject(schema.ReasonNotObject, "the body is JSON, but neither an object nor an array of objects")
+	return s.values, true, nil
+}
+
+// deeperThan reports whether brackets outside strings are nested deeper than max, in
+// a text that need not be JSON.
+func deeperThan(b []byte, max int) bool {
+	depth, inString := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > max {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 func reject(r schema.Reason, problem string) *Rejection {
@@ -138,24 +195,30 @@ func notJSON(text []byte) string {
 	return "the body is not JSON: it ends too early"
 }
 
-// event reads one object. What it reports as missing would identify the event.
-func (p Parser) event(value []byte, position int, o Origin) (schema.Event, []Violation) {
+// event reads one object, which s.body has. What it reports as missing would identify
+// the event.
+func (p Parser) event(s *scratch, text []byte, position int, o Origin) (schema.Event, []Violation) {
 	r := &reader{loc: p.Location, warnings: slices.Clone(o.Warnings)}
 	if r.loc == nil {
 		r.loc = time.UTC
 	}
-	text, exact := validText(value)
-	if exact != nil {
-		r.warn("raw", "the body is not valid UTF-8; U+FFFD stands for what is not, and raw_base64 has the bytes")
+	d, exact := &s.body, []byte(nil)
+	if d.invalidUTF8 {
+		text, exact = bytes.ToValidUTF8(text, []byte("\ufffd")), text
+		d = &s.fixed
+		d.scan(view(text))
+		r.warn("the body is not valid UTF-8; U+FFFD stands for what is not, and raw_base64 has the bytes", "raw")
 	}
-	if loneSurrogate(text) {
-		r.warn("raw", "a string has half of a surrogate pair, which strict JSON readers refuse; normalised fields have U+FFFD")
+	if d.loneSurrogate {
+		r.warn("a string has half of a surrogate pair, which strict JSON readers refuse; normalised fields have U+FFFD", "raw")
 	}
-	duplicateKeys(text, func(path string) bool {
-		r.warn(path, "the key occurs twice; the last value counts")
-		return r.unlisted == 0
-	})
-	r.object = parseObject(text)
+	if d.twice {
+		d.duplicates(func(path string) bool {
+			r.warn("the key occurs twice; the last value counts", path)
+			return r.unlisted == 0
+		})
+	}
+	r.fields = d.root()
 	f := r.form(o.Path)
 
 	common := r.common()
@@ -163,23 +226,21 @@ func (p Parser) event(value []byte, position int, o Origin) (schema.Event, []Vio
 		return schema.Event{}, missing
 	}
 	for _, field := range f.expected {
-		if r.at(strings.Split(field, ".")...) == nil {
-			r.warn(field, "missing")
+		if r.at(field.path...).isNothing() {
+			r.warn("missing", field.name)
 		}
 	}
 	payload, when := f.build(r)
-	if strings.ContainsFunc(common.SessionID, forbidden) {
-		r.warn("session_id", "has control characters or noncharacters, which the envelope's subject may not have: it is left out")
+	subject := common.SessionID
+	if strings.ContainsFunc(subject, forbidden) {
+		r.warn("has control characters or noncharacters, which the envelope's subject may not have: it is left out", "session_id")
+		subject = ""
 	}
 	common.Raw, common.RawBase64 = text, exact
 	common.Test = o.TestRun != ""
 	common.Warnings = r.allWarnings()
 	*payload.Base() = common
 
-	subject := common.SessionID
-	if strings.ContainsFunc(subject, forbidden) {
-		subject = ""
-	}
 	e := schema.Event{
 		Subject: subject, Source: o.Source, Kind: f.kind, ReceivedTime: o.Received, Time: o.Received,
 		TestRun: o.TestRun, Data: payload,
@@ -187,7 +248,14 @@ func (p Parser) event(value []byte, position int, o Origin) (schema.Event, []Vio
 	if when != nil {
 		e.Time = *when
 	}
-	e.ID, e.DedupeKey = r.identity(e, position, value)
+	switch {
+	case common.EventID != "":
+		e.ID, e.DedupeKey = s.contentID(e.Source, e.Kind, position, &s.body), schema.DedupeEventID
+	case r.hasOwnTime():
+		e.ID, e.DedupeKey = s.contentID(e.Source, e.Kind, position, &s.body), schema.DedupeContent
+	default:
+		e.ID, e.DedupeKey = uniqueID(), schema.DedupeNone
+	}
 	return e, nil
 }
 
@@ -197,30 +265,21 @@ func forbidden(r rune) bool {
 	return unicode.IsControl(r) || r >= 0xfdd0 && r <= 0xfdef || r&0xfffe == 0xfffe
 }
 
-// validText returns value with U+FFFD in place of what is not UTF-8, and value
-// itself as the second result if there was such.
-func validText(value []byte) (text, exact []byte) {
-	if utf8.Valid(value) {
-		return value, nil
-	}
-	return bytes.ToValidUTF8(value, []byte("\ufffd")), value
-}
-
 // form finds out the form of the body: by its own marks, or, if it is of a flow
 // and has none, by the path.
 func (r *reader) form(path string) *form {
 	hint := formOfPath(path)
 	f := r.overview()
 	if f == nil {
-		f = classify(r.object)
+		f = classify(r.fields)
 	}
 	switch {
 	case hint == nil || hint.kind == f.kind:
 	case f == formFlow && hint != formHSM && hint != formFailed: // those are never of a flow
-		r.warn("path", fmt.Sprintf("the body does not say its kind; the path names %s", hint.kind))
+		r.warn(fmt.Sprintf("the body does not say its kind; the path names %s", hint.kind), "path")
 		return hint
 	default:
-		r.warn("path", fmt.Sprintf("the path names %s, the body is of %s", hint.kind, f.kind))
+		r.warn(fmt.Sprintf("the path names %s, the body is of %s", hint.kind, f.kind), "path")
 	}
 	return f
 }
@@ -228,20 +287,16 @@ func (r *reader) form(path string) *form {
 // overview recognises {"event": "message_read", "data": {…}}, the form that
 // Treble's overview page shows, and makes data the object to read.
 func (r *reader) overview() *form {
-	if r.has("event_type") || !isString(r.object["event"]) {
+	event := r.fields.get("event")
+	if !event.isString() || r.fields.has("event_type") {
 		return nil
 	}
-	data := parseObject(r.object["data"])
-	f := formOfName(unquote(r.object["event"]))
-	if f == nil || data == nil {
+	data := r.fields.get("data")
+	f := formOfName(event.unquoted())
+	if f == nil || !data.isObject() {
 		return nil
 	}
-	for _, key := range []string{"event_id", "timestamp"} {
-		if !data.has(key) && r.has(key) {
-			data[key] = r.object[key]
-		}
-	}
-	r.object = data
+	r.fields, r.around = data, r.fields
 	// One name stands for the three forms of a closed conversation: let the
 	// payload say which it is.
 	if own := classify(data); own.kind == f.kind {
@@ -268,15 +323,4 @@ func (f *form) unidentified(r *reader, c *schema.Common) []Violation {
 		missing = append(missing, Violation{Field: name, Problem: problem})
 	}
 	return missing
-}
-
-// identity returns the id of an event and what makes it.
-func (r *reader) identity(e schema.Event, position int, value []byte) (string, schema.DedupeKey) {
-	switch {
-	case e.Data.Base().EventID != "":
-		return contentID(e.Source, e.Kind, position, value), schema.DedupeEventID
-	case hasOwnTime(r.object, r.loc):
-		return contentID(e.Source, e.Kind, position, value), schema.DedupeContent
-	}
-	return uniqueID(), schema.DedupeNone
 }

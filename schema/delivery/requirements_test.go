@@ -51,7 +51,7 @@ func requirements() string {
 		for _, g := range f.form.identify {
 			needed = append(needed, g.name)
 		}
-		fmt.Fprintf(&b, "| `%s`%s | %s | %s |\n", f.form.kind, f.name, code(needed, " or "), code(f.form.expected, ", "))
+		fmt.Fprintf(&b, "| `%s`%s | %s | %s |\n", f.form.kind, f.name, code(needed, " or "), code(names(f.form.expected), ", "))
 	}
 	return b.String()
 }
@@ -61,4 +61,11 @@ func code(names []string, sep string) string {
 		return "–"
 	}
 	return "`" + strings.Join(names, "`"+sep+"`") + "`"
+}
+
+func names(fields []field) (names []string) {
+	for _, f := range fields {
+		names = append(names, f.name)
+	}
+	return names
 }
