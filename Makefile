@@ -6,7 +6,7 @@
 # of ./test, which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
-.PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check fuzz bench soak clean
+.PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check fuzz bench-quick bench-go soak clean
 
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -78,6 +78,7 @@ ifneq ($(RACE),)
 	@echo 'The simulation in full: it is one goroutine, and the race detector makes it many times slower.'
 	go test -timeout $(TESTTIMEOUT) -run '^Test(Simulation|EverySchedule)' ./publisher/outbox
 endif
+	cd test/bench && go test $(RACE) ./...
 
 test-faults: ## Take NATS away from a bridge in every way we know (build tag faults); needs Docker
 	go test -tags faults -run '^TestFaults' -count 1 -v -timeout $(FAULTTIMEOUT) ./test
@@ -127,7 +128,15 @@ fuzz: ## Fuzz each target for FUZZTIME (30s)
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$dir" </dev/null || exit 1; \
 	done
 
-bench: ## Run the benchmarks, side by side with what they are compared to
+# The benchmarks start processes of their own; BENCHFLAGS goes to the program,
+# such as BENCHFLAGS='-json now.json'.
+BENCHFLAGS ?=
+run_bench = cd test/bench && go build $(VCS) -o ../../bin/bench . && exec ../../bin/bench
+
+bench-quick: ## Compare the bridge with the least that a webhook receiver can do, side by side, in three minutes
+	$(run_bench) $(BENCHFLAGS) quick
+
+bench-go: ## Run the Go benchmarks of the packages
 	$(call need,Benchmark)
 	go test -run '^$$' -bench . -benchmem -timeout $(SOAKTIMEOUT) ./...
 

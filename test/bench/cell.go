@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/test/bench/load"
+)
+
+// cell is what one contestant did under one load in one round.
+type cell struct {
+	Contestant  string  `json:"contestant"`
+	Connections int     `json:"connections"`
+	Body        int     `json:"body"`
+	Round       int     `json:"round"`
+	Rate        float64 `json:"rate"`        // answered 2xx a second
+	StoredRate  float64 `json:"stored_rate"` // the same events a second, until all were in the stream
+	P50         float64 `json:"p50_us"`
+	P99         float64 `json:"p99_us"`
+	P999        float64 `json:"p999_us"`
+	CPU         float64 `json:"cpu_ms"`      // of the contestant, per 1,000 events, until all were in the stream
+	NATSCPU     float64 `json:"nats_cpu_ms"` // of its nats-server
+	Memory      float64 `json:"memory_mb"`   // peak of the contestant
+	Answered    int     `json:"answered"`
+	Refused     int     `json:"refused"`
+	Unknown     int     `json:"unknown"`
+	FirstFail   string  `json:"first_fail,omitempty"`
+	tally
+}
+
+// shape is a closed load.
+type shape struct {
+	connections int
+	warmUp      time.Duration
+	measure     time.Duration
+	count       int // at most so many events
+	body        load.Body
+}
+
+// measure loads a contestant, waits until its stream has what it answered, and
+// compares the two.
+func (r *running) measure(ctx context.Context, s shape, round int) (cell, error) {
+	fail := func(err error) (cell, error) {
+		return cell{}, fmt.Errorf("%s, %d connections: %w", r.contestant.name, s.connections, err)
+	}
+	client, err := load.Dial(r.target(s.body), s.connections, r.next)
+	if err != nil {
+		return fail(err)
+	}
+	defer client.Close()
+	if s.warmUp > 0 {
+		warm, err := client.Closed(ctx, s.count, s.warmUp)
+		if err != nil {
+			return fail(err)
+		}
+		r.note(warm)
+		if err := r.awaitStored(ctx); err != nil {
+			return fail(err)
+		}
+	}
+	r.process.ResetPeak()
+	cpu, natsCPU := r.process.CPU(), r.natsCPU()
+	began := time.Now()
+	res, err := client.Closed(ctx, s.count, s.measure)
+	if err != nil {
+		return fail(err)
+	}
+	r.note(res)
+	if err := r.awaitStored(ctx); err != nil {
+		return fail(err)
+	}
+	stored := time.Since(began)
+	c := cell{
+		Contestant: r.contestant.name, Connections: s.connections, Body: s.body.Len(), Round: round,
+		Rate: res.Rate(), StoredRate: float64(res.Answered) / stored.Seconds(),
+		P50: micro(res.Quantile(.5)), P99: micro(res.Quantile(.99)), P999: micro(res.Quantile(.999)),
+		CPU: perThousand(r.process.CPU()-cpu, res.Answered), NATSCPU: perThousand(r.natsCPU()-natsCPU, res.Answered),
+		Memory:   float64(r.process.PeakMemory()) / (1 << 20),
+		Answered: res.Answered, Refused: res.Refused, Unknown: res.Unknown, FirstFail: res.FirstFail,
+	}
+	if c.tally, err = r.check(ctx); err != nil {
+		return fail(err)
+	}
+	return c, nil
+}
+
+func micro(d time.Duration) float64 { return float64(d.Microseconds()) }
+
+func perThousand(d time.Duration, events int) float64 {
+	return d.Seconds() * 1000 / (float64(max(1, events)) / 1000)
+}
+
+func (r *running) natsCPU() time.Duration {
+	if r.nats == nil {
+		return 0
+	}
+	return r.nats.CPU()
+}
+
+// note keeps the outcomes of a run until they are checked.
+func (r *running) note(res *load.Result) {
+	r.outcomes = append(r.outcomes, res.Outcomes...)
+	r.next = res.First + int64(len(res.Outcomes))
+}
+
+// awaitStored waits until the stream has as many messages as were answered 2xx
+// and not checked yet.
+func (r *running) awaitStored(ctx context.Context) error {
+	if r.stream == nil {
+		return nil
+	}
+	answered := 0
+	for _, o := range r.outcomes {
+		if o == load.Answered {
+			answered++
+		}
+	}
+	if slices.Contains(r.outcomes, load.Unknown) {
+		time.Sleep(time.Second) // what was not answered may come too, and must not be counted for what was
+	}
+	return r.stream.await(ctx, answered)
+}
+
+// check holds the stream against all that was noted since the last check.
+func (r *running) check(ctx context.Context) (tally, error) {
+	defer func() { r.unchecked, r.outcomes = r.next, nil }()
+	if r.stream == nil {
+		return tally{}, nil
+	}
+	return r.stream.check(ctx, r.unchecked, r.outcomes)
+}

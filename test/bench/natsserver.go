@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/treble-bridge/treble-bridge/test/bench/proc"
+)
+
+// startPatience is how long a process may take until it serves.
+const startPatience = 60 * time.Second
+
+// natsServer is a nats-server as its own process, with its store in a directory.
+type natsServer struct {
+	*proc.Process
+	bench  *bench
+	name   string
+	dir    string
+	always bool // flush each message to disk before its PubAck
+	addr   string
+}
+
+// startNATS starts a nats-server on a free port and returns when it serves.
+func (b *bench) startNATS(ctx context.Context, name string, always bool) (*natsServer, error) {
+	dir, err := os.MkdirTemp(b.dir, name+"-")
+	if err != nil {
+		return nil, err
+	}
+	s := &natsServer{bench: b, name: name, dir: dir, always: always, addr: "127.0.0.1:-1"}
+	return s, s.start(ctx)
+}
+
+// url is where clients connect to.
+func (s *natsServer) url() string { return "nats://" + s.addr }
+
+// start starts it, the second time on the port and the store that it had.
+func (s *natsServer) start(ctx context.Context) error {
+	config := fmt.Sprintf("listen: %q\nmax_payload: 16MB\nports_file_dir: %q\njetstream {\n  store_dir: %q\n", s.addr, s.dir, filepath.Join(s.dir, "store"))
+	if s.always {
+		config += "  sync_interval: always\n"
+	}
+	file := filepath.Join(s.dir, "nats.conf")
+	if err := os.WriteFile(file, []byte(config+"}\n"), 0o600); err != nil {
+		return err
+	}
+	p, err := s.bench.group.Start(s.name, s.bench.bin.path("nats-server"), []string{"-c", file}, nil)
+	if err != nil {
+		return err
+	}
+	s.Process = p
+	return p.Await(ctx, "nats-server serves JetStream", startPatience, s.serves)
+}
+
+// serves reports whether JetStream answers, and learns the port.
+func (s *natsServer) serves() error {
+	b, err := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("nats-server_%d.ports", s.Pid())))
+	if err != nil {
+		return err
+	}
+	var ports struct{ NATS []string }
+	if err := json.Unmarshal(b, &ports); err != nil {
+		return err
+	}
+	s.addr = strings.TrimPrefix(ports.NATS[0], "nats://")
+	nc, err := nats.Connect(s.url())
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	_, err = nc.Request("$JS.API.INFO", nil, time.Second)
+	return err
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// leastRounds is how many rounds there are even when time is short: fewer have
+// no spread.
+const leastRounds = 3
+
+// rounds starts the named contestants anew in each round and puts each load on
+// one after the other, beginning with another one each time. A contestant that is
+// not measured is idle.
+func (b *bench) rounds(ctx context.Context, names []string, shapes []shape, rounds int, budget time.Duration) ([]cell, error) {
+	var cells []cell
+	began := time.Now()
+	for round := range rounds {
+		if perRound := time.Since(began) / time.Duration(max(1, round)); round >= leastRounds && time.Since(began)+perRound > budget {
+			b.say("%d rounds instead of %d: the time is used up", round, rounds)
+			break
+		}
+		more, err := b.round(ctx, names, shapes, round)
+		cells = append(cells, more...)
+		if err != nil {
+			return cells, err
+		}
+		b.say("round %d of %d after %.0f s", round+1, rounds, time.Since(began).Seconds())
+	}
+	return cells, nil
+}
+
+func (b *bench) round(ctx context.Context, names []string, shapes []shape, round int) ([]cell, error) {
+	running, err := b.startAll(ctx, names)
+	defer func() {
+		for _, r := range running {
+			r.kill()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	var cells []cell
+	for i, s := range shapes {
+		for j := range running {
+			c, err := running[(j+i+round)%len(running)].measure(ctx, s, round)
+			if err != nil {
+				return cells, err
+			}
+			cells = append(cells, c)
+		}
+	}
+	return cells, nil
+}
+
+// startAll starts the named contestants. With an error it returns those that run.
+func (b *bench) startAll(ctx context.Context, names []string) ([]*running, error) {
+	var all []*running
+	for _, name := range names {
+		r, err := b.startOne(ctx, name)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+func (b *bench) startOne(ctx context.Context, name string) (*running, error) {
+	i := slices.IndexFunc(contestants, func(c contestant) bool { return c.name == name })
+	r, err := contestants[i].start(ctx, b)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	r.contestant = contestants[i]
+	return r, nil
+}
