@@ -66,9 +66,7 @@ func (d *PendingDelivery) add(k outbox.Kept, fn func(PendingDelivery) error) err
 		d.Damaged = err
 		return nil
 	}
-	if run := k.Header[schema.HeaderTest]; len(run) > 0 {
-		e.TestRun = run[0]
-	}
+	e.TestRun = k.Header.Get(schema.HeaderTest)
 	d.Events = append(d.Events, e)
 	return nil
 }

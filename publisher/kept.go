@@ -40,7 +40,7 @@ type Kept struct {
 func EachKept(ctx context.Context, dataDir string, fn func(Kept) error) error {
 	for _, name := range []string{datadir.Journal, datadir.Refused} {
 		err := outbox.Each(ctx, filepath.Join(dataDir, name), func(k outbox.Kept) error {
-			return fn(Kept{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Sequence: k.Sequence, Subject: k.Subject, Header: k.Header, Data: k.Data})
+			return fn(Kept{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Sequence: k.Sequence, Subject: k.Subject, Header: k.Header.Map(), Data: k.Data})
 		})
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func eachFile(ctx context.Context, dataDir string, fn func(path string, k Kept) 
 			}
 			k := Kept{Place: set.place, File: filepath.Join(set.dir, entry.Name()), Data: b}
 			if e, err := setaside.Decode(b); err == nil && set.place == PlaceSetAside {
-				k.Subject, k.Header, k.Data = e.Subject, e.Header, e.Data
+				k.Subject, k.Header, k.Data = e.Subject, e.Header.Map(), e.Data
 			}
 			if err := errors.Join(ctx.Err(), fn(path, k)); err != nil {
 				return err

@@ -1,8 +1,6 @@
 package publisher
 
 import (
-	"maps"
-
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -13,7 +11,16 @@ func eventMessage(prefix schema.Prefix, e schema.Event) (broker.Message, error) 
 	if err != nil {
 		return broker.Message{}, err
 	}
-	return broker.Message{Subject: prefix.Subject(e.Kind), ID: e.ID, Header: e.Header(), Data: data}, nil
+	return broker.Message{Subject: prefix.Subject(e.Kind), ID: e.ID, Header: headerOf(e), Data: data}, nil
+}
+
+func headerOf(e schema.Event) broker.Header {
+	const most = 5
+	h := make(broker.Header, 0, most)
+	for name, value := range e.Headers() {
+		h = append(h, broker.Field{Name: name, Value: value})
+	}
+	return h
 }
 
 // fittingMessage encodes e, without its normalised copies if it is larger than
@@ -45,6 +52,6 @@ func shrink(m broker.Message, limit int64) (broker.Message, bool) {
 	if err != nil {
 		return m, false
 	}
-	fit := broker.Message{Subject: m.Subject, ID: m.ID, Header: maps.Clone(m.Header), Data: data}
+	fit := broker.Message{Subject: m.Subject, ID: m.ID, Header: m.Header, Data: data}
 	return fit, fit.Size() <= limit
 }

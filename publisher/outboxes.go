@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
@@ -52,8 +53,12 @@ func (p *Publisher) eventOutbox(o Options, dir string) outbox.Options {
 		b.Subjects = append(b.Subjects, p.prefix.Subject(k))
 	}
 	b.Subject = func(m broker.Message) string {
-		if kind := m.Header[schema.HeaderKind]; len(kind) > 0 {
-			return p.prefix.Subject(schema.Kind(kind[0]))
+		kind := m.Header.Get(schema.HeaderKind)
+		if rest, same := strings.CutPrefix(m.Subject, string(p.prefix)+"."); same && rest == kind {
+			return m.Subject
+		}
+		if kind != "" {
+			return p.prefix.Subject(schema.Kind(kind))
 		}
 		return m.Subject
 	}
@@ -79,8 +84,8 @@ func (p *Publisher) refusedOutbox(o Options, dir string) outbox.Options {
 		b.Subjects = append(b.Subjects, p.prefix.Quarantine(r))
 	}
 	b.Subject = func(m broker.Message) string {
-		if reason := m.Header[schema.HeaderReason]; len(reason) > 0 {
-			return p.prefix.Quarantine(schema.Reason(reason[0]))
+		if reason := m.Header.Get(schema.HeaderReason); reason != "" {
+			return p.prefix.Quarantine(schema.Reason(reason))
 		}
 		return m.Subject
 	}

@@ -172,7 +172,7 @@ func TestQuarantineHeadersAreBounded(t *testing.T) {
 		t.Errorf("headers of %d bytes, want at most 60 KiB", size)
 	}
 	var violations []delivery.Violation
-	if err := json.Unmarshal([]byte(m.Header[headerViolations][0]), &violations); err != nil {
+	if err := json.Unmarshal([]byte(m.Header.Get(headerViolations)), &violations); err != nil {
 		t.Fatal(err)
 	}
 	if last := violations[len(violations)-1].Problem; !strings.HasPrefix(last, "and ") {

@@ -61,7 +61,7 @@ func quarantineMessage(prefix schema.Prefix, d delivery.Delivery) broker.Message
 	if lines := requestHeaders(d.Header); len(lines) > 0 {
 		h[headerRequestHeader] = lines
 	}
-	return broker.Message{Subject: prefix.Quarantine(d.Rejection.Reason), ID: id, Header: h, Data: d.Body}
+	return broker.Message{Subject: prefix.Quarantine(d.Rejection.Reason), ID: id, Header: broker.HeaderOf(h), Data: d.Body}
 }
 
 // requestHeaders returns "Name: value" lines in the order of names, as many as

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -79,23 +79,38 @@ type envelope struct {
 	DedupeKey       DedupeKey `json:"dedupekey"`         // what makes the id
 }
 
-// harmless is what may travel in a header.
-var harmless = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
-
 // Header returns the NATS headers of the event.
 func (e Event) Header() map[string][]string {
-	h := map[string][]string{
-		HeaderMsgID:       {e.ID},
-		HeaderContentType: {ContentType},
-		HeaderKind:        {string(e.Kind)},
-	}
-	if id := e.Data.Base().EventID; harmless.MatchString(id) {
-		h[HeaderEventID] = []string{id}
-	}
-	if harmless.MatchString(e.TestRun) {
-		h[HeaderTest] = []string{e.TestRun}
+	h := map[string][]string{}
+	for name, value := range e.Headers() {
+		h[name] = []string{value}
 	}
 	return h
+}
+
+// Headers yields the same headers, in the order of their names.
+func (e Event) Headers() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		eventID := e.Data.Base().EventID
+		_ = yield(HeaderContentType, ContentType) &&
+			yield(HeaderMsgID, e.ID) &&
+			(!harmless(eventID) || yield(HeaderEventID, eventID)) &&
+			yield(HeaderKind, string(e.Kind)) &&
+			(!harmless(e.TestRun) || yield(HeaderTest, e.TestRun))
+	}
+}
+
+// harmless reports whether a text may travel in a header.
+func harmless(s string) bool {
+	const most = 128
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= most
 }
 
 // Encode returns the envelope as it is published. The payload's Raw is spliced

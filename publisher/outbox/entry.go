@@ -4,9 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
@@ -41,12 +40,10 @@ func encodeEntry(accepted time.Time, msgs []broker.Message) []byte {
 		b = appendText(b, m.Subject)
 		b = appendText(b, m.ID)
 		b = binary.AppendUvarint(b, uint64(len(m.Header)))
-		for _, name := range slices.Sorted(maps.Keys(m.Header)) {
-			b = appendText(b, name)
-			b = binary.AppendUvarint(b, uint64(len(m.Header[name])))
-			for _, v := range m.Header[name] {
-				b = appendText(b, v)
-			}
+		for _, f := range m.Header {
+			b = appendText(b, f.Name)
+			b = binary.AppendUvarint(b, 1) // value; those of older programs may have several
+			b = appendText(b, f.Value)
 		}
 		b = binary.AppendUvarint(b, uint64(len(m.Data)))
 		b = append(b, m.Data...)
@@ -60,7 +57,8 @@ func appendText(b []byte, s string) []byte {
 }
 
 // decodeEntry is the reverse of encodeEntry; of an entry of an older program the
-// time is zero. The messages share b's memory.
+// time is zero. The messages share b's memory, their subjects and headers as well: it
+// must not change while they are in use.
 func decodeEntry(b []byte) (accepted time.Time, msgs []broker.Message, err error) {
 	h, err := decodeHead(b)
 	if err != nil {
@@ -69,11 +67,13 @@ func decodeEntry(b []byte) (accepted time.Time, msgs []broker.Message, err error
 	r := entryReader{b: h.rest}
 	msgs = make([]broker.Message, 0, min(h.messages, 16))
 	for range h.messages {
-		m := broker.Message{Subject: string(r.text()), ID: string(r.text()), Header: map[string][]string{}}
-		for range r.count() {
-			name := string(r.text())
+		m := broker.Message{Subject: r.string(), ID: string(r.text())} // ids are kept for long
+		names := r.count()
+		m.Header = make(broker.Header, 0, min(names, 16))
+		for range names {
+			name := r.string()
 			for range r.count() {
-				m.Header[name] = append(m.Header[name], string(r.text()))
+				m.Header = append(m.Header, broker.Field{Name: name, Value: r.string()})
 			}
 		}
 		m.Data = r.text()
@@ -139,6 +139,12 @@ func (r *entryReader) count() uint64 {
 	}
 	r.b = r.b[size:]
 	return n
+}
+
+// string returns a text without copying it.
+func (r *entryReader) string() string {
+	b := r.text()
+	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
 func (r *entryReader) text() []byte {

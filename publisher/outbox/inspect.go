@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func Each(ctx context.Context, dir string, fn func(Kept) error) error {
 			return ctx.Err()
 		}
 		settled := r.Seq <= state.Done
-		accepted, msgs, err := decodeEntry(r.Payload)
+		accepted, msgs, err := decodeEntry(bytes.Clone(r.Payload)) // fn may keep what it gets
 		if err != nil {
 			return fn(Kept{Message: broker.Message{Data: r.Payload}, Entry: r.Seq, Settled: settled})
 		}

@@ -69,7 +69,7 @@ func (b *bench) restart(change ...func(*Options)) {
 }
 
 func message(subject, id string) broker.Message {
-	return broker.Message{Subject: subject, ID: id, Header: map[string][]string{"Nats-Msg-Id": {id}}, Data: []byte(`{"id":"` + id + `"}`)}
+	return broker.Message{Subject: subject, ID: id, Header: broker.Header{{Name: "Nats-Msg-Id", Value: id}}, Data: []byte(`{"id":"` + id + `"}`)}
 }
 
 func (b *bench) accept(ids ...string) {

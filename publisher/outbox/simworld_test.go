@@ -398,7 +398,7 @@ func (w *world) watch() {
 func (w *world) message(kind string, size int, id string) broker.Message {
 	return broker.Message{
 		Subject: w.prefix + "." + kind, ID: id, Data: []byte(strings.Repeat("x", size)),
-		Header: map[string][]string{"Nats-Msg-Id": {id}},
+		Header: broker.Header{{Name: "Nats-Msg-Id", Value: id}},
 	}
 }
 

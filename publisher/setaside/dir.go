@@ -82,9 +82,7 @@ func (s Dir) Read(file string) (Message, error) {
 		return m, nil
 	}
 	m.Time, m.Reason, m.ID, m.Subject, m.Size, m.message = e.Time, e.Reason, e.ID, e.Subject, e.Size(), e.Message
-	if kind := e.Header[schema.HeaderKind]; len(kind) > 0 {
-		m.Kind = kind[0]
-	}
+	m.Kind = e.Header.Get(schema.HeaderKind)
 	return m, nil
 }
 
@@ -116,7 +114,7 @@ func (m Message) Line() ([]byte, error) {
 		Headers map[string][]string `json:"headers"`
 		Data    json.RawMessage     `json:"data,omitempty"`
 		Base64  *string             `json:"data_base64,omitempty"`
-	}{File: m.File, Subject: m.Subject, Reason: m.Reason, Time: m.Time, Headers: m.message.Header}
+	}{File: m.File, Subject: m.Subject, Reason: m.Reason, Time: m.Time, Headers: m.message.Header.Map()}
 	if data := m.message.Data; !m.isRefusedBody() && utf8.Valid(data) && json.Valid(data) {
 		v.Data = data
 	} else {

@@ -49,15 +49,8 @@ func encode(e Entry) []byte {
 	line(timeLine, e.Time.UTC().Format(time.RFC3339Nano))
 	line(lengthLine, strconv.Itoa(len(e.Data)))
 	line(checksumLine, checksum(e.Data))
-	names := make([]string, 0, len(e.Header))
-	for name := range e.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		for _, v := range e.Header[name] {
-			line(name, v)
-		}
+	for _, f := range slices.SortedStableFunc(slices.Values(e.Header), func(a, b broker.Field) int { return strings.Compare(a.Name, b.Name) }) {
+		line(f.Name, f.Value)
 	}
 	b.WriteString("\r\n")
 	b.Write(e.Data)
@@ -77,7 +70,7 @@ func Decode(b []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("read set-aside file: does not begin with %q", magic)
 	}
 	ours := map[string]string{}
-	e := Entry{Message: broker.Message{Header: map[string][]string{}, Data: data}}
+	e := Entry{Message: broker.Message{Data: data}}
 	for line := range strings.SplitSeq(rest, "\r\n") {
 		name, v, ok := strings.Cut(line, ": ")
 		if !ok || name == "" {
@@ -87,7 +80,7 @@ func Decode(b []byte) (Entry, error) {
 			ours[name] = v
 			continue
 		}
-		e.Header[name] = append(e.Header[name], v)
+		e.Header = append(e.Header, broker.Field{Name: name, Value: v})
 	}
 	var err error
 	if e.Time, err = time.Parse(time.RFC3339Nano, ours[timeLine]); err != nil {
@@ -100,8 +93,6 @@ func Decode(b []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("read set-aside file: the data is damaged (%s)", checksumLine)
 	}
 	e.Subject, e.Reason = ours[subjectLine], ours[reasonLine]
-	if id := e.Header[schema.HeaderMsgID]; len(id) > 0 {
-		e.ID = id[0]
-	}
+	e.ID = e.Header.Get(schema.HeaderMsgID)
 	return e, nil
 }

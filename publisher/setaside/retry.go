@@ -94,10 +94,10 @@ func (r *Retrier) Retry(ctx context.Context, m Message) (Retried, error) {
 
 // subject is where m belongs under the prefix of today: it may have been set aside under another.
 func (r *Retrier) subject(m Message) string {
-	reason := m.message.Header[schema.HeaderReason]
+	reason := m.message.Header.Get(schema.HeaderReason)
 	switch {
-	case m.isRefusedBody() && len(reason) > 0:
-		return r.prefix.Quarantine(schema.Reason(reason[0]))
+	case m.isRefusedBody() && reason != "":
+		return r.prefix.Quarantine(schema.Reason(reason))
 	case !m.isRefusedBody() && m.Kind != "":
 		return r.prefix.Subject(schema.Kind(m.Kind))
 	}

@@ -50,13 +50,13 @@ func anEventMessage(t *testing.T, id, raw string) broker.Message {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return broker.Message{Subject: "treble.message.read", ID: id, Header: e.Header(), Data: data}
+	return broker.Message{Subject: "treble.message.read", ID: id, Header: broker.HeaderOf(e.Header()), Data: data}
 }
 
 // aRefusedBody is one as a bridge of an older version sets it aside.
 func aRefusedBody(body string) broker.Message {
 	h := map[string][]string{"Nats-Msg-Id": {"body-1"}, "Nats-Expected-Stream": {"OLD_NAME_QUARANTINE"}}
-	return broker.Message{Subject: "treble-quarantine.not-json", ID: "body-1", Header: h, Data: []byte(body)}
+	return broker.Message{Subject: "treble-quarantine.not-json", ID: "body-1", Header: broker.HeaderOf(h), Data: []byte(body)}
 }
 
 func asideFiles(t *testing.T, s Dir) []string {
@@ -130,7 +130,8 @@ func TestRetryUsesThePrefixOfToday(t *testing.T) {
 	old.Subject = "before.message.read"
 	put(t, w, old, Uncaptured)
 	body := aRefusedBody("not JSON")
-	body.Subject, body.Header[schema.HeaderReason] = "before-quarantine.not-json", []string{string(schema.ReasonNotJSON)}
+	body.Subject = "before-quarantine.not-json"
+	body.Header = append(body.Header, broker.Field{Name: schema.HeaderReason, Value: string(schema.ReasonNotJSON)})
 	put(t, w, body, Quarantine)
 	if errs := retryAll(t, openRetrier(t, s, n.URL, 2*time.Second), s); len(errs) > 0 {
 		t.Fatalf("left: %v", errs)

@@ -20,7 +20,7 @@ import (
 func aMessage(id string, size int) broker.Message {
 	return broker.Message{
 		Subject: "treble.message.read", ID: id,
-		Header: map[string][]string{"Nats-Msg-Id": {id}, "Treble-Kind": {"message.read"}, "Multi": {"a", "b: c"}},
+		Header: broker.HeaderOf(map[string][]string{"Nats-Msg-Id": {id}, "Treble-Kind": {"message.read"}, "Multi": {"a", "b: c"}}),
 		Data:   []byte(strings.Repeat("x\r\n\r\n", size/5+1)[:size]),
 	}
 }

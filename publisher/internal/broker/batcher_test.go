@@ -80,7 +80,7 @@ func TestBatcherSendsTogether(t *testing.T) {
 func TestBatcherTellsRequestsApart(t *testing.T) {
 	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 })
 	b := newBatcher(t, s)
-	large := Message{Subject: "t.a", ID: "large", Header: map[string][]string{"Nats-Msg-Id": {"large"}}, Data: make([]byte, 3000)}
+	large := Message{Subject: "t.a", ID: "large", Header: Header{{Name: "Nats-Msg-Id", Value: "large"}}, Data: make([]byte, 3000)}
 	if o := b.Publish(t.Context(), messages("old")); o.Fate != Stored {
 		t.Fatalf("%+v", o)
 	}

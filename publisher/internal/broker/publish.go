@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -143,20 +141,17 @@ func (a *attempt) refused(alone Fate) Fate {
 
 // send publishes and waits for the PubAck.
 func (a *attempt) send(ctx context.Context) Result {
+	var w wire
 	if len(a.msgs) == 1 {
-		return a.request(ctx, a.msgs[0].NATS(), "")
+		return a.request(ctx, w.of(a.msgs[0]), "")
 	}
 	batch, last := nuid.Next(), len(a.msgs)-1
 	for i, m := range a.msgs {
-		msg := m.NATS()
-		msg.Header = maps.Clone(msg.Header)
-		if msg.Header == nil {
-			msg.Header = nats.Header{}
-		}
-		msg.Header[batchID] = []string{batch}
-		msg.Header[batchSequence] = []string{strconv.Itoa(i + 1)}
+		msg := w.of(m)
+		w.set(batchID, batch)
+		w.set(batchSequence, strconv.Itoa(i+1))
 		if i == last {
-			msg.Header[batchCommit] = []string{"1"}
+			w.set(batchCommit, "1")
 			return a.request(ctx, msg, batch)
 		}
 		if err := ctx.Err(); err != nil {
@@ -238,20 +233,4 @@ func (a *attempt) answered(data []byte, batch string) Result {
 		return Result{Err: fmt.Errorf("%w: it does not acknowledge the batch of %d messages as one", jetstream.ErrInvalidJSAck, n)}
 	}
 	return Result{Fate: Stored, First: ack.Sequence - uint64(n) + 1, Duplicate: ack.Duplicate}
-}
-
-// withoutConditions returns a message's headers without what a publish puts there for the
-// server. The map is h itself if there is nothing to leave out.
-func withoutConditions(h map[string][]string) nats.Header {
-	ours := func(name string, _ []string) bool {
-		return strings.HasPrefix(name, expectedPrefix) || strings.HasPrefix(name, batchPrefix)
-	}
-	for name := range h {
-		if ours(name, nil) {
-			h = maps.Clone(h)
-			maps.DeleteFunc(h, ours)
-			break
-		}
-	}
-	return h
 }

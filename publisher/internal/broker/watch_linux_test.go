@@ -54,7 +54,7 @@ func TestEmbeddedMendsItsStore(t *testing.T) {
 	}
 	publish := func(i int, id string) Result {
 		subject := []string{"t.a", "o.a"}[i]
-		return streams[i].Publish(t.Context(), []Message{{Subject: subject, ID: id, Header: map[string][]string{"Nats-Msg-Id": {id}}, Data: make([]byte, 10_000)}})
+		return streams[i].Publish(t.Context(), []Message{{Subject: subject, ID: id, Header: Header{{Name: "Nats-Msg-Id", Value: id}}, Data: make([]byte, 10_000)}})
 	}
 	addr := e.Addr()
 	ballast := filepath.Join(dir, "ballast")

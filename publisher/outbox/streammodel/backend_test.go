@@ -85,10 +85,10 @@ func message(word string) broker.Message {
 		fmt.Sscan(size, &n)
 		data = strings.Repeat("x", n)
 	}
-	m := broker.Message{Subject: subject, Header: map[string][]string{"Content-Type": {"application/json"}}, Data: []byte(data)}
+	m := broker.Message{Subject: subject, Header: broker.Header{{Name: "Content-Type", Value: "application/json"}}, Data: []byte(data)}
 	if word != "-" {
 		m.ID = word
-		m.Header["Nats-Msg-Id"] = []string{word}
+		m.Header = append(m.Header, broker.Field{Name: "Nats-Msg-Id", Value: word})
 	}
 	return m
 }
