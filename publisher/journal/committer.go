@@ -17,6 +17,7 @@ type committer struct {
 	end     int64 // all before it is on stable storage
 	head    int64 // length of the header
 	buf     []byte
+	batched []*request // memory for those of a batch
 	nextGen uint64
 
 	down     error     // set: the active segment is not written to again
@@ -74,12 +75,12 @@ func (j *Journal) round() bool {
 	defer j.mu.Unlock()
 	j.answerFlushes(flushes)
 	j.schedule()
-	return j.queue.Len() > 0
+	return j.queue.live > 0
 }
 
 // due tells whether there is anything to write now. The caller holds mu.
 func (j *Journal) due() bool {
-	return j.queue.Len() > 0 || len(j.flushes) > 0 ||
+	return j.queue.live > 0 || len(j.flushes) > 0 ||
 		len(j.marks) > 0 && (j.closed || j.passed(j.markSince, j.o.markDelay)) ||
 		j.aged() || j.full && j.released >= j.last
 }
@@ -157,11 +158,15 @@ func (j *Journal) committed(b batch, last Seq) {
 	if !j.overflow {
 		j.marksKept = max(j.marksKept, b.marked)
 	}
+	for _, r := range b.requests {
+		j.recent.add(r.seq, r.payload, j.o.Recent)
+	}
 	j.announce()
 	j.mu.Unlock()
 	j.setFault(nil)
-	for _, r := range b.requests {
-		close(r.done)
+	for i, r := range b.requests {
+		b.requests[i] = nil
+		r.done <- struct{}{}
 	}
 }
 

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +55,9 @@ type Options struct {
 	// before. nil: the owner yields nothing.
 	Yield   func() Seq
 	Yielded func(upTo Seq)
+	// Recent bounds the bytes of the newest entries that are kept in memory until a Reader
+	// has returned them, so that one which keeps up reads no file. 0: none are.
+	Recent int64
 	// Kept is told of each entry that is on stable storage, in order, before its
 	// Append returns and before a Reader sees it. It must be quick; nil: nobody is
 	// told.
@@ -116,7 +118,8 @@ type Journal struct {
 	stopped chan struct{} // closed when the committer has ended
 
 	mu          sync.Mutex
-	queue       list.List     // of *request, not yet in a batch
+	queue       queue
+	recent      recent
 	marks       [][]byte      // not yet on stable storage
 	markSize    int           // bytes of marks
 	markSince   time.Time     // when the oldest was queued, or tried in vain
@@ -160,18 +163,19 @@ func (j *Journal) Append(ctx context.Context, payload []byte) (Seq, error) {
 	if len(payload) > maxPayload {
 		return 0, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrVoid, len(payload), maxPayload)
 	}
-	r := &request{payload: payload, done: make(chan struct{})}
 	j.mu.Lock()
 	if j.closed {
 		j.mu.Unlock()
 		return 0, ErrClosed
 	}
-	r.place = j.queue.PushBack(r)
+	r := requests.Get().(*request)
+	r.payload = payload
+	j.queue.push(r)
 	j.mu.Unlock()
 	j.rouse()
 	select {
 	case <-r.done:
-		return r.seq, r.err
+		return r.answered()
 	case <-ctx.Done():
 		return j.abandon(r, ctx.Err())
 	}
@@ -180,18 +184,14 @@ func (j *Journal) Append(ctx context.Context, payload []byte) (Seq, error) {
 // abandon takes r back, if it is still in the queue.
 func (j *Journal) abandon(r *request, cause error) (Seq, error) {
 	j.mu.Lock()
-	queued := r.place != nil
-	if queued {
-		j.queue.Remove(r.place)
-		r.place = nil
-	}
+	back := j.queue.withdraw(r)
 	j.mu.Unlock()
-	if queued {
+	if back {
 		return 0, fmt.Errorf("%w: still queued: %w", ErrVoid, cause)
 	}
 	select {
 	case <-r.done:
-		return r.seq, r.err
+		return r.answered()
 	default:
 		return 0, fmt.Errorf("%w: its flush is under way: %w", ErrUnknown, cause)
 	}

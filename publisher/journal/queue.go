@@ -1,32 +1,88 @@
 package journal
 
 import (
-	"container/list"
 	"fmt"
+	"sync"
 )
 
-// request is one Append.
+// request is one Append. It is used again by another one when its answer was received.
 type request struct {
 	payload []byte
-	place   *list.Element // in the queue; nil once it left; guarded by Journal.mu
-	done    chan struct{} // closed when seq and err are set
+	state   requestState  // guarded by Journal.mu
+	done    chan struct{} // receives once, when seq and err are set
 	seq     Seq
 	err     error
+}
+
+type requestState int
+
+const (
+	queued    requestState = iota
+	taken                  // by the committer, and cannot be taken back
+	withdrawn              // it is still in the queue, and nobody waits for it
+)
+
+var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
+
+// answered returns the answer of r, which was received, and gives r back.
+func (r *request) answered() (Seq, error) {
+	seq, err := r.seq, r.err
+	*r = request{done: r.done}
+	requests.Put(r)
+	return seq, err
 }
 
 func finish(rs []*request, class, cause error) {
 	for _, r := range rs {
 		r.err = fmt.Errorf("%w: %w", class, cause)
-		close(r.done)
+		r.done <- struct{}{}
 	}
+}
+
+// queue holds the requests that are in no batch yet, in order.
+type queue struct {
+	requests []*request
+	live     int // of them, that are not withdrawn
+}
+
+func (q *queue) push(r *request) {
+	q.requests = append(q.requests, r)
+	q.live++
+}
+
+// withdraw takes r back, and reports false if the committer has it.
+func (q *queue) withdraw(r *request) bool {
+	if r.state != queued {
+		return false
+	}
+	r.state = withdrawn
+	q.live--
+	return true
+}
+
+// pop returns the next request; nil if there is none.
+func (q *queue) pop() *request {
+	for i, r := range q.requests {
+		if r.state == withdrawn {
+			continue
+		}
+		r.state = taken
+		q.live--
+		clear(q.requests[:i+1])
+		q.requests = q.requests[i+1:]
+		return r
+	}
+	clear(q.requests)
+	q.requests = q.requests[:0]
+	return nil
 }
 
 // refuse fails all that is queued: nothing was written for it.
 func (j *Journal) refuse(cause error) {
 	j.mu.Lock()
 	var rs []*request
-	for e := j.queue.Front(); e != nil; e = j.queue.Front() {
-		rs = append(rs, j.unqueue(e))
+	for r := j.queue.pop(); r != nil; r = j.queue.pop() {
+		rs = append(rs, r)
 	}
 	j.markSince = j.o.Now()
 	j.mu.Unlock()
@@ -34,30 +90,21 @@ func (j *Journal) refuse(cause error) {
 	finish(rs, ErrVoid, cause)
 }
 
-// unqueue takes e off the queue. The caller holds mu.
-func (j *Journal) unqueue(e *list.Element) *request {
-	r := j.queue.Remove(e).(*request)
-	r.place = nil
-	return r
-}
-
 // take returns the next batch. From here on its requests cannot be taken back.
 func (j *Journal) take() batch {
 	room, _ := j.room()
 	most := min(batchBytes, j.o.SegmentBytes)
-	var requests []*request
 	var full []*request
 	var why error
 	var size int64
+	requests := j.batched[:0]
 	for size < most {
 		j.mu.Lock()
-		e := j.queue.Front()
-		if e == nil {
-			j.mu.Unlock()
+		r := j.queue.pop()
+		j.mu.Unlock()
+		if r == nil {
 			break
 		}
-		r := j.unqueue(e)
-		j.mu.Unlock()
 		n := int64(len(r.payload)) + frameOverhead
 		if size+n > room {
 			if why = j.makeRoom(size + n); why != nil {
@@ -69,6 +116,7 @@ func (j *Journal) take() batch {
 		size += n
 		requests = append(requests, r)
 	}
+	j.batched = requests
 	b := j.takeMarks()
 	b.requests = requests
 	if len(full) > 0 || len(requests) > 0 {

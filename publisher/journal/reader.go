@@ -23,7 +23,8 @@ type Reader struct {
 // the journal keeps no index.
 func (j *Journal) NewReader(from Seq) *Reader { return &Reader{j: j, from: from} }
 
-// Next returns the next entry; the caller owns its payload. It waits for one to be
+// Next returns the next entry. Its payload stays valid, and must not be changed: it may be
+// what Append was given. It waits for one to be
 // on stable storage, until ctx ends or the journal is closed (ErrClosed). Damaged
 // entries are stepped over and reported by Journal.Damage, but not while the disk
 // fails as a whole: that is an error. After any error but ErrClosed the same entry is
@@ -57,6 +58,9 @@ func (r *Reader) Pos() Seq { return r.from }
 // may be more.
 func (r *Reader) step() (Record, <-chan struct{}, error) {
 	for {
+		if rec, more, known, err := r.recall(); known {
+			return rec, more, err
+		}
 		if r.file == nil {
 			if err := r.enter(); err != nil {
 				return Record{}, nil, err

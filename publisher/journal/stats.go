@@ -39,7 +39,7 @@ func (j *Journal) Stats() Stats {
 	return Stats{
 		Bytes: bytes, Segments: len(j.segs), First: j.segs[0].first, Last: j.last, Released: j.released,
 		Flushes: j.stats.flushes, Records: j.stats.records,
-		Queued: j.queue.Len(), Marks: len(j.marks), Damaged: len(j.damage), Fault: j.fault,
+		Queued: j.queue.live, Marks: len(j.marks), Damaged: len(j.damage), Fault: j.fault,
 		Taken: j.stats.taken, Unreadable: unreadable,
 	}
 }

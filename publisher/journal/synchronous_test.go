@@ -74,6 +74,7 @@ func (l *life) open() error {
 	l.done = 0
 	j, err := journal.Open(dir, journal.Options{
 		FS: l.disk, SegmentBytes: 2000, MaxBytes: 20_000, SegmentAge: 30 * time.Second,
+		Recent:      []int64{0, 500, 1 << 20}[l.runs%3],
 		Synchronous: true, Now: func() time.Time { return l.now }, Rand: l.rnd.Uint32,
 		Checkpoint: func() []byte { return number(l.done) },
 		Yield: func() journal.Seq {

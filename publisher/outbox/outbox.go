@@ -66,6 +66,7 @@ type Options struct {
 	rand        func(n int64) int64
 	salt        func() uint32
 	synchronous bool // no goroutine: the test calls step
+	recent      int64
 	faults      faults
 }
 
@@ -74,6 +75,10 @@ type Settled struct {
 	Stored, Duplicate, SetAside int64
 	Healed                      int64 // stored again after JetStream lost them
 }
+
+// recentBytes bounds what is kept in memory of entries that were not published yet. Those
+// behind it are read from the journal's files.
+const recentBytes = 8 << 20
 
 // segmentAge bounds how long an entry waits for its segment to be full, and removed.
 const segmentAge time.Duration = 20 * time.Second
@@ -102,6 +107,9 @@ func (o *Options) defaults() {
 	}
 	if o.Told == nil {
 		o.Told = func(time.Duration, int) {}
+	}
+	if o.recent == 0 {
+		o.recent = recentBytes
 	}
 	if o.now == nil {
 		o.now = time.Now
@@ -142,6 +150,7 @@ func Open(o Options) (*Outbox, error) {
 		SegmentAge:  age,
 		Checkpoint:  l.checkpoint,
 		Kept:        l.kept,
+		Recent:      o.recent,
 		Yield:       func() journal.Seq { return b.yield() },
 		Yielded:     l.yielded,
 		Log:         o.Log.Named("journal"),

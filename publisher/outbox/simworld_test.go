@@ -136,6 +136,7 @@ func (w *world) options() Options {
 		now:  func() time.Time { return w.now },
 		rand: func(n int64) int64 { return w.rand.Int64N(n) },
 		salt: w.rand.Uint32, synchronous: true, faults: w.o.faults,
+		recent: 1 + int64(w.disk.calls%2)*recentBytes, // every other bridge reads all that it publishes from the disk
 	}
 }
 

@@ -71,6 +71,7 @@ type FS struct {
 	mu    sync.Mutex
 	ops   []Op
 	names map[string]*node
+	open  int              // files
 	dirs  map[string]bool  // that were made
 	base  map[string]start // on the disk from the start
 	gate  chan struct{}
@@ -216,7 +217,15 @@ func (m *FS) OpenFile(name string, flag int, _ os.FileMode) (journal.File, error
 	if err != nil {
 		return nil, pathError(kind, name, err)
 	}
+	m.open++
 	return &file{fs: m, name: name, node: n}, nil
+}
+
+// OpenFiles returns how many files were opened and not closed.
+func (m *FS) OpenFiles() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.open
 }
 
 // Remove implements journal.FS.
@@ -395,7 +404,12 @@ func (f *file) Size() (int64, error) {
 	return n, pathError(Size, f.name, err)
 }
 
-func (f *file) Close() error { return nil }
+func (f *file) Close() error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	f.fs.open--
+	return nil
+}
 
 var _ journal.FS = (*FS)(nil)
 
