@@ -1,11 +1,11 @@
 package ingress
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -47,34 +47,47 @@ func (b *budgeted) release() { b.budget.Release(b.taken) }
 // readBody returns the whole body, or a problem and what was read of it: a body is never
 // cut. The limit is that of the source's listener. Of a body that announces more only
 // the beginning is read, if it comes soon; one that comes in chunks is read to one byte more.
-// Call release when the body is not needed any more, also after a problem.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, budget *semaphore.Weighted) (body []byte, release func(), _ *problem) {
-	in := &budgeted{body: r.Body, budget: budget}
+// Release what it took of the budget when the body is not needed any more, also after a problem.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, budget *semaphore.Weighted) (in *budgeted, body []byte, _ *problem) {
+	in = &budgeted{body: r.Body, budget: budget}
 	if r.ContentLength > limit {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTimeout))
-		var b bytes.Buffer
-		_, _ = b.ReadFrom(io.LimitReader(in, beginning)) // what there is
-		return b.Bytes(), in.release, bodyTooLarge(r.ContentLength, limit, true)
+		body, _ = in.readUpTo(beginning, 0) // what there is
+		return in, body, bodyTooLarge(r.ContentLength, limit, true)
 	}
-	body, problem := readAll(r, in, limit)
-	return body, in.release, problem
-}
-
-func readAll(r *http.Request, in io.Reader, limit int64) ([]byte, *problem) {
-	var b bytes.Buffer
-	b.Grow(int(min(max(r.ContentLength, 0)+bytes.MinRead, firstBuffer)))
-	n, err := b.ReadFrom(io.LimitReader(in, limit+1))
-	if n > limit {
-		return b.Bytes(), bodyTooLarge(n, limit, false)
+	body, err := in.readUpTo(limit+1, r.ContentLength)
+	if n := int64(len(body)); n > limit {
+		return in, body, bodyTooLarge(n, limit, false)
 	}
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errBudget):
-		return nil, tooManyRequests()
+		return in, nil, tooManyRequests()
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return b.Bytes(), bodyTimeout(err)
+		return in, body, bodyTimeout(err)
 	case err != nil:
-		return b.Bytes(), bodyIncomplete(err)
+		return in, body, bodyIncomplete(err)
 	}
-	return b.Bytes(), nil
+	return in, body, nil
+}
+
+// readUpTo reads to the end, but no more than most bytes. It returns what it read also
+// with an error.
+func (b *budgeted) readUpTo(most, announced int64) ([]byte, error) {
+	const least = 512                                              // bytes to read at once
+	body := make([]byte, 0, min(max(announced, 0)+1, firstBuffer)) // one more, to see the end
+	for int64(len(body)) < most {
+		if len(body) == cap(body) {
+			body = slices.Grow(body, least)
+		}
+		n, err := b.Read(body[len(body):min(int64(cap(body)), most)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
+	}
+	return body, nil
 }

@@ -47,7 +47,7 @@ var harmless = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // testRun returns the run of "treble-bridge send" that made the request, or "".
 func testRun(h http.Header) string {
-	if run := h.Get(schema.HeaderTest); harmless.MatchString(run) {
+	if run := h.Get(schema.HeaderTest); run != "" && harmless.MatchString(run) {
 		return run
 	}
 	return ""

@@ -3,8 +3,6 @@ package ingress
 import (
 	"bytes"
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -20,17 +18,6 @@ import (
 
 // Treble sends once. What has the secret of a source and never came to be parsed is kept
 // in the quarantine too, as far as it was received.
-
-// unknownPath hands on what echo has no route for.
-func (s *Server) unknownPath(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		err := next(c)
-		if errors.Is(err, echo.ErrNotFound) {
-			return s.lost(c)
-		}
-		return err
-	}
-}
 
 // lost answers a request to a path of no source. A POST with the secret of one is kept in
 // the quarantine: it is a delivery to a URL with a slip in it. What an open source would let in
@@ -49,16 +36,16 @@ func (s *Server) lost(c echo.Context) error {
 	}
 	defer s.leave()
 	src := s.sources[i]
-	body, release, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
-	defer release()
+	in, body, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
+	defer in.release()
 	origin := delivery.Origin{Source: src.name, Path: r.URL.Path, Header: keptHeaders(r.Header, src.secretHeader),
 		Received: time.Now(), TestRun: testRun(r.Header)}
 	if problem != nil {
-		s.keepBeginning(r.Context(), origin, body, problem)
+		s.keepBeginning(origin, body, problem)
 		return notFound()
 	}
 	x.bodyRead, x.bytes = true, len(body)
-	_ = s.accept(r.Context(), delivery.Delivery{Origin: origin, Body: body, Rejection: &delivery.Rejection{
+	_ = s.accept(delivery.Delivery{Origin: origin, Body: body, Rejection: &delivery.Rejection{
 		Reason:     schema.ReasonNotFound,
 		Violations: []delivery.Violation{{Problem: "no source serves this path: correct the URL in Treble, or add the path to a source"}},
 	}})
@@ -70,7 +57,7 @@ const beginning = 64 << 10
 
 // keepBeginning gives the quarantine what was read of a body that is too large or broke
 // off: Treble sends once, and the beginning tells at least whose event it was.
-func (s *Server) keepBeginning(ctx context.Context, o delivery.Origin, body []byte, p *problem) {
+func (s *Server) keepBeginning(o delivery.Origin, body []byte, p *problem) {
 	reason := schema.ReasonBodyIncomplete
 	switch p.status {
 	case http.StatusTooManyRequests:
@@ -83,6 +70,6 @@ func (s *Server) keepBeginning(ctx context.Context, o delivery.Origin, body []by
 		return
 	}
 	what := strings.TrimSpace(fmt.Sprintf("%s Only the first %d bytes are kept.", cmp.Or(p.detail, p.title+"."), len(body)))
-	_ = s.accept(ctx, delivery.Delivery{Origin: o, Body: bytes.Clone(body),
+	_ = s.accept(delivery.Delivery{Origin: o, Body: bytes.Clone(body),
 		Rejection: &delivery.Rejection{Reason: reason, Violations: []delivery.Violation{{Problem: what}}}})
 }

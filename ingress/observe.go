@@ -18,6 +18,7 @@ import (
 // exchange is one request and what became of it. It belongs to the goroutine
 // of the request.
 type exchange struct {
+	echo.Context
 	source   string // name, "none" if no route fits
 	route    string // the configured path that fits; the real one may hold anything
 	bytes    int    // of the body, if it was read
@@ -38,15 +39,15 @@ func (x *exchange) outcome() string {
 	return "accepted"
 }
 
-const exchangeKey = "exchange"
+func newExchange(c echo.Context) *exchange {
+	return &exchange{Context: c, source: none, route: none}
+}
 
 func exchangeOf(c echo.Context) *exchange {
-	x, _ := c.Get(exchangeKey).(*exchange)
-	if x == nil { // a request that never came to observe; echo has no such way
-		x = &exchange{source: none, route: none}
-		c.Set(exchangeKey, x)
+	if x, ok := c.(*exchange); ok {
+		return x
 	}
-	return x
+	return newExchange(c) // a request that never came to observe; echo has no such way
 }
 
 // observe stands around every request: it turns errors and panics into
@@ -54,16 +55,15 @@ func exchangeOf(c echo.Context) *exchange {
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		x := &exchange{source: none, route: none}
-		c.Set(exchangeKey, x)
-		if err := s.recovered(next, c); err != nil {
+		x := newExchange(c)
+		if err := s.recovered(next, x); err != nil {
 			if errors.Is(err, http.ErrAbortHandler) {
 				s.metrics.requests.WithLabelValues(x.source, kindLabel(x.delivery.Events), "no-answer").Inc()
 				s.log.Error("connection closed without an answer: nobody can tell whether the event is kept",
 					zap.String("source", x.source), zap.Int("events", len(x.delivery.Events)))
 				panic(http.ErrAbortHandler) // net/http closes the connection without an answer
 			}
-			c.Error(err)
+			s.refuse(x, asProblem(err))
 		}
 		s.metrics.requests.WithLabelValues(x.source, kindLabel(x.delivery.Events), x.outcome()).Inc()
 		s.report(c.Request(), x, time.Since(start))
@@ -91,7 +91,10 @@ func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 		s.log.Error("panic", zap.String("source", exchangeOf(c).source), zap.String("what", what), zap.ByteString("stack", debug.Stack()))
 		err = internalError(errors.New("panic"))
 	}()
-	return next(c)
+	if err = next(c); errors.Is(err, echo.ErrNotFound) {
+		return s.lost(c)
+	}
+	return err
 }
 
 // kindLabel is the kind of the events, "several", or "none".

@@ -32,7 +32,9 @@ func canonical(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
 		path := canonicalPath(u.Path)
-		c.Set(pathForgivenKey, path != u.Path)
+		if path != u.Path {
+			c.Set(pathForgivenKey, true)
+		}
 		u.Path, u.RawPath = path, "" // echo would prefer RawPath, which is not decoded
 		return next(c)
 	}

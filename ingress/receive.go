@@ -1,7 +1,6 @@
 package ingress
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -19,7 +18,7 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	if !ok {
 		return unauthorized(src.auth.Challenge())
 	}
-	s.metrics.authentications.WithLabelValues(src.name, credential).Inc()
+	src.let(credential).Inc()
 	received, again, problem := receivedTime(r.Header, time.Now())
 	if problem != nil {
 		return problem
@@ -32,26 +31,29 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	if !again {
 		received = time.Now()
 	}
-	body, release, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
-	defer release()
+	in, body, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
+	defer in.release()
 	doubts := doubtsOf(r.Header)
 	origin := delivery.Origin{
 		Source:   src.name,
 		Path:     r.URL.Path,
-		Header:   keptHeaders(r.Header, src.secretHeader),
 		Received: received,
 		TestRun:  testRun(r.Header),
 		Warnings: warnings(doubts),
 	}
 	if problem != nil {
-		s.keepBeginning(r.Context(), origin, body, problem)
+		origin.Header = keptHeaders(r.Header, src.secretHeader)
+		s.keepBeginning(origin, body, problem)
 		return problem
 	}
 	x.bodyRead, x.bytes = true, len(body)
 
 	d := judged(src.parser.Parse(body, origin), doubts)
+	if d.Rejection != nil {
+		d.Header = keptHeaders(r.Header, src.secretHeader)
+	}
 	x.delivery = d
-	if err := s.accept(r.Context(), d); err != nil {
+	if err := s.accept(d); err != nil {
 		return err
 	}
 	x.forgiven = forgiven(c, doubts)
@@ -59,22 +61,19 @@ func (s *Server) receive(c echo.Context, src *source) error {
 		s.metrics.forgiven.WithLabelValues(src.name, slip).Inc()
 	}
 	if d.TestRun == "" && !again { // what is brought in again says nothing of Treble
-		s.metrics.lastEvent.WithLabelValues(d.Source).Set(float64(d.Received.UnixMilli()) / 1000)
+		src.lastEvent.Set(float64(d.Received.UnixMilli()) / 1000)
 	}
-	s.write(c, http.StatusOK, echo.MIMEApplicationJSON, src.reply)
+	s.write(x, http.StatusOK, src.reply)
 	return nil
 }
 
 // accept hands the delivery on and waits. Nothing may answer in its place: an
 // answer before Accept returns would be a guess.
-func (s *Server) accept(ctx context.Context, d delivery.Delivery) error {
-	// A client that went away does not end it: the event is here, and half an
-	// Accept is of no use to anybody.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.AcceptTimeout)
-	defer cancel()
-
+func (s *Server) accept(d delivery.Delivery) error {
+	// Not with the request's context: a client that went away does not end it. The event is
+	// here, and half an Accept is of no use to anybody.
 	start := time.Now()
-	err := s.accepter.Accept(ctx, d)
+	err := s.accepter.Accept(s.deadlines.context(), d)
 	if d.Rejection != nil {
 		if err != nil {
 			s.log.Error("refused body is not kept", zap.String("source", d.Source), zap.Error(err))

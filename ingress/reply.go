@@ -17,8 +17,8 @@ const problemContentType = "application/problem+json"
 const lingerTimeout = time.Second
 
 // refuse answers with a problem. The only place that does.
-func (s *Server) refuse(c echo.Context, p *problem) {
-	x := exchangeOf(c)
+func (s *Server) refuse(x *exchange, p *problem) {
+	c := x.Context
 	x.problem = p
 	if c.Response().Committed {
 		return
@@ -31,19 +31,35 @@ func (s *Server) refuse(c echo.Context, p *problem) {
 		header.Set("Connection", "close")
 		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(lingerTimeout))
 	}
-	s.write(c, p.status, problemContentType, p.body())
+	s.write(x, p.status, newReply(problemContentType, p.body()))
 }
+
+// reply is a complete answer but for its status. Its headers are made once.
+type reply struct {
+	body        []byte
+	contentType []string
+	length      []string
+}
+
+func newReply(contentType string, body []byte) reply {
+	return reply{body, []string{contentType}, []string{strconv.Itoa(len(body))}}
+}
+
+var noSniff = []string{"nosniff"}
 
 // write sends a complete answer. It leaves when the handler returns, so after
 // the log line and the metrics. A client that does not take it loses its
 // connection after replyTimeout.
-func (s *Server) write(c echo.Context, status int, contentType string, body []byte) {
-	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(replyTimeout))
-	header := c.Response().Header()
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("X-Content-Type-Options", "nosniff")
-	exchangeOf(c).status = status
+func (s *Server) write(x *exchange, status int, a reply) {
+	w := x.Response()
+	_ = http.NewResponseController(w.Writer).SetWriteDeadline(time.Now().Add(replyTimeout))
+	header := w.Header()
+	header[echo.HeaderContentType] = a.contentType
+	header[echo.HeaderContentLength] = a.length
+	header[echo.HeaderXContentTypeOptions] = noSniff
+	x.status = status
+	w.WriteHeader(status)
 	// An error says that the client is gone, which nothing can be done about:
 	// what was decided stays decided.
-	_ = c.Blob(status, contentType, body)
+	_, _ = w.Write(a.body)
 }

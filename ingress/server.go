@@ -24,8 +24,8 @@ type Accepter interface {
 	// quarantine; Accept returns when it is kept on the way there, and an error says
 	// that it is not.
 	//
-	// The context ends after Config.AcceptTimeout and not when the client
-	// goes away; Accept must return then. It is called by many requests at
+	// The context ends after Config.AcceptTimeout, or a little before, and not when the
+	// client goes away; Accept must return then. It is called by many requests at
 	// once. The delivery is not changed after the call, and may be kept.
 	Accept(ctx context.Context, d delivery.Delivery) error
 }
@@ -34,13 +34,14 @@ type Accepter interface {
 // then call Listen, Serve and, once, Shutdown.
 type Server struct {
 	listener
-	config   Config
-	accepter Accepter
-	log      *zap.Logger
-	metrics  *metrics
-	sources  []*source
-	slots    chan struct{} // one element for each request in flight
-	bodies   *semaphore.Weighted
+	config    Config
+	accepter  Accepter
+	log       *zap.Logger
+	metrics   *metrics
+	sources   []*source
+	slots     chan struct{} // one element for each request in flight
+	deadlines deadlines
+	bodies    *semaphore.Weighted
 }
 
 // New returns a server of the given sources. It validates the configuration,
@@ -56,12 +57,13 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 	}
 	m := newMetrics()
 	s := &Server{
-		config:   cfg,
-		accepter: accepter,
-		log:      log,
-		metrics:  m,
-		slots:    make(chan struct{}, cfg.MaxInFlight),
-		bodies:   semaphore.NewWeighted(int64(max(cfg.MaxInFlightBytes, cfg.MaxBody)) + 2*bodyStep), // the largest body fits, and the look for more
+		config:    cfg,
+		accepter:  accepter,
+		log:       log,
+		metrics:   m,
+		slots:     make(chan struct{}, cfg.MaxInFlight),
+		deadlines: deadlines{timeout: cfg.AcceptTimeout},
+		bodies:    semaphore.NewWeighted(int64(max(cfg.MaxInFlightBytes, cfg.MaxBody)) + 2*bodyStep), // the largest body fits, and the look for more
 	}
 	e := s.router()
 	for i, c := range sources {
@@ -73,7 +75,8 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		s.serve(e, src)
 		// Silence is counted from the start, so that an alarm on it needs no
 		// exception for a bridge that has just been started.
-		m.lastEvent.WithLabelValues(src.name).Set(float64(time.Now().Unix()))
+		src.measure(m)
+		src.lastEvent.Set(float64(time.Now().Unix()))
 	}
 	if err := m.register(reg); err != nil {
 		return nil, err
@@ -104,9 +107,9 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 func (s *Server) router() *echo.Echo {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // it logs nothing for us: see report
-	e.HTTPErrorHandler = func(err error, c echo.Context) { s.refuse(c, asProblem(err)) }
+	e.HTTPErrorHandler = func(err error, c echo.Context) { s.refuse(exchangeOf(c), asProblem(err)) }
 	e.Pre(canonical)
-	e.Use(s.observe, s.unknownPath)
+	e.Use(s.observe)
 	return e
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -16,7 +18,21 @@ type source struct {
 	auth         auth.Authenticator
 	secretHeader string // never kept with a refused body
 	parser       delivery.Parser
-	reply        []byte // the body of a 200
+	reply        reply // with a 200
+
+	metrics   *metrics
+	lastEvent prometheus.Gauge
+}
+
+// measure resolves the metrics that every request of the source needs.
+func (s *source) measure(m *metrics) {
+	s.metrics = m
+	s.lastEvent = m.lastEvent.WithLabelValues(s.name)
+}
+
+// let is the counter of requests that a credential let in.
+func (s *source) let(credential string) prometheus.Counter {
+	return s.metrics.authentications.WithLabelValues(s.name, credential)
 }
 
 func newSource(c SourceConfig, key string, location *time.Location) (*source, error) {
@@ -24,7 +40,7 @@ func newSource(c SourceConfig, key string, location *time.Location) (*source, er
 		name:         c.Name,
 		secretHeader: c.Auth.Header.Name,
 		parser:       delivery.Parser{Location: location, Kinds: parseKinds(c.Kinds)},
-		reply:        []byte("{}"),
+		reply:        newReply(echo.MIMEApplicationJSON, []byte("{}")),
 	}
 	for _, path := range c.Paths {
 		p, err := parsePattern(path)
@@ -38,7 +54,7 @@ func newSource(c SourceConfig, key string, location *time.Location) (*source, er
 		if err != nil {
 			return nil, fmt.Errorf("%s.reply: %w", key, err)
 		}
-		s.reply = []byte(reply)
+		s.reply = newReply(echo.MIMEApplicationJSON, []byte(reply))
 	}
 	var err error
 	s.auth, err = auth.New(c.Auth, key+".auth")

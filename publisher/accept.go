@@ -37,7 +37,12 @@ func (p *Publisher) Accept(ctx context.Context, d delivery.Delivery) error {
 		p.refuse(ctx, quarantineMessage(p.prefix, d))
 		return nil
 	}
-	msgs, err := p.keep(ctx, d.Events)
+	enc := encoders.Get().(*encoder)
+	msgs, err := p.keep(ctx, d.Events, enc)
+	if err == nil {
+		enc.release()
+		return nil
+	}
 	// Both ways to be too large meet here: our own measure before anything was
 	// sent, and the server's word if its limit shrank meanwhile.
 	var tooLarge *delivery.TooLargeError
@@ -50,10 +55,10 @@ func (p *Publisher) Accept(ctx context.Context, d delivery.Delivery) error {
 
 // keep makes the events durable, and returns them as they were encoded last. A limit that
 // refuses them is asked for again first, since it may be another one by now.
-func (p *Publisher) keep(ctx context.Context, events []schema.Event) (msgs []broker.Message, err error) {
+func (p *Publisher) keep(ctx context.Context, events []schema.Event, enc *encoder) (msgs []broker.Message, err error) {
 	for again := true; ; again = false {
 		limit := p.limit()
-		msgs, err = p.encode(events, limit)
+		msgs, err = enc.encode(p.prefix, events, limit)
 		if err != nil && p.cfg.Ack == AckStream && !p.conn.Connected() {
 			// The limit of a server that was never met is a guess, and nothing can
 			// be stored now anyway.
@@ -67,25 +72,6 @@ func (p *Publisher) keep(ctx context.Context, events []schema.Event) (msgs []bro
 			return msgs, err
 		}
 	}
-}
-
-// encode turns events into messages that fit the server. If one does not fit,
-// the error is a *delivery.TooLargeError and the messages are complete all the
-// same, so that they can be set aside.
-func (p *Publisher) encode(events []schema.Event, limit int64) ([]broker.Message, error) {
-	msgs := make([]broker.Message, 0, len(events))
-	var tooLarge error
-	for _, e := range events {
-		m, err := fittingMessage(p.prefix, e, limit)
-		if err != nil {
-			return nil, err
-		}
-		if size := m.Size(); size > limit && tooLarge == nil {
-			tooLarge = &delivery.TooLargeError{Size: size, Limit: limit}
-		}
-		msgs = append(msgs, m)
-	}
-	return msgs, tooLarge
 }
 
 // limit is the size of the largest message that NATS takes, headers included.

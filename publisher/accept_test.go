@@ -338,7 +338,7 @@ func TestTooLarge(t *testing.T) {
 		// byte more does not.
 		for over, want := range []error{nil, delivery.ErrTooLarge} {
 			id := fmt.Sprintf("exact-%d", over)
-			m, _ := eventMessage(p.prefix, anEvent(id, `""`))
+			m, _ := new(encoder).message(p.prefix, anEvent(id, `""`))
 			pad := strings.Repeat("x", limit-int(m.Size())+over)
 			err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{anEvent(id, `"`+pad+`"`)}})
 			if !errors.Is(err, want) {

@@ -23,7 +23,7 @@ var ErrNoStream = errors.New("the event stream is not there")
 // ErrNoStream, or a *delivery.TooLargeError, or what the connection says.
 func (c *Client) PublishEvent(ctx context.Context, e schema.Event) (duplicate bool, err error) {
 	limit := c.nc.MaxPayload()
-	m, err := fittingMessage(c.Prefix(), e, limit)
+	m, err := new(encoder).fitting(c.Prefix(), e, limit)
 	if err != nil {
 		return false, err
 	}

@@ -26,7 +26,7 @@ func TestUnreadableSector(t *testing.T) {
 			px.Down()
 			p := open(t, o)
 			const events = 100
-			pad := `"` + strings.Repeat("x", 10_000) + `"`
+			pad := `"` + strings.Repeat("x", 100_000) + `"` // more than is kept in memory
 			var want []string
 			for i := range events {
 				id := fmt.Sprintf("id-%03d", i)

@@ -1,32 +1,60 @@
 package publisher
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// eventMessage encodes an event.
-func eventMessage(prefix schema.Prefix, e schema.Event) (broker.Message, error) {
-	data, err := e.Encode()
-	if err != nil {
-		return broker.Message{}, err
-	}
-	return broker.Message{Subject: prefix.Subject(e.Kind), ID: e.ID, Header: headerOf(e), Data: data}, nil
+// encoder makes messages of events. Its memory is used again: see release.
+type encoder struct {
+	data   []byte
+	fields broker.Header
+	msgs   []broker.Message
 }
 
-func headerOf(e schema.Event) broker.Header {
-	const most = 5
-	h := make(broker.Header, 0, most)
-	for name, value := range e.Headers() {
-		h = append(h, broker.Field{Name: name, Value: value})
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// release gives the encoder back. Nobody may use its messages any more: after what
+// failed it is not called, since somebody may still be writing them.
+func (n *encoder) release() {
+	const most = 64 << 10
+	if cap(n.data) > most {
+		return
 	}
-	return h
+	clear(n.fields)
+	clear(n.msgs)
+	n.data, n.fields, n.msgs = n.data[:0], n.fields[:0], n.msgs[:0]
+	encoders.Put(n)
 }
 
-// fittingMessage encodes e, without its normalised copies if it is larger than
+// encode turns events into messages that fit the server. If one does not fit,
+// the error is a *delivery.TooLargeError and the messages are complete all the
+// same, so that they can be set aside.
+func (n *encoder) encode(prefix schema.Prefix, events []schema.Event, limit int64) ([]broker.Message, error) {
+	n.msgs = slices.Grow(n.msgs[:0], len(events))
+	var tooLarge error
+	for _, e := range events {
+		m, err := n.fitting(prefix, e, limit)
+		if err != nil {
+			return nil, err
+		}
+		if size := m.Size(); size > limit && tooLarge == nil {
+			tooLarge = &delivery.TooLargeError{Size: size, Limit: limit}
+		}
+		n.msgs = append(n.msgs, m)
+	}
+	return n.msgs, tooLarge
+}
+
+// fitting encodes an event, without its normalised copies if it is larger than
 // limit with them.
-func fittingMessage(prefix schema.Prefix, e schema.Event, limit int64) (broker.Message, error) {
-	m, err := eventMessage(prefix, e)
+func (n *encoder) fitting(prefix schema.Prefix, e schema.Event, limit int64) (broker.Message, error) {
+	begin := len(n.data)
+	m, err := n.message(prefix, e)
 	if err != nil || m.Size() <= limit {
 		return m, err
 	}
@@ -34,7 +62,24 @@ func fittingMessage(prefix schema.Prefix, e schema.Event, limit int64) (broker.M
 	if !dropped {
 		return m, nil
 	}
-	return eventMessage(prefix, smaller)
+	n.data = n.data[:begin]
+	return n.message(prefix, smaller)
+}
+
+func (n *encoder) message(prefix schema.Prefix, e schema.Event) (broker.Message, error) {
+	begin, first := len(n.data), len(n.fields)
+	data, err := e.AppendTo(n.data)
+	if err != nil {
+		return broker.Message{}, err
+	}
+	for name, value := range e.Headers() {
+		n.fields = append(n.fields, broker.Field{Name: name, Value: value})
+	}
+	n.data = data
+	return broker.Message{
+		Subject: prefix.Subject(e.Kind), ID: e.ID, Header: n.fields[first:len(n.fields):len(n.fields)],
+		Data: data[begin:len(data):len(data)],
+	}, nil
 }
 
 // shrink leaves the normalised copies out of a message that was encoded for a larger limit. It

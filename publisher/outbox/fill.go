@@ -39,24 +39,24 @@ func (r *relay) readPending() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("journal entry %d: %w", rec.Seq, err)
 	}
-	e := &openEntry{seq: rec.Seq, accepted: accepted, left: len(msgs), result: settlement{Seqs: make([]uint64, len(msgs))}}
+	e := newEntry(rec.Seq, accepted, len(msgs))
 	for i, m := range msgs {
 		m.Subject = r.cfg.subject(m)
-		it := &item{msg: m, entry: e, index: i, size: m.Size()}
+		it := e.item(m, i)
 		switch seq, there := s.plan.take(e, m.ID); {
 		case m.Erased:
 			// There is nothing left to publish. It was settled before it was erased, so
 			// that only damage to what says so brings it here; then it counts as set aside.
-			it.known = &outcome{aside: true}
+			it.settle(outcome{aside: true})
 		case there:
-			it.known = &outcome{seq: seq}
+			it.settle(outcome{seq: seq})
 		default:
 			repeated, err := r.repeated(e, m.ID)
 			if err != nil {
 				return false, err
 			}
 			if repeated {
-				it.known = &outcome{duplicate: true}
+				it.settle(outcome{duplicate: true})
 			}
 		}
 		s.queue = append(s.queue, it)
@@ -78,13 +78,14 @@ func (r *relay) readLost(lost lostEntry) error {
 	if err != nil {
 		return fmt.Errorf("journal entry %d: %w", rec.Seq, err)
 	}
-	e := &openEntry{seq: rec.Seq, accepted: accepted, healing: true, lost: lost.messages, left: len(lost.messages)}
-	e.result.Seqs = append([]uint64(nil), lost.seqs...)
+	e := newEntry(rec.Seq, accepted, len(lost.seqs))
+	e.healing, e.lost, e.left = true, lost.messages, len(lost.messages)
+	copy(e.result.Seqs, lost.seqs)
 	for _, i := range lost.messages {
 		m := msgs[i]
 		m.Subject = r.cfg.subject(m)
 		e.result.Seqs[i] = nowhere
-		it := &item{msg: m, entry: e, index: i, size: m.Size()}
+		it := e.item(m, i)
 		s.queue = append(s.queue, it)
 		s.bytes += it.size
 	}

@@ -237,8 +237,10 @@ func (s settlement) events() (n int64) {
 }
 
 func (l *ledger) takeStored(s storedRun, behind journal.Seq) {
+	var seq [1]uint64
 	for i := range s.Count {
-		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: []uint64{s.Seq + uint64(i)}, At: s.At, Ahead: s.Ahead}
+		seq[0] = s.Seq + uint64(i)
+		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: seq[:], At: s.At, Ahead: s.Ahead}
 		if i == s.Count-1 {
 			one.LastID = s.ID
 		}

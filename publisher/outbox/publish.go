@@ -30,6 +30,13 @@ type item struct {
 	index int // in the entry
 	size  int64
 	known *outcome // set if it is not to be sent
+	own   outcome
+}
+
+// settle says what became of the message.
+func (it *item) settle(o outcome) {
+	it.own = o
+	it.known = &it.own
 }
 
 // outcome is what became of one message.
@@ -47,6 +54,31 @@ type openEntry struct {
 	healing  bool // it was settled before, and JetStream lost some of it
 	lost     []int
 	result   settlement
+
+	// Most entries have one message. What it needs takes no allocation of its own.
+	only item
+	seq1 [1]uint64
+}
+
+// newEntry returns an entry of some messages that are not settled.
+func newEntry(seq journal.Seq, accepted time.Time, messages int) *openEntry {
+	e := &openEntry{seq: seq, accepted: accepted, left: messages}
+	if messages == 1 {
+		e.result.Seqs = e.seq1[:]
+	} else {
+		e.result.Seqs = make([]uint64, messages)
+	}
+	return e
+}
+
+// item returns a new item of the entry.
+func (e *openEntry) item(m broker.Message, index int) *item {
+	it := &e.only
+	if len(e.result.Seqs) > 1 {
+		it = new(item)
+	}
+	*it = item{msg: m, entry: e, index: index, size: m.Size()}
+	return it
 }
 
 // publish sends the next messages. It reports false if there are none.
@@ -176,7 +208,7 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 	for _, it := range group {
 		if it.known == nil {
 			again := it.entry.healing || late && it.entry.seq <= s.plan.sent
-			it.known = &outcome{seq: seq, duplicate: res.Duplicate && !again}
+			it.settle(outcome{seq: seq, duplicate: res.Duplicate && !again})
 			seq++
 			delete(r.refusing, it.msg.Subject)
 		}
@@ -300,7 +332,7 @@ func (r *relay) aside(it *item, why Reason, cause error) error {
 	}
 	r.log.Error("NATS refuses an accepted event; it is in set-aside",
 		zap.String("id", it.msg.ID), zap.String("subject", it.msg.Subject), zap.String("reason", string(why)), zap.Error(cause))
-	it.known = &outcome{aside: true}
+	it.settle(outcome{aside: true})
 	r.session.singles = max(0, r.session.singles-1)
 	r.settleKnown()
 	r.pause = 0

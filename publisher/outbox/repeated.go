@@ -85,7 +85,7 @@ func (r *relay) checkQueue() error {
 			return err
 		}
 		if repeated {
-			it.known = &outcome{duplicate: true}
+			it.settle(outcome{duplicate: true})
 		}
 	}
 	s.checked = now

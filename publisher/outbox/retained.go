@@ -55,7 +55,7 @@ func newSpan(entry journal.Seq, seqs []uint64, at time.Duration) span {
 	if plain(seqs) {
 		s.seq = seqs[0]
 	} else {
-		s.seqs = seqs
+		s.seqs = slices.Clone(seqs) // it is kept for long, and seqs may be part of an entry
 	}
 	return s
 }
