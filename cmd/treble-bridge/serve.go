@@ -69,7 +69,7 @@ func (s *serve) run(cmd *cobra.Command, _ []string) (err error) {
 	for _, w := range loaded.Notices() {
 		log.Warn(w)
 	}
-	log.Info("starting", zap.String("version", version()), zap.String("config", loaded.File))
+	log.Info("starting", append(limitMemory(loaded.NATS.URL == ""), zap.String("version", version()), zap.String("config", loaded.File))...)
 
 	b, err := openBridge(cmd.Context(), &loaded.Config, log)
 	if err != nil {

@@ -42,7 +42,8 @@ func finish(rs []*request, class, cause error) {
 // queue holds the requests that are in no batch yet, in order.
 type queue struct {
 	requests []*request
-	live     int // of them, that are not withdrawn
+	head     int // of requests: those before it were taken
+	live     int // behind it, that are not withdrawn
 }
 
 func (q *queue) push(r *request) {
@@ -55,25 +56,24 @@ func (q *queue) withdraw(r *request) bool {
 	if r.state != queued {
 		return false
 	}
-	r.state = withdrawn
+	r.state, r.payload = withdrawn, nil
 	q.live--
 	return true
 }
 
 // pop returns the next request; nil if there is none.
 func (q *queue) pop() *request {
-	for i, r := range q.requests {
-		if r.state == withdrawn {
-			continue
+	for q.head < len(q.requests) {
+		r := q.requests[q.head]
+		q.requests[q.head] = nil
+		q.head++
+		if r.state != withdrawn {
+			r.state = taken
+			q.live--
+			return r
 		}
-		r.state = taken
-		q.live--
-		clear(q.requests[:i+1])
-		q.requests = q.requests[i+1:]
-		return r
 	}
-	clear(q.requests)
-	q.requests = q.requests[:0]
+	q.requests, q.head = q.requests[:0], 0
 	return nil
 }
 
@@ -92,7 +92,7 @@ func (j *Journal) refuse(cause error) {
 
 // take returns the next batch. From here on its requests cannot be taken back.
 func (j *Journal) take() batch {
-	room, _ := j.room()
+	room := j.room().bytes
 	most := min(batchBytes, j.o.SegmentBytes)
 	var full []*request
 	var why error
@@ -111,7 +111,7 @@ func (j *Journal) take() batch {
 				full = append(full, r)
 				continue
 			}
-			room, _ = j.room()
+			room = j.room().bytes
 		}
 		size += n
 		requests = append(requests, r)
@@ -144,28 +144,39 @@ func (j *Journal) Full() error {
 	if need == 0 {
 		return nil
 	}
-	room, limit := j.room()
-	if room >= need || room+j.yieldable() >= need {
+	room := j.room()
+	if room.bytes >= need || room.bytes+j.yieldable() >= need {
 		return nil
 	}
-	return limit
+	return room.limit()
 }
 
-// room returns the bytes that entries may still take, and what bounds them.
-func (j *Journal) room() (int64, error) {
-	const unbounded = 1 << 62
-	room, limit := int64(unbounded), error(nil)
+// room is the bytes that entries may still take, and what bounds them.
+type room struct {
+	bytes         int64
+	free, reserve int64 // on the disk; reserve is 0 if MaxBytes bounds more
+	max           int64
+}
+
+// limit says why there is no more room.
+func (r room) limit() error {
+	if r.reserve > 0 {
+		return fmt.Errorf("%d bytes are free on its disk, %d of them reserved", r.free, r.reserve)
+	}
+	return fmt.Errorf("the limit of %d bytes is reached", r.max)
+}
+
+func (j *Journal) room() room {
+	r := room{bytes: 1 << 62, max: j.o.MaxBytes}
 	if j.o.MaxBytes > 0 {
-		room = j.o.MaxBytes - j.bytes()
-		limit = fmt.Errorf("the limit of %d bytes is reached", j.o.MaxBytes)
+		r.bytes = j.o.MaxBytes - j.bytes()
 	}
 	if j.o.Reserve <= 0 {
-		return room, limit
+		return r
 	}
 	// If it cannot be told, the write will tell.
-	free, err := j.fs.Free(j.dir)
-	if err == nil && free-j.o.Reserve < room {
-		return free - j.o.Reserve, fmt.Errorf("%d bytes are free on its disk, %d of them reserved", free, j.o.Reserve)
+	if free, err := j.fs.Free(j.dir); err == nil && free-j.o.Reserve < r.bytes {
+		r.bytes, r.free, r.reserve = free-j.o.Reserve, free, j.o.Reserve
 	}
-	return room, limit
+	return r
 }

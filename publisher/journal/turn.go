@@ -89,11 +89,12 @@ func (j *Journal) schedule() {
 	if len(j.garbage) > 0 {
 		within(j.o.markDelay)
 	}
-	if j.timer != nil {
-		j.timer.Stop()
-		j.timer = nil
-	}
-	if wait > 0 {
+	switch {
+	case wait > 0 && j.timer == nil:
 		j.timer = time.AfterFunc(wait, j.rouse)
+	case wait > 0:
+		j.timer.Reset(wait)
+	case j.timer != nil:
+		j.timer.Stop()
 	}
 }

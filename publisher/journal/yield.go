@@ -5,12 +5,12 @@ package journal
 func (j *Journal) makeRoom(need int64) error {
 	j.sweep() // what is left of earlier removals
 	for {
-		room, limit := j.room()
-		if need <= room {
+		room := j.room()
+		if need <= room.bytes {
 			return nil
 		}
-		if room+j.yieldable() < need || !j.yieldOne() {
-			return limit
+		if room.bytes+j.yieldable() < need || !j.yieldOne() {
+			return room.limit()
 		}
 	}
 }

@@ -206,6 +206,8 @@ func (b *Outbox) Start(s Stream) {
 // run steps until ctx ends.
 func (b *Outbox) run(ctx context.Context) {
 	awaited := ""
+	t := time.NewTimer(0)
+	defer t.Stop()
 	for ctx.Err() == nil {
 		// Once for each connection, or the first start would begin with a stream that is not
 		// there yet.
@@ -218,14 +220,13 @@ func (b *Outbox) run(ctx context.Context) {
 		if r.more {
 			continue
 		}
-		t := time.NewTimer(r.until.Sub(b.o.now()))
+		t.Reset(r.until.Sub(b.o.now()))
 		select {
 		case <-ctx.Done():
 		case <-b.wake:
 		case <-r.link:
 		case <-t.C:
 		}
-		t.Stop()
 	}
 }
 
