@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,7 +27,7 @@ type Outcome struct {
 
 // Batcher publishes the requests of many callers to one stream: those that wait together
 // leave as one atomic batch. One batch is in flight, and nothing waits for more to come. Where the
-// stream takes no batches, or takes longer for one than for its messages, they leave one by one.
+// stream takes no batches, or takes longer for one than for its messages, they leave side by side.
 //
 // A request that is refused does no harm to those beside it: a refused batch is sent again
 // request by request. The messages of a request are stored all or none, but for a stream
@@ -197,12 +198,60 @@ func (b *Batcher) publish(ctx context.Context, group []*request) {
 		}
 		b.server = "" // it may not be what it was
 	}
+	single, rest := apart(group)
+	b.sideBySide(ctx, single)
+	for _, r := range rest {
+		b.sideBySide(ctx, []*request{r})
+	}
+}
+
+// apart returns the requests that may be on their way at the same time: those of one message,
+// and each id once, since one that is on its way twice is answered neither as stored nor as a
+// repetition.
+func apart(group []*request) (single, rest []*request) {
+	ids := make(map[string]struct{}, len(group))
 	for _, r := range group {
-		if err := r.ctx.Err(); err != nil {
-			r.end(Result{Fate: NotSent, Err: err})
+		id := r.msgs[0].ID
+		if _, twice := ids[id]; len(r.msgs) > 1 || twice && id != "" {
+			rest = append(rest, r)
 			continue
 		}
-		r.done <- b.alone(ctx, r)
+		ids[id] = struct{}{}
+		single = append(single, r)
+	}
+	return single, rest
+}
+
+// sideBySide sends each request for itself, all at once: they have no order among them,
+// since none was answered before the others came.
+func (b *Batcher) sideBySide(ctx context.Context, group []*request) {
+	if len(group) == 0 {
+		return
+	}
+	began := time.Now()
+	var doubt, other atomic.Bool
+	send := func(r *request) {
+		if err := r.ctx.Err(); err != nil {
+			other.Store(true)
+			r.end(Result{Fate: NotSent, Err: err})
+			return
+		}
+		o := b.alone(ctx, r)
+		doubt.CompareAndSwap(false, o.Fate != Stored)
+		other.CompareAndSwap(false, o.Fate != Stored || len(r.msgs) > 1)
+		r.done <- o
+	}
+	var all sync.WaitGroup
+	for _, r := range group[1:] {
+		all.Go(func() { send(r) })
+	}
+	send(group[0])
+	all.Wait()
+	if doubt.Load() {
+		b.server = "" // the stream may not be what it was
+	}
+	if !other.Load() {
+		b.pace.Took(1, time.Since(began)/time.Duration(len(group)))
 	}
 }
 
@@ -264,14 +313,7 @@ func (b *Batcher) uncaptured(msgs []Message) *Message {
 // alone sends one request.
 func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 	if n := len(r.msgs); n == 1 || b.info.Batches && n <= largestBatch {
-		began := time.Now()
 		got := b.stream.Publish(ctx, r.msgs)
-		switch {
-		case got.Fate != Stored:
-			b.server = ""
-		case n == 1:
-			b.pace.Took(1, time.Since(began))
-		}
 		if n == 1 || got.Fate != Refused || !IsRepetition(got.Err) {
 			o := Outcome{Result: got}
 			if got.Duplicate {
@@ -291,7 +333,6 @@ func (b *Batcher) oneByOne(ctx context.Context, r *request) (o Outcome) {
 			got = b.stream.Publish(ctx, r.msgs[i:i+1])
 		}
 		if got.Fate != Stored {
-			b.server = ""
 			if i > 0 {
 				got = Result{Err: fmt.Errorf("%d of %d messages are stored, the next is not: %w", i, len(r.msgs), got.Err)}
 			}
