@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/test/bench/load"
 	"github.com/treble-bridge/treble-bridge/test/bench/proc"
@@ -21,6 +22,11 @@ type bench struct {
 	dir   string
 	bin   binaries
 	group proc.Group
+
+	bridgeEnv []string // more of the environment of the bridges among the contestants
+
+	repeatUntil time.Time // until then, what others disturb is measured again
+
 	event []byte // one of Treble's events, of which the bodies are made
 }
 

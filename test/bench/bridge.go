@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/treble-bridge/treble-bridge/test/bench/proc"
 )
@@ -29,13 +31,15 @@ func (b *bench) startBridge(ctx context.Context, name, dataDir string, ready boo
 	}
 	addrFile := filepath.Join(b.dir, filepath.Base(dataDir)+".addr")
 	_ = os.Remove(addrFile) // an earlier process on that directory wrote another
+	if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "TREBLE_BRIDGE_CONFIG=") }) {
+		env = append(slices.Clone(env), "TREBLE_BRIDGE_AUTH_BEARER="+token) // a file has sources with secrets of their own
+	}
 	p, err := b.group.Start(name, b.bin.path("treble-bridge"), []string{"serve", "--addr-file", addrFile}, append([]string{
 		"TREBLE_BRIDGE_DATA_DIR=" + dataDir,
 		"TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:0",
 		"TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:0",
 		"TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:0",
 		"TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN=" + token,
-		"TREBLE_BRIDGE_AUTH_BEARER=" + token,
 	}, env...))
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ func build(ctx context.Context, root, dir string) (binaries, error) {
 		{"nats-server", root, "github.com/nats-io/nats-server/v2"},
 		{"floor", ".", "./floor"},
 		{"naive", ".", "./naive"},
+		{"bare", ".", "./bare"},
 	} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, p.name), p.pkg)
 		cmd.Dir = p.from

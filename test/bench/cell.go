@@ -23,6 +23,7 @@ type cell struct {
 	CPU         float64 `json:"cpu_ms"`      // of the contestant, per 1,000 events, until all were in the stream
 	NATSCPU     float64 `json:"nats_cpu_ms"` // of its nats-server
 	Memory      float64 `json:"memory_mb"`   // peak of the contestant
+	Others      float64 `json:"others"`      // share of the processors that went to nobody of ours
 	Answered    int     `json:"answered"`
 	Refused     int     `json:"refused"`
 	Unknown     int     `json:"unknown"`
@@ -41,7 +42,7 @@ type shape struct {
 
 // measure loads a contestant, waits until its stream has what it answered, and
 // compares the two.
-func (r *running) measure(ctx context.Context, s shape, round int) (cell, error) {
+func (r *running) measure(ctx context.Context, b *bench, s shape, round int) (cell, error) {
 	fail := func(err error) (cell, error) {
 		return cell{}, fmt.Errorf("%s, %d connections: %w", r.contestant.name, s.connections, err)
 	}
@@ -62,11 +63,13 @@ func (r *running) measure(ctx context.Context, s shape, round int) (cell, error)
 	}
 	r.process.ResetPeak()
 	cpu, natsCPU := r.process.CPU(), r.natsCPU()
+	others := b.watchOthers()
 	began := time.Now()
 	res, err := client.Closed(ctx, s.count, s.measure)
 	if err != nil {
 		return fail(err)
 	}
+	share := others()
 	r.note(res)
 	if err := r.awaitStored(ctx); err != nil {
 		return fail(err)
@@ -78,6 +81,7 @@ func (r *running) measure(ctx context.Context, s shape, round int) (cell, error)
 		P50: micro(res.Quantile(.5)), P99: micro(res.Quantile(.99)), P999: micro(res.Quantile(.999)),
 		CPU: perThousand(r.process.CPU()-cpu, res.Answered), NATSCPU: perThousand(r.natsCPU()-natsCPU, res.Answered),
 		Memory:   float64(r.process.PeakMemory()) / (1 << 20),
+		Others:   share,
 		Answered: res.Answered, Refused: res.Refused, Unknown: res.Unknown, FirstFail: res.FirstFail,
 	}
 	if c.tally, err = r.check(ctx); err != nil {

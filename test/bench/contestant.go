@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/test/bench/load"
@@ -35,6 +36,8 @@ var contestants = []contestant{
 type running struct {
 	contestant contestant
 	addr       string
+	path       string // of its webhook
+	token      string
 	process    *proc.Process
 	nats       *natsServer // nil if it has none of its own
 	stream     *stream     // nil if it keeps nothing
@@ -45,7 +48,7 @@ type running struct {
 
 // target is where its webhooks go.
 func (r *running) target(body load.Body) load.Target {
-	return load.Target{Addr: r.addr, Path: "/webhook", Token: token, Body: body}
+	return load.Target{Addr: r.addr, Path: r.path, Token: r.token, Body: body}
 }
 
 // kill ends its processes. What they had to keep was checked before.
@@ -92,7 +95,8 @@ func startBridgeWithNATS(ack string) func(context.Context, *bench) (*running, er
 		if err != nil {
 			return nil, err
 		}
-		p, err := b.startBridge(ctx, ack, "", true, "TREBLE_BRIDGE_PUBLISHER_ACK="+ack, "TREBLE_BRIDGE_NATS_URL="+n.url())
+		p, err := b.startBridge(ctx, ack, "", true, append(slices.Clone(b.bridgeEnv),
+			"TREBLE_BRIDGE_PUBLISHER_ACK="+ack, "TREBLE_BRIDGE_NATS_URL="+n.url())...)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +106,7 @@ func startBridgeWithNATS(ack string) func(context.Context, *bench) (*running, er
 }
 
 func startEmbedded(ctx context.Context, b *bench) (*running, error) {
-	p, err := b.startBridge(ctx, "embedded", "", true)
+	p, err := b.startBridge(ctx, "embedded", "", true, b.bridgeEnv...)
 	if err != nil {
 		return nil, err
 	}
@@ -138,4 +142,12 @@ func (b *bench) startServer(ctx context.Context, name string, env ...string) (*p
 		return c.Close()
 	})
 	return p, addr, err
+}
+
+func allNames() []string {
+	var names []string
+	for _, c := range contestants {
+		names = append(names, c.name)
+	}
+	return names
 }

@@ -23,26 +23,43 @@ type natsServer struct {
 	bench  *bench
 	name   string
 	dir    string
-	always bool // flush each message to disk before its PubAck
+	config string // more of its configuration
+	always bool   // flush each message to disk before its PubAck
 	addr   string
 }
 
 // startNATS starts a nats-server on a free port and returns when it serves.
 func (b *bench) startNATS(ctx context.Context, name string, always bool) (*natsServer, error) {
-	dir, err := os.MkdirTemp(b.dir, name+"-")
+	s, err := b.newNATS(name)
 	if err != nil {
 		return nil, err
 	}
-	s := &natsServer{bench: b, name: name, dir: dir, always: always, addr: "127.0.0.1:-1"}
+	s.always = always
 	return s, s.start(ctx)
+}
+
+// newNATS is a server that is not started yet.
+func (b *bench) newNATS(name string) (*natsServer, error) {
+	dir, err := os.MkdirTemp(b.dir, name+"-")
+	return &natsServer{bench: b, name: name, dir: dir, addr: "127.0.0.1:-1"}, err
 }
 
 // url is where clients connect to.
 func (s *natsServer) url() string { return "nats://" + s.addr }
 
-// start starts it, the second time on the port and the store that it had.
+// start starts it and returns when it serves.
 func (s *natsServer) start(ctx context.Context) error {
-	config := fmt.Sprintf("listen: %q\nmax_payload: 16MB\nports_file_dir: %q\njetstream {\n  store_dir: %q\n", s.addr, s.dir, filepath.Join(s.dir, "store"))
+	if err := s.launch(); err != nil {
+		return err
+	}
+	return s.awaitServing(ctx)
+}
+
+// launch starts the process, the second time on the port and the store that it
+// had.
+func (s *natsServer) launch() error {
+	config := fmt.Sprintf("listen: %q\nmax_payload: 16MB\nports_file_dir: %q\n%sjetstream {\n  store_dir: %q\n",
+		s.addr, s.dir, s.config, filepath.Join(s.dir, "store"))
 	if s.always {
 		config += "  sync_interval: always\n"
 	}
@@ -51,11 +68,12 @@ func (s *natsServer) start(ctx context.Context) error {
 		return err
 	}
 	p, err := s.bench.group.Start(s.name, s.bench.bin.path("nats-server"), []string{"-c", file}, nil)
-	if err != nil {
-		return err
-	}
 	s.Process = p
-	return p.Await(ctx, "nats-server serves JetStream", startPatience, s.serves)
+	return err
+}
+
+func (s *natsServer) awaitServing(ctx context.Context) error {
+	return s.Await(ctx, "nats-server serves JetStream", startPatience, s.serves)
 }
 
 // serves reports whether JetStream answers, and learns the port.

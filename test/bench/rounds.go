@@ -45,7 +45,7 @@ func (b *bench) round(ctx context.Context, names []string, shapes []shape, round
 	var cells []cell
 	for i, s := range shapes {
 		for j := range running {
-			c, err := running[(j+i+round)%len(running)].measure(ctx, s, round)
+			c, err := running[(j+i+round)%len(running)].measureCalm(ctx, b, s, round)
 			if err != nil {
 				return cells, err
 			}
@@ -74,6 +74,6 @@ func (b *bench) startOne(ctx context.Context, name string) (*running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	r.contestant = contestants[i]
+	r.contestant, r.path, r.token = contestants[i], "/webhook", token
 	return r, nil
 }

@@ -20,6 +20,7 @@ const drainPatience = 10 * time.Minute
 
 // stream is what a contestant publishes to, as the benchmark sees it.
 type stream struct {
+	name string
 	nc   *nats.Conn
 	js   jetstream.JetStream
 	read uint64 // sequence up to which it was read
@@ -36,14 +37,14 @@ func openStream(url string) (*stream, error) {
 		nc.Close()
 		return nil, err
 	}
-	return &stream{nc: nc, js: js}, nil
+	return &stream{name: streamName, nc: nc, js: js}, nil
 }
 
 func (s *stream) close() { s.nc.Close() }
 
 // last is the last sequence of the stream.
 func (s *stream) last(ctx context.Context) (uint64, error) {
-	st, err := s.js.Stream(ctx, streamName)
+	st, err := s.js.Stream(ctx, s.name)
 	if err != nil {
 		return 0, err
 	}
@@ -85,13 +86,18 @@ func (t tally) wrong() bool { return t != tally{} }
 // check reads what came to the stream since the last time and holds it against
 // the outcomes of the runs since then, whose events were numbered from first.
 func (s *stream) check(ctx context.Context, first int64, outcomes []load.Outcome) (tally, error) {
+	return s.checkEach(ctx, first, outcomes, func(jetstream.Msg) error { return nil })
+}
+
+// checkEach is check that calls f with every message.
+func (s *stream) checkEach(ctx context.Context, first int64, outcomes []load.Outcome, f func(jetstream.Msg) error) (tally, error) {
 	seen := make([]uint8, len(outcomes))
 	var t tally
-	err := s.each(ctx, func(data []byte) error {
-		n, ok := load.Number(data)
+	err := s.each(ctx, func(m jetstream.Msg) error {
+		n, ok := load.Number(m.Data())
 		switch i := n - first; {
 		case !ok:
-			return fmt.Errorf("a message without a number: %.200q", data)
+			return fmt.Errorf("a message without a number: %.200q", m.Data())
 		case i < 0 || i >= int64(len(seen)):
 			t.Extra++
 		case seen[i] > 0:
@@ -99,7 +105,7 @@ func (s *stream) check(ctx context.Context, first int64, outcomes []load.Outcome
 		default:
 			seen[i]++
 		}
-		return nil
+		return f(m)
 	})
 	for i, o := range outcomes {
 		switch {
@@ -113,12 +119,12 @@ func (s *stream) check(ctx context.Context, first int64, outcomes []load.Outcome
 }
 
 // each calls f with every message that was not read yet.
-func (s *stream) each(ctx context.Context, f func(data []byte) error) error {
+func (s *stream) each(ctx context.Context, f func(jetstream.Msg) error) error {
 	last, err := s.last(ctx)
 	if err != nil || last == s.read {
 		return err
 	}
-	consumer, err := s.js.OrderedConsumer(ctx, streamName, jetstream.OrderedConsumerConfig{
+	consumer, err := s.js.OrderedConsumer(ctx, s.name, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.read + 1,
 	})
 	if err != nil {
@@ -141,7 +147,7 @@ func (s *stream) each(ctx context.Context, f func(data []byte) error) error {
 			return err
 		}
 		s.read = meta.Sequence.Stream
-		if err := f(m.Data()); err != nil {
+		if err := f(m); err != nil {
 			return err
 		}
 	}

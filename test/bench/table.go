@@ -33,6 +33,7 @@ type row struct {
 	Rounds      int                     `json:"rounds"`
 	Ratios      map[string]ratio.Spread `json:"ratios"`   // to the floor in the same round
 	Absolute    map[string]float64      `json:"absolute"` // medians: what they were on that machine
+	Others      ratio.Spread            `json:"others"`   // share of the processors that went to others meanwhile
 	Answered    int                     `json:"answered"`
 	Refused     int                     `json:"refused"`
 	Unknown     int                     `json:"unknown"`
@@ -84,6 +85,11 @@ func rowOf(mine, floor []cell) row {
 		}
 		r.Absolute[key] = ratio.Of(values).Median
 	}
+	var others []float64
+	for _, c := range slices.Concat(mine, floor) {
+		others = append(others, c.Others)
+	}
+	r.Others = ratio.Of(others)
 	for _, c := range mine {
 		r.Answered += c.Answered
 		r.Refused += c.Refused
@@ -127,7 +133,7 @@ func connectionsOf(cells []cell) []int {
 // printTable prints the rows for a terminal.
 func printTable(w io.Writer, rows []row) {
 	lines := [][]string{{"contestant", "conns", "requests/s ×floor", "p50 ×floor", "p99 ×floor", "p99.9 ×floor", "CPU ×floor",
-		"requests/s", "stored/s", "p99 ms", "CPU ms/1000", "NATS ms/1000", "peak MB", "answered = stored"}}
+		"requests/s", "stored/s", "p99 ms", "CPU ms/1000", "NATS ms/1000", "peak MB", "others", "answered = stored"}}
 	for _, r := range rows {
 		line := []string{r.Contestant, fmt.Sprint(r.Connections)}
 		for _, m := range measures {
@@ -142,7 +148,7 @@ func printTable(w io.Writer, rows []row) {
 			}
 		}
 		line = append(line, ratio.Digits(r.Absolute["rate"]), ratio.Digits(r.Absolute["stored"]), ratio.Digits(r.Absolute["p99"]/1000),
-			ratio.Digits(r.Absolute["cpu"]), ratio.Digits(r.Absolute["nats"]), ratio.Digits(r.Absolute["memory"]), r.verdict())
+			ratio.Digits(r.Absolute["cpu"]), ratio.Digits(r.Absolute["nats"]), ratio.Digits(r.Absolute["memory"]), fmt.Sprintf("%.0f%%", 100*r.Others.Median), r.verdict())
 		lines = append(lines, line)
 	}
 	printAligned(w, lines)

@@ -61,6 +61,20 @@ func (g *Group) Close() {
 	}
 }
 
+// CPU is the processor time that this process and all that are alive have used.
+func (g *Group) CPU() time.Duration {
+	g.mu.Lock()
+	alive := slices.Clone(g.alive)
+	g.mu.Unlock()
+	var self syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &self) // it cannot fail with these arguments
+	sum := time.Duration(self.Utime.Nano() + self.Stime.Nano())
+	for _, p := range alive {
+		sum += p.CPU()
+	}
+	return sum
+}
+
 // Pid is its process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 

@@ -50,3 +50,31 @@ func (p *Process) PeakMemory() int64 {
 func (p *Process) ResetPeak() {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.Pid()), []byte("5"), 0) // without it the peak is that of the whole run
 }
+
+// MaxFiles is how many files a process may have open.
+func MaxFiles() int {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return 1024
+	}
+	return int(min(l.Cur, 1<<30))
+}
+
+// Busy is the processor time that everything on the machine has used, the
+// hypervisor's share of it included.
+func Busy() time.Duration {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	var ticks int64
+	for i, f := range bytes.Fields(line) {
+		switch i {
+		case 1, 2, 3, 6, 7, 8: // user, nice, system, irq, softirq, steal
+			n, _ := strconv.ParseInt(string(f), 10, 64)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * (time.Second / 100) // USER_HZ, the same on every Linux of today
+}

@@ -17,3 +17,9 @@ func (p *Process) PeakMemory() int64 { return 0 }
 
 // ResetPeak does nothing here.
 func (p *Process) ResetPeak() {}
+
+// MaxFiles is how many files a process may have open, for all that we know here.
+func MaxFiles() int { return 1024 }
+
+// Busy is not known here.
+func Busy() time.Duration { return 0 }

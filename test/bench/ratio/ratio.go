@@ -48,3 +48,12 @@ func Digits(v float64) string {
 
 // Range is from the least to the most.
 func (s Spread) Range() float64 { return s.Max - s.Min }
+
+// Quantile returns a quantile, such as 0.99, of values in any order.
+func Quantile(values []float64, q float64) float64 {
+	if len(values) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}

@@ -36,6 +36,7 @@ func (m mainTable) run(ctx context.Context, b *bench) ([]cell, error) {
 			count: int(maxRate * m.measure.Seconds()),
 		})
 	}
+	b.repeatUntil = time.Now().Add(m.budget)
 	cells, err := b.rounds(ctx, m.names, shapes, m.rounds, m.budget)
 	for _, c := range cells {
 		if c.wrong() {
