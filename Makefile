@@ -6,7 +6,7 @@
 # of ./test, which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
-.PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check fuzz bench-quick bench-go soak clean
+.PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check fuzz bench bench-quick bench-check bench-go soak clean
 
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -132,6 +132,12 @@ fuzz: ## Fuzz each target for FUZZTIME (30s)
 # such as BENCHFLAGS='-json now.json'.
 BENCHFLAGS ?=
 run_bench = cd test/bench && go build $(VCS) -o ../../bin/bench . && exec ../../bin/bench
+
+bench: ## Measure everything side by side and write docs/benchmarks.md; it may take an hour
+	$(run_bench) $(BENCHFLAGS) full
+
+bench-check: ## Measure as bench-quick does, and fail if the bridge got worse than recorded by more than the noise
+	$(run_bench) $(BENCHFLAGS) check
 
 bench-quick: ## Compare the bridge with the least that a webhook receiver can do, side by side, in three minutes
 	$(run_bench) $(BENCHFLAGS) quick

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/test/bench/load"
-	"github.com/treble-bridge/treble-bridge/test/bench/ratio"
 )
 
 // record is all that was measured.
@@ -97,7 +96,9 @@ func (rec *record) drain(ctx context.Context, b *bench, o options, body load.Bod
 	}
 	for _, c := range cases {
 		r, err := b.drain(ctx, c, body)
-		rec.Drains = append(rec.Drains, r)
+		if r.Rounds > 0 {
+			rec.Drains = append(rec.Drains, r)
+		}
 		if err != nil {
 			return err
 		}
@@ -129,26 +130,4 @@ func (rec *record) print(w io.Writer) {
 		fmt.Fprintln(w, "\n"+g.Title)
 		printAligned(w, g.lines())
 	}
-}
-
-func halfLines(rows []halfRow) [][]string {
-	lines := [][]string{{"open loop", "arrivals/s", "p99 ×floor at the same rate", "p99 ×floor at its half", "p50 ms", "p99 ms", "p99.9 ms", "not 2xx"}}
-	for _, r := range rows {
-		lines = append(lines, []string{
-			r.Contestant, ratio.Digits(r.Rate), r.P99Same.String(), r.P99Half.String(),
-			ratio.Digits(r.P50 / 1000), ratio.Digits(r.P99 / 1000), ratio.Digits(r.P999 / 1000), fmt.Sprint(r.Failed),
-		})
-	}
-	return lines
-}
-
-func loneLines(rows []loneRow) [][]string {
-	lines := [][]string{{"lone event", "until stored ×naive", "until its 200, ms", "until stored, ms", "p99, ms", "from 200 to stored, ms"}}
-	for _, r := range rows {
-		lines = append(lines, []string{
-			r.Contestant, r.ToNaive.String(), ratio.Digits(r.Answer / 1000), ratio.Digits(r.Stored / 1000),
-			ratio.Digits(r.StoredP99 / 1000), ratio.Digits(r.Behind / 1000),
-		})
-	}
-	return lines
 }

@@ -54,6 +54,9 @@ func (b *bench) growRound(ctx context.Context, all []*running, g *growth, round 
 			if err := c.err(); err != nil {
 				return err
 			}
+			if n := c.Refused + c.Unknown; n > 0 {
+				g.note("%s at %d: not all requests were answered 2xx; the first other answer: %s.", c.Contestant, x, c.FirstFail)
+			}
 			g.add(c.Contestant, x, y(c), c.beside())
 		}
 	}
@@ -70,17 +73,13 @@ func (c cell) err() error {
 
 // beside is what a table of a figure has beside its y.
 func (c cell) beside() map[string]float64 {
-	m := map[string]float64{yRate: c.Rate, yCPU: c.CPU, "p99 ms": c.P99 / 1000, "peak MB": c.Memory}
-	if c.Refused+c.Unknown > 0 {
-		m["not 2xx"] = float64(c.Refused + c.Unknown)
-	}
-	return m
+	return map[string]float64{yRate: c.Rate, yCPU: c.CPU, "p99 ms": c.P99 / 1000, "peak MB": c.Memory}
 }
 
 // growBody: cost with the size of a body.
 func (b *bench) growBody(ctx context.Context, o options, _ load.Body) ([]growth, error) {
 	g := &growth{Key: "body", Title: "CPU with the size of a body", X: "bytes of a body", Y: yCPU, Log: true}
-	xs := upTo(o.bounds.body, 574, 2<<10, 8<<10, 32<<10, 128<<10, 512<<10)
+	xs := upTo(o.bounds.body, 574, 2000, 8000, 32_000, 128_000, 500_000)
 	err := b.growShapes(ctx, g, o, xs, func(x int) (shape, error) {
 		body, err := b.body(x)
 		return o.shape(16, body), err
@@ -88,9 +87,11 @@ func (b *bench) growBody(ctx context.Context, o options, _ load.Body) ([]growth,
 	return []growth{g.finish()}, err
 }
 
-// shape is a load of the length that the options have.
+// shape is a load of the length that the options have, or longer, so that each
+// of many connections has its turn some times.
 func (o options) shape(connections int, body load.Body) shape {
-	return shape{connections: connections, warmUp: o.table.warmUp, measure: o.table.measure, body: body, count: int(maxRate * o.table.measure.Seconds())}
+	d := max(o.table.measure, time.Duration(connections)*300*time.Microsecond)
+	return shape{connections: connections, warmUp: o.table.warmUp, measure: d, body: body, count: int(maxRate * d.Seconds())}
 }
 
 // growConnections: throughput with the number of connections, all of them busy.
@@ -100,7 +101,7 @@ func (b *bench) growConnections(ctx context.Context, o options, body load.Body) 
 	limit := proc.MaxFiles() - 200 // what else a process has open
 	for _, x := range xs {
 		if x > limit {
-			g.skip("%d connections: left out, since a process may have %d files open here (ulimit -n)", x, limit+200)
+			g.note("%d connections: left out, since a process may have %d files open here (ulimit -n).", x, limit+200)
 		}
 	}
 	xs = slices.DeleteFunc(xs, func(x int) bool { return x > limit })

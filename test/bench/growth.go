@@ -17,7 +17,7 @@ type growth struct {
 	Y      string   `json:"y"` // of the figure
 	Log    bool     `json:"log,omitempty"`
 	Points []point  `json:"points"`
-	Notes  []string `json:"notes,omitempty"` // what was left out, and why
+	Notes  []string `json:"notes,omitempty"` // what was left out, or went wrong
 
 	samples map[pointKey][]sample
 	keys    []pointKey // in the order of their first sample
@@ -53,8 +53,8 @@ func (g *growth) add(series string, x int, y float64, beside map[string]float64)
 	g.samples[k] = append(g.samples[k], sample{y, beside})
 }
 
-// skip notes what was left out.
-func (g *growth) skip(format string, args ...any) {
+// note says once what a reader of the figure must know.
+func (g *growth) note(format string, args ...any) {
 	if note := fmt.Sprintf(format, args...); !slices.Contains(g.Notes, note) {
 		g.Notes = append(g.Notes, note)
 	}

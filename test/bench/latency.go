@@ -205,3 +205,26 @@ func (r *running) loneEvents(ctx context.Context, body load.Body, events int) (a
 	}
 	return answered, stored, err
 }
+
+// halfLines and loneLines are the rows as tables.
+func halfLines(rows []halfRow) [][]string {
+	lines := [][]string{{"open loop", "arrivals/s", "p99 ×floor at the same rate", "p99 ×floor at its half", "p50 ms", "p99 ms", "p99.9 ms", "not 2xx"}}
+	for _, r := range rows {
+		lines = append(lines, []string{
+			r.Contestant, ratio.Digits(r.Rate), r.P99Same.String(), r.P99Half.String(),
+			ratio.Digits(r.P50 / 1000), ratio.Digits(r.P99 / 1000), ratio.Digits(r.P999 / 1000), fmt.Sprint(r.Failed),
+		})
+	}
+	return lines
+}
+
+func loneLines(rows []loneRow) [][]string {
+	lines := [][]string{{"lone event", "until stored ×naive", "until its 200, ms", "until stored, ms", "p99, ms", "from 200 to stored, ms"}}
+	for _, r := range rows {
+		lines = append(lines, []string{
+			r.Contestant, r.ToNaive.String(), ratio.Digits(r.Answer / 1000), ratio.Digits(r.Stored / 1000),
+			ratio.Digits(r.StoredP99 / 1000), ratio.Digits(r.Behind / 1000),
+		})
+	}
+	return lines
+}

@@ -42,11 +42,20 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	if o.command == "quick" {
-		o.parts = []string{"table"}
+	var rec record
+	switch o.command {
+	case "check":
+		rec, err = check(ctx, b, o, os.Stdout)
+	case "quick":
+		rec, err = full(ctx, b, o)
+		rec.print(os.Stdout)
+	case "full":
+		rec, err = full(ctx, b, o)
+		rec.print(os.Stdout)
+		if err == nil {
+			err = rec.write(o)
+		}
 	}
-	rec, err := full(ctx, b, o)
-	rec.print(os.Stdout)
 	if o.json != "" {
 		err = errors.Join(err, writeJSON(o.json, rec))
 	}

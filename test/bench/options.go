@@ -13,12 +13,14 @@ import (
 
 // options are what the flags say.
 type options struct {
-	command string // quick, full or check
-	root    string
-	tmp     string
-	json    string
-	parts   []string
-	table   mainTable
+	command  string // quick, full or check
+	root     string
+	tmp      string
+	json     string
+	docs     string // directory of benchmarks.md
+	recorded string
+	parts    []string
+	table    mainTable
 
 	drainEvents, drainRounds, pending int
 	latencyRounds                     int
@@ -45,6 +47,8 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.root, "root", "../..", "directory of the repository")
 	fs.StringVar(&o.tmp, "tmp", "", "directory for what is temporary, on a disk like the data directory's (default: the system's)")
 	fs.StringVar(&o.json, "json", "", "also write what was measured to this file")
+	fs.StringVar(&o.docs, "docs", "../../docs", "directory into which full writes benchmarks.md and its figures")
+	fs.StringVar(&o.recorded, "recorded", "recorded.json", "file that full writes and check compares with")
 	parts := fs.String("parts", strings.Join(allParts, ","), "what full measures")
 
 	names := fs.String("contestants", "", "who is in the table (default: four for quick and check, all for full)")
@@ -62,7 +66,7 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.openFor, "open-for", 2*time.Second, "length of each open loop")
 
 	fs.IntVar(&o.growthRounds, "growth-rounds", 3, "rounds of each growth figure")
-	fs.IntVar(&o.bounds.body, "max-body", 2<<20, "largest body of the growth figures, in bytes")
+	fs.IntVar(&o.bounds.body, "max-body", 2_000_000, "largest body of the growth figures, in bytes")
 	fs.IntVar(&o.bounds.connections, "max-connections", 10_000, "most connections")
 	fs.IntVar(&o.bounds.backlog, "max-backlog", 1_000_000, "largest backlog")
 	fs.IntVar(&o.bounds.sources, "max-sources", 1000, "most sources")
@@ -74,6 +78,9 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("say after the flags what to run: %s", strings.Join(commands, ", "))
 	}
 	full := o.command == "full"
+	if !full {
+		*parts = "table"
+	}
 	if *names == "" {
 		*names = "floor,naive,journal,stream"
 		if full {

@@ -9,25 +9,34 @@ import (
 	"slices"
 )
 
-// Spread is the middle and the ends of one number over the rounds.
+// Spread is the middle and the ends of one number over the rounds, and between
+// them where its middle half lies: one round that was disturbed moves an end, but
+// not these.
 type Spread struct {
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
 	Max    float64 `json:"max"`
+	Low    float64 `json:"low"`  // a quarter of the rounds was below it
+	High   float64 `json:"high"` // a quarter was above it
 }
 
-// Of returns the spread of some values; of none it is all NaN.
+// Of returns the spread of some values; of none it is all zero.
 func Of(values []float64) Spread {
 	if len(values) == 0 {
-		return Spread{math.NaN(), math.NaN(), math.NaN()}
+		return Spread{}
 	}
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	median := sorted[n/2]
-	if n%2 == 0 {
-		median = (sorted[n/2-1] + sorted[n/2]) / 2
+	v := slices.Sorted(slices.Values(values))
+	return Spread{Median: between(v, 0.5), Min: v[0], Max: v[len(v)-1], Low: between(v, 0.25), High: between(v, 0.75)}
+}
+
+// between is a quantile of sorted values, in a straight line from one to the next.
+func between(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	i := int(at)
+	if i+1 == len(sorted) {
+		return sorted[i]
 	}
-	return Spread{median, sorted[0], sorted[n-1]}
+	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
 
 // String is the median with the ends, such as "0.52 (0.48–0.55)".
@@ -46,14 +55,10 @@ func Digits(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// Range is from the least to the most.
-func (s Spread) Range() float64 { return s.Max - s.Min }
-
 // Quantile returns a quantile, such as 0.99, of values in any order.
 func Quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
-		return math.NaN()
+		return 0
 	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+	return between(slices.Sorted(slices.Values(values)), q)
 }
