@@ -25,6 +25,7 @@ type bench struct {
 
 	bridgeEnv []string // more of the environment of the bridges among the contestants
 
+	others      []float64 // share of the processors that others took, turn by turn
 	repeatUntil time.Time // until then, what others disturb is measured again
 
 	event []byte // one of Treble's events, of which the bodies are made

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,7 +14,7 @@ type cell struct {
 	Connections int     `json:"connections"`
 	Body        int     `json:"body"`
 	Round       int     `json:"round"`
-	Rate        float64 `json:"rate"`        // answered 2xx a second
+	Rate        float64 `json:"rate"`        // answered 2xx a second, within the time
 	StoredRate  float64 `json:"stored_rate"` // the same events a second, until all were in the stream
 	P50         float64 `json:"p50_us"`
 	P99         float64 `json:"p99_us"`
@@ -23,7 +22,7 @@ type cell struct {
 	CPU         float64 `json:"cpu_ms"`      // of the contestant, per 1,000 events, until all were in the stream
 	NATSCPU     float64 `json:"nats_cpu_ms"` // of its nats-server
 	Memory      float64 `json:"memory_mb"`   // peak of the contestant
-	Others      float64 `json:"others"`      // share of the processors that went to nobody of ours
+	Others      float64 `json:"others"`      // share of the processors that went to nobody of ours, while loaded
 	Answered    int     `json:"answered"`
 	Refused     int     `json:"refused"`
 	Unknown     int     `json:"unknown"`
@@ -38,56 +37,6 @@ type shape struct {
 	measure     time.Duration
 	count       int // at most so many events
 	body        load.Body
-}
-
-// measure loads a contestant, waits until its stream has what it answered, and
-// compares the two.
-func (r *running) measure(ctx context.Context, b *bench, s shape, round int) (cell, error) {
-	fail := func(err error) (cell, error) {
-		return cell{}, fmt.Errorf("%s, %d connections: %w", r.contestant.name, s.connections, err)
-	}
-	client, err := load.Dial(r.target(s.body), s.connections, r.next)
-	if err != nil {
-		return fail(err)
-	}
-	defer client.Close()
-	if s.warmUp > 0 {
-		warm, err := client.Closed(ctx, s.count, s.warmUp)
-		if err != nil {
-			return fail(err)
-		}
-		r.note(warm)
-		if err := r.awaitStored(ctx); err != nil {
-			return fail(err)
-		}
-	}
-	r.process.ResetPeak()
-	cpu, natsCPU := r.process.CPU(), r.natsCPU()
-	others := b.watchOthers()
-	began := time.Now()
-	res, err := client.Closed(ctx, s.count, s.measure)
-	if err != nil {
-		return fail(err)
-	}
-	share := others()
-	r.note(res)
-	if err := r.awaitStored(ctx); err != nil {
-		return fail(err)
-	}
-	stored := time.Since(began)
-	c := cell{
-		Contestant: r.contestant.name, Connections: s.connections, Body: s.body.Len(), Round: round,
-		Rate: res.Rate(), StoredRate: float64(res.Answered) / stored.Seconds(),
-		P50: micro(res.Quantile(.5)), P99: micro(res.Quantile(.99)), P999: micro(res.Quantile(.999)),
-		CPU: perThousand(r.process.CPU()-cpu, res.Answered), NATSCPU: perThousand(r.natsCPU()-natsCPU, res.Answered),
-		Memory:   float64(r.process.PeakMemory()) / (1 << 20),
-		Others:   share,
-		Answered: res.Answered, Refused: res.Refused, Unknown: res.Unknown, FirstFail: res.FirstFail,
-	}
-	if c.tally, err = r.check(ctx); err != nil {
-		return fail(err)
-	}
-	return c, nil
 }
 
 func micro(d time.Duration) float64 { return float64(d.Microseconds()) }

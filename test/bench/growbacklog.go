@@ -51,11 +51,11 @@ func (b *bench) growBacklog(ctx context.Context, o options, body load.Body) ([]g
 			p = again
 			start.add("journal, after kill -9", x, time.Since(began).Seconds(), map[string]float64{"peak MB": float64(p.PeakMemory()) / (1 << 20)})
 			r := &running{contestant: contestant{name: "journal"}, addr: p.addrs.Ingress, path: "/webhook", token: token, process: p.Process, next: int64(waiting)}
-			for _, r := range []*running{floor, r} {
-				c, err := r.measureCalm(ctx, b, o.shape(growthConnections, body), round)
-				if err != nil {
-					return nil, err
-				}
+			cells, err := b.calmTurns(ctx, []*running{floor, r}, o.shape(growthConnections, body), round, round)
+			if err != nil {
+				return nil, err
+			}
+			for _, c := range cells {
 				accept.add(c.Contestant, x, c.Rate, c.beside())
 			}
 			waiting = int(r.next)

@@ -46,11 +46,11 @@ func (b *bench) growRound(ctx context.Context, all []*running, g *growth, round 
 		if err != nil {
 			return err
 		}
-		for j := range all {
-			c, err := all[(i+j+round)%len(all)].measureCalm(ctx, b, s, round)
-			if err != nil {
-				return err
-			}
+		cells, err := b.calmTurns(ctx, all, s, round, i+round)
+		if err != nil {
+			return err
+		}
+		for _, c := range cells {
 			if err := c.err(); err != nil {
 				return err
 			}
@@ -73,7 +73,7 @@ func (c cell) err() error {
 
 // beside is what a table of a figure has beside its y.
 func (c cell) beside() map[string]float64 {
-	return map[string]float64{yRate: c.Rate, yCPU: c.CPU, "p99 ms": c.P99 / 1000, "peak MB": c.Memory}
+	return map[string]float64{yRate: c.Rate, yCPU: c.CPU, "p99 ms": c.P99 / 1000, "peak MB": c.Memory, "others %": 100 * c.Others}
 }
 
 // growBody: cost with the size of a body.
@@ -130,16 +130,17 @@ func (b *bench) growSources(ctx context.Context, o options, body load.Body) ([]g
 			}
 			started := time.Since(began)
 			r.path, r.token = sourcePath(x), sourceToken(x)
-			c, err := r.measureCalm(ctx, b, o.shape(growthConnections, body), round)
+			cells, err := b.calmTurns(ctx, []*running{r}, o.shape(growthConnections, body), round, 0)
 			r.kill()
-			if err == nil {
-				err = c.err()
-			}
-			if err == nil && c.Answered == 0 {
-				err = fmt.Errorf("%d sources: %s", x, c.FirstFail)
-			}
 			if err != nil {
 				return nil, err
+			}
+			c := cells[0]
+			if err := c.err(); err != nil {
+				return nil, err
+			}
+			if c.Answered == 0 {
+				return nil, fmt.Errorf("%d sources: %s", x, c.FirstFail)
 			}
 			beside := c.beside()
 			beside["start s, with its NATS"] = started.Seconds()

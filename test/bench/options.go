@@ -55,7 +55,7 @@ func parse(args []string) (options, error) {
 	connections := fs.String("connections", "1,16,64,256", "connections of the closed loop")
 	fs.IntVar(&o.table.rounds, "rounds", 9, "rounds of the table at most")
 	fs.DurationVar(&o.table.budget, "budget", 0, "no round begins that would end after this time; three are made anyway (default: 140s, for full 20m)")
-	fs.DurationVar(&o.table.warmUp, "warm-up", 150*time.Millisecond, "load before each measurement")
+	fs.DurationVar(&o.table.warmUp, "warm-up", 100*time.Millisecond, "load before each measurement")
 	fs.DurationVar(&o.table.measure, "measure", 500*time.Millisecond, "length of each measurement")
 	fs.IntVar(&o.table.body, "body", 574, "size of a body")
 
@@ -65,7 +65,7 @@ func parse(args []string) (options, error) {
 	fs.IntVar(&o.latencyRounds, "latency-rounds", 5, "rounds of the open loops and of the lone events")
 	fs.DurationVar(&o.openFor, "open-for", 2*time.Second, "length of each open loop")
 
-	fs.IntVar(&o.growthRounds, "growth-rounds", 3, "rounds of each growth figure")
+	fs.IntVar(&o.growthRounds, "growth-rounds", 5, "rounds of each growth figure")
 	fs.IntVar(&o.bounds.body, "max-body", 2_000_000, "largest body of the growth figures, in bytes")
 	fs.IntVar(&o.bounds.connections, "max-connections", 10_000, "most connections")
 	fs.IntVar(&o.bounds.backlog, "max-backlog", 1_000_000, "largest backlog")

@@ -13,11 +13,13 @@ asserted by any test.
   bridge embeds. All run on one machine, on the loopback, and start anew in each round.
 - The load generator writes HTTP/1.1 on raw keep-alive connections, each body with another session id. It shares the cores with what it
   measures. So a ratio of requests/s is nearer to 1 than the servers alone would be; the ratio of CPU per event has no such bias.
-- In each round every contestant gets the same load in turn, beginning with another one each time. A ratio is a contestant's number
-  divided by the floor's in the same round; tables have the median over the rounds, and the least and the most in brackets.
+- In each round every contestant gets the same load, in slices of an eighth of a second by turns, so that what disturbs the machine hits
+  all of them; between its turns it is idle. A ratio is a contestant's number divided by the floor's in the same turns; tables have the
+  median over the rounds, and the least and the most in brackets.
 - Of every run, each event that was answered 2xx is looked for in the stream by its number, and the stream must hold nothing else. CPU
   counts until the stream has all of them, not only until they are answered.
-- While others use the machine (more than a tenth of its cores), a measurement is made again; "others" is what was left of that.
+- While others use the machine more than usual (and more than a tenth of its cores), the turns are made again, up to three times; "others" is what they
+  took in those that were kept.
 - Closed loop: each connection sends when it was answered. Open loop: events are due at a constant rate, and a latency begins when the
   event was due, not when a connection was free for it, so that no stall is left out.
 `

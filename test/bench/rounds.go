@@ -12,8 +12,8 @@ import (
 const leastRounds = 3
 
 // rounds starts the named contestants anew in each round and puts each load on
-// one after the other, beginning with another one each time. A contestant that is
-// not measured is idle.
+// them by turns, beginning with another one each time. A contestant whose turn it
+// is not is idle.
 func (b *bench) rounds(ctx context.Context, names []string, shapes []shape, rounds int, budget time.Duration) ([]cell, error) {
 	var cells []cell
 	began := time.Now()
@@ -34,22 +34,16 @@ func (b *bench) rounds(ctx context.Context, names []string, shapes []shape, roun
 
 func (b *bench) round(ctx context.Context, names []string, shapes []shape, round int) ([]cell, error) {
 	running, err := b.startAll(ctx, names)
-	defer func() {
-		for _, r := range running {
-			r.kill()
-		}
-	}()
+	defer func() { killAll(running) }()
 	if err != nil {
 		return nil, err
 	}
 	var cells []cell
 	for i, s := range shapes {
-		for j := range running {
-			c, err := running[(j+i+round)%len(running)].measureCalm(ctx, b, s, round)
-			if err != nil {
-				return cells, err
-			}
-			cells = append(cells, c)
+		more, err := b.calmTurns(ctx, running, s, round, i+round)
+		cells = append(cells, more...)
+		if err != nil {
+			return cells, err
 		}
 	}
 	return cells, nil

@@ -46,10 +46,10 @@ func (c *Client) Close() {
 // the end of the time, of the count, of the context, or when a connection
 // cannot be made again.
 func (c *Client) run(ctx context.Context, count int, d time.Duration, work func(worker) error) (*Result, error) {
-	rec := newRecorder(c.next, count)
 	var taken atomic.Int64
 	began := time.Now()
-	w := worker{ctx: ctx, rec: rec, taken: &taken, began: began, end: began.Add(d), first: c.next, count: count}
+	rec := newRecorder(c.next, count, began, d)
+	w := worker{ctx: ctx, rec: rec, taken: &taken, began: began, end: rec.end, first: c.next, count: count}
 	errs := make([]error, len(c.conns))
 	stop := context.AfterFunc(ctx, c.interrupt)
 	defer stop()

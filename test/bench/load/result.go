@@ -18,12 +18,11 @@ type Result struct {
 	Refused   int
 	Unknown   int
 	Took      time.Duration // from the first request to the last answer
+	Window    time.Duration // how long the run was to be
+	InWindow  int           // of Answered, those that were answered within it
 	Latency   *hdrhistogram.Histogram
 	FirstFail string // what the first request that was not answered 2xx met
 }
-
-// Rate is how many requests a second were answered 2xx.
-func (r *Result) Rate() float64 { return float64(r.Answered) / r.Took.Seconds() }
 
 // Quantile returns a quantile of the latency, such as 0.99.
 func (r *Result) Quantile(q float64) time.Duration {
@@ -38,6 +37,7 @@ const shards = 16
 // record at a time into a shard.
 type recorder struct {
 	result Result
+	end    time.Time // of the window
 	shards [shards]shard
 }
 
@@ -45,6 +45,7 @@ type shard struct {
 	mu        sync.Mutex
 	latency   *hdrhistogram.Histogram
 	last      time.Time
+	inWindow  int
 	count     [Unknown + 1]int
 	firstFail string
 }
@@ -52,8 +53,8 @@ type shard struct {
 // newHistogram counts microseconds up to two minutes, to three digits.
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 120_000_000, 3) }
 
-func newRecorder(first int64, count int) *recorder {
-	r := &recorder{result: Result{First: first, Outcomes: make([]Outcome, count)}}
+func newRecorder(first int64, count int, began time.Time, d time.Duration) *recorder {
+	r := &recorder{result: Result{First: first, Outcomes: make([]Outcome, count), Window: d}, end: began.Add(d)}
 	for i := range r.shards {
 		r.shards[i].latency = newHistogram()
 	}
@@ -71,6 +72,9 @@ func (r *recorder) record(conn, index int, began, ended time.Time, status int, e
 	s.count[o]++
 	if ended.After(s.last) {
 		s.last = ended
+	}
+	if o == Answered && !ended.After(r.end) {
+		s.inWindow++
 	}
 	if o == Answered {
 		_ = s.latency.RecordValue(max(1, ended.Sub(began).Microseconds())) // no run is as long as the histogram
@@ -93,6 +97,7 @@ func (r *recorder) finish(began time.Time) *Result {
 		out.Answered += s.count[Answered]
 		out.Refused += s.count[Refused]
 		out.Unknown += s.count[Unknown]
+		out.InWindow += s.inWindow
 		if s.last.After(last) {
 			last = s.last
 		}
