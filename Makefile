@@ -129,7 +129,7 @@ fuzz: ## Fuzz each target for FUZZTIME (30s)
 	done
 
 # The benchmarks start processes of their own; BENCHFLAGS goes to the program,
-# such as BENCHFLAGS='-json now.json'.
+# such as BENCHFLAGS='-json /tmp/now.json'; BENCHFLAGS=-h lists them.
 BENCHFLAGS ?=
 run_bench = cd test/bench && go build $(VCS) -o ../../bin/bench . && exec ../../bin/bench
 
