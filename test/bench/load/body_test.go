@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // TestBody: every body is as long as asked for, is an event that the bridge
@@ -15,7 +16,7 @@ func TestBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parser := schema.Parser{Location: time.UTC}
+	parser := delivery.Parser{Location: time.UTC}
 	ids := map[string]bool{}
 	for _, size := range []int{0, 574, 2 << 20} {
 		body, err := NewBody(event, size)
@@ -33,7 +34,7 @@ func TestBody(t *testing.T) {
 			if got, ok := Number(b); !ok || got != number {
 				t.Errorf("event %d: got number %d, %v", number, got, ok)
 			}
-			d := parser.Parse(b, schema.Origin{Source: "default", Path: "/webhook", Received: time.Now()})
+			d := parser.Parse(b, delivery.Origin{Source: "default", Path: "/webhook", Received: time.Now()})
 			if d.Rejection != nil || len(d.Events) != 1 {
 				t.Fatalf("event %d: got rejection %v and %d events, want one event", number, d.Rejection, len(d.Events))
 			}
