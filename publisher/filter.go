@@ -98,7 +98,7 @@ func (f Filter) Match(s Stored) (chosen, skipped bool) {
 	base := e.Data.Base()
 	return (f.Session == "" || e.Subject == f.Session || base.SessionID == f.Session) &&
 		(f.Conversation == "" || base.ConversationID == f.Conversation) &&
-		(f.Phone == "" || PhoneOf(e) == f.Phone) &&
+		(f.Phone == "" || phone.Seek(f.Phone).Is(PhoneOf(e))) &&
 		(f.Source == "" || e.Source == f.Source), false
 }
 
@@ -130,7 +130,7 @@ func (f Filter) mayMatch(envelope []byte) bool {
 func mayHold(envelope []byte, number *phone.Sought) bool {
 	normalised, _, _ := bytes.Cut(envelope, []byte(`"raw":`))
 	if bytes.Contains(normalised, []byte(`"phone":"+`)) {
-		return bytes.Contains(normalised, []byte(number.Rest()))
+		return bytes.Contains(normalised, []byte(number.Ending()))
 	}
 	return slices.ContainsFunc(phone.Readings(envelope), func(text []byte) bool { return number.In(text)&(phone.Whole|phone.Rest) != 0 })
 }

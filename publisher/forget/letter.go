@@ -3,7 +3,6 @@ package forget
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -48,7 +47,7 @@ func (m *letter) holds(n *phone.Sought) bool {
 		return false
 	}
 	of := m.phone()
-	return of == "" || of == n.Number() || !strings.HasSuffix(of, n.Rest())
+	return of == "" || n.Is(of) || !n.Ends(of)
 }
 
 // isOf reports whether it is an event of a session.

@@ -93,7 +93,7 @@ func (p *Person) Match(header map[string][]string, data []byte) Match {
 	if p.number != nil && m.holds(p.number) {
 		// A number that is only mentioned in the talk of somebody else says nothing of
 		// the rest of that talk.
-		if other := m.phone(); other == "" || other == p.number.Number() {
+		if other := m.phone(); other == "" || p.number.Is(other) {
 			p.learn(sessionsIn(m.texts)...)
 			p.learn(m.event().Subject)
 		}

@@ -95,6 +95,20 @@ func TestSpellingsOfANumber(t *testing.T) {
 		{"trunk-asked", "+44 (0)7911 123456", `{"phone":"+447911123456"}`},
 		{"russian-trunk-apart", "+79123456789", `{"country_code":"7","cellphone":"8 (912) 345-67-89"}`},
 		{"short-country-apart", "+376312345", `{"country_code":"376","cellphone":"312345"}`},
+		{"bold", colombia, `{"text":"+57 *300 123 4567*"}`},
+		{"entities", colombia, `{"text":"&plus;57&nbsp;&#51;001234567"}`},
+		{"circled", colombia, `{"text":"+⑤⑦ ③⓪⓪ 1234567"}`},
+		{"apart-quantities", colombia, `{"country_code":57.0,"cellphone":3001234567.0`},
+		{"apart-session-variables", colombia, `{"user_session_keys":[{"key":"country","value":"57"},{"key":"tel","value":"3001234567"}]`},
+		{"apart-multipart", colombia, "name=\"country_code\"\r\n\r\n57\r\n--x\r\nname=\"cellphone\"\r\n\r\n3001234567\r\n"},
+		{"apart-xml", colombia, `<country_code>57</country_code><cellphone>3001234567</cellphone>`},
+		{"apart-list", colombia, `["57","3001234567"]`},
+		{"apart-plus-in-front-of-national", colombia, string(parsed(t, `{"country_code":"57","cellphone":"+3001234567","session_id":"s","read_at":"2026-01-01 00:00:00"}`))},
+		{"argentina-without-9", "+5491123456789", `{"phone":"+541123456789"}`},
+		{"argentina-home", "+5491123456789", `{"country_code":"54","cellphone":"011 15 2345-6789"`},
+		{"argentina-asked-as-at-home", "+54 11 15 2345 6789", `{"phone":"+5491123456789"}`},
+		{"argentina-event-without-9", "+5491123456789", string(parsed(t, `{"country_code":"54","cellphone":"1123456789","session_id":"s","read_at":"2026-01-01 00:00:00"}`))},
+		{"brazil-old", "+5521987654321", `{"phone":"+552187654321"}`},
 		{"form", colombia, `country_code=57&cellphone=3001234567`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,6 +133,9 @@ func TestNumbersOfOthers(t *testing.T) {
 		"code-in-time":      `{"at":"10:57:00","cellphone":"3001234567","country_code":"1"}`,
 		"code-in-decimal":   `{"at":"1,57","cellphone":"3001234567"}`,
 		"without-code":      `{"cellphone":"3001234567"}`,
+		"code-without-name": `{"n":57,"cellphone":"3001234567"`,
+		"code-of-another":   `{"country_code":"1","cellphone":"3001234567","text":"57, and +57 for that"`,
+		"code-in-words":     `{"text":"57 items","cellphone":"3001234567"`,
 		"code-alone":        `{"country_code":"57","cellphone":"3109876543"}`,
 		"event-of-another":  string(parsed(t, `{"country_code":"1","cellphone":"3001234567","session_id":"s","read_at":"2026-01-01 00:00:00","n":57}`)),
 		"nothing":           ``,
@@ -135,6 +152,19 @@ func TestNumbersOfOthers(t *testing.T) {
 				t.Errorf("%s: learned %q", text, p.Sessions())
 			}
 		})
+	}
+}
+
+// The 1 of America stands in any body, and is no country code there.
+func TestBareOne(t *testing.T) {
+	p := person(t, "+12025550123")
+	for _, text := range []string{`{"country_code":"52","cellphone":"2025550123","answers":1`, `{"cellphone":"2025550123","answers":[1,2]`, `{"text":"1) yes","cellphone":"2025550123"`} {
+		if got := p.Match(map[string][]string{"Treble-Attempt": {"1"}, "Content-Length": {"1"}}, []byte(text)); got != No {
+			t.Errorf("%s: got %d", text, got)
+		}
+	}
+	if p.Match(nil, []byte(`{"country_code":"1","cellphone":"2025550123","answers":2`)) != ByNumber {
+		t.Error("the person's own is not found")
 	}
 }
 

@@ -38,19 +38,29 @@ func (s *Set) Add(text string) {
 }
 
 // add adds digits, and what of them may stand elsewhere by itself: what follows the
-// country code, and the prefixes that are dialled.
+// country code, in all its ways, and the prefixes that are dialled.
 func (s *Set) add(digits string) {
 	s.know(digits)
 	digits = strings.TrimLeft(digits, "0")
 	s.know(digits)
 	if number, ok := e164(digits); ok {
 		country := countryOf(number[1:])
-		s.know(number[1+len(country):])
+		for _, way := range ways(country, number[1+len(country):]) {
+			s.know(way)
+		}
 	}
 	for _, t := range trunks {
 		for _, p := range t.prefixes {
 			if rest, ok := strings.CutPrefix(digits, p); ok && len(t.lengths) > 0 && t.fits(rest) {
 				s.know(rest)
+			}
+		}
+	}
+	// Without its country code, which nobody tells here.
+	for _, country := range severalWays {
+		if n := withoutHome(country, digits); n != digits || len(ways(country, n)) > 1 {
+			for _, way := range ways(country, n) {
+				s.know(way)
 			}
 		}
 	}
@@ -71,16 +81,27 @@ func (s *Set) know(digits string) {
 // those that the set knows, as part of longer digits too, and those that say themselves
 // that they are one, with +, with 00, or as a link (tel:, wa.me). Every other byte stays.
 func (s *Set) Hide(text string) string {
-	out, _ := s.hide(text)
+	out, _ := s.hide(text, false)
+	return out
+}
+
+// HideLong hides what Hide does, and every number that is long enough to be a telephone
+// number.
+func (s *Set) HideLong(text string) string {
+	out, _ := s.hide(text, true)
 	return out
 }
 
 // hide counts its steps: the letters that are read and the numbers that are looked up.
-func (s *Set) hide(text string) (out string, steps int) {
+func (s *Set) hide(text string, long bool) (out string, steps int) {
 	v := veil{text: text}
 	for l := range layersOf([]byte(text), true) {
 		steps += len(l.text)
 		for r := range runs(l.text) {
+			if n := len(r.places); long && n >= fewest {
+				v.hideAll(l, r.places[:n-shown])
+				continue
+			}
 			until := 0 // the digits before it are hidden
 			for i := range r.digits {
 				n := s.longestAt(r.digits[i:], &steps)
@@ -148,15 +169,8 @@ func (r *run) behindDot(i int) bool {
 // HideLong hides every number of a text that is long enough to be a telephone number, but
 // for its last two digits.
 func HideLong(text string) string {
-	v := veil{text: text}
-	for l := range layersOf([]byte(text), true) {
-		for r := range runs(l.text) {
-			if n := len(r.places); n >= fewest {
-				v.hideAll(l, r.places[:n-shown])
-			}
-		}
-	}
-	return v.String()
+	var none Set
+	return none.HideLong(text)
 }
 
 // HideAll hides all digits of a text but the last two.

@@ -2,7 +2,10 @@ package phone
 
 import (
 	"bytes"
+	"html"
 	"iter"
+	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -51,8 +54,8 @@ func layersOf(text []byte, places bool) iter.Seq[layer] {
 			if !yield(l) {
 				return
 			}
-			next := l.unescape(places)
-			if len(next.text) == len(l.text) {
+			next, ok := l.unescape(places)
+			if !ok {
 				return
 			}
 			l = next
@@ -61,13 +64,13 @@ func layersOf(text []byte, places bool) iter.Seq[layer] {
 	}
 }
 
-// unescape takes off one layer. The result is shorter if there was any.
-func (l layer) unescape(places bool) layer {
+// unescape takes off one layer, if there is any.
+func (l layer) unescape(places bool) (out layer, found bool) {
 	text := l.text
-	if bytes.IndexByte(text, '\\') < 0 && bytes.IndexByte(text, '%') < 0 {
-		return l
+	if bytes.IndexByte(text, '\\') < 0 && bytes.IndexByte(text, '%') < 0 && bytes.IndexByte(text, '&') < 0 {
+		return l, false
 	}
-	out := layer{text: make([]byte, 0, len(text))}
+	out.text = make([]byte, 0, len(text))
 	if places {
 		out.at = make([]int, 0, len(text)+1)
 	}
@@ -75,6 +78,7 @@ func (l layer) unescape(places bool) layer {
 		before := len(out.text)
 		n := 0
 		out.text, n = appendUnescaped(out.text, text[i:])
+		found = found || n > 1
 		if places {
 			from, _ := l.origin(i, i)
 			for range len(out.text) - before {
@@ -87,16 +91,20 @@ func (l layer) unescape(places bool) layer {
 		_, end := l.origin(len(text), len(text))
 		out.at = append(out.at, end)
 	}
-	return out
+	return out, found
 }
 
 // appendUnescaped appends what the beginning of text means, and returns how much of it
-// that is.
+// that is: more than a byte of an escape, and of nothing else.
 func appendUnescaped(out, text []byte) ([]byte, int) {
 	switch {
 	case text[0] == '%' && len(text) >= 3:
 		if c, ok := hex(text[1:3]); ok {
 			return append(out, byte(c)), 3
+		}
+	case text[0] == '&':
+		if s, n := entity(text); n > 0 {
+			return append(out, s...), n
 		}
 	case text[0] == '\\' && len(text) >= 2:
 		switch text[1] {
@@ -114,6 +122,76 @@ func appendUnescaped(out, text []byte) ([]byte, int) {
 		}
 	}
 	return append(out, text[0]), 1
+}
+
+// The longest of what may stand behind the & of an entity: of a name, of which the longest
+// is CounterClockwiseContourIntegral, and of a number, with zeros that mean nothing. Names
+// that need no semicolon have at least two letters and at most six.
+const (
+	longestName   = 32
+	longestNumber = 64
+	shortestBare  = 2
+	longestBare   = 6
+)
+
+// entity returns the text that an entity of HTML at the beginning of text stands for, and
+// the entity's length, or 0 if there is none.
+func entity(text []byte) (string, int) {
+	if len(text) < 3 {
+		return "", 0
+	}
+	if text[1] == '#' {
+		return numericEntity(text)
+	}
+	n := 1
+	for n < len(text) && n <= longestName && isAlphanumeric(text[n]) {
+		n++
+	}
+	name := string(text[:n])
+	if n < len(text) && text[n] == ';' {
+		// A text that is left is what follows a shorter name.
+		if s := html.UnescapeString(name + ";"); s != name+";" && (s == ";" || !strings.HasSuffix(s, ";")) {
+			return s, n + 1
+		}
+	}
+	for n := min(n-1, longestBare); n >= shortestBare; n-- {
+		if s := html.UnescapeString(name[:1+n]); s != name[:1+n] && len(s) < 1+n && !isAlphanumeric(s[len(s)-1]) {
+			return s, 1 + n
+		}
+	}
+	return "", 0
+}
+
+// numericEntity reads an entity such as &#53; or &#x35;, the semicolon of which may be
+// missing.
+func numericEntity(text []byte) (string, int) {
+	n, base := 2, rune(10)
+	if text[n]|0x20 == 'x' {
+		n, base = 3, 16
+	}
+	from, value := n, rune(0)
+	for n < len(text) && n-from < longestNumber {
+		v, ok := hex(text[n : n+1])
+		if !ok || v >= base {
+			break
+		}
+		value = min(value*base+v, unicode.MaxRune+1) // which is no letter either
+		n++
+	}
+	if n == from {
+		return "", 0
+	}
+	if n < len(text) && text[n] == ';' {
+		n++
+	}
+	if value < 0x80 || value > 0x9f {
+		return string(value), n
+	}
+	return string(utf8.RuneError), n // browsers read Windows-1252: a dash, quotation marks
+}
+
+func isAlphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // unitAt reads a unit of UTF-16 as JSON escapes it.

@@ -1,6 +1,8 @@
 package phone
 
 import (
+	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -16,25 +18,28 @@ const (
 	ignored                // likewise, and is not seen: format characters, fillers, accents
 )
 
-// letterAt reads the letter that text begins with: its class, the value of a digit as
-// '0' to '9', and its length in bytes.
-func letterAt(text []byte) (c class, value byte, n int) {
+// decimals are the digits that letters stand for.
+const decimals = "0123456789"
+
+// letterAt reads the letter that text begins with: its class, the digits that it stands
+// for, of '0' to '9', and its length in bytes. A letter such as ⑩ stands for two.
+func letterAt(text []byte) (c class, digits string, n int) {
 	if b := text[0]; b < utf8.RuneSelf {
 		if '0' <= b && b <= '9' {
-			return isDigit, b, 1
+			return isDigit, decimals[b-'0' : b-'0'+1], 1
 		}
-		return ascii[b], 0, 1
+		return ascii[b], "", 1
 	}
 	r, n := utf8.DecodeRune(text)
 	if r == utf8.RuneError {
 		// Of another encoding, in which it may be a blank or a dash; or what raw has in its
 		// place.
-		return separator, 0, n
+		return separator, "", n
 	}
-	if v, ok := digitValue(r); ok {
-		return isDigit, v, n
+	if d := digitsOf(r); d != "" {
+		return isDigit, d, n
 	}
-	return classOf(r), 0, n
+	return classOf(r), "", n
 }
 
 // ascii are the classes of the ASCII letters but for the digits.
@@ -48,10 +53,13 @@ var ascii = func() (classes [utf8.RuneSelf]class) {
 // pluses are the plus and the letters that Unicode takes for the same in another form.
 const pluses = "+\u207a\u208a\ufb29\ufe62\uff0b"
 
-// punctuation is what stands in numbers of the categories of which the rest is what
-// lists, times and JSON are made of; and letters that are written for a dash, as in Japan,
-// or for a blank (that of Braille).
-const punctuation = "./'~\u30fc\uff70\u2800"
+// asSeparators are letters that are written for a dash, as in Japan, or for a blank.
+const asSeparators = "\u30fc\uff70"
+
+// structure is what lists, times, links and JSON are made of. All other marks may stand
+// in a number: what people put around or between its parts has no end (bold as WhatsApp
+// writes it, bars, emoji).
+const structure = `!"#%&,:;=?@\`
 
 func classOf(r rune) class {
 	for _, p := range pluses {
@@ -59,37 +67,67 @@ func classOf(r rune) class {
 			return isPlus
 		}
 	}
-	for _, p := range punctuation {
-		if r == p {
-			return separator
-		}
-	}
 	switch {
-	case unicode.IsSpace(r), unicode.In(r, unicode.Z, unicode.Pd, unicode.Ps, unicode.Pe, unicode.Pc, unicode.Pi, unicode.Pf):
+	case strings.ContainsRune(structure, r):
+		return other
+	case strings.ContainsRune(asSeparators, r), unicode.IsSpace(r):
 		return separator
 	case unicode.In(r, unicode.Cf, unicode.Cc, unicode.Mn, unicode.Me, unicode.Other_Default_Ignorable_Code_Point):
 		return ignored
-	case r >= utf8.RuneSelf && unicode.In(r, unicode.Po, unicode.Sm):
-		return separator // such as the minus sign, dots and slashes of other widths
+	case unicode.In(r, unicode.L, unicode.N, unicode.Mc, unicode.Sc):
+		return other // words, other numbers, and amounts of money
 	}
-	return other
+	return separator
 }
 
-// digitValue returns the value of a decimal digit of any script, as '0' to '9'.
-func digitValue(r rune) (byte, bool) {
-	if !unicode.Is(unicode.Nd, r) {
-		return 0, false
-	}
-	// Each range begins with a zero and has all ten digits, of one script after another.
-	for _, g := range unicode.Nd.R16 {
-		if rune(g.Lo) <= r && r <= rune(g.Hi) {
-			return '0' + byte((r-rune(g.Lo))%10), true
+// digitsOf returns what a letter stands for that is a decimal digit of any script, or one
+// in another form, as digits of ASCII; else "".
+func digitsOf(r rune) string {
+	if unicode.Is(unicode.Nd, r) {
+		// Each range begins with a zero and has all ten digits, of one script after another.
+		for _, g := range unicode.Nd.R16 {
+			if rune(g.Lo) <= r && r <= rune(g.Hi) {
+				v := (r - rune(g.Lo)) % 10
+				return decimals[v : v+1]
+			}
+		}
+		for _, g := range unicode.Nd.R32 {
+			if rune(g.Lo) <= r && r <= rune(g.Hi) {
+				v := (r - rune(g.Lo)) % 10
+				return decimals[v : v+1]
+			}
 		}
 	}
-	for _, g := range unicode.Nd.R32 {
-		if rune(g.Lo) <= r && r <= rune(g.Hi) {
-			return '0' + byte((r-rune(g.Lo))%10), true
+	if !unicode.Is(unicode.No, r) {
+		return ""
+	}
+	for _, f := range forms {
+		if f.from <= r && r <= f.to {
+			v := f.value + int(r-f.from)
+			if v < 10 {
+				return decimals[v : v+1]
+			}
+			return strconv.Itoa(v) // below 100 it takes no memory
 		}
 	}
-	return 0, false
+	return ""
+}
+
+// forms are digits in another form than a decimal one: raised, lowered, in circles and
+// brackets, and the numbers above nine of such series. They are what Unicode gives the
+// property Numeric_Type=Digit, and the series that go on behind them; TestForms holds
+// that no series is cut short.
+var forms = []struct {
+	from, to rune
+	value    int // of from; those behind it count up
+}{
+	{0xb2, 0xb3, 2}, {0xb9, 0xb9, 1}, {0x2070, 0x2070, 0}, {0x2074, 0x2079, 4}, // raised
+	{0x2080, 0x2089, 0},                                            // lowered
+	{0x2460, 0x2473, 1}, {0x24ea, 0x24ea, 0}, {0x24eb, 0x24f4, 11}, // in circles
+	{0x24f5, 0x24fe, 1}, {0x24ff, 0x24ff, 0},
+	{0x2474, 0x2487, 1},                                               // in brackets
+	{0x2488, 0x249b, 1}, {0x1f100, 0x1f100, 0}, {0x1f101, 0x1f10a, 0}, // with a full stop or a comma
+	{0x2776, 0x277f, 1}, {0x2780, 0x2789, 1}, {0x278a, 0x2793, 1}, {0x1f10b, 0x1f10b, 0}, {0x1f10c, 0x1f10c, 0}, // dingbats
+	{0x3251, 0x325f, 21}, {0x32b1, 0x32bf, 36}, // in circles, up to 50
+	{0x1369, 0x1371, 1}, {0x19da, 0x19da, 1}, {0x10a40, 0x10a43, 1}, {0x10e60, 0x10e68, 1}, {0x11052, 0x1105a, 1}, // of other scripts
 }

@@ -2,6 +2,9 @@ package phone
 
 import (
 	"bytes"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,20 +16,57 @@ const (
 
 // Join joins a country code and a number to E.164, such as "+573161234567". A number in
 // the international form (with + or 00) needs no country code. The bool is false if that
-// gives no telephone number.
+// gives no telephone number, or if nobody can tell which: behind 57, +3001234567 may be
+// the Colombian 3001234567 as well as a number of Greece. See Agrees for one that can be
+// told.
 func Join(countryCode, number string) (string, bool) {
 	digits, international, ok := spelled(number)
 	if !ok || digits == "" {
 		return "", false
 	}
-	if international {
-		return e164(digits)
-	}
 	code, _, ok := spelled(countryCode)
-	if code = strings.TrimLeft(code, "0"); !ok || code == "" {
+	if code = strings.TrimLeft(code, "0"); !ok {
+		code = ""
+	}
+	switch {
+	case international && ambiguous(code, digits):
+		return "", false
+	case international:
+		return e164(digits)
+	case code == "":
 		return "", false
 	}
 	return e164(code + digits)
+}
+
+// Agrees reports whether a number, in the form that Join returns, is one of the country
+// of a country code, or the country code says nothing.
+func Agrees(countryCode, number string) bool {
+	code, _, ok := spelled(countryCode)
+	code = strings.TrimLeft(code, "0")
+	return !ok || code == "" || ofCountry(code, strings.TrimPrefix(number, "+"))
+}
+
+func ofCountry(code, digits string) bool {
+	return strings.HasPrefix(digits, code) || countryOf(digits) == countryOf(code)
+}
+
+// ambiguous reports whether digits that are written as international ones may be a number
+// of the country with the code to which somebody put a plus, or can be no other number.
+func ambiguous(code, digits string) bool {
+	if code == "" || ofCountry(code, digits) {
+		return false
+	}
+	number, ok := e164(digits)
+	if !ok {
+		return false // none in any case
+	}
+	if country := countryOf(number[1:]); !fitsPlan(country, number[1+len(country):], true) {
+		return true
+	}
+	here, ok := e164(code + digits)
+	country := countryOf(code)
+	return ok && fitsPlan(country, here[1+len(country):], len(digits) <= longestNational)
 }
 
 // Parse returns a number in the international form, with or without the +. The bool is
@@ -54,7 +94,7 @@ func e164(digits string) (string, bool) {
 	if len(t.prefixes) > 0 && strings.HasPrefix(rest, "0") {
 		return "", false
 	}
-	digits = country + rest
+	digits = country + withoutHome(country, rest)
 	if len(digits) < fewest || len(digits) > most || digits[0] == '0' {
 		return "", false
 	}
@@ -66,14 +106,17 @@ func e164(digits string) (string, bool) {
 func spelled(s string) (digits string, international, ok bool) {
 	text := deepest([]byte(s))
 	text, international = cutLink(text)
+	if text, ok = wholeNumber(text); !ok {
+		return "", false, false
+	}
 	var b strings.Builder
 	for len(text) > 0 {
-		c, value, n := letterAt(text)
+		c, d, n := letterAt(text)
 		switch c {
 		case other:
 			return "", false, false
 		case isDigit:
-			b.WriteByte(value)
+			b.WriteString(d)
 		case isPlus:
 			international = international || b.Len() == 0
 		}
@@ -81,6 +124,73 @@ func spelled(s string) (digits string, international, ok bool) {
 	}
 	digits, zeros := strings.CutPrefix(b.String(), "00")
 	return digits, international || zeros, true
+}
+
+// quantity is a telephone number as a program writes it that takes it for one.
+var quantity = regexp.MustCompile(`^\+?([0-9]+)(?:\.([0-9]+))?(?:e\+?0*([0-9]+))?$`)
+
+// points are what may stand before a fraction.
+const points = ".\uff0e\u066b"
+
+// wholeNumber returns a text without the fraction and the exponent of a quantity:
+// 3001234567.0, 3.001234567e9. The bool is false for one with a fraction that is not zero,
+// or with digits that stand nowhere, since it is another number, or none. A text that is
+// no quantity is returned as it is.
+func wholeNumber(text []byte) ([]byte, bool) {
+	if !bytes.ContainsAny(text, points+"eE") {
+		return text, true
+	}
+	plain := inASCII(bytes.TrimSpace(text))
+	m := quantity.FindSubmatch(plain)
+	if m == nil {
+		// Nobody writes the last digit of a number behind a point by itself.
+		if n := len(plain) - len(".0"); n > 0 && onlyDigits(plain[n-1:n]) && string(plain[n:]) == ".0" {
+			return plain[:n], true
+		}
+		return text, true
+	}
+	sign := plain[:bytes.Index(plain, m[1])]
+	whole, fraction, exponent := m[1], m[2], m[3]
+	switch {
+	case exponent != nil:
+		n, err := strconv.Atoi(string(exponent))
+		return slices.Concat(sign, whole, fraction), err == nil && n == len(fraction)
+	case onlyDigits(fraction) && len(bytes.Trim(fraction, "0")) == 0:
+		return slices.Concat(sign, whole), true
+	case onlyDigits(fraction) && len(whole) >= fewest:
+		return nil, false
+	}
+	return text, true
+}
+
+// inASCII returns a text with digits, pluses and points of ASCII in place of others, a
+// blank for other separators and an x for what ends a number.
+func inASCII(text []byte) []byte {
+	plain := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		c, digits, n := letterAt(text)
+		letter := string(text[:n])
+		switch {
+		case c == isDigit:
+			plain = append(plain, digits...)
+		case c == isPlus:
+			plain = append(plain, '+')
+		case strings.Contains(points, letter):
+			plain = append(plain, '.')
+		case letter == "e" || letter == "E":
+			plain = append(plain, 'e')
+		case c == separator:
+			plain = append(plain, ' ')
+		case c == other:
+			plain = append(plain, 'x')
+		}
+		text = text[n:]
+	}
+	return plain
+}
+
+func onlyDigits(text []byte) bool {
+	return len(text) > 0 && len(bytes.Trim(text, decimals)) == 0
 }
 
 // links are what a number follows in a link, in lower case, and whether the number is in

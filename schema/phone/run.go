@@ -2,10 +2,8 @@ package phone
 
 import "iter"
 
-// mostSeparators is how many of them may stand between two digits of a number.
-const mostSeparators = 5
-
-// run is digits of a text with nothing but separators between them.
+// run is digits of a text with nothing but separators between them, however many: in
+// tables, and where marks are taken off, a number stands far behind its country code.
 type run struct {
 	text   []byte
 	digits []byte  // '0' to '9'
@@ -21,8 +19,8 @@ func runs(text []byte) iter.Seq[*run] {
 	return func(yield func(*run) bool) {
 		s := scanner{run: run{text: text}}
 		for i := 0; i < len(text); {
-			c, value, n := letterAt(text[i:])
-			if ends := s.add(c, value, place{i, i + n}); ends && !s.flush(yield) {
+			c, digits, n := letterAt(text[i:])
+			if ends := s.add(c, digits, place{i, i + n}); ends && !s.flush(yield) {
 				return
 			}
 			i += n
@@ -34,40 +32,31 @@ func runs(text []byte) iter.Seq[*run] {
 // scanner gathers a run.
 type scanner struct {
 	run
-	gap    int  // separators since the last digit or plus
-	plus   bool // one of them is a plus
+	plus   bool // one stands between the last digit and here
 	joined bool // the letter before is a digit
 }
 
 // add takes the next letter. It reports whether the run before it has ended.
-func (s *scanner) add(c class, value byte, at place) (ends bool) {
+func (s *scanner) add(c class, digits string, at place) (ends bool) {
 	switch c {
 	case isDigit:
 		if s.plus {
 			s.pluses = append(s.pluses, len(s.digits))
 		}
-		s.digits, s.places, s.blocks = append(s.digits, value), append(s.places, at), append(s.blocks, !s.joined)
-		s.gap, s.plus, s.joined = 0, false, true
-		return false
-	case ignored:
+		for i := range len(digits) {
+			s.digits, s.places, s.blocks = append(s.digits, digits[i]), append(s.places, at), append(s.blocks, !s.joined)
+			s.joined = true
+		}
+		s.plus = false
+	case isPlus:
+		s.plus, s.joined = true, false
+	case separator, ignored:
 		s.joined = false
-		return false
 	case other:
-		s.gap, s.plus, s.joined = 0, false, false
+		s.plus, s.joined = false, false
 		return true
 	}
-	s.joined = false
-	s.gap++
-	if ends = s.gap > mostSeparators; ends {
-		s.plus = false
-	}
-	if c == isPlus {
-		s.plus = true
-		if len(s.digits) == 0 {
-			s.gap = 0
-		}
-	}
-	return ends
+	return false
 }
 
 // flush yields the run, if there is one.

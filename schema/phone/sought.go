@@ -9,6 +9,7 @@ import (
 type Sought struct {
 	number string
 	code   string
+	ways   []string // of what follows the country code; see ways
 	whole  []string // all digits; with the prefixes that may stand before and in them
 	rest   []string // what follows the country code, with and without a prefix
 }
@@ -21,23 +22,43 @@ const fewestRest = 5
 func Seek(number string) *Sought {
 	digits := strings.TrimPrefix(number, "+")
 	s := &Sought{number: number, code: countryOf(digits)}
-	rest := digits[len(s.code):]
-	for _, p := range append([]string{""}, trunkOf(s.code).prefixes...) {
-		for _, a := range append([]string{""}, abroad...) {
-			s.whole = append(s.whole, a+s.code+p+rest)
-		}
-		if len(rest) >= fewestRest {
-			s.rest = append(s.rest, p+rest)
+	s.ways = ways(s.code, digits[len(s.code):])
+	for _, way := range s.ways {
+		for _, p := range append([]string{""}, trunkOf(s.code).prefixes...) {
+			for _, a := range append([]string{""}, abroad...) {
+				s.whole = append(s.whole, a+s.code+p+way)
+			}
+			if len(way) >= fewestRest {
+				s.rest = append(s.rest, p+way)
+			}
 		}
 	}
 	return s
 }
 
-// Number is the number that is looked for.
-func (s *Sought) Number() string { return s.number }
+// Is reports whether a number, in the form that Parse returns, is the one that is looked
+// for, or reaches the same person.
+func (s *Sought) Is(number string) bool {
+	rest, ok := strings.CutPrefix(number, "+"+s.code)
+	return number == s.number || ok && slices.Contains(s.ways, rest)
+}
 
-// Rest is what follows the country code in it.
-func (s *Sought) Rest() string { return s.number[1+len(s.code):] }
+// Ending is digits at the end of the number that stand together in all ways to write it.
+func (s *Sought) Ending() string {
+	ending := s.ways[0]
+	for _, way := range s.ways[1:] {
+		for !strings.HasSuffix(way, ending) {
+			ending = ending[1:]
+		}
+	}
+	return ending
+}
+
+// Ends reports whether a number ends with what follows the country code in the one that
+// is looked for.
+func (s *Sought) Ends(number string) bool {
+	return slices.ContainsFunc(s.ways, func(way string) bool { return strings.HasSuffix(number, way) })
+}
 
 // EndsAbroad reports whether a number of another country, in the form that Parse returns,
 // has all digits of this one behind its country code.
@@ -53,7 +74,7 @@ type Seen int
 const (
 	Whole Seen = 1 << iota // the number with its country code
 	Code                   // the country code by itself
-	Rest                   // what follows the country code, by itself; see Sought.Rest
+	Rest                   // what follows the country code, by itself
 )
 
 // Apart: the country code and the rest were seen, which may be fields of one object.
@@ -61,7 +82,10 @@ const Apart = Code | Rest
 
 // In returns what of the number stands in a text, which is taken as it is: see Readings.
 // A number begins and ends where a block of digits does: in 1573001234567 there is no
-// 573001234567.
+// 573001234567. Digits are the country code where something says that they are one, by a
+// name (country_code: 57) or by a plus, or where the rest follows; there are too many of
+// them in any text. What has a name counts for more: where another code has one, it is
+// the code.
 func (s *Sought) In(text []byte) Seen {
 	seen, _ := s.in(text)
 	return seen
@@ -70,10 +94,8 @@ func (s *Sought) In(text []byte) Seen {
 // in counts its steps: the letters that are read and the digits that are compared.
 func (s *Sought) in(text []byte) (seen Seen, steps int) {
 	steps = len(text)
+	codes := codes{code: s.code}
 	for r := range runs(text) {
-		if d := string(r.digits); (d == s.code || d == "00"+s.code) && !partOfTime(r) {
-			seen |= Code
-		}
 		for i, begins := range r.blocks {
 			if !begins || len(r.digits)-i < fewestRest {
 				continue
@@ -83,17 +105,80 @@ func (s *Sought) in(text []byte) (seen Seen, steps int) {
 				return r.ends(i+len(n)) && string(r.digits[i:i+len(n)]) == n
 			}
 			if slices.ContainsFunc(s.whole, at) {
-				seen |= Whole
+				return seen | Whole | codes.seen(), steps
 			}
-			if seen&Rest == 0 && slices.ContainsFunc(s.rest, at) {
+			if (seen&Rest == 0 || i == 0) && slices.ContainsFunc(s.rest, at) {
 				seen |= Rest
+				if i == 0 {
+					codes.followed(r)
+				}
 			}
 		}
-		if seen&Whole != 0 {
-			return seen, steps
-		}
+		steps += codes.look(r)
 	}
-	return seen, steps
+	return seen | codes.seen(), steps
+}
+
+// codes looks for a country code in a text.
+type codes struct {
+	code         string
+	named, other bool // ours has a name, another one has
+	loose        bool // something else says of ours that it is one
+	end          int  // of the last run that is ours
+}
+
+// seen is Code, if it was.
+func (c *codes) seen() Seen {
+	if c.named || c.loose && !c.other {
+		return Code
+	}
+	return 0
+}
+
+// longestCode is that of a country code with the digits of an area, such as 1809.
+const longestCode = 4
+
+// look looks at a run, and returns how many letters it has read around it.
+func (c *codes) look(r *run) (steps int) {
+	digits := r.integer()
+	digits, zeros := strings.CutPrefix(digits, "00")
+	if digits == "" || len(digits) > longestCode || partOfTime(r) {
+		return 0
+	}
+	before := r.before()
+	named := namesCode(before)
+	switch {
+	case digits != c.code:
+		c.other = c.other || named
+	case named:
+		c.named = true
+	default:
+		c.loose = c.loose || zeros || len(r.pluses) > 0
+		c.end = r.places[len(r.places)-1].to
+	}
+	return mostNamed
+}
+
+// followed is told of a run that begins with the rest: a code right before it needs no
+// name.
+func (c *codes) followed(r *run) {
+	if from := r.places[0].from; c.end > 0 && from-c.end <= mostBetween {
+		c.loose = c.loose || !containsWord(r.text[c.end:from])
+	}
+}
+
+// integer is the digits of a run without a fraction of zeros, as programs write it that
+// take a code for a quantity: 57.0.
+func (r *run) integer() string {
+	digits := string(r.digits)
+	last := len(digits) - 1
+	for last > 0 && digits[last] == '0' && !r.blocks[last] {
+		last--
+	}
+	if last > 0 && digits[last] == '0' && r.behindDot(last) {
+		return digits[:last]
+	}
+	return digits
 }
 
 // partOfTime reports whether a run is part of a time or of a decimal number.

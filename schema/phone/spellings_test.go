@@ -11,6 +11,8 @@ const (
 	colombia = "+573001234567"
 	britain  = "+447911123456"
 	mexico   = "+525512345678"
+
+	argentina = "+5491123456789"
 )
 
 // spellings are numbers in the international form. A further one is a further row.
@@ -81,6 +83,47 @@ var spellings = []struct{ name, number, text string }{
 	{"wide-dots", colombia, "+57\uff0e300\uff0f1234567"},
 	{"apostrophes", colombia, "+57 300'123’4567"},
 	{"quotation-marks", colombia, "«+57» “300” 1234567"},
+	{"bold", colombia, "+57 *300 123 4567*"},
+	{"bold-and-italic", colombia, "*+57* _300_ *123*~4567~"},
+	{"code-marks", colombia, "`+57` ```300 1234567```"},
+	{"six-blanks", colombia, "+57      300 123 4567"},
+	{"many-blanks", colombia, "+57" + strings.Repeat(" ", 300) + "300" + strings.Repeat("\n", 50) + "1234567"},
+	{"leader", colombia, "+57 ................ 300 1234567"},
+	{"bars", colombia, "+57 | 300 | 1234567"},
+	{"angles", colombia, "+57 <300> >>> 1234567"},
+	{"accents", colombia, "+57 300´123`4567^"},
+	{"emoji", colombia, "+57 📱🇨🇴👉🏽 300 ☎️ 1234567"},
+	{"private-use", colombia, "+57\ue000300\uf8ff1234567"},
+	{"entities", colombia, "&plus;57&nbsp;300&#160;123&#xA0;4567"},
+	{"entity-digits", colombia, "+&#53;&#x37;300&#x0031;234567"},
+	{"entities-without-semicolon", colombia, "+&#53&#55&nbsp300&#x31 234567"},
+	{"entity-zeros", colombia, "&#00000043;57300&#x00000000031;234567"},
+	{"entity-plus", colombia, "&#43;573001234567"},
+	{"entities-twice", colombia, "&amp;#43;57&amp;nbsp;300&amp;amp;nbsp;1234567"},
+	{"entities-in-url", colombia, "%26plus%3B57%26nbsp%3B3001234567"},
+	{"url-in-entities", colombia, "&percnt;2B57&#37;203001234567"},
+	{"entities-in-json", colombia, `\u0026plus;57\u0026#51;001234567`},
+	{"entity-dashes", colombia, "+57&ndash;300&mdash;123&shy;45&hyphen;67"},
+	{"entity-windows-1252", colombia, "+57&#150;300&#151;1234567"},
+	{"raised", colombia, "⁺⁵⁷ ³⁰⁰ ¹²³ ⁴⁵⁶⁷"},
+	{"lowered", colombia, "₊₅₇₃₀₀₁₂₃₄₅₆₇"},
+	{"circled", colombia, "+⑤⑦ ③⓪⓪ ①②③④⑤⑥⑦"},
+	{"circled-ten", colombia, "+57 30⓪12❸④⑤⑥⑦"},
+	{"circled-numbers", "+573010203040", "+57 30⑩⑳㉚㊵"},
+	{"bracketed", colombia, "+⑸⑺ 300 ⑴⑵⑶4567"},
+	{"with-full-stops", colombia, "+⒌⒎🄄🄁🄀⒈⒉⒊⒋⒌⒍⒎"},
+	{"dingbats", colombia, "+❺➐ ➂⓿⓿ 1234567"},
+	{"argentina", argentina, "+54 9 11 2345 6789"},
+	{"argentina-home", argentina, "+54 11 15 2345-6789"},
+	{"argentina-home-and-abroad", argentina, "+54 9 11 15 2345-6789"},
+	{"argentina-home-trunk", argentina, "+54 (011) 15 2345-6789"},
+	{"argentina-three", "+5493511234567", "+54 351 15 123-4567"},
+	{"argentina-four", "+5492966123456", "+54 2966 15 12-3456"},
+	{"no-home-in-argentina", "+541145678901", "+54 11 4567 8901"},
+	{"quantity", colombia, "+573001234567.0"},
+	{"quantity-other-digits", colombia, "+५७३००१२३४५६७.००"},
+	{"quantity-exponent", colombia, "+5.73001234567e11"},
+	{"quantity-spelled", colombia, "+57 300 123-4567.0"},
 	{"underscores", colombia, "+57_300_1234567"},
 	{"tilde", colombia, "+57~300~1234567"},
 	{"japanese-dash", colombia, "+57\u30fc300\u30fc1234567"},
@@ -176,6 +219,12 @@ var nationals = []struct{ name, code, text, number string }{
 	{"mexico-044", "52", "044 55 1234 5678", mexico},
 	{"tel", "57", "tel:3001234567;phone-context=+57", colombia},
 	{"argentina", "54", "011 2345-6789", "+541123456789"},
+	{"argentina-mobile", "54", "011 15 2345-6789", argentina},
+	{"argentina-mobile-abroad", "54", "9 11 2345-6789", argentina},
+	{"argentina-mobile-without-trunk", "54", "351 15 123-4567", "+5493511234567"},
+	{"brazil", "55", "(021) 98765-4321", "+5521987654321"},
+	{"quantity", "57.0", "3001234567.0", colombia},
+	{"quantity-exponent", "5.7e1", "3.001234567E+09", colombia},
 	{"andorra", "376", "312 345", "+376312345"},
 }
 
@@ -186,7 +235,7 @@ func TestNationalSpellings(t *testing.T) {
 				t.Errorf("%s %s: got %q, want %s", c.code, c.text, got, c.number)
 			}
 			var found Seen
-			for _, field := range []string{c.code, "x " + c.text + " y"} {
+			for _, field := range []string{"country_code: " + c.code, "x " + c.text + " y"} {
 				found |= Seek(c.number).In([]byte(field))
 			}
 			if c.code != "1809" && found != Apart && found&Whole == 0 { // a part of the number is in that code
@@ -208,7 +257,7 @@ func TestNationalSpellings(t *testing.T) {
 
 // TestNoNumber: what is none is not read, and what is another number is not found.
 func TestNoNumber(t *testing.T) {
-	for _, text := range []string{"", "+", "12", "unknown", "+57 300 CALL", "+0573001234", "+1234567890123456", "3001234567 ext 5", "+57,3001234567", "+44 0 07911 123456"} {
+	for _, text := range []string{"", "+", "12", "unknown", "+57 300 CALL", "+0573001234", "+1234567890123456", "3001234567 ext 5", "+57,3001234567", "+573001234567.5", "+573001234567.10", "+5.7300123e11", "5.73001234567e9", "+57 300 $1234567", "+44 0 07911 123456"} {
 		if got, ok := Parse(text); ok {
 			t.Errorf("%q is read as %s", text, got)
 		}
@@ -224,11 +273,96 @@ func TestNoNumber(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]Seen{
-		"10:57:00": 0, "1,57": 0, "57": Code, "x57y": Code, "a=57&b=3001234567": Apart, "1;57;3001234567": Apart, "T57:01": 0, "57 items": Code,
+		"10:57:00": 0, "1,57": 0, "1;57;3001234567": Apart, "T57:01": 0,
+		// What says that digits are the code of a country.
+		"+57": Code, "0057": Code, `"57","3001234567"`: Apart, "country_code=57": Code, `{"country_code": "57"}`: Code, `{\"country_code\":57`: Code,
+		"Country-Code: 57": Code, `{"countryCode":57.0`: Code, `"key":"country","type":"string","value":"57"`: Code, "<country>57<": Code,
+		"indicativo 57": Code, "código de país: “57”": Code, "tel:3001234567;phone-context=+57": Apart, `name="country_code"` + "\r\n\r\n57\r\n": Code,
+		// And what does not.
+		"57": 0, "x57y": 0, "57 items": 0, "a=57&b=3001234567": Rest, `{"n":57,"cellphone":"3001234567"}`: Rest, "Content-Length: 57": 0,
+		`{"country_code":"1","n":57,"cellphone":"3001234567"}`: Rest, `{"country_code":"1","cellphone":"3001234567","text":"+57 for that"}`: Rest,
+		`{"key":"country_code","value":"1"},{"key":"age","value":"57"}`: 0, `{"status_code":57}`: 0,
 	} {
 		if got := Seek(colombia).In([]byte(text)); got != want {
 			t.Errorf("%q: got %b, want %b", text, got, want)
 		}
+	}
+}
+
+// TestTwoWays: where a number has two ways, both are of one person.
+func TestTwoWays(t *testing.T) {
+	for _, c := range []struct {
+		name, a, b string
+		want       bool
+	}{
+		{"argentina", argentina, "+541123456789", true},
+		{"argentina-three", "+5493511234567", "+543511234567", true},
+		{"argentina-other", argentina, "+541123456788", false},
+		{"brazil", "+5521987654321", "+552187654321", true},
+		{"brazil-fixed", "+5521934567890", "+552134567890", false},
+		{"colombia", colombia, "+573001234568", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, pair := range [][2]string{{c.a, c.b}, {c.b, c.a}} {
+				if got := Seek(pair[0]).Is(pair[1]); got != c.want {
+					t.Errorf("%s is %s: got %v", pair[0], pair[1], got)
+				}
+				for _, text := range []string{"call " + pair[1], "call 00" + pair[1][1:], "country_code: " + pair[1][1:3] + ", cellphone: " + pair[1][3:]} {
+					if got := Seek(pair[0]).In([]byte(text)); (got&Whole != 0 || got == Apart) != c.want {
+						t.Errorf("%s in %q: got %b", pair[0], text, got)
+					}
+				}
+				var s Set
+				s.Add(pair[0])
+				if got := s.Hide("x" + pair[1][3:]); c.want && strings.Contains(got, "8765432") || c.want && strings.Contains(got, "345678") {
+					t.Errorf("%s is known, and %s shown as %s", pair[0], pair[1], got)
+				}
+			}
+		})
+	}
+	for _, text := range []string{"011 15 2345 6789", "0111523456789", "54 11 15 23456789", "9 11 15 2345 6789", "1123456789"} {
+		for _, number := range []string{argentina, "+541123456789"} {
+			if Seek(number).In([]byte("at "+text))&(Whole|Rest) == 0 {
+				t.Errorf("%s is not found in %q", number, text)
+			}
+		}
+	}
+}
+
+// TestContradiction: a plus in front of digits that may be a national number is no reason
+// to take them for one of another country.
+func TestContradiction(t *testing.T) {
+	for _, c := range []struct {
+		name, code, text, want string
+		agrees                 bool
+	}{
+		{"colombia", "57", "+3001234567", "", false},
+		{"colombia-zeros", "57", "00 3001234567", "", false},
+		{"colombia-link", "+57", "wa.me/3001234567", "", false},
+		{"colombia-old-belgium", "57", "+3212345678", "", false},
+		{"mexico", "52", "+15512345678", "", false},
+		{"mexico-short", "57", "+5212345678", "", false},
+		{"argentina", "54", "+1123456789", "", false},
+		{"peru", "51", "+987654321", "", false},
+		{"not-known", "44", "+4512345678", "", false},
+		{"spain", "57", "+34 612 345 678", "+34612345678", false},
+		{"america", "57", "+1 202 555 0123", "+12025550123", false},
+		{"britain", "1", "+44 (0)7911 123456", britain, false},
+		{"agrees", "57", "+57 300 1234567", colombia, true},
+		{"area-in-code", "1809", "+1 809 555 0123", "+18095550123", true},
+		{"code-of-area", "1", "+1 809 555 0123", "+18095550123", true},
+		{"no-code", "", "+34612345678", "+34612345678", true},
+		{"no-code-in-digits", "CO", "+34612345678", "+34612345678", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, ok := Join(c.code, c.text)
+			if got != c.want || ok != (c.want != "") {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			if ok && Agrees(c.code, got) != c.agrees {
+				t.Errorf("agrees: got %v", !c.agrees)
+			}
+		})
 	}
 }
 
@@ -278,9 +412,33 @@ func TestDigits(t *testing.T) {
 			t.Errorf("%x to %x are no whole sets of digits", g.Lo, g.Hi)
 		}
 	}
-	for r, want := range map[rune]byte{'٣': '3', '९': '9', '０': '0', '𝟗': '9', '𝟎': '0', '𝟘': '0', '𝟡': '9', '7': '7'} {
+	for r, want := range map[rune]string{
+		'٣': "3", '९': "9", '０': "0", '𝟗': "9", '𝟎': "0", '𝟘': "0", '𝟡': "9", '7': "7",
+		'²': "2", '¹': "1", '⁰': "0", '⁹': "9", '₀': "0", '①': "1", '⑨': "9", '⑩': "10", '⑳': "20", '⓪': "0", '⓫': "11", '⓴': "20",
+		'⓿': "0", '⑴': "1", '⒈': "1", '⒛': "20", '❶': "1", '❿': "10", '➀': "1", '➓': "10", '㉑': "21", '㉟': "35", '㊱': "36", '㊿': "50",
+		'🄀': "0", '🄁': "0", '🄊': "9", '🄋': "0",
+	} {
 		if c, got, _ := letterAt([]byte(string(r))); c != isDigit || got != want {
-			t.Errorf("%c: got %c", r, got)
+			t.Errorf("%c: got %q", r, got)
+		}
+	}
+}
+
+// TestForms holds that the table of digits in other forms has all of each series: in
+// these blocks there are no other numbers than they, but for fractions.
+func TestForms(t *testing.T) {
+	for _, block := range [][2]rune{{0xb2, 0xb3}, {0xb9, 0xb9}, {0x2070, 0x209f}, {0x2460, 0x24ff}, {0x2776, 0x2793}, {0x3250, 0x325f}, {0x32b1, 0x32bf}, {0x1f100, 0x1f10c}} {
+		for r := block[0]; r <= block[1]; r++ {
+			if unicode.Is(unicode.No, r) != (digitsOf(r) != "") {
+				t.Errorf("%U %c: got %q", r, r, digitsOf(r))
+			}
+		}
+	}
+	for _, f := range forms {
+		for r := f.from; r <= f.to; r++ {
+			if !unicode.Is(unicode.No, r) || f.value+int(r-f.from) > 50 {
+				t.Errorf("%U is no number, or a large one", r)
+			}
 		}
 	}
 }
@@ -293,7 +451,9 @@ func TestSteps(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"again-and-again": "57 300 1234 ", "digits": "5", "blocks": "5 ", "begins": "573001234 57300 ", "pluses": "+", "plus-digits": "+5",
-		"zeros": "00 ", "zeros-joined": "0", "backslashes": `\`, "escapes": `\u0035`, "percents": "%25", "percent-digits": "%2535", "marks": "5\u200b",
+		"zeros": "00 ", "zeros-joined": "0", "backslashes": `\`, "escapes": `\u0035`, "percents": "%25", "percent-digits": "%2535", "entities": "&#53;", "names": "&nbsp;", "no-names": "&aaaaaaaa", "ampersands": "&", "numbers": "&#", "zeros-in-entities": "&#x00000",
+		"nests": "&amp;amp;#37;2535", "codes": "57,", "keys": `country_code:5,`, "circled": "⑩", "bold": "*5*",
+		"marks":  "5\u200b",
 		"dashes": "5\u2011", "whole": "+573001234567 ", "words": "how are you? ", "link": "wa.me/5 tel:", "known": "3000001234",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -303,7 +463,7 @@ func TestSteps(t *testing.T) {
 					_, more := Seek("+573001234568").in(r)
 					in += more
 				}
-				_, hide = many.hide(text)
+				_, hide = many.hide(text, false)
 				return in, hide
 			}
 			in, hide := steps(1000)
@@ -334,7 +494,7 @@ func FuzzSpelling(f *testing.F) {
 			return strings.Map(func(r rune) rune {
 				switch c, _, _ := letterAt([]byte(string(r))); c {
 				case separator:
-					if visible++; visible <= mostSeparators && !strings.ContainsRune("./~", r) {
+					if visible++; visible < 100 && r != '.' {
 						return r
 					}
 				case ignored:
