@@ -26,6 +26,8 @@ func (r *reader) common() schema.Common {
 		var ok bool
 		if c.Phone, ok = phone.Join(c.CountryCode, c.Cellphone); !ok {
 			r.warn("gives no telephone number with its country code, phone is left out", cellphone...)
+		} else if !phone.Agrees(c.CountryCode, c.Phone) {
+			r.warn("has a country code of its own, which is not the country_code; phone has its own", cellphone...)
 		}
 	}
 	return c
