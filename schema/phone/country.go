@@ -18,6 +18,9 @@ func countryOf(digits string) string {
 	return digits[:min(3, len(digits))]
 }
 
+// isCountry reports whether digits are a country code, and not the beginning of one.
+func isCountry(code string) bool { return len(code) == 3 || strings.Contains(short, " "+code+" ") }
+
 // trunk is what people dial in a country before a number, and what is no part of it.
 type trunk struct {
 	prefixes []string // the longest first

@@ -163,7 +163,7 @@ func (r *run) markedAt(i int) int {
 
 // behindDot reports whether a digit is the first behind the point of a decimal number.
 func (r *run) behindDot(i int) bool {
-	return i > 0 && r.places[i].from == r.places[i-1].to+1 && r.text[r.places[i-1].to] == '.'
+	return i > 0 && r.blocks[i] && strings.Contains(points, string(r.text[r.places[i-1].to:r.places[i].from]))
 }
 
 // HideLong hides every number of a text that is long enough to be a telephone number, but

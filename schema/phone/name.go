@@ -56,7 +56,7 @@ func lastWord(text []byte) (word, before []byte) {
 	end := len(text)
 	for end > 0 && len(text)-end <= mostBetween {
 		r, n := utf8.DecodeLastRune(text[:end])
-		if inWord(r) {
+		if inWord(r) && !joinsWords(r) {
 			break
 		}
 		end -= n
@@ -75,6 +75,6 @@ func lastWord(text []byte) (word, before []byte) {
 func containsWord(text []byte) bool { return bytes.ContainsFunc(text, inWord) }
 
 // inWord reports whether a letter may be part of a name.
-func inWord(r rune) bool {
-	return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || r == '-' || r == '.'
-}
+func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || joinsWords(r) }
+
+func joinsWords(r rune) bool { return r == '_' || r == '-' || r == '.' }

@@ -24,16 +24,13 @@ func Join(countryCode, number string) (string, bool) {
 	if !ok || digits == "" {
 		return "", false
 	}
-	code, _, ok := spelled(countryCode)
-	if code = strings.TrimLeft(code, "0"); !ok {
-		code = ""
-	}
+	code := codeIn(countryCode)
 	switch {
 	case international && ambiguous(code, digits):
 		return "", false
 	case international:
 		return e164(digits)
-	case code == "":
+	case code == "" || len(digits) < fewestRest:
 		return "", false
 	}
 	return e164(code + digits)
@@ -42,10 +39,23 @@ func Join(countryCode, number string) (string, bool) {
 // Agrees reports whether a number, in the form that Join returns, is one of the country
 // of a country code, or the country code says nothing.
 func Agrees(countryCode, number string) bool {
-	code, _, ok := spelled(countryCode)
-	code = strings.TrimLeft(code, "0")
-	return !ok || code == "" || ofCountry(code, strings.TrimPrefix(number, "+"))
+	code := codeIn(countryCode)
+	return code == "" || ofCountry(code, strings.TrimPrefix(number, "+"))
 }
+
+// codeIn returns the digits of a country code, with which those of an area may stand, or
+// "" if it is none.
+func codeIn(s string) string {
+	digits, _, ok := onlyNumber(deepest([]byte(s)))
+	digits = strings.TrimLeft(digits, "0")
+	if !ok || len(digits) > longestCode || !isCountry(countryOf(digits)) {
+		return ""
+	}
+	return digits
+}
+
+// longestCode is that of a country code with the digits of an area, such as 1809.
+const longestCode = 4
 
 func ofCountry(code, digits string) bool {
 	return strings.HasPrefix(digits, code) || countryOf(digits) == countryOf(code)
@@ -94,8 +104,9 @@ func e164(digits string) (string, bool) {
 	if len(t.prefixes) > 0 && strings.HasPrefix(rest, "0") {
 		return "", false
 	}
-	digits = country + withoutHome(country, rest)
-	if len(digits) < fewest || len(digits) > most || digits[0] == '0' {
+	rest = withoutHome(country, rest)
+	digits = country + rest
+	if len(rest) < fewestRest || len(digits) < fewest || len(digits) > most || digits[0] == '0' {
 		return "", false
 	}
 	return "+" + digits, true
@@ -104,8 +115,13 @@ func e164(digits string) (string, bool) {
 // spelled returns the digits of a text that is a number and nothing else, without the 00
 // that it may begin with, and whether it says that the country code is among them.
 func spelled(s string) (digits string, international, ok bool) {
-	text := deepest([]byte(s))
-	text, international = cutLink(text)
+	text, linked := cutLink(deepest([]byte(s)))
+	digits, international, ok = onlyNumber(text)
+	return digits, international || linked, ok
+}
+
+// onlyNumber is spelled for a text that is no link, and has no escapes.
+func onlyNumber(text []byte) (digits string, international, ok bool) {
 	if text, ok = wholeNumber(text); !ok {
 		return "", false, false
 	}

@@ -14,8 +14,8 @@ type Sought struct {
 	rest   []string // what follows the country code, with and without a prefix
 }
 
-// fewestRest is the length from which what follows the country code is looked for by
-// itself.
+// fewestRest is the length of the shortest that may follow a country code: fewer digits
+// stand everywhere.
 const fewestRest = 5
 
 // Seek returns what to look for to find a number, which is in the form that Parse returns.
@@ -28,9 +28,7 @@ func Seek(number string) *Sought {
 			for _, a := range append([]string{""}, abroad...) {
 				s.whole = append(s.whole, a+s.code+p+way)
 			}
-			if len(way) >= fewestRest {
-				s.rest = append(s.rest, p+way)
-			}
+			s.rest = append(s.rest, p+way)
 		}
 	}
 	return s
@@ -116,15 +114,39 @@ func (s *Sought) in(text []byte) (seen Seen, steps int) {
 		}
 		steps += codes.look(r)
 	}
-	return seen | codes.seen(), steps
+	seen |= codes.seen()
+	for _, longer := range codes.longer {
+		more, n := s.inBehind(longer, text)
+		seen, steps = seen|more, steps+n
+	}
+	return seen, steps
+}
+
+// inBehind looks for what of the number follows a code that ends within it: 1809 and
+// 5550123, 549 and 1123456789.
+func (s *Sought) inBehind(longer string, text []byte) (seen Seen, steps int) {
+	behind := &Sought{code: longer}
+	for _, w := range s.whole {
+		if rest, ok := strings.CutPrefix(w, longer); ok && len(rest) >= fewestRest {
+			behind.rest = append(behind.rest, rest)
+		}
+	}
+	if behind.rest == nil {
+		return 0, 0
+	}
+	if seen, steps = behind.in(text); seen != Apart {
+		return 0, steps
+	}
+	return Apart, steps
 }
 
 // codes looks for a country code in a text.
 type codes struct {
 	code         string
-	named, other bool // ours has a name, another one has
-	loose        bool // something else says of ours that it is one
-	end          int  // of the last run that is ours
+	named, other bool     // ours has a name, another one has
+	longer       []string // have a name, and begin with ours
+	loose        bool     // something else says of ours that it is one
+	end          int      // of the last run that is ours
 }
 
 // seen is Code, if it was.
@@ -135,29 +157,38 @@ func (c *codes) seen() Seen {
 	return 0
 }
 
-// longestCode is that of a country code with the digits of an area, such as 1809.
-const longestCode = 4
+// mostLonger bounds how often a text is read again.
+const mostLonger = 4
 
 // look looks at a run, and returns how many letters it has read around it.
 func (c *codes) look(r *run) (steps int) {
-	digits := r.integer()
-	digits, zeros := strings.CutPrefix(digits, "00")
-	if digits == "" || len(digits) > longestCode || partOfTime(r) {
+	if len(r.digits) > mostCode || partOfTime(r) {
 		return 0
 	}
-	before := r.before()
-	named := namesCode(before)
+	all := r.integer()
+	digits := strings.TrimLeft(all, "0")
+	if digits == "" || len(digits) > longestCode {
+		return 0
+	}
+	named := namesCode(r.before())
 	switch {
-	case digits != c.code:
-		c.other = c.other || named
-	case named:
+	case named && digits == c.code:
 		c.named = true
-	default:
-		c.loose = c.loose || zeros || len(r.pluses) > 0
+	case named && strings.HasPrefix(digits, c.code):
+		if !slices.Contains(c.longer, digits) && len(c.longer) < mostLonger {
+			c.longer = append(c.longer, digits)
+		}
+	case named:
+		c.other = true
+	case digits == c.code:
+		c.loose = c.loose || strings.HasPrefix(all, abroad[0]) || len(r.pluses) > 0
 		c.end = r.places[len(r.places)-1].to
 	}
 	return mostNamed
 }
+
+// mostCode is that of the digits of a code with zeros around it that mean nothing.
+const mostCode = 24
 
 // followed is told of a run that begins with the rest: a code right before it needs no
 // name.
