@@ -177,7 +177,7 @@ func maskRefused(body []byte) []byte {
 		return []byte(phone.HideAll(string(body)))
 	}
 	out, err := editLiterals(mask(body), func(l literal) (string, bool) {
-		if isTime(l) {
+		if isTime(l) && timeKey(l.Key) {
 			return "", false
 		}
 		text := phone.HideLong(l.Text)

@@ -41,11 +41,25 @@ func sameNumber(t *testing.T, envelope []byte, number string) {
 	if p.Match(nil, envelope) != forget.ByNumber {
 		t.Errorf("%s is not found in %s", number, envelope)
 	}
-	for name, shown := range map[string][]byte{"event": mask(envelope), "refused": maskRefused(envelope), "no-json": maskRefused(envelope[1:])} {
+	// And in its body alone, which is all that is kept of a refused one.
+	if body := rawOf(t, envelope); p.Match(nil, body) != forget.ByNumber || p.Match(nil, body[:len(body)-1]) != forget.ByNumber {
+		t.Errorf("%s is not found in %s", number, body)
+	}
+	for name, shown := range map[string][]byte{"event": mask(envelope), "body": mask(rawOf(t, envelope)), "refused": maskRefused(rawOf(t, envelope)), "refused-event": maskRefused(envelope), "no-json": maskRefused(envelope[1:])} {
 		if p.Match(nil, shown) == forget.ByNumber {
 			t.Errorf("%s: %s is shown in %s, of %s", name, number, shown, envelope)
 		}
 	}
+}
+
+// rawOf is the body that an event was made of.
+func rawOf(t *testing.T, envelope []byte) []byte {
+	t.Helper()
+	e, err := schema.Decode(envelope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Data.Base().Raw
 }
 
 // What is normalised, what is hidden and what is forgotten are the same numbers. All
@@ -65,6 +79,14 @@ func TestSameNumber(t *testing.T) {
 		{"escaped-twice", "57", "3001234567", `{\"c\":\"\\u0033001234567\", %2B57%2520300%25201234567`, "+573001234567"},
 		{"wide-escaped", "57", "3001234567", `\uff0b\uff15\uff17\uff13001234567`, "+573001234567"},
 		{"two-numbers", "57", "+573001234567", "310 987 6543 / 300 123 4567", "+573001234567"},
+		{"bold", "57", "*300* 123 4567", "call +57 *300 123 4567* or 57      300      1234567", "+573001234567"},
+		{"entities", "57", "300&nbsp;123&#x2011;4567", "&plus;57&#51;001234567, &amp;#53;&amp;#55;3001234567", "+573001234567"},
+		{"circled", "⑤⑦", "③⓪⓪1234567", "⁺⁵⁷³⁰⁰¹²³⁴⁵⁶⁷, ₅₇ 3001234567, 57 30⓪⓵㉓4567", "+573001234567"},
+		{"quantity", "57.0", "3001234567.0", "3.001234567e9, 573001234567.0", "+573001234567"},
+		{"argentina", "54", "011 15 2345 6789", "+54 9 11 2345 6789, 011 15 2345-6789, +54 11 2345 6789, 54 11 15 23456789", "+5491123456789"},
+		{"argentina-without-9", "54", "11 2345 6789", "+54 9 11 2345 6789, 011 15 2345-6789, 15 2345-6789", "+541123456789"},
+		{"brazil", "55", "21 98765-4321", "+55 21 8765 4321, (021) 8765-4321", "+5521987654321"},
+		{"other-country", "57", "+34 612 345 678", "612345678", "+34612345678"},
 		{"short-country", "376", "312345", "at 312345", "+376312345"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -99,6 +121,9 @@ func TestManyNumbers(t *testing.T) {
 func FuzzSameNumber(f *testing.F) {
 	f.Add("+57", "3001234567", "x 300 123-4567 +57 300\u202f1234567")
 	f.Add("44", "07911 123456", `(0)7911 123456 \u0037911123456 %2B447911123456`)
+	f.Add("01", "100000", "0")
+	f.Add("1809", "555-0123", "1 809 *555* 0123")
+	f.Add(".54", "011 15 2345 6789", "&#53;4 9 11 2345 6789")
 	f.Add("५७", "３００１２３４５６７", "{\"a\":\"\\u0033\u0660\"}")
 	f.Fuzz(func(t *testing.T, code, cellphone, text string) {
 		if envelope, number := envelopeOf(t, code, cellphone, text); number != "" {

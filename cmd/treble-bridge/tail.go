@@ -38,8 +38,12 @@ and a hint of what it says. It starts with the next event, or with --since
 further back, and goes on when NATS was away. Nothing in the stream changes.
 
 Phone numbers are masked in every form of output: all digits but the last two
-become *, wherever they stand in the document; a number that is a phone
-becomes a string; raw_base64 is emptied. --show-pii prints everything as it is.
+become *, wherever they stand in the document, and so does every other number of
+seven digits or more in a text, which may be a phone: a number that may be one
+becomes a string; raw_base64 is emptied. Times, coordinates and the ids of events
+and flows stay. A session whose id may be a phone is shown masked behind a tag,
+such as #kqvmhs**********67: sessions with the same tag are the same one within an
+output, and the next command has other tags. --show-pii prints everything as it is.
 
 What is no event of the bridge, such as a delete marker, is skipped, and counted on
 standard error at the end.
