@@ -131,3 +131,37 @@ func FuzzSameNumber(f *testing.F) {
 		}
 	})
 }
+
+// FuzzShownNumber: a number that is found in a text, of whomever it is, is in no form in
+// which that text is shown.
+func FuzzShownNumber(f *testing.F) {
+	for _, text := range []string{
+		"x573001234567y, 57.300.123.4567", "+57 *300 123 4567*", "country_code: 57, 3001234567", `["57","3001234567"]`, "2026-01-01 00:00:00.573001234567",
+		`+57&nbsp;&#51;001234567`, `%2B57%203001234567`, `\u0035\u00373001234567`, "⑤⑦ ³⁰⁰ ₁₂₃ 4567", "57\n\n\n\n\n\n300-1234567", "+54 9 11 2345 6789 011 15 2345 6789",
+		"https://wa.me/573001234567?a=549112345678", "5e1.3001234567", "0057 3001234567.0", "573001234567-1", "57300123-4567-4000-8000-000000000000",
+	} {
+		f.Add(text, false)
+		f.Add(text, true)
+	}
+	f.Fuzz(func(t *testing.T, text string, session bool) {
+		doc := map[string]string{"text": text}
+		if session {
+			doc = map[string]string{"session_id": text}
+		}
+		body, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, number := range []string{"+573001234567", "+5491123456789", "+541123456789", "+12345678901", "+5521987654321"} {
+			p, ok := forget.ByPhone(number)
+			if !ok || p.Match(nil, body) != forget.ByNumber || session && isOpaque(text) {
+				continue
+			}
+			for name, shown := range map[string][]byte{"event": mask(body), "refused": maskRefused(body)} {
+				if p.Match(nil, shown) == forget.ByNumber {
+					t.Errorf("%s: %s is shown in %s, of %s", name, number, shown, body)
+				}
+			}
+		}
+	})
+}
