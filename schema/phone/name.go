@@ -7,14 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// How far it is looked for a name: bytes between a name and its value, bytes of a name,
-// and both for all names that are looked at before a value; and bytes between a country
-// code and the rest of the number.
+// longestWord is the length up to which a name is read, in bytes, and mostWords how many
+// are looked at before a value.
 const (
-	mostBetween = 24
 	longestWord = 32
 	mostWords   = 5
-	mostNamed   = mostWords * (mostBetween + longestWord)
 )
 
 // codeNames are names of a country code, and codeParts what else names it if it is part
@@ -26,12 +23,15 @@ var (
 
 // namesCode reports whether a text ends with the name of a country code and what may
 // stand between a name and its value: JSON, a form, a header, words. A session variable
-// is {"key": name, "type": "string", "value": value}.
-func namesCode(before []byte) bool {
+// is {"key": name, "type": "string", "value": value}. It says how many bytes it has read:
+// nothing but marks stand between two words, so each byte is read at most mostWords times
+// for all digits of a text.
+func namesCode(text []byte) (named bool, steps int) {
+	before := text
 	for n := range mostWords {
 		word, rest := lastWord(before)
 		if len(word) == 0 {
-			return false
+			return false, len(text) - len(rest)
 		}
 		name := string(bytes.Map(func(r rune) rune {
 			if r == '-' || r == '_' || r == '.' {
@@ -40,21 +40,21 @@ func namesCode(before []byte) bool {
 			return r
 		}, bytes.ToLower(word)))
 		if slices.Contains(codeNames, name) || slices.ContainsFunc(codeParts, func(part string) bool { return bytes.Contains([]byte(name), []byte(part)) }) {
-			return true
+			return true, len(text) - len(rest)
 		}
 		if n == 0 && name != "value" && name != "valor" {
-			return false
+			return false, len(text) - len(rest)
 		}
 		before = rest
 	}
-	return false
+	return false, len(text) - len(before)
 }
 
-// lastWord returns the last word of a text, if nothing but a few marks stand behind it,
-// and what stands before.
+// lastWord returns the last word of a text, behind which only marks stand, and what stands
+// before it.
 func lastWord(text []byte) (word, before []byte) {
 	end := len(text)
-	for end > 0 && len(text)-end <= mostBetween {
+	for end > 0 {
 		r, n := utf8.DecodeLastRune(text[:end])
 		if inWord(r) && !joinsWords(r) {
 			break
@@ -75,6 +75,6 @@ func lastWord(text []byte) (word, before []byte) {
 func containsWord(text []byte) bool { return bytes.ContainsFunc(text, inWord) }
 
 // inWord reports whether a letter may be part of a name.
-func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || joinsWords(r) }
+func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || joinsWords(r) }
 
 func joinsWords(r rune) bool { return r == '_' || r == '-' || r == '.' }

@@ -146,7 +146,7 @@ type codes struct {
 	named, other bool     // ours has a name, another one has
 	longer       []string // have a name, and begin with ours
 	loose        bool     // something else says of ours that it is one
-	end          int      // of the last run that is ours
+	end          int      // of the run before, if that is ours
 }
 
 // seen is Code, if it was.
@@ -162,6 +162,7 @@ const mostLonger = 4
 
 // look looks at a run, and returns how many letters it has read around it.
 func (c *codes) look(r *run) (steps int) {
+	c.end = 0
 	if len(r.digits) > mostCode || partOfTime(r) {
 		return 0
 	}
@@ -170,7 +171,7 @@ func (c *codes) look(r *run) (steps int) {
 	if digits == "" || len(digits) > longestCode {
 		return 0
 	}
-	named := namesCode(r.before())
+	named, steps := namesCode(r.before())
 	switch {
 	case named && digits == c.code:
 		c.named = true
@@ -184,7 +185,7 @@ func (c *codes) look(r *run) (steps int) {
 		c.loose = c.loose || strings.HasPrefix(all, abroad[0]) || len(r.pluses) > 0
 		c.end = r.places[len(r.places)-1].to
 	}
-	return mostNamed
+	return steps
 }
 
 // mostCode is that of the digits of a code with zeros around it that mean nothing.
@@ -193,7 +194,7 @@ const mostCode = 24
 // followed is told of a run that begins with the rest: a code right before it needs no
 // name.
 func (c *codes) followed(r *run) {
-	if from := r.places[0].from; c.end > 0 && from-c.end <= mostBetween {
+	if from := r.places[0].from; c.end > 0 {
 		c.loose = c.loose || !containsWord(r.text[c.end:from])
 	}
 }

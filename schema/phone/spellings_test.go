@@ -280,7 +280,8 @@ func TestNoNumber(t *testing.T) {
 	for text, want := range map[string]Seen{
 		"10:57:00": 0, "1,57": 0, "1;57;3001234567": Apart, "T57:01": 0,
 		// What says that digits are the code of a country.
-		"+57": Code, "0057": Code, `"57","3001234567"`: Apart, "country_code=57": Code, `{"country_code": "57"}`: Code, `{\"country_code\":57`: Code,
+		"+57": Code, "0057": Code, `"57","3001234567"`: Apart, "country_code=57": Code, "country_code:" + strings.Repeat(" \ufffd", 100) + "57": Code, "+57" + strings.Repeat(",", 300) + "3001234567": Apart,
+		`{"country_code": "57"}`: Code, `{\"country_code\":57`: Code,
 		"Country-Code: 57": Code, `{"countryCode":57.0`: Code, `"key":"country","type":"string","value":"57"`: Code, "<country>57<": Code,
 		"indicativo 57": Code, "código de país: “57”": Code, "tel:3001234567;phone-context=+57": Apart, `name="country_code"` + "\r\n\r\n57\r\n": Code,
 		// And what does not.
@@ -457,7 +458,7 @@ func TestSteps(t *testing.T) {
 	for name, text := range map[string]string{
 		"again-and-again": "57 300 1234 ", "digits": "5", "blocks": "5 ", "begins": "573001234 57300 ", "pluses": "+", "plus-digits": "+5",
 		"zeros": "00 ", "zeros-joined": "0", "backslashes": `\`, "escapes": `\u0035`, "percents": "%25", "percent-digits": "%2535", "entities": "&#53;", "names": "&nbsp;", "no-names": "&aaaaaaaa", "ampersands": "&", "numbers": "&#", "zeros-in-entities": "&#x00000",
-		"nests": "&amp;amp;#37;2535", "codes": "57,", "keys": `country_code:5,`, "circled": "⑩", "bold": "*5*",
+		"nests": "&amp;amp;#37;2535", "codes": "57,", "code-and-rests": "57,,,,3001234568,", "circled-codes": "⑩,", "long-codes": "0000000000000000000000057,", "named-code": "value,value,57,", "keys": `country_code:5,`, "circled": "⑩", "bold": "*5*",
 		"marks":  "5\u200b",
 		"dashes": "5\u2011", "whole": "+573001234567 ", "words": "how are you? ", "link": "wa.me/5 tel:", "known": "3000001234",
 	} {
