@@ -500,7 +500,7 @@ func FuzzSpelling(f *testing.F) {
 			return strings.Map(func(r rune) rune {
 				switch c, _, _ := letterAt([]byte(string(r))); c {
 				case separator:
-					if visible++; visible < 100 && r != '.' {
+					if visible++; visible < 100 && !strings.ContainsRune(points, r) {
 						return r
 					}
 				case ignored:
