@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
+	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
