@@ -48,17 +48,8 @@ func (o object) text(name, s string) object {
 	if s == "" {
 		return o
 	}
-	return o.required(name, "", s, "")
-}
-
-// required appends a text in three parts, also if they are empty.
-func (o object) required(name, prefix, s, suffix string) object {
 	o = o.key(name)
-	o.b = append(o.b, '"')
-	o.b = append(o.b, prefix...)
-	o.b = appendEscaped(o.b, s)
-	o.b = append(o.b, suffix...)
-	o.b = append(o.b, '"')
+	o.b = appendString(o.b, s)
 	return o
 }
 

@@ -122,19 +122,26 @@ func (e Event) Encode() ([]byte, error) {
 
 // AppendTo appends to b what Encode returns.
 func (e Event) AppendTo(b []byte) ([]byte, error) {
-	o := object{b: append(b, '{')}.
-		required("specversion", "", specVersion, "").
-		required("id", "", e.ID, "").
-		required("source", sourcePrefix, e.Source, "").
-		required("type", typePrefix, string(e.Kind), "").
-		text("subject", e.Subject).
-		key("time")
-	o.b = appendTime(o.b, e.Time)
-	o = o.required("datacontenttype", "", dataContentType, "").
-		required("dataschema", dataSchemaPrefix, string(e.Kind), dataSchemaVersionSuffix).
-		key("receivedtime")
-	o.b = appendTime(o.b, e.ReceivedTime)
-	o = e.Data.append(o.required("dedupekey", "", string(e.DedupeKey), "").begin("data")).key("raw")
+	b = append(b, `{"specversion":"`+specVersion+`","id":"`...)
+	b = appendEscaped(b, e.ID)
+	b = append(b, `","source":"`+sourcePrefix...)
+	b = appendEscaped(b, e.Source)
+	b = append(b, `","type":"`+typePrefix...)
+	b = appendEscaped(b, string(e.Kind))
+	if e.Subject != "" {
+		b = append(b, `","subject":"`...)
+		b = appendEscaped(b, e.Subject)
+	}
+	b = append(b, `","time":"`...)
+	b = e.Time.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","datacontenttype":"`+dataContentType+`","dataschema":"`+dataSchemaPrefix...)
+	b = appendEscaped(b, string(e.Kind))
+	b = append(b, dataSchemaVersionSuffix+`","receivedtime":"`...)
+	b = e.ReceivedTime.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","dedupekey":"`...)
+	b = appendEscaped(b, string(e.DedupeKey))
+	b = append(b, `","data":{`...)
+	o := e.Data.append(object{b: b}).key("raw")
 	raw := e.Data.Base().Raw
 	if len(raw) == 0 {
 		raw = json.RawMessage("null")
@@ -240,9 +247,4 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// appendTime appends a time in UTC, by RFC 3339 with as many fraction digits as there are.
-func appendTime(b []byte, t time.Time) []byte {
-	return append(t.UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
 }

@@ -6,12 +6,20 @@ import (
 )
 
 // short are the country codes of one and two digits. All others have three.
-const short = " 1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 92 93 94 95 98 "
+const short = "1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91 92 93 94 95 98"
+
+var isShort = func() map[string]bool {
+	codes := map[string]bool{}
+	for code := range strings.FieldsSeq(short) {
+		codes[code] = true
+	}
+	return codes
+}()
 
 // countryOf returns the country code that digits in the international form begin with.
 func countryOf(digits string) string {
 	for n := 1; n <= 2 && n <= len(digits); n++ {
-		if strings.Contains(short, " "+digits[:n]+" ") {
+		if isShort[digits[:n]] {
 			return digits[:n]
 		}
 	}
@@ -19,7 +27,7 @@ func countryOf(digits string) string {
 }
 
 // isCountry reports whether digits are a country code, and not the beginning of one.
-func isCountry(code string) bool { return len(code) == 3 || strings.Contains(short, " "+code+" ") }
+func isCountry(code string) bool { return len(code) == 3 || isShort[code] }
 
 // trunk is what people dial in a country before a number, and what is no part of it.
 type trunk struct {

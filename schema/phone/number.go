@@ -46,7 +46,10 @@ func Agrees(countryCode, number string) bool {
 // codeIn returns the digits of a country code, with which those of an area may stand, or
 // "" if it is none.
 func codeIn(s string) string {
-	digits, _, ok := onlyNumber(deepest([]byte(s)))
+	digits, _, ok := plain(s)
+	if !ok {
+		digits, _, ok = onlyNumber(deepest([]byte(s)))
+	}
 	digits = strings.TrimLeft(digits, "0")
 	if !ok || len(digits) > longestCode || !isCountry(countryOf(digits)) {
 		return ""
@@ -105,19 +108,35 @@ func e164(digits string) (string, bool) {
 		return "", false
 	}
 	rest = withoutHome(country, rest)
-	digits = country + rest
-	if len(rest) < fewestRest || len(digits) < fewest || len(digits) > most || digits[0] == '0' {
+	if n := len(country) + len(rest); len(rest) < fewestRest || n < fewest || n > most || country[0] == '0' {
 		return "", false
 	}
-	return "+" + digits, true
+	return "+" + country + rest, true
 }
 
 // spelled returns the digits of a text that is a number and nothing else, without the 00
 // that it may begin with, and whether it says that the country code is among them.
 func spelled(s string) (digits string, international, ok bool) {
+	if digits, international, ok = plain(s); ok {
+		return digits, international, true
+	}
 	text, linked := cutLink(deepest([]byte(s)))
 	digits, international, ok = onlyNumber(text)
 	return digits, international || linked, ok
+}
+
+// plain is spelled for what Treble sends, which needs no reading: ASCII digits, and a plus
+// before them or none.
+func plain(s string) (digits string, international, ok bool) {
+	digits, international = strings.CutPrefix(s, "+")
+	for i := range len(digits) {
+		if digits[i] < '0' || digits[i] > '9' {
+			return "", false, false
+		}
+	}
+	ok = digits != ""
+	digits, zeros := strings.CutPrefix(digits, "00")
+	return digits, international || zeros, ok
 }
 
 // onlyNumber is spelled for a text that is no link, and has no escapes.

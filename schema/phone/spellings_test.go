@@ -566,3 +566,20 @@ func BenchmarkHide(b *testing.B) {
 		s.Hide(text)
 	}
 }
+
+// TestPlain holds the short way of what Treble sends to the long one.
+func TestPlain(t *testing.T) {
+	for _, s := range []string{"", "+", "0", "00", "000", "+00", "57", "+57", "0057", "3001234567", "+573001234567", "00573001234567", "+0", "1809"} {
+		digits, international, ok := plain(s)
+		if !ok {
+			if s != "" && s != "+" {
+				t.Errorf("%q is not plain", s)
+			}
+			continue
+		}
+		long, also, fine := onlyNumber([]byte(s))
+		if digits != long || international != also || !fine {
+			t.Errorf("%q: got %q %v, want %q %v", s, digits, international, long, also)
+		}
+	}
+}
