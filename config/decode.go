@@ -22,8 +22,9 @@ import (
 
 // decoder sets the fields of a configuration from what one layer has.
 type decoder struct {
-	source   string   // the text that the nodes were read from
-	warnings []string // what was forgiven, with its key and without its value
+	source   string                // the text that the nodes were read from
+	objects  map[*yaml.Node]string // the text of each object, if the source is JSON
+	warnings []string              // what was forgiven, with its key and without its value
 }
 
 func (d *decoder) warn(key string, doubts ...string) {
@@ -37,15 +38,18 @@ func (d *decoder) text(text string, into reflect.Value, key string) error {
 	case into.Type() == objectType:
 		return d.objectText(text, into)
 	case into.Type() == sourcesType:
-		var doc yaml.Node
 		d.source = value.Decode([]byte(text))
-		if err := yaml.Unmarshal([]byte(d.source), &doc); err != nil {
-			return errors.New("is neither YAML nor JSON")
+		root, ok := d.jsonNode(d.source)
+		if !ok {
+			var err error
+			if root, err = oneDocument(d.source); err != nil {
+				return fmt.Errorf("is no JSON, and %w", err)
+			}
 		}
-		if doc.Kind == 0 {
+		if root == nil {
 			return nil
 		}
-		return d.node(doc.Content[0], into, "")
+		return d.node(root, into, "")
 	case into.Kind() == reflect.Slice:
 		list := reflect.MakeSlice(into.Type(), 0, 2)
 		text, doubts := value.UnquoteList(text)

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"reflect"
 	"regexp"
@@ -153,20 +152,11 @@ func readFile(path string, keys []Key) (text string, values map[string]any, _ er
 		return "", nil, fmt.Errorf("read configuration: %w", err)
 	}
 	values = map[string]any{}
-	dec := yaml.NewDecoder(strings.NewReader(text))
-	var doc yaml.Node
-	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return text, values, nil // empty, or comments only
-	} else if err != nil {
-		return text, values, fmt.Errorf("%s is not YAML: %w", path, withoutValues(err))
+	root, err := oneDocument(text)
+	if err != nil || root == nil || isNull(root) {
+		return text, values, inFile(path, err)
 	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return text, values, fmt.Errorf("%s: more than one YAML document", path)
-	}
-	if isNull(doc.Content[0]) {
-		return text, values, nil
-	}
-	return text, values, inFile(path, collect(doc.Content[0], "", keys, values))
+	return text, values, inFile(path, collect(root, "", keys, values))
 }
 
 // collect walks the groups of keys down to the leaves, which it does not look
@@ -229,13 +219,6 @@ func flatten(err error) []error {
 		all = append(all, flatten(e)...)
 	}
 	return all
-}
-
-var yamlValue = regexp.MustCompile("`[^`]*`|'[^']*'")
-
-// withoutValues takes what the YAML parser quotes out of its errors.
-func withoutValues(err error) error {
-	return errors.New(yamlValue.ReplaceAllString(err.Error(), "…"))
 }
 
 // serviceLink matches what Kubernetes puts into the environment of every pod

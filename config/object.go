@@ -35,10 +35,14 @@ func (d *decoder) objectText(text string, into reflect.Value) error {
 // object sets an object from a YAML node.
 func (d *decoder) object(n *yaml.Node, into reflect.Value, path string) error {
 	if n.Kind == yaml.ScalarNode {
-		return at(n, path, d.objectText(n.Value, into))
+		err := d.objectText(n.Value, into)
+		if err != nil && n.Style == 0 {
+			err = fmt.Errorf("%w: %s", err, replyRemedy)
+		}
+		return at(n, path, err)
 	}
 	if n.Kind != yaml.MappingNode {
-		return at(n, path, errors.New("want an object"))
+		return at(n, path, errors.New("want an object: "+replyRemedy))
 	}
 	if raw := d.verbatim(n); raw != "" {
 		return at(n, path, d.objectText(raw, into))
@@ -55,6 +59,9 @@ var lineBreak = regexp.MustCompile("\r\n|[\r\n\u0085\u2028\u2029]")
 
 // verbatim returns the text of a flow mapping that is JSON, or "".
 func (d *decoder) verbatim(n *yaml.Node) string {
+	if raw, ok := d.objects[n]; ok {
+		return raw
+	}
 	if n.Style&yaml.FlowStyle == 0 {
 		return ""
 	}

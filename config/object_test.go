@@ -19,6 +19,12 @@ func TestReply(t *testing.T) {
 		{"flow-that-is-json", `{"b": 1,  "a": [1.0, 1E+3, null]}`, `{"b": 1,  "a": [1.0, 1E+3, null]}`, false},
 		{"flow-after-non-ascii", "{\"ñ\": \"¿Sí? ✓\"}", "{\"ñ\": \"¿Sí? ✓\"}", false},
 		{"escapes", `{"a": "\u00e9\n"}`, `{"a": "\u00e9\n"}`, false},
+		{"escaped-slash", `{"a": "\/\\/"}`, `{"a": "\/\\/"}`, false},
+		{"surrogates", `{"\ud83d\ude00": "\uD83D\uDE00\u00e9"}`, `{"\ud83d\ude00": "\uD83D\uDE00\u00e9"}`, false},
+		{"half-a-surrogate", `{"a": "\ud83d", "b": "\ude00\ud83d\u00e9"}`, `{"a": "\ud83d", "b": "\ude00\ud83d\u00e9"}`, false},
+		{"escapes-of-json-in-yaml", `{a: "x\/\ud83d\ude00\ud83dy\\/", b: '\/\ud83d', c: x\/y}`, `{"a":"x/😀�y\\/","b":"\\/\\ud83d","c":"x\\/y"}`, false},
+		{"escapes-in-a-block", "|\n      {\"a\": \"\\/\\ud83d\\ude00\"}\n", `{"a": "\/\ud83d\ude00"}`, false},
+		{"escapes-and-the-mark", "{\"a\": \"\\/\ue000\", b: \"\ue000\"}", "{\"a\":\"/\ue000\",\"b\":\"\ue000\"}", false},
 		{"flow-over-lines", "{\"a\": 1,\n      \"b\": 2}", "{\"a\": 1,\n      \"b\": 2}", false},
 		{"names-without-quotes", "{ok: true, count: 3}", `{"ok":true,"count":3}`, false},
 		{"order", "\n      z: 1\n      a: 2\n      m: {y: 1, b: 2}", `{"z":1,"a":2,"m":{"y":1,"b":2}}`, false},
@@ -73,11 +79,23 @@ func TestReply(t *testing.T) {
 			"json":             `[{"name":"a","paths":["/a"],"reply":` + reply + `}]`,
 			"yaml":             "- name: a\n  paths: [/a]\n  reply: " + reply,
 			"byte-order-mark":  "\ufeff[{name: a, paths: [/a], reply: " + reply + "}]\n",
+			"tabs":             "[\n\t{\"name\": \"a\",\n\t\"paths\"\n:[\"/a\"], \"kinds\": null,\n\t\t\"reply\":" + reply + "\n\t}\n]",
 			"json-in-a-string": `[{"name":"a","paths":["/a"],"reply":"{\"on\": 2026, \"z\": \"é\", \"a\":1e3}"}]`,
 		} {
 			t.Setenv("TREBLE_BRIDGE_SOURCES", text)
 			if got := mustLoad(t, "").Sources[0].Reply; got != reply {
 				t.Errorf("%s: got %s, want %s", name, got, reply)
+			}
+		}
+	})
+	// What JSON may hold and the reader of YAML does not take.
+	t.Run("environment-json", func(t *testing.T) {
+		for _, reply := range []string{
+			`{"a": "\ud83d\ude00\/"}`, "{\"a\": \"\x7f\"}", "{\"a\"\n:1}", "{\"a\":\n\t[\n\t1e3\n\t]}", "{\"a\": \"\u2028\"}", `{"` + strings.Repeat("n", 2000) + `": 1}`,
+		} {
+			t.Setenv("TREBLE_BRIDGE_SOURCES", `[{"name":"a","paths":["/a"],"reply":`+reply+`,"auth":{"disabled":true}}]`)
+			if s := mustLoad(t, "").Sources[0]; s.Reply != value.Object(reply) || !s.Auth.Disabled {
+				t.Errorf("got %s %v, want %s", s.Reply, s.Auth.Disabled, reply)
 			}
 		}
 	})
@@ -103,10 +121,14 @@ func TestReplyBehindLineBreaks(t *testing.T) {
 
 func TestReplyErrors(t *testing.T) {
 	for _, c := range []struct{ name, yaml, want string }{
-		{"array", "[1]", "sources[0].reply: want an object"},
+		{"array", "[1]", `sources[0].reply: want an object: put the JSON of a reply into single quotes, or on lines of its own behind "reply: |" (line 4)`},
 		{"array-in-a-string", "'[1]'", "sources[0].reply: is no JSON object"},
 		{"number-in-a-string", `'{"a": 0123}'`, "sources[0].reply: is not JSON: the mistake is at byte"},
-		{"text", "received", "sources[0].reply: is no JSON object"},
+		{"text", "received", "sources[0].reply: is no JSON object: put the JSON of a reply into single quotes"},
+		{"not-yaml", `{"a": "\xg"}`, "sources[].reply: "},
+		{"not-yaml-remedy", `{"a": "\xg"}`, "single quotes"},
+		{"not-yaml-line", "{\n  \"a\": 1,\n  \"b\"\n  :2}", "sources[].reply: line 4: "},
+		{"not-yaml-elsewhere", "{}\n    paths: [", "is not YAML: line 5: did not find"},
 		{"twice", "{a: 1, b: {c: 1, c: 2}}", "sources[0].reply.b.c: stands here twice"},
 		{"twice-in-json", `{"a": [{"c": 1, "c": 2}]}`, "sources[0].reply: has a name twice"},
 		{"twice-in-a-string", `'{"a": 1, "\u0061": 2}'`, "sources[0].reply: has a name twice"},
@@ -119,5 +141,20 @@ func TestReplyErrors(t *testing.T) {
 				t.Errorf("got %v, want it to contain %q", err, c.want)
 			}
 		})
+	}
+	t.Run("environment", func(t *testing.T) {
+		t.Setenv("TREBLE_BRIDGE_SOURCES", `[{"name":"a","reply":{"a":1}`)
+		_, err := load(t, "", nil)
+		if err == nil || !strings.Contains(err.Error(), "environment TREBLE_BRIDGE_SOURCES: is no JSON, and is not YAML: ") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestEscapesOfJSON: they are read everywhere between double quotes, and nowhere else.
+func TestEscapesOfJSON(t *testing.T) {
+	got := mustLoad(t, `auth: {bearer: ["a\/b-\ud83d\ude00", 'c\/d', e\/f]}`).Auth.Bearer
+	if len(got) != 3 || got[0] != "a/b-😀" || got[1] != `c\/d` || got[2] != `e\/f` {
+		t.Errorf("got %d secrets, or others", len(got))
 	}
 }
