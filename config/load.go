@@ -44,7 +44,8 @@ type Loaded struct {
 	Warnings []string          // what is odd and no error, such as an unknown environment variable; see Notices
 	Origins  map[string]Origin // by key, every key
 
-	text string // of the file
+	text   string   // of the file
+	unread []string // keys and groups whose values an error kept from being read; "": the whole file
 }
 
 // Notices returns everything that is odd about the configuration and keeps nothing from
@@ -70,6 +71,7 @@ func Load(o Options) (*Loaded, error) {
 	if l.File != "" {
 		text, values, err := readFile(l.File, keys)
 		l.text = text
+		l.noteUnread(err)
 		errs = append(errs, err, v.MergeConfigMap(values))
 	}
 	for _, k := range keys {
@@ -83,6 +85,7 @@ func Load(o Options) (*Loaded, error) {
 	for _, k := range keys {
 		l.Origins[k.Name] = origin(v, o, k)
 		if err := l.set(k, v.Get(k.Name)); err != nil {
+			l.unread = append(l.unread, k.Name)
 			errs = append(errs, l.blame(k, o, err))
 		}
 	}
@@ -149,12 +152,15 @@ func (l *Loaded) blame(k Key, o Options, err error) error {
 func readFile(path string, keys []Key) (text string, values map[string]any, _ error) {
 	text, err := value.ReadFile(path)
 	if err != nil {
-		return "", nil, fmt.Errorf("read configuration: %w", err)
+		return "", nil, &unreadError{fmt.Errorf("read configuration: %w", err), ""}
 	}
 	values = map[string]any{}
 	root, err := oneDocument(text)
-	if err != nil || root == nil || isNull(root) {
-		return text, values, inFile(path, err)
+	if err != nil {
+		return text, values, inFile(path, &unreadError{err, ""})
+	}
+	if root == nil || isNull(root) {
+		return text, values, nil
 	}
 	return text, values, inFile(path, collect(root, "", keys, values))
 }
@@ -162,13 +168,16 @@ func readFile(path string, keys []Key) (text string, values map[string]any, _ er
 // collect walks the groups of keys down to the leaves, which it does not look
 // into.
 func collect(n *yaml.Node, path string, keys []Key, into map[string]any) error {
+	if n = resolve(n); n.Kind != yaml.MappingNode {
+		return &unreadError{eachPair(n, path, nil), path}
+	}
 	return eachPair(n, path, func(key, val *yaml.Node) error {
 		name := join(path, key.Value)
 		isKey := slices.ContainsFunc(keys, func(k Key) bool { return k.Name == name })
 		isGroup := slices.ContainsFunc(keys, func(k Key) bool { return strings.HasPrefix(k.Name, name+".") })
 		switch {
 		case strings.Contains(key.Value, ".") && (isKey || isGroup):
-			return at(key, "", fmt.Errorf("unknown key %q: write each part on a line of its own, indented", name))
+			return &unreadError{at(key, "", fmt.Errorf("unknown key %q: write each part on a line of its own, indented", name)), name}
 		case isKey && !isNull(resolve(val)):
 			into[key.Value] = val
 		case isGroup && !isNull(resolve(val)):
@@ -176,7 +185,7 @@ func collect(n *yaml.Node, path string, keys []Key, into map[string]any) error {
 			into[key.Value] = group
 			return collect(val, name, keys, group)
 		case !isKey && !isGroup:
-			return at(key, "", unknownKey(name, names(keys)))
+			return unreadKey(key, name, names(keys))
 		}
 		return nil
 	})

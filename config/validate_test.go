@@ -51,6 +51,59 @@ func TestValidateReportsEverything(t *testing.T) {
 	}
 }
 
+// TestErrorsThatFollow: what may follow from an error of reading is not reported beside it,
+// and everything else is.
+func TestErrorsThatFollow(t *testing.T) {
+	for _, c := range []struct {
+		name, text, env string // env: KEY=value behind the prefix
+		want            []string
+	}{
+		{"sources", "sources: [{nam: x}]", "", nil},
+		{"sources-in-environment", "", "SOURCES=[{", nil},
+		{"sources-and-another", "sources: [{reply: [1]}]\nlog: {level: loud}", "", []string{"log.level"}},
+		{"sources-misspelt", "source: [{name: x}]", "", nil},
+		{"sources-and-auth", "sources: x\nauth: {bearer_file: /none}", "", []string{"auth.bearer_file"}},
+		{"bearer", "auth: {bearer: [[a]]}", "", nil},
+		{"bearer-misspelt", "auth: {bearers: [a]}", "", nil},
+		{"bearer-no-blank", "auth: {bearer:a}", "", nil},
+		{"bearer-dotted", "auth.bearer: [a]", "", nil},
+		{"auth-is-value", "auth: secret", "", nil},
+		{"header-values", "auth: {header: {name: X-Key, values: {a: b}}}", "", nil},
+		{"another", "ops: {pprof: maybe}", "", []string{"auth.bearer: no secret"}},
+		{"unknown-and-far", "zzzzzzzz: 1", "", []string{"auth.bearer: no secret"}},
+		{"one-of-two", "ingress: {accept_timeout: 9}\npublisher: {ack_timeout: 5s}\nauth: {disabled: true}", "", nil},
+		{"address", "ingress: {addr: [a, b]}\nops: {addr: ':8080'}\nauth: {disabled: true}", "", nil},
+		{"not-yaml", "a: [", "LOG_LEVEL=loud", []string{"log.level"}},
+		{"not-yaml-and-set", "a: [", "AUTH_BEARER_FILE=/none", []string{"auth.bearer_file"}},
+		{"not-yaml-and-half-set", "a: [", "AUTH_HEADER_NAME=X-Key", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if key, v, ok := strings.Cut(c.env, "="); ok {
+				t.Setenv(config.EnvPrefix+key, v)
+			}
+			l, err := load(t, c.text, nil)
+			if err == nil {
+				t.Fatal("want an error of reading")
+			}
+			got := l.Validate()
+			if len(c.want) == 0 && got != nil {
+				t.Errorf("got %v, want nothing beside %v", got, err)
+			}
+			for _, want := range c.want {
+				if got == nil || !strings.Contains(got.Error(), want) {
+					t.Errorf("got %v, want %q in it", got, want)
+				}
+			}
+		})
+	}
+	t.Run("no-file", func(t *testing.T) {
+		l, err := config.Load(config.Options{File: t.TempDir() + "/none.yaml"})
+		if got := l.Validate(); err == nil || got != nil {
+			t.Errorf("got %v beside %v", got, err)
+		}
+	})
+}
+
 func TestEffectiveSources(t *testing.T) {
 	l := mustLoad(t, secured)
 	got := l.EffectiveSources()
