@@ -114,9 +114,6 @@ func TestLimitsThatChange(t *testing.T) {
 		{"stream-lowered", large, ok, size(65536), largeEvent("e"), nil, delivery.ErrTooLarge},
 	} {
 		for _, ack := range []string{AckJournal, AckStream} {
-			if ack == AckStream && strings.HasSuffix(tt.name, "-lowered-and-copies") {
-				continue // whoever waits for the stream is told that it lost the connection, and sends again
-			}
 			t.Run(tt.name+"/"+ack, func(t *testing.T) {
 				r := startReloaded(t, tt.conf)
 				o := withJournal(t, r.URL)
@@ -140,15 +137,11 @@ func TestLimitsThatChange(t *testing.T) {
 					eventually(t, "published", p.events.Drained)
 				}
 				tt.change(t, r)
-				// A limit that was lowered is found by what it refuses, one way or another.
-				err := accept("after")
-				if tt.then != nil {
-					eventually(t, "the limit is noticed", func() bool {
-						err = accept("after")
-						return errors.Is(err, tt.then)
-					})
-				} else if err != nil {
-					t.Fatalf("Accept after the change = %v", err)
+				if err := accept("after"); ack == AckJournal && tt.then != nil {
+					// The one that finds a lowered limit is in the journal by then.
+					eventually(t, "the limit is noticed", func() bool { return errors.Is(accept("after"), tt.then) })
+				} else if !errors.Is(err, tt.then) {
+					t.Fatalf("Accept after the change = %v, want %v", err, tt.then)
 				}
 				want := []string{"after"}
 				if tt.then != nil {

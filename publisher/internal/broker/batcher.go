@@ -236,6 +236,7 @@ func (b *Batcher) sideBySide(ctx context.Context, group []*request) {
 			r.end(Result{Fate: NotSent, Err: err})
 			return
 		}
+		b.stream.conn.awaitAfterLimit(r.ctx)
 		o := b.alone(ctx, r)
 		doubt.CompareAndSwap(false, o.Fate != Stored)
 		other.CompareAndSwap(false, o.Fate != Stored || len(r.msgs) > 1)
@@ -269,6 +270,7 @@ func (r *request) end(got Result) { r.done <- Outcome{Result: got} }
 
 // look makes sure that info is what the stream was a short time ago, on this connection.
 func (b *Batcher) look(ctx context.Context) error {
+	b.stream.conn.awaitAfterLimit(ctx)
 	server, _ := b.stream.Link()
 	if server == "" {
 		return ErrNotConnected
@@ -315,6 +317,9 @@ func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 	if n := len(r.msgs); n == 1 || b.info.Batches && n <= largestBatch {
 		got := b.stream.Publish(ctx, r.msgs)
 		if n == 1 || got.Fate != Refused || !IsRepetition(got.Err) {
+			if errors.Is(got.Err, errExceeds) {
+				got.Fate = RefusedSize // one of its messages is, and nothing of it is stored
+			}
 			o := Outcome{Result: got}
 			if got.Duplicate {
 				o.Duplicates = 1

@@ -191,7 +191,8 @@ func (c *Conn) handlers() []nats.Option {
 			c.metrics.reconnects.Inc()
 			c.up(nc)
 		}),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			c.limits.exceeded.Store(c.denied.exceeded(nc.LastError()))
 			c.link.down()
 			c.metrics.connected.Set(0)
 			if !c.isClosing() {
@@ -256,6 +257,7 @@ func (c *Conn) up(nc *nats.Conn) {
 		return // lost again before the handler's turn came
 	}
 	c.learnPayload(nc)
+	c.limits.exceeded.Store(false)
 	c.denied.forget()
 	c.metrics.connected.Set(1)
 	c.said.forget()

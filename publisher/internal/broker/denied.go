@@ -92,6 +92,29 @@ func (d *denials) note(err error) {
 	}
 }
 
+// errExceeds: the server has ended the connection since a message was larger than it takes. It
+// stored nothing of that message, nor of what came behind it.
+var errExceeds = errors.New("it is larger than NATS takes, which ended the connection")
+
+// exceeded reports whether a connection was ended by a message that is too large, and tells
+// whose it was, if that is certain: the server does not name it.
+func (d *denials) exceeded(err error) bool {
+	if err == nil || !strings.EqualFold(err.Error(), "nats: maximum payload violation") {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.waiting) == 1 {
+		for w := range d.waiting {
+			select {
+			case w.denied <- errExceeds:
+			default:
+			}
+		}
+	}
+	return true
+}
+
 // forget drops what the server said on a connection that is gone.
 func (d *denials) forget() {
 	d.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,9 +24,10 @@ const (
 
 // limitAsker asks for the limit, once for all who want to know at the same time.
 type limitAsker struct {
-	asking sync.WaitGroup
-	mu     sync.Mutex
-	began  time.Time // when it asked last
+	asking   sync.WaitGroup
+	exceeded atomic.Bool // there is no connection since a message was too large; another is being made
+	mu       sync.Mutex
+	began    time.Time // when it asked last
 }
 
 // RefreshLimit finds out whether NATS takes larger or smaller messages than MaxPayload said
@@ -37,6 +39,11 @@ func (c *Conn) RefreshLimit(ctx context.Context, before int64) (changed bool) {
 	defer c.limits.mu.Unlock()
 	if c.MaxPayload() != before || c.limits.began.After(wanted) {
 		return c.MaxPayload() != before // somebody else asked meanwhile
+	}
+	if c.limits.exceeded.Load() {
+		ctx, cancel := context.WithTimeout(ctx, askLimitTimeout)
+		defer cancel()
+		return c.awaitLimit(ctx, before)
 	}
 	if !c.Connected() || !sleep(ctx, time.Until(c.limits.began.Add(askLimitEvery))) {
 		return false
@@ -54,23 +61,46 @@ func (c *Conn) RefreshLimit(ctx context.Context, before int64) (changed bool) {
 	}
 	c.log.Info("nats has another max_payload: connecting anew to take it over", zap.Int64("max_payload", now), zap.Int64("before", before))
 	if nc := c.NATS(); nc.MaxPayload() == before {
+		_, lost := c.link.state()
 		if err := nc.ForceReconnect(); err != nil {
+			return false
+		}
+		select { // or the connection that is ending would be taken for the next
+		case <-lost:
+		case <-ctx.Done():
 			return false
 		}
 	}
 	return c.awaitLimit(ctx, before)
 }
 
+// awaitAfterLimit waits for the next connection if the server ended the last one since a message
+// was too large: the next one is there in a moment, and those behind that message need not
+// fail.
+func (c *Conn) awaitAfterLimit(ctx context.Context) {
+	if !c.limits.exceeded.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimitTimeout)
+	defer cancel()
+	if c.AwaitUp(ctx) {
+		_ = c.NATS().FlushWithContext(ctx)
+		c.LearnLimit()
+	}
+}
+
 // awaitLimit waits for the next connection, and reports whether it has another limit.
 func (c *Conn) awaitLimit(ctx context.Context, before int64) bool {
 	for {
 		server, changed := c.link.state()
-		if server != "" && c.MaxPayload() != before {
+		if server != "" {
 			// That of an account comes a moment later; see askLimit.
 			if err := c.NATS().FlushWithContext(ctx); err == nil {
 				c.LearnLimit()
 			}
-			return c.MaxPayload() != before
+			if c.MaxPayload() != before {
+				return true
+			}
 		}
 		select {
 		case <-changed:

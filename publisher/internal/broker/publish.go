@@ -63,21 +63,34 @@ func (s *Stream) Publish(ctx context.Context, msgs []Message) Result {
 	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	denied, stop := s.conn.denied.watch(msgs)
-	defer stop()
 
 	// The client holds its lock while it writes, and a peer that does not read
 	// can make that last for seconds, which no context ends. So the write is
 	// left behind when the time is up.
-	a := &attempt{stream: s, msgs: msgs, done: make(chan Result, 1)}
+	a := &attempt{stream: s, msgs: msgs, done: make(chan Result, 1), stop: stop}
 	s.busy.Go(func() { a.done <- a.send(within) })
 	var why Result
 	select {
 	case r := <-a.done:
-		return r
+		defer stop()
+		if !errors.Is(r.Err, nats.ErrConnectionClosed) {
+			return r
+		}
+		select {
+		case err := <-denied: // why it was closed comes apart from that
+			return a.denied(err)
+		case <-time.After(grace):
+			return r
+		}
 	case err := <-denied:
-		why = Result{Fate: a.refused(RefusedSubject), Err: err}
+		why = a.denied(err)
 	case <-changed:
 		why.Err = ErrLinkLost
+		select {
+		case err := <-denied: // which is why it was lost
+			why = a.denied(err)
+		default:
+		}
 	case <-within.Done():
 		if why.Err = ctx.Err(); why.Err == nil {
 			why.Err = s.conn.denied.explain(fmt.Errorf("no PubAck within %s", s.timeout))
@@ -92,6 +105,7 @@ type attempt struct {
 	stream *Stream
 	msgs   []Message
 	done   chan Result // receives the result of send
+	stop   func()      // ends the watch for denials, when nothing of it can leave any more
 	phase  atomic.Int32
 }
 
@@ -112,6 +126,7 @@ func (a *attempt) end(why Result) Result {
 	defer late.Stop()
 	select {
 	case r := <-a.done:
+		a.stop()
 		if r.Fate != Unknown {
 			return r
 		}
@@ -122,6 +137,7 @@ func (a *attempt) end(why Result) Result {
 	s.hanging.Add(1)
 	s.busy.Go(func() {
 		a.done <- <-a.done
+		a.stop()
 		s.hanging.Add(-1)
 	})
 	why.Err = fmt.Errorf("write to NATS hangs: %w", why.Err)
@@ -129,6 +145,14 @@ func (a *attempt) end(why Result) Result {
 		why.Fate = NotSent
 	}
 	return why
+}
+
+// denied is the result of what the server said apart from an answer.
+func (a *attempt) denied(err error) Result {
+	if errors.Is(err, errExceeds) {
+		return Result{Fate: a.refused(RefusedSize), Err: err}
+	}
+	return Result{Fate: a.refused(RefusedSubject), Err: err}
 }
 
 // refused is the fate of a refusal that is proven: a batch may have other messages.
