@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // metrics are those of a server. Their labels are bounded: names of sources
@@ -22,7 +24,7 @@ type metrics struct {
 const namespace = "treble_bridge"
 
 func newMetrics() *metrics {
-	return &metrics{
+	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "requests_total",
 			Help: "Requests by source (none: unknown path), kind (none, several) and outcome (accepted, or the name of the problem).",
@@ -53,6 +55,21 @@ func newMetrics() *metrics {
 			Namespace: namespace, Name: "requests_unserved_total",
 			Help: "What came to the public listener and was no request that could be read, by reason; no source has seen it.",
 		}, []string{"reason"}),
+	}
+	for reason := range hints {
+		m.unserved.WithLabelValues(reason)
+	}
+	return m
+}
+
+// slips are the values of that label.
+var slips = []string{slipPath, string(schema.ReasonContentType), string(schema.ReasonContentEncoding)}
+
+// begin makes the counters of a source that nothing has been counted in: an alarm on a
+// rise would miss the first event.
+func (m *metrics) begin(source string) {
+	for _, slip := range slips {
+		m.forgiven.WithLabelValues(source, slip)
 	}
 }
 

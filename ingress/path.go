@@ -51,11 +51,13 @@ func (s SourceConfig) Serves(path string) bool {
 	return false
 }
 
+const slipPath = "path"
+
 // forgiven are the slips of a request that was taken all the same, for the metric.
 func forgiven(c echo.Context, doubts []doubt) []string {
 	var all []string
 	if slip, _ := c.Get(pathForgivenKey).(bool); slip {
-		all = append(all, "path")
+		all = append(all, slipPath)
 	}
 	for _, d := range doubts {
 		all = append(all, string(d.reason))

@@ -109,11 +109,23 @@ func (u *unserved) context(ctx context.Context, c net.Conn) context.Context {
 // handler is the handler of the server: what comes here is served.
 func (u *unserved) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isHTTP2(r) {
+			// net/http hands this one on, in case that somebody wants to take the connection
+			// over, and answers what it does not speak with a 505 else.
+			w.Header().Set("Connection", "close")
+			http.Error(w, "505 HTTP Version Not Supported: unsupported protocol version", http.StatusHTTPVersionNotSupported)
+			return
+		}
 		if c, ok := r.Context().Value(connKey{}).(*watchedConn); ok {
 			c.serving.Store(true)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// isHTTP2 reports whether a request is what a connection of HTTP/2 without TLS begins with.
+func isHTTP2(r *http.Request) bool {
+	return r.Method == "PRI" && r.ProtoMajor == 2 && r.RequestURI == "*"
 }
 
 // state is http.Server.ConnState.
@@ -150,6 +162,7 @@ const (
 	proxyV1  = "PROXY "
 	proxyV2  = "\r\n\r\n\x00\r\nQUIT\n"
 	tlsBegin = "\x16\x03"
+	http2    = "PRI * HTTP/2" // ".0", behind what is kept
 )
 
 func reasonOf(first []byte, status string) string {
@@ -158,6 +171,8 @@ func reasonOf(first []byte, status string) string {
 		return "proxy-protocol"
 	case strings.HasPrefix(begins, tlsBegin):
 		return "tls"
+	case strings.HasPrefix(begins, http2):
+		return "http-2"
 	}
 	switch status {
 	case "":
@@ -177,6 +192,7 @@ func reasonOf(first []byte, status string) string {
 var hints = map[string]string{
 	"proxy-protocol":    "the balancer speaks the PROXY protocol, which the bridge does not read: switch it off there for this target",
 	"tls":               "the client speaks TLS, and this port does not: let what ends TLS for you stand before the bridge, or use http://",
+	"http-2":            "the client speaks HTTP/2 without TLS, and the bridge HTTP/1.1: set the protocol of this target to HTTP/1.1 there",
 	"incomplete":        "the headers ended too early, or did not come within ingress.header_timeout",
 	"expectation":       "the header Expect asks for something else than 100-continue",
 	"headers-too-large": "request line and headers are more than 64 KiB",

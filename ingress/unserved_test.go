@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +30,8 @@ func TestUnserved(t *testing.T) {
 		{"proxy-protocol-1", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + post + "\r\n", "proxy-protocol"},
 		{"proxy-protocol-2", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x7f\x00\x00\x01\x7f\x00\x00\x01\x00\x01\x00\x02" + post + "\r\n", "proxy-protocol"},
 		{"tls", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n", "tls"},
+		{"http-2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", "http-2"},
+		{"http-2-with-a-host", "PRI * HTTP/2.0\r\nHost: h\r\n\r\n", "http-2"},
 		{"http-3", "POST /webhook HTTP/3.0\r\nHost: h\r\n\r\n", "http-version"},
 		{"transfer-encoding", post + "Transfer-Encoding: gzip\r\n\r\n", "transfer-encoding"},
 		{"expectation", post + "Expect: canary\r\nContent-Length: 0\r\n\r\n", "expectation"},
@@ -44,8 +48,8 @@ func TestUnserved(t *testing.T) {
 			io.ReadAll(conn)
 			want := `treble_bridge_requests_unserved_total{reason="` + tt.reason + `"} 1`
 			eventually(t, "it is counted as "+tt.reason, func() bool { return strings.Contains(b.metrics(t), want) })
-			if got := b.metrics(t); strings.Count(got, "requests_unserved_total{") != 1 {
-				t.Errorf("got %s, want %s alone", got, want)
+			if got := unservedTotal(b.metrics(t)); got != 1 {
+				t.Errorf("got %d in all, want %s alone", got, want)
 			}
 			eventually(t, "it is logged", func() bool { return strings.Contains(b.logs.String(), `"reason":"`+tt.reason+`"`) })
 			if log := b.logs.String(); strings.Contains(log, "canary") || strings.Contains(log, `"hint":""`) {
@@ -65,8 +69,49 @@ func TestServedIsNotUnserved(t *testing.T) {
 	send(t, b, "POST /webhook HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nAuthorization: Bearer "+token+
 		fmt.Sprintf("\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(read), read))
 	eventually(t, "two are accepted and one is kept", func() bool { return len(b.accepter.got()) == 3 })
-	if got := b.metrics(t); strings.Contains(got, "requests_unserved_total{") {
-		t.Errorf("got %s", got)
+	if got := unservedTotal(b.metrics(t)); got != 0 {
+		t.Errorf("got %d", got)
+	}
+}
+
+// unservedTotal is the sum over all reasons.
+func unservedTotal(metrics string) (sum int) {
+	for _, m := range regexp.MustCompile(`requests_unserved_total\{.*\} (\d+)`).FindAllStringSubmatch(metrics, -1) {
+		n, _ := strconv.Atoi(m[1])
+		sum += n
+	}
+	return sum
+}
+
+// TestHTTP2IsAnswered: as net/http answers what it does not speak, so that the client says why it fails.
+func TestHTTP2IsAnswered(t *testing.T) {
+	b := newSetup().start(t)
+	got := send(t, b, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 505 ") || !strings.Contains(got, "Connection: close") {
+		t.Errorf("got %q", got)
+	}
+	if metrics := b.metrics(t); strings.Contains(metrics, "treble_bridge_requests_total{") {
+		t.Errorf("it is counted among the requests: %s", metrics)
+	}
+}
+
+// TestCountersBeginAtZero: an alarm on a rise misses the first event of a counter that is not
+// there before it.
+func TestCountersBeginAtZero(t *testing.T) {
+	metrics := newSetup().start(t).metrics(t)
+	for name, labels := range map[string][]string{
+		"forgiven": {`{slip="path",source="default"}`, `{slip="content-type",source="default"}`, `{slip="content-encoding",source="default"}`},
+		"unserved": {`{reason="proxy-protocol"}`, `{reason="tls"}`, `{reason="http-2"}`, `{reason="incomplete"}`, `{reason="expectation"}`,
+			`{reason="headers-too-large"}`, `{reason="transfer-encoding"}`, `{reason="http-version"}`, `{reason="malformed"}`},
+	} {
+		for _, l := range labels {
+			if want := "treble_bridge_requests_" + name + "_total" + l + " 0\n"; !strings.Contains(metrics, want) {
+				t.Errorf("want %s in\n%s", want, metrics)
+			}
+		}
+		if got := strings.Count(metrics, "requests_"+name+"_total{"); got != len(labels) {
+			t.Errorf("got %d of %s, want %d", got, name, len(labels))
+		}
 	}
 }
 

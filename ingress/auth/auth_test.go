@@ -71,6 +71,7 @@ func TestAuthenticate(t *testing.T) {
 		{"header-wrong", http.Header{"X-Api-Key": {"wrong"}}, ""},
 		{"header-empty", http.Header{"X-Api-Key": {""}}, ""},
 		{"header-twice", http.Header{"X-Api-Key": {"wrong", first}}, ""},
+		{"header-twice-the-same", http.Header{"X-Api-Key": {first, first}}, ""},
 		{"header-of-the-bearer", http.Header{"X-Api-Key": {third}}, ""},
 		{"one-of-two-right", http.Header{"Authorization": {"Basic x"}, "X-Api-Key": {first}}, "header-1"},
 	}
