@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 )
 
@@ -129,6 +131,61 @@ func TestQuarantineRetryKeeps(t *testing.T) {
 	}
 	if _, out, _ := command(t.Context(), "", "quarantine", "list", "--nats-url", "nats://"+b.addrs().NATS); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
 		t.Errorf("the one that was taken is to be gone, and no other:\n%s", out)
+	}
+}
+
+// TestQuarantineRetryToPath: what came to a path of no source goes where the operator says, to the
+// source that serves it and with its secret; what came to another is left as it is.
+func TestQuarantineRetryToPath(t *testing.T) {
+	leaks(t)
+	t.Setenv("TREBLE_BRIDGE_SOURCES", `[{"name":"first","paths":["/webhook"],"auth":{"bearer":["`+secret+`"]}},
+		{"name":"second","paths":["/second"],"auth":{"bearer":["another-`+secret+`"]}}]`)
+	c := testConfig(t)
+	loaded, err := config.Load(config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Sources, c.Auth = loaded.Sources, loaded.Auth
+	b := start(t, c)
+	defer b.stop(t)
+	for _, path := range []string{"/webhok", "/secnod"} {
+		r, err := http.NewRequest(http.MethodPost, "http://"+b.addrs().Ingress+path, strings.NewReader(`{"session_id":"s`+path+`","read_at":"2026-01-01 00:00:00"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+secret)
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != http.StatusNotFound {
+			t.Fatalf("%s: got %d", path, resp.StatusCode)
+		}
+	}
+	retry := func(args ...string) (code int, out string) {
+		code, out, errs := command(t.Context(), "", append([]string{"quarantine", "retry", "--yes", "--data-dir", c.DataDir}, args...)...)
+		return code, out + errs
+	}
+	eventually(t, "both are there", func() bool {
+		_, out := retry("--all", "--dry-run")
+		return strings.Count(out, "name another with --to-path") == 2
+	})
+	for _, want := range []struct{ from, to, code, says string }{
+		{"/secnod", "webhook", "2", "--to-path: use a path"},
+		{"/secnod", "/nothing", "2", `--to-path: no source serves "/nothing"`},
+		{"/webhok", "/webhook", "0", "message.read"},
+		{"/secnod", "/second", "0", "message.read"}, // with another source's secret than it came with
+		{"/secnod", "/second", "0", "nothing in the quarantine is chosen"},
+	} {
+		if code, out := retry("--path", want.from, "--to-path", want.to); fmt.Sprint(code) != want.code || !strings.Contains(out, want.says) {
+			t.Errorf("%s to %s: exit %d, %s, want %q", want.from, want.to, code, out, want.says)
+		}
+	}
+	_, out, _ := command(t.Context(), "", "events", "--json", "--data-dir", c.DataDir)
+	for _, want := range []string{`"source":"/treble/first"`, `"source":"/treble/second"`, `"subject":"s/webhok"`, `"subject":"s/secnod"`} {
+		if strings.Count(out, want) != 1 {
+			t.Errorf("want %s once in %s", want, out)
+		}
 	}
 }
 

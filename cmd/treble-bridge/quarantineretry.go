@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type quarantineRetry struct {
 	url     string
 	token   string
 	headers []string
+	toPath  string
 	dryRun  bool
 	yes     bool
 	json    bool
@@ -39,7 +41,8 @@ func newQuarantineRetry(io stdio) *cobra.Command {
 configuration. Each is read here first: what would still be refused is not sent,
 and stays. The others are posted to the running bridge as Treble would, to the path
 that they came to, with the credentials of their source, and with the time at
-which they were first received. A body that was answered with 200 is deleted from
+which they were first received. What came to a path that no source serves (reason
+not-found) goes to --to-path, with the credentials of the source that serves that one. A body that was answered with 200 is deleted from
 the quarantine, and its bytes overwritten; anything else stays, with the reason.
 
 An event gets the id that it would have had. One without an id and a time of its
@@ -57,6 +60,7 @@ it still, and it was not sent; kept for another reason; gone: somebody removed i
 meanwhile), reason (why it was refused first), error (why it is still there), kinds (of
 the events).`,
 		Example: `  treble-bridge quarantine retry --reason kind-not-accepted
+  treble-bridge quarantine retry --reason not-found --path /webhok --to-path /webhook
   treble-bridge quarantine retry --all --dry-run
   treble-bridge quarantine retry ALKJ3H1BQPTL2MD6Q6VX5Z --yes --json`,
 		RunE: r.run,
@@ -66,6 +70,7 @@ the events).`,
 	f.BoolVar(&r.flags.all, "all", false, "everything in the quarantine")
 	f.StringVar(&r.url, "url", "", "the bridge, without a path (default: the running one)")
 	f.StringVar(&r.token, "token", "", "bearer token (default: the configured one of each source; with --url none)")
+	f.StringVar(&r.toPath, "to-path", "", "the path for bodies that came to one that no source serves (not-found)")
 	f.StringArrayVarP(&r.headers, "header", "H", nil, "further header, as 'Name: value'; may be repeated")
 	f.BoolVar(&r.dryRun, "dry-run", false, "only say what would be taken; nothing is sent or deleted")
 	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
@@ -91,7 +96,7 @@ func (r *quarantineRetry) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
-	desk, err := newRetryDesk(&loaded.Config, door)
+	desk, err := newRetryDesk(&loaded.Config, door, r.toPath)
 	if err != nil {
 		return err
 	}
@@ -163,6 +168,7 @@ func (r *quarantineRetry) one(ctx context.Context, q *publisher.Quarantine, desk
 		line.ID, line.Error = fmt.Sprintf("message %d", seq), err.Error()
 		return line, err
 	}
+	item = desk.readdress(item)
 	d, err := desk.parse(item)
 	switch {
 	case err != nil:
@@ -213,27 +219,51 @@ func notTaken(answer result) error {
 
 // retryDesk decides beforehand what the bridge will say to a body.
 type retryDesk struct {
-	door    *door
-	parsers map[string]delivery.Parser // by source
+	door     *door
+	parsers  map[string]delivery.Parser // by source
+	path     string                   // instead of one that no source serves; "": none
+	pathIsOf string                   // the source that serves path; "": nobody knows
 }
 
-func newRetryDesk(c *config.Config, d *door) (*retryDesk, error) {
-	desk := &retryDesk{door: d, parsers: map[string]delivery.Parser{}}
+// newRetryDesk returns one for a door. The error is of usage if no source serves the path.
+func newRetryDesk(c *config.Config, d *door, path string) (*retryDesk, error) {
+	desk := &retryDesk{door: d, parsers: map[string]delivery.Parser{}, path: path}
+	if path != "" && !strings.HasPrefix(path, "/") {
+		return nil, usagef("--to-path: use a path, such as /webhook")
+	}
 	for _, s := range c.EffectiveSources() {
+		if path != "" && s.Serves(path) {
+			desk.pathIsOf = s.Name
+		}
 		p, err := parserOf(c, s)
 		if err != nil {
 			return nil, err
 		}
 		desk.parsers[s.Name] = p
 	}
+	if path != "" && desk.pathIsOf == "" && d.own {
+		return nil, usagef("--to-path: no source serves %q", path)
+	}
 	return desk, nil
+}
+
+// readdress returns a body with the path, and the source, that it is to have. The one that a
+// body of a path of no source came with is only the one whose secret it had.
+func (d *retryDesk) readdress(q publisher.Quarantined) publisher.Quarantined {
+	if d.path != "" && q.Reason == schema.ReasonNotFound {
+		q.Path = d.path
+		if d.pathIsOf != "" {
+			q.Source = d.pathIsOf
+		}
+	}
+	return q
 }
 
 // parse reads a body as the bridge would. The error is why it cannot be told.
 func (d *retryDesk) parse(q publisher.Quarantined) (delivery.Delivery, error) {
 	if err := d.door.knows(deliveryLine{Source: q.Source, Path: q.Path}); err != nil {
 		if q.Reason == schema.ReasonNotFound {
-			return delivery.Delivery{}, fmt.Errorf("%w: add it to sources[].paths, or change it in an export, and use send --file", err)
+			return delivery.Delivery{}, fmt.Errorf("%w: name another with --to-path, or add it to sources[].paths", err)
 		}
 		return delivery.Delivery{}, fmt.Errorf("%w any more", err)
 	}
