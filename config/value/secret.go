@@ -104,17 +104,15 @@ func jsonMember(text, header string) (string, bool) {
 	return "", false
 }
 
-// What a secret is taken for that has not been made yet. Words are compared without
-// their case and without what joins them.
+// What a secret is taken for that is something else. None of it fits what is random, in
+// base64, hex or the like.
 var (
-	unfilled = regexp.MustCompile(`^(?:change|replace|insert|enter|your|my|put|paste|add)(?:me|this|it|the|my|your|a)?(?:auth|bearer|api|nats|treble|webhook)?(?:token|secret|password|key|value)?(?:here|now)?$` +
-		`|^(?:a|some|the|an?other)?(?:very)?(?:long)?(?:random)?(?:bearer|auth|api)?(?:token|secret|password|passwd|key)$` +
-		`|^(?:placeholder|example|todo|tbd|fixme|dummy|none|null|nil|undefined|true|false|redacted|hidden|bearer|authorization|s3cr3t|secret[0-9]{1,3}|token[0-9]{1,3}|password[0-9]{1,3}|test)$`)
-	filler    = regexp.MustCompile(`^[xX*.•…_-]+$`)
-	joiners   = strings.NewReplacer("-", "", "_", "", " ", "", ".", "", "<", "", ">", "")
 	reference = regexp.MustCompile(`^(?:op://|vault:|ref\+|arn:aws:|sm://|awssm:|gcpsm:|azkv:|secret://|projects/[^/]+/secrets/|ENC\[|!vault|\$ANSIBLE_VAULT|@Microsoft\.KeyVault)`)
-	pathLike  = regexp.MustCompile(`^(?:file:|~/|\.{1,2}/|/[A-Za-z0-9._-]+/|[A-Za-z]:\\)`)
+	pathLike  = regexp.MustCompile(`^(?:file:|~/|\.{1,2}/|/(?:run|var|etc|mnt|opt|srv|home|root|usr|tmp|data|app|apps|secrets?|config|vault|keys?|credentials?)/|[A-Za-z]:\\)`)
 	setting   = regexp.MustCompile(`^(?:export\s+)?[A-Za-z_]\w*=[^=]`)
+	several   = regexp.MustCompile(`^[A-Za-z0-9+/=_.-]{6,}(?:\s*[,;]\s*[A-Za-z0-9+/=_.-]{6,})+$`)
+	ending    = regexp.MustCompile(`^[A-Za-z0-9+/=_.-]+[,;]$`)
+	lineEnd   = regexp.MustCompile(`\\[nrt]$`)
 )
 
 func secretDoubts(s, header string) (doubts []string) {
@@ -123,12 +121,14 @@ func secretDoubts(s, header string) (doubts []string) {
 			doubts = append(doubts, text)
 		}
 	}
-	word := strings.ToLower(joiners.Replace(s))
-	doubt(s != "" && (placeholder.MatchString(s) || unfilled.MatchString(word) || filler.MatchString(s)), doubtPlaceholder)
+	doubt(isPlaceholder(s), doubtPlaceholder)
 	doubt(reference.MatchString(s), "looks like the name of a secret in a store, and not like the secret")
 	doubt(pathLike.MatchString(s), "looks like the path of a file: the key that ends in _file reads one")
 	doubt(setting.MatchString(s), "looks like NAME=value: only the value belongs here")
 	doubt(strings.HasPrefix(s, "{") && json.Valid([]byte(s)), "looks like JSON: only the secret belongs here")
+	doubt(several.MatchString(s), "looks like several: each stands on a line, or in an entry, of its own")
+	doubt(ending.MatchString(s), "ends in a comma or semicolon, which counts as a part of it")
+	doubt(lineEnd.MatchString(s), "ends in a backslash and a letter, which is no line end here and counts as a part of it")
 	doubt(strings.HasPrefix(s, "-----BEGIN"), "looks like a key or a certificate")
 	doubt(!utf8.ValidString(s), "is not UTF-8")
 	doubt(strings.ContainsFunc(s, func(r rune) bool { return Invisible(r) && !unicode.IsSpace(r) }), "has a character in it that cannot be seen")

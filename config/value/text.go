@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -102,10 +101,6 @@ const (
 	doubtQuotes      = "stands in quotes, which are left out: write it without them, or twice if they belong to it"
 	doubtPlaceholder = "looks like a placeholder that nothing has replaced"
 )
-
-// placeholder matches what templates and shells replace: ${NAME}, $NAME, $(NAME), {{ name }},
-// <name>, %NAME%, #{name}#, @NAME@.
-var placeholder = regexp.MustCompile(`\$\{[^{}]*\}|^\$[A-Za-z_]\w*$|^\$\([^()]*\)$|\{\{.*\}\}|^<[^<>]*>$|^%[A-Za-z_]\w*%$|^#\{[^{}]*\}#?$|^@[A-Za-z_]\w*@$`)
 
 // Clean returns a text as it is meant, and what looks wrong about it.
 func Clean(s string) (text string, doubts []string) {

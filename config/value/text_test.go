@@ -1,9 +1,15 @@
 package value_test
 
 import (
+	"encoding/base32"
+	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,6 +91,27 @@ func TestCleanSecret(t *testing.T) {
 		{name: "your-token-here", text: "your_token_here", want: "your_token_here", doubts: "placeholder"},
 		{name: "of-our-readme", text: "a-long-random-secret", want: "a-long-random-secret", doubts: "placeholder"},
 		{name: "of-a-manual", text: "secret1", want: "secret1", doubts: "placeholder"},
+		{name: "your-token-here-number", text: "your-token-here-1234", want: "your-token-here-1234", doubts: "placeholder"},
+		{name: "replace-with", text: "REPLACE_ME_WITH_SECRET", want: "REPLACE_ME_WITH_SECRET", doubts: "placeholder"},
+		{name: "replace-with-a", text: "<REPLACE-WITH-A-LONG-RANDOM-STRING>!", want: "<REPLACE-WITH-A-LONG-RANDOM-STRING>!", doubts: "placeholder"},
+		{name: "changeme", header: bearer, text: "Bearer changeme123", want: "changeme123", doubts: "more than the secret|placeholder"},
+		{name: "insert-here", text: "[insert your API key here]", want: "[insert your API key here]", doubts: "placeholder"},
+		{name: "super-secret-token", text: "my-super-secret-auth-token", want: "my-super-secret-auth-token", doubts: "placeholder"},
+		{name: "password-in-quotes", text: `"password"`, want: "password", doubts: "in quotes|placeholder"},
+		{name: "words-that-ask-for-nothing", text: "the-first-of-our-own", want: "the-first-of-our-own"},
+		{name: "words-and-another", text: "my-secret-zebra", want: "my-secret-zebra"},
+		{name: "filler-groups", text: "xxxxxxxx-xxxx-xxxx", want: "xxxxxxxx-xxxx-xxxx", doubts: "placeholder"},
+		{name: "filler-prefix", text: "sk_XXXXXXXXXXXX", want: "sk_XXXXXXXXXXXX", doubts: "placeholder"},
+		{name: "filler-ellipsis", text: "xxx…", want: "xxx…", doubts: "placeholder"},
+		{name: "zeros", text: "00000000000000000000", want: "00000000000000000000", doubts: "placeholder"},
+		{name: "digits-in-a-row", text: "1234567890", want: "1234567890", doubts: "placeholder"},
+		{name: "two-on-a-line", header: bearer, text: "abcdef0123,ghijkl0456", want: "abcdef0123,ghijkl0456", doubts: "several"},
+		{name: "two-on-a-line-semicolon", text: "abcdef0123; ghijkl0456", want: "abcdef0123; ghijkl0456", doubts: "several"},
+		{name: "password-with-a-comma", text: "x7,R!q9;Zp", want: "x7,R!q9;Zp"},
+		{name: "semicolon-at-the-end", text: secret + ";", want: secret + ";", doubts: "semicolon"},
+		{name: "comma-at-the-end", text: secret + ",\n", want: secret + ",", doubts: "comma"},
+		{name: "line-feed-as-text", text: secret + `\n`, want: secret + `\n`, doubts: "backslash"},
+		{name: "line-feed-as-text-in-quotes", text: `"` + secret + `\r\n"`, want: secret + `\r\n`, doubts: "in quotes|backslash"},
 		{name: "filler", text: "xxxxxxxx", want: "xxxxxxxx", doubts: "placeholder"},
 		{name: "null", text: "null", want: "null", doubts: "placeholder"},
 		{name: "scheme-alone", header: bearer, text: "Bearer ", want: "Bearer", doubts: "placeholder"},
@@ -122,6 +149,53 @@ func TestCleanSecret(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRandomSecretsAreNotDoubted: a secret as one should make it is never warned of.
+func TestRandomSecretsAreNotDoubted(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{'s'})
+	take := func(n int) []byte {
+		b := make([]byte, n)
+		random.Read(b)
+		return b
+	}
+	encodings := map[string]func([]byte) string{
+		"base64":     base64.StdEncoding.EncodeToString,
+		"base64-raw": base64.RawStdEncoding.EncodeToString,
+		"base64-url": base64.URLEncoding.EncodeToString,
+		"url-raw":    base64.RawURLEncoding.EncodeToString,
+		"base32":     base32.StdEncoding.EncodeToString,
+		"hex":        hex.EncodeToString,
+		"hex-upper":  func(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) },
+		"uuid":       func(b []byte) string { return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]) },
+		"prefixed":   func(b []byte) string { return "sk_live_" + base64.RawURLEncoding.EncodeToString(b) },
+		"decimal":    func(b []byte) string { return new(big.Int).SetBytes(b).String() },
+		"jwt": func(b []byte) string {
+			e := base64.RawURLEncoding.EncodeToString
+			return e([]byte(`{"alg":"HS256"}`)) + "." + e(b) + "." + e(b)
+		},
+	}
+	for name, encode := range encodings {
+		t.Run(name, func(t *testing.T) {
+			for i := range 10_000 {
+				s := encode(take(12 + i%30))
+				header := []string{"", value.Authorization, "X-Api-Key"}[i%3]
+				if got, doubts := value.CleanSecret(value.Secret(s), header); got != s || len(doubts) > 0 {
+					t.Fatalf("%q became %q with doubts %q", s, got, doubts)
+				}
+			}
+		})
+	}
+}
+
+// TestDoubtsRepeatNothing: no doubt has a part of the secret.
+func TestDoubtsRepeatNothing(t *testing.T) {
+	for _, s := range []string{"canary-secret-canary,canary-canary", "canary;", `canary\n`, "${canary}", "<canary>", "/run/secrets/canary", "canary=canary", `{"a":"canary"}`} {
+		_, doubts := value.CleanSecret(value.Secret(s), value.Authorization)
+		if len(doubts) == 0 || strings.Contains(strings.Join(doubts, " "), "canary") {
+			t.Errorf("%s: %q", s, doubts)
+		}
 	}
 }
 
