@@ -43,7 +43,11 @@ func (p *Publisher) Status() Status {
 	findings, looked, problem := p.streams.state()
 	switch {
 	case !p.conn.Connected():
-		blocked("not connected to NATS")
+		if reason := p.conn.Reason(); reason != "" {
+			blocked("not connected to NATS: %s", reason)
+		} else {
+			blocked("not connected to NATS")
+		}
 	case problem != nil:
 		blocked("%v", problem)
 	case !looked:
@@ -83,6 +87,9 @@ func (p *Publisher) outboxStatus(s *Status, b *outbox.Outbox, what string, accep
 		report("the journal of %s cannot be written: %v; see treble-bridge journal status", what, stats.Fault)
 	}
 	if problem := b.Problem(); problem != "" && p.conn.Connected() {
+		if b.Account().Pending == 0 {
+			what = "new " + what // there are none yet, or no more
+		}
 		s.degraded("%s wait in the journal: %s; see treble-bridge journal status", what, problem)
 	}
 	if stats.Damaged > 0 {

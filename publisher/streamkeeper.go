@@ -150,9 +150,11 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 	var findings []Finding
 	var events *jetstream.StreamConfig
 	for _, w := range k.want {
+		began := time.Now()
 		have, found, err := k.ensure(ctx, w)
 		if err != nil {
 			if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				err = k.conn.Explain(err, w.Name, began)
 				k.report(nil, fmt.Errorf("look at stream %s: %w", w.Name, k.conn.Config().Nobody(err)))
 			}
 			return false

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,20 +23,22 @@ import (
 // connection never waits for the client's lock, which a hanging write can hold for
 // seconds. Its methods may be called at the same time.
 type Conn struct {
-	client  atomic.Pointer[client]
-	connect func() (*nats.Conn, error)
-	options []nats.Option // those of connect
-	log     *zap.Logger
-	metrics *metrics
-	link    link
-	denied  denials
-	cfg     NATSConfig
-	creds   *credentials
-	said    once         // why there is no connection; see stillAway
-	listens string       // where the embedded server does, which the client does not know; "": not embedded
-	payload atomic.Int64 // max_payload of the server, before the first contact the configured one
-	limits  limitAsker
-	changed chan struct{} // see Changed
+	client     atomic.Pointer[client]
+	connect    func() (*nats.Conn, error)
+	options    []nats.Option // those of connect
+	log        *zap.Logger
+	metrics    *metrics
+	link       link
+	denied     denials
+	cfg        NATSConfig
+	creds      *credentials
+	said       once         // why there is no connection; see stillAway
+	away       atomic.Value // cause: the last of these reasons
+	complained once         // what the server said on this connection
+	listens    string       // where the embedded server does, which the client does not know; "": not embedded
+	payload    atomic.Int64 // max_payload of the server, before the first contact the configured one
+	limits     limitAsker
+	changed    chan struct{} // see Changed
 
 	mu      sync.Mutex // guards closing against again.Go
 	closing bool
@@ -100,6 +103,9 @@ func Dial(o Options) (*Conn, error) {
 		return nil, err
 	}
 	if nc := c.NATS(); !nc.IsConnected() {
+		if err := nc.LastError(); err != nil {
+			c.away.Store(cause{err})
+		}
 		c.log.Warn("nats is away: trying until it comes", zap.Error(nc.LastError()))
 	}
 	return c, nil
@@ -193,6 +199,7 @@ func (c *Conn) handlers() []nats.Option {
 		}),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
 			c.limits.exceeded.Store(c.denied.exceeded(nc.LastError()))
+			c.away.Store(cause{err})
 			c.link.down()
 			c.metrics.connected.Set(0)
 			if !c.isClosing() {
@@ -218,10 +225,15 @@ func (c *Conn) asyncError(err error) {
 	case c.expectedDenial(err):
 		c.log.Debug("nats error", zap.Error(err))
 	case refusedLogin(err): // at each attempt again, and told by stillAway
+	case !c.complained.first(random.ReplaceAllString(err.Error(), "…")): // with each look at the streams again
+		c.log.Debug("nats error", zap.Error(err))
 	default:
 		c.log.Warn("nats error", zap.Error(err))
 	}
 }
+
+// random is what names of inboxes and of consumers for one look have in them.
+var random = regexp.MustCompile(`\b[A-Za-z0-9]{20,}\b`)
 
 // refusedLogin reports whether the server did not let the client in.
 func refusedLogin(err error) bool {
@@ -232,9 +244,22 @@ func refusedLogin(err error) bool {
 // a connection: the client tries every second or so, for ever, and reasons may come in
 // turns. LastError forgets it at the next attempt.
 func (c *Conn) stillAway(err error) {
+	c.away.Store(cause{err})
 	if !c.Connected() && c.said.first(err.Error()) {
 		c.log.Warn("nats cannot be reached", zap.Error(err))
 	}
+}
+
+// cause is an error in an atomic.Value, which wants one type.
+type cause struct{ error }
+
+// Away is why there is no connection; nil if there is one, or nobody knows.
+func (c *Conn) Away() error {
+	if c.Connected() {
+		return nil
+	}
+	last, _ := c.away.Load().(cause)
+	return last.error
 }
 
 // waits is how long the client waits before it tries its servers again. It looks at why the
@@ -262,6 +287,7 @@ func (c *Conn) up(nc *nats.Conn) {
 	c.metrics.connected.Set(1)
 	c.said.forget()
 	if c.link.up(nc.ConnectedServerId()) {
+		c.complained.forget()
 		c.log.Info("connected to nats",
 			zap.String("url", cmp.Or(c.listens, withoutUserinfo(nc.ConnectedUrl()))),
 			zap.String("server", nc.ConnectedServerName()),

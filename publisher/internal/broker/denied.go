@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -22,6 +23,7 @@ type denials struct {
 	inboxes string                    // first part of the subjects of inboxes
 	passes  func(subject string) bool // what is denied as expected; nil: nothing
 	last    denial                    // to publish to
+	when    map[string]time.Time      // by subject; see Explain
 	inbox   string                    // text of a refused subscription to an inbox: no PubAck will ever come
 }
 
@@ -80,6 +82,10 @@ func (d *denials) note(err error) {
 	}
 	if d.passes == nil || !d.passes(subject) {
 		d.last = denial{subject, time.Now()}
+		if d.when == nil || len(d.when) >= mostReasons {
+			d.when = map[string]time.Time{}
+		}
+		d.when[subject] = d.last.at
 	}
 	for w := range d.waiting {
 		if !slices.ContainsFunc(w.msgs, func(m Message) bool { return m.Subject == subject }) {
@@ -152,4 +158,21 @@ func (d *denials) explain(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w (NATS does not permit this user to receive answers: %s)", err, d.inbox)
+}
+
+// Explain returns why what was asked about a stream at a time has no answer, if the server said
+// so, and err else: whoever waits for an answer only sees the end of its patience.
+func (c *Conn) Explain(err error, stream string, since time.Time) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	c.denied.mu.Lock()
+	for subject, at := range c.denied.when {
+		if strings.HasSuffix(subject, "."+stream) && !at.Before(since) {
+			c.denied.mu.Unlock()
+			return fmt.Errorf("%w to publish to %s", errDenied, subject)
+		}
+	}
+	c.denied.mu.Unlock()
+	return c.denied.explain(err)
 }

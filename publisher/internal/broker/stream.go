@@ -268,6 +268,7 @@ func await[T any](ctx context.Context, s *Stream, f func(context.Context) (T, er
 	defer end()
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
+	began := time.Now()
 	type result struct {
 		value T
 		err   error
@@ -279,9 +280,9 @@ func await[T any](ctx context.Context, s *Stream, f func(context.Context) (T, er
 	})
 	select {
 	case r := <-done:
-		return r.value, r.err
+		return r.value, s.conn.Explain(r.err, s.name, began)
 	case <-ctx.Done():
 		var none T
-		return none, context.Cause(ctx)
+		return none, s.conn.Explain(context.Cause(ctx), s.name, began)
 	}
 }

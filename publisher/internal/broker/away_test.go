@@ -1,0 +1,90 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+)
+
+// TestReason: why there is no connection is told with what mends it, and without the secret.
+func TestReason(t *testing.T) {
+	const canary = "canary-password"
+	withTLS := func(o *server.Options) {
+		cert, key := natstest.Certificate(t)
+		pair, err := tls.X509KeyPair(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
+	}
+	withUser := func(o *server.Options) { o.Username, o.Password = "u", "another" }
+	as := func(scheme, userinfo string) func(addr string) NATSConfig {
+		return func(addr string) NATSConfig {
+			c := DefaultNATSConfig()
+			c.URL = scheme + "://" + userinfo + addr
+			return c
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		server func(*server.Options) // nil: none
+		config func(addr string) NATSConfig
+		want   []string
+	}{
+		{"password", withUser, func(addr string) NATSConfig {
+			c := as("nats", "")(addr)
+			c.User, c.Password = "u", canary
+			return c
+		}, []string{"uthorization", "correct nats.password"}},
+		{"no-credentials", withUser, as("nats", ""), []string{"uthorization", "correct nats.token"}},
+		{"password-in-url", withUser, as("nats", "u:"+canary+"@"), []string{"uthorization", "correct nats.url"}},
+		{"authority", withTLS, as("tls", ""), []string{"unknown authority", "nats.tls.ca_file"}},
+		{"no-tls", func(*server.Options) {}, as("tls", ""), []string{"secure connection not available", "use nats:// in nats.url"}},
+		{"name", nil, func(string) NATSConfig { return as("nats", "")("nobody.invalid:4222") }, []string{"nobody.invalid", "correct the name in nats.url"}},
+		{"nobody", nil, as("nats", ""), []string{"connection refused"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			port := l.Addr().(*net.TCPAddr).Port
+			l.Close()
+			if c.server != nil {
+				o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true}
+				c.server(o)
+				port = run(t, o).Addr().(*net.TCPAddr).Port
+			}
+			conn, err := Dial(Options{NATS: c.config(fmt.Sprintf("127.0.0.1:%d", port)), Payload: 1 << 20, Log: zap.NewNop()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				conn.Close(ctx)
+			}()
+			natstest.Eventually(t, fmt.Sprintf("it says %q", c.want), func() bool {
+				got := conn.Reason()
+				if strings.Contains(got, canary) || strings.Contains(got, "->") {
+					t.Fatalf("got %q", got)
+				}
+				for _, part := range c.want {
+					if !strings.Contains(got, part) {
+						return false
+					}
+				}
+				return true
+			})
+		})
+	}
+}
