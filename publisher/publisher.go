@@ -37,6 +37,9 @@ type Options struct {
 	MaxBody value.Size            // largest body the ingress takes; max_payload of the embedded server follows from it
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none; one Publisher per registerer
+	// Before is called when data_dir is held and read, before NATS is asked for anything; its
+	// error ends Open. nil: nothing is.
+	Before func() error
 
 	recheck   time.Duration                     // time between two looks at the streams, and for a loss; 0: 30 s
 	journalFS journal.FS                        // nil: the operating system's
@@ -101,6 +104,11 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	}
 	if err := p.openDataDir(o); err != nil {
 		return nil, err
+	}
+	if o.Before != nil {
+		if err := o.Before(); err != nil {
+			return nil, err
+		}
 	}
 	if err := p.connect(o); err != nil {
 		return nil, err

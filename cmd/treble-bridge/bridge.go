@@ -19,6 +19,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // bridge is the daemon: the parts and their wiring. Make it with openBridge,
@@ -51,6 +52,14 @@ func openBridge(ctx context.Context, c *config.Config, log *zap.Logger) (_ *brid
 		}
 	}()
 
+	b.server, err = ingress.New(c.Ingress, c.EffectiveSources(), accepter{b}, log.Named("ingress"), registry)
+	if err != nil {
+		return nil, err
+	}
+	b.ops, err = ingress.NewOps(c.Ops, b.readiness, registry, log)
+	if err != nil {
+		return nil, err
+	}
 	b.publisher, err = publisher.Open(ctx, publisher.Options{
 		Config:  c.Publisher,
 		NATS:    c.NATS,
@@ -59,20 +68,21 @@ func openBridge(ctx context.Context, c *config.Config, log *zap.Logger) (_ *brid
 		MaxBody: c.Ingress.MaxBody,
 		Log:     log.Named("publisher"),
 		Metrics: registry,
+		// A bridge that cannot listen must not have made streams before it says so.
+		Before: func() error { return errors.Join(b.server.Listen(), b.ops.Listen()) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	b.server, err = ingress.New(c.Ingress, c.EffectiveSources(), b.publisher, log.Named("ingress"), registry)
-	if err != nil {
-		return nil, err
-	}
-	b.ops, err = ingress.NewOps(c.Ops, b.readiness, registry, log)
-	if err != nil {
-		return nil, err
-	}
 	b.openControl(c)
-	return b, errors.Join(b.server.Listen(), b.ops.Listen())
+	return b, nil
+}
+
+// accepter is the publisher, which there is before the first request is served.
+type accepter struct{ b *bridge }
+
+func (a accepter) Accept(ctx context.Context, d schema.Delivery) error {
+	return a.b.publisher.Accept(ctx, d)
 }
 
 // openControl lets the commands of this host in, if data_dir can hold a socket. A

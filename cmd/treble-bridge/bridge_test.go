@@ -19,6 +19,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 const secret = "a-secret-of-the-tests"
@@ -244,6 +245,30 @@ func TestOpenNamesTheKeyOfATakenPort(t *testing.T) {
 			*c = *testConfigIn(c.DataDir)
 			start(t, c).stop(t)
 		})
+	}
+}
+
+// TestTakenPortMakesNoStreams: a bridge that cannot listen ends before it changes anything in NATS.
+func TestTakenPortMakesNoStreams(t *testing.T) {
+	n := natstest.Start(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, set := range []func(*config.Config){
+		func(c *config.Config) { c.Ingress.Addr = taken.Addr().String() },
+		func(c *config.Config) { c.Ops.Addr = taken.Addr().String() },
+	} {
+		c := testConfig(t)
+		c.NATS.URL = n.URL
+		set(c)
+		if _, err := openBridge(t.Context(), c, newLogger(c.Log, io.Discard)); err == nil {
+			t.Fatal("it is open")
+		}
+		for name := range n.JS.StreamNames(t.Context()).Name() {
+			t.Errorf("there is a stream %s", name)
+		}
 	}
 }
 

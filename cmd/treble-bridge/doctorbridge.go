@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
@@ -23,8 +24,7 @@ func (d *doctor) askBridge(ctx context.Context) diagnose.Check {
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	url := "http://" + d.at.Ops + "/readyz"
-	answer, err := askHealth(ctx, url)
+	answer, err := d.askOnceStarted(ctx)
 	if err != nil {
 		return d.notRunning(held)
 	}
@@ -42,6 +42,26 @@ func (d *doctor) askBridge(ctx context.Context) diagnose.Check {
 	}
 	c.Detail += ": " + strings.Join(answer.Reasons, "; ")
 	return c
+}
+
+// askOnceStarted asks the bridge how it is. One that is starting is waited for until ctx ends.
+func (d *doctor) askOnceStarted(ctx context.Context) (ingress.Readiness, error) {
+	for {
+		wait := d.starting
+		answer, err := askHealth(ctx, "http://"+d.at.Ops+"/readyz")
+		if err == nil || !wait {
+			return answer, err
+		}
+		select {
+		case <-ctx.Done():
+			return answer, err
+		case <-time.After(50 * time.Millisecond):
+		}
+		d.starting = isStarting(d.config.DataDir)
+		if at, err := clientAddrs(&d.config.Config); err == nil {
+			d.at = at // a port of 0 is known only now
+		}
+	}
 }
 
 // notRunning is the line for a bridge that does not answer. If it was to be tried,

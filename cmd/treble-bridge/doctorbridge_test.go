@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -180,6 +182,32 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDoctorWaitsForAStart: a bridge that is starting is asked again, at the address that it writes
+// then, so that a check behind a restart does not fail for being early.
+func TestDoctorWaitsForAStart(t *testing.T) {
+	t.Parallel()
+	p := newPatient(t, startNATS(t).url)
+	lock, err := datadir.Acquire(p.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
+	ops := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"status":"ready"}`) }))
+	defer ops.Close()
+	written := make(chan error, 1)
+	time.AfterFunc(300*time.Millisecond, func() {
+		at := strings.TrimPrefix(ops.URL, "http://")
+		written <- addrs{Ingress: at, Ops: at}.write(filepath.Join(p.DataDir, datadir.Addrs))
+	})
+	list, _ := p.examine(t, "--no-probe")
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	if found := list.find("bridge", ""); len(found) != 1 || found[0].Status != "pass" {
+		t.Errorf("got %+v", found)
 	}
 }
 
