@@ -86,11 +86,14 @@ func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []
 		c.add(Weak, newerServer, "%s", f)
 	}
 	c.use()
+	if have.Mirror != nil {
+		return c.findings // it takes no publish, and not every setting of a stream; another one is to be used
+	}
 	c.storage()
 	c.limits(server.maxPayload)
 	c.copies()
-	c.readers(server.consumers)
-	if server.batches && w.AllowAtomicPublish && !have.AllowAtomicPublish && have.Mirror == nil {
+	c.readers(server)
+	if server.batches && w.AllowAtomicPublish && !have.AllowAtomicPublish {
 		c.add(Slow, c.edit("--allow-batch"), "it allows no atomic batches (allow_atomic), so events leave one at a time; publisher.batches: false says that this is wanted")
 	}
 	return c.findings
@@ -133,7 +136,7 @@ func (c *comparison) use() {
 	missing := uncovered(c.have.Subjects, c.want.subjects)
 	switch {
 	case len(missing) == 0:
-	case !c.want.meantForUs(c.have) && len(missing) == len(c.want.subjects):
+	case c.want.anothers(c.have):
 		c.add(Unusable, c.move(), "it is not this bridge's: it takes %s, and nothing of %s, so the bridge leaves it as it is; with another prefix and stream, consumers move too",
 			strings.Join(c.have.Subjects, ", "), c.want.Subjects[0])
 	case !c.want.owns(c.have):
@@ -175,14 +178,20 @@ func (c *comparison) storage() {
 
 // readers finds what refuses those who read the stream, or slows them. The bridge itself compares
 // its journal with the stream in any case.
-func (c *comparison) readers(consumers int) {
+func (c *comparison) readers(server serverFacts) {
+	consumers := server.consumers
 	if most := c.have.MaxConsumers; most > 0 && consumers >= most {
-		c.add(Slow, c.edit("--max-consumers=-1"), "it has %d of %d consumers; another service is refused, and the bridge and its commands read it message by message", consumers, most)
+		mend := c.edit("--max-consumers=-1")
+		if server.version != "" && !atLeast(server.version, 2, 14) {
+			// Older servers answer that this cannot be changed; the last ones of 2.12 can.
+			mend = ask(c.have.Name, "nats-server %s may refuse to change max_consumers, 2.14 does not; else a consumer that nobody uses can go, or the stream is made anew (docs/operations.md)", server.version)
+		}
+		c.add(Slow, mend, "it has %d of %d consumers; another service is refused, and the bridge and its commands read it message by message", consumers, most)
 	}
 	if limit := c.have.ConsumerLimits.InactiveThreshold; limit > 0 && limit < followAbandoned {
 		c.add(Slow, c.want.startAnew(), "it takes no consumer that lives unused for more than %s (consumer_limits); the commands read it message by message", limit)
 	}
-	if !c.have.AllowDirect && c.have.Mirror == nil {
+	if !c.have.AllowDirect {
 		c.add(Slow, c.edit("--allow-direct"), "it allows no direct gets (allow_direct), so every single message is asked of its leader")
 	}
 }

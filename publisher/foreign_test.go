@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // TestForeignStreams: what stands in the way and is not ours stays as it is, with
@@ -76,6 +79,14 @@ func TestForeignStreams(t *testing.T) {
 			if !strings.HasPrefix(fix, tt.fix) {
 				t.Errorf("%v", p.Findings()[i])
 			}
+			if alone := tt.problem == "it is not this bridge's" || strings.HasPrefix(tt.name, "mirror"); alone {
+				// A quarantine beside it would be in the way of its owner.
+				for name := range n.js.StreamNames(t.Context()).Name() {
+					if _, known := before[name]; !known {
+						t.Errorf("%s was made", name)
+					}
+				}
+			}
 			closed(t, p)
 
 			for _, line := range strings.Fields(fix) { // the reader follows it
@@ -140,4 +151,22 @@ func TestSharedOnPurpose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestForeignWithoutNames: a user who may not list streams is told what to find, in place of names
+// that nobody looked for.
+func TestForeignWithoutNames(t *testing.T) {
+	n := natstest.Start(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "test", Password: "p"}, {Username: "u", Password: "p", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"}}}}}
+		o.NoAuthUser = "test"
+	})
+	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"other.>"}})
+	o := withJournal(t, n.URL)
+	o.NATS.User, o.NATS.Password = "u", "p"
+	p := open(t, o)
+	want := "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<a prefix that no other stream has> TREBLE_BRIDGE_PUBLISHER_STREAM=<a name that no other stream has>"
+	eventually(t, "the finding is there", func() bool {
+		return slices.ContainsFunc(p.Findings(), func(f Finding) bool { return f.Stream == "TREBLE" && f.Fix == want && f.FixIn == InEnv })
+	})
 }

@@ -43,7 +43,11 @@ func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]
 		stream, err := c.js.Stream(ctx, w.Name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
-			s.Findings, err = w.cannotBeMade(ctx, c.js)
+			if len(all) > 0 && all[0].Info != nil && all[0].want.anothers(all[0].Info.Config) {
+				s.Findings = []Finding{w.withEvents(ctx, c.js)}
+			} else {
+				s.Findings, err = w.cannotBeMade(ctx, c.js)
+			}
 		case err == nil:
 			s.Info = stream.CachedInfo()
 			s.Findings = compare(w, s.Info.Config, factsOf(c.nc, c.nc.MaxPayload(), s.Info.State.Consumers,
@@ -81,6 +85,12 @@ func (w wantedStream) cannotBeMade(ctx context.Context, js jetstream.JetStream) 
 // leftOut is the finding on a stream that nobody made.
 func (w wantedStream) leftOut() Finding {
 	return w.absent("it does not exist, and publisher.streams is check", inShell("%s", createLine(w)))
+}
+
+// withEvents is the finding on a quarantine that is not made since the stream of the events is that
+// of another bridge, whose quarantine would have the same name.
+func (w wantedStream) withEvents(ctx context.Context, js jetstream.JetStream) Finding {
+	return w.absent(fmt.Sprintf("it does not exist, and is not made while %s is not this bridge's", w.config.Stream), w.move(ctx, js))
 }
 
 // overlap is the finding on a stream whose subjects another one has, which is not ours: the

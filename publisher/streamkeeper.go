@@ -151,7 +151,7 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 	var events *jetstream.StreamConfig
 	for _, w := range k.want {
 		began := time.Now()
-		have, found, err := k.ensure(ctx, w)
+		have, found, err := k.ensure(ctx, w, events)
 		if err != nil {
 			if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				err = k.conn.Explain(err, w.Name, began)
@@ -174,9 +174,13 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 }
 
 // ensure makes or extends one stream as the mode allows, and returns it, if it is
-// there, and what is wrong with it then.
-func (k *streamKeeper) ensure(ctx context.Context, w wantedStream) (*jetstream.StreamConfig, []Finding, error) {
+// there, and what is wrong with it then. The stream of the events comes first; events is that one,
+// if it is there.
+func (k *streamKeeper) ensure(ctx context.Context, w wantedStream, events *jetstream.StreamConfig) (*jetstream.StreamConfig, []Finding, error) {
 	info, err := k.existing(ctx, w)
+	if errors.Is(err, jetstream.ErrStreamNotFound) && events != nil && k.want[0].anothers(*events) {
+		return nil, []Finding{w.withEvents(ctx, k.conn.JetStream())}, nil
+	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		found, err := k.missing(ctx, w)
 		return nil, found, err

@@ -141,6 +141,12 @@ func (w wantedStream) meantForUs(have jetstream.StreamConfig) bool {
 	return have.Mirror == nil && len(w.foreign(have)) < len(have.Subjects)
 }
 
+// anothers reports whether a stream of our name is plainly that of somebody else: it takes nothing
+// that we publish, and nothing that is ours alone.
+func (w wantedStream) anothers(have jetstream.StreamConfig) bool {
+	return !w.meantForUs(have) && len(uncovered(have.Subjects, w.subjects)) == len(w.subjects)
+}
+
 // extend returns have with everything raised to what we want, and whether
 // that changed anything. It never lowers, narrows or takes away, and changes only what is
 // plainly ours.
@@ -175,7 +181,7 @@ func (w wantedStream) extend(have jetstream.StreamConfig, server serverFacts) (j
 	if have.NoAck {
 		have.NoAck, changed = false, true
 	}
-	if have.Retention == jetstream.InterestPolicy {
+	if have.Retention == jetstream.InterestPolicy && (server.version == "" || atLeast(server.version, 2, 10)) { // older ones refuse the whole change
 		have.Retention, changed = jetstream.LimitsPolicy, true
 	}
 	if !have.AllowDirect {

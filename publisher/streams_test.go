@@ -56,6 +56,10 @@ func TestFindings(t *testing.T) {
 		{"mirror-of-another-account", func(c *jetstream.StreamConfig) {
 			c.Mirror = &jetstream.StreamSource{Name: "OTHER", External: &jetstream.ExternalStream{APIPrefix: "$JS.hub.API"}}
 		}, Unusable, "mirror of OTHER", away},
+		{"mirror-that-falls-short", func(c *jetstream.StreamConfig) {
+			c.Mirror, c.Subjects = &jetstream.StreamSource{Name: "OTHER"}, nil
+			c.Duplicates, c.MaxAge, c.AllowDirect = time.Second, time.Hour, false
+		}, Unusable, "mirror of OTHER", away},
 		{"transform", func(c *jetstream.StreamConfig) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
 		}, Weak, "renames", "nats stream edit TREBLE --no-transform"},
@@ -80,6 +84,22 @@ func TestFindings(t *testing.T) {
 		have.MaxBytes, have.Discard = 1000, jetstream.DiscardOld
 		if got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true}); len(got) != 2 || !strings.Contains(got[1].Fix, "--discard=new") {
 			t.Errorf("findings = %v, want the limit and the discard policy", got)
+		}
+	})
+	t.Run("max-consumers-of-older-servers", func(t *testing.T) {
+		have := w.create()
+		have.MaxConsumers = 2
+		for version, want := range map[string]string{
+			"2.10.0":  "nats stream info TREBLE  # nats-server 2.10.0 may refuse to change max_consumers",
+			"2.12.1":  "may refuse",
+			"2.14.0":  "nats stream edit TREBLE --max-consumers=-1",
+			"2.15.2":  "nats stream edit TREBLE --max-consumers=-1",
+			"3.0.0-X": "nats stream edit TREBLE --max-consumers=-1",
+		} {
+			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, consumers: 2, version: version})
+			if len(got) != 1 || !strings.Contains(got[0].Fix, want) {
+				t.Errorf("%s: got %v, want %q", version, got, want)
+			}
 		}
 	})
 	t.Run("nothing", func(t *testing.T) {
