@@ -56,11 +56,12 @@ var ErrNoRun = errors.New("no such run")
 // OpenAudit returns the bucket, which is made if it is missing.
 func (c *Client) OpenAudit(ctx context.Context) (*Audit, error) {
 	name := c.cfg.auditBucket()
+	began := time.Now()
 	kv, err := c.js.KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = c.makeAudit(ctx)
 	}
-	if err != nil {
+	if err = c.conn.Explain(err, "KV_"+name, began); err != nil {
 		return nil, fmt.Errorf("open audit bucket %s: %w", name, c.conn.Config().Nobody(err))
 	}
 	return &Audit{client: c, kv: kv}, nil

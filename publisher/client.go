@@ -66,6 +66,14 @@ func (c *Client) Close() { c.nc.Close() }
 // user publish to it. A request there ends as one without an answer.
 func (c *Client) DeniedSince(t time.Time) error { return c.conn.DeniedSince(t) }
 
+// Stream looks at a stream. Of one that NATS does not let this user look at the error names the
+// subject, where the library only has the end of its patience.
+func (c *Client) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
+	began := time.Now()
+	s, err := c.js.Stream(ctx, name)
+	return s, c.conn.Explain(err, name, began)
+}
+
 // Conn is the connection itself.
 func (c *Client) Conn() *nats.Conn { return c.nc }
 

@@ -89,7 +89,7 @@ func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []
 	if have.Mirror != nil {
 		return c.findings // it takes no publish, and not every setting of a stream; another one is to be used
 	}
-	c.storage()
+	c.storage(server.version)
 	c.limits(server.maxPayload)
 	c.copies()
 	c.readers(server)
@@ -158,7 +158,7 @@ func (c *comparison) use() {
 }
 
 // storage finds what loses events that are stored.
-func (c *comparison) storage() {
+func (c *comparison) storage(version string) {
 	if c.have.Storage != jetstream.FileStorage {
 		c.add(Weak, c.want.startAnew(), "it is in memory; a restart of the server loses every event")
 	}
@@ -169,7 +169,11 @@ func (c *comparison) storage() {
 	case jetstream.WorkQueuePolicy:
 		c.add(Weak, c.want.startAnew(), "its retention is workqueue; an event that one service took is gone for the others and for replays, and commands read it message by message")
 	case jetstream.InterestPolicy:
-		c.add(Weak, c.edit("--retention=limits"), "its retention is interest; an event that nobody waits for is gone at once, and one that all took is gone for replays")
+		mend := c.edit("--retention=limits")
+		if tooOld(version) != "" {
+			mend = c.want.startAnew() // such a server changes no retention
+		}
+		c.add(Weak, mend, "its retention is interest; an event that nobody waits for is gone at once, and one that all took is gone for replays")
 	}
 	if c.have.DenyDelete {
 		c.add(Weak, c.want.startAnew(), "it lets nobody delete a message (deny_delete); forget and quarantine drop cannot do their work")

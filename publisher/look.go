@@ -40,7 +40,7 @@ func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]
 	var all []StreamState
 	for _, w := range wantedStreams(c.cfg, embedded, dataDir) {
 		s := StreamState{Name: w.Name, Required: w.required, Create: createLine(w), MaxBytes: w.create().MaxBytes, want: w}
-		stream, err := c.js.Stream(ctx, w.Name)
+		stream, err := c.Stream(ctx, w.Name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			if len(all) > 0 && all[0].Info != nil && all[0].want.anothers(all[0].Info.Config) {

@@ -114,7 +114,7 @@ func (c *Client) firstSince(ctx context.Context, o FollowOptions) (seq uint64, e
 
 // eventStream returns the stream of the events.
 func (c *Client) eventStream(ctx context.Context) (jetstream.Stream, error) {
-	s, err := c.js.Stream(ctx, c.cfg.Stream)
+	s, err := c.Stream(ctx, c.cfg.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", c.cfg.Stream, err)
 	}

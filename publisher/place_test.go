@@ -24,6 +24,7 @@ import (
 type place struct {
 	nats func(*NATSConfig)
 	js   jetstream.JetStream
+	hub  jetstream.JetStream // of the hub behind a leaf node
 }
 
 // TestPlaces: a bridge and a command work with a JetStream that is not simply there: behind a leaf
@@ -118,6 +119,13 @@ func jsAt(t *testing.T, url, domain string, opts ...nats.Option) jetstream.JetSt
 // kind of subjects, as that of another bridge.
 func startLeaf(t *testing.T, domain string, decoy bool) place {
 	t.Helper()
+	return startLeafBehind(t, domain, decoy, func(hub string) string { return hub })
+}
+
+// startLeafBehind is startLeaf with something between the two: link is given the address of the
+// hub, and returns the one that the leaf node connects to.
+func startLeafBehind(t *testing.T, domain string, decoy bool, link func(hub string) string) place {
+	t.Helper()
 	hub := natstest.Start(t, func(o *server.Options) {
 		o.ServerName, o.JetStreamDomain = "hub", "hub"
 		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", -1
@@ -129,7 +137,8 @@ func startLeaf(t *testing.T, domain string, decoy bool) place {
 	port := varz.LeafNode.Port
 	leaf := natstest.Start(t, func(o *server.Options) {
 		o.ServerName, o.JetStreamDomain = "leaf", "leaf"
-		remote := &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+		remote := &url.URL{Scheme: "nats", Host: link(fmt.Sprintf("127.0.0.1:%d", port))}
+		o.LeafNode.ReconnectInterval = 100 * time.Millisecond
 		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{remote}}}
 	})
 	natstest.Eventually(t, "the leaf node is connected", func() bool { return leaf.NumLeafNodes() == 1 && hub.NumLeafNodes() == 1 })
@@ -147,6 +156,7 @@ func startLeaf(t *testing.T, domain string, decoy bool) place {
 	return place{
 		nats: func(n *NATSConfig) { n.URL, n.JetStreamDomain = leaf.URL, domain },
 		js:   jsAt(t, leaf.URL, domain),
+		hub:  hub.JS,
 	}
 }
 
@@ -273,6 +283,38 @@ func bare(t *testing.T, o *server.Options) *server.Server {
 	})
 	natstest.Eventually(t, "it listens", func() bool { return s.Addr() != nil && s.JetStreamEnabled() })
 	return s
+}
+
+// TestCutLeafLink: while the link of a leaf node to the hub is cut, the bridge at the leaf node has its
+// connection, and nobody answers; what comes waits, the reason names the key, and all is in the hub
+// once and in its order when the link is there again.
+func TestCutLeafLink(t *testing.T) {
+	var px *natstest.Proxy
+	at := startLeafBehind(t, "hub", false, func(hub string) string {
+		px = natstest.StartProxy(t, "nats://"+hub)
+		return strings.TrimPrefix(px.URL(), "nats://")
+	})
+	o := withJournal(t, "")
+	at.nats(&o.NATS)
+	p := open(t, o)
+	ids := natstest.Numbered("e", 30)
+	accept(t, p, ids[:10]...)
+	settle(t, p)
+	px.Down()
+	accept(t, p, ids[10:20]...)
+	eventually(t, "the reason names the key", func() bool {
+		return slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, "nats.jetstream_domain") })
+	})
+	if !p.conn.Connected() || p.events.Account().Pending == 0 {
+		t.Errorf("connected %v, %d pending; want the connection to the leaf node, and events that wait", p.conn.Connected(), p.events.Account().Pending)
+	}
+	px.Up()
+	accept(t, p, ids[20:]...)
+	natstest.Eventually(t, "all is published", p.events.Drained)
+	if got := natstest.IDs(t, at.hub, "TREBLE"); !slices.Equal(got, ids) {
+		t.Errorf("the stream holds %v", got)
+	}
+	eventually(t, "all is well", func() bool { s := p.Status(); return s.Ready && !s.Degraded })
 }
 
 // TestWrongDomain: a stream of the same name in another domain takes the events first. The

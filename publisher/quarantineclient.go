@@ -41,7 +41,7 @@ type Quarantine struct {
 // OpenQuarantine looks for the stream.
 func (c *Client) OpenQuarantine(ctx context.Context) (*Quarantine, error) {
 	name := c.cfg.quarantineStream()
-	s, err := c.js.Stream(ctx, name)
+	s, err := c.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)
 	}

@@ -102,6 +102,21 @@ func TestFindings(t *testing.T) {
 			}
 		}
 	})
+	t.Run("retention-of-older-servers", func(t *testing.T) {
+		have := w.create()
+		have.Retention, have.MaxAge = jetstream.InterestPolicy, time.Hour
+		for version, changes := range map[string]bool{"2.9.10": false, "2.10.0": true, "2.15.2": true, "": true} {
+			server := serverFacts{maxPayload: 1 << 20, batches: true, version: version}
+			found := compare(w, have, server)
+			if got := slices.ContainsFunc(found, func(f Finding) bool { return strings.Contains(f.Fix, "--retention=limits") }); got != changes {
+				t.Errorf("%q: a line changes the retention %v, want %v", version, got, changes)
+			}
+			extended, _ := w.extend(have, server)
+			if got := extended.Retention == jetstream.LimitsPolicy; got != changes || extended.MaxAge != w.MaxAge {
+				t.Errorf("%q: apply changes the retention %v, want %v, and the age in any case", version, got, changes)
+			}
+		}
+	})
 	t.Run("nothing", func(t *testing.T) {
 		generous := w.create()
 		generous.MaxAge, generous.Duplicates, generous.Replicas = 0, time.Hour, 5

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -118,6 +119,81 @@ func TestReplayOfWhatTakesNoConsumer(t *testing.T) {
 			res, err := run.Do(t.Context())
 			if err != nil || res.State != publisher.AuditDone || br.state(t, "AGAIN").Msgs != 5 {
 				t.Errorf("%+v: %v", res, err)
+			}
+		})
+	}
+}
+
+// TestResumeDenied: a run that is resumed by a user who may not do it ends with the subject, stays
+// resumable, and comes to its end once the user may.
+func TestResumeDenied(t *testing.T) {
+	for name, denied := range map[string]string{
+		"look":     "$JS.API.STREAM.INFO.KV_TREBLE_AUDIT",
+		"audit":    "$KV.TREBLE_AUDIT.>",
+		"consumer": "$JS.API.CONSUMER.CREATE.TREBLE.>",
+		"target":   "again.>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := natstest.Start(t, func(o *server.Options) {
+				o.Users = []*server.User{{Username: "all", Password: "s3cret-all"}, {Username: "some", Password: "s3cret-some",
+					Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{denied}}}}}
+				o.NoAuthUser = "all"
+			})
+			for stream, subject := range map[string]string{"TREBLE": "treble.>", "AGAIN": "again.>"} {
+				n.Stream(t, jetstream.StreamConfig{Name: stream, Subjects: []string{subject}})
+			}
+			const events = 20
+			for i := range events {
+				e := anEvent(i)
+				data, err := e.Encode()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := n.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble." + string(e.Kind), Header: e.Header(), Data: data}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			client := func(user string) *publisher.Client {
+				o := publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Role: "test"}
+				o.NATS.URL, o.NATS.User, o.NATS.Password = n.URL, user, value.Secret("s3cret-"+user)
+				c, err := publisher.OpenClient(t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(c.Close)
+				return c
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			run := newRun(t, client("all"), Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Rate: 20, Progress: func(done int64) {
+				if done >= 3 {
+					cancel()
+				}
+			}})
+			if res, _ := run.Do(ctx); !res.Resumable {
+				t.Fatalf("it was to be stopped: %+v", res)
+			}
+
+			began := time.Now()
+			again, err := Resume(t.Context(), client("some"), run.Name(), Given{}, Options{GiveUp: 10 * time.Minute})
+			if err == nil {
+				_, err = again.Do(t.Context())
+			}
+			if want := "does not permit this user to publish to " + strings.TrimSuffix(denied, ">"); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("after %s: %v", time.Since(began), err)
+			}
+
+			again, err = Resume(t.Context(), client("all"), run.Name(), Given{}, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res, err := again.Do(t.Context()); err != nil || res.State != publisher.AuditDone || res.Replayed != events {
+				t.Errorf("by one who may: %+v, %v", res, err)
+			}
+			s, err := n.JS.Stream(t.Context(), "AGAIN")
+			if err != nil || s.CachedInfo().State.Msgs != events {
+				t.Errorf("the target has %d, %v", s.CachedInfo().State.Msgs, err)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ var ErrNoStream = errors.New("no stream captures it")
 // eventStream looks at the stream of the events.
 func eventStream(ctx context.Context, c *publisher.Client) (*jetstream.StreamInfo, error) {
 	name := c.Config().Stream
-	s, err := c.JetStream().Stream(ctx, name)
+	s, err := c.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, finalError{fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)}
 	}
@@ -107,7 +107,7 @@ func (r *Run) makeTarget(ctx context.Context) error {
 		return nil
 	}
 	js := r.client.JetStream()
-	s, err := js.Stream(ctx, t.Stream)
+	s, err := r.client.Stream(ctx, t.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && r.spec.Target.Subject == "" {
 		s, err = r.client.MakeReplayStream(ctx)
 	}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+)
+
+// importedAccounts is the example of docs/operations.md, word for word.
+func importedAccounts(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(b), "    accounts {\n")
+	text, _, ended := strings.Cut(text, "\n    }\n")
+	if !found || !ended {
+		t.Fatal("docs/operations.md has no accounts")
+	}
+	return "accounts {\n" + text + "\n}\n"
+}
+
+// TestForgetInAnImportedAccount: the streams are in another account, which exports them to that of
+// the bridge. The command deletes there, and its record is there.
+func TestForgetInAnImportedAccount(t *testing.T) {
+	t.Parallel()
+	h := startNATS(t, importedAccounts(t))
+	p := newPatient(t, h.url, "nats.user", "bridge", "nats.password", "s3cret-bridge", "nats.api_prefix", "JS.treble")
+	b := start(t, p.Config)
+	defer b.stop(t)
+	bodies := append(ofNobody()[:12], people(1, 4)...)
+	for _, body := range bodies {
+		if got := b.post(t, []byte(body)).StatusCode; got != http.StatusOK {
+			t.Fatalf("post: %d", got)
+		}
+	}
+	owner := h.js(t, nats.UserInfo("owner", "s3cret-owner"))
+	stored := func() uint64 {
+		s, err := owner.Stream(t.Context(), "TREBLE")
+		if err != nil {
+			return 0
+		}
+		return s.CachedInfo().State.Msgs
+	}
+	eventually(t, "all is stored", func() bool { return stored() == uint64(len(bodies)) })
+	for _, want := range []struct{ flag, says string }{
+		{"--dry-run", "would delete 24 messages: 12 in stream TREBLE, 12 in the journals"},
+		{"--yes", "deleted 12 messages: 12 in stream TREBLE"},
+		{"--yes", "nothing is left to delete"},
+	} {
+		code, out, errs := command(t.Context(), "", "forget", "--session", nobodySession, want.flag, "--config", p.file)
+		if code != exitFine || !strings.Contains(out, want.says) {
+			t.Errorf("%s: exit %d, want %q\n%s%s", want.flag, code, want.says, out, errs)
+		}
+	}
+	if got := stored(); got != 4 {
+		t.Errorf("the stream has %d, want those of somebody else", got)
+	}
+	if kv, err := owner.KeyValue(t.Context(), "TREBLE_AUDIT"); err != nil {
+		t.Errorf("the record is not there: %v", err)
+	} else if keys, err := kv.Keys(t.Context()); err != nil || len(keys) != 1 {
+		t.Errorf("records %v, %v", keys, err)
+	}
+}
