@@ -64,7 +64,12 @@ func TestReason(t *testing.T) {
 				c.server(o)
 				port = run(t, o).Addr().(*net.TCPAddr).Port
 			}
-			conn, err := Dial(Options{NATS: c.config(fmt.Sprintf("127.0.0.1:%d", port)), Payload: 1 << 20, Log: zap.NewNop()})
+			cfg := c.config(fmt.Sprintf("127.0.0.1:%d", port))
+			_, err = Connect(t.Context(), cfg, "", "test", zap.NewNop()) // a command, which does not wait
+			if last := c.want[len(c.want)-1]; c.name != "nobody" && (err == nil || !strings.Contains(err.Error(), last) || strings.Contains(err.Error(), canary)) {
+				t.Errorf("a command: got %v, want %q", err, last)
+			}
+			conn, err := Dial(Options{NATS: cfg, Payload: 1 << 20, Log: zap.NewNop()})
 			if err != nil {
 				t.Fatal(err)
 			}

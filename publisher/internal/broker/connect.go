@@ -27,6 +27,9 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	url, where, opts := clientOptions(c.creds, addr, role)
 	nc, err := connectOnce(ctx, url, append(opts, c.clientHandlers()...))
 	if err != nil {
+		if fix := cfg.remedy(err); fix != "" {
+			return nil, fmt.Errorf("connect to %s: %w: %s", where, err, fix)
+		}
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
 	}
 	if err := c.use(nc); err != nil {
