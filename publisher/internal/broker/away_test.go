@@ -69,7 +69,8 @@ func TestReason(t *testing.T) {
 			if last := c.want[len(c.want)-1]; c.name != "nobody" && (err == nil || !strings.Contains(err.Error(), last) || strings.Contains(err.Error(), canary)) {
 				t.Errorf("a command: got %v, want %q", err, last)
 			}
-			conn, err := Dial(Options{NATS: cfg, Payload: 1 << 20, Log: zap.NewNop()})
+			log, logs := natstest.Log(zap.WarnLevel)
+			conn, err := Dial(Options{NATS: cfg, Payload: 1 << 20, Log: log})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,6 +91,14 @@ func TestReason(t *testing.T) {
 				}
 				return true
 			})
+			seen := map[string]bool{}
+			for _, e := range logs.All() {
+				reason := strings.ToLower(fmt.Sprint(e.ContextMap()["error"]))
+				if seen[reason] && e.ContextMap()["error"] != nil {
+					t.Errorf("said twice: %s", reason)
+				}
+				seen[reason] = true
+			}
 		})
 	}
 }

@@ -103,10 +103,12 @@ func Dial(o Options) (*Conn, error) {
 		return nil, err
 	}
 	if nc := c.NATS(); !nc.IsConnected() {
-		if err := nc.LastError(); err != nil {
+		err := nc.LastError()
+		if err != nil {
 			c.away.Store(cause{err})
+			c.said.first(err.Error())
 		}
-		c.log.Warn("nats is away: trying until it comes", zap.Error(nc.LastError()))
+		c.log.Warn("nats is away: trying until it comes", zap.Error(err))
 	}
 	return c, nil
 }

@@ -316,7 +316,7 @@ var localPort = regexp.MustCompile(`\S+->`)
 
 // first reports whether a reason was not said before, whatever the local port in it.
 func (o *once) first(reason string) bool {
-	reason = localPort.ReplaceAllString(reason, "")
+	reason = strings.ToLower(localPort.ReplaceAllString(reason, "")) // the client and the server write one reason in two ways
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.said[reason] || len(o.said) >= mostReasons {
