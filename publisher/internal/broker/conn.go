@@ -106,7 +106,9 @@ func Dial(o Options) (*Conn, error) {
 		err := nc.LastError()
 		if err != nil {
 			c.away.Store(cause{err})
-			c.said.first(err.Error())
+			if !c.said.first(err.Error()) {
+				err = nil // a handler was faster
+			}
 		}
 		c.log.Warn("nats is away: trying until it comes", zap.Error(err))
 	}
