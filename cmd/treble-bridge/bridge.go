@@ -19,7 +19,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // bridge is the daemon: the parts and their wiring. Make it with openBridge,
@@ -81,7 +81,7 @@ func openBridge(ctx context.Context, c *config.Config, log *zap.Logger) (_ *brid
 // accepter is the publisher, which there is before the first request is served.
 type accepter struct{ b *bridge }
 
-func (a accepter) Accept(ctx context.Context, d schema.Delivery) error {
+func (a accepter) Accept(ctx context.Context, d delivery.Delivery) error {
 	return a.b.publisher.Accept(ctx, d)
 }
 

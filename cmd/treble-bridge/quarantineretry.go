@@ -221,8 +221,8 @@ func notTaken(answer result) error {
 type retryDesk struct {
 	door     *door
 	parsers  map[string]delivery.Parser // by source
-	path     string                   // instead of one that no source serves; "": none
-	pathIsOf string                   // the source that serves path; "": nobody knows
+	path     string                     // instead of one that no source serves; "": none
+	pathIsOf string                     // the source that serves path; "": nobody knows
 }
 
 // newRetryDesk returns one for a door. The error is of usage if no source serves the path.
