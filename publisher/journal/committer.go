@@ -42,15 +42,31 @@ func (j *Journal) run() {
 		j.mu.Lock()
 		closed := j.closed // read before the rounds: they then see all there ever is
 		j.mu.Unlock()
+		j.gather()
 		for j.round() {
-			// Those whose flush just ended are about to come again: let them, or batches
-			// of one and of all others would alternate.
-			runtime.Gosched()
+			j.gather()
 		}
 		if closed {
 			j.shut()
 			return
 		}
+	}
+}
+
+// gather lets others run as long as that brings more requests, which one flush then serves:
+// those whose flush just ended are about to come again. Where the processors have nothing else
+// to do it returns at once.
+func (j *Journal) gather() {
+	const most = 16
+	for before := -1; ; {
+		j.mu.Lock()
+		waiting := j.queue.live
+		j.mu.Unlock()
+		if waiting <= before || waiting >= most*16 {
+			return
+		}
+		before = waiting
+		runtime.Gosched()
 	}
 }
 
