@@ -78,7 +78,7 @@ type Settled struct {
 
 // recentBytes bounds what is kept in memory of entries that were not published yet. Those
 // behind it are read from the journal's files.
-const recentBytes = 8 << 20
+const recentBytes = 4 << 20
 
 // segmentAge bounds how long an entry waits for its segment to be full, and removed.
 const segmentAge time.Duration = 20 * time.Second

@@ -42,7 +42,7 @@ type Batcher struct {
 	info   Info
 	server string    // that info is of; "": look again
 	looked time.Time // when info was asked for
-	pace   Pace
+	choice choice
 
 	mu      sync.Mutex // guards what follows
 	waiting []*request
@@ -186,29 +186,33 @@ func (b *Batcher) publish(ctx context.Context, group []*request) {
 	for _, r := range group {
 		msgs = append(msgs, r.msgs...)
 	}
-	if len(group) > 1 && b.info.Batches && len(msgs) <= largestBatch && b.pace.WorthBatch(len(msgs)) {
+	if len(group) > 1 && b.info.Batches && len(msgs) <= largestBatch && b.choice.batch() {
 		began := time.Now()
 		got := b.stream.Publish(ctx, msgs)
 		if got.Fate != Refused {
 			if got.Fate == Stored {
-				b.pace.Took(len(msgs), time.Since(began))
+				b.choice.took(inBatch, len(msgs), time.Since(began))
 			}
 			b.tell(group, got)
 			return
 		}
 		b.server = "" // it may not be what it was
+		for _, r := range group {
+			b.apart(ctx, []*request{r}) // the one that is refused may do harm to those beside it
+		}
+		return
 	}
-	single, rest := apart(group)
-	b.sideBySide(ctx, single)
+	single, rest := separate(group)
+	b.apart(ctx, single)
 	for _, r := range rest {
-		b.sideBySide(ctx, []*request{r})
+		b.apart(ctx, []*request{r})
 	}
 }
 
-// apart returns the requests that may be on their way at the same time: those of one message,
+// separate returns the requests that may be on their way at the same time: those of one message,
 // and each id once, since one that is on its way twice is answered neither as stored nor as a
 // repetition.
-func apart(group []*request) (single, rest []*request) {
+func separate(group []*request) (single, rest []*request) {
 	ids := make(map[string]struct{}, len(group))
 	for _, r := range group {
 		id := r.msgs[0].ID
@@ -222,9 +226,9 @@ func apart(group []*request) (single, rest []*request) {
 	return single, rest
 }
 
-// sideBySide sends each request for itself, all at once: they have no order among them,
+// apart sends each request for itself, all at once: they have no order among them,
 // since none was answered before the others came.
-func (b *Batcher) sideBySide(ctx context.Context, group []*request) {
+func (b *Batcher) apart(ctx context.Context, group []*request) {
 	if len(group) == 0 {
 		return
 	}
@@ -251,8 +255,8 @@ func (b *Batcher) sideBySide(ctx context.Context, group []*request) {
 	if doubt.Load() {
 		b.server = "" // the stream may not be what it was
 	}
-	if !other.Load() {
-		b.pace.Took(1, time.Since(began)/time.Duration(len(group)))
+	if len(group) > 1 && !other.Load() {
+		b.choice.took(sideBySide, len(group), time.Since(began))
 	}
 }
 
