@@ -48,7 +48,11 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	}
 	x.bodyRead, x.bytes = true, len(body)
 
-	d := judged(src.parser.Parse(body, origin), doubts)
+	parsed, problem := s.parse(src, body, origin)
+	if problem != nil {
+		return problem
+	}
+	d := judged(parsed, doubts)
 	if d.Rejection != nil {
 		d.Header = keptHeaders(r.Header, src.secretHeader)
 	}
@@ -65,6 +69,22 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	}
 	s.write(x, http.StatusOK, src.reply)
 	return nil
+}
+
+// largeBody is from where on bodies are parsed one after the other: the index of one can take
+// ten times its bytes, and is no part of what max_in_flight_bytes bounds.
+const largeBody = 256 << 10
+
+func (s *Server) parse(src *source, body []byte, o delivery.Origin) (delivery.Delivery, *problem) {
+	if len(body) > largeBody {
+		select {
+		case s.large <- struct{}{}:
+			defer func() { <-s.large }()
+		case <-s.deadlines.context().Done():
+			return delivery.Delivery{}, tooManyRequests()
+		}
+	}
+	return src.parser.Parse(body, o), nil
 }
 
 // accept hands the delivery on and waits. Nothing may answer in its place: an

@@ -42,6 +42,7 @@ type Server struct {
 	slots     chan struct{} // one element for each request in flight
 	deadlines deadlines
 	bodies    *semaphore.Weighted
+	large     chan struct{} // holds one while a large body is parsed
 }
 
 // New returns a server of the given sources. It validates the configuration,
@@ -62,6 +63,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		log:       log,
 		metrics:   m,
 		slots:     make(chan struct{}, cfg.MaxInFlight),
+		large:     make(chan struct{}, 1),
 		deadlines: deadlines{timeout: cfg.AcceptTimeout},
 		bodies:    semaphore.NewWeighted(int64(max(cfg.MaxInFlightBytes, cfg.MaxBody)) + 2*bodyStep), // the largest body fits, and the look for more
 	}

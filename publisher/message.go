@@ -35,7 +35,10 @@ func (n *encoder) release() {
 // the error is a *delivery.TooLargeError and the messages are complete all the
 // same, so that they can be set aside.
 func (n *encoder) encode(prefix schema.Prefix, events []schema.Event, limit int64) ([]broker.Message, error) {
-	n.msgs = slices.Grow(n.msgs[:0], len(events))
+	if len(n.msgs) > 0 {
+		n.msgs = nil // of an attempt that was refused, and somebody may still look at
+	}
+	n.msgs = slices.Grow(n.msgs, len(events))
 	var tooLarge error
 	for _, e := range events {
 		m, err := n.fitting(prefix, e, limit)

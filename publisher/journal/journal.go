@@ -114,8 +114,9 @@ type Journal struct {
 	o   Options
 	fs  FS
 
-	wake    chan struct{} // holds one: there is work for the committer
-	stopped chan struct{} // closed when the committer has ended
+	requests sync.Pool     // of *request
+	wake     chan struct{} // holds one: there is work for the committer
+	stopped  chan struct{} // closed when the committer has ended
 
 	mu          sync.Mutex
 	queue       queue
@@ -168,14 +169,13 @@ func (j *Journal) Append(ctx context.Context, payload []byte) (Seq, error) {
 		j.mu.Unlock()
 		return 0, ErrClosed
 	}
-	r := requests.Get().(*request)
-	r.payload = payload
+	r := j.newRequest(payload)
 	j.queue.push(r)
 	j.mu.Unlock()
 	j.rouse()
 	select {
 	case <-r.done:
-		return r.answered()
+		return j.answered(r)
 	case <-ctx.Done():
 		return j.abandon(r, ctx.Err())
 	}
@@ -191,7 +191,7 @@ func (j *Journal) abandon(r *request, cause error) (Seq, error) {
 	}
 	select {
 	case <-r.done:
-		return r.answered()
+		return j.answered(r)
 	default:
 		return 0, fmt.Errorf("%w: its flush is under way: %w", ErrUnknown, cause)
 	}

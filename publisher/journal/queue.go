@@ -2,7 +2,7 @@ package journal
 
 import (
 	"fmt"
-	"sync"
+	"slices"
 )
 
 // request is one Append. It is used again by another one when its answer was received.
@@ -22,13 +22,21 @@ const (
 	withdrawn              // it is still in the queue, and nobody waits for it
 )
 
-var requests = sync.Pool{New: func() any { return &request{done: make(chan struct{}, 1)} }}
+// newRequest returns one that was used before, or a new one.
+func (j *Journal) newRequest(payload []byte) *request {
+	r, ok := j.requests.Get().(*request)
+	if !ok {
+		r = &request{done: make(chan struct{}, 1)}
+	}
+	r.payload = payload
+	return r
+}
 
-// answered returns the answer of r, which was received, and gives r back.
-func (r *request) answered() (Seq, error) {
+// answered returns the answer of r, which was received, and keeps r for another one.
+func (j *Journal) answered(r *request) (Seq, error) {
 	seq, err := r.seq, r.err
 	*r = request{done: r.done}
-	requests.Put(r)
+	j.requests.Put(r)
 	return seq, err
 }
 
@@ -49,6 +57,7 @@ type queue struct {
 func (q *queue) push(r *request) {
 	q.requests = append(q.requests, r)
 	q.live++
+	q.compact()
 }
 
 // withdraw takes r back, and reports false if the committer has it.
@@ -58,7 +67,19 @@ func (q *queue) withdraw(r *request) bool {
 	}
 	r.state, r.payload = withdrawn, nil
 	q.live--
+	q.compact()
 	return true
+}
+
+// compact forgets what was taken and withdrawn when that is most of what there is: the queue
+// need not ever be empty, nor be popped while the disk hangs.
+func (q *queue) compact() {
+	const few = 64
+	if len(q.requests) < few || len(q.requests) < 2*q.live {
+		return
+	}
+	q.requests = slices.DeleteFunc(q.requests[q.head:], func(r *request) bool { return r.state == withdrawn })
+	q.head = 0
 }
 
 // pop returns the next request; nil if there is none.

@@ -35,7 +35,7 @@ func addPayloads(f *testing.F, add func([]byte)) {
 // came, and the kind does not hang on the order of keys or on unknown fields.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{`{}`, `[]`, `[{"a":1},{"a":2}]`, `{"a":"\ud800","a":"\udc00\ud800"}`, "{\"a\":\"\xff\"}",
-		`{"event":"message_read","data":{}}`, `{"session_id":1e5}`, `{"user_session_keys":[{"key":"l","type":"location","value":"{}"}]}`} {
+		`{"event":"message_read","data":{}}`, `{"session_id":1e5}`, `{"session_id":"s","read_at":"10:30:00 UTC","sent_at":"2024-01 UTC"}`, `{"user_session_keys":[{"key":"l","type":"location","value":"{}"}]}`} {
 		f.Add([]byte(s), "/webhooks/on-read")
 	}
 	addPayloads(f, func(b []byte) { f.Add(b, "/webhook") })
@@ -187,6 +187,7 @@ func TestLargeBodies(t *testing.T) {
 		{"session-keys", fill(`{"session_id":"s","user_session_keys":[{"key":"k"}`, `,{"key":"k","value":"v"}`, `]}`)},
 		{"bad-session-keys", fill(`{"session_id":"s","user_session_keys":[1`, `,1`, `]}`)},
 		{"messages", fill(`{"event_type":"session.close","event_id":"e","messages":[{}`, `,{"type":"text","text":{"message":"m"},"created_at":"x"}`, `]}`)},
+		{"times-of-one-name", fill(`{"session_id":"s"`, `,"_at":"2020-01-01T00:00:00"`, `,"_at":0}`)},
 		{"white-space", fill(`{`, " \n", `}`)},
 		{"digits", fill(`{"session_id":`, "1", `}`)},
 		{"long-number-text", fill(`{"session_id":"s","conversation_id":1.`, "0", `}`)},

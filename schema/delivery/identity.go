@@ -54,8 +54,19 @@ func (r *reader) hasOwnTime() bool {
 }
 
 func topLevelTime(o value, loc *time.Location) bool {
+	last := map[string]value{} // of a key that occurs twice the last value counts
 	for key, v := range o.members() {
-		if (key == "timestamp" || strings.HasSuffix(key, "_at")) && isTime(v, loc) && (!o.d.twice || isTime(o.get(key), loc)) {
+		if key != "timestamp" && !strings.HasSuffix(key, "_at") {
+			continue
+		}
+		if o.d.twice {
+			last[key] = v
+		} else if isTime(v, loc) {
+			return true
+		}
+	}
+	for _, v := range last {
+		if isTime(v, loc) {
 			return true
 		}
 	}

@@ -512,3 +512,13 @@ func TestSubjectIsPrintable(t *testing.T) {
 		})
 	}
 }
+
+// TestShortTimes: what is cut off a text that looks like a time leaves less than a date.
+func TestShortTimes(t *testing.T) {
+	for _, s := range []string{"10:30:00 UTC", "12:00 PM UTC", "2024-01 UTC", "a b c d UTC", "          UTC", "2024-01-01 UTC", "2024-01-01 z"} {
+		e := one(t, `{"session_id":"s","read_at":"`+s+`","other_at":"`+s+`"}`, "/webhook")
+		if e.Data.(*schema.MessageRead).ReadAt != nil || !warned(e, "read_at") || e.DedupeKey != schema.DedupeNone {
+			t.Errorf("%q: got %+v", s, e)
+		}
+	}
+}

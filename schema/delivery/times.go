@@ -32,6 +32,9 @@ func parseTime(s string, loc *time.Location) (time.Time, bool) {
 	if strings.HasSuffix(s, "z") {
 		s = s[:len(s)-1] + "Z"
 	}
+	if len(s) <= date { // " UTC" was most of it
+		return time.Time{}, false
+	}
 	layout := layoutOf(s[date:])
 	if layout == layoutNoZone && loc == time.UTC {
 		s, layout = s+"Z", layoutZone // which package time reads faster
