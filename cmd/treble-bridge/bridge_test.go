@@ -371,3 +371,43 @@ func TestReadinessBeforeTheDeadlineOfHealth(t *testing.T) {
 		t.Error("want an error")
 	}
 }
+
+// What doctor posts and removes is not taken for a loss when NATS is started again.
+func TestDoctorsProbeStaysRemoved(t *testing.T) {
+	leaks(t)
+	c := testConfig(t)
+	b := start(t, c)
+	config := filepath.Join(t.TempDir(), "bridge.yaml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, "data_dir: %s\nauth: {bearer: [%s]}\n", c.DataDir, secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := command(t.Context(), "", "doctor", "--config", config); code == exitUsage || !strings.Contains(out, "its message is deleted") {
+		t.Fatalf("doctor: exit %d: %s %s", code, out, errs)
+	}
+	b.stop(t)
+	b = start(t, c)
+	defer b.stop(t)
+	body, err := sample(sampleNames()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.post(t, body).StatusCode; got != http.StatusOK {
+		t.Fatalf("got %d", got)
+	}
+	metrics := func() string {
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + b.addrs().Ops + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	natstest.Eventually(t, "the event is stored", func() bool { return strings.Contains(metrics(), "treble_bridge_published_total 1\n") })
+	if !strings.Contains(metrics(), "treble_bridge_healed_total 0\n") {
+		t.Error("the probe was put back")
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -87,12 +88,25 @@ func (d *doctor) probeSource(ctx context.Context, visit *diagnose.Visit, door *d
 	c.Detail = fmt.Sprintf("post to 200 %.1f ms, 200 to stream %.1f ms, total %.1f ms; its message is deleted", stages.Answered, stages.Stored, stages.Total)
 	remove, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	if err := d.noteProbe(remove, seq); err != nil {
+		c.Detail += fmt.Sprintf("; the bridge could not be told (%v): if NATS is started again within half a minute, it may be put back", err)
+	}
 	if err := watch.Remove(remove, seq); err != nil {
 		c.Status = diagnose.Warn
 		c.Detail = fmt.Sprintf("post to stream %.1f ms, and its message (sequence %d) cannot be deleted: %v; it stays until max_age, and consumers ignore it", stages.Total, seq, err)
 		c.Fix, c.FixIn = "treble-bridge doctor --no-probe  # or allow this user to delete messages: deployments/nats/permissions.conf", diagnose.InShell
 	}
 	return c
+}
+
+// noteProbe tells the bridge that its probe is removed on purpose: else it would heal it when
+// NATS is started again soon.
+func (d *doctor) noteProbe(ctx context.Context, seq uint64) error {
+	dir, err := forget.OpenDataDir(ctx, d.config.DataDir, d.config.Publisher.Stream, d.config.Journal.Retain)
+	if err != nil || dir == nil {
+		return err
+	}
+	return dir.NoteEvents(ctx, seq)
 }
 
 // refused says what an answer other than 200 means.

@@ -110,11 +110,19 @@ func (d *DataDir) note(ctx context.Context, copies []location) error {
 // purpose, by their sequences there, so that it does not take them for a loss. It returns
 // when that is on stable storage.
 func (d *DataDir) NoteRefused(ctx context.Context, seqs ...uint64) error {
-	var copies []location
+	return d.note(ctx, locations(true, seqs))
+}
+
+// NoteEvents is NoteRefused for events, by their sequences in the event stream.
+func (d *DataDir) NoteEvents(ctx context.Context, seqs ...uint64) error {
+	return d.note(ctx, locations(false, seqs))
+}
+
+func locations(refused bool, seqs []uint64) (all []location) {
 	for _, seq := range seqs {
-		copies = append(copies, location{refused: true, sequence: seq})
+		all = append(all, location{refused: refused, sequence: seq})
 	}
-	return d.note(ctx, copies)
+	return all
 }
 
 func (d *DataDir) streamOf(p location) string {

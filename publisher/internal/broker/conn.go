@@ -110,7 +110,7 @@ func Dial(o Options) (*Conn, error) {
 				err = nil // a handler was faster
 			}
 		}
-		c.log.Warn("nats is away: trying until it comes", zap.Error(err))
+		c.log.Warn("nats is away: trying until it comes", c.told(err)...)
 	}
 	return c, nil
 }
@@ -250,8 +250,17 @@ func refusedLogin(err error) bool {
 func (c *Conn) stillAway(err error) {
 	c.away.Store(cause{err})
 	if !c.Connected() && c.said.first(err.Error()) {
-		c.log.Warn("nats cannot be reached", zap.Error(err))
+		c.log.Warn("nats cannot be reached", c.told(err)...)
 	}
+}
+
+// told is an error, and what would mend it, for the log.
+func (c *Conn) told(err error) []zap.Field {
+	fields := []zap.Field{zap.Error(err)}
+	if fix := c.cfg.remedy(err); err != nil && fix != "" {
+		fields = append(fields, zap.String("fix", fix))
+	}
+	return fields
 }
 
 // cause is an error in an atomic.Value, which wants one type.
