@@ -108,7 +108,12 @@ func (l *Loaded) set(k Key, from any) error {
 	case string:
 		err = d.text(from, fresh, l.typed(k))
 	}
-	l.Warnings = append(l.Warnings, d.warnings...)
+	for _, w := range d.warnings {
+		if l.Origins[k.Name] == OriginEnv && !strings.Contains(w, k.Env) { // its path begins in the variable
+			w = "environment " + k.Env + ": " + w
+		}
+		l.Warnings = append(l.Warnings, w)
+	}
 	if err == nil {
 		into.Set(fresh)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
@@ -156,5 +157,18 @@ func TestEscapesOfJSON(t *testing.T) {
 	got := mustLoad(t, `auth: {bearer: ["a\/b-\ud83d\ude00", 'c\/d', e\/f]}`).Auth.Bearer
 	if len(got) != 3 || got[0] != "a/b-😀" || got[1] != `c\/d` || got[2] != `e\/f` {
 		t.Errorf("got %d secrets, or others", len(got))
+	}
+}
+
+// A warning about the value of a variable names it: its path begins in there.
+func TestWarningsNameTheVariable(t *testing.T) {
+	t.Setenv("TREBLE_BRIDGE_SOURCES", `[{"name": "a", "paths": ["/a"], "auth": {"bearer": ["0123456789abcdef0123"]}, "reply": {"code": 0123}}]`)
+	l, err := config.Load(config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "environment TREBLE_BRIDGE_SOURCES: [0].reply.code: is sent as a text"
+	if got := strings.Join(l.Warnings, "\n"); !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
