@@ -142,7 +142,7 @@ func (r *relay) group() []*item {
 		n++
 	}
 	if messages > 1 && !r.pace.WorthBatch(messages) {
-		s.singles = messages // they are through before a batch would be
+		s.singles = 1 // and then it is asked again: more may wait, or the first have told how long one takes
 		last = 1
 	}
 	return s.queue[:last]

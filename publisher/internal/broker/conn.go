@@ -256,8 +256,11 @@ func (c *Conn) stillAway(err error) {
 
 // told is an error, and what would mend it, for the log.
 func (c *Conn) told(err error) []zap.Field {
+	if err == nil {
+		return nil
+	}
 	fields := []zap.Field{zap.Error(err)}
-	if fix := c.cfg.remedy(err); err != nil && fix != "" {
+	if fix := c.cfg.remedy(err); fix != "" {
 		fields = append(fields, zap.String("fix", fix))
 	}
 	return fields

@@ -30,14 +30,14 @@ func eased(before, d, first time.Duration) time.Duration {
 	return min(d, 2*before)
 }
 
-// WorthBatch reports whether n messages are stored sooner as a batch than one after the other. What
-// is not tried any more is taken to get faster with the time that is spent without it, so that
-// it is tried again: soon where that costs little.
+// WorthBatch reports whether n messages are stored sooner as a batch than one after the other. If
+// not, one is to be sent alone before it is asked again. What is not tried any more is
+// taken to get faster with the time that is spent without it, so that it is tried again:
+// soon where that costs little.
 func (p *Pace) WorthBatch(n int) bool {
-	alone := time.Duration(n) * p.single
-	if alone >= p.batch {
+	if time.Duration(n)*p.single >= p.batch {
 		return true
 	}
-	p.batch -= alone / 16
+	p.batch -= p.single / 16
 	return false
 }
