@@ -133,7 +133,7 @@ func (d *drainRound) bridge(ctx context.Context) (drained, error) {
 	}
 	outcomes, err := d.backlog(ctx, p.addrs.Ingress)
 	if err != nil {
-		return drained{}, err
+		return drained{}, p.With(err)
 	}
 	began := time.Now()
 	if err := d.nodes.start(ctx); err != nil {
@@ -145,7 +145,7 @@ func (d *drainRound) bridge(ctx context.Context) (drained, error) {
 	}
 	defer s.close()
 	if err := s.await(ctx, d.events); err != nil {
-		return drained{}, err
+		return drained{}, p.With(err)
 	}
 	p.Kill() // nothing of it may run while the other is measured
 	if d.tally, err = d.save(ctx, s, outcomes); err != nil {

@@ -56,7 +56,7 @@ func (s *stream) await(ctx context.Context, messages int) error {
 	ctx, cancel := context.WithTimeout(ctx, drainPatience)
 	defer cancel()
 	for {
-		last, err := s.last(ctx)
+		last, err := s.lastSoon(ctx)
 		if err == nil && last >= s.read+uint64(messages) {
 			return nil
 		}
@@ -66,6 +66,14 @@ func (s *stream) await(ctx context.Context, messages int) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// lastSoon is last that does not wait for long: a cluster that has no leader yet does not answer, also
+// not later.
+func (s *stream) lastSoon(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return s.last(ctx)
 }
 
 // tally compares a stream with what was answered.

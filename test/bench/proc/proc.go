@@ -164,3 +164,11 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	return string(t.b[max(0, len(t.b)-tailSize):])
 }
+
+// With adds the last output of the process to an error that it has to do with.
+func (p *Process) With(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; the last output of %s:\n%s", err, p.Name, p.output.String())
+}
