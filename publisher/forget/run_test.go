@@ -306,15 +306,19 @@ func TestForgetSpellings(t *testing.T) {
 	spelled := []string{
 		read("300\u202f123\u202f4567", mySession, 1), read("300\u20111234567", mySession, 2), read("３００１２３４５６７", mySession, 3),
 		`{"session_id":"other-session","read_at":"2026-01-02 03:04:05","sent_text":"call tel:%2B57%20300%201234567"}`,
+		`{"session_id":"another-session","read_at":"2026-01-02 03:04:05","sent_text":"call 300 123-4567 (+57)"}`,
+		`{"session_id":"one-more-session","read_at":"2026-01-02 03:04:05","sent_text":"call +573,001,234,567"}`,
+		read("3,001,234,567", mySession, 3), read("3001234567 (+57)", mySession, 4),
 	}
 	accept(t, b, spelled...)
-	accept(t, b, "{\"x\":\"+57\u2011300\u20111234567\"")
+	refused := []string{"{\"x\":\"+57\u2011300\u20111234567\"", `{"x":"3001234567/+57"`, `{"x":"3001234567 +57"`, `{"x":"573,001,234,567"`}
+	accept(t, b, refused...)
 	accept(t, b, read("3109876543", theirSession, 1))
 	p.holds(t, "TREBLE", uint64(len(spelled)+1))
-	p.holds(t, "TREBLE_QUARANTINE", 1)
+	p.holds(t, "TREBLE_QUARANTINE", uint64(len(refused)))
 	r := p.run(t, "+57 300\u2009123\u20094567")
 	find(t, r)
-	if erased, left := erase(t, r); left.Deletable() != 0 || erased.Streams["TREBLE"] != int64(len(spelled)) || erased.Streams["TREBLE_QUARANTINE"] != 1 {
+	if erased, left := erase(t, r); left.Deletable() != 0 || erased.Streams["TREBLE"] != int64(len(spelled)) || erased.Streams["TREBLE_QUARANTINE"] != int64(len(refused)) {
 		t.Errorf("erased %+v, left %+v", erased, left)
 	}
 	p.holds(t, "TREBLE", 1)

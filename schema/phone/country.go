@@ -27,7 +27,7 @@ func countryOf(digits string) string {
 }
 
 // isCountry reports whether digits are a country code, and not the beginning of one.
-func isCountry(code string) bool { return len(code) == 3 || isShort[code] }
+func isCountry(code string) bool { return len(code) == 3 && code[0] != '0' || isShort[code] }
 
 // trunk is what people dial in a country before a number, and what is no part of it.
 type trunk struct {

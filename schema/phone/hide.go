@@ -34,6 +34,35 @@ func (s *Set) Add(text string) {
 				from = i + 1
 			}
 		}
+		s.addParts(r)
+	}
+}
+
+// addParts adds what commas and pluses may part in a run: numbers of a list, and one with
+// its country code behind it.
+func (s *Set) addParts(r *run) {
+	for _, marks := range [][]int{r.commas, r.pluses} {
+		from := 0
+		for _, to := range marks {
+			if to-from >= fewestKnown {
+				s.add(string(r.digits[from:to]))
+			}
+			from = to
+		}
+		if from > 0 && len(r.digits)-from >= fewestKnown {
+			s.add(string(r.digits[from:]))
+		}
+	}
+	for _, plus := range r.pluses {
+		if code, _ := r.codeBehind(plus); code != "" {
+			// Pluses before it may be blanks of a URL.
+			for _, from := range []int{0, r.plusBefore(plus)} {
+				if n := plus - from; n >= fewestKnown && n <= mostKnown {
+					s.add(string(r.digits[from:plus]))
+					s.add(code + string(r.digits[from:plus]))
+				}
+			}
+		}
 	}
 }
 
@@ -103,9 +132,10 @@ func (s *Set) hide(text string, long bool) (out string, steps int) {
 				continue
 			}
 			until := 0 // the digits before it are hidden
+			marks := marks{run: r, pluses: r.pluses, codes: r.pluses, commas: r.commas}
 			for i := range r.digits {
 				n := s.longestAt(r.digits[i:], &steps)
-				n = max(n, r.markedAt(i))
+				n = max(n, marks.at(i))
 				until = max(until, i+n-shown)
 				if i < until {
 					v.hide(l, r.places[i])
@@ -135,25 +165,51 @@ func (s *Set) longestAt(digits []byte, steps *int) int {
 	return 0
 }
 
-// markedAt returns the length of the number that begins with a digit, if something says
-// that one does, or 0.
-func (r *run) markedAt(i int) int {
-	if !r.blocks[i] {
+// marks is what in a run says that a number begins or ends there. It is asked about each
+// digit in turn.
+type marks struct {
+	*run
+	pluses, codes, commas []int // what is left of them
+}
+
+// at returns the length of the number that begins with a digit, if something says that
+// one does, or 0.
+func (m *marks) at(i int) int {
+	if !m.blocks[i] && len(m.commas) == 0 {
+		return 0 // most digits
+	}
+	begins, end := m.blocks[i], len(m.digits)
+	if len(m.commas) > 0 && m.commas[0] == i {
+		begins, m.commas = true, m.commas[1:]
+		if len(m.commas) > 0 {
+			end = m.commas[0] // of what is a list then
+		}
+	}
+	if !begins {
 		return 0
 	}
+	return max(m.before(i, end), m.behind(i))
+}
+
+// before is at for what is marked in front of the number, which ends before a digit.
+func (m *marks) before(i, end int) int {
 	zeros := 0
 	switch {
-	case len(r.pluses) > 0 && r.pluses[0] == i:
-		r.pluses = r.pluses[1:]
-	case i == 0 && isLinked(r.before()):
-	case len(r.digits)-i > 2 && r.digits[i] == '0' && r.digits[i+1] == '0' && r.digits[i+2] != '0' && !r.behindDot(i):
+	case len(m.pluses) > 0 && m.pluses[0] == i:
+		m.pluses = m.pluses[1:]
+	case i == 0 && isLinked(m.run.before()):
+	case len(m.digits)-i > 2 && m.digits[i] == '0' && m.digits[i+1] == '0' && m.digits[i+2] != '0' && !m.behindDot(i):
 		zeros = 2
 	default:
 		return 0
 	}
-	end := min(len(r.digits), i+most+zeros+1) // with the zero that is dialled
-	if len(r.pluses) > 0 {
-		end = min(end, r.pluses[0])
+	end = min(end, i+most+zeros+1) // with the zero that is dialled
+	for _, p := range m.pluses {
+		// Behind less than a number a plus is a blank of a URL.
+		if p >= end || p-i >= fewest+zeros {
+			end = min(end, p)
+			break
+		}
 	}
 	if end-i < fewest+zeros {
 		return 0
@@ -161,9 +217,31 @@ func (r *run) markedAt(i int) int {
 	return end - i
 }
 
+// behind is at for a number with its country code behind it.
+func (m *marks) behind(i int) int {
+	const longest = most + 3 // with a prefix that is dialled
+	for len(m.codes) > 0 && m.codes[0] <= i {
+		m.codes = m.codes[1:]
+	}
+	if i <= 2 && m.behindDot(2) && partOfTime(m.run) {
+		return 0 // seconds with a fraction, and a time zone
+	}
+	n := 0
+	for _, p := range m.codes {
+		if p-i > longest {
+			break
+		}
+		// Others may be blanks of a URL within the number.
+		if code, _ := m.codeBehind(p); code != "" && p-i >= fewestRest {
+			n = p - i
+		}
+	}
+	return n
+}
+
 // behindDot reports whether a digit is the first behind the point of a decimal number.
 func (r *run) behindDot(i int) bool {
-	return i > 0 && r.blocks[i] && strings.Contains(points, string(r.text[r.places[i-1].to:r.places[i].from]))
+	return i > 0 && i < len(r.digits) && r.blocks[i] && strings.Contains(points, string(r.text[r.places[i-1].to:r.places[i].from]))
 }
 
 // HideLong hides every number of a text that is long enough to be a telephone number, but

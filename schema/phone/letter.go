@@ -13,7 +13,7 @@ type class int
 const (
 	other     class = iota // ends the number
 	isDigit                // is part of it
-	isPlus                 // may begin it, or stand between two digits, as a URL writes a blank
+	isPlus                 // may begin it, or a country code behind it, or be a blank of a URL between two digits
 	separator              // may stand between two digits
 	ignored                // likewise, and is not seen: format characters, fillers, accents
 )

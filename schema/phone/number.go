@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The number of digits that E.164 allows, with the country code.
@@ -20,20 +22,22 @@ const (
 // the Colombian 3001234567 as well as a number of Greece. See Agrees for one that can be
 // told.
 func Join(countryCode, number string) (string, bool) {
-	digits, international, ok := spelled(number)
-	if !ok || digits == "" {
+	s, ok := spelled(number)
+	if !ok || s.digits == "" {
 		return "", false
 	}
 	code := codeIn(countryCode)
-	switch {
-	case international && ambiguous(code, digits):
-		return "", false
-	case international:
-		return e164(digits)
-	case code == "" || len(digits) < fewestRest:
-		return "", false
-	}
-	return e164(code + digits)
+	return s.read(code, func(digits string) (string, bool) {
+		switch {
+		case s.international && ambiguous(code, digits):
+			return "", false
+		case s.international:
+			return e164(digits)
+		case code == "" || len(digits) < fewestRest:
+			return "", false
+		}
+		return e164(code + digits)
+	})
 }
 
 // Agrees reports whether a number, in the form that Join returns, is one of the country
@@ -48,7 +52,12 @@ func Agrees(countryCode, number string) bool {
 func codeIn(s string) string {
 	digits, _, ok := plain(s)
 	if !ok {
-		digits, _, ok = onlyNumber(deepest([]byte(s)))
+		text := deepest([]byte(s))
+		var spelled spelling
+		spelled, ok = onlyNumber(text)
+		digits = spelled.digits
+		// Neither two codes are one, nor is an amount.
+		ok = ok && len(spelled.gaps) == 0 && bytes.IndexByte(text, ',') < 0
 	}
 	digits = strings.TrimLeft(digits, "0")
 	if !ok || len(digits) > longestCode || !isCountry(countryOf(digits)) {
@@ -85,14 +94,16 @@ func ambiguous(code, digits string) bool {
 // Parse returns a number in the international form, with or without the +. The bool is
 // false if it is none.
 func Parse(s string) (string, bool) {
-	digits, _, ok := spelled(s)
+	n, ok := spelled(s)
 	if !ok {
 		return "", false
 	}
-	for _, p := range abroad {
-		digits = strings.TrimPrefix(digits, p)
-	}
-	return e164(digits)
+	return n.read("", func(digits string) (string, bool) {
+		for _, p := range abroad {
+			digits = strings.TrimPrefix(digits, p)
+		}
+		return e164(digits)
+	})
 }
 
 // abroad are prefixes that are dialled before a country code, which never begins with a
@@ -114,15 +125,82 @@ func e164(digits string) (string, bool) {
 	return "+" + country + rest, true
 }
 
-// spelled returns the digits of a text that is a number and nothing else, without the 00
-// that it may begin with, and whether it says that the country code is among them.
-func spelled(s string) (digits string, international, ok bool) {
-	if digits, international, ok = plain(s); ok {
-		return digits, international, true
+// spelling is a text that is a number and nothing else.
+type spelling struct {
+	digits        string // without the 00 that it may begin with
+	international bool   // it says that the country code is among them
+	gaps          []gap  // between digits, with a plus
+}
+
+type gap struct {
+	at    int  // the digit behind it
+	apart bool // the plus is set apart from the digits before it, so that it is no blank of a URL
+}
+
+// spelled reads a text that is a number and nothing else.
+func spelled(text string) (s spelling, ok bool) {
+	if s.digits, s.international, ok = plain(text); ok {
+		return s, true
 	}
-	text, linked := cutLink(deepest([]byte(s)))
-	digits, international, ok = onlyNumber(text)
-	return digits, international || linked, ok
+	number, linked := cutLink(deepest([]byte(text)))
+	s, ok = onlyNumber(number)
+	s.international = s.international || linked
+	return s, ok
+}
+
+// read returns the number, of which join makes digits without a plus between them one. A
+// plus between digits is a blank of a URL, or a country code stands behind it, or another
+// number. What stands behind it says which: a code is short, and a number that a blank
+// parts is one of its country only as a whole.
+func (s *spelling) read(code string, join func(digits string) (string, bool)) (string, bool) {
+	if len(s.gaps) == 0 {
+		return join(s.digits)
+	}
+	last := s.gaps[len(s.gaps)-1]
+	behind := s.digits[last.at:]
+	for _, p := range abroad {
+		behind = strings.TrimPrefix(behind, p)
+	}
+	maybeCode := behind != "" && (behind == code || isCountry(behind))
+	if maybeCode && last.apart {
+		return s.withCodeBehind(code, behind)
+	}
+	apart := slices.ContainsFunc(s.gaps, func(g gap) bool { return g.apart })
+	number, ok := join(s.digits)
+	if ok && fits(number, !apart && (len(s.gaps) > 1 || !maybeCode)) {
+		return number, true
+	}
+	if maybeCode {
+		return s.withCodeBehind(code, behind)
+	}
+	return "", false
+}
+
+// withCodeBehind is read for a country code behind the number, which has to be the one
+// that is given, if one is.
+func (s *spelling) withCodeBehind(code, behind string) (number string, ok bool) {
+	digits := s.digits[:s.gaps[len(s.gaps)-1].at]
+	switch {
+	case code != "" && behind != code:
+		return "", false
+	case s.international:
+		number, ok = e164(digits)
+		ok = ok && strings.HasPrefix(number[1:], behind)
+	case len(digits) > longestNational && strings.HasPrefix(digits, behind):
+		return "", false // nobody can tell whether the code is there twice
+	default:
+		number, ok = e164(behind + digits)
+	}
+	if !ok || !fits(number, true) {
+		return "", false
+	}
+	return number, true
+}
+
+// fits is fitsPlan for a number as e164 returns it.
+func fits(number string, unknown bool) bool {
+	country := countryOf(number[1:])
+	return fitsPlan(country, number[1+len(country):], unknown)
 }
 
 // plain is spelled for what Treble sends, which needs no reading: ASCII digits, and a plus
@@ -140,25 +218,39 @@ func plain(s string) (digits string, international, ok bool) {
 }
 
 // onlyNumber is spelled for a text that is no link, and has no escapes.
-func onlyNumber(text []byte) (digits string, international, ok bool) {
-	if text, ok = wholeNumber(text); !ok {
-		return "", false, false
+func onlyNumber(text []byte) (s spelling, ok bool) {
+	if text, ok = wholeNumber(ungrouped(text)); !ok {
+		return spelling{}, false
 	}
 	var b strings.Builder
+	plus, touches := gap{at: -1}, false // the last plus; a plus here would be one as URLs have it
 	for len(text) > 0 {
 		c, d, n := letterAt(text)
 		switch c {
 		case other:
-			return "", false, false
+			return spelling{}, false
 		case isDigit:
+			if b.Len() > 0 && plus.at == b.Len() {
+				s.gaps = append(s.gaps, plus)
+			}
 			b.WriteString(d)
 		case isPlus:
-			international = international || b.Len() == 0
+			s.international = s.international || b.Len() == 0
+			plus = gap{b.Len(), !touches}
 		}
+		r, _ := utf8.DecodeRune(text)
+		touches = c == isDigit || unicode.Is(unicode.Pe, r)
 		text = text[n:]
 	}
 	digits, zeros := strings.CutPrefix(b.String(), "00")
-	return digits, international || zeros, true
+	if zeros {
+		for i := range s.gaps {
+			s.gaps[i].at -= len("00")
+		}
+		s.gaps = slices.DeleteFunc(s.gaps, func(g gap) bool { return g.at <= 0 })
+	}
+	s.digits, s.international = digits, s.international || zeros
+	return s, true
 }
 
 // quantity is a telephone number as a program writes it that takes it for one.

@@ -94,13 +94,17 @@ func (s *Sought) in(text []byte) (seen Seen, steps int) {
 	steps = len(text)
 	codes := codes{code: s.code}
 	for r := range runs(text) {
+		commas := r.commas
 		for i, begins := range r.blocks {
+			if len(commas) > 0 && commas[0] == i {
+				begins, commas = true, commas[1:]
+			}
 			if !begins || len(r.digits)-i < fewestRest {
 				continue
 			}
 			at := func(n string) bool {
 				steps += len(n)
-				return r.ends(i+len(n)) && string(r.digits[i:i+len(n)]) == n
+				return i+len(n) <= len(r.digits) && string(r.digits[i:i+len(n)]) == n && r.spans(i, i+len(n))
 			}
 			if slices.ContainsFunc(s.whole, at) {
 				return seen | Whole | codes.seen(), steps
@@ -112,6 +116,10 @@ func (s *Sought) in(text []byte) (seen Seen, steps int) {
 				}
 			}
 		}
+		whole, n := s.before(r, &codes)
+		if steps += n; whole {
+			return seen | Whole | codes.seen(), steps
+		}
 		steps += codes.look(r)
 	}
 	seen |= codes.seen()
@@ -120,6 +128,38 @@ func (s *Sought) in(text []byte) (seen Seen, steps int) {
 		seen, steps = seen|more, steps+n
 	}
 	return seen, steps
+}
+
+// before looks for what of the number stands before a plus and a country code. With no
+// more digits behind the code that is the whole number; otherwise they may be a number
+// of their own to which the code belongs, and it says no more than one elsewhere.
+func (s *Sought) before(r *run, codes *codes) (whole bool, steps int) {
+	for n, plus := range r.pluses {
+		if plus == 0 {
+			continue
+		}
+		code, end := r.codeBehind(plus)
+		steps += end - plus
+		if !strings.HasPrefix(code, s.code) {
+			continue
+		}
+		alone := end == len(r.digits) || n+1 < len(r.pluses) && r.pluses[n+1] == end
+		for _, w := range s.whole {
+			rest, ok := strings.CutPrefix(w, code)
+			from := plus - len(rest)
+			if !ok || len(rest) < fewestRest || from < 0 {
+				continue
+			}
+			if steps += len(rest); string(r.digits[from:plus]) == rest && r.spans(from, plus) {
+				if alone {
+					return true, steps
+				}
+				codes.paired = true
+			}
+		}
+		codes.loose = codes.loose || alone && code == s.code
+	}
+	return false, steps
 }
 
 // inBehind looks for what of the number follows a code that ends within it: 1809 and
@@ -146,11 +186,15 @@ type codes struct {
 	named, other bool     // ours has a name, another one has
 	longer       []string // have a name, and begin with ours
 	loose        bool     // something else says of ours that it is one
+	paired       bool     // one stands behind what of the number follows it
 	end          int      // of the run before, if that is ours
 }
 
-// seen is Code, if it was.
+// seen is Code, if it was, or Apart.
 func (c *codes) seen() Seen {
+	if c.paired && !c.other {
+		return Apart
+	}
 	if c.named || c.loose && !c.other {
 		return Code
 	}
@@ -163,7 +207,7 @@ const mostLonger = 4
 // look looks at a run, and returns how many letters it has read around it.
 func (c *codes) look(r *run) (steps int) {
 	c.end = 0
-	if len(r.digits) > mostCode || partOfTime(r) {
+	if len(r.digits) > mostCode || len(r.commas) > 0 || partOfTime(r) {
 		return 0
 	}
 	all := r.integer()

@@ -158,6 +158,15 @@ var spellings = []struct{ name, number, text string }{
 	{"json-in-json", colombia, `+\\u0035\\u00373001234567`},
 	{"json-in-json-in-json", colombia, `+\\\\u0035\\\\u00373001234567`},
 	{"url-in-json", colombia, `\u0025\u0032\u0042573001234567`},
+	{"url-brackets", colombia, "%2B57+%28300%29+1234567"},
+	{"url-blanks-and-code", colombia, "%2B57+300+123+45+67"},
+	{"second-plus", colombia, "+57 + 300 1234567"},
+	{"thousands", colombia, "+573,001,234,567"},
+	{"thousands-behind-code", colombia, "+57 3,001,234,567"},
+	{"thousands-quantity", colombia, "+573,001,234,567.00"},
+	{"thousands-other-digits", colombia, "+५७३,००१,२३४,५६७"},
+	{"thousands-escaped", colombia, `+573&#44;001%2C234\u002c567`},
+	{"thousands-apostrophes", colombia, "+573'001'234'567"},
 }
 
 // seen reports whether any reading of a text has the number with its country code.
@@ -229,7 +238,166 @@ var nationals = []struct{ name, code, text, number string }{
 	{"brazil", "55", "(021) 98765-4321", "+5521987654321"},
 	{"quantity", "57.0", "3001234567.0", colombia},
 	{"quantity-exponent", "5.7e1", "3.001234567E+09", colombia},
+	{"thousands", "+57", "3,001,234,567", colombia},
+	{"thousands-quantity", "57", "3,001,234,567.0", colombia},
+	{"url-blanks", "57", "300+123+4567", colombia},
 	{"andorra", "376", "312 345", "+376312345"},
+}
+
+// behinds are numbers with their country code behind them.
+var behinds = []struct{ name, code, text, number string }{
+	{"brackets", "57", "3001234567 (+57)", colombia},
+	{"blank", "57", "3001234567 +57", colombia},
+	{"square-brackets", "57", "(300) 123-4567 [+57]", colombia},
+	{"slash", "57", "3001234567/+57", colombia},
+	{"nothing-between", "57", "3001234567+57", colombia},
+	{"in-its-own-brackets", "57", "300 123 4567 (+ 57)", colombia},
+	{"zeros", "57", "3001234567 (+0057)", colombia},
+	{"other-digits", "57", "३००१२३४५६७ (＋５７)", colombia},
+	{"url", "57", "300+123+4567+%28%2B57%29", colombia},
+	{"url-without-brackets", "57", "300+123+4567+%2B57", colombia},
+	{"escaped", "57", `300\u0020123&nbsp;4567 &plus;57`, colombia},
+	{"thousands", "57", "3,001,234,567 (+57)", colombia},
+	{"twice", "57", "+57 300 1234567 (+57)", colombia},
+	{"trunk", "44", "07911 123456 (+44)", britain},
+	{"plan-not-known", "44", "7911 123456 / +44", britain},
+	{"mexico", "52", "1 55 1234 5678 (+52)", mexico},
+	{"argentina", "54", "011 15 2345 6789 (+54)", argentina},
+	{"argentina-9", "549", "11 2345 6789 (+549)", argentina},
+	{"area", "1809", "555 0123 (+1809)", "+18095550123"},
+	{"short", "376", "312 345 (+376)", "+376312345"},
+}
+
+// TestCodeBehind: a plus within a run of digits begins the country code, if one stands
+// behind it.
+func TestCodeBehind(t *testing.T) {
+	for _, c := range behinds {
+		t.Run(c.name, func(t *testing.T) {
+			if got, ok := Join("+"+c.code, c.text); got != c.number || !ok {
+				t.Errorf("%s %s: got %q, want %s", c.code, c.text, got, c.number)
+			}
+			if got, ok := Join("33", c.text); ok && got != c.number {
+				t.Errorf("33 and %s: got %q", c.text, got)
+			}
+			if len(c.code) == len(countryOf(c.code)) {
+				if got, ok := Parse(c.text); got != c.number || !ok {
+					t.Errorf("%s: got %q, want %s", c.text, got, c.number)
+				}
+			}
+			for _, text := range []string{c.text, "call " + c.text + ", please", "(" + c.text + ")", "2 and 3 " + c.text + " + 5"} {
+				if !seen(c.number, text) {
+					t.Errorf("%s is not found in %q", c.number, text)
+				}
+				var none, some Set
+				some.Add(c.number)
+				for name, hide := range map[string]func(string) string{"marked": none.Hide, "known": some.Hide, "long": HideLong, "all": HideAll} {
+					if got := hide(text); seen(c.number, got) {
+						t.Errorf("%s: %s is not hidden in %q: %q", name, c.number, text, got)
+					}
+				}
+			}
+			var s Set
+			s.Add(c.text)
+			if got := s.Hide("x" + c.number[1:] + "y"); seen(c.number, got) {
+				t.Errorf("%s is known, and %s is shown as %q", c.text, c.number, got)
+			}
+		})
+	}
+	// The code of another number, or another one.
+	for text, want := range map[string]Seen{
+		"3001234567 (+57) 310 987 6543": Apart, "3001234567 (+57) 310 987 6543 (+57)": Apart, "310 987 6543 (+57) 3001234567 (+57)": Whole, "3001234567; 310 987 6543 (+57)": Apart,
+		"country_code: 1, 3001234567 (+57)": Whole, "country_code: 1, 3001234567 (+57) 310 987 6543": Rest, "country_code: 1, 3001234567, +57": Rest,
+		"3001234567 (+1)": Rest, "3001234567 (+573)": Rest, "13001234567 (+57)": Code, "3001234567 +1 (+57)": Apart,
+	} {
+		if got := Seek(colombia).In([]byte(text)); got&want != want || want&Whole == 0 && got != want {
+			t.Errorf("%q: got %b, want %b", text, got, want)
+		}
+	}
+}
+
+// TestPlusBetween: a plus between digits is a blank of a URL, or else there is no number.
+func TestPlusBetween(t *testing.T) {
+	for _, c := range []struct{ code, text, want string }{
+		{"57", "300+123+4567", colombia},
+		{"57", "300+1234567", colombia},
+		{"57", "3001234+567", colombia},
+		{"57", "300+123+45+67", colombia},
+		{"57", "300+123+45+57", "+573001234557"},
+		{"57", "(300)+123-4567", colombia},
+		{"44", "7911+123456", britain},
+		{"44", "20+7946+0958", "+442079460958"},
+		{"57", "57 +3001234567", ""},
+		{"57", "3001234567 (+1)", ""},
+		{"57", "3001234567+1", ""},
+		{"44", "7911123456+1", ""},
+		{"1", "3001234567 (+57)", ""},
+		{"1809", "5550123 (+1)", ""},
+		{"57", "+34 612 345 678 (+57)", ""},
+		{"57", "573001234567 (+57)", ""},
+		{"44", "447911123456 (+44)", ""},
+		{"57", "3001234567 +573109876543", ""},
+		{"57", "3001234567 +57 3109876543", ""},
+		{"57", "12345 +67890", ""},
+		{"57", "3001234567 +00", ""},
+		{"5+7", "3001234567", ""},
+		{"", "3001234567 (+57)", colombia},
+	} {
+		if got, ok := Join(c.code, c.text); got != c.want || ok != (c.want != "") {
+			t.Errorf("%s and %s: got %q, want %q", c.code, c.text, got, c.want)
+		}
+	}
+}
+
+// TestCommas: a comma that groups digits by thousands is none of a list.
+func TestCommas(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       Seen
+	}{
+		{"thousands", "at 3,001,234,567!", Rest},
+		{"sentence", "at 3,001,234,567, or", Rest},
+		{"list-of-two", "3,001,234,567 3001234567", Rest},
+		{"behind-an-amount", "paid 200,300 123 4567", Rest},
+		{"behind-amounts", "paid 1,200,300 123 4567", Rest},
+		{"before-an-amount", "x 300 123 4567 1,200", Rest},
+		{"list-json", "[300,123,456,7]", 0},
+		{"list-blanks", "3, 001, 234, 567", 0},
+		{"list-wrong-group", "3,001,234,567,89", 0},
+		{"list-long-beginning", "3001,234,567", 0},
+		{"list-long-end", "3,001,234,5670", 0},
+		{"list-codes", "57,3,001,234,567", 0},
+		{"list-that-is-an-amount", "[573,001,234,567]", Whole},
+		{"amount", "573,001,234,567", Whole},
+		{"end-of-an-amount", "1,573,001,234,567", 0},
+		{"beginning-of-an-amount", "3,001,234,567,000", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := Seek(colombia).In([]byte(c.text)); got != c.want {
+				t.Errorf("%q: got %b, want %b", c.text, got, c.want)
+			}
+			var s Set
+			s.Add("3001234567")
+			if got := s.Hide(c.text); Seek(colombia).In([]byte(got)) != 0 {
+				t.Errorf("%q is shown as %q", c.text, got)
+			}
+		})
+	}
+	if got := Seek("+376312345").In([]byte("[5,312,345]")); got != 0 {
+		t.Errorf("part of an amount: got %b", got)
+	}
+	for text, want := range map[string]string{"3,001,234,567": colombia, "3,001,234,567.0": colombia, "300,123,4567": "", "3001,234,567": "", ",3,001,234,567": "", "3,001,234,567,": "", "3, 001, 234, 567": "", "3,,001,234,567": "", "3,001,234,56": ""} {
+		if got, ok := Join("57", text); got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+	if got, ok := Join("1,809", "5550123"); ok {
+		t.Errorf("an amount as a code: got %q", got)
+	}
+	var s Set
+	s.Add("200,300 123 4567 (+57)")
+	if got := s.Hide("x3001234567y"); got != "x********67y" {
+		t.Errorf("a number behind an amount is shown: %q", got)
+	}
 }
 
 func TestNationalSpellings(t *testing.T) {
@@ -375,6 +543,11 @@ func TestContradiction(t *testing.T) {
 func TestHide(t *testing.T) {
 	for _, c := range []struct{ name, known, text, want string }{
 		{"known", "3001234567", "at 300 123-4567!", "at *** ***-**67!"},
+		{"known-thousands", "3001234567", "3,001,234,567 [300,123,456]", "*,***,***,*67 [300,123,456]"},
+		{"code-behind", "", "300 123-4567 (+57) and 3001234567 +1", "*** ***-**67 (+57) and ********67 +1"},
+		{"known-code-behind", "300 123 4567 (+57)", "3001234567", "********67"},
+		{"amount", "", "1,234,567,890 and 1,234,567 - 01", "1,234,567,890 and 1,234,567 - 01"},
+		{"time-zone", "", "2026-01-02 03:04:05.678901 +1030", "2026-01-02 03:04:05.678901 +1030"},
 		{"in-longer", "3001234567", "x573001234567", "x57********67"},
 		{"marked", "", "+44 20 7946 0958!", "+** ** **** **58!"},
 		{"two-marked", "", "+573001234567/+573109876543", "+**********67/+**********43"},
@@ -459,6 +632,7 @@ func TestSteps(t *testing.T) {
 		"again-and-again": "57 300 1234 ", "digits": "5", "blocks": "5 ", "begins": "573001234 57300 ", "pluses": "+", "plus-digits": "+5",
 		"zeros": "00 ", "zeros-joined": "0", "backslashes": `\`, "escapes": `\u0035`, "percents": "%25", "percent-digits": "%2535", "entities": "&#53;", "names": "&nbsp;", "no-names": "&aaaaaaaa", "ampersands": "&", "numbers": "&#", "zeros-in-entities": "&#x00000",
 		"nests": "&amp;amp;#37;2535", "codes": "57,", "code-and-rests": "57,,,,3001234568,", "circled-codes": "⑩,", "long-codes": "0000000000000000000000057,", "named-code": "value,value,57,", "keys": `country_code:5,`, "circled": "⑩", "bold": "*5*",
+		"commas": "5,", "thousands": "123,", "amounts": "1,234,567 ", "codes-behind": "3001234568 +57 ", "codes-behind-joined": "3001234568+57",
 		"marks":  "5\u200b",
 		"dashes": "5\u2011", "whole": "+573001234567 ", "words": "how are you? ", "link": "wa.me/5 tel:", "known": "3000001234",
 	} {
@@ -537,6 +711,15 @@ func FuzzSpelling(f *testing.F) {
 				t.Errorf("%s: %s is not hidden in %q: %q", name, number, text, got)
 			}
 		}
+		country := countryOf(number[1:])
+		rest := number[1+len(country):]
+		behind := rest[:2] + a + rest[2:] + b + "+" + country
+		if got, ok := Join(country, behind); ok && got != number {
+			t.Errorf("read %q behind %s: got %q, want %s", behind, country, got, number)
+		}
+		if got := s.Hide("|" + behind + "|"); !seen(number, "|"+behind+"|") || seen(number, got) {
+			t.Errorf("%s is not found in %q, or not hidden: %q", number, behind, got)
+		}
 		s.Add(around)
 		s.Hide(text) // must not panic
 	})
@@ -577,9 +760,9 @@ func TestPlain(t *testing.T) {
 			}
 			continue
 		}
-		long, also, fine := onlyNumber([]byte(s))
-		if digits != long || international != also || !fine {
-			t.Errorf("%q: got %q %v, want %q %v", s, digits, international, long, also)
+		long, fine := onlyNumber([]byte(s))
+		if digits != long.digits || international != long.international || len(long.gaps) > 0 || !fine {
+			t.Errorf("%q: got %q %v, want %+v", s, digits, international, long)
 		}
 	}
 }
