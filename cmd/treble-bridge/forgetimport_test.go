@@ -3,10 +3,13 @@ package main
 import (
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
 // importedAccounts is the example of docs/operations.md, word for word.
@@ -47,6 +50,10 @@ func TestForgetInAnImportedAccount(t *testing.T) {
 		return s.CachedInfo().State.Msgs
 	}
 	eventually(t, "all is stored", func() bool { return stored() == uint64(len(bodies)) })
+	eventually(t, "the journal says so", func() bool { // its marks come a second later
+		s, err := outbox.Inspect(t.Context(), filepath.Join(p.Config.DataDir, datadir.Journal))
+		return err == nil && s.Pending == 0
+	})
 	for _, want := range []struct{ flag, says string }{
 		{"--dry-run", "would delete 24 messages: 12 in stream TREBLE, 12 in the journals"},
 		{"--yes", "deleted 12 messages: 12 in stream TREBLE"},
