@@ -22,7 +22,7 @@ var theirs = map[string][]string{
 }
 
 // secretOf is what stands in such a Secret, where made has nothing else.
-const secretOf = "a-secret-of-the-test"
+const secretOf = "9f2c6b1e84d07a35c1b6"
 
 // node is what the bridge's container finds: files and environment. The paths
 // of the mounts are below a directory of the test instead of at the root.
