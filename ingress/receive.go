@@ -18,7 +18,7 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	if !ok {
 		return unauthorized(src.auth.Challenge())
 	}
-	src.let(credential).Inc()
+	s.metrics.authentications.WithLabelValues(src.name, credential).Inc()
 	received, again, problem := receivedTime(r.Header, time.Now())
 	if problem != nil {
 		return problem

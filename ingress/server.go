@@ -78,7 +78,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		// Silence is counted from the start, so that an alarm on it needs no
 		// exception for a bridge that has just been started.
 		m.begin(src.name)
-		src.measure(m)
+		src.lastEvent = m.lastEvent.WithLabelValues(src.name)
 		src.lastEvent.Set(float64(time.Now().Unix()))
 	}
 	if err := m.register(reg); err != nil {

@@ -19,20 +19,7 @@ type source struct {
 	secretHeader string // never kept with a refused body
 	parser       delivery.Parser
 	reply        reply // with a 200
-
-	metrics   *metrics
-	lastEvent prometheus.Gauge
-}
-
-// measure resolves the metrics that every request of the source needs.
-func (s *source) measure(m *metrics) {
-	s.metrics = m
-	s.lastEvent = m.lastEvent.WithLabelValues(s.name)
-}
-
-// let is the counter of requests that a credential let in.
-func (s *source) let(credential string) prometheus.Counter {
-	return s.metrics.authentications.WithLabelValues(s.name, credential)
+	lastEvent    prometheus.Gauge
 }
 
 func newSource(c SourceConfig, key string, location *time.Location) (*source, error) {

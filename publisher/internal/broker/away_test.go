@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -91,6 +93,13 @@ func TestReason(t *testing.T) {
 				}
 				return true
 			})
+			if last := c.want[len(c.want)-1]; c.name != "nobody" {
+				natstest.Eventually(t, fmt.Sprintf("the log says %q too", last), func() bool {
+					return slices.ContainsFunc(logs.All(), func(e observer.LoggedEntry) bool {
+						return strings.Contains(fmt.Sprint(e.ContextMap()["fix"], e.ContextMap()["error"]), last)
+					})
+				})
+			}
 			seen := map[string]bool{}
 			for _, e := range logs.All() {
 				reason := strings.ToLower(fmt.Sprint(e.ContextMap()["error"]))
