@@ -197,13 +197,6 @@ func TestReplayTargets(t *testing.T) {
 	if _, err := r.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}}); err != nil {
 		t.Fatal(err)
 	}
-	core := make(chan *nats.Msg, events)
-	if _, err := r.js.Conn().ChanSubscribe("debug.>", core); err != nil {
-		t.Fatal(err)
-	}
-	if err := r.js.Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
 	var mu sync.Mutex
 	var posted [][]byte
 	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
@@ -222,7 +215,6 @@ func TestReplayTargets(t *testing.T) {
 		{"--dry-run", "--json"},
 		{"--yes"},
 		{"--yes", "--json", "--to-subject", "again.{kind}"},
-		{"--yes", "--to-subject", "debug.{kind}", "--core"},
 		{"--to-url", web.URL + "/path-s3cret", "--header", "X-Key: header-s3cret"},
 		{"--to-file", file},
 	} {
@@ -238,9 +230,6 @@ func TestReplayTargets(t *testing.T) {
 		if args[0] == "--dry-run" && r.stored("TREBLE_REPLAY") > 0 {
 			t.Error("the dry run stored something")
 		}
-		if strings.Contains(strings.Join(args, " "), "--core") && !strings.Contains(out, "at most once") {
-			t.Errorf("--core does not say what it promises:\n%s", out)
-		}
 	}
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -251,13 +240,13 @@ func TestReplayTargets(t *testing.T) {
 	for _, stream := range []string{"TREBLE_REPLAY", "TARGET"} {
 		stored[stream] = read(t, r.js, stream)
 	}
-	if len(core) != chosen || len(posted) != chosen || len(rows) != chosen+1 || len(stored["TREBLE_REPLAY"]) != chosen || len(stored["TARGET"]) != chosen {
-		t.Fatalf("got %d by core, %d posted, %d lines, %d and %d stored, want %d of each", len(core), len(posted), len(rows)-1,
+	if len(posted) != chosen || len(rows) != chosen+1 || len(stored["TREBLE_REPLAY"]) != chosen || len(stored["TARGET"]) != chosen {
+		t.Fatalf("got %d posted, %d lines, %d and %d stored, want %d of each", len(posted), len(rows)-1,
 			len(stored["TREBLE_REPLAY"]), len(stored["TARGET"]), chosen)
 	}
 	for i := range chosen {
 		want := string(r.envelopes[10*(i+1)])
-		for where, got := range map[string][]byte{"core": (<-core).Data, "url": posted[i], "file": bytes.TrimSuffix(rows[i], []byte("\n")),
+		for where, got := range map[string][]byte{"url": posted[i], "file": bytes.TrimSuffix(rows[i], []byte("\n")),
 			"replay": stored["TREBLE_REPLAY"][i].Data, "target": stored["TARGET"][i].Data} {
 			if string(got) != want {
 				t.Errorf("%s, event %d: got %s, want %s", where, i, got, want)
@@ -265,12 +254,12 @@ func TestReplayTargets(t *testing.T) {
 		}
 	}
 	out, code := command(t, nil, "replay", "list", "--nats-url", r.ClientURL())
-	if code != 0 || strings.Count(out, "done") != 5 {
+	if code != 0 || strings.Count(out, "done") != 4 {
 		t.Errorf("list: exit code %d\n%s", code, out)
 	}
 	kept := records(t, r.js)
-	if len(kept) != 5 {
-		t.Errorf("got %d records, want 5", len(kept))
+	if len(kept) != 4 {
+		t.Errorf("got %d records, want 4", len(kept))
 	}
 	out += strings.Join(kept, "\n")
 	for _, c := range append(canaries, "path-") {
@@ -304,7 +293,7 @@ func records(t *testing.T, js jetstream.JetStream) (kept []string) {
 // TestReplayAsks: where nobody can be asked, nothing is done without --yes.
 func TestReplayAsks(t *testing.T) {
 	r := startReplayed(t, 5)
-	for _, args := range [][]string{{}, {"--to-url", "http://192.0.2.1/x"}, {"--to-subject", "a.b", "--core"}} {
+	for _, args := range [][]string{{}, {"--to-url", "http://192.0.2.1/x"}} {
 		if out, code := r.command(args...); code != 2 || !strings.Contains(out, "--yes") || !strings.Contains(out, "5 events") {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
 		}

@@ -15,8 +15,6 @@ func TestReplayUsage(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
 	for _, c := range []struct{ name, args, want string }{
 		{"two-targets", "--to-file x --to-url http://127.0.0.1/", "use one of them"},
-		{"core-alone", "--core", "--core: say where to with --to-subject"},
-		{"core-file", "--core --to-file x", "--core: say where to with --to-subject"},
 		{"url", "--to-url bridge:80", "--to-url: use http://"},
 		{"header-alone", "--header s3cret:1", "--header: is for --to-url"},
 		{"header", "--to-url http://127.0.0.1/ --header s3cret", "--header: use 'Name: value'"},

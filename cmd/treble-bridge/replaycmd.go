@@ -24,7 +24,6 @@ type replayCommand struct {
 	filter filterFlags
 
 	subject string
-	core    bool
 	url     string
 	headers []string
 	timeout time.Duration
@@ -45,7 +44,7 @@ func newReplay(io stdio) *cobra.Command {
 	r := &replayCommand{io: io}
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "Publish stored events once more: to a stream, to subscribers, to a URL or to a file",
+		Short: "Publish stored events once more: to a stream, to a URL or to a file",
 		Long: `Read events from the event stream, choose some of them, and publish them once more,
 in order, with their envelopes byte for byte and their own ids. The end is the last
 event that is stored when the run begins. What is no event of the bridge, such as a delete
@@ -57,9 +56,6 @@ Where they go (one of them):
                       made by the first replay, kept for 7 days. Exactly once per run.
   --to-subject S      the stream that captures S. {kind}, as a whole part of S, stands
                       for the kind. Exactly once per run.
-  --to-subject S --core
-                      plain subscribers, without a stream: at most once. Who is not there
-                      misses it; after a kill, up to 2000 sequences are left out.
   --to-url U          HTTP POST of the envelope (application/cloudevents+json), one after
                       the other: at least once. Network errors, 429 and 5xx are tried again
                       as often as --retries says, when Retry-After says; any other answer
@@ -94,7 +90,6 @@ bridge), sequence (of the event stream: all up to it is done), seconds, and resu
   treble-bridge replay --kind 'message.*' --since 2026-01-31T08:00:00Z --until 2026-01-31T09:00:00Z
   treble-bridge replay --phone +573001234567 --to-file events.jsonl
   treble-bridge replay --since 1h --to-subject 'again.{kind}' --rate 100 --yes
-  treble-bridge replay --session d2fa98d29a --to-subject debug.events --core
   treble-bridge replay --since 1d --to-url https://app.example.com/events -H "Authorization: Bearer $TOKEN"
   treble-bridge replay --resume replay-k3x9t2abcd`,
 		Args: cobra.NoArgs,
@@ -103,7 +98,6 @@ bridge), sequence (of the event stream: all up to it is done), seconds, and resu
 	f := cmd.Flags()
 	r.filter.add(cmd)
 	f.StringVar(&r.subject, "to-subject", "", "publish on this subject; {kind} stands for the kind")
-	f.BoolVar(&r.core, "core", false, "with --to-subject: to plain subscribers, without a stream, at most once")
 	f.StringVar(&r.url, "to-url", "", "POST to this URL")
 	f.StringArrayVarP(&r.headers, "header", "H", nil, "with --to-url: further header, as 'Name: value'; may be repeated; never shown")
 	durationVar(f, &r.timeout, "timeout", 10*time.Second, "with --to-url: how long to wait for an answer")
@@ -139,10 +133,6 @@ func (r *replayCommand) spec(now time.Time) (replay.Spec, error) {
 		return s, usagef("--to-subject, --to-url and --to-file: use one of them")
 	}
 	switch {
-	case r.core && r.subject == "":
-		return s, usagef("--core: say where to with --to-subject")
-	case r.core:
-		s.Target.To = replay.ToCore
 	case r.url != "":
 		s.Target.To = replay.ToURL
 		s.Target.URL, err = r.urlTarget()
@@ -156,7 +146,7 @@ func (r *replayCommand) spec(now time.Time) (replay.Spec, error) {
 func (r *replayCommand) given(cmd *cobra.Command, now time.Time) (replay.Given, error) {
 	var g replay.Given
 	for _, name := range []string{"kind", "source", "id", "since", "until", "from-seq", "to-seq",
-		"to-subject", "core", "to-file", "force", "limit"} {
+		"to-subject", "to-file", "force", "limit"} {
 		if cmd.Flags().Changed(name) {
 			return g, usagef("--%s: leave it out with --resume: it is on record", name)
 		}
@@ -230,7 +220,7 @@ func (r *replayCommand) plan(cmd *cobra.Command, c *publisher.Client, s replay.S
 	run, err := replay.New(cmd.Context(), c, s, o)
 	switch {
 	case errors.Is(err, replay.ErrNoStream):
-		return nil, fmt.Errorf("--to-subject: %w: make one, or use --core for plain subscribers, at most once", err)
+		return nil, fmt.Errorf("--to-subject: %w: make one", err)
 	case errors.Is(err, replay.ErrCaptured):
 		return nil, fmt.Errorf("--to-subject: %w, so the events would come again for everybody: use --force if that is what you want", err)
 	}

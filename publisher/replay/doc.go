@@ -1,5 +1,5 @@
 // Package replay publishes events of the event stream once more: to a stream, to
-// plain subscribers, to an HTTP endpoint or to a file.
+// an HTTP endpoint or to a file.
 //
 // # Exactly once into a stream
 //

@@ -66,9 +66,6 @@ func plan(ctx context.Context, c *publisher.Client, run string, s Spec, captured
 			}
 		}
 	}
-	if d.To == ToCore {
-		return d, nil
-	}
 	for _, subject := range subjects {
 		name, err := c.JetStream().StreamNameBySubject(ctx, subject)
 		switch {
@@ -139,8 +136,6 @@ func (r *Run) open(k *keeper) (target, error) {
 	case ToStream:
 		return &streamTarget{client: r.client, run: r.name, stream: t.Stream, subject: t.Subject, made: r.detail.TargetCreated,
 			keeper: k, progress: progress{at: at}}, nil
-	case ToCore:
-		return &coreTarget{client: r.client, run: r.name, subject: t.Subject, keeper: k, block: blockFor(r.opts.Rate), progress: progress{at: at}}, nil
 	case ToURL:
 		return newURLTarget(r.spec.Target.URL, r.name, at), nil
 	}

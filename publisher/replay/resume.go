@@ -85,6 +85,8 @@ func (d detail) check(g Given) error {
 		}
 	}
 	switch {
+	case d.Target.To != ToStream && d.Target.To != ToURL && d.Target.To != ToFile:
+		return fmt.Errorf("it went to %q, which this version does not know: begin a new run with --from-seq", d.Target.To)
 	case d.Target.To == ToFile && d.Target.File == "-":
 		return errors.New("what was written to standard output cannot be taken up again: begin a new run with --from-seq")
 	case d.Target.To == ToURL && g.URL.URL == nil:

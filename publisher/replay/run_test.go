@@ -434,12 +434,11 @@ func TestTargetsAreChecked(t *testing.T) {
 	}{
 		{"own", Spec{Target: Target{To: ToStream, Subject: "treble.again"}}, ErrCaptured, "TREBLE"},
 		{"own-kind", Spec{Target: Target{To: ToStream, Subject: "{kind}"}}, ErrNoStream, ""},
-		{"own-core", Spec{Target: Target{To: ToCore, Subject: "treble.{kind}"}}, ErrCaptured, "TREBLE"},
 		{"none", Spec{Target: Target{To: ToStream, Subject: "nobody.{kind}"}}, ErrNoStream, "nobody."},
 		{"not-every-kind", Spec{Target: Target{To: ToStream, Subject: "some.{kind}"}}, ErrNoStream, "some.contact.opted_out"},
-		{"wildcard", Spec{Target: Target{To: ToCore, Subject: "a.*"}}, nil, "without wildcards"},
-		{"half-part", Spec{Target: Target{To: ToCore, Subject: "a.x-{kind}"}}, nil, "whole part"},
-		{"empty-part", Spec{Target: Target{To: ToCore, Subject: "a..b"}}, nil, "subject"},
+		{"wildcard", Spec{Target: Target{To: ToStream, Subject: "a.*"}}, nil, "without wildcards"},
+		{"half-part", Spec{Target: Target{To: ToStream, Subject: "a.x-{kind}"}}, nil, "whole part"},
+		{"empty-part", Spec{Target: Target{To: ToStream, Subject: "a..b"}}, nil, "subject"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := New(t.Context(), c, tt.s, Options{})

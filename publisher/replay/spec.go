@@ -16,7 +16,6 @@ const Action = "replay"
 // The values of Target.To.
 const (
 	ToStream = "stream" // the replay stream, or with a Subject the stream that captures it
-	ToCore   = "core"   // plain subscribers: at most once
 	ToURL    = "url"    // HTTP POST: at least once
 	ToFile   = "file"
 )
@@ -27,7 +26,7 @@ const kindPart = "{kind}"
 // Target says where the events go.
 type Target struct {
 	To      string
-	Subject string // for ToStream and ToCore; {kind}, as a whole part, stands for the kind. Empty: the replay stream
+	Subject string // for ToStream; {kind}, as a whole part, stands for the kind. Empty: the replay stream
 	URL     URLTarget
 	File    string // a path, or "-"
 }
@@ -142,15 +141,15 @@ func (t targetDetail) words() string {
 	switch t.To {
 	case ToStream:
 		return fmt.Sprintf("stream %s, subject %s", t.Stream, t.Subject)
-	case ToCore:
-		return fmt.Sprintf("plain subscribers of %s, at most once", t.Subject)
 	case ToURL:
 		return t.Host
+	case ToFile:
+		if t.File == "-" {
+			return "standard output"
+		}
+		return t.File
 	}
-	if t.File == "-" {
-		return "standard output"
-	}
-	return t.File
+	return t.To + " " + t.Subject // of a version that knew other targets
 }
 
 // checkSubject returns an error unless s can be published to once {kind} is a kind.
