@@ -3,7 +3,6 @@ package publisher
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,8 +22,6 @@ type Client struct {
 	js   jetstream.JetStream
 	cfg  Config
 	log  *zap.Logger
-
-	taken sync.Map // subjects that the event stream takes; see checkTaker
 }
 
 // ErrAway: NATS did not answer, so that the next request would fare the same.
@@ -73,6 +70,10 @@ func (c *Client) Stream(ctx context.Context, name string) (jetstream.Stream, err
 	s, err := c.js.Stream(ctx, name)
 	return s, c.conn.Explain(err, name, began)
 }
+
+// InDomain reports whether a PubAck with a domain can be of the JetStream that the client was
+// opened for.
+func (c *Client) InDomain(domain string) bool { return c.conn.Config().InDomain(domain) }
 
 // Conn is the connection itself.
 func (c *Client) Conn() *nats.Conn { return c.nc }

@@ -34,7 +34,6 @@ type send struct {
 	list    bool
 	json    bool
 	ndjson  bool
-	direct  bool
 }
 
 func newSend(io stdio) *cobra.Command {
@@ -60,25 +59,17 @@ which line on to go on; a delivery that the bridge refuses is named, and stays
 refused. --url is then the bridge, without a path: its sources must have the
 names that are in the lines, or the events get other ids.
 
---direct makes the events here and publishes them to NATS (nats.url, or that of
-the running bridge), for the tests of a consumer without a bridge: the same
-subjects, headers, ids and envelopes as the bridge of this configuration would
-give them. The event stream must be there. A body that a bridge would refuse is
-not published. Each body counts as one.
-
 It asks before it sends to an address that is not this host. The exit code is
-1 if any request was not answered with 200, or any body not stored.
+1 if any request was not answered with 200.
 
 --json prints one object: run, url, sent, ok, statuses (how many by HTTP status,
-or by what kept it from being one; with --direct: stored, duplicate, refused,
-failed), seconds, rate, latency_ms (p50, p95, p99, max).`,
+or by what kept it from being one), seconds, rate, latency_ms (p50, p95, p99, max).`,
 		Example: `  treble-bridge send message.read
   treble-bridge send --list
   treble-bridge send message.responded --count 10000 --concurrency 64
   treble-bridge send --count 600 --rate 10 conversation.closed
   treble-bridge send body.json --url https://bridge.example.com/webhook --token "$TOKEN"
   treble-bridge send --file pending.ndjson
-  treble-bridge send conversation.closed --direct --nats-url nats://127.0.0.1:4222
   echo '{"event_type":"new"}' | treble-bridge send - --header 'X-Api-Key: secret'`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return sampleNames(), 0 },
@@ -95,11 +86,9 @@ failed), seconds, rate, latency_ms (p50, p95, p99, max).`,
 	durationVar(f, &s.load.timeout, "timeout", 10*time.Second, "how long to wait for an answer; Treble waits 5 s or 10 s")
 	f.BoolVar(&s.ndjson, "ndjson", false, "the input holds deliveries, one a line, whatever its name")
 	f.BoolVar(&s.same, "same", false, "send the same bytes each time")
-	f.BoolVar(&s.direct, "direct", false, "publish to NATS without a bridge")
 	f.BoolVarP(&s.yes, "yes", "y", false, "do not ask before sending to another host")
 	f.BoolVar(&s.list, "list", false, "list the samples")
 	f.BoolVar(&s.json, "json", false, "print the summary as JSON")
-	addNATSFlag(cmd)
 	return cmd
 }
 
@@ -109,9 +98,6 @@ func (s *send) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if err := s.load.check(); err != nil {
-		return err
-	}
-	if err := s.checkDirect(cmd, args); err != nil {
 		return err
 	}
 	header, err := parseHeaders(s.headers)
@@ -133,9 +119,6 @@ func (s *send) run(cmd *cobra.Command, args []string) error {
 	bodies := func() []byte { return body }
 	if !s.same && (builtIn || s.load.count > 1) {
 		bodies = func() []byte { return freshen(body, time.Now()) }
-	}
-	if s.direct {
-		return s.sendDirect(cmd, &loaded.Config, args, bodies, run)
 	}
 	target, err := s.target(&loaded.Config)
 	if err != nil {
