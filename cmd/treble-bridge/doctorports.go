@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"syscall"
 
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
@@ -56,6 +55,9 @@ func (d *doctor) checkAnswer(ctx context.Context, l listening, c *diagnose.Check
 	c.Detail = fmt.Sprintf("the bridge answers at %s", l.bound)
 }
 
+// anotherAddress stands in a fix for what the user has to choose.
+const anotherAddress = "<another address>"
+
 // checkFree listens for a moment, and takes no connection.
 func checkFree(l listening, c *diagnose.Check) {
 	bound, err := net.Listen("tcp", l.configured)
@@ -64,35 +66,13 @@ func checkFree(l listening, c *diagnose.Check) {
 		bound.Close()
 		c.Detail = fmt.Sprintf("%s is free for the bridge", l.configured)
 	case errors.Is(err, syscall.EADDRINUSE):
-		c.Status, c.Detail = diagnose.Fail, fmt.Sprintf("%s is taken by another process, so the bridge cannot start; or choose an address that is free", l.configured)
-		c.Fix, c.FixIn = diagnose.Setting(l.key, freeNear(l.configured)), diagnose.InEnv
+		c.Status, c.Detail = diagnose.Fail, fmt.Sprintf("%s is taken by another process, so the bridge cannot start", l.configured)
+		c.Fix, c.FixIn = diagnose.Setting(l.key, anotherAddress), diagnose.InEnv
 	case errors.Is(err, os.ErrPermission):
 		c.Status, c.Detail = diagnose.Fail, fmt.Sprintf("this user may not listen at %s", l.configured)
 		c.Fix, c.FixIn = "sudo sysctl net.ipv4.ip_unprivileged_port_start=80", diagnose.InShell
 	default:
 		c.Status, c.Detail = diagnose.Fail, fmt.Sprintf("nobody can listen at %s here: %v", l.configured, errors.Unwrap(err))
-		c.Fix, c.FixIn = diagnose.Setting(l.key, freeNear(":"+portOf(l.configured))), diagnose.InEnv
+		c.Fix, c.FixIn = diagnose.Setting(l.key, anotherAddress), diagnose.InEnv
 	}
-}
-
-// freeNear is the next address with the same host that is free now.
-func freeNear(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	n, _ := strconv.Atoi(port)
-	for i := n + 1; i < n+100; i++ {
-		next := net.JoinHostPort(host, strconv.Itoa(i))
-		if bound, err := net.Listen("tcp", next); err == nil {
-			bound.Close()
-			return next
-		}
-	}
-	return net.JoinHostPort(host, "0")
-}
-
-func portOf(addr string) string {
-	_, port, _ := net.SplitHostPort(addr)
-	return port
 }
