@@ -41,7 +41,7 @@ func TestWhatNATSMustAllow(t *testing.T) {
 	doc := operations(t)
 	var want strings.Builder
 	want.WriteString("| Stream | What is in it | Made by | How much | How long |\n|---|---|---|---|---|\n")
-	for _, a := range DefaultConfig().Assets() {
+	for _, a := range DefaultConfig().Spec("").Assets() {
 		age := "for ever"
 		if a.AgeKey != "" {
 			age = "`" + a.AgeKey + "`"
@@ -60,7 +60,7 @@ func TestWhatNATSMustAllow(t *testing.T) {
 		}
 		return ""
 	}
-	w := eventStream(DefaultConfig())
+	w := eventStream(DefaultConfig().Spec(""))
 	for setting, change := range map[string]func(*jetstream.StreamConfig){
 		"`mirror`":                  func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "X"} },
 		"`sealed`":                  func(c *jetstream.StreamConfig) { c.Sealed = true },
@@ -152,7 +152,7 @@ func TestNack(t *testing.T) {
 			t.Errorf("kind %s", doc.Kind)
 		}
 	}
-	for _, a := range DefaultConfig().Assets() {
+	for _, a := range DefaultConfig().Spec("").Assets() {
 		if !made[a.Stream] {
 			t.Errorf("%s is not made", a.Stream)
 		}

@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // Asset is a stream or a bucket that the bridge or one of its commands makes in NATS. All of them
@@ -26,21 +25,15 @@ type Asset struct {
 	MadeBy   string // who makes it
 }
 
-// Assets are all that a bridge and its commands make with a configuration.
-func (c Config) Assets() []Asset {
+// Assets are all that a bridge and its commands make.
+func (s Spec) Assets() []Asset {
 	return []Asset{
-		{c.Stream, "events", int64(c.MaxBytes), "publisher.max_bytes", "publisher.max_age", false, "the bridge"},
-		{c.quarantineStream(), "refused bodies", int64(c.QuarantineMaxBytes), "publisher.quarantine_max_bytes", "publisher.quarantine_max_age", false, "the bridge"},
-		{c.ReplayStream(), "replayed events", int64(c.ReplayMaxBytes), "publisher.replay_max_bytes", "publisher.replay_max_age", true, "replay, to its own stream"},
-		{"KV_" + c.auditBucket(), "a record of each run", int64(c.AuditMaxBytes), "publisher.audit_max_bytes", "", true, "replay, forget, quarantine drop"},
+		{string(s.Events), "events", int64(s.MaxBytes), "publisher.max_bytes", "publisher.max_age", false, "the bridge"},
+		{s.Events.Quarantine(), "refused bodies", int64(s.QuarantineMaxBytes), "publisher.quarantine_max_bytes", "publisher.quarantine_max_age", false, "the bridge"},
+		{s.Events.Replay(), "replayed events", int64(s.ReplayMaxBytes), "publisher.replay_max_bytes", "publisher.replay_max_age", true, "replay, to its own stream"},
+		{"KV_" + s.Events.Audit(), "a record of each run", int64(s.AuditMaxBytes), "publisher.audit_max_bytes", "", true, "replay, forget, quarantine drop"},
 	}
 }
-
-func (c Config) quarantineStream() string { return c.Stream + "_QUARANTINE" }
-func (c Config) auditBucket() string      { return c.Stream + "_AUDIT" }
-
-// ReplayStream is the name of the stream into which events are replayed unless another is named.
-func (c Config) ReplayStream() string { return c.Stream + "_REPLAY" }
 
 // The replay stream.
 const (
@@ -53,32 +46,32 @@ const (
 const SuggestedBytes = value.GiB
 
 // MakeReplayStream makes the replay stream.
-func (c *Client) MakeReplayStream(ctx context.Context) (jetstream.Stream, error) {
+func (s Spec) MakeReplayStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	cfg := jetstream.StreamConfig{
-		Name:        c.cfg.ReplayStream(),
+		Name:        s.Events.Replay(),
 		Description: "Events that treble-bridge replayed",
-		Subjects:    []string{schema.Prefix(c.cfg.SubjectPrefix).AllReplay()},
+		Subjects:    []string{s.Prefix.AllReplay()},
 		Retention:   jetstream.LimitsPolicy,
 		Storage:     jetstream.FileStorage,
 		// Whoever bounds it gets an error in time, and not half a run.
 		Discard:     jetstream.DiscardNew,
-		MaxAge:      c.cfg.ReplayMaxAge,
-		MaxBytes:    unlimitedIfZero(int64(c.cfg.ReplayMaxBytes)),
+		MaxAge:      s.ReplayMaxAge,
+		MaxBytes:    unlimitedIfZero(int64(s.ReplayMaxBytes)),
 		MaxMsgs:     -1,
 		MaxMsgSize:  -1,
-		Replicas:    c.cfg.Replicas,
-		Duplicates:  within(replayDuplicates, c.cfg.ReplayMaxAge),
+		Replicas:    s.Replicas,
+		Duplicates:  within(replayDuplicates, s.ReplayMaxAge),
 		AllowDirect: true,
 	}
-	s, err := c.js.CreateStream(ctx, cfg)
+	made, err := js.CreateStream(ctx, cfg)
 	if errorCode(err) == server.JSStreamMaxBytesRequired && cfg.MaxBytes < 0 {
 		cfg.MaxBytes = int64(replayBound)
-		s, err = c.js.CreateStream(ctx, cfg)
+		made, err = js.CreateStream(ctx, cfg)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make stream %s: %w", cfg.Name, withFix(err, c.cfg, "publisher.replay_max_bytes"))
+		return nil, fmt.Errorf("make stream %s: %w", cfg.Name, withFix(err, s, "publisher.replay_max_bytes"))
 	}
-	return s, nil
+	return made, nil
 }
 
 // within is a duplicate window that fits the age limit of its stream; 0: no limit.
@@ -89,18 +82,17 @@ func within(window, maxAge time.Duration) time.Duration {
 	return window
 }
 
-// makeAudit makes the bucket with the records of runs.
-func (c *Client) makeAudit(ctx context.Context) (jetstream.KeyValue, error) {
-	name := c.cfg.auditBucket()
-	kv, err := c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:      name,
+// MakeAudit makes the bucket with the records of runs.
+func (s Spec) MakeAudit(ctx context.Context, js jetstream.JetStream) (jetstream.KeyValue, error) {
+	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket:      s.Events.Audit(),
 		Description: "What treble-bridge's commands did to its streams",
 		Storage:     jetstream.FileStorage,
-		MaxBytes:    unlimitedIfZero(int64(c.cfg.AuditMaxBytes)),
-		Replicas:    c.cfg.Replicas,
+		MaxBytes:    unlimitedIfZero(int64(s.AuditMaxBytes)),
+		Replicas:    s.Replicas,
 	})
 	if err != nil {
-		return nil, withFix(err, c.cfg, "publisher.audit_max_bytes")
+		return nil, withFix(err, s, "publisher.audit_max_bytes")
 	}
 	return kv, nil
 }
@@ -116,7 +108,7 @@ func errorCode(err error) server.ErrorIdentifier {
 
 // refusal is what mends the refusal of JetStream to make a stream. The key is that which bounds
 // it; ok is false for a refusal that is not known.
-func refusal(err error, c Config, bytesKey string) (f fix, ok bool) {
+func refusal(err error, s Spec, bytesKey string) (f fix, ok bool) {
 	const account = "# in jetstream of the account"
 	switch errorCode(err) {
 	case server.JSStreamMaxBytesRequired:
@@ -132,14 +124,14 @@ func refusal(err error, c Config, bytesKey string) (f fix, ok bool) {
 	case server.JSNotEnabledForAccountErr, server.JSNotEnabledErr:
 		return inServer("jetstream: enabled  # in the account"), true
 	case server.JSClusterNoPeersErrF:
-		return inShell("nats server report jetstream  # too few servers are up, or have room, for %d replicas", c.Replicas), true
+		return inShell("nats server report jetstream  # too few servers are up, or have room, for %d replicas", s.Replicas), true
 	}
 	return fix{}, false
 }
 
 // withFix adds to a refusal what mends it, for the commands that make something.
-func withFix(err error, c Config, bytesKey string) error {
-	f, ok := refusal(err, c, bytesKey)
+func withFix(err error, s Spec, bytesKey string) error {
+	f, ok := refusal(err, s, bytesKey)
 	if !ok {
 		return err
 	}

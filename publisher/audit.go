@@ -53,16 +53,16 @@ const auditTimeout = 10 * time.Second
 // ErrNoRun: there is no run of that name.
 var ErrNoRun = errors.New("no such run")
 
-// OpenAudit returns the bucket, which is made if it is missing.
-func (c *Client) OpenAudit(ctx context.Context) (*Audit, error) {
-	name := c.cfg.auditBucket()
+// OpenAudit returns the bucket of a bridge, which is made as spec says if it is missing.
+func OpenAudit(ctx context.Context, c *Client, spec Spec) (*Audit, error) {
+	name := spec.Events.Audit()
 	began := time.Now()
-	kv, err := c.js.KeyValue(ctx, name)
+	kv, err := c.JetStream().KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = c.makeAudit(ctx)
+		kv, err = spec.MakeAudit(ctx, c.JetStream())
 	}
-	if err = c.conn.Explain(err, "KV_"+name, began); err != nil {
-		return nil, fmt.Errorf("open audit bucket %s: %w", name, c.conn.Config().Nobody(err))
+	if err = c.Broker().Explain(err, "KV_"+name, began); err != nil {
+		return nil, fmt.Errorf("open audit bucket %s: %w", name, c.Broker().Config().Nobody(err))
 	}
 	return &Audit{client: c, kv: kv}, nil
 }
@@ -111,7 +111,7 @@ func (a *Audit) unanswered(run string, err error) error {
 	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrNoStreamResponse) {
 		return err
 	}
-	subject, n := fmt.Sprintf("$KV.%s.%s", a.kv.Bucket(), run), a.client.conn.Config()
+	subject, n := fmt.Sprintf("$KV.%s.%s", a.kv.Bucket(), run), a.client.Broker().Config()
 	key, _ := n.Place()
 	if key == "" {
 		return fmt.Errorf("nothing answers on %s: %w", subject, err)

@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,7 +19,7 @@ type Client struct {
 	conn *broker.Conn
 	nc   *nats.Conn
 	js   jetstream.JetStream
-	cfg  Config
+	opts ClientOptions
 	log  *zap.Logger
 }
 
@@ -29,17 +28,19 @@ var ErrAway = setaside.ErrAway
 
 // ClientOptions say where to connect, and as whom.
 type ClientOptions struct {
-	Config Config
-	NATS   NATSConfig
-	Addr   string      // host:port of the embedded server of a running bridge, for an empty nats.url
-	Role   string      // what the client does, in the server's list of connections
-	Log    *zap.Logger // nil: none
+	NATS    broker.NATSConfig
+	Addr    string            // host:port of the embedded server of a running bridge, for an empty nats.url
+	Role    string            // what the client does, in the server's list of connections
+	Events  schema.StreamName // of the bridge
+	Prefix  schema.Prefix     // of its subjects
+	Timeout time.Duration     // for a PubAck, or one message that is asked for
+	Log     *zap.Logger       // nil: none
 }
 
 // OpenClient connects. It fails if NATS does not answer now; a connection that
 // is lost later is made again.
 func OpenClient(ctx context.Context, o ClientOptions) (*Client, error) {
-	if err := errors.Join(o.Config.Validate(), o.NATS.Validate()); err != nil {
+	if err := o.NATS.Validate(); err != nil {
 		return nil, err
 	}
 	log := o.Log
@@ -53,7 +54,7 @@ func OpenClient(ctx context.Context, o ClientOptions) (*Client, error) {
 	if problem, _ := TooOld(conn.NATS().ConnectedServerVersion()); problem != "" {
 		log.Warn(problem)
 	}
-	return &Client{conn: conn, nc: conn.NATS(), js: conn.JetStream(), cfg: o.Config, log: log}, nil
+	return &Client{conn: conn, nc: conn.NATS(), js: conn.JetStream(), opts: o, log: log}, nil
 }
 
 // Close ends the connection.
@@ -82,15 +83,14 @@ func (c *Client) Conn() *nats.Conn { return c.nc }
 // configuration's credentials belong to.
 func (c *Client) JetStream() jetstream.JetStream { return c.js }
 
-// Config is the configuration that the client was opened with.
-func (c *Client) Config() Config { return c.cfg }
+// Broker is the connection with all that is known of it.
+func (c *Client) Broker() *broker.Conn { return c.conn }
+
+// Events is the name of the stream of the events.
+func (c *Client) Events() schema.StreamName { return c.opts.Events }
+
+// Timeout is how long a PubAck, or one message that is asked for, may take.
+func (c *Client) Timeout() time.Duration { return c.opts.Timeout }
 
 // Prefix is the first part of the subjects of the bridge.
-func (c *Client) Prefix() schema.Prefix { return schema.Prefix(c.cfg.SubjectPrefix) }
-
-// Retrier publishes from a set-aside. It owns the client from then on.
-func (c *Client) Retrier(files setaside.Dir) *setaside.Retrier {
-	return setaside.NewRetrier(c.conn, files, setaside.RetryOptions{
-		Events: c.cfg.Stream, Quarantine: c.cfg.quarantineStream(), Prefix: c.Prefix(), Timeout: c.cfg.AckTimeout,
-	})
-}
+func (c *Client) Prefix() schema.Prefix { return c.opts.Prefix }

@@ -25,9 +25,15 @@ func follow(t *testing.T, r *Client, o FollowOptions) []string {
 	return ids
 }
 
+// clientOptions are those of a client of the bridge that o is for.
+func clientOptions(o Options, addr string) ClientOptions {
+	spec := o.Config.Spec("")
+	return ClientOptions{NATS: o.NATS, Addr: addr, Role: "test", Events: spec.Events, Prefix: spec.Prefix, Timeout: o.Config.AckTimeout, Log: o.Log}
+}
+
 func openClient(t *testing.T, o Options, addr string) *Client {
 	t.Helper()
-	r, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Addr: addr, Role: "test", Log: o.Log})
+	r, err := OpenClient(t.Context(), clientOptions(o, addr))
 	if err != nil {
 		t.Fatalf("OpenClient: %v", err)
 	}
@@ -121,7 +127,7 @@ func TestFollowAcrossAReconnect(t *testing.T) {
 
 func TestReaderErrors(t *testing.T) {
 	o := options(t, "")
-	if _, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Addr: "127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+	if _, err := OpenClient(t.Context(), clientOptions(o, "127.0.0.1:1")); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("no server: %v, want an error with the address", err)
 	}
 	n := startNATS(t)

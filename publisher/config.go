@@ -5,6 +5,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // Config says how events are acknowledged and where they are published.
@@ -57,6 +58,28 @@ func DefaultConfig() Config {
 		Batches:            true,
 		RefusedAfter:       time.Minute,
 		DuplicateWindow:    10 * time.Minute,
+	}
+}
+
+// Spec returns what the streams have to be like. embeddedIn is the data directory of the
+// bridge if they are in its embedded server, else "".
+func (c Config) Spec(embeddedIn string) Spec {
+	return Spec{
+		Events:             schema.StreamName(c.Stream),
+		Prefix:             schema.Prefix(c.SubjectPrefix),
+		Mode:               c.Streams,
+		MaxAge:             c.MaxAge,
+		MaxBytes:           c.MaxBytes,
+		QuarantineMaxAge:   c.QuarantineMaxAge,
+		QuarantineMaxBytes: c.QuarantineMaxBytes,
+		ReplayMaxAge:       c.ReplayMaxAge,
+		ReplayMaxBytes:     c.ReplayMaxBytes,
+		AuditMaxBytes:      c.AuditMaxBytes,
+		Discard:            c.Discard,
+		Replicas:           c.Replicas,
+		Batches:            c.Batches,
+		DuplicateWindow:    c.DuplicateWindow,
+		EmbeddedIn:         embeddedIn,
 	}
 }
 

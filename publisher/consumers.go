@@ -66,7 +66,7 @@ func (c *Client) Consumers(ctx context.Context, all bool) ([]ConsumerState, erro
 		states = append(states, state)
 	}
 	if err := list.Err(); err != nil {
-		return nil, fmt.Errorf("list the consumers of stream %s: %w", c.cfg.Stream, err)
+		return nil, fmt.Errorf("list the consumers of stream %s: %w", c.opts.Events, err)
 	}
 	slices.SortFunc(states, func(a, b ConsumerState) int { return cmp.Compare(a.Name, b.Name) })
 	return states, nil

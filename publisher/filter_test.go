@@ -207,7 +207,7 @@ func TestAudit(t *testing.T) {
 	n := startNATS(t)
 	o := options(t, n.url)
 	open(t, o)
-	a, err := openClient(t, o, "").OpenAudit(t.Context())
+	a, err := OpenAudit(t.Context(), openClient(t, o, ""), o.Config.Spec(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again, err := openClient(t, o, "").OpenAudit(t.Context())
+	again, err := OpenAudit(t.Context(), openClient(t, o, ""), o.Config.Spec(""))
 	if err != nil {
 		t.Fatal(err)
 	}

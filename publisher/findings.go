@@ -192,7 +192,7 @@ func (c *comparison) readers(server serverFacts) {
 		}
 		c.add(Slow, mend, "it has %d of %d consumers; another service is refused, and the bridge and its commands read it message by message", consumers, most)
 	}
-	if limit := c.have.ConsumerLimits.InactiveThreshold; limit > 0 && limit < followAbandoned {
+	if limit := c.have.ConsumerLimits.InactiveThreshold; limit > 0 && limit < FollowAbandoned {
 		c.add(Slow, c.want.startAnew(), "it takes no consumer that lives unused for more than %s (consumer_limits); the commands read it message by message", limit)
 	}
 	if !c.have.AllowDirect {

@@ -99,10 +99,10 @@ func (w wantedStream) move(ctx context.Context, js jetstream.JetStream) fix {
 	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()
 	if names, err := streamNames(ctx, js); err == nil {
-		flat := strings.ReplaceAll(string(w.prefix), ".", "-")
+		flat := strings.ReplaceAll(string(w.spec.Prefix), ".", "-")
 		candidates := []string{flat + "-bridge", flat + "-2", flat + "-3"}
 		// With a quarantine that it made itself, the bridge holds the prefix that it has.
-		if flat != string(w.prefix) || slices.Contains(names, w.config.quarantineStream()) {
+		if flat != string(w.spec.Prefix) || slices.Contains(names, w.spec.Events.Quarantine()) {
 			candidates = append([]string{flat}, candidates...)
 		}
 		for _, c := range candidates {

@@ -42,7 +42,7 @@ const idle = 5 * time.Second
 // when ctx ends, the error of f if it has one, or nil with StopAtEnd.
 func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) error) error {
 	if o.Stream == "" {
-		o.Stream = c.cfg.Stream
+		o.Stream = string(c.opts.Events)
 		if len(o.Subjects) == 0 {
 			// The stream may hold subjects of somebody else.
 			o.Subjects = []string{c.Prefix().All()}
@@ -160,9 +160,9 @@ func (c *Client) release(ctx context.Context, stream string, cons jetstream.Cons
 	_ = c.js.DeleteConsumer(ctx, stream, info.Name) // it goes in any case
 }
 
-// followAbandoned is after how long the server removes the consumer of a command that was
+// FollowAbandoned is after how long the server removes the consumer of a command that was
 // killed. Until then it counts among those that the stream may have.
-const followAbandoned = time.Minute
+const FollowAbandoned = time.Minute
 
 // releaseTimeout bounds how long a command waits for a courtesy.
 const releaseTimeout = time.Second
@@ -180,7 +180,7 @@ func (o FollowOptions) consumer() jetstream.OrderedConsumerConfig {
 		DeliverPolicy:     jetstream.DeliverNewPolicy,
 		FilterSubjects:    o.Subjects,
 		HeadersOnly:       o.HeadersOnly,
-		InactiveThreshold: followAbandoned,
+		InactiveThreshold: FollowAbandoned,
 	}
 	switch {
 	case o.FromSeq > 0:

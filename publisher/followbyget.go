@@ -18,7 +18,7 @@ const pollEvery = 250 * time.Millisecond
 // slower, takes nothing from a work queue, and no other setting of a stream can refuse it.
 func (c *Client) followByGet(ctx context.Context, o FollowOptions, f func(Stored) error, why error) error {
 	c.log.Warn("the stream takes no consumer: it is read message by message", zap.String("stream", o.Stream), zap.Error(why))
-	r := getReader{stream: broker.NewStream(c.conn, o.Stream, c.cfg.AckTimeout), subjects: o.Subjects}
+	r := getReader{stream: broker.NewStream(c.conn, o.Stream, c.opts.Timeout), subjects: o.Subjects}
 	if len(r.subjects) == 0 {
 		r.subjects = []string{">"}
 	}

@@ -134,7 +134,7 @@ func TestSharedOnPurpose(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := startNATS(t)
 			for stream, subjects := range tt.subjects {
-				cfg := eventStream(DefaultConfig()).create()
+				cfg := eventStream(DefaultConfig().Spec("")).create()
 				cfg.Name, cfg.Subjects = stream, subjects
 				if _, err := n.js.CreateStream(t.Context(), cfg); err != nil {
 					t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // The places of a data directory in which messages are.
@@ -137,7 +138,7 @@ func ForgetStopped(dataDir, stream string, removed map[string][]uint64) error {
 	if err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
-	quarantine := Config{Stream: stream}.quarantineStream()
+	quarantine := schema.StreamName(stream).Quarantine()
 	return errors.Join(
 		outbox.ForgetIn(filepath.Join(dataDir, datadir.Journal), removed[stream]),
 		outbox.ForgetIn(filepath.Join(dataDir, datadir.Refused), removed[quarantine]),

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
 // StreamState is a stream that the bridge needs, as it is now.
@@ -32,36 +35,38 @@ func (s StreamState) Edit(flags string) string {
 	return c.edit(flags).line
 }
 
-// Streams looks at the streams of the bridge, that of the events and the quarantine,
+// InspectStreams looks at the streams of the bridge, that of the events and the quarantine,
 // with the eyes of a running one. It changes nothing. A stream that does not exist is a
-// finding only if the bridge will not make it when it starts. dataDir is that of
-// the bridge, of which the size of an embedded store follows.
-func (c *Client) Streams(ctx context.Context, embedded bool, dataDir string) ([]StreamState, error) {
+// finding only if the bridge will not make it when it starts.
+func InspectStreams(ctx context.Context, c *broker.Conn, spec Spec) ([]StreamState, error) {
 	var all []StreamState
-	for _, w := range wantedStreams(c.cfg, embedded, dataDir) {
+	js, nc := c.JetStream(), c.NATS()
+	for _, w := range wantedStreams(spec) {
 		s := StreamState{Name: w.Name, Required: w.required, Create: createLine(w), MaxBytes: w.create().MaxBytes, want: w}
-		stream, err := c.Stream(ctx, w.Name)
+		began := time.Now()
+		stream, err := js.Stream(ctx, w.Name)
+		err = c.Explain(err, w.Name, began)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			if len(all) > 0 && all[0].Info != nil && all[0].want.anothers(all[0].Info.Config) {
-				s.Findings = []Finding{w.withEvents(ctx, c.js)}
+				s.Findings = []Finding{w.withEvents(ctx, js)}
 			} else {
-				s.Findings, err = w.cannotBeMade(ctx, c.js)
+				s.Findings, err = w.cannotBeMade(ctx, js)
 			}
 		case err == nil:
 			s.Info = stream.CachedInfo()
-			s.Findings = compare(w, s.Info.Config, factsOf(c.nc, c.nc.MaxPayload(), s.Info.State.Consumers,
-				func() fix { return w.giveWay(ctx, c.js, w.Name) }))
+			s.Findings = compare(w, s.Info.Config, factsOf(nc, nc.MaxPayload(), s.Info.State.Consumers,
+				func() fix { return w.giveWay(ctx, js, w.Name) }))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at stream %s: %w", w.Name, c.conn.Config().Nobody(err))
+			return nil, fmt.Errorf("look at stream %s: %w", w.Name, c.Config().Nobody(err))
 		}
-		s.Findings, s.Create = placed(s.Findings, c.conn.Config()), Placed(s.Create, c.conn.Config())
+		s.Findings, s.Create = placed(s.Findings, c.Config()), Placed(s.Create, c.Config())
 		all = append(all, s)
 	}
 	if have := all[0].Info; have != nil {
-		events := eventStream(c.cfg)
-		found := borrowed(events, have.Config, all[1].Findings, func() fix { return events.move(ctx, c.js) })
+		events := eventStream(spec)
+		found := borrowed(events, have.Config, all[1].Findings, func() fix { return events.move(ctx, js) })
 		all[0].Findings = append(all[0].Findings, found...)
 	}
 	return all, nil
@@ -90,7 +95,7 @@ func (w wantedStream) leftOut() Finding {
 // withEvents is the finding on a quarantine that is not made since the stream of the events is that
 // of another bridge, whose quarantine would have the same name.
 func (w wantedStream) withEvents(ctx context.Context, js jetstream.JetStream) Finding {
-	return w.absent(fmt.Sprintf("it does not exist, and is not made while %s is not this bridge's", w.config.Stream), w.move(ctx, js))
+	return w.absent(fmt.Sprintf("it does not exist, and is not made while %s is not this bridge's", w.spec.Events), w.move(ctx, js))
 }
 
 // overlap is the finding on a stream whose subjects another one has, which is not ours: the
@@ -116,7 +121,7 @@ func (w wantedStream) giveWay(ctx context.Context, js jetstream.JetStream, other
 	if w.required {
 		return w.move(ctx, js)
 	}
-	events := eventStream(w.config)
+	events := eventStream(w.spec)
 	s, err := js.Stream(ctx, events.Name)
 	if err != nil || !events.meantForUs(s.CachedInfo().Config) {
 		return w.move(ctx, js)

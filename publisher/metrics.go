@@ -19,7 +19,6 @@ type metrics struct {
 	ackTime            prometheus.Histogram
 	quarantined        *prometheus.CounterVec // outcome
 	healed             prometheus.Counter
-	findings           *prometheus.GaugeVec // severity
 }
 
 // The values of the label outcome of treble_bridge_quarantine_total.
@@ -50,10 +49,6 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Refused bodies by what became of them: stored, set_aside, failed.",
 		}, []string{"outcome"}),
 		healed: counter("healed_total", "Events published again after JetStream had lost them."),
-		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "treble_bridge_stream_findings",
-			Help: "What is wrong with the streams, by severity: unusable, weak, slow.",
-		}, []string{"severity"}),
 	}
 	for _, outcome := range []string{"unavailable", "outcome_unknown", "too_large", "internal"} {
 		m.failures.WithLabelValues(outcome)
@@ -66,8 +61,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.stored, m.duplicates, m.failures, m.ackTime, m.quarantined,
-		m.healed, m.findings,
+		m.stored, m.duplicates, m.failures, m.ackTime, m.quarantined, m.healed,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
@@ -112,16 +106,5 @@ func (m *metrics) failed(err error) {
 		m.failures.WithLabelValues("too_large").Inc()
 	default:
 		m.failures.WithLabelValues("internal").Inc()
-	}
-}
-
-// found sets the gauges of the findings.
-func (m *metrics) found(findings []Finding) {
-	count := map[Severity]int{Unusable: 0, Weak: 0, Slow: 0}
-	for _, f := range findings {
-		count[f.Severity]++
-	}
-	for s, n := range count {
-		m.findings.WithLabelValues(string(s)).Set(float64(n))
 	}
 }

@@ -114,12 +114,13 @@ func (c *Client) firstSince(ctx context.Context, o FollowOptions) (seq uint64, e
 
 // eventStream returns the stream of the events.
 func (c *Client) eventStream(ctx context.Context) (jetstream.Stream, error) {
-	s, err := c.Stream(ctx, c.cfg.Stream)
+	name := string(c.opts.Events)
+	s, err := c.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", c.cfg.Stream, err)
+		return nil, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look at stream %s: %w", c.cfg.Stream, err)
+		return nil, fmt.Errorf("look at stream %s: %w", name, err)
 	}
 	return s, nil
 }

@@ -78,7 +78,7 @@ func (p *Publisher) eventOutbox(o Options, dir string) outbox.Options {
 // refusedOutbox are those of the outbox of refused bodies.
 func (p *Publisher) refusedOutbox(o Options, dir string) outbox.Options {
 	b := p.outboxOptions(o, dir)
-	b.Name, b.MaxBytes = p.cfg.quarantineStream(), min(int64(o.Journal.MaxBytes), int64(refusedMaxBytes))
+	b.Name, b.MaxBytes = schema.StreamName(p.cfg.Stream).Quarantine(), min(int64(o.Journal.MaxBytes), int64(refusedMaxBytes))
 	b.Log = p.log.Named("quarantine")
 	for _, r := range schema.Reasons() {
 		b.Subjects = append(b.Subjects, p.prefix.Quarantine(r))
@@ -146,7 +146,7 @@ func (p *Publisher) Forget(ctx context.Context, removed map[string][]uint64) err
 	}
 	defer p.inFlight.Done()
 	var errs []error
-	for name, b := range map[string]*outbox.Outbox{p.cfg.Stream: p.events, p.cfg.quarantineStream(): p.refused} {
+	for name, b := range map[string]*outbox.Outbox{p.cfg.Stream: p.events, schema.StreamName(p.cfg.Stream).Quarantine(): p.refused} {
 		if seqs := removed[name]; b != nil && len(seqs) > 0 {
 			errs = append(errs, b.Forget(ctx, seqs))
 		}

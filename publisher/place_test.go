@@ -64,7 +64,7 @@ func TestPlaces(t *testing.T) {
 				s := p.Status()
 				return s.Ready && !s.Degraded
 			})
-			c, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Role: "test"})
+			c, err := OpenClient(t.Context(), clientOptions(o, ""))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -72,7 +72,7 @@ func TestPlaces(t *testing.T) {
 			if got := followed(t, c, FollowOptions{FromStart: true, StopAtEnd: true}); !slices.Equal(got, ids) {
 				t.Errorf("a command read %v", got)
 			}
-			a, err := c.OpenAudit(t.Context())
+			a, err := OpenAudit(t.Context(), c, o.Config.Spec(""))
 			if err == nil {
 				err = a.Put(t.Context(), AuditRecord{Run: "run", State: AuditDone})
 			}
@@ -352,7 +352,7 @@ func TestImportsThatLack(t *testing.T) {
 		}
 		o := withJournal(t, r.URL)
 		o.NATS.User, o.NATS.Password, o.NATS.APIPrefix = "bridge", "s3cret-bridge", "JS.treble"
-		c, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Role: "test"})
+		c, err := OpenClient(t.Context(), clientOptions(o, ""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -361,7 +361,7 @@ func TestImportsThatLack(t *testing.T) {
 	}
 	t.Run("bucket-under-its-own-name", func(t *testing.T) {
 		c := open(t, strings.Replace(exportedAccounts, `, to: "JS.treble.$KV.TREBLE_AUDIT.>"`, "", 1))
-		a, err := c.OpenAudit(t.Context())
+		a, err := OpenAudit(t.Context(), c, DefaultConfig().Spec(""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -407,12 +407,12 @@ func TestNobodyAnswers(t *testing.T) {
 				reasons := p.Status().Reasons
 				return len(reasons) >= 2 && !slices.ContainsFunc(reasons, func(r string) bool { return !strings.Contains(r, tt.want) })
 			})
-			c, err := OpenClient(t.Context(), ClientOptions{Config: o.Config, NATS: o.NATS, Role: "test"})
+			c, err := OpenClient(t.Context(), clientOptions(o, ""))
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(c.Close)
-			if _, err := c.OpenAudit(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := OpenAudit(t.Context(), c, o.Config.Spec("")); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("OpenAudit = %v", err)
 			}
 		})

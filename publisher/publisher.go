@@ -113,7 +113,14 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	if err := p.connect(o); err != nil {
 		return nil, err
 	}
-	p.streams = newStreamKeeper(p.conn, wantedStreams(p.cfg, p.embedded != nil, o.DataDir), p.cfg.Streams, o.recheck, p.setAside.Recount, o.Log, p.metrics)
+	embeddedIn := ""
+	if p.embedded != nil {
+		embeddedIn = o.DataDir
+	}
+	p.streams, err = newStreamKeeper(p.conn, p.cfg.Spec(embeddedIn), o.recheck, p.setAside.Recount, o.Log, o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
 	switch p.cfg.Ack {
 	case AckJournal:
 		p.ack = &journalAck{outbox: p.events}
@@ -174,7 +181,7 @@ func (p *Publisher) connect(o Options) (err error) {
 		return err
 	}
 	p.stream = broker.NewStream(p.conn, p.cfg.Stream, p.cfg.AckTimeout)
-	p.refusals = broker.NewStream(p.conn, p.cfg.quarantineStream(), p.cfg.AckTimeout)
+	p.refusals = broker.NewStream(p.conn, schema.StreamName(p.cfg.Stream).Quarantine(), p.cfg.AckTimeout)
 	p.stream.NoBatches, p.refusals.NoBatches = !p.cfg.Batches, !p.cfg.Batches
 	return nil
 }

@@ -38,9 +38,9 @@ type Quarantine struct {
 	stream jetstream.Stream
 }
 
-// OpenQuarantine looks for the stream.
-func (c *Client) OpenQuarantine(ctx context.Context) (*Quarantine, error) {
-	name := c.cfg.quarantineStream()
+// OpenQuarantine looks for the stream of the bridge that c is for.
+func OpenQuarantine(ctx context.Context, c *Client) (*Quarantine, error) {
+	name := c.Events().Quarantine()
 	s, err := c.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)

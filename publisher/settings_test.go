@@ -22,7 +22,7 @@ import (
 func TestSettingsThatRefuse(t *testing.T) {
 	const n = 40 // more than are read without a consumer anyway
 	own := func(change func(*jetstream.StreamConfig)) jetstream.StreamConfig {
-		cfg := eventStream(DefaultConfig()).create()
+		cfg := eventStream(DefaultConfig().Spec("")).create()
 		change(&cfg)
 		return cfg
 	}
@@ -146,9 +146,7 @@ func live(t *testing.T, p *Publisher, c *Client) {
 
 func reader(t *testing.T, url string) *Client {
 	t.Helper()
-	o := ClientOptions{Config: DefaultConfig(), NATS: DefaultNATSConfig(), Role: "test"}
-	o.NATS.URL = url
-	c, err := OpenClient(t.Context(), o)
+	c, err := OpenClient(t.Context(), clientOptions(options(t, url), ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,14 +195,14 @@ func TestAssets(t *testing.T) {
 	o.Config.MaxBytes = 1 << 20
 	open(t, o)
 	c := reader(t, r.URL)
-	if _, err := c.OpenAudit(t.Context()); err != nil {
+	if _, err := OpenAudit(t.Context(), c, DefaultConfig().Spec("")); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.MakeReplayStream(t.Context()); err != nil {
+	if _, err := DefaultConfig().Spec("").MakeReplayStream(t.Context(), c.JetStream()); err != nil {
 		t.Error(err)
 	}
 	var want, got []string
-	for _, a := range DefaultConfig().Assets() {
+	for _, a := range DefaultConfig().Spec("").Assets() {
 		want = append(want, a.Stream)
 	}
 	list := r.JS.ListStreams(t.Context())
@@ -228,7 +226,7 @@ func TestAssets(t *testing.T) {
 // limit of consumers locks it out of nothing.
 func TestLostConnectionsLeaveRoom(t *testing.T) {
 	n := natstest.Start(t)
-	cfg := eventStream(DefaultConfig()).create()
+	cfg := eventStream(DefaultConfig().Spec("")).create()
 	cfg.MaxConsumers = 3
 	n.Stream(t, cfg)
 	o := withJournal(t, n.URL)
@@ -314,11 +312,10 @@ func observed(t *testing.T, reg prometheus.Registerer, name string) bool {
 // TestReasonsOfALook: why the streams could not be looked at is logged when it changes.
 func TestReasonsOfALook(t *testing.T) {
 	log, logs := natstest.Log(zap.WarnLevel)
-	m, err := newMetrics(nil)
+	k, err := newStreamKeeper(nil, DefaultConfig().Spec(""), 0, nil, log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &streamKeeper{log: log, metrics: m, first: make(chan struct{})}
 	for _, why := range []string{"a", "a", "b", "", "", "b"} {
 		var problem error
 		if why != "" {

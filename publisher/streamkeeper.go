@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
@@ -26,19 +27,19 @@ const (
 // streamKeeper sees to the streams in the background: after every connect,
 // when a publish casts doubt on them, and every 30 s.
 type streamKeeper struct {
-	conn    *broker.Conn
-	want    []wantedStream
-	mode    string // Config.Streams
-	every   time.Duration
-	log     *zap.Logger
-	metrics *metrics
-	size    atomic.Int64             // max_msg_size of the event stream, 0 if unlimited
-	takes   atomic.Pointer[[]string] // subjects of the event stream; nil before the first look
-	each    func()                   // called at every round, whether there is a connection or not
-	kick    chan struct{}
-	first   chan struct{} // closed after the first look that got an answer
-	stop    context.CancelFunc
-	done    sync.WaitGroup
+	conn  *broker.Conn
+	want  []wantedStream
+	mode  string // Spec.Mode
+	every time.Duration
+	log   *zap.Logger
+	gauge *prometheus.GaugeVec     // findings, by severity
+	size  atomic.Int64             // max_msg_size of the event stream, 0 if unlimited
+	takes atomic.Pointer[[]string] // subjects of the event stream; nil before the first look
+	each  func()                   // called at every round, whether there is a connection or not
+	kick  chan struct{}
+	first chan struct{} // closed after the first look that got an answer
+	stop  context.CancelFunc
+	done  sync.WaitGroup
 
 	sizing sync.Mutex // held by refreshSize
 	sized  time.Time  // under sizing: when it looked last
@@ -49,15 +50,23 @@ type streamKeeper struct {
 	looked   bool
 }
 
-func newStreamKeeper(c *broker.Conn, want []wantedStream, mode string, every time.Duration, each func(), log *zap.Logger, m *metrics) *streamKeeper {
+func newStreamKeeper(c *broker.Conn, spec Spec, every time.Duration, each func(), log *zap.Logger, reg prometheus.Registerer) (*streamKeeper, error) {
 	if every == 0 {
 		every = recheckEvery
 	}
-	return &streamKeeper{
-		conn: c, want: want, mode: mode, every: every, each: each, log: log, metrics: m,
+	k := &streamKeeper{
+		conn: c, want: wantedStreams(spec), mode: spec.Mode, every: every, each: each, log: log,
+		gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "treble_bridge_stream_findings",
+			Help: "What is wrong with the streams, by severity: unusable, weak, slow.",
+		}, []string{"severity"}),
 		kick:  make(chan struct{}, 1),
 		first: make(chan struct{}),
 	}
+	if reg == nil {
+		return k, nil
+	}
+	return k, reg.Register(k.gauge)
 }
 
 func (k *streamKeeper) start() {
@@ -242,7 +251,7 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 	case errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamSubjectOverlapErr:
 		return []Finding{w.overlap(ctx, k.conn.JetStream())}, nil
 	case errors.As(err, &api):
-		f, known := refusal(err, w.config, w.bytesKey)
+		f, known := refusal(err, w.spec, w.bytesKey)
 		if !known {
 			f = inShell("%s", createLine(w))
 		}
@@ -287,7 +296,7 @@ func (k *streamKeeper) report(findings []Finding, problem error) {
 		}
 		return
 	}
-	k.metrics.found(findings)
+	k.count(findings)
 	if slices.Equal(before, findings) {
 		return
 	}
@@ -299,6 +308,17 @@ func (k *streamKeeper) report(findings []Finding, problem error) {
 	}
 	if len(findings) == 0 {
 		k.log.Info("streams are as they should be")
+	}
+}
+
+// count sets the gauge of the findings.
+func (k *streamKeeper) count(findings []Finding) {
+	count := map[Severity]int{Unusable: 0, Weak: 0, Slow: 0}
+	for _, f := range findings {
+		count[f.Severity]++
+	}
+	for s, n := range count {
+		k.gauge.WithLabelValues(string(s)).Set(float64(n))
 	}
 }
 

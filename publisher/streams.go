@@ -6,22 +6,47 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// minDuplicateWindow is the least that JetStream takes.
-const minDuplicateWindow = 100 * time.Millisecond
+// MinDuplicateWindow is the least that JetStream takes.
+const MinDuplicateWindow = 100 * time.Millisecond
 
-// wantedStream is a stream as our configuration has it.
+// Spec says what the streams of a bridge have to be like. The zero value of a size or an
+// age is no limit.
+type Spec struct {
+	Events schema.StreamName
+	Prefix schema.Prefix
+	Mode   string // StreamsCreate, …: what is done to streams that are not like it
+
+	MaxAge             time.Duration
+	MaxBytes           value.Size
+	QuarantineMaxAge   time.Duration
+	QuarantineMaxBytes value.Size
+	ReplayMaxAge       time.Duration
+	ReplayMaxBytes     value.Size
+	AuditMaxBytes      value.Size
+
+	Discard         string // DiscardNew or DiscardOld
+	Replicas        int
+	Batches         bool // events leave in atomic batches
+	DuplicateWindow time.Duration
+
+	// EmbeddedIn is the data directory of the bridge if the streams are in its embedded
+	// server; "" if they are in a NATS of your own.
+	EmbeddedIn string
+}
+
+// wantedStream is a stream as the spec has it.
 type wantedStream struct {
 	jetstream.StreamConfig
 	subjects []string // which must be captured, without wildcards where all are known
 	required bool     // without it nothing can be accepted
 	byHand   bool     // the bridge does not make it: publisher.streams is check
 	toFile   string   // the command that writes to a file what is in it
-	prefix   schema.Prefix
-	config   Config
+	spec     Spec
 	bytesKey string // the key that bounds it
 
 	// maxBytesAtCreation, if set, gives max_bytes for a stream that is made
@@ -29,87 +54,83 @@ type wantedStream struct {
 	maxBytesAtCreation func() int64
 }
 
-// wantedStreams are the streams of a bridge as its configuration has them, the
-// one of the events first. With the embedded server the disk is ours alone: a
+// wantedStreams are the streams of a bridge as its spec has them, the one of the events
+// first. With the embedded server the disk is ours alone: a
 // limit makes a full stream a clear 503 instead of a full disk. It is chosen when
 // the stream is made and not looked at again, since half of what is free shrinks
 // each day.
-func wantedStreams(c Config, embedded bool, dataDir string) []wantedStream {
-	events := eventStream(c)
-	if embedded && c.MaxBytes == 0 {
-		events.maxBytesAtCreation = func() int64 { return datadir.Free(dataDir) / 2 }
+func wantedStreams(s Spec) []wantedStream {
+	events := eventStream(s)
+	if s.EmbeddedIn != "" && s.MaxBytes == 0 {
+		events.maxBytesAtCreation = func() int64 { return datadir.Free(s.EmbeddedIn) / 2 }
 	}
-	return []wantedStream{events, quarantineStream(c)}
+	return []wantedStream{events, quarantineStream(s)}
 }
 
 // eventStream is the stream of the events.
-func eventStream(c Config) wantedStream {
-	prefix := schema.Prefix(c.SubjectPrefix)
+func eventStream(s Spec) wantedStream {
 	discard := jetstream.DiscardNew
-	if c.Discard == DiscardOld {
+	if s.Discard == DiscardOld {
 		discard = jetstream.DiscardOld
 	}
 	w := wantedStream{
 		required: true,
-		prefix:   prefix,
-		config:   c,
+		spec:     s,
 		bytesKey: "publisher.max_bytes",
-		byHand:   c.Streams == StreamsCheck,
-		toFile:   fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", c.Stream),
+		byHand:   s.Mode == StreamsCheck,
+		toFile:   fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", s.Events),
 		StreamConfig: jetstream.StreamConfig{
-			Name:        c.Stream,
+			Name:        string(s.Events),
 			Description: "Events of Treble, published by treble-bridge",
-			Subjects:    []string{prefix.All()},
+			Subjects:    []string{s.Prefix.All()},
 			Retention:   jetstream.LimitsPolicy,
 			Storage:     jetstream.FileStorage,
 			Discard:     discard,
-			MaxAge:      c.MaxAge,
-			MaxBytes:    unlimitedIfZero(int64(c.MaxBytes)),
+			MaxAge:      s.MaxAge,
+			MaxBytes:    unlimitedIfZero(int64(s.MaxBytes)),
 			MaxMsgs:     -1,
 			MaxMsgSize:  -1,
-			Replicas:    c.Replicas,
-			Duplicates:  c.DuplicateWindow,
+			Replicas:    s.Replicas,
+			Duplicates:  s.DuplicateWindow,
 			AllowDirect: true,
 
-			AllowAtomicPublish: c.Batches,
+			AllowAtomicPublish: s.Batches,
 		},
 	}
 	for _, k := range schema.Kinds() {
-		w.subjects = append(w.subjects, prefix.Subject(k))
+		w.subjects = append(w.subjects, s.Prefix.Subject(k))
 	}
 	return w
 }
 
 // quarantineStream is the stream of the refused bodies. It is evidence for the operator, not the
 // record of what happened, so the oldest goes first.
-func quarantineStream(c Config) wantedStream {
-	prefix := schema.Prefix(c.SubjectPrefix)
+func quarantineStream(s Spec) wantedStream {
 	w := wantedStream{
-		prefix:   prefix,
-		config:   c,
+		spec:     s,
 		bytesKey: "publisher.quarantine_max_bytes",
-		byHand:   c.Streams == StreamsCheck,
-		toFile:   fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", c.quarantineStream()),
+		byHand:   s.Mode == StreamsCheck,
+		toFile:   fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", s.Events.Quarantine()),
 		StreamConfig: jetstream.StreamConfig{
-			Name:        c.quarantineStream(),
+			Name:        s.Events.Quarantine(),
 			Description: "Bodies that treble-bridge refused",
-			Subjects:    []string{prefix.AllQuarantine()},
+			Subjects:    []string{s.Prefix.AllQuarantine()},
 			Retention:   jetstream.LimitsPolicy,
 			Storage:     jetstream.FileStorage,
 			Discard:     jetstream.DiscardOld,
-			MaxAge:      c.QuarantineMaxAge,
-			MaxBytes:    unlimitedIfZero(int64(c.QuarantineMaxBytes)),
+			MaxAge:      s.QuarantineMaxAge,
+			MaxBytes:    unlimitedIfZero(int64(s.QuarantineMaxBytes)),
 			MaxMsgs:     -1,
 			MaxMsgSize:  -1,
-			Replicas:    c.Replicas,
-			Duplicates:  within(c.DuplicateWindow, c.QuarantineMaxAge),
+			Replicas:    s.Replicas,
+			Duplicates:  within(s.DuplicateWindow, s.QuarantineMaxAge),
 			AllowDirect: true,
 
-			AllowAtomicPublish: c.Batches,
+			AllowAtomicPublish: s.Batches,
 		},
 	}
 	for _, r := range schema.Reasons() {
-		w.subjects = append(w.subjects, prefix.Quarantine(r))
+		w.subjects = append(w.subjects, s.Prefix.Quarantine(r))
 	}
 	return w
 }

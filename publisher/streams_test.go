@@ -64,7 +64,7 @@ func TestFindings(t *testing.T) {
 			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
 		}, Weak, "renames", "nats stream edit TREBLE --no-transform"},
 	}
-	w := eventStream(base)
+	w := eventStream(base.Spec(""))
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			have := w.create()
@@ -286,12 +286,12 @@ func TestFindingsFollowTheStream(t *testing.T) {
 func TestKindsAndReasonsAreCovered(t *testing.T) {
 	c := DefaultConfig()
 	c.SubjectPrefix = "my.own"
-	for _, w := range []wantedStream{eventStream(c), quarantineStream(c)} {
+	for _, w := range []wantedStream{eventStream(c.Spec("")), quarantineStream(c.Spec(""))} {
 		if missing := uncovered(w.Subjects, w.subjects); len(missing) > 0 {
 			t.Errorf("%s does not capture %v", w.Name, missing)
 		}
 	}
-	if n := len(eventStream(c).subjects); n != len(schema.Kinds()) {
+	if n := len(eventStream(c.Spec("")).subjects); n != len(schema.Kinds()) {
 		t.Errorf("%d subjects, want one for each kind", n)
 	}
 }
@@ -300,7 +300,7 @@ func TestKindsAndReasonsAreCovered(t *testing.T) {
 func TestLinesForAMissingStream(t *testing.T) {
 	c := DefaultConfig()
 	c.MaxBytes = 1 << 30
-	streams := wantedStreams(c, false, "")
+	streams := wantedStreams(c.Spec(""))
 	for i, want := range []string{
 		"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --max-bytes=1073741824 --defaults",
 		"nats stream add TREBLE_QUARANTINE --subjects 'treble-quarantine.>' --storage=file --retention=limits --discard=old --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --max-bytes=1073741824 --defaults",

@@ -75,8 +75,8 @@ func (c Config) Validate() error {
 	bytes("replay_max_bytes", c.ReplayMaxBytes)
 	bytes("audit_max_bytes", c.AuditMaxBytes)
 	age := func(key string, d time.Duration) {
-		if d < 0 || d > 0 && d < minDuplicateWindow {
-			bad(key, "is %s; use 0 for ever, or at least %s", d, minDuplicateWindow)
+		if d < 0 || d > 0 && d < MinDuplicateWindow {
+			bad(key, "is %s; use 0 for ever, or at least %s", d, MinDuplicateWindow)
 		}
 	}
 	age("quarantine_max_age", c.QuarantineMaxAge)
@@ -88,8 +88,8 @@ func (c Config) Validate() error {
 		bad("replicas", "is %d; use 1, 3 or 5", c.Replicas)
 	}
 	switch {
-	case c.DuplicateWindow < minDuplicateWindow:
-		bad("duplicate_window", "is %s; must be at least %s", c.DuplicateWindow, minDuplicateWindow)
+	case c.DuplicateWindow < MinDuplicateWindow:
+		bad("duplicate_window", "is %s; must be at least %s", c.DuplicateWindow, MinDuplicateWindow)
 	case c.MaxAge > 0 && c.DuplicateWindow > c.MaxAge:
 		bad("duplicate_window", "is %s, which is more than publisher.max_age (%s); JetStream takes no such stream", c.DuplicateWindow, c.MaxAge)
 	}

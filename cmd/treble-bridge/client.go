@@ -5,6 +5,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // addNATSFlag adds the flags of the commands that connect to NATS.
@@ -20,11 +21,29 @@ func openClient(cmd *cobra.Command, c *config.Config, streams stdio, role string
 	if err != nil {
 		return nil, err
 	}
-	return publisher.OpenClient(cmd.Context(), publisher.ClientOptions{
-		Config: c.Publisher,
-		NATS:   c.NATS,
-		Addr:   at.NATS,
-		Role:   role,
-		Log:    newLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, streams.err),
-	})
+	o := clientOptions(c, at.NATS, role)
+	o.Log = newLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, streams.err)
+	return publisher.OpenClient(cmd.Context(), o)
+}
+
+// clientOptions are those of a connection for the bridge that is configured; addr is that of
+// its embedded NATS, if it has one.
+func clientOptions(c *config.Config, addr, role string) publisher.ClientOptions {
+	return publisher.ClientOptions{
+		NATS:    c.NATS,
+		Addr:    addr,
+		Role:    role,
+		Events:  schema.StreamName(c.Publisher.Stream),
+		Prefix:  schema.Prefix(c.Publisher.SubjectPrefix),
+		Timeout: c.Publisher.AckTimeout,
+	}
+}
+
+// streamSpec says what the streams of the bridge that is configured have to be like.
+func streamSpec(c *config.Config) publisher.Spec {
+	embeddedIn := ""
+	if c.NATS.URL == "" {
+		embeddedIn = c.DataDir
+	}
+	return c.Publisher.Spec(embeddedIn)
 }

@@ -89,7 +89,7 @@ func (c *consumersCommand) run(cmd *cobra.Command, names []string) error {
 			err = fmt.Errorf("no such consumer: %s; see treble-bridge consumers --all", printable(strings.Join(absent, ", ")))
 		}
 	}
-	if printErr := c.print(client.Config().Stream, states, len(names) > 0); printErr != nil {
+	if printErr := c.print(string(client.Events()), states, len(names) > 0); printErr != nil {
 		return printErr
 	}
 	return errors.Join(err, c.check(states))

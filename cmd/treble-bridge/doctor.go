@@ -143,8 +143,11 @@ func (d *doctor) examine(ctx context.Context) {
 func (d *doctor) options() diagnose.Options {
 	c := d.config
 	return diagnose.Options{
-		Client:  publisher.ClientOptions{Config: c.Publisher, NATS: c.NATS, Addr: d.at.NATS, Role: "doctor"},
-		Journal: c.Journal,
+		Client:  clientOptions(&c.Config, d.at.NATS, "doctor"),
+		Streams: streamSpec(&c.Config),
+		Journal: diagnose.Journal{
+			Answers: c.Publisher.Ack == publisher.AckJournal, MaxBytes: c.Journal.MaxBytes, Reserve: c.Journal.Reserve, Retain: c.Journal.Retain,
+		},
 		DataDir: c.DataDir,
 		MaxBody: c.Ingress.MaxBody,
 		Timeout: d.timeout,

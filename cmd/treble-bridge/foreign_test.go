@@ -22,7 +22,7 @@ func TestForeignMessages(t *testing.T) {
 	c := testConfig(t)
 	b := start(t, c)
 	defer b.stop(t)
-	client, err := publisher.OpenClient(t.Context(), publisher.ClientOptions{Config: c.Publisher, NATS: c.NATS, Addr: b.addrs().NATS, Role: "test"})
+	client, err := publisher.OpenClient(t.Context(), clientOptions(c, b.addrs().NATS, "test"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 // forgetCommand is the command that deletes all that is kept of a person.
 type forgetCommand struct {
 	io          stdio
+	spec        publisher.Spec // of the bridge
 	phone       string
 	sessions    []string
 	streams     []string
@@ -180,6 +181,7 @@ func (f *forgetCommand) run(cmd *cobra.Command, _ []string) error {
 	}
 	defer client.Close()
 	ctx := cmd.Context()
+	f.spec = streamSpec(&loaded.Config)
 	dir, err := forget.OpenDataDir(ctx, loaded.DataDir, loaded.Publisher.Stream, loaded.Journal.Retain)
 	if err != nil {
 		return err
@@ -188,7 +190,7 @@ func (f *forgetCommand) run(cmd *cobra.Command, _ []string) error {
 	view := forgetView{DataDir: dataDirState(dir), Erased: forget.Counts{Streams: map[string]int64{}}, Notes: []string{}}
 	if view.Found, err = f.find(ctx, run); err == nil {
 		view.about(p)
-		view.Notes = append(view.Notes, run.Copies(ctx)...)
+		view.Notes = append(view.Notes, run.Copies(ctx, f.spec)...)
 		view.Notes = append(view.Notes, f.elsewhere(&loaded.Config, dir, p)...)
 		err = f.forget(ctx, client, run, dir, p, &view)
 	}

@@ -16,7 +16,7 @@ import (
 // erase deletes what was found, and keeps a record of that. Without one nothing is
 // deleted.
 func (f *forgetCommand) erase(ctx context.Context, client *publisher.Client, run *forget.Run, dir *forget.DataDir, v *forgetView) error {
-	audit, err := client.OpenAudit(ctx)
+	audit, err := publisher.OpenAudit(ctx, client, f.spec)
 	if err != nil {
 		return err
 	}

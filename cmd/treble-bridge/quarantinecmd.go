@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -176,8 +177,9 @@ func noteRemoved(cmd *cobra.Command, streams stdio, seqs ...uint64) {
 	}
 }
 
-// withQuarantine calls f with the quarantine of the command line's NATS.
-func withQuarantine(cmd *cobra.Command, streams stdio, f func(*publisher.Client, *publisher.Quarantine) error) error {
+// withQuarantine calls f with the configuration of the command line, and with the quarantine of
+// its NATS.
+func withQuarantine(cmd *cobra.Command, streams stdio, f func(*config.Config, *publisher.Client, *publisher.Quarantine) error) error {
 	loaded, err := loadConfig(cmd)
 	if err != nil {
 		return err
@@ -187,11 +189,11 @@ func withQuarantine(cmd *cobra.Command, streams stdio, f func(*publisher.Client,
 		return err
 	}
 	defer client.Close()
-	q, err := client.OpenQuarantine(cmd.Context())
+	q, err := publisher.OpenQuarantine(cmd.Context(), client)
 	if err != nil {
 		return err
 	}
-	err = f(client, q)
+	err = f(&loaded.Config, client, q)
 	if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
 		return errors.New("interrupted")
 	}

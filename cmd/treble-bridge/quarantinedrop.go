@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -59,7 +60,7 @@ func (d *quarantineDrop) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
-	return withQuarantine(cmd, d.io, func(client *publisher.Client, q *publisher.Quarantine) error {
+	return withQuarantine(cmd, d.io, func(bridge *config.Config, client *publisher.Client, q *publisher.Quarantine) error {
 		c, err := choose(cmd.Context(), q, filter)
 		if err == nil {
 			err = c.notThere() // a typing mistake is no reason to delete the others
@@ -80,7 +81,7 @@ func (d *quarantineDrop) run(cmd *cobra.Command, ids []string) error {
 			}
 		}
 		noteRemoved(cmd, d.io, c.seqs...)
-		return d.drop(cmd.Context(), client, q, c)
+		return d.drop(cmd.Context(), client, streamSpec(bridge), q, c)
 	})
 }
 
@@ -95,8 +96,8 @@ type dropSummary struct {
 
 // drop deletes one body after the other. Without a record of it nothing is
 // deleted.
-func (d *quarantineDrop) drop(ctx context.Context, client *publisher.Client, q *publisher.Quarantine, c chosen) error {
-	audit, err := client.OpenAudit(ctx)
+func (d *quarantineDrop) drop(ctx context.Context, client *publisher.Client, spec publisher.Spec, q *publisher.Quarantine, c chosen) error {
+	audit, err := publisher.OpenAudit(ctx, client, spec)
 	if err != nil {
 		return err
 	}

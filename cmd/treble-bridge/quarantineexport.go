@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
@@ -42,7 +43,7 @@ touched.
 				return err
 			}
 			exported := 0
-			err = withQuarantine(cmd, streams, func(_ *publisher.Client, q *publisher.Quarantine) error {
+			err = withQuarantine(cmd, streams, func(_ *config.Config, _ *publisher.Client, q *publisher.Quarantine) error {
 				c, err := choose(cmd.Context(), q, filter)
 				if err == nil {
 					err = c.notThere()

@@ -101,7 +101,7 @@ func (r *quarantineRetry) run(cmd *cobra.Command, ids []string) error {
 		return err
 	}
 	r.note = func(seq uint64) { noteRemoved(cmd, r.io, seq) }
-	return withQuarantine(cmd, r.io, func(_ *publisher.Client, q *publisher.Quarantine) error {
+	return withQuarantine(cmd, r.io, func(_ *config.Config, _ *publisher.Client, q *publisher.Quarantine) error {
 		c, err := choose(cmd.Context(), q, filter)
 		if err != nil {
 			return err

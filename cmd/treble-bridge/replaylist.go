@@ -40,7 +40,7 @@ Of a phone number, a session or a conversation it says only that there was one.`
 				return err
 			}
 			defer client.Close()
-			runs, err := replay.List(cmd.Context(), client)
+			runs, err := replay.List(cmd.Context(), client, streamSpec(&loaded.Config))
 			if err != nil {
 				return err
 			}

@@ -44,7 +44,8 @@ func (r *replayCommand) run(cmd *cobra.Command, _ []string) error {
 	defer client.Close()
 	var bar *progress
 	run, err := r.plan(cmd, client, spec, given, replay.Options{
-		Who: whoAmI(), Rate: r.rate, GiveUp: r.giveUp, Out: r.io.out, Exact: r.dryRun,
+		Streams: streamSpec(&loaded.Config),
+		Who:     whoAmI(), Rate: r.rate, GiveUp: r.giveUp, Out: r.io.out, Exact: r.dryRun,
 		Progress: func(done int64) { bar.reached(int(done)) },
 	})
 	if err != nil {

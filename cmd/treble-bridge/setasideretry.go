@@ -78,7 +78,9 @@ func (r *setAsideRetry) run(cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	retrier := client.Retrier(files)
+	retrier := setaside.NewRetrier(client.Broker(), files, setaside.RetryOptions{
+		Events: client.Events(), Prefix: client.Prefix(), Timeout: client.Timeout(),
+	})
 	defer retrier.Close()
 	return r.retry(cmd.Context(), retrier, files, names)
 }

@@ -45,7 +45,7 @@ func (v *Visit) room(ctx context.Context, streams []publisher.StreamState) []Che
 	if err != nil {
 		return []Check{v.failed("account", "", err)}
 	}
-	r := room{tier: info.Tier, copies: int64(v.o.Client.Config.Replicas)}
+	r := room{tier: info.Tier, copies: int64(v.o.Streams.Replicas)}
 	if t, ok := info.Tiers[fmt.Sprintf("R%d", r.copies)]; ok {
 		r.tier, r.copies = t, 1 // the limits of a tier are for one copy
 	}
@@ -72,7 +72,7 @@ func (v *Visit) room(ctx context.Context, streams []publisher.StreamState) []Che
 // missing are the streams and buckets that the bridge or a command will make.
 func (v *Visit) missing(ctx context.Context, streams []publisher.StreamState) ([]publisher.Asset, error) {
 	var missing []publisher.Asset
-	for i, a := range v.o.Client.Config.Assets() {
+	for i, a := range v.o.Streams.Assets() {
 		if i < len(streams) { // looked at already, and with the size that it is made with
 			if a.MaxBytes = streams[i].MaxBytes; streams[i].Info == nil {
 				missing = append(missing, a)

@@ -87,20 +87,23 @@ func (v *Visit) serverTime(ctx context.Context) (time.Time, error) {
 // unless it is configured.
 const defaultFlush = 2 * time.Minute
 
+// safeRetain covers several such times.
+const safeRetain = 5 * defaultFlush
+
 // flushing says what is known of sync_interval: only an embedded server's. A user
 // of an account cannot ask for it.
 func (v *Visit) flushing() Check {
 	const name = "sync-interval"
-	ack, retain := v.o.Client.Config.Ack, v.o.Journal.Retain
+	journal, retain := v.o.Journal.Answers, v.o.Journal.Retain
 	switch {
-	case ack == publisher.AckJournal && retain < defaultFlush:
+	case journal && retain < defaultFlush:
 		return check(name, "", Warn, "JetStream flushes every %s if it is not configured, and the journal keeps what it acknowledged for %s (journal.retain): power loss can lose events",
-			defaultFlush, retain).set("journal.retain", publisher.DefaultJournalConfig().Retain)
-	case v.o.embedded() && ack == publisher.AckStream:
+			defaultFlush, retain).set("journal.retain", safeRetain)
+	case v.o.embedded() && !journal:
 		return check(name, "", Pass, "always: the embedded JetStream flushes each event before it acknowledges it")
 	case v.o.embedded():
 		return check(name, "", Pass, "%s, and the journal heals what JetStream lost within %s", defaultFlush, retain)
-	case ack == publisher.AckJournal:
+	case journal:
 		return check(name, "", Skip, "an account cannot ask for it; the journal heals what JetStream lost if it is below %s (journal.retain)", retain)
 	}
 	return check(name, "", Warn, "an account cannot ask for it, and with publisher.ack stream an event is as safe as it says").server("jetstream: {sync_interval: always}")

@@ -45,7 +45,8 @@ func TestClockOfAServer(t *testing.T) {
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	o := Options{
-		Client:  publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig()},
+		Client:  publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Events: "TREBLE", Prefix: "treble", Timeout: time.Second},
+		Streams: publisher.DefaultConfig().Spec(""),
 		DataDir: t.TempDir(), Timeout: 5 * time.Second, MaxBody: 1 << 10,
 	}
 	o.Client.NATS.URL = s.ClientURL()

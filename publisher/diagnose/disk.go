@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
@@ -21,11 +20,11 @@ func Disk(o Options) Check {
 	if free == 0 {
 		return check(name, "", Fail, "no disk is free where data_dir is (%s): events are answered 503", o.DataDir).shell("df -h %s", Quote(dir))
 	}
-	if o.Client.Config.Ack != publisher.AckJournal && !o.embedded() {
+	if !o.Journal.Answers && !o.embedded() {
 		return check(name, "", Pass, "%s free; only the set-aside needs it", bytes(free))
 	}
 	reserve, grows := int64(o.Journal.Reserve), int64(0)
-	if o.Client.Config.Ack == publisher.AckJournal {
+	if o.Journal.Answers {
 		grows = max(int64(o.Journal.MaxBytes)-size(filepath.Join(o.DataDir, datadir.Journal)), 0)
 	}
 	switch room := free - reserve; {

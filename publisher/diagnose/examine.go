@@ -26,11 +26,11 @@ func (v *Visit) examine(ctx context.Context) []Check {
 	}
 	var streams []publisher.StreamState
 	err := v.within(ctx, func(ctx context.Context) (err error) {
-		streams, err = v.client.Streams(ctx, v.o.embedded(), v.o.DataDir)
+		streams, err = publisher.InspectStreams(ctx, v.client.Broker(), v.o.Streams)
 		return err
 	})
 	if err != nil {
-		checks = append(checks, v.failed("stream", v.o.Client.Config.Stream, err))
+		checks = append(checks, v.failed("stream", string(v.o.Client.Events), err))
 		return append(checks, skipped("the streams cannot be looked at", behindStreams...)...)
 	}
 	checks = append(checks, v.room(ctx, streams)...)

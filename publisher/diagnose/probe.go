@@ -34,7 +34,7 @@ type sighting struct {
 func (v *Visit) Watch(ctx context.Context, eventID string) (*Watch, error) {
 	var s jetstream.Stream
 	err := v.within(ctx, func(ctx context.Context) (err error) {
-		s, err = v.js.Stream(ctx, v.o.Client.Config.Stream)
+		s, err = v.js.Stream(ctx, string(v.o.Client.Events))
 		return err
 	})
 	if err != nil {

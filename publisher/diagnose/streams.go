@@ -78,7 +78,7 @@ func (v *Visit) copies(events publisher.StreamState) Check {
 		}
 	}
 	// What is below the configured number is a finding on the stream.
-	if have < fewestCopies && servers >= fewestCopies && have >= v.o.Client.Config.Replicas {
+	if have < fewestCopies && servers >= fewestCopies && have >= v.o.Streams.Replicas {
 		return check(name, of, Warn, "%d, and the cluster %s has %d servers: when that of the stream is away nothing is stored, and what its disk lost is lost; set publisher.replicas to %d too",
 			have, cluster.Name, servers, fewestCopies).shell("%s", events.Edit(fmt.Sprintf("--replicas=%d", fewestCopies)))
 	}

@@ -19,13 +19,22 @@ import (
 // Options say what to examine, and what it has to hold.
 type Options struct {
 	Client  publisher.ClientOptions
-	Journal publisher.JournalConfig
+	Streams publisher.Spec
+	Journal Journal
 	DataDir string
 	MaxBody value.Size // the largest body that the ingress takes
 	Timeout time.Duration
 	Behind  Behind
 
 	now func() time.Time // for tests; nil: time.Now
+}
+
+// Journal is how the journal of the bridge is configured.
+type Journal struct {
+	Answers  bool // a request is answered when the journal has its events ("ack: journal")
+	MaxBytes value.Size
+	Reserve  value.Size // free disk that it leaves alone
+	Retain   time.Duration
 }
 
 func (o Options) time() time.Time {

@@ -14,10 +14,10 @@ import (
 
 // Copies are sentences about places where messages of the person may be that a run
 // does not look at, as far as NATS tells of them.
-func (r *Run) Copies(ctx context.Context) []string {
+func (r *Run) Copies(ctx context.Context, spec publisher.Spec) []string {
 	notes := r.streams.replicated(ctx)
 	notes = append(notes, r.streams.derived(ctx)...)
-	return append(notes, r.streams.replayed(ctx)...)
+	return append(notes, r.streams.replayed(ctx, spec)...)
 }
 
 // replicated are the streams of which each server keeps a log besides.
@@ -50,8 +50,8 @@ func (s streams) derived(ctx context.Context) (notes []string) {
 
 // replayed are the places to which events were replayed. They are known as long as
 // the audit is.
-func (s streams) replayed(ctx context.Context) (notes []string) {
-	audit, err := s.client.OpenAudit(ctx)
+func (s streams) replayed(ctx context.Context, spec publisher.Spec) (notes []string) {
+	audit, err := publisher.OpenAudit(ctx, s.client, spec)
 	var records []publisher.AuditRecord
 	if err == nil {
 		records, err = audit.List(ctx, "replay")

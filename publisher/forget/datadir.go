@@ -12,6 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // leaving is how much longer than journal.retain a copy can stay in a journal: its
@@ -127,7 +128,7 @@ func locations(refused bool, seqs []uint64) (all []location) {
 
 func (d *DataDir) streamOf(p location) string {
 	if p.refused {
-		return d.stream + "_QUARANTINE"
+		return schema.StreamName(d.stream).Quarantine()
 	}
 	return d.stream
 }

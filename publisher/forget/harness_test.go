@@ -38,7 +38,7 @@ func newPlace(t *testing.T) *place {
 	p := &place{server: s, dir: dir, retain: 10 * time.Minute}
 	cfg := publisher.DefaultNATSConfig()
 	cfg.URL = s.URL
-	if p.client, err = publisher.OpenClient(t.Context(), publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: cfg}); err != nil {
+	if p.client, err = publisher.OpenClient(t.Context(), publisher.ClientOptions{NATS: cfg, Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.client.Close)

@@ -22,8 +22,8 @@ type Run struct {
 // New returns a run over the bridge's own streams, the other ones that are named,
 // and a data directory, which may be nil.
 func New(c *publisher.Client, d *DataDir, p *Person, more ...string) *Run {
-	cfg := c.Config()
-	s := streams{client: c, names: []string{cfg.Stream, cfg.Stream + "_QUARANTINE", cfg.ReplayStream()}, must: map[string]bool{}}
+	events := c.Events()
+	s := streams{client: c, names: []string{string(events), events.Quarantine(), events.Replay()}, must: map[string]bool{}}
 	for _, name := range more {
 		if s.must[name] = true; !slices.Contains(s.names, name) {
 			s.names = append(s.names, name)

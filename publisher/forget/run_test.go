@@ -62,7 +62,7 @@ func TestForgetOfRunningAndStopped(t *testing.T) {
 			if got := find(t, p.run(t, "+573109876543")); got.Total() != 6 {
 				t.Errorf("of somebody else: %+v, want all 6", got)
 			}
-			if notes := r.Copies(t.Context()); len(notes) > 0 {
+			if notes := r.Copies(t.Context(), publisher.DefaultConfig().Spec("")); len(notes) > 0 {
 				t.Errorf("notes of nothing: %q", notes)
 			}
 		})
@@ -332,7 +332,7 @@ func TestCopies(t *testing.T) {
 	p.makeStream(t, jetstream.StreamConfig{Name: "COPY", Sources: []*jetstream.StreamSource{{Name: "TREBLE"}}})
 	accept(t, b, mixed(1)...)
 	p.holds(t, "COPY", 5)
-	audit, err := p.client.OpenAudit(t.Context())
+	audit, err := publisher.OpenAudit(t.Context(), p.client, publisher.DefaultConfig().Spec(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func TestCopies(t *testing.T) {
 		}
 	}
 	r := p.run(t, me)
-	notes := strings.Join(r.Copies(t.Context()), "\n")
+	notes := strings.Join(r.Copies(t.Context(), publisher.DefaultConfig().Spec("")), "\n")
 	for _, want := range []string{"stream COPY has copies", "to stream BILLING", "file /tmp/x of here", "posted to https://there"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("%q is not in the notes:\n%s", want, notes)

@@ -23,7 +23,7 @@ func BenchmarkReplay(b *testing.B) {
 		for _, name := range []string{"OURS", "BARE"} {
 			br.stream(b, jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, Duplicates: 10 * time.Minute})
 		}
-		r := newRun(b, c, Spec{Target: Target{To: ToStream, Subject: "OURS.{kind}"}}, Options{})
+		r := newRun(b, c, Spec{Target: Target{To: ToStream, Subject: "OURS.{kind}"}}, Options{Streams: theStreams})
 		began := time.Now()
 		do(b, r)
 		ours += time.Since(began)

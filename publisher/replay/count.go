@@ -92,7 +92,7 @@ func (r *Run) pending(ctx context.Context, f publisher.Filter, cfg jetstream.Con
 			cfg.FilterSubjects = append(cfg.FilterSubjects, r.client.Prefix().Subject(k))
 		}
 	}
-	name := r.client.Config().Stream
+	name := string(r.client.Events())
 	c, err := r.client.JetStream().CreateConsumer(ctx, name, cfg)
 	if err != nil {
 		return 0, fmt.Errorf("count events: %w", err)

@@ -74,7 +74,7 @@ func TestDenied(t *testing.T) {
 			if _, err := n.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble." + string(e.Kind), Header: e.Header(), Data: data}); err != nil {
 				t.Fatal(err)
 			}
-			o := publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Role: "test"}
+			o := publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Role: "test", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
 			o.NATS.URL, o.NATS.User, o.NATS.Password = n.URL, "some", "s3cret-some"
 			c, err := publisher.OpenClient(t.Context(), o)
 			if err != nil {
@@ -82,7 +82,7 @@ func TestDenied(t *testing.T) {
 			}
 			t.Cleanup(c.Close)
 			began := time.Now()
-			_, err = newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{GiveUp: 10 * time.Minute}).Do(t.Context())
+			_, err = newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Streams: theStreams, GiveUp: 10 * time.Minute}).Do(t.Context())
 			if want := "does not permit this user to publish to " + strings.TrimSuffix(subject, ">"); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("after %s: %v", time.Since(began), err)
 			}
@@ -111,7 +111,7 @@ func TestReplayOfWhatTakesNoConsumer(t *testing.T) {
 				}
 			}
 			br.fill(t, 5)
-			run := newRun(t, br.client(t), Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{GiveUp: time.Minute})
+			run := newRun(t, br.client(t), Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Streams: theStreams, GiveUp: time.Minute})
 			total, err := run.Count(t.Context(), func() {})
 			if err != nil || total != 5 {
 				t.Errorf("counted %d: %v", total, err)
@@ -155,7 +155,7 @@ func TestResumeDenied(t *testing.T) {
 				}
 			}
 			client := func(user string) *publisher.Client {
-				o := publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Role: "test"}
+				o := publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Role: "test", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
 				o.NATS.URL, o.NATS.User, o.NATS.Password = n.URL, user, value.Secret("s3cret-"+user)
 				c, err := publisher.OpenClient(t.Context(), o)
 				if err != nil {
@@ -166,7 +166,7 @@ func TestResumeDenied(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			run := newRun(t, client("all"), Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Rate: 20, Progress: func(done int64) {
+			run := newRun(t, client("all"), Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Streams: theStreams, Rate: 20, Progress: func(done int64) {
 				if done >= 3 {
 					cancel()
 				}
@@ -176,7 +176,7 @@ func TestResumeDenied(t *testing.T) {
 			}
 
 			began := time.Now()
-			again, err := Resume(t.Context(), client("some"), run.Name(), Given{}, Options{GiveUp: 10 * time.Minute})
+			again, err := Resume(t.Context(), client("some"), run.Name(), Given{}, Options{Streams: theStreams, GiveUp: 10 * time.Minute})
 			if err == nil {
 				_, err = again.Do(t.Context())
 			}
@@ -184,7 +184,7 @@ func TestResumeDenied(t *testing.T) {
 				t.Errorf("after %s: %v", time.Since(began), err)
 			}
 
-			again, err = Resume(t.Context(), client("all"), run.Name(), Given{}, Options{})
+			again, err = Resume(t.Context(), client("all"), run.Name(), Given{}, Options{Streams: theStreams})
 			if err != nil {
 				t.Fatal(err)
 			}

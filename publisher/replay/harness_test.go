@@ -22,6 +22,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
+// theStreams are those of a bridge that is not configured.
+var theStreams = publisher.DefaultConfig().Spec("")
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // broker is a nats-server with an event stream.
@@ -84,7 +87,7 @@ func (b *broker) stream(t testing.TB, cfg jetstream.StreamConfig) {
 // client connects as a command does.
 func (b *broker) client(t testing.TB) *publisher.Client {
 	t.Helper()
-	o := publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Role: "replay"}
+	o := publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
 	o.NATS.URL = b.ClientURL()
 	c, err := publisher.OpenClient(context.Background(), o)
 	if err != nil {
@@ -251,7 +254,7 @@ func do(t testing.TB, r *Run) Result {
 // record returns the record of a run as it is stored, and as text.
 func record(t testing.TB, c *publisher.Client, run string) (publisher.AuditRecord, detail, string) {
 	t.Helper()
-	a, err := c.OpenAudit(context.Background())
+	a, err := publisher.OpenAudit(context.Background(), c, theStreams)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +343,7 @@ func (p *proxy) cut(down bool) {
 // client connects through the proxy.
 func (p *proxy) client(t *testing.T) *publisher.Client {
 	t.Helper()
-	o := publisher.ClientOptions{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Role: "replay"}
+	o := publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
 	o.NATS.URL = "nats://" + p.Addr().String()
 	c, err := publisher.OpenClient(t.Context(), o)
 	if err != nil {

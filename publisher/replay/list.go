@@ -24,8 +24,8 @@ type Listed struct {
 }
 
 // List returns the runs there were, the oldest first.
-func List(ctx context.Context, c *publisher.Client) ([]Listed, error) {
-	audit, err := c.OpenAudit(ctx)
+func List(ctx context.Context, c *publisher.Client, spec publisher.Spec) ([]Listed, error) {
+	audit, err := publisher.OpenAudit(ctx, c, spec)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ var ErrNoStream = errors.New("no stream captures it")
 
 // eventStream looks at the stream of the events.
 func eventStream(ctx context.Context, c *publisher.Client) (*jetstream.StreamInfo, error) {
-	name := c.Config().Stream
+	name := string(c.Events())
 	s, err := c.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, finalError{fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)}
@@ -51,7 +51,7 @@ func plan(ctx context.Context, c *publisher.Client, run string, s Spec, captured
 		return d, err
 	}
 	if d.To == ToStream && d.Subject == "" {
-		d.Stream = c.Config().ReplayStream()
+		d.Stream = c.Events().Replay()
 		d.Subject = c.Prefix().Replay(run, kindPart)
 		return d, nil
 	}
@@ -62,7 +62,7 @@ func plan(ctx context.Context, c *publisher.Client, run string, s Spec, captured
 	for _, subject := range subjects {
 		for _, have := range captured {
 			if server.SubjectsCollide(subject, have) && !s.Force {
-				return d, fmt.Errorf("subject %s: %w (%s on %s)", subject, ErrCaptured, c.Config().Stream, have)
+				return d, fmt.Errorf("subject %s: %w (%s on %s)", subject, ErrCaptured, c.Events(), have)
 			}
 		}
 	}
@@ -106,7 +106,7 @@ func (r *Run) makeTarget(ctx context.Context) error {
 	js := r.client.JetStream()
 	s, err := r.client.Stream(ctx, t.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && r.spec.Target.Subject == "" {
-		s, err = r.client.MakeReplayStream(ctx)
+		s, err = r.opts.Streams.MakeReplayStream(ctx, js)
 	}
 	if err != nil {
 		return fmt.Errorf("open stream %s: %w", t.Stream, err)

@@ -18,7 +18,7 @@ type Given struct {
 // Resume plans to go on with a run that did not come to its end. A run whose process
 // lives is refused; to be sure it may take some seconds, after a kill.
 func Resume(ctx context.Context, c *publisher.Client, name string, g Given, o Options) (*Run, error) {
-	audit, err := c.OpenAudit(ctx)
+	audit, err := publisher.OpenAudit(ctx, c, o.Streams)
 	if err != nil {
 		return nil, err
 	}

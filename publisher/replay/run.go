@@ -15,6 +15,7 @@ import (
 
 // Options are those of one process of a run; another one may resume it with others.
 type Options struct {
+	Streams  publisher.Spec   // of the bridge
 	Who      string           // user@host, for the record
 	Rate     float64          // events a second; 0: no limit
 	GiveUp   time.Duration    // how long without progress until it fails; 0: 5 minutes
@@ -102,7 +103,7 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 	}
 	res := Result{Run: r.name, State: publisher.AuditFailed, Total: r.total, Replayed: r.Done(), Sequence: r.detail.Checkpoint.Sequence}
 	began := time.Now()
-	audit, err := r.client.OpenAudit(ctx)
+	audit, err := publisher.OpenAudit(ctx, r.client, r.opts.Streams)
 	if err != nil {
 		return res, r.denied(began, err)
 	}
@@ -252,7 +253,7 @@ func (r *Run) each(ctx context.Context, t target) error {
 		return err
 	}
 	if !source.Created.Equal(r.detail.Created) {
-		return finalError{fmt.Errorf("stream %s was made again since the run began: begin a new run", r.client.Config().Stream)}
+		return finalError{fmt.Errorf("stream %s was made again since the run began: begin a new run", r.client.Events())}
 	}
 	pace, sent := newPace(r.opts.Rate), at.Done
 	err = r.client.Each(ctx, f, &r.skipped, func(s publisher.Stored) error {

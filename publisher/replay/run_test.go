@@ -21,7 +21,7 @@ func TestReplayStream(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 3000)
 	c := b.client(t)
-	r := newRun(t, c, Spec{}, Options{})
+	r := newRun(t, c, Spec{}, Options{Streams: theStreams})
 	if n, err := r.Count(t.Context(), nil); err != nil || n != 3000 {
 		t.Fatalf("Count: %d, %v", n, err)
 	}
@@ -47,13 +47,13 @@ func TestReplayStream(t *testing.T) {
 		t.Errorf("got %+v, %+v", rec, d)
 	}
 	// A second run is another one: all again.
-	second := newRun(t, c, Spec{Limit: 10}, Options{})
+	second := newRun(t, c, Spec{Limit: 10}, Options{Streams: theStreams})
 	do(t, second)
 	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", second.Name()), 10, true)
-	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "is done") {
+	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "is done") {
 		t.Errorf("resume of a done run: %v", err)
 	}
-	if _, err := Resume(t.Context(), c, "replay-nothing", Given{}, Options{}); !errors.Is(err, publisher.ErrNoRun) {
+	if _, err := Resume(t.Context(), c, "replay-nothing", Given{}, Options{Streams: theStreams}); !errors.Is(err, publisher.ErrNoRun) {
 		t.Errorf("resume of no run: %v", err)
 	}
 }
@@ -88,7 +88,7 @@ func TestFilters(t *testing.T) {
 		{"nobody", Spec{Filter: publisher.Filter{Phone: "+573009999999"}}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRun(t, c, tt.s, Options{})
+			r := newRun(t, c, tt.s, Options{Streams: theStreams})
 			if n, err := r.Count(t.Context(), func() {}); err != nil || n != int64(tt.want) {
 				t.Errorf("Count: got %d, %v; want %d", n, err, tt.want)
 			}
@@ -109,7 +109,7 @@ func TestStopAndResume(t *testing.T) {
 	b.fill(t, events)
 	c := b.client(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(t, c, Spec{}, Options{Progress: func(done int64) {
+	r := newRun(t, c, Spec{}, Options{Streams: theStreams, Progress: func(done int64) {
 		if done >= 1234 {
 			cancel()
 		}
@@ -124,7 +124,7 @@ func TestStopAndResume(t *testing.T) {
 	}
 	// The record of a killed process knows too little, and says that it runs.
 	setBack(t, c, r.Name(), 1000)(publisher.AuditRunning)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestStopAndResume(t *testing.T) {
 // setBack returns what puts a checkpoint of long ago on record, with a state.
 func setBack(t *testing.T, c *publisher.Client, run string, to uint64) func(state string) {
 	t.Helper()
-	a, err := c.OpenAudit(t.Context())
+	a, err := publisher.OpenAudit(t.Context(), c, theStreams)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestGapIsFilled(t *testing.T) {
 	b.fill(t, events)
 	c := b.client(t)
 	b.stream(t, jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}, Duplicates: 100 * time.Millisecond})
-	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{})
+	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Streams: theStreams})
 	do(t, r)
 	s, _ := b.js.Stream(t.Context(), "TARGET")
 	if err := s.DeleteMsg(t.Context(), gap); err != nil {
@@ -173,7 +173,7 @@ func TestGapIsFilled(t *testing.T) {
 	}
 	time.Sleep(300 * time.Millisecond) // until the duplicate window is over: what is tested is not it
 	setBack(t, c, r.Name(), gap-100)(publisher.AuditFailed)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestRefusedInTheMiddle(t *testing.T) {
 	c := b.client(t)
 	target := jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again"}, MaxMsgSize: 3000, Duplicates: 100 * time.Millisecond}
 	b.stream(t, target)
-	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again"}}, Options{})
+	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again"}}, Options{Streams: theStreams})
 	res, err := r.Do(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "event "+e.ID+", at sequence 500") || !strings.Contains(err.Error(), "exceeds maximum") || res.Replayed != large-1 {
 		t.Fatalf("got %+v, %v", res, err)
@@ -219,7 +219,7 @@ func TestRefusedInTheMiddle(t *testing.T) {
 	time.Sleep(300 * time.Millisecond) // until the duplicate window is over
 	target.MaxMsgSize = -1
 	b.stream(t, target)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestFullStream(t *testing.T) {
 	c := b.client(t)
 	target := jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again"}, Discard: jetstream.DiscardNew, MaxMsgs: 1500, Duplicates: 100 * time.Millisecond}
 	b.stream(t, target)
-	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again"}}, Options{})
+	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again"}}, Options{Streams: theStreams})
 	res, err := r.Do(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "maximum messages exceeded") || !strings.Contains(err.Error(), "sequence 1501") || res.Replayed != 1500 {
 		t.Fatalf("got %+v, %v", res, err)
@@ -255,7 +255,7 @@ func TestFullStream(t *testing.T) {
 	}
 	target.MaxMsgs = -1
 	b.stream(t, target)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestLostConnection(t *testing.T) {
 			b.restart(t)
 		}()
 	}}
-	r := newRun(t, p.client(t), Spec{}, Options{Progress: func(done int64) {
+	r := newRun(t, p.client(t), Spec{}, Options{Streams: theStreams, Progress: func(done int64) {
 		for at, f := range cuts {
 			if done >= at {
 				delete(cuts, at)
@@ -300,7 +300,7 @@ func TestGiveUp(t *testing.T) {
 	b.fill(t, events)
 	p := startProxy(t, b)
 	cut := false
-	r := newRun(t, p.client(t), Spec{}, Options{GiveUp: 1500 * time.Millisecond, Progress: func(done int64) {
+	r := newRun(t, p.client(t), Spec{}, Options{Streams: theStreams, GiveUp: 1500 * time.Millisecond, Progress: func(done int64) {
 		if done >= 1000 && !cut {
 			cut = true
 			p.cut(true)
@@ -311,7 +311,7 @@ func TestGiveUp(t *testing.T) {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	c := b.client(t)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,14 +327,14 @@ func TestResumeOfALivingRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	started := make(chan struct{})
 	once := sync.OnceFunc(func() { close(started) })
-	r := newRun(t, c, Spec{}, Options{Rate: 10, Progress: func(int64) { once() }})
+	r := newRun(t, c, Spec{}, Options{Streams: theStreams, Rate: 10, Progress: func(int64) { once() }})
 	done := make(chan error)
 	go func() {
 		_, err := r.Do(ctx)
 		done <- err
 	}()
 	<-started
-	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "is running, as me@here") {
+	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "is running, as me@here") {
 		t.Errorf("got %v", err)
 	}
 	cancel()
@@ -350,14 +350,14 @@ func TestTakenOver(t *testing.T) {
 	b.fill(t, events)
 	c := b.client(t)
 	taken := false
-	r := newRun(t, c, Spec{}, Options{Rate: 100})
+	r := newRun(t, c, Spec{}, Options{Streams: theStreams, Rate: 100})
 	r.opts.Progress = func(done int64) {
 		if done >= 20 && !taken {
 			taken = true
 			rec, d, _ := record(t, c, r.Name())
 			d.Owner = "another"
 			rec.Detail = encode(t, d)
-			a, _ := c.OpenAudit(t.Context())
+			a, _ := publisher.OpenAudit(t.Context(), c, theStreams)
 			if err := a.Put(t.Context(), rec); err != nil {
 				t.Error(err)
 			}
@@ -389,7 +389,7 @@ func TestPersonIsNowhere(t *testing.T) {
 			c := b.client(t)
 			b.stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: 10})
 			filter := publisher.Filter{Phone: by.given.Phone, Session: by.given.Session, Conversation: by.given.Conversation}
-			r := newRun(t, c, Spec{Filter: filter, Target: Target{To: ToStream, Subject: "full"}}, Options{})
+			r := newRun(t, c, Spec{Filter: filter, Target: Target{To: ToStream, Subject: "full"}}, Options{Streams: theStreams})
 			_, err := r.Do(t.Context())
 			if err == nil {
 				t.Fatal("want an error")
@@ -401,11 +401,11 @@ func TestPersonIsNowhere(t *testing.T) {
 				}
 			}
 			for _, wrong := range []Given{{}, {Phone: "+1", Session: "s", Conversation: "c"}} {
-				if _, err := Resume(t.Context(), c, r.Name(), wrong, Options{}); err == nil || !strings.Contains(err.Error(), "--") {
+				if _, err := Resume(t.Context(), c, r.Name(), wrong, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "--") {
 					t.Errorf("resume with %+v: %v", wrong, err)
 				}
 			}
-			again, err := Resume(t.Context(), c, r.Name(), by.given, Options{})
+			again, err := Resume(t.Context(), c, r.Name(), by.given, Options{Streams: theStreams})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -441,18 +441,18 @@ func TestTargetsAreChecked(t *testing.T) {
 		{"empty-part", Spec{Target: Target{To: ToStream, Subject: "a..b"}}, nil, "subject"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := New(t.Context(), c, tt.s, Options{})
+			_, err := New(t.Context(), c, tt.s, Options{Streams: theStreams})
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("got %v, want %v, %q", err, tt.want, tt.text)
 			}
 		})
 	}
-	r := newRun(t, c, Spec{Filter: kinds, Target: Target{To: ToStream, Subject: "some.{kind}"}}, Options{})
+	r := newRun(t, c, Spec{Filter: kinds, Target: Target{To: ToStream, Subject: "some.{kind}"}}, Options{Streams: theStreams})
 	if res := do(t, r); res.Replayed != 2 {
 		t.Errorf("got %+v", res)
 	}
 	// With force the end is still the one of the start.
-	forced := newRun(t, c, Spec{Force: true, Target: Target{To: ToStream, Subject: "treble.{kind}"}}, Options{})
+	forced := newRun(t, c, Spec{Force: true, Target: Target{To: ToStream, Subject: "treble.{kind}"}}, Options{Streams: theStreams})
 	if res := do(t, forced); res.Replayed != 3 {
 		t.Errorf("got %+v", res)
 	}
@@ -467,7 +467,7 @@ func TestStreamMadeAgain(t *testing.T) {
 	c := b.client(t)
 	for _, stream := range []string{"TREBLE_REPLAY", "TREBLE"} {
 		ctx, cancel := context.WithCancel(t.Context())
-		r := newRun(t, c, Spec{}, Options{Rate: 1000, Progress: func(done int64) {
+		r := newRun(t, c, Spec{}, Options{Streams: theStreams, Rate: 1000, Progress: func(done int64) {
 			if done > 10 {
 				cancel()
 			}
@@ -480,7 +480,7 @@ func TestStreamMadeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.stream(t, s.CachedInfo().Config)
-		again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+		again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 		if err != nil {
 			t.Fatal(err)
 		}

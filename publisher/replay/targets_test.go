@@ -80,7 +80,7 @@ func TestURL(t *testing.T) {
 	c := b.client(t)
 	target := rc.target(t, "/in?token=qu3ry-s3cret")
 	target.URL.User = url.UserPassword("me", "us3r-s3cret")
-	r := newRun(t, c, Spec{Target: Target{To: ToURL, URL: target}}, Options{})
+	r := newRun(t, c, Spec{Target: Target{To: ToURL, URL: target}}, Options{Streams: theStreams})
 	began := time.Now()
 	do(t, r)
 	if took := time.Since(began); took < time.Second {
@@ -121,22 +121,22 @@ func TestURLRefused(t *testing.T) {
 			})
 			target := rc.target(t, "/path-s3cret")
 			target.Retries = 1
-			r := newRun(t, c, Spec{Target: Target{To: ToURL, URL: target}}, Options{})
+			r := newRun(t, c, Spec{Target: Target{To: ToURL, URL: target}}, Options{Streams: theStreams})
 			res, err := r.Do(t.Context())
 			if err == nil || !strings.Contains(err.Error(), anEvent(8).ID) || !strings.Contains(err.Error(), "sequence 8,") ||
 				!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") || res.Replayed != 7 || !res.Resumable {
 				t.Fatalf("got %+v, %v", res, err)
 			}
-			if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "--to-url") {
+			if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "--to-url") {
 				t.Errorf("resume without the URL: %v", err)
 			}
 			elsewhere := target
 			elsewhere.URL = &url.URL{Scheme: "http", Host: "elsewhere"}
-			if _, err := Resume(t.Context(), c, r.Name(), Given{URL: elsewhere}, Options{}); err == nil || !strings.Contains(err.Error(), "another host") {
+			if _, err := Resume(t.Context(), c, r.Name(), Given{URL: elsewhere}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "another host") {
 				t.Errorf("resume to another host: %v", err)
 			}
 			broken = false
-			again, err := Resume(t.Context(), c, r.Name(), Given{URL: target}, Options{})
+			again, err := Resume(t.Context(), c, r.Name(), Given{URL: target}, Options{Streams: theStreams})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestURLNobodyThere(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 1)
 	u, _ := url.Parse("http://me:s3cret@127.0.0.1:1/s3cret?s3cret")
-	r := newRun(t, b.client(t), Spec{Target: Target{To: ToURL, URL: URLTarget{URL: u, Timeout: time.Second}}}, Options{})
+	r := newRun(t, b.client(t), Spec{Target: Target{To: ToURL, URL: URLTarget{URL: u, Timeout: time.Second}}}, Options{Streams: theStreams})
 	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "http://127.0.0.1:1:") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}
@@ -208,7 +208,7 @@ func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	ctx, cancel := context.WithCancel(t.Context())
 	spec := Spec{Target: Target{To: ToFile, File: path}}
-	r := newRun(t, c, spec, Options{Progress: func(done int64) {
+	r := newRun(t, c, spec, Options{Streams: theStreams, Progress: func(done int64) {
 		if done == 1500 {
 			cancel()
 		}
@@ -225,7 +225,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestFile(t *testing.T) {
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 		t.Errorf("got mode %v, want 0600", info.Mode())
 	}
-	if _, err := newRun(t, c, spec, Options{}).Do(t.Context()); err == nil || !strings.Contains(err.Error(), "exists") {
+	if _, err := newRun(t, c, spec, Options{Streams: theStreams}).Do(t.Context()); err == nil || !strings.Contains(err.Error(), "exists") {
 		t.Errorf("an existing file: %v", err)
 	}
 }
@@ -250,7 +250,7 @@ func TestFileIsNotTheRuns(t *testing.T) {
 	c := b.client(t)
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(t, c, Spec{Target: Target{To: ToFile, File: path}}, Options{Progress: func(done int64) {
+	r := newRun(t, c, Spec{Target: Target{To: ToFile, File: path}}, Options{Streams: theStreams, Progress: func(done int64) {
 		if done == 50 {
 			cancel()
 		}
@@ -261,7 +261,7 @@ func TestFileIsNotTheRuns(t *testing.T) {
 	if err := os.Truncate(path, 10); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{})
+	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestStandardOutput(t *testing.T) {
 	c := b.client(t)
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(t, c, Spec{Target: Target{To: ToFile, File: "-"}}, Options{Out: &out, Progress: func(done int64) {
+	r := newRun(t, c, Spec{Target: Target{To: ToFile, File: "-"}}, Options{Streams: theStreams, Out: &out, Progress: func(done int64) {
 		if done == 100 {
 			cancel()
 		}
@@ -286,7 +286,7 @@ func TestStandardOutput(t *testing.T) {
 		t.Errorf("got %+v, %v", res, err)
 	}
 	lines(t, out.Bytes(), 100)
-	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{}); err == nil || !strings.Contains(err.Error(), "standard output") {
+	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "standard output") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -344,7 +344,7 @@ func TestForeign(t *testing.T) {
 		{"url", Target{To: ToURL, URL: rc.target(t, "/")}, func(string) int { return len(rc.got) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			exact := newRun(t, c, Spec{Target: tt.to}, Options{Exact: true})
+			exact := newRun(t, c, Spec{Target: tt.to}, Options{Streams: theStreams, Exact: true})
 			if got, err := exact.Count(t.Context(), func() {}); err != nil || got != n || exact.Skipped() != foreign {
 				t.Errorf("Count: got %d and %d that are none, %v", got, exact.Skipped(), err)
 			}
@@ -354,7 +354,7 @@ func TestForeign(t *testing.T) {
 			if tt.name == "stdout" {
 				stopAt = -1 // it cannot be resumed
 			}
-			r := newRun(t, c, Spec{Target: tt.to}, Options{Out: &out, Rate: 200, Progress: func(done int64) {
+			r := newRun(t, c, Spec{Target: tt.to}, Options{Streams: theStreams, Out: &out, Rate: 200, Progress: func(done int64) {
 				if done == stopAt {
 					cancel()
 				}
@@ -365,7 +365,7 @@ func TestForeign(t *testing.T) {
 			res, err := r.Do(ctx)
 			if res.Resumable {
 				g := Given{URL: tt.to.URL}
-				again, err := Resume(t.Context(), c, r.Name(), g, Options{})
+				again, err := Resume(t.Context(), c, r.Name(), g, Options{Streams: theStreams})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -384,7 +384,7 @@ func TestForeign(t *testing.T) {
 			}
 		})
 	}
-	r := newRun(t, c, Spec{Filter: publisher.Filter{Session: inside}}, Options{})
+	r := newRun(t, c, Spec{Filter: publisher.Filter{Session: inside}}, Options{Streams: theStreams})
 	if res := do(t, r); res.Replayed != 1 || res.Skipped != 0 {
 		t.Errorf("of one session: got %+v", res)
 	}
@@ -398,7 +398,7 @@ func TestForeign(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if all, err := List(t.Context(), c); err != nil || len(all) != 5 || all[0].Skipped != foreign {
+	if all, err := List(t.Context(), c, theStreams); err != nil || len(all) != 5 || all[0].Skipped != foreign {
 		t.Errorf("the records: got %+v, %v", all, err)
 	}
 }
@@ -419,15 +419,15 @@ func TestList(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 10)
 	c := b.client(t)
-	if all, err := List(t.Context(), c); err != nil || len(all) != 0 {
+	if all, err := List(t.Context(), c, theStreams); err != nil || len(all) != 0 {
 		t.Errorf("got %v, %v", all, err)
 	}
-	r := newRun(t, c, Spec{Filter: publisher.Filter{Session: "session-4", Phone: phoneOf(4), Source: "default"}}, Options{})
+	r := newRun(t, c, Spec{Filter: publisher.Filter{Session: "session-4", Phone: phoneOf(4), Source: "default"}}, Options{Streams: theStreams})
 	if _, err := r.Count(t.Context(), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	do(t, r)
-	all, err := List(t.Context(), c)
+	all, err := List(t.Context(), c, theStreams)
 	if err != nil || len(all) != 1 {
 		t.Fatalf("got %v, %v", all, err)
 	}

@@ -21,17 +21,17 @@ type Retrier struct {
 
 // RetryOptions say where a Retrier publishes.
 type RetryOptions struct {
-	Events, Quarantine string        // names of the streams
-	Prefix             schema.Prefix // of the subjects
-	Timeout            time.Duration // for a PubAck
+	Events  schema.StreamName
+	Prefix  schema.Prefix // of the subjects
+	Timeout time.Duration // for a PubAck
 }
 
 // NewRetrier returns a Retrier that owns the connection: Close closes it.
 func NewRetrier(c *broker.Conn, files Dir, o RetryOptions) *Retrier {
 	return &Retrier{
 		conn: c, files: files, prefix: o.Prefix, timeout: o.Timeout,
-		events:     broker.NewStream(c, o.Events, o.Timeout),
-		quarantine: broker.NewStream(c, o.Quarantine, o.Timeout),
+		events:     broker.NewStream(c, string(o.Events), o.Timeout),
+		quarantine: broker.NewStream(c, o.Events.Quarantine(), o.Timeout),
 	}
 }
 

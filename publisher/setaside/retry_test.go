@@ -92,7 +92,7 @@ func openRetrier(t *testing.T, s Dir, url string, timeout time.Duration) *Retrie
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := NewRetrier(conn, s, RetryOptions{Events: "TREBLE", Quarantine: "TREBLE_QUARANTINE", Prefix: "treble", Timeout: timeout})
+	r := NewRetrier(conn, s, RetryOptions{Events: "TREBLE", Prefix: "treble", Timeout: timeout})
 	t.Cleanup(r.Close)
 	return r
 }
