@@ -6,10 +6,11 @@
 # of ./test, which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
-.PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check fuzz bench bench-quick bench-check bench-go soak clean
+.PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check vuln-check fuzz bench bench-quick bench-check bench-go soak clean
 
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK  := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 FUZZTIME     ?= 30s
 TESTTIMEOUT  ?= 20m
 SOAKTIMEOUT  ?= 2h
@@ -60,7 +61,7 @@ image-context:
 	cp deployments/docker/Dockerfile '$(CONTEXT)/'
 	chmod -R u=rwX,go=rX '$(CONTEXT)'
 
-release: ## Build the archives of a release for linux and darwin, amd64 and arm64, and SHA256SUMS, in dist/
+release: ## Build the archives of a release for linux and darwin, amd64 and arm64, each with an SBOM, and SHA256SUMS, in dist/
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null)) \
 		go run ./deployments/release -version '$(VERSION)' -out dist
@@ -91,7 +92,7 @@ test-deploy: ## Deploy it and consume from it as users do (build tag deploy); ne
 		(cd $$module && go test -count 1 -v -timeout $(DEPLOYTIMEOUT) ./...); \
 	done
 
-check: fmt-check tidy-check generate-check ## Check format, vet, staticcheck, go.mod and generated files
+check: fmt-check tidy-check generate-check vuln-check ## Check format, vet, staticcheck, go.mod, generated files and known vulnerabilities
 	go vet ./...
 	go vet -tags soak,faults,deploy ./...
 	go run $(STATICCHECK) -tags soak,faults,deploy ./...
@@ -115,6 +116,17 @@ generate-check:
 		(cd "$$copy" && go generate ./...) && \
 		diff -r -x .git -x bin -x data . "$$copy" || { echo 'run go generate ./...'; exit 1; }; \
 	fi
+
+# Known vulnerabilities in what the bridge calls. Without the network the database is out of
+# reach: then nothing is known, and a line says so.
+vuln-check:
+	@tool=$$(mktemp -d) && trap 'rm -rf "$$tool"' EXIT && \
+	GOBIN="$$tool" go install $(GOVULNCHECK) && \
+	{ "$$tool"/govulncheck ./... >"$$tool/found" 2>&1; code=$$?; } ; \
+	if [ $$code -eq 0 ]; then echo 'no known vulnerability'; \
+	elif grep -q '^govulncheck: fetching vulnerabilities' "$$tool/found"; then \
+		echo 'vuln-check: the vulnerability database cannot be reached, so nothing was looked up'; \
+	else cat "$$tool/found"; exit 1; fi
 
 # $(call each,Fuzz) prints directory and name of every function in a test file
 # whose name starts so. The loops below read from it.

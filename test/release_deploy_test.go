@@ -3,10 +3,12 @@
 package test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -30,6 +32,10 @@ func archiveOf(platform string) string {
 	return "treble-bridge-" + releaseVersion + "-" + strings.ReplaceAll(platform, "/", "-") + ".tar.gz"
 }
 
+func sbomOf(platform string) string {
+	return strings.TrimSuffix(archiveOf(platform), ".tar.gz") + ".cdx.json"
+}
+
 // in runs a command in a directory and returns what it wrote.
 func in(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
@@ -51,6 +57,7 @@ func TestDeployRelease(t *testing.T) {
 		if !strings.Contains(checked, archiveOf(platform)+": OK") {
 			t.Errorf("%s is not in SHA256SUMS, which has\n%s", archiveOf(platform), checked)
 		}
+		checkSBOM(t, out, platform, checked)
 		names := in(t, out, "tar", "-tzf", archiveOf(platform))
 		for _, name := range []string{"treble-bridge", "LICENSE", "README.md", "nats/permissions.conf"} {
 			if !strings.Contains(names, "/"+name+"\n") {
@@ -74,10 +81,54 @@ func TestDeployRelease(t *testing.T) {
 
 	// The same again gives the same bytes.
 	again := makeRelease(t, "-only", native)
-	a, errA := os.ReadFile(filepath.Join(out, archiveOf(native)))
-	b, errB := os.ReadFile(filepath.Join(again, archiveOf(native)))
-	if errA != nil || errB != nil || string(a) != string(b) {
-		t.Errorf("two builds of %s differ: %v, %v", native, errA, errB)
+	for _, name := range []string{archiveOf(native), sbomOf(native)} {
+		a, errA := os.ReadFile(filepath.Join(out, name))
+		b, errB := os.ReadFile(filepath.Join(again, name))
+		if errA != nil || errB != nil || string(a) != string(b) {
+			t.Errorf("two builds of %s differ: %v, %v", name, errA, errB)
+		}
+	}
+}
+
+// checkSBOM reads a bill of materials as a scanner would: CycloneDX, of this release,
+// with each module that the binary has.
+func checkSBOM(t *testing.T, out, platform, checked string) {
+	t.Helper()
+	name := sbomOf(platform)
+	if !strings.Contains(checked, name+": OK") {
+		t.Errorf("%s is not in SHA256SUMS, which has\n%s", name, checked)
+	}
+	b, err := os.ReadFile(filepath.Join(out, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type component struct{ Name, Version string }
+	var bom struct {
+		BOMFormat  string
+		Metadata   struct{ Component component }
+		Components []component
+	}
+	if err := json.Unmarshal(b, &bom); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if got := bom.Metadata.Component; bom.BOMFormat != "CycloneDX" || got.Version != releaseVersion {
+		t.Errorf("%s is a %q of %+v, want CycloneDX of %s", name, bom.BOMFormat, got, releaseVersion)
+	}
+	in(t, out, "tar", "-xzf", archiveOf(platform))
+	binary := filepath.Join(strings.TrimSuffix(archiveOf(platform), ".tar.gz"), "treble-bridge")
+	modules := 0
+	for line := range strings.Lines(in(t, out, "go", "version", "-m", binary)) {
+		fields := strings.Fields(line)
+		if len(fields) < 3 || fields[0] != "dep" {
+			continue
+		}
+		modules++
+		if !slices.Contains(bom.Components, component{fields[1], fields[2]}) {
+			t.Errorf("%s lacks %s %s", name, fields[1], fields[2])
+		}
+	}
+	if modules == 0 {
+		t.Errorf("the binary for %s names no modules", platform)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Command release builds the archives of a release, for each platform one, and
-// SHA256SUMS beside them. See "make release".
+// Command release builds the archives of a release, for each platform one, with a bill of
+// materials (SBOM) and SHA256SUMS beside them. See "make release".
 //
 // Whoever builds the same commit with the same version of Go gets the same bytes:
 // nothing of the machine, the directory or the hour is in them.
@@ -53,15 +53,15 @@ func (r *release) run(platforms []string) error {
 	if err := os.MkdirAll(r.out, 0o755); err != nil {
 		return err
 	}
-	var archives []string
+	var names []string
 	for _, platform := range platforms {
-		archive, err := r.build(platform)
+		made, err := r.build(platform)
 		if err != nil {
 			return fmt.Errorf("%s: %w", platform, err)
 		}
-		archives = append(archives, archive)
+		names = append(names, made...)
 	}
-	return writeSums(r.out, archives)
+	return writeSums(r.out, names)
 }
 
 // sourceTime is the time of the commit, which make hands over.
@@ -77,20 +77,20 @@ func sourceTime() (time.Time, error) {
 	return time.Unix(seconds, 0), nil
 }
 
-// build makes the archive of one platform and returns its name.
-func (r *release) build(platform string) (string, error) {
+// build makes the archive of one platform and its bill of materials, and returns their names.
+func (r *release) build(platform string) ([]string, error) {
 	goos, goarch, ok := strings.Cut(platform, "/")
 	if !ok {
-		return "", errors.New("want os/arch")
+		return nil, errors.New("want os/arch")
 	}
 	dir, err := os.MkdirTemp("", "treble-bridge-release-")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	binary := filepath.Join(dir, "treble-bridge")
 	if err := r.compile(goos, goarch, binary); err != nil {
-		return "", err
+		return nil, err
 	}
 	name := fmt.Sprintf("treble-bridge-%s-%s-%s", r.version, goos, goarch)
 	files := []file{
@@ -106,7 +106,11 @@ func (r *release) build(platform string) (string, error) {
 			file{"systemd/bridge.yaml", "deployments/systemd/bridge.yaml", 0o644})
 	}
 	archive := name + ".tar.gz"
-	return archive, writeArchive(filepath.Join(r.out, archive), name, files, r.time)
+	if err := writeArchive(filepath.Join(r.out, archive), name, files, r.time); err != nil {
+		return nil, err
+	}
+	sbom, err := r.writeSBOM(name, binary)
+	return []string{archive, sbom}, err
 }
 
 // compile builds a static binary. What would tell two builds of the same commit
