@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // TestCanary walks the real binary at log level debug through its ways to
@@ -33,8 +34,8 @@ func TestCanary(t *testing.T) {
 type aviary struct {
 	*process
 	env    []string
-	broker *broker
-	proxy  *proxy
+	broker *natstest.Server
+	proxy  *natstest.Proxy
 }
 
 // natsMaxPayload is less than an event of the largest body needs.
@@ -42,11 +43,11 @@ const natsMaxPayload = maxBody / 2
 
 func newAviary(t *testing.T, format string) *aviary {
 	t.Helper()
-	a := &aviary{broker: startBroker(t, func(o *server.Options) {
+	a := &aviary{broker: natstest.Start(t, func(o *server.Options) {
 		o.Authorization = secret.nats.value
 		o.MaxPayload = natsMaxPayload
 	})}
-	a.proxy = startProxy(t, a.broker)
+	a.proxy = natstest.StartProxy(t, a.broker.URL)
 	a.env = []string{
 		"TREBLE_BRIDGE_LOG_LEVEL=debug",
 		"TREBLE_BRIDGE_LOG_FORMAT=" + format,
@@ -54,7 +55,7 @@ func newAviary(t *testing.T, format string) *aviary {
 		"TREBLE_BRIDGE_AUTH_BEARER_FILE=" + secretFile(t, secret.fromFile.value),
 		"TREBLE_BRIDGE_AUTH_HEADER_NAME=X-Door",
 		"TREBLE_BRIDGE_AUTH_HEADER_VALUES=" + secret.header.value,
-		"TREBLE_BRIDGE_NATS_URL=nats://" + secret.nats.value + "@" + a.proxy.addr(),
+		"TREBLE_BRIDGE_NATS_URL=nats://" + secret.nats.value + "@" + a.proxy.Addr(),
 		"TREBLE_BRIDGE_PUBLISHER_ACK=stream",
 		"TREBLE_BRIDGE_PUBLISHER_ACK_TIMEOUT=2s",
 		"TREBLE_BRIDGE_SHUTDOWN_TIMEOUT=2s",
@@ -93,8 +94,8 @@ func (a *aviary) walk(t *testing.T) {
 // withoutPubAcks holds them back: as many requests as may be in work end with
 // 504, and one more is too many.
 func (a *aviary) withoutPubAcks(t *testing.T) {
-	a.proxy.hold()
-	defer a.proxy.release()
+	a.proxy.HoldBack.Store(true)
+	defer a.proxy.HoldBack.Store(false)
 	type result struct {
 		reply reply
 		err   error
@@ -140,14 +141,14 @@ func (a *aviary) checkStreams(t *testing.T) {
 		}
 	}
 	a.await("the quarantine is written", func(context.Context) error {
-		if n := len(read(t, a.broker.js, "TREBLE_QUARANTINE")); n != kept {
+		if n := len(natstest.Messages(t, a.broker.JS, "TREBLE_QUARANTINE")); n != kept {
 			return fmt.Errorf("got %d messages, want %d", n, kept)
 		}
 		return nil
 	})
 	var everything strings.Builder
 	for _, name := range []string{"TREBLE", "TREBLE_QUARANTINE"} {
-		for _, m := range read(t, a.broker.js, name) {
+		for _, m := range natstest.Messages(t, a.broker.JS, name) {
 			expectNone(t, "a subject", m.Subject, everyCanary()...)
 			message := fmt.Sprintf("%s\n%v\n%s\n", m.Subject, m.Header, m.Data)
 			expectNone(t, fmt.Sprintf("message %d of %s", m.Sequence, name), message, secrets()...)
@@ -175,7 +176,7 @@ func (a *aviary) checkOps(t *testing.T) {
 		resp.Body.Close()
 		expectNone(t, path, fmt.Sprint(resp.Header)+"\n"+string(b), everyCanary()...)
 	}
-	for _, file := range []string{filepath.Join(a.dataDir, "addr.json"), a.cmd.Args[len(a.cmd.Args)-1]} {
+	for _, file := range []string{filepath.Join(a.dataDir, "addr.json"), a.addrFile} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Error(err)
@@ -186,7 +187,7 @@ func (a *aviary) checkOps(t *testing.T) {
 
 // walkWithoutNATS stops NATS. The refused body stays in memory until the end.
 func (a *aviary) walkWithoutNATS(t *testing.T) {
-	a.broker.stop()
+	a.broker.Kill()
 	a.await("/readyz says 503", func(ctx context.Context) error {
 		return expectStatus(ctx, "http://"+a.addrs.Ops+"/readyz", http.StatusServiceUnavailable)
 	})

@@ -9,13 +9,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // command runs the binary to its end and returns what it wrote and its exit
 // code. The environment holds nothing else.
 func command(t *testing.T, env []string, args ...string) (string, int) {
 	t.Helper()
-	path := bridge.path(t) // building it is not part of the time
+	path := binary(t) // building it is not part of the time
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
@@ -130,24 +132,24 @@ func TestCanaryWrongConfiguration(t *testing.T) {
 // TestCanaryNATS: a NATS that is away or refuses the login is told of without
 // the token; nor is the token of the embedded one told.
 func TestCanaryNATS(t *testing.T) {
-	b := startBroker(t)
-	away := startProxy(t, b)
-	b.stop()
+	b := natstest.Start(t)
+	away := natstest.StartProxy(t, b.URL)
+	b.Kill()
 	refusing := newAviary(t, "json").proxy
 	for _, c := range []struct{ name, env, until string }{
-		{"away", "NATS_URL=nats://" + secret.nats.value + "@" + away.addr(), "nats is away"},
-		{"refuses", "NATS_URL=nats://me:" + secret.wrongNATS.value + "@" + refusing.addr(), "uthorization"},
-		{"token-apart", "NATS_TOKEN=" + secret.wrongNATS.value + " NATS_URL=" + refusing.addr(), "uthorization"},
+		{"away", "NATS_URL=nats://" + secret.nats.value + "@" + away.Addr(), "nats is away"},
+		{"refuses", "NATS_URL=nats://me:" + secret.wrongNATS.value + "@" + refusing.Addr(), "uthorization"},
+		{"token-apart", "NATS_TOKEN=" + secret.wrongNATS.value + " NATS_URL=" + refusing.Addr(), "uthorization"},
 		{"embedded", "NATS_EMBEDDED_TOKEN=" + secret.embedded.value, "listening"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			env := []string{"LOG_LEVEL=debug", "AUTH_BEARER=" + secret.bearer.value, "DATA_DIR=" + t.TempDir(),
 				"INGRESS_ADDR=127.0.0.1:0", "OPS_ADDR=127.0.0.1:0", "NATS_EMBEDDED_ADDR=127.0.0.1:0", "PUBLISHER_ACK=stream"}
-			p := &process{t: t, ended: make(chan struct{}), cmd: exec.Command(bridge.path(t), "serve")}
+			cmd := exec.Command(binary(t), "serve")
 			for _, v := range append(env, strings.Fields(c.env)...) {
-				p.cmd.Env = append(p.cmd.Env, "TREBLE_BRIDGE_"+v)
+				cmd.Env = append(cmd.Env, "TREBLE_BRIDGE_"+v)
 			}
-			p.start()
+			p := start(t, cmd)
 			p.await("the log tells of it", func(context.Context) error {
 				if !strings.Contains(p.output.String(), c.until) || !strings.Contains(p.output.String(), "listening") {
 					return fmt.Errorf("the log does not tell of %q", c.until)

@@ -15,11 +15,15 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // tsProcess is a running consumer in TypeScript.
-type tsProcess struct{ *process }
+type tsProcess struct {
+	t *testing.T
+	*process
+}
 
 // tsOutcome is a line of the consumer's output.
 type tsOutcome struct {
@@ -30,20 +34,18 @@ type tsOutcome struct {
 }
 
 // startTypeScript starts the consumer under a name.
-func startTypeScript(t *testing.T, bridge *process, dir, name string) tsProcess {
+func startTypeScript(t *testing.T, from *process, dir, name string) tsProcess {
 	t.Helper()
-	p := tsProcess{&process{t: t, ended: make(chan struct{})}}
-	p.cmd = exec.Command("node", "dist/main.js")
-	p.cmd.Dir = dir
-	p.cmd.Env = append(os.Environ(), "NATS_URL=nats://"+bridge.addrs.NATS, "CONSUMER="+name)
-	p.start()
-	return p
+	cmd := exec.Command("node", "dist/main.js")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "NATS_URL=nats://"+from.addrs.NATS, "CONSUMER="+name)
+	return tsProcess{t, start(t, cmd)}
 }
 
 // settled waits until every message of the stream is acknowledged or terminated.
 func (p tsProcess) settled(js jetstream.JetStream) {
 	p.t.Helper()
-	last := read(p.t, js, "TREBLE")
+	last := natstest.Messages(p.t, js, "TREBLE")
 	p.await("the consumer has settled everything", func(ctx context.Context) error {
 		c, err := js.Consumer(ctx, "TREBLE", tsConsumer)
 		if err != nil {
@@ -61,7 +63,7 @@ func (p tsProcess) settled(js jetstream.JetStream) {
 // in order, and every kind among them.
 func (p tsProcess) check(js jetstream.JetStream) {
 	p.t.Helper()
-	msgs := read(p.t, js, "TREBLE")
+	msgs := natstest.Messages(p.t, js, "TREBLE")
 	var lines []tsOutcome
 	for s := bufio.NewScanner(strings.NewReader(p.output.String())); s.Scan(); {
 		var o tsOutcome

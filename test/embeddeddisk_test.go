@@ -2,13 +2,11 @@ package test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +25,7 @@ func TestEmbeddedFullDisk(t *testing.T) {
 }
 
 func embeddedFullDisk(t *testing.T, load bool) {
-	k := &killer{t: t, path: bridge.path(t), dataDir: smallDisk(t, 96), oracle: newOracle()}
+	k := &killer{t: t, path: binary(t), dataDir: smallDisk(t, 96), oracle: newOracle()}
 	k.env = []string{
 		"TREBLE_BRIDGE_JOURNAL_RESERVE=4MiB",
 		"TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=64MiB",
@@ -121,28 +119,4 @@ func (k *killer) quiet() {
 	k.t.Helper()
 	k.posters.pause()
 	k.bridge.await("the posters are quiet", k.posters.quiet)
-}
-
-// readiness is the answer of /readyz.
-type readiness struct {
-	Status  string
-	Reasons []string
-}
-
-func (r readiness) String() string { return r.Status + ": " + strings.Join(r.Reasons, "; ") }
-
-// readiness reads /readyz; an error shows as its status.
-func (p *process) readiness(ctx context.Context) (r readiness) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.addrs.Ops+"/readyz", nil)
-	if err == nil {
-		var resp *http.Response
-		if resp, err = http.DefaultClient.Do(req); err == nil {
-			defer resp.Body.Close()
-			err = json.NewDecoder(resp.Body).Decode(&r)
-		}
-	}
-	if err != nil {
-		return readiness{Status: err.Error()}
-	}
-	return r
 }

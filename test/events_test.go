@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -17,10 +18,10 @@ const sessionEvents = 4
 // startSessions is an event stream without a bridge that holds sessions of four events
 // each, interleaved: the first event of all of them, then the second, and so on. Their
 // own times run the other way in every tenth session.
-func startSessions(t *testing.T, sessions int) *broker {
+func startSessions(t *testing.T, sessions int) *natstest.Server {
 	t.Helper()
-	b := startBroker(t)
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
+	b := natstest.Start(t)
+	if _, err := b.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
 		t.Fatal(err)
 	}
 	sent := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
@@ -31,12 +32,12 @@ func startSessions(t *testing.T, sessions int) *broker {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := b.js.PublishAsync("treble."+string(e.Kind), env, jetstream.WithMsgID(e.ID), jetstream.WithStallWait(time.Minute)); err != nil {
+			if _, err := b.JS.PublishAsync("treble."+string(e.Kind), env, jetstream.WithMsgID(e.ID), jetstream.WithStallWait(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	<-b.js.PublishAsyncComplete()
+	<-b.JS.PublishAsyncComplete()
 	return b
 }
 
@@ -186,7 +187,7 @@ func TestConsumers(t *testing.T) {
 		t.Errorf("without a consumer: exit code %d\n%s%s", code, out, errs)
 	}
 	for name, subject := range map[string]string{"billing": "treble.conversation.closed", "crm": "treble.>"} {
-		c, err := b.js.CreateOrUpdateConsumer(t.Context(), "TREBLE", jetstream.ConsumerConfig{Durable: name, FilterSubject: subject, AckPolicy: jetstream.AckExplicitPolicy})
+		c, err := b.JS.CreateOrUpdateConsumer(t.Context(), "TREBLE", jetstream.ConsumerConfig{Durable: name, FilterSubject: subject, AckPolicy: jetstream.AckExplicitPolicy})
 		if err != nil {
 			t.Fatal(err)
 		}

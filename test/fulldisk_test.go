@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // TestFullDisk lets the journal fill a small file system while NATS is away,
@@ -25,11 +27,11 @@ func TestFullDisk(t *testing.T) {
 // last byte, so that the write itself fails (ENOSPC).
 func fullDisk(t *testing.T, reserve string, other bool) {
 	const size = 48 // MiB
-	k := &killer{t: t, path: bridge.path(t), dataDir: smallDisk(t, size), oracle: newOracle()}
-	k.broker = startBroker(t)
-	k.proxy = startProxy(t, k.broker)
+	k := &killer{t: t, path: binary(t), dataDir: smallDisk(t, size), oracle: newOracle()}
+	k.broker = natstest.Start(t)
+	k.proxy = natstest.StartProxy(t, k.broker.URL)
 	k.env = []string{
-		"TREBLE_BRIDGE_NATS_URL=nats://" + k.proxy.addr(),
+		"TREBLE_BRIDGE_NATS_URL=" + k.proxy.URL(),
 		"TREBLE_BRIDGE_JOURNAL_RESERVE=" + reserve,
 	}
 	k.posters = startPosters(k.oracle, 16, 5000)
@@ -64,7 +66,7 @@ func fullDisk(t *testing.T, reserve string, other bool) {
 // by a file of that name.
 func (k *killer) fill(ballast string) {
 	k.t.Helper()
-	k.proxy.freeze()
+	k.proxy.Freeze()
 	began := k.oracle.now()
 	if ballast != "" {
 		k.bridge.await("some are accepted", func(context.Context) error {
@@ -94,7 +96,8 @@ func (k *killer) resume(ballast string) {
 		}
 	}
 	began := k.oracle.now()
-	k.proxy.drop()
+	k.proxy.Cut()
+	k.proxy.Up()
 	k.bridge.await("events are accepted again", func(context.Context) error {
 		if n := k.oracle.acceptedSince(began); n < 500 {
 			return fmt.Errorf("%d are", n)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -99,14 +100,14 @@ func (h *deadHost) count() int {
 // TestJournalExport kills a bridge that has no NATS any more, and brings what it
 // had answered to another one.
 func TestJournalExport(t *testing.T) {
-	nats := startBroker(t)
+	nats := natstest.Start(t)
 	env := append(sourceOf("shop"), "TREBLE_BRIDGE_NATS_URL="+nats.ClientURL())
 	h := &deadHost{process: serve(t, env...)}
 	h.postAll(forms(t, 0))
 	before := len(h.answered)
 	published := 0
 	waitUntil(t, "the first are published", func() error {
-		s, err := nats.js.Stream(t.Context(), "TREBLE")
+		s, err := nats.JS.Stream(t.Context(), "TREBLE")
 		if err != nil {
 			return err
 		}
@@ -116,7 +117,7 @@ func TestJournalExport(t *testing.T) {
 		}
 		return nil
 	})
-	nats.stop()
+	nats.Kill()
 
 	var all []posted
 	for n := range 60 {
@@ -133,7 +134,7 @@ func TestJournalExport(t *testing.T) {
 		}
 		return nil
 	})
-	if out, errs, code := cli(t, h.dataDir, env, "journal", "export"); code != 1 || out != "" || !strings.Contains(errs, fmt.Sprintf("in use by the process with pid %d", h.cmd.Process.Pid)) {
+	if out, errs, code := cli(t, h.dataDir, env, "journal", "export"); code != 1 || out != "" || !strings.Contains(errs, fmt.Sprintf("in use by the process with pid %d", h.pid())) {
 		t.Errorf("while it runs: exit code %d, %q, %s", code, out, errs)
 	}
 	h.kill()
@@ -187,7 +188,7 @@ func TestJournalExport(t *testing.T) {
 	t.Logf("%d events of answered deliveries are stored once", wanted)
 
 	// Their times of receipt are those of the dead host.
-	for _, m := range read(t, p.jetStream(t), "TREBLE") {
+	for _, m := range natstest.Messages(t, p.jetStream(t), "TREBLE") {
 		e, err := schema.Decode(m.Data)
 		if err != nil {
 			t.Fatal(err)

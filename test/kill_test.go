@@ -2,7 +2,6 @@ package test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // TestKillBridge kills the bridge with SIGKILL under load, again and again, on
@@ -28,7 +27,7 @@ func TestKillBridge(t *testing.T) {
 
 // killRound wants a number of counted kills and nothing wrong.
 func killRound(t *testing.T, total *killTotals, where killMode, counted int) {
-	k := newKiller(t, where, bridge.path(t))
+	k := newKiller(t, where, binary(t))
 	reportBreaches(t, k.round(counted))
 	if odd := k.answers.odd(plain...); len(odd) > 0 {
 		t.Errorf("got answers %v, want only %v", odd, plain)
@@ -85,8 +84,8 @@ type killer struct {
 	posters *posters
 	bridge  *process // that runs
 
-	broker *broker // nil: embedded
-	proxy  *proxy
+	broker *natstest.Server // nil: embedded
+	proxy  *natstest.Proxy
 }
 
 // connections is how many clients post at once.
@@ -95,9 +94,9 @@ const connections = 24
 func newKiller(t *testing.T, where killMode, path string, env ...string) *killer {
 	k := &killer{t: t, path: path, dataDir: t.TempDir(), env: env, oracle: newOracle()}
 	if where == killExternal {
-		k.broker = startBroker(t)
-		k.proxy = startProxy(t, k.broker)
-		k.env = append(k.env, "TREBLE_BRIDGE_NATS_URL=nats://"+k.proxy.addr())
+		k.broker = natstest.Start(t)
+		k.proxy = natstest.StartProxy(t, k.broker.URL)
+		k.env = append(k.env, "TREBLE_BRIDGE_NATS_URL="+k.proxy.URL())
 	}
 	k.posters = startPosters(k.oracle, connections, 300)
 	t.Cleanup(k.posters.close)
@@ -170,7 +169,8 @@ func (k *killer) killOnce() {
 	k.posters.pause()
 	waitUntil(k.t, "the posters notice", func() error { return k.posters.quiet(k.t.Context()) })
 	if k.proxy != nil {
-		k.proxy.drop()
+		k.proxy.Cut()
+		k.proxy.Up()
 	}
 	k.killed++
 	if pending && k.oracle.openAt(born, killed) > 0 {
@@ -203,9 +203,9 @@ func (k *killer) awaitPending() bool {
 	// Either the broker has the events and the bridge does not know, or it has
 	// none of them.
 	if rand.N(2) == 0 {
-		k.proxy.hold()
+		k.proxy.HoldBack.Store(true)
 	} else {
-		k.proxy.freeze()
+		k.proxy.Freeze()
 	}
 	held := k.oracle.now()
 	k.bridge.await("something is accepted while PubAcks are held back", func(context.Context) error {
@@ -225,89 +225,19 @@ func (k *killer) acceptedSince(tick int) error {
 // stream returns the sessions in the stream, in its order.
 func (k *killer) stream() []string {
 	if k.broker != nil {
-		return streamSessions(k.t, k.broker.js)
+		return streamSessions(k.t, k.broker.JS)
 	}
 	return streamSessions(k.t, k.bridge.jetStream(k.t))
-}
-
-// streamSessions returns the session of each event in the stream, in its order,
-// as a consumer sees them.
-func streamSessions(t *testing.T, js jetstream.JetStream) []string {
-	t.Helper()
-	var last uint64
-	var consumer jetstream.Consumer
-	// A cluster that elects a leader just now does not answer.
-	waitFor(t, time.Minute, "the stream can be read", func() bool {
-		stream, err := js.Stream(t.Context(), "TREBLE")
-		if err != nil {
-			return false
-		}
-		if last = stream.CachedInfo().State.LastSeq; last == 0 {
-			return true
-		}
-		consumer, err = stream.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{})
-		return err == nil
-	})
-	if last == 0 {
-		return nil
-	}
-	msgs, err := consumer.Messages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer msgs.Stop()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	var sessions []string
-	for {
-		m, err := msgs.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			t.Fatalf("read the stream after %d events: %v", len(sessions), err)
-		}
-		var envelope struct{ Subject string }
-		if err := json.Unmarshal(m.Data(), &envelope); err != nil {
-			t.Fatal(err)
-		}
-		sessions = append(sessions, envelope.Subject)
-		meta, err := m.Metadata()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if meta.Sequence.Stream >= last {
-			return sessions
-		}
-	}
-}
-
-// kill sends SIGKILL and waits for the end.
-func (p *process) kill() {
-	p.t.Helper()
-	if err := p.cmd.Process.Kill(); err != nil {
-		p.t.Fatalf("kill: %v; it wrote:\n%s", err, p.output.String())
-	}
-	<-p.ended
-}
-
-// waitUntil tries until try returns nil.
-func waitUntil(t *testing.T, what string, try func() error) {
-	t.Helper()
-	err := try()
-	for deadline := time.Now().Add(30 * time.Second); err != nil; err = try() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waiting until %s: %v", what, err)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
 }
 
 // TestSecondBridgeOnOneDataDir: it refuses, and names the first one.
 func TestSecondBridgeOnOneDataDir(t *testing.T) {
 	first := serve(t)
-	second := launch(t, bridge.path(t), first.dataDir)
+	second := launch(t, binary(t), first.dataDir)
 	if code := second.exitCode(); code != 1 {
 		t.Errorf("got exit code %d, want 1", code)
 	}
-	want := fmt.Sprintf("is in use by the process with pid %d", first.cmd.Process.Pid)
+	want := fmt.Sprintf("is in use by the process with pid %d", first.pid())
 	if !strings.Contains(second.output.String(), want) || !strings.Contains(second.output.String(), filepath.Base(first.dataDir)) {
 		t.Errorf("got %q, want the directory and %q in it", second.output.String(), want)
 	}
@@ -316,6 +246,6 @@ func TestSecondBridgeOnOneDataDir(t *testing.T) {
 	}
 	// The lock goes with the process, however it ends.
 	first.kill()
-	third := launch(t, bridge.path(t), first.dataDir)
+	third := launch(t, binary(t), first.dataDir)
 	third.ready()
 }

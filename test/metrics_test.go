@@ -1,18 +1,13 @@
 package test
 
 import (
-	"fmt"
-	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
 )
 
 // checkMetrics holds what the metrics say against what was done: every request
 // is counted once, under its source and outcome, and every event once.
-func (p *process) checkMetrics(t *testing.T, sent tally, stored int) {
+func checkMetrics(t *testing.T, p *process, sent tally, stored int) {
 	t.Helper()
 	m := p.metrics(t)
 	all := 0
@@ -47,62 +42,4 @@ func (p *process) checkMetrics(t *testing.T, sent tally, stored int) {
 			t.Errorf("%s{%s}: got %d, want %d", c.name, c.label, got, c.want)
 		}
 	}
-}
-
-// samples are the lines of /metrics: name with labels, and value.
-type samples map[string]float64
-
-// metrics reads /metrics.
-func (p *process) metrics(t *testing.T) samples {
-	t.Helper()
-	m, err := scrape("http://" + p.addrs.Ops + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-// scrape reads /metrics at a URL.
-func scrape(url string) (samples, error) {
-	client := http.Client{Timeout: 5 * time.Second}
-	resp, err := client.Get(url)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	m := samples{}
-	for line := range strings.Lines(string(b)) {
-		i := strings.LastIndexByte(line, ' ')
-		if i < 0 || strings.HasPrefix(line, "#") {
-			continue
-		}
-		v, err := strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
-		if err != nil {
-			return nil, fmt.Errorf("/metrics: %q: %w", line, err)
-		}
-		m[line[:i]] = v
-	}
-	return m, nil
-}
-
-// sum adds the samples of a metric that carry a label, such as a="b"; -1 if
-// the metric is not there at all.
-func (m samples) sum(name, label string) int {
-	sum, found := 0.0, false
-	for sample, v := range m {
-		if base, labels, _ := strings.Cut(sample, "{"); base == name {
-			found = true
-			if strings.Contains(labels, label) {
-				sum += v
-			}
-		}
-	}
-	if !found {
-		return -1
-	}
-	return int(sum)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
@@ -25,9 +26,9 @@ func TestSoakMillionPending(t *testing.T) {
 	dir := t.TempDir()
 	fillJournal(t, dir, pending, writers)
 
-	b := startBroker(t)
+	b := natstest.Start(t)
 	began := time.Now()
-	p := launch(t, bridge.path(t), dir, "TREBLE_BRIDGE_NATS_URL="+b.ClientURL())
+	p := launch(t, binary(t), dir, "TREBLE_BRIDGE_NATS_URL="+b.ClientURL())
 	p.ready()
 	ready := time.Since(began)
 	if r := p.post(t, request{body: payload(t, "message-read.json")}); r.status != 200 {
@@ -48,7 +49,7 @@ func TestSoakMillionPending(t *testing.T) {
 	}
 	t.Logf("%d pending: accepting after %s, publishing after %s, drained after %s (%.0f/s), peak memory %s",
 		pending, ready.Round(time.Millisecond), first.Round(time.Millisecond), drained.Round(time.Second),
-		pending/drained.Seconds(), peakMemory(t, p.cmd.Process.Pid))
+		pending/drained.Seconds(), peakMemory(t, p.pid()))
 }
 
 // fillJournal accepts events without a NATS.

@@ -120,7 +120,7 @@ func startOperations(t *testing.T) operations {
 	dataDir := filepath.Join(dir, "data")
 	refuseKinds(t, dataDir)
 
-	p := launch(t, bridge.path(t), dataDir)
+	p := launch(t, binary(t), dataDir)
 	p.ready()
 	stored := 0
 	accept := func(body string) {
@@ -152,7 +152,7 @@ func startOperations(t *testing.T) operations {
 		}
 	}
 	bin := t.TempDir()
-	if err := os.Symlink(bridge.path(t), filepath.Join(bin, "treble-bridge")); err != nil {
+	if err := os.Symlink(binary(t), filepath.Join(bin, "treble-bridge")); err != nil {
 		t.Fatal(err)
 	}
 	return operations{dir, []string{
@@ -166,7 +166,7 @@ func startOperations(t *testing.T) operations {
 // killed while it had no NATS.
 func leavePending(t *testing.T, dataDir string) {
 	t.Helper()
-	p := launch(t, bridge.path(t), dataDir, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1")
+	p := launch(t, binary(t), dataDir, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1")
 	p.ready()
 	for i := range 3 {
 		if r, err := post("http://"+p.addrs.Ingress+"/webhook", readEvent(fmt.Sprintf("dead-%d", i), i, 10)); err != nil || r.status != 200 {
@@ -179,7 +179,7 @@ func leavePending(t *testing.T, dataDir string) {
 // refuseKinds runs a bridge for a while whose source takes only message.read.
 func refuseKinds(t *testing.T, dataDir string) {
 	t.Helper()
-	p := launch(t, bridge.path(t), dataDir, sourceOf("default", "message.read")...)
+	p := launch(t, binary(t), dataDir, sourceOf("default", "message.read")...)
 	p.ready()
 	var bodies []refusedBody
 	for i := range 3 {
@@ -188,7 +188,7 @@ func refuseKinds(t *testing.T, dataDir string) {
 	}
 	bodies = append(bodies, refusedBody{`{"session_id":"broken","cellphone":"3009876543"`, "/webhook", "not-json", 400})
 	for _, b := range bodies {
-		p.refuse(t, []refusedBody{b}) // one after the other, so that the list is always the same
+		refuse(t, p, []refusedBody{b}) // one after the other, so that the list is always the same
 	}
 	if code := p.terminate(); code != 0 {
 		t.Fatalf("exit code %d", code)

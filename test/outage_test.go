@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -71,12 +69,6 @@ type outage struct {
 	t        *testing.T
 	bridge   *containers.Bridge
 	sessions map[int][]string // by status
-}
-
-type reply struct {
-	status int
-	header http.Header
-	body   string
 }
 
 // post sends three events with sessions of their own, at the same time, and
@@ -182,41 +174,4 @@ func stored(t *testing.T, nats *containers.NATS) map[string]int {
 		count[envelope.Subject]++
 	}
 	return count
-}
-
-// messageRead is what Treble sends when a message is read, of another session.
-func messageRead(t *testing.T, session string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", "payloads", "message-read.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var body map[string]any
-	if err := json.Unmarshal(b, &body); err != nil {
-		t.Fatal(err)
-	}
-	body["session_id"] = session
-	b, err = json.Marshal(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// post sends a body as Treble does, with the token of the test's bridge.
-func post(url, body string) (reply, error) {
-	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		return reply{}, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+containers.Token)
-	client := http.Client{Timeout: 15 * time.Second}
-	resp, err := client.Do(req)
-	if err != nil {
-		return reply{}, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	return reply{resp.StatusCode, resp.Header, string(b)}, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -44,12 +45,12 @@ func bridgeRoles(t *testing.T, s *permitted, operator *role) (stored int) {
 		{"bridge-check", []string{"TREBLE_BRIDGE_PUBLISHER_STREAMS=check", "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=20m"}},
 		{"bridge-check", []string{"TREBLE_BRIDGE_PUBLISHER_STREAMS=check", "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=20m", "TREBLE_BRIDGE_PUBLISHER_ACK=stream"}},
 	} {
-		p := launch(t, bridge.path(t), dir, s.env(run.user, run.env...)...)
+		p := launch(t, binary(t), dir, s.env(run.user, run.env...)...)
 		p.ready()
 		for range 3 {
 			stored++
 			r := p.post(t, request{body: messageRead(t, fmt.Sprintf("permitted-%d", stored))})
-			checkAccepted(t, r)
+			r.accepted(t)
 		}
 		if r := p.post(t, request{body: "not JSON, from " + fmt.Sprint(stored)}); r.status != 400 {
 			t.Errorf("got %d for a body that is no JSON, want 400", r.status)
@@ -78,7 +79,7 @@ func bridgeReads(t *testing.T, s *permitted, stored int) {
 		if _, err := stream.GetMsg(t.Context(), uint64(stored)); err != nil {
 			t.Errorf("%s: read a message: %v", user, err)
 		}
-		if got := len(read(t, r.js, "TREBLE")); got != stored {
+		if got := len(natstest.Messages(t, r.js, "TREBLE")); got != stored {
 			t.Errorf("%s: read %d messages, want %d", user, got, stored)
 		}
 		if err := r.nc.LastError(); err != nil {

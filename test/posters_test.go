@@ -241,9 +241,6 @@ func (p *poster) post(ctx context.Context, r postedRequest) (int, error) {
 	return resp.StatusCode, nil
 }
 
-// plain are the statuses that posters get when nothing is wrong.
-var plain = []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity}
-
 // odd returns the statuses that are not among the wanted ones.
 func (t oracleTotals) odd(wanted ...int) []int {
 	var odd []int
@@ -254,3 +251,6 @@ func (t oracleTotals) odd(wanted ...int) []int {
 	}
 	return odd
 }
+
+// plain are the statuses that posters get when nothing is wrong.
+var plain = []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity}

@@ -6,54 +6,66 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
-// program is the bridge's binary, built when a test first asks for it.
-type program struct {
-	mu  sync.Mutex
-	dir string
+// buildResult is the bridge's binary, built when a test first asks for it.
+type buildResult struct {
+	once sync.Once
+	dir  string // "" if it was not built
+	err  error
 }
 
-// path returns the path of the binary.
-func (p *program) path(t *testing.T) string {
-	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.dir == "" {
-		dir, err := os.MkdirTemp("", "treble-bridge-test-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.dir = dir
+var program buildResult
+
+func (b *buildResult) build() {
+	if b.dir, b.err = os.MkdirTemp("", "treble-bridge-test-"); b.err != nil {
+		return
 	}
-	path := filepath.Join(p.dir, "treble-bridge")
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", path, "./cmd/treble-bridge")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", b.dir, "./cmd/treble-bridge")
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the bridge: %v\n%s", err, out)
+		b.err = fmt.Errorf("build the bridge: %w\n%s", err, out)
 	}
-	return path
 }
 
 // Close removes the binary.
-func (p *program) Close() error {
-	if p.dir == "" {
-		return nil
+func (b *buildResult) Close() error { return os.RemoveAll(b.dir) }
+
+// runMain runs the tests of a package, removes the bridge's binary and closes what they
+// share. It does not return.
+func runMain(m *testing.M, shared ...io.Closer) {
+	code := m.Run()
+	for _, c := range append(shared, &program) {
+		if err := c.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "test:", err)
+			code = 1
+		}
 	}
-	return os.RemoveAll(p.dir)
+	os.Exit(code)
+}
+
+// binary returns the path of the bridge's binary, which it builds if nobody has asked before.
+func binary(t *testing.T) string {
+	t.Helper()
+	program.once.Do(program.build)
+	if program.err != nil {
+		t.Fatal(program.err)
+	}
+	return filepath.Join(program.dir, "treble-bridge")
 }
 
 // process is a running bridge with the embedded NATS, on free ports and with a
@@ -93,7 +105,7 @@ func (o *output) String() string {
 // is ready. The process ends with the test.
 func serve(t *testing.T, env ...string) *process {
 	t.Helper()
-	p := launch(t, bridge.path(t), t.TempDir(), env...)
+	p := launch(t, binary(t), t.TempDir(), env...)
 	p.ready()
 	return p
 }
@@ -101,17 +113,17 @@ func serve(t *testing.T, env ...string) *process {
 // launch starts a bridge on a data directory and returns at once.
 func launch(t *testing.T, path, dataDir string, env ...string) *process {
 	t.Helper()
-	p := &process{t: t, dataDir: dataDir, ended: make(chan struct{})}
-	p.addrFile = filepath.Join(t.TempDir(), "addr.json")
-	p.cmd = exec.Command(path, "serve", "--addr-file", p.addrFile)
-	p.cmd.Env = append([]string{ // nothing of the developer's own
-		"TREBLE_BRIDGE_DATA_DIR=" + p.dataDir,
+	addrFile := filepath.Join(t.TempDir(), "addr.json")
+	cmd := exec.Command(path, "serve", "--addr-file", addrFile)
+	cmd.Env = append([]string{ // nothing of the developer's own
+		"TREBLE_BRIDGE_DATA_DIR=" + dataDir,
 		"TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:0",
 		"TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:0",
 		"TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:0",
 		"TREBLE_BRIDGE_AUTH_BEARER=" + containers.Token,
 	}, env...)
-	p.start()
+	p := start(t, cmd)
+	p.dataDir, p.addrFile = dataDir, addrFile
 	return p
 }
 
@@ -132,23 +144,28 @@ func (p *process) answers(path string) {
 		if err := json.Unmarshal(b, &p.addrs); err != nil {
 			return err
 		}
-		return expectOK(ctx, "http://"+p.addrs.Ops+path)
+		return expectStatus(ctx, "http://"+p.addrs.Ops+path, http.StatusOK)
 	})
 }
 
-// start starts the command. The process ends with the test.
-func (p *process) start() {
-	p.t.Helper()
-	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
+// start starts a command. The process ends with the test.
+func start(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = &p.output, &p.output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // the exit code is in ProcessState
+		_ = cmd.Wait() // the exit code is in ProcessState
 		close(p.ended)
 	}()
-	p.t.Cleanup(p.cleanup)
+	t.Cleanup(p.cleanup)
+	return p
 }
+
+// pid is that of the process.
+func (p *process) pid() int { return p.cmd.Process.Pid }
 
 func (p *process) cleanup() {
 	_ = p.cmd.Process.Kill() // it may have ended already
@@ -192,19 +209,82 @@ func (p *process) terminate() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// expectOK returns an error unless a GET is answered 200.
-func expectOK(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// kill sends SIGKILL and waits for the end.
+func (p *process) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Fatalf("kill: %v; it wrote:\n%s", err, p.output.String())
+	}
+	<-p.ended
+}
+
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// exitCode waits for the end, without a signal of its own: a second one would
+// end the bridge at once.
+func (p *process) exitCode() int {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		p.t.Fatal("the bridge did not end within 30s")
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// jetStream connects to the embedded NATS.
+func (p *process) jetStream(t *testing.T) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect("nats://" + p.addrs.NATS)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", url, resp.Status)
+	return js
+}
+
+// published waits until nothing is pending in the journal.
+func (p *process) published(t *testing.T) {
+	t.Helper()
+	p.await("everything is published", func(ctx context.Context) error {
+		for _, name := range []string{"treble_bridge_pending_events", "treble_bridge_unaccounted_events"} {
+			if n := p.metrics(t)[name]; n != 0 {
+				return fmt.Errorf("%s is %v", name, n)
+			}
+		}
+		return nil
+	})
+}
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Status  string
+	Reasons []string
+}
+
+func (r readiness) String() string { return r.Status + ": " + strings.Join(r.Reasons, "; ") }
+
+// readiness reads /readyz; an error shows as its status.
+func (p *process) readiness(ctx context.Context) (r readiness) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.addrs.Ops+"/readyz", nil)
+	if err == nil {
+		var resp *http.Response
+		if resp, err = http.DefaultClient.Do(req); err == nil {
+			defer resp.Body.Close()
+			err = json.NewDecoder(resp.Body).Decode(&r)
+		}
 	}
-	return nil
+	if err != nil {
+		return readiness{Status: err.Error()}
+	}
+	return r
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"github.com/treble-bridge/treble-bridge/test/containers"
@@ -39,7 +40,7 @@ func cli(t *testing.T, dataDir string, env []string, args ...string) (out, errs 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bridge.path(t), args...)
+	cmd := exec.CommandContext(ctx, binary(t), args...)
 	cmd.Env = append([]string{"TREBLE_BRIDGE_DATA_DIR=" + dataDir}, env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -141,7 +142,7 @@ func manyRefused(n int) []refusedBody {
 
 // refuse posts bodies that are refused, and waits until all are in the quarantine:
 // what waits for it is bounded.
-func (p *process) refuse(t *testing.T, bodies []refusedBody) {
+func refuse(t *testing.T, p *process, bodies []refusedBody) {
 	t.Helper()
 	stream, err := p.jetStream(t).Stream(t.Context(), "TREBLE_QUARANTINE")
 	if err != nil {
@@ -189,7 +190,7 @@ func keyed(e schema.Event, envelope []byte) (key, text string) {
 func envelopes(t *testing.T, js jetstream.JetStream) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, m := range read(t, js, "TREBLE") {
+	for _, m := range natstest.Messages(t, js, "TREBLE") {
 		e, err := schema.Decode(m.Data)
 		if err != nil {
 			t.Fatal(err)
@@ -239,9 +240,9 @@ func TestQuarantine(t *testing.T) {
 		return fine(t, p.dataDir, narrow, append([]string{"quarantine"}, args...)...)
 	}
 	first, second := bodies[:800], bodies[800:]
-	p.refuse(t, first)
+	refuse(t, p, first)
 	between := time.Now().UTC().Format(time.RFC3339Nano)
-	p.refuse(t, second)
+	refuse(t, p, second)
 
 	t.Run("list", func(t *testing.T) {
 		items := lines[exportedLine](t, q("list", "--json"))
@@ -341,7 +342,7 @@ func TestQuarantine(t *testing.T) {
 	q("drop", all[len(all)-1].ID, "--yes")
 
 	p.terminate()
-	p = launch(t, bridge.path(t), p.dataDir, wide...)
+	p = launch(t, binary(t), p.dataDir, wide...)
 	p.ready()
 	other := serve(t, wide...)
 

@@ -1,13 +1,10 @@
 package test
 
 import (
-	"bytes"
-	"context"
-	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,7 +44,7 @@ func TestReadmeTour(t *testing.T) {
 		}
 	})
 	waitFor(t, 3*time.Minute, "make run is ready", func() bool {
-		return expectOK(t.Context(), "http://127.0.0.1:"+ports["9464"]+"/readyz") == nil
+		return expectStatus(t.Context(), "http://127.0.0.1:"+ports["9464"]+"/readyz", http.StatusOK) == nil
 	})
 	for _, want := range []string{"127.0.0.1:" + ports["8080"] + "/webhook", "curl ", "Authorization: Bearer "} {
 		if !strings.Contains(out.String(), want) {
@@ -120,33 +117,6 @@ func runConsumer(t *testing.T, port string) {
 	})
 }
 
-// TestReadmeConsumer keeps the README's program and the one that runs equal.
-func TestReadmeConsumer(t *testing.T) {
-	program := readFile(t, "consumer/main.go")
-	want := program[strings.Index(program, "package main"):]
-	_, rest, ok := strings.Cut(readFile(t, readme), "```go\n")
-	got, _, _ := strings.Cut(rest, "```\n")
-	if !ok || got != want {
-		t.Errorf("the program in README.md is not that of test/consumer/main.go:\n%s", got)
-	}
-}
-
-// TestDocsLinks wants every file that the documents link to.
-func TestDocsLinks(t *testing.T) {
-	docs, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, doc := range append(docs, filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md")) {
-		for _, m := range link.FindAllStringSubmatch(readFile(t, doc), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
-				t.Errorf("%s links to %s: %v", doc, m[1], err)
-			}
-		}
-	}
-}
-
 // tourBlocks returns the shell blocks of the tour.
 func tourBlocks(t *testing.T, text string) []string {
 	t.Helper()
@@ -161,56 +131,4 @@ func tourBlocks(t *testing.T, text string) []string {
 		blocks = append(blocks, block)
 	}
 	return blocks
-}
-
-func readFile(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")))
-}
-
-func absolute(t *testing.T, path string) string {
-	t.Helper()
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return abs
-}
-
-// freePort returns a port that was free a moment ago. The printed commands hold
-// the port, so it must be known before the bridge binds it; should another
-// process take it meanwhile, the bridge says so.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
-// waitFor polls a condition until it holds, and fails the test if it does not
-// within the limit.
-func waitFor(t *testing.T, limit time.Duration, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %s", what, limit)
-		case <-tick.C:
-		}
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -20,7 +21,7 @@ import (
 // wants no more memory for it than for a tenth of them, and half as much again.
 func TestSoakReplayMillion(t *testing.T) {
 	const events = 1_000_000
-	b := startBroker(t)
+	b := natstest.Start(t)
 	fillStream(t, b, events)
 	for _, target := range [][]string{nil, {"--to-file", t.TempDir() + "/events.jsonl"}} {
 		few, _ := replayPeak(t, b, append([]string{"--to-seq", fmt.Sprint(events / 10)}, target...))
@@ -33,7 +34,7 @@ func TestSoakReplayMillion(t *testing.T) {
 		}
 		t.Logf("%v: %d events: %d KiB at most (%d events: %d KiB), %.0f/s", target, events, many, events/10, few, events/took.Seconds())
 	}
-	s, err := b.js.Stream(t.Context(), "TREBLE_REPLAY")
+	s, err := b.JS.Stream(t.Context(), "TREBLE_REPLAY")
 	if err != nil || s.CachedInfo().State.Msgs != events+events/10 {
 		t.Errorf("got %d replayed events, %v", s.CachedInfo().State.Msgs, err)
 	}
@@ -42,9 +43,9 @@ func TestSoakReplayMillion(t *testing.T) {
 // replayPeak runs the command and returns the most memory that it had, in KiB. The
 // resource usage of an ended process would not do: it includes that of the process
 // that started it.
-func replayPeak(t *testing.T, b *broker, args []string) (peak int, took time.Duration) {
+func replayPeak(t *testing.T, b *natstest.Server, args []string) (peak int, took time.Duration) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), bridge.path(t), append([]string{"replay", "--yes", "--nats-url", b.ClientURL()}, args...)...)
+	cmd := exec.CommandContext(t.Context(), binary(t), append([]string{"replay", "--yes", "--nats-url", b.ClientURL()}, args...)...)
 	var out output
 	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
@@ -71,9 +72,9 @@ func replayPeak(t *testing.T, b *broker, args []string) (peak int, took time.Dur
 	}
 }
 
-func fillStream(t *testing.T, b *broker, events int) {
+func fillStream(t *testing.T, b *natstest.Server, events int) {
 	t.Helper()
-	if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
+	if _, err := b.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
 		t.Fatal(err)
 	}
 	at := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
@@ -87,9 +88,9 @@ func fillStream(t *testing.T, b *broker, events int) {
 			t.Fatal(err)
 		}
 		msg := &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: data}
-		if _, err := b.js.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
+		if _, err := b.JS.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	<-b.js.PublishAsyncComplete()
+	<-b.JS.PublishAsyncComplete()
 }

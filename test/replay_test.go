@@ -21,13 +21,14 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // replayed is an event stream in a broker of its own, without a bridge, and the
 // envelopes in it.
 type replayed struct {
-	*broker
+	*natstest.Server
 	t         *testing.T
 	envelopes [][]byte // by sequence; the first is not used
 }
@@ -37,9 +38,9 @@ const replayPhone = "+573007654321"
 
 func startReplayed(t *testing.T, events int) *replayed {
 	t.Helper()
-	r := &replayed{broker: startBroker(t), t: t, envelopes: make([][]byte, events+1)}
+	r := &replayed{Server: natstest.Start(t), t: t, envelopes: make([][]byte, events+1)}
 	ctx := t.Context()
-	if _, err := r.js.CreateStream(ctx, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
+	if _, err := r.JS.CreateStream(ctx, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
 		t.Fatal(err)
 	}
 	for i := 1; i <= events; i++ {
@@ -56,11 +57,11 @@ func startReplayed(t *testing.T, events int) *replayed {
 			t.Fatal(err)
 		}
 		msg := &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: r.envelopes[i]}
-		if _, err := r.js.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
+		if _, err := r.JS.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	<-r.js.PublishAsyncComplete()
+	<-r.JS.PublishAsyncComplete()
 	return r
 }
 
@@ -72,7 +73,7 @@ func (r *replayed) command(args ...string) (string, int) {
 
 // stored returns how many messages a stream has; 0 if there is none.
 func (r *replayed) stored(stream string) uint64 {
-	s, err := r.js.Stream(r.t.Context(), stream)
+	s, err := r.JS.Stream(r.t.Context(), stream)
 	if err != nil {
 		return 0
 	}
@@ -97,7 +98,7 @@ func (r *replayed) lastRun() (run struct {
 func (r *replayed) checkRun(stream, run string) {
 	r.t.Helper()
 	seen := 0
-	for _, m := range read(r.t, r.js, stream) {
+	for _, m := range natstest.Messages(r.t, r.JS, stream) {
 		if m.Header.Get(schema.HeaderReplayRun) != run {
 			continue
 		}
@@ -124,14 +125,14 @@ func TestReplayKilled(t *testing.T) {
 	args := []string{"replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "2500"}
 	kills := 0
 	for _, at := range []uint64{700, 2600, 4500} {
-		cmd := exec.Command(bridge.path(t), args...)
+		cmd := exec.Command(binary(t), args...)
 		var out output
 		cmd.Stdout, cmd.Stderr = &out, &out
 		cmd.Env = []string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		awaitTrue(t, fmt.Sprintf("%d events are replayed", at), func() bool { return r.stored("TREBLE_REPLAY") >= at })
+		waitFor(t, 30*time.Second, fmt.Sprintf("%d events are replayed", at), func() bool { return r.stored("TREBLE_REPLAY") >= at })
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if cmd.ProcessState.Success() {
@@ -163,14 +164,14 @@ func TestReplayKilled(t *testing.T) {
 func TestReplayInterrupted(t *testing.T) {
 	const events = 3000
 	r := startReplayed(t, events)
-	cmd := exec.Command(bridge.path(t), "replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "1500")
+	cmd := exec.Command(binary(t), "replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "1500")
 	var out output
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = []string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	awaitTrue(t, "some events are replayed", func() bool { return r.stored("TREBLE_REPLAY") >= 500 })
+	waitFor(t, 30*time.Second, "some events are replayed", func() bool { return r.stored("TREBLE_REPLAY") >= 500 })
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +195,7 @@ func TestReplayInterrupted(t *testing.T) {
 func TestReplayTargets(t *testing.T) {
 	const events, chosen = 200, 20
 	r := startReplayed(t, events)
-	if _, err := r.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}}); err != nil {
+	if _, err := r.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}}); err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
@@ -238,7 +239,7 @@ func TestReplayTargets(t *testing.T) {
 	rows := bytes.SplitAfter(content, []byte("\n"))
 	stored := map[string][]*jetstream.RawStreamMsg{}
 	for _, stream := range []string{"TREBLE_REPLAY", "TARGET"} {
-		stored[stream] = read(t, r.js, stream)
+		stored[stream] = natstest.Messages(t, r.JS, stream)
 	}
 	if len(posted) != chosen || len(rows) != chosen+1 || len(stored["TREBLE_REPLAY"]) != chosen || len(stored["TARGET"]) != chosen {
 		t.Fatalf("got %d posted, %d lines, %d and %d stored, want %d of each", len(posted), len(rows)-1,
@@ -257,7 +258,7 @@ func TestReplayTargets(t *testing.T) {
 	if code != 0 || strings.Count(out, "done") != 4 {
 		t.Errorf("list: exit code %d\n%s", code, out)
 	}
-	kept := records(t, r.js)
+	kept := records(t, r.JS)
 	if len(kept) != 4 {
 		t.Errorf("got %d records, want 4", len(kept))
 	}
@@ -298,20 +299,10 @@ func TestReplayAsks(t *testing.T) {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
 		}
 	}
-	if _, err := r.js.Stream(context.Background(), "TREBLE_REPLAY"); err == nil {
+	if _, err := r.JS.Stream(context.Background(), "TREBLE_REPLAY"); err == nil {
 		t.Error("the stream was made all the same")
 	}
 	if out, code := r.command("--resume", "replay-nothing"); code != 1 || !strings.Contains(out, "replay list") {
 		t.Errorf("no such run: exit code %d\n%s", code, out)
-	}
-}
-
-// awaitTrue polls until ok is true.
-func awaitTrue(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waiting until %s: it does not come true", what)
-		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // inWork is how many requests are inside Accept when SIGTERM comes.
@@ -19,14 +21,14 @@ const inWork = 60
 // for its own, and lets them go: every request is answered, and what was
 // answered 200 is in the stream, once, and nothing else is.
 func TestShutdown(t *testing.T) {
-	b := startBroker(t)
-	px := startProxy(t, b)
+	b := natstest.Start(t)
+	px := natstest.StartProxy(t, b.URL)
 	const timeout = 20 * time.Second
 	p := serve(t, append(patient(px), "TREBLE_BRIDGE_SHUTDOWN_TIMEOUT="+timeout.String())...)
-	accepted := []string{p.warm(t)}
-	px.hold()
-	sent := p.postAll(t, inWork)
-	p.awaitInWork(b)
+	accepted := []string{warm(t, p)}
+	px.HoldBack.Store(true)
+	sent := postAll(t, p, inWork)
+	awaitInWork(t, p, b)
 
 	signalled := time.Now()
 	p.signal(syscall.SIGTERM)
@@ -45,7 +47,7 @@ func TestShutdown(t *testing.T) {
 	if n := p.metrics(t).sum("treble_bridge_requests_in_flight", ""); n != inWork {
 		t.Errorf("got %d requests in flight after SIGTERM, want %d", n, inWork)
 	}
-	px.release()
+	px.HoldBack.Store(false)
 
 	for range inWork {
 		r := <-sent
@@ -53,7 +55,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("%s: %v", r.session, r.err)
 			continue
 		}
-		checkAccepted(t, r.reply)
+		r.reply.accepted(t)
 		accepted = append(accepted, r.session)
 	}
 	if code := p.exitCode(); code != 0 {
@@ -63,7 +65,7 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("the shutdown took %s, want at most %s", took, timeout)
 	}
 	slices.Sort(accepted)
-	if got := b.sessions(t); !slices.Equal(got, accepted) {
+	if got := sessionsIn(t, b); !slices.Equal(got, accepted) {
 		t.Errorf("the stream and the replies differ:\n%s", diff(got, accepted))
 	}
 }
@@ -71,13 +73,13 @@ func TestShutdown(t *testing.T) {
 // TestShutdownCutOff never lets the PubAcks go: the shutdown ends at its
 // deadline, nobody is told that an event is safe, and the exit code tells.
 func TestShutdownCutOff(t *testing.T) {
-	b := startBroker(t)
-	px := startProxy(t, b)
+	b := natstest.Start(t)
+	px := natstest.StartProxy(t, b.URL)
 	p := serve(t, append(patient(px), "TREBLE_BRIDGE_SHUTDOWN_TIMEOUT=500ms")...)
-	p.warm(t)
-	px.hold()
-	sent := p.postAll(t, inWork)
-	p.awaitInWork(b)
+	warm(t, p)
+	px.HoldBack.Store(true)
+	sent := postAll(t, p, inWork)
+	awaitInWork(t, p, b)
 	p.signal(syscall.SIGTERM)
 	for range inWork {
 		if r := <-sent; r.err == nil && r.reply.status == http.StatusOK {
@@ -91,9 +93,9 @@ func TestShutdownCutOff(t *testing.T) {
 
 // patient is the environment of a bridge that waits for PubAcks behind a proxy
 // for longer than any phase of the test takes.
-func patient(px *proxy) []string {
+func patient(px *natstest.Proxy) []string {
 	return []string{
-		"TREBLE_BRIDGE_NATS_URL=nats://" + px.addr(),
+		"TREBLE_BRIDGE_NATS_URL=" + px.URL(),
 		"TREBLE_BRIDGE_PUBLISHER_ACK=stream",
 		"TREBLE_BRIDGE_PUBLISHER_ACK_TIMEOUT=30s",
 		"TREBLE_BRIDGE_INGRESS_ACCEPT_TIMEOUT=31s",
@@ -109,7 +111,7 @@ type sentEvent struct {
 
 // postAll posts n events with sessions of their own at the same time, each on
 // a connection of its own, and returns where the results arrive.
-func (p *process) postAll(t *testing.T, n int) <-chan sentEvent {
+func postAll(t *testing.T, p *process, n int) <-chan sentEvent {
 	t.Helper()
 	results := make(chan sentEvent, n)
 	for i := range n {
@@ -124,26 +126,26 @@ func (p *process) postAll(t *testing.T, n int) <-chan sentEvent {
 }
 
 // warm has one event stored, so that the bridge knows the stream, and returns its session.
-func (p *process) warm(t *testing.T) string {
+func warm(t *testing.T, p *process) string {
 	t.Helper()
 	r, err := post("http://"+p.addrs.Ingress+"/webhook", messageRead(t, "warm"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkAccepted(t, r)
+	r.accepted(t)
 	return "warm"
 }
 
 // awaitInWork waits until the bridge has all requests in work and the broker has an event
 // of them. Then what they wait for is a PubAck, or their turn behind it.
-func (p *process) awaitInWork(b *broker) {
-	p.t.Helper()
+func awaitInWork(t *testing.T, p *process, b *natstest.Server) {
+	t.Helper()
 	p.await("every request waits for its PubAck", func(ctx context.Context) error {
-		stream, err := b.js.Stream(ctx, "TREBLE")
+		stream, err := b.JS.Stream(ctx, "TREBLE")
 		if err != nil {
 			return err
 		}
-		requests := p.metrics(p.t).sum("treble_bridge_requests_in_flight", "")
+		requests := p.metrics(t).sum("treble_bridge_requests_in_flight", "")
 		if events := stream.CachedInfo().State.Msgs; requests != inWork || events < 2 {
 			return fmt.Errorf("%d requests in work, %d events stored, want %d and 2", requests, events, inWork)
 		}
@@ -152,10 +154,10 @@ func (p *process) awaitInWork(b *broker) {
 }
 
 // sessions returns the session of each event in the stream, sorted.
-func (b *broker) sessions(t *testing.T) []string {
+func sessionsIn(t *testing.T, b *natstest.Server) []string {
 	t.Helper()
 	var sessions []string
-	for _, m := range read(t, b.js, "TREBLE") {
+	for _, m := range natstest.Messages(t, b.JS, "TREBLE") {
 		var envelope struct{ Subject string }
 		if err := json.Unmarshal(m.Data, &envelope); err != nil {
 			t.Fatalf("message %d: %v", m.Sequence, err)
@@ -164,40 +166,4 @@ func (b *broker) sessions(t *testing.T) []string {
 	}
 	slices.Sort(sessions)
 	return sessions
-}
-
-func (p *process) signal(s syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// exitCode waits for the end, without a signal of its own: a second one would
-// end the bridge at once.
-func (p *process) exitCode() int {
-	p.t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(30 * time.Second):
-		p.t.Fatal("the bridge did not end within 30s")
-	}
-	return p.cmd.ProcessState.ExitCode()
-}
-
-// expectStatus returns an error unless a GET is answered with the status.
-func expectStatus(ctx context.Context, url string, want int) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	resp.Body.Close()
-	if resp.StatusCode != want {
-		return fmt.Errorf("GET %s: got %s, want %d", url, resp.Status, want)
-	}
-	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
@@ -37,7 +38,7 @@ func TestSoakSizing(t *testing.T) {
 	} {
 		env := shape.env
 		if shape.own {
-			env = append(env, "TREBLE_BRIDGE_NATS_URL="+startBroker(t).ClientURL())
+			env = append(env, "TREBLE_BRIDGE_NATS_URL="+natstest.Start(t).ClientURL())
 		}
 		t.Logf("| %s | %s |", shape.name, sizing(t, env))
 	}
@@ -48,15 +49,15 @@ func TestSoakSizing(t *testing.T) {
 // time per 1,000 events, journal bytes per event.
 func sizing(t *testing.T, env []string) string {
 	t.Helper()
-	bridge.path(t) // building it is not part of the start
+	binary(t) // building it is not part of the start
 	began := time.Now()
 	p := serve(t, env...)
 	started := time.Since(began)
-	pid := p.cmd.Process.Pid
+	pid := p.pid()
 	idle := memory(t, pid, "VmRSS:")
 
 	before, spent := p.metrics(t), cpuTime(t, pid)
-	cmd := exec.CommandContext(t.Context(), bridge.path(t), "send", "message.read", "--count", strconv.Itoa(sizingEvents),
+	cmd := exec.CommandContext(t.Context(), binary(t), "send", "message.read", "--count", strconv.Itoa(sizingEvents),
 		"--concurrency", "16", "--url", "http://"+p.addrs.Ingress+"/webhook", "--token", containers.Token)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("send: %v\n%s", err, out)
@@ -116,9 +117,9 @@ func duplicateMemory(t *testing.T) int64 {
 	t.Helper()
 	const messages = 100_000
 	grown := func(withID bool) int64 {
-		b := startBroker(t)
-		defer b.stop()
-		if _, err := b.js.CreateStream(t.Context(), jetstream.StreamConfig{
+		b := natstest.Start(t)
+		defer b.Kill()
+		if _, err := b.JS.CreateStream(t.Context(), jetstream.StreamConfig{
 			Name: "S", Subjects: []string{"s"}, Duplicates: time.Hour, MaxAge: 24 * time.Hour, AllowDirect: true,
 		}); err != nil {
 			t.Fatal(err)
@@ -131,11 +132,11 @@ func duplicateMemory(t *testing.T) int64 {
 			} else {
 				m.Header.Set("Other", nuid.Next()+"1234")
 			}
-			if _, err := b.js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute)); err != nil {
+			if _, err := b.JS.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		<-b.js.PublishAsyncComplete()
+		<-b.JS.PublishAsyncComplete()
 		return heap() - before
 	}
 	return (grown(true) - grown(false)) / messages

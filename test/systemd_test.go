@@ -49,7 +49,7 @@ func TestSystemdConfig(t *testing.T) {
 	if got := unit["ExecStart"]; len(got) != 1 || got[0] != want {
 		t.Errorf("ExecStart: got %q, want %q", got, want)
 	}
-	cmd := exec.CommandContext(t.Context(), bridge.path(t), "config", "check", "--config", unitDir+"/bridge.yaml")
+	cmd := exec.CommandContext(t.Context(), binary(t), "config", "check", "--config", unitDir+"/bridge.yaml")
 	cmd.Env = []string{}
 	specifiers := strings.NewReplacer("%d", credentials, "%S", state)
 	for _, assignment := range unit["Environment"] {
@@ -88,7 +88,7 @@ func TestSystemdAnalyze(t *testing.T) {
 		t.Fatal(err)
 	}
 	// verify wants the program where the unit says.
-	program, err := filepath.Abs(bridge.path(t))
+	program, err := filepath.Abs(binary(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,6 @@ import (
 	"testing"
 )
 
-// root is the top directory of the repository.
-const root = ".."
-
 // files returns the paths of the repository's files, from the top directory:
 // what git tracks, or, where there is no git, what is there but for the
 // directories that git would ignore.

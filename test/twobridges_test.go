@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // TestTwoBridgesOnOneJournal: a file system without locks, or a lock file removed by
@@ -15,7 +17,7 @@ import (
 // 200 is lost. The directory is shared by a link here, beside the lock.
 func TestTwoBridgesOnOneJournal(t *testing.T) {
 	const rounds = 6
-	nats := startBroker(t)
+	nats := natstest.Start(t)
 	o := newOracle()
 	var all []*posters
 	next := func(i int, shared string) *process {
@@ -29,7 +31,7 @@ func TestTwoBridgesOnOneJournal(t *testing.T) {
 				}
 			}
 		}
-		p := launch(t, bridge.path(t), dir, "TREBLE_BRIDGE_NATS_URL=nats://"+nats.Addr().String())
+		p := launch(t, binary(t), dir, "TREBLE_BRIDGE_NATS_URL=nats://"+nats.Addr().String())
 		p.ready()
 		ps := startPostersAs(string(rune('a'+i)), o, 8, 300)
 		t.Cleanup(ps.close)
@@ -72,7 +74,7 @@ func TestTwoBridgesOnOneJournal(t *testing.T) {
 		waitUntil(t, "the posters are quiet", func() error { return ps.quiet(t.Context()) })
 	}
 	owner.published(t)
-	stream := streamSessions(t, nats.js)
+	stream := streamSessions(t, nats.JS)
 	reportBreaches(t, o.check(stream))
 	totals := o.totals()
 	t.Logf("%d takeovers; %s; %d events stored", rounds, totals, len(stream))

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // TestUnreadableDisk damages a sector of the journal on a real file system, which then
@@ -20,9 +22,9 @@ import (
 func TestUnreadableDisk(t *testing.T) {
 	const events, size = 120, 20_000
 	disk := newBadDisk(t)
-	nats := startBroker(t)
+	nats := natstest.Start(t)
 	dir := filepath.Join(disk.dir, "data")
-	p := launch(t, bridge.path(t), dir, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1", "TREBLE_BRIDGE_JOURNAL_RESERVE=1MiB")
+	p := launch(t, binary(t), dir, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1", "TREBLE_BRIDGE_JOURNAL_RESERVE=1MiB")
 	p.ready()
 	var want []string
 	for i := range events {
@@ -40,10 +42,10 @@ func TestUnreadableDisk(t *testing.T) {
 	}
 
 	env := []string{"TREBLE_BRIDGE_NATS_URL=nats://" + nats.Addr().String(), "TREBLE_BRIDGE_JOURNAL_RESERVE=1MiB"}
-	p = launch(t, bridge.path(t), dir, env...)
+	p = launch(t, binary(t), dir, env...)
 	p.ready()
 	p.published(t)
-	got := streamSessions(t, nats.js)
+	got := streamSessions(t, nats.JS)
 	kept := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return !slices.Contains(got, s) })
 	if len(got) < events-2 || len(got) == events || !slices.Equal(got, kept) {
 		t.Errorf("got %d of %d events, want all but one or two, in order", len(got), events)
@@ -61,10 +63,10 @@ func TestUnreadableDisk(t *testing.T) {
 	if code := p.terminate(); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
 	}
-	p = launch(t, bridge.path(t), dir, env...)
+	p = launch(t, binary(t), dir, env...)
 	p.ready()
 	p.published(t)
-	if again := streamSessions(t, nats.js); !slices.Equal(again, append(got, "after")) {
+	if again := streamSessions(t, nats.JS); !slices.Equal(again, append(got, "after")) {
 		t.Errorf("after another start: %s", diff(again, append(got, "after")))
 	}
 	if code := p.terminate(); code != 0 {

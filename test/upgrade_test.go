@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // What is in testdata/upgrade/format1.tar.gz, in the order in which it was accepted.
@@ -51,7 +53,7 @@ func TestUpgrade(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p := launch(t, bridge.path(t), dir, upgradeEnv...)
+			p := launch(t, binary(t), dir, upgradeEnv...)
 			p.ready()
 			p.published(t)
 			stream := streamSessions(t, p.jetStream(t))
@@ -68,7 +70,7 @@ func TestUpgrade(t *testing.T) {
 			p.published(t)
 			checkUpgradeAside(t, p)
 			if !c.lost {
-				if got := read(t, p.jetStream(t), "TREBLE_QUARANTINE"); len(got) != upgradeRefused {
+				if got := natstest.Messages(t, p.jetStream(t), "TREBLE_QUARANTINE"); len(got) != upgradeRefused {
 					t.Errorf("got %d bodies in the quarantine, want %d", len(got), upgradeRefused)
 				}
 			}
@@ -81,7 +83,7 @@ func TestUpgrade(t *testing.T) {
 			}
 			checkFormats(t, dir)
 
-			again := launch(t, bridge.path(t), dir, upgradeEnv...)
+			again := launch(t, binary(t), dir, upgradeEnv...)
 			again.ready()
 			again.published(t)
 			if got := streamSessions(t, again.jetStream(t)); !slices.Equal(got, want) {

@@ -67,7 +67,7 @@ func (s *Server) boot(t testing.TB) {
 func (s *Server) connect(t testing.TB) {
 	t.Helper()
 	var err error
-	if s.NC, err = nats.Connect(s.URL, nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond)); err != nil {
+	if s.NC, err = nats.Connect(s.URL, nats.Token(s.Options.Authorization), nats.MaxReconnects(-1), nats.ReconnectWait(20*time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.NC.Close)

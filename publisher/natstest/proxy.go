@@ -15,7 +15,7 @@ type Proxy struct {
 	target   string
 	HoldBack atomic.Bool  // bytes from the server wait
 	Budget   atomic.Int64 // bytes from the client until the cut; negative: no cut
-	Stall    atomic.Bool  // bytes from the client are not read
+	Stall    atomic.Bool  // bytes from the client are not read, or wait
 	Refuse   atomic.Bool  // new connections are closed at once
 	Accepted atomic.Int64 // connections
 	// Rewrite, if set before the first connection, changes what the server says.
@@ -47,7 +47,16 @@ func StartProxy(t testing.TB, target string) *Proxy {
 }
 
 // URL is where clients connect to.
-func (p *Proxy) URL() string { return "nats://" + p.listener.Addr().String() }
+func (p *Proxy) URL() string { return "nats://" + p.Addr() }
+
+// Addr is the URL's host and port.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Freeze holds back what either side sends.
+func (p *Proxy) Freeze() {
+	p.HoldBack.Store(true)
+	p.Stall.Store(true)
+}
 
 func (p *Proxy) serve() {
 	for {
@@ -84,6 +93,9 @@ func (p *Proxy) toServer(dst, src net.Conn) {
 		n, err := src.Read(b)
 		if err != nil {
 			return
+		}
+		for p.Stall.Load() { // it came while Read waited
+			time.Sleep(time.Millisecond)
 		}
 		if left := p.Budget.Load(); left >= 0 {
 			if int64(n) > left {
@@ -141,4 +153,6 @@ func (p *Proxy) Down() {
 func (p *Proxy) Up() {
 	p.Budget.Store(-1)
 	p.Refuse.Store(false)
+	p.HoldBack.Store(false)
+	p.Stall.Store(false)
 }
