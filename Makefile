@@ -3,7 +3,7 @@
 #
 # What "make test" takes its time for: compiling everything with the race
 # detector the first time; then bodies of 10 MB in ./schema, and the containers
-# of ./test, which wait for real programs to stop, to hang and to come back.
+# of ./test/..., which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
 .PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check vuln-check fuzz bench bench-quick bench-check bench-go soak clean
@@ -82,10 +82,10 @@ endif
 	cd test/bench && go test $(RACE) ./...
 
 test-faults: ## Take NATS away from a bridge in every way we know (build tag faults); needs Docker
-	go test -tags faults -run '^TestFaults' -count 1 -v -timeout $(FAULTTIMEOUT) ./test
+	go test -tags faults -run '^TestFaults' -count 1 -v -timeout $(FAULTTIMEOUT) ./test/faults
 
 test-deploy: ## Deploy it and consume from it as users do (build tag deploy); needs Docker, node and npm
-	go test -tags deploy -run '^TestDeploy' -count 1 -v -timeout $(DEPLOYTIMEOUT) ./test
+	go test -tags deploy -run '^TestDeploy' -count 1 -v -timeout $(DEPLOYTIMEOUT) ./test/deploy
 	@set -e; for module in test/compose test/kubernetes; do \
 		[ -d $$module ] || continue; \
 		echo "== $$module"; \

@@ -1,0 +1,237 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
+)
+
+// TestCanary walks the real binary at log level debug through its ways to
+// accept and to refuse, with canaries wherever a value comes from outside, and
+// looks for them in everything that comes out.
+func TestCanary(t *testing.T) {
+	for _, format := range []string{"json", "console"} {
+		t.Run(format, func(t *testing.T) {
+			a := newAviary(t, format)
+			a.walk(t)
+			a.walkWithoutNATS(t)
+			a.end(t)
+		})
+	}
+}
+
+// aviary is a bridge in front of a NATS that asks for a token.
+type aviary struct {
+	*bridge.Process
+	env    []string
+	broker *natstest.Server
+	proxy  *natstest.Proxy
+}
+
+// natsMaxPayload is less than an event of the largest body needs.
+const natsMaxPayload = maxBody / 2
+
+func newAviary(t *testing.T, format string) *aviary {
+	t.Helper()
+	a := &aviary{broker: natstest.Start(t, func(o *server.Options) {
+		o.Authorization = secret.nats.value
+		o.MaxPayload = natsMaxPayload
+	})}
+	a.proxy = natstest.StartProxy(t, a.broker.URL)
+	a.env = []string{
+		"TREBLE_BRIDGE_LOG_LEVEL=debug",
+		"TREBLE_BRIDGE_LOG_FORMAT=" + format,
+		"TREBLE_BRIDGE_AUTH_BEARER=" + secret.bearer.value,
+		"TREBLE_BRIDGE_AUTH_BEARER_FILE=" + secretFile(t, secret.fromFile.value),
+		"TREBLE_BRIDGE_AUTH_HEADER_NAME=X-Door",
+		"TREBLE_BRIDGE_AUTH_HEADER_VALUES=" + secret.header.value,
+		"TREBLE_BRIDGE_NATS_URL=nats://" + secret.nats.value + "@" + a.proxy.Addr(),
+		"TREBLE_BRIDGE_PUBLISHER_ACK=stream",
+		"TREBLE_BRIDGE_PUBLISHER_ACK_TIMEOUT=2s",
+		"TREBLE_BRIDGE_SHUTDOWN_TIMEOUT=2s",
+		"TREBLE_BRIDGE_INGRESS_MAX_IN_FLIGHT=2",
+		fmt.Sprintf("TREBLE_BRIDGE_INGRESS_MAX_BODY=%d", maxBody),
+	}
+	a.Process = bridge.Serve(t, a.env...)
+	return a
+}
+
+func secretFile(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(content+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// walk makes every visit that needs no outage, and looks at what was stored.
+func (a *aviary) walk(t *testing.T) {
+	for _, name := range bridge.Payloads(t) {
+		a.visit(t, visit{name: name, body: marked(t, name), status: 200})
+	}
+	for _, v := range visits() {
+		a.visit(t, v)
+	}
+	a.malformed(t)
+	a.brokenOff(t)
+	a.withoutPubAcks(t)
+	a.checkStreams(t)
+	a.checkCommands(t)
+	a.checkOps(t)
+}
+
+// withoutPubAcks holds them back: as many requests as may be in work end with
+// 504, and one more is too many.
+func (a *aviary) withoutPubAcks(t *testing.T) {
+	a.proxy.HoldBack.Store(true)
+	defer a.proxy.HoldBack.Store(false)
+	type result struct {
+		reply bridge.Reply
+		err   error
+	}
+	results := make(chan result, 2)
+	for i := range 2 {
+		go func() {
+			r, err := a.send(visit{body: aBody(fmt.Sprint("held back ", i))})
+			results <- result{r, err}
+		}()
+	}
+	a.Await("two requests are in work", func(context.Context) error {
+		if n := a.Metrics(t).Sum("treble_bridge_requests_in_flight", ""); n != 2 {
+			return fmt.Errorf("got %d", n)
+		}
+		return nil
+	})
+	a.visit(t, visit{name: "too-many", body: aBody("too many"), status: 429})
+	unknown := 0
+	for range 2 {
+		r := <-results
+		switch {
+		case r.err == nil && r.reply.Status == http.StatusGatewayTimeout:
+			unknown++
+		case r.err != nil || r.reply.Status != http.StatusServiceUnavailable: // it waited behind the other, and was not sent
+			t.Errorf("without PubAcks: got %d %s, %v; want 504, or 503", r.reply.Status, r.reply.Body, r.err)
+		}
+		expectNone(t, "the reply without a PubAck", fmt.Sprint(r.reply), everyCanary()...)
+	}
+	if unknown == 0 {
+		t.Error("without PubAcks: no request was answered 504")
+	}
+}
+
+// checkStreams: subjects name nobody, and messages hold what persons said but
+// nothing that lets somebody in.
+func (a *aviary) checkStreams(t *testing.T) {
+	kept := 1 // what was broken off
+	for _, v := range visits() {
+		switch {
+		case v.status == 400, v.status == 404, v.status == 415, v.status == 422, strings.HasPrefix(v.name, "too-large") && v.name != "too-large-for-nats":
+			kept++
+		}
+	}
+	a.Await("the quarantine is written", func(context.Context) error {
+		if n := len(natstest.Messages(t, a.broker.JS, "TREBLE_QUARANTINE")); n != kept {
+			return fmt.Errorf("got %d messages, want %d", n, kept)
+		}
+		return nil
+	})
+	var everything strings.Builder
+	for _, name := range []string{"TREBLE", "TREBLE_QUARANTINE"} {
+		for _, m := range natstest.Messages(t, a.broker.JS, name) {
+			expectNone(t, "a subject", m.Subject, everyCanary()...)
+			message := fmt.Sprintf("%s\n%v\n%s\n", m.Subject, m.Header, m.Data)
+			expectNone(t, fmt.Sprintf("message %d of %s", m.Sequence, name), message, secrets()...)
+			everything.WriteString(message)
+		}
+	}
+	for _, c := range []canary{personal.phone, personal.text, personal.variable, personal.key, personal.header, personal.path} {
+		if !c.in(everything.String()) {
+			t.Errorf("the %s is in no message, so the test proves little", c.name)
+		}
+	}
+}
+
+// checkOps looks at what the ops listener says, and the address file.
+func (a *aviary) checkOps(t *testing.T) {
+	for _, path := range []string{"/livez", "/readyz", "/metrics", "/elsewhere?" + secret.query.value} {
+		resp, err := http.Get("http://" + a.Addrs.Ops + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		resp.Body.Close()
+		expectNone(t, path, fmt.Sprint(resp.Header)+"\n"+string(b), everyCanary()...)
+	}
+	for _, file := range []string{filepath.Join(a.DataDir, "addr.json"), a.AddrFile} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+		}
+		expectNone(t, file, string(b), everyCanary()...)
+	}
+}
+
+// walkWithoutNATS stops NATS. The refused body stays in memory until the end.
+func (a *aviary) walkWithoutNATS(t *testing.T) {
+	a.broker.Kill()
+	a.Await("/readyz says 503", func(ctx context.Context) error {
+		return bridge.ExpectStatus(ctx, "http://"+a.Addrs.Ops+"/readyz", http.StatusServiceUnavailable)
+	})
+	a.visit(t, visit{name: "nats-away", body: aBody("nats away"), status: 503})
+	a.visit(t, visit{name: "nats-away-refused", body: "{" + aBody("nats away"), status: 400})
+	a.checkOps(t)
+}
+
+// end stops the bridge and looks at all that it wrote.
+func (a *aviary) end(t *testing.T) {
+	a.Signal(syscall.SIGTERM)
+	if code := a.ExitCode(); code != 0 {
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	out := a.Output.String()
+	for _, want := range []string{"accepted", "unauthorized", "too-many-requests", "body-incomplete", "event-too-large",
+		"outcome-unknown", "unavailable", "nats connection lost", "set aside"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output does not tell of %q, so the test did not come there", want)
+		}
+	}
+	expectNone(t, "the output", out, everyCanary()...)
+	if err := expectNoSecrets(t, a.DataDir); err != nil {
+		t.Error(err)
+	}
+}
+
+// expectNoSecrets looks into every file below a directory.
+func expectNoSecrets(t *testing.T, dir string) error {
+	t.Helper()
+	found := false
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		found = found || personal.text.in(string(b))
+		expectNone(t, path, path+"\n"+string(b), secrets()...)
+		return err
+	})
+	if err == nil && !found {
+		err = errors.New("no file below " + dir + " holds what was set aside, so the test proves little")
+	}
+	return err
+}

@@ -1,0 +1,309 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
+)
+
+// replayed is an event stream in a broker of its own, without a bridge, and the
+// envelopes in it.
+type replayed struct {
+	*natstest.Server
+	t         *testing.T
+	envelopes [][]byte // by sequence; the first is not used
+}
+
+// replayPhone is the number of every tenth event; it may be nowhere but in events.
+const replayPhone = "+573007654321"
+
+func startReplayed(t *testing.T, events int) *replayed {
+	t.Helper()
+	r := &replayed{Server: natstest.Start(t), t: t, envelopes: make([][]byte, events+1)}
+	ctx := t.Context()
+	if _, err := r.JS.CreateStream(ctx, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= events; i++ {
+		at := time.Date(2026, 2, 3, 4, 5, 6, i, time.UTC)
+		e := schema.Event{
+			ID: fmt.Sprintf("event%021d", i), Source: "default", Kind: schema.KindMessageRead, Time: at, ReceivedTime: at, DedupeKey: schema.DedupeContent,
+			Data: &schema.MessageRead{Common: schema.Common{Raw: json.RawMessage(fmt.Sprintf(`{"number":  %d}`, i))}},
+		}
+		if i%10 == 0 {
+			e.Data.Base().Phone = replayPhone
+		}
+		var err error
+		if r.envelopes[i], err = e.Encode(); err != nil {
+			t.Fatal(err)
+		}
+		msg := &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: r.envelopes[i]}
+		if _, err := r.JS.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-r.JS.PublishAsyncComplete()
+	return r
+}
+
+// command is the replay command for this broker.
+func (r *replayed) command(args ...string) (string, int) {
+	r.t.Helper()
+	return command(r.t, nil, append([]string{"replay", "--nats-url", r.ClientURL()}, args...)...)
+}
+
+// stored returns how many messages a stream has; 0 if there is none.
+func (r *replayed) stored(stream string) uint64 {
+	s, err := r.JS.Stream(r.t.Context(), stream)
+	if err != nil {
+		return 0
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+// lastRun returns the newest run, as list prints it.
+func (r *replayed) lastRun() (run struct {
+	Run, State, Filter, Target, Problem string
+	Events, Replayed                    int
+}) {
+	r.t.Helper()
+	out, code := command(r.t, nil, "replay", "list", "--json", "--nats-url", r.ClientURL())
+	rows := strings.Split(strings.TrimSpace(out), "\n")
+	if err := json.Unmarshal([]byte(rows[len(rows)-1]), &run); err != nil || code != 0 {
+		r.t.Fatalf("replay list: exit code %d, %v\n%s", code, err, out)
+	}
+	return run
+}
+
+// checkRun wants each event of a run in a stream once, in order and unchanged.
+func (r *replayed) checkRun(stream, run string) {
+	r.t.Helper()
+	seen := 0
+	for _, m := range natstest.Messages(r.t, r.JS, stream) {
+		if m.Header.Get(schema.HeaderReplayRun) != run {
+			continue
+		}
+		seen++
+		seq, err := strconv.Atoi(m.Header.Get(schema.HeaderReplaySequence))
+		if err != nil || seq != seen {
+			r.t.Fatalf("got event %d in the place of %d (%v)", seq, seen, err)
+		}
+		if !bytes.Equal(m.Data, r.envelopes[seq]) || m.Header.Get(schema.HeaderMsgID) != fmt.Sprintf("%s.%d", run, seq) ||
+			m.Header.Get(schema.HeaderKind) != "message.read" || m.Subject != "treble-replay."+run+".message.read" {
+			r.t.Fatalf("event %d: got %s on %s, %v", seq, m.Data, m.Subject, m.Header)
+		}
+	}
+	if want := len(r.envelopes) - 1; seen != want {
+		r.t.Errorf("got %d events, want %d", seen, want)
+	}
+}
+
+// TestReplayKilled kills a replay with SIGKILL several times, each at some counted
+// progress, and resumes it each time.
+func TestReplayKilled(t *testing.T) {
+	const events = 6000
+	r := startReplayed(t, events)
+	args := []string{"replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "2500"}
+	kills := 0
+	for _, at := range []uint64{700, 2600, 4500} {
+		cmd := exec.Command(bridge.Binary(t), args...)
+		var out bridge.Output
+		cmd.Stdout, cmd.Stderr = &out, &out
+		cmd.Env = []string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		bridge.WaitFor(t, 30*time.Second, fmt.Sprintf("%d events are replayed", at), func() bool { return r.stored("TREBLE_REPLAY") >= at })
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if cmd.ProcessState.Success() {
+			t.Fatalf("it ended before it was killed:\n%s", out.String())
+		}
+		kills++
+		run := r.lastRun()
+		if run.State != "running" {
+			t.Errorf("got state %q of a killed run, want running", run.State)
+		}
+		args = []string{"replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "2500", "--resume", run.Run}
+	}
+	out, code := r.command("--resume", r.lastRun().Run, "--yes", "--json")
+	var res struct {
+		Run, State       string
+		Events, Replayed int
+	}
+	if err := json.Unmarshal([]byte(out), &res); err != nil || code != 0 || res.State != "done" || res.Events != events || res.Replayed != events {
+		t.Fatalf("exit code %d, %v\n%s", code, err, out)
+	}
+	r.checkRun("TREBLE_REPLAY", res.Run)
+	if got := r.stored("TREBLE_REPLAY"); got != events || kills != 3 {
+		t.Errorf("got %d messages after %d kills, want %d", got, kills, events)
+	}
+}
+
+// TestReplayInterrupted: Ctrl-C leaves a record and prints the line to go on, which
+// does.
+func TestReplayInterrupted(t *testing.T) {
+	const events = 3000
+	r := startReplayed(t, events)
+	cmd := exec.Command(bridge.Binary(t), "replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "1500")
+	var out bridge.Output
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Env = []string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	bridge.WaitFor(t, 30*time.Second, "some events are replayed", func() bool { return r.stored("TREBLE_REPLAY") >= 500 })
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	_, line, ok := strings.Cut(out.String(), "to go on: treble-bridge ")
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !ok {
+		t.Fatalf("exit code %d\n%s", code, out.String())
+	}
+	if run := r.lastRun(); run.State != "stopped" || run.Replayed != int(r.stored("TREBLE_REPLAY")) {
+		t.Errorf("got %+v, and %d are stored", run, r.stored("TREBLE_REPLAY"))
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	if again, code := command(t, nil, strings.Fields(line)...); code != 0 {
+		t.Fatalf("%s: exit code %d\n%s", line, code, again)
+	}
+	r.checkRun("TREBLE_REPLAY", r.lastRun().Run)
+}
+
+// TestReplayTargets runs each target from the command line, by a phone number, which is
+// then looked for everywhere.
+func TestReplayTargets(t *testing.T) {
+	const events, chosen = 200, 20
+	r := startReplayed(t, events)
+	if _, err := r.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var posted [][]byte
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		b, _ := io.ReadAll(req.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		if req.Header.Get("X-Key") == "header-s3cret" && req.Header.Get("Content-Type") == schema.ContentType {
+			posted = append(posted, b)
+		}
+	}))
+	defer web.Close()
+	file := filepath.Join(t.TempDir(), "events.jsonl")
+	canaries := []string{"573007654321", "s3cret"}
+	for _, args := range [][]string{
+		{"--dry-run"},
+		{"--dry-run", "--json"},
+		{"--yes"},
+		{"--yes", "--json", "--to-subject", "again.{kind}"},
+		{"--to-url", web.URL + "/path-s3cret", "--header", "X-Key: header-s3cret"},
+		{"--to-file", file},
+	} {
+		out, code := r.command(append(args, "--phone", replayPhone)...)
+		if code != 0 || !strings.Contains(out, strconv.Itoa(chosen)) {
+			t.Errorf("%v: exit code %d\n%s", args, code, out)
+		}
+		for _, c := range canaries {
+			if strings.Contains(out, c) {
+				t.Errorf("%v: %s is in the output:\n%s", args, c, out)
+			}
+		}
+		if args[0] == "--dry-run" && r.stored("TREBLE_REPLAY") > 0 {
+			t.Error("the dry run stored something")
+		}
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := bytes.SplitAfter(content, []byte("\n"))
+	stored := map[string][]*jetstream.RawStreamMsg{}
+	for _, stream := range []string{"TREBLE_REPLAY", "TARGET"} {
+		stored[stream] = natstest.Messages(t, r.JS, stream)
+	}
+	if len(posted) != chosen || len(rows) != chosen+1 || len(stored["TREBLE_REPLAY"]) != chosen || len(stored["TARGET"]) != chosen {
+		t.Fatalf("got %d posted, %d lines, %d and %d stored, want %d of each", len(posted), len(rows)-1,
+			len(stored["TREBLE_REPLAY"]), len(stored["TARGET"]), chosen)
+	}
+	for i := range chosen {
+		want := string(r.envelopes[10*(i+1)])
+		for where, got := range map[string][]byte{"url": posted[i], "file": bytes.TrimSuffix(rows[i], []byte("\n")),
+			"replay": stored["TREBLE_REPLAY"][i].Data, "target": stored["TARGET"][i].Data} {
+			if string(got) != want {
+				t.Errorf("%s, event %d: got %s, want %s", where, i, got, want)
+			}
+		}
+	}
+	out, code := command(t, nil, "replay", "list", "--nats-url", r.ClientURL())
+	if code != 0 || strings.Count(out, "done") != 4 {
+		t.Errorf("list: exit code %d\n%s", code, out)
+	}
+	kept := records(t, r.JS)
+	if len(kept) != 4 {
+		t.Errorf("got %d records, want 4", len(kept))
+	}
+	out += strings.Join(kept, "\n")
+	for _, c := range append(canaries, "path-") {
+		if strings.Contains(out, c) {
+			t.Errorf("%s is on record:\n%s", c, out)
+		}
+	}
+}
+
+// records returns the audit records, as they are kept.
+func records(t *testing.T, js jetstream.JetStream) (kept []string) {
+	t.Helper()
+	kv, err := js.KeyValue(t.Context(), "TREBLE_AUDIT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := kv.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		entry, err := kv.Get(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, string(entry.Value()))
+	}
+	return kept
+}
+
+// TestReplayAsks: where nobody can be asked, nothing is done without --yes.
+func TestReplayAsks(t *testing.T) {
+	r := startReplayed(t, 5)
+	for _, args := range [][]string{{}, {"--to-url", "http://192.0.2.1/x"}} {
+		if out, code := r.command(args...); code != 2 || !strings.Contains(out, "--yes") || !strings.Contains(out, "5 events") {
+			t.Errorf("%v: exit code %d\n%s", args, code, out)
+		}
+	}
+	if _, err := r.JS.Stream(context.Background(), "TREBLE_REPLAY"); err == nil {
+		t.Error("the stream was made all the same")
+	}
+	if out, code := r.command("--resume", "replay-nothing"); code != 1 || !strings.Contains(out, "replay list") {
+		t.Errorf("no such run: exit code %d\n%s", code, out)
+	}
+}

@@ -1,0 +1,246 @@
+//go:build faults || soak
+
+package faults
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/treble-bridge/treble-bridge/test/bridge"
+	"github.com/treble-bridge/treble-bridge/test/containers"
+)
+
+// clusterBound is how long publishing may stand still after a fault of a cluster that
+// keeps two of its three nodes, or has all three again: an election, and that the
+// bridge and the nodes notice what hangs.
+const clusterBound = 45 * time.Second
+
+// cluster is three nats-servers, and a bridge under load that publishes to them.
+type cluster struct {
+	*loaded
+	network *containers.Network
+	nodes   []*containers.NATS
+}
+
+// startCluster starts it with so many replicas of the streams, and returns when events
+// are stored.
+func startCluster(t *testing.T, replicas int) *cluster {
+	t.Helper()
+	network := docker.Network(t)
+	nodes := network.Cluster(3)
+	var urls []string
+	for _, n := range nodes {
+		urls = append(urls, n.URL())
+	}
+	daemon := network.Bridge(strings.Join(urls, ","),
+		testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_PUBLISHER_REPLICAS": fmt.Sprint(replicas)}))
+	c := &cluster{network: network, nodes: nodes, loaded: loadContainer(t, "c", daemon)}
+	c.flows()
+	return c
+}
+
+// flows wants that publishing goes on.
+func (c *cluster) flows() { c.t.Helper(); c.publishesWithin(clusterBound, 100) }
+
+// leaderless makes a fault of the leader, and mends it: events are published
+// meanwhile by those left, and by all of them afterwards.
+func (c *cluster) leaderless(counted int, fault, mend func(*containers.NATS)) {
+	c.t.Helper()
+	for tried, want := 0, c.faults+counted; c.faults < want; tried++ {
+		if tried == 4*counted {
+			c.t.Fatalf("only %d of %d faults count", counted-(want-c.faults), tried)
+		}
+		leader := streamLeader(c.t, c.nodes)
+		c.moment()
+		if c.busy() {
+			c.faults++
+		}
+		fault(leader)
+		c.flows()
+		mend(leader)
+		readyAll(c.nodes)
+		c.flows()
+	}
+}
+
+// end drains, and holds the answers against each copy of the stream.
+func (c *cluster) end() {
+	c.t.Helper()
+	c.finish()
+	c.allAnswered()
+	c.noLoss()
+	readyAll(c.nodes)
+	c.judge(ofLoad(natsSessions(c.t, c.nodes[0])))
+	sameEverywhere(c.t, c.nodes)
+	for _, n := range c.nodes {
+		for line := range strings.Lines(n.WholeLog()) {
+			if strings.Contains(line, "critical write error") {
+				c.t.Errorf("a replica stopped for good: %s", line)
+			}
+		}
+	}
+}
+
+// TestFaultsCluster takes the leader of three replicas away: killed again and again,
+// frozen, cut off the network. A new leader must go on where the old one was.
+func TestFaultsCluster(t *testing.T) { clusterFaults(t, 6, 2, 2) }
+
+func clusterFaults(t *testing.T, kills, pauses, cuts int) {
+	c := startCluster(t, 3)
+	c.leaderless(kills, func(n *containers.NATS) { n.Kill() }, func(n *containers.NATS) { n.Start() })
+	c.leaderless(pauses, func(n *containers.NATS) { n.Pause() }, func(n *containers.NATS) { n.Unpause() })
+	c.leaderless(cuts, func(n *containers.NATS) { c.network.Cut(n.Container) }, func(n *containers.NATS) { c.network.Join(n.Container) })
+	c.end()
+}
+
+// TestFaultsClusterRolling restarts all nodes one after the other, as an upgrade does:
+// first with a wait until each follows again, then without.
+func TestFaultsClusterRolling(t *testing.T) { clusterRolling(t, 2) }
+
+func clusterRolling(t *testing.T, rounds int) {
+	c := startCluster(t, 3)
+	for round := range rounds {
+		for _, n := range c.nodes {
+			c.moment()
+			if c.busy() {
+				c.faults++
+			}
+			n.Stop()
+			n.Start()
+			if round%2 == 0 {
+				readyAll(c.nodes)
+				streamLeader(t, c.nodes)
+			}
+		}
+		readyAll(c.nodes)
+		c.flows()
+	}
+	c.end()
+}
+
+// TestFaultsClusterStepdown makes another node the leader each second.
+func TestFaultsClusterStepdown(t *testing.T) { clusterStepdown(t, 30) }
+
+func clusterStepdown(t *testing.T, times int) {
+	c := startCluster(t, 3)
+	nc := c.nodes[0].Connect()
+	from := c.metric("stored_events")
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for range times {
+		select {
+		case <-second.C:
+		case <-t.Context().Done():
+			return
+		}
+		// While there is no leader nobody answers; then it is no change.
+		if m, err := nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.TREBLE", nil, time.Second); err == nil && strings.Contains(string(m.Data), `"success":true`) {
+			c.faults++
+		}
+	}
+	c.note("%g events were stored during %d changes of the leader", c.metric("stored_events")-from, c.faults)
+	if c.faults < times/3 {
+		t.Errorf("got %d changes of the leader in %d seconds, want %d or more", c.faults, times, times/3)
+	}
+	c.flows()
+	c.end()
+}
+
+// TestFaultsClusterScaling changes the number of replicas under load: the command that
+// the bridge itself advises must not stop a replica, which then stops the stream.
+func TestFaultsClusterScaling(t *testing.T) { clusterScaling(t, 2) }
+
+func clusterScaling(t *testing.T, rounds int) {
+	c := startCluster(t, 1)
+	for range rounds {
+		c.scale(3)
+		c.scale(1)
+	}
+	c.scale(3)
+	c.end()
+}
+
+// TestFaultsClusterScalingIdle does the same to a stream of many messages, which take
+// a while to copy, while nothing comes; a burst comes as soon as the replicas are
+// added.
+func TestFaultsClusterScalingIdle(t *testing.T) { clusterScalingIdle(t, 150_000) }
+
+func clusterScalingIdle(t *testing.T, messages int) {
+	c := startCluster(t, 1)
+	c.quiet()
+	c.fill(messages)
+	for _, replicas := range []int{3, 1, 3} {
+		c.update(replicas)
+		c.posters.To(c.ingress())
+		c.flows()
+		c.quiet()
+		c.current(replicas)
+		c.faults++
+	}
+	c.posters.To(c.ingress())
+	c.flows()
+	c.end()
+}
+
+// scale changes the replicas under load, and waits until all follow.
+func (c *cluster) scale(replicas int) {
+	c.t.Helper()
+	c.moment()
+	if c.busy() {
+		c.faults++
+	}
+	c.update(replicas)
+	c.flows()
+	c.current(replicas)
+	c.flows()
+}
+
+// update sets the number of replicas, as an operator does.
+func (c *cluster) update(replicas int) {
+	c.t.Helper()
+	js := c.js()
+	for _, name := range []string{"TREBLE", "TREBLE_QUARANTINE"} {
+		bridge.WaitUntil(c.t, "the replicas can be changed", func() error {
+			s, err := js.Stream(c.t.Context(), name)
+			if err != nil {
+				return err
+			}
+			cfg := s.CachedInfo().Config
+			cfg.Replicas = replicas
+			_, err = js.UpdateStream(c.t.Context(), cfg)
+			return err
+		})
+	}
+}
+
+// current waits until the stream has so many copies that are up to date.
+func (c *cluster) current(replicas int) {
+	c.t.Helper()
+	began := time.Now()
+	js := c.js()
+	bridge.WaitFor(c.t, time.Minute, fmt.Sprintf("%d replicas are current", replicas), func() bool {
+		s, err := js.Stream(c.t.Context(), "TREBLE")
+		return err == nil && follow(s.CachedInfo().Cluster, replicas)
+	})
+	c.note("%d replicas are current after %s", replicas, time.Since(began).Round(time.Millisecond))
+}
+
+func (c *cluster) js() jetstream.JetStream {
+	c.t.Helper()
+	js, err := jetstream.New(c.nodes[0].Connect())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return js
+}
+
+// fill puts messages of 1 kB into the stream.
+func (c *cluster) fill(messages int) {
+	c.t.Helper()
+	publishFillers(c.t, c.js(), messages)
+}

@@ -1,0 +1,125 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/test/bridge"
+	"github.com/treble-bridge/treble-bridge/test/oracle"
+)
+
+// recovery is how long everything may take to flow again once the disk has room.
+const recovery = 30 * time.Second
+
+// TestEmbeddedFullDisk lets the disk fill up that the journal and the store of the
+// embedded server share, and makes room again: the server, which keeps the error of
+// its store, must work again without a restart of the bridge.
+func TestEmbeddedFullDisk(t *testing.T) {
+	t.Run("under-load", func(t *testing.T) { embeddedFullDisk(t, true) })
+	t.Run("idle", func(t *testing.T) { embeddedFullDisk(t, false) })
+}
+
+func embeddedFullDisk(t *testing.T, load bool) {
+	k := &killer{t: t, path: bridge.Binary(t), dataDir: smallDisk(t, 96), oracle: oracle.New()}
+	k.env = []string{
+		"TREBLE_BRIDGE_JOURNAL_RESERVE=4MiB",
+		"TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=64MiB",
+	}
+	k.posters = oracle.StartClients(k.oracle, 16, 300)
+	k.posters.Pace = 5 * time.Millisecond // several rounds must fit the disk
+	t.Cleanup(k.posters.Close)
+	k.start()
+	ballast := filepath.Join(k.dataDir, "ballast")
+	for range 2 {
+		began := k.oracle.Now()
+		k.bridge.Await("events are accepted and published", func(context.Context) error {
+			if n := k.oracle.AcceptedSince(began); n < 200 {
+				return fmt.Errorf("%d are accepted", n)
+			}
+			return k.publishes(t.Context())
+		})
+		if !load {
+			k.quiet()
+			k.bridge.Published(t)
+		}
+		fillDisk(t, ballast)
+		k.othersFail()
+		full := k.oracle.Now()
+		if !load {
+			k.posters.To(k.bridge.Addrs.Ingress)
+		}
+		k.bridge.Await("events are refused", func(context.Context) error {
+			if n := k.oracle.UnavailableSince(full); n < 100 {
+				return fmt.Errorf("%d are", n)
+			}
+			return nil
+		})
+		k.bridge.Await("/readyz says so", func(ctx context.Context) error {
+			if r := k.bridge.Readiness(ctx); r.Status == "ready" {
+				return errors.New("ready")
+			}
+			return nil
+		})
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		k.recovers()
+	}
+	wrong := k.drain()
+	oracle.Report(t, wrong)
+	t.Log(&k.killTotals)
+	if odd := k.answers.Odd(append(oracle.Plain, http.StatusServiceUnavailable)...); len(odd) > 0 {
+		t.Errorf("got answers %v, want only %v and 503", odd, oracle.Plain)
+	}
+}
+
+// othersFail lets other clients of the embedded server publish to both streams until the
+// server cannot store it: its store keeps that error.
+func (k *killer) othersFail() {
+	k.t.Helper()
+	js := k.bridge.JetStream(k.t)
+	for _, subject := range []string{"treble." + filler, "treble-quarantine." + filler} {
+		var err error
+		for n := 0; err == nil; n++ {
+			if n == 10_000 {
+				k.t.Fatalf("a full disk took %d messages", n)
+			}
+			_, err = js.Publish(k.t.Context(), subject, fillerMessage, jetstream.WithRetryAttempts(0))
+		}
+	}
+}
+
+// recovers wants that events and refused bodies are stored again, and that the bridge
+// is ready.
+func (k *killer) recovers() {
+	k.t.Helper()
+	began, tick := time.Now(), k.oracle.Now()
+	stored := k.bridge.Metrics(k.t)["treble_bridge_stored_events"]
+	refused := k.bridge.Metrics(k.t).Sum("treble_bridge_quarantine_total", `outcome="stored"`)
+	step := func(what string, holds func() bool) {
+		k.t.Helper()
+		bridge.WaitFor(k.t, recovery-time.Since(began), what+" once the disk has room", holds)
+		k.t.Logf("%s %s after there is room", what, time.Since(began).Round(time.Millisecond))
+	}
+	step("events are accepted", func() bool { return k.oracle.AcceptedSince(tick) > 100 })
+	step("events are stored", func() bool { return k.bridge.Metrics(k.t)["treble_bridge_stored_events"] > stored+100 })
+	step("refused bodies are stored", func() bool {
+		return k.bridge.Metrics(k.t).Sum("treble_bridge_quarantine_total", `outcome="stored"`) > refused+3
+	})
+	step("the bridge is ready", func() bool { return k.bridge.Readiness(k.t.Context()).Status == "ready" })
+}
+
+// quiet pauses the posters, and waits until no request is on its way.
+func (k *killer) quiet() {
+	k.t.Helper()
+	k.posters.Pause()
+	k.bridge.Await("the posters are quiet", k.posters.Quiet)
+}

@@ -1,0 +1,253 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
+	"github.com/treble-bridge/treble-bridge/test/oracle"
+)
+
+// TestKillBridge kills the bridge with SIGKILL under load, again and again, on
+// one data directory, and holds what its clients were told against the stream.
+func TestKillBridge(t *testing.T) {
+	total := &killTotals{}
+	t.Run("embedded", func(t *testing.T) { killRound(t, total, killEmbedded, 13) })
+	t.Run("external", func(t *testing.T) { killRound(t, total, killExternal, 12) })
+	t.Log(total)
+	if total.counted < 25 && !t.Failed() {
+		t.Errorf("got %d counted kills, want 25", total.counted)
+	}
+}
+
+// killRound wants a number of counted kills and nothing wrong.
+func killRound(t *testing.T, total *killTotals, where killMode, counted int) {
+	k := newKiller(t, where, bridge.Binary(t))
+	oracle.Report(t, k.round(counted))
+	if odd := k.answers.Odd(oracle.Plain...); len(odd) > 0 {
+		t.Errorf("got answers %v, want only %v", odd, oracle.Plain)
+	}
+	t.Log(&k.killTotals)
+	total.add(&k.killTotals)
+}
+
+// killMode says which NATS the bridge has that is killed.
+type killMode bool
+
+const (
+	killEmbedded killMode = false // it dies with the bridge
+	killExternal killMode = true  // it lives, behind a proxy
+)
+
+// killTotals say how much a test did.
+type killTotals struct {
+	killed  int // while it was ready
+	counted int // of them, those that count
+	early   int // kills before it was ready; they are extra
+	events  int // in the stream at the end
+	answers oracle.Totals
+}
+
+func (k *killTotals) add(other *killTotals) {
+	k.killed += other.killed
+	k.counted += other.counted
+	k.early += other.early
+	k.events += other.events
+	k.answers.Add(other.answers)
+}
+
+func (k *killTotals) String() string {
+	return fmt.Sprintf("%d kills, %d of them counted, and %d during a start; %s; %d events stored",
+		k.killed, k.counted, k.early, k.answers, k.events)
+}
+
+// killer kills bridges. A kill counts only if at that moment
+//
+//   - a request was open: it was sent before the kill, and never answered; and
+//   - an entry was pending, that is, in the journal and not known to be in the
+//     stream. With the external NATS this is certain: the proxy lets no PubAck
+//     through from some moment on, and a request that was sent later was answered
+//     200. With the embedded one the metric said so right before the kill, by a
+//     margin.
+type killer struct {
+	killTotals
+	t       *testing.T
+	path    string // of the binary
+	dataDir string
+	env     []string
+	oracle  *oracle.Oracle
+	posters *oracle.Clients
+	bridge  *bridge.Process // that runs
+
+	broker *natstest.Server // nil: embedded
+	proxy  *natstest.Proxy
+}
+
+// connections is how many clients post at once.
+const connections = 24
+
+func newKiller(t *testing.T, where killMode, path string, env ...string) *killer {
+	k := &killer{t: t, path: path, dataDir: t.TempDir(), env: env, oracle: oracle.New()}
+	if where == killExternal {
+		k.broker = natstest.Start(t)
+		k.proxy = natstest.StartProxy(t, k.broker.URL)
+		k.env = append(k.env, "TREBLE_BRIDGE_NATS_URL="+k.proxy.URL())
+	}
+	k.posters = oracle.StartClients(k.oracle, connections, 300)
+	t.Cleanup(k.posters.Close)
+	return k
+}
+
+// round makes so many counted kills, lets everything drain and returns what is
+// wrong then.
+func (k *killer) round(counted int) []string {
+	k.t.Helper()
+	for k.counted < counted {
+		if k.killed >= 4*counted {
+			k.t.Fatalf("only %d of %d kills count", k.counted, k.killed)
+		}
+		if k.killed%4 == 3 {
+			k.killEarly()
+		}
+		k.killOnce()
+	}
+	k.start()
+	return k.drain()
+}
+
+// drain ends the load, waits until everything is published, ends the bridge and
+// returns what is wrong.
+func (k *killer) drain() []string {
+	k.t.Helper()
+	k.posters.Pause()
+	k.bridge.Await("the posters are quiet", k.posters.Quiet)
+	k.bridge.Published(k.t)
+	stream := ofLoad(k.stream())
+	k.events = len(stream)
+	k.answers = k.oracle.Totals()
+	if code := k.bridge.Terminate(); code != 0 {
+		k.t.Errorf("got exit code %d, want 0", code)
+	}
+	return k.oracle.Check(stream)
+}
+
+// start starts the bridge and sends the posters to it.
+func (k *killer) start() {
+	k.bridge = bridge.Launch(k.t, k.path, k.dataDir, k.env...)
+	k.bridge.Ready()
+	k.posters.To(k.bridge.Addrs.Ingress)
+}
+
+// killEarly kills a bridge while it recovers.
+func (k *killer) killEarly() {
+	p := bridge.Launch(k.t, k.path, k.dataDir, k.env...)
+	time.Sleep(rand.N(150 * time.Millisecond)) // the moment is to be random
+	p.Kill()
+	k.early++
+}
+
+// killOnce starts a bridge, kills it at a random moment under load, and counts.
+func (k *killer) killOnce() {
+	born := k.oracle.Now()
+	k.start()
+	k.bridge.Await("something is accepted", func(context.Context) error {
+		return k.acceptedSince(born)
+	})
+	if k.killed%2 == 0 {
+		// Not only while it compares the journal with the stream.
+		k.bridge.Await("something is published", k.publishes)
+	}
+	time.Sleep(rand.N(200 * time.Millisecond)) // the moment is to be random
+	pending := k.awaitPending()
+	killed := k.oracle.Now()
+	k.bridge.Kill()
+	k.posters.Pause()
+	bridge.WaitUntil(k.t, "the posters notice", func() error { return k.posters.Quiet(k.t.Context()) })
+	if k.proxy != nil {
+		k.proxy.Cut()
+		k.proxy.Up()
+	}
+	k.killed++
+	if pending && k.oracle.OpenAt(born, killed) > 0 {
+		k.counted++
+	}
+}
+
+// pendingEvents is how many events the embedded NATS must have to store yet, so
+// that it cannot have stored them all between the look at the metric and the
+// kill.
+const pendingEvents = 32
+
+func (k *killer) publishes(context.Context) error {
+	if k.bridge.Metrics(k.t)["treble_bridge_published_total"] == 0 {
+		return errors.New("nothing is")
+	}
+	return nil
+}
+
+// awaitPending tries to come to a moment when something is pending.
+func (k *killer) awaitPending() bool {
+	if k.proxy == nil {
+		for range 50 {
+			if k.bridge.Metrics(k.t)["treble_bridge_pending_events"] >= pendingEvents {
+				return true
+			}
+		}
+		return false
+	}
+	// Either the broker has the events and the bridge does not know, or it has
+	// none of them.
+	if rand.N(2) == 0 {
+		k.proxy.HoldBack.Store(true)
+	} else {
+		k.proxy.Freeze()
+	}
+	held := k.oracle.Now()
+	k.bridge.Await("something is accepted while PubAcks are held back", func(context.Context) error {
+		return k.acceptedSince(held)
+	})
+	time.Sleep(rand.N(50 * time.Millisecond)) // the moment is to be random
+	return true
+}
+
+func (k *killer) acceptedSince(tick int) error {
+	if k.oracle.AcceptedSince(tick) == 0 {
+		return errors.New("nothing is")
+	}
+	return nil
+}
+
+// stream returns the sessions in the stream, in its order.
+func (k *killer) stream() []string {
+	if k.broker != nil {
+		return bridge.StreamSessions(k.t, k.broker.JS)
+	}
+	return bridge.StreamSessions(k.t, k.bridge.JetStream(k.t))
+}
+
+// TestSecondBridgeOnOneDataDir: it refuses, and names the first one.
+func TestSecondBridgeOnOneDataDir(t *testing.T) {
+	first := bridge.Serve(t)
+	second := bridge.Launch(t, bridge.Binary(t), first.DataDir)
+	if code := second.ExitCode(); code != 1 {
+		t.Errorf("got exit code %d, want 1", code)
+	}
+	want := fmt.Sprintf("is in use by the process with pid %d", first.PID())
+	if !strings.Contains(second.Output.String(), want) || !strings.Contains(second.Output.String(), filepath.Base(first.DataDir)) {
+		t.Errorf("got %q, want the directory and %q in it", second.Output.String(), want)
+	}
+	if r := first.Post(t, bridge.Request{Body: bridge.Payload(t, "message-read.json")}); r.Status != 200 {
+		t.Errorf("got %d from the first one, want 200 as before", r.Status)
+	}
+	// The lock goes with the process, however it ends.
+	first.Kill()
+	third := bridge.Launch(t, bridge.Binary(t), first.DataDir)
+	third.Ready()
+}

@@ -1,0 +1,124 @@
+//go:build faults || soak
+
+package faults
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/treble-bridge/treble-bridge/test/bridge"
+	"github.com/treble-bridge/treble-bridge/test/containers"
+)
+
+// tailLost is how many acknowledged events JetStream loses at least.
+const tailLost = 1000
+
+// shortWindow leaves nothing to the duplicate window of the stream: what is
+// published twice is there twice.
+func shortWindow() testcontainers.ContainerCustomizer {
+	return testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW": "2s"})
+}
+
+// TestFaultsTailLost puts an older copy of JetStream's store back, taken and
+// put back under load. The bridge publishes again what is missing. With one
+// bridge even the order is as if nothing had happened: what was lost comes
+// before everything that is newer.
+func TestFaultsTailLost(t *testing.T) {
+	network := docker.Network(t)
+	nats := network.NATS()
+	l := loadContainer(t, "c", network.Bridge(nats.URL(), shortWindow()))
+	for range 2 {
+		l.publishes(100)
+		older := nats.Snapshot()
+		l.publishes(3 * tailLost)
+		l.during(3 * time.Second) // longer than the duplicate window
+		loseTail(t, nats, older, l)
+		l.publishes(100)
+	}
+	l.finish()
+	l.allAnswered()
+	l.judge(natsSessions(t, nats))
+}
+
+// TestFaultsTailLostTwoBridges: two bridges on one stream each mend their own
+// part of what is lost, while the other one goes on writing.
+func TestFaultsTailLostTwoBridges(t *testing.T) {
+	network := docker.Network(t)
+	nats := network.NATS()
+	var both []*loaded
+	for _, name := range []string{"a", "b"} {
+		l := loadContainer(t, name, network.BridgeAs("bridge-"+name, nats.URL(), shortWindow()))
+		both = append(both, l)
+	}
+	publish := func(n float64) {
+		for _, l := range both {
+			l.publishes(n)
+		}
+	}
+	publish(100)
+	older := nats.Snapshot()
+	publish(tailLost)
+	both[0].during(3 * time.Second)
+	loseTail(t, nats, older, both...)
+	publish(100)
+	for _, l := range both {
+		l.finish()
+		l.allAnswered()
+	}
+	of := map[string][]string{}
+	for _, session := range natsSessions(t, nats) {
+		of[session[:1]] = append(of[session[:1]], session)
+	}
+	for _, l := range both {
+		l.judge(of[l.name])
+		delete(of, l.name)
+	}
+	for _, strange := range of {
+		t.Errorf("the stream has events that nobody sent: %q", strange[:min(len(strange), 3)])
+	}
+}
+
+// loseTail puts an older store back, and waits until every bridge has mended
+// what is missing. It wants that enough was lost.
+func loseTail(t *testing.T, nats *containers.NATS, older []byte, bridges ...*loaded) {
+	t.Helper()
+	last := lastSequence(t, nats)
+	before := make([]float64, len(bridges))
+	for i, l := range bridges {
+		before[i] = l.metric("healed_total")
+		l.faults++
+	}
+	nats.Restore(older)
+	healed := 0.0
+	for i, l := range bridges {
+		began := time.Now()
+		bridge.WaitFor(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") > before[i] })
+		settled := l.metric("stored_events")
+		bridge.WaitFor(t, drainLimit, "the bridge publishes what is newer", func() bool { return l.metric("stored_events") > settled+100 })
+		n := l.metric("healed_total") - before[i]
+		healed += n
+		l.note("lost with an end at %d, %g healed, newer ones published after %s", last, n, time.Since(began).Round(time.Millisecond))
+	}
+	if healed < tailLost {
+		t.Errorf("got %g events healed, want %d or more: JetStream has lost too little", healed, tailLost)
+	}
+}
+
+func lastSequence(t *testing.T, nats *containers.NATS) uint64 {
+	t.Helper()
+	js, err := jetstream.New(nats.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stream, err := js.Stream(ctx, "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream.CachedInfo().State.LastSeq
+}

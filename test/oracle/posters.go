@@ -1,0 +1,256 @@
+package oracle
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/test/containers"
+)
+
+// Clients post to a bridge without a pause, each on one keep-alive connection
+// and with session ids of its own, such as c07-000123. A poster sends its next
+// request when the last one was answered or its connection broke; it repeats
+// none. What happens to each is told to the oracle.
+type Clients struct {
+	oracle *Oracle
+	size   int           // of the text in each event
+	Pace   time.Duration // between an answer and the next request; set it before to
+	stop   context.CancelFunc
+	work   sync.WaitGroup
+	n      int
+	parked atomic.Int64 // how many wait for a bridge
+
+	mu   sync.Mutex
+	addr string        // of the bridge; "" while there is none
+	up   chan struct{} // closed when addr is set
+}
+
+// StartClients starts n posters. They wait until a bridge is up.
+func StartClients(o *Oracle, n, size int) *Clients { return StartClientsAs("c", o, n, size) }
+
+// StartClientsAs starts posters whose names, and so their events, begin with a
+// prefix of their own.
+func StartClientsAs(prefix string, o *Oracle, n, size int) *Clients {
+	ctx, stop := context.WithCancel(context.Background())
+	ps := &Clients{oracle: o, size: size, stop: stop, n: n, up: make(chan struct{})}
+	for i := range n {
+		ps.work.Go(func() { (&poster{Clients: ps, name: fmt.Sprintf("%s%02d", prefix, i)}).run(ctx) })
+	}
+	return ps
+}
+
+// To sends them to a bridge.
+func (ps *Clients) To(addr string) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.addr = addr
+	close(ps.up)
+}
+
+// Pause makes each of them wait after its request.
+func (ps *Clients) Pause() {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.addr != "" {
+		ps.addr, ps.up = "", make(chan struct{})
+	}
+}
+
+// Quiet returns nil once no request is on its way. Call pause before.
+func (ps *Clients) Quiet(context.Context) error {
+	if n := int(ps.parked.Load()); n < ps.n {
+		return fmt.Errorf("%d of %d posters have an open request", ps.n-n, ps.n)
+	}
+	return nil
+}
+
+// Close ends them, and waits for it.
+func (ps *Clients) Close() {
+	ps.stop()
+	ps.work.Wait()
+}
+
+// target returns the address of the bridge, and waits while there is none.
+func (ps *Clients) target(ctx context.Context) (string, error) {
+	ps.mu.Lock()
+	addr, up := ps.addr, ps.up
+	ps.mu.Unlock()
+	if addr != "" || ctx.Err() != nil {
+		return addr, ctx.Err()
+	}
+	ps.parked.Add(1)
+	defer ps.parked.Add(-1)
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-up:
+		return ps.target(ctx)
+	}
+}
+
+// poster is one of them.
+type poster struct {
+	*Clients
+	name   string
+	number int // of its next event
+
+	conn   net.Conn  // nil: none
+	used   time.Time // when conn last had a request
+	addr   string    // of the bridge that conn goes to
+	reader *bufio.Reader
+}
+
+func (p *poster) run(ctx context.Context) {
+	defer p.hangUp()
+	for turn := 0; ; turn++ {
+		addr, err := p.target(ctx)
+		if err != nil {
+			return
+		}
+		if p.conn == nil || p.addr != addr || time.Since(p.used) > idleConn {
+			if !p.dial(ctx, addr) {
+				continue
+			}
+		}
+		p.used = time.Now()
+		r := p.next(turn)
+		d := p.oracle.send(r.ids...)
+		if status, err := p.post(ctx, r); err == nil {
+			d.answer(status)
+			if status == http.StatusServiceUnavailable {
+				time.Sleep(5 * time.Millisecond) // it was told to come later
+			}
+		} else {
+			p.hangUp()
+		}
+		if p.Pace > 0 {
+			time.Sleep(p.Pace)
+		}
+	}
+}
+
+// dial reports whether there is a connection now. A bridge that was just killed
+// refuses until it is noticed.
+func (p *poster) dial(ctx context.Context, addr string) bool {
+	p.hangUp()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		time.Sleep(time.Millisecond) // nobody listens: no use to ask all the time
+		return false
+	}
+	p.conn, p.addr, p.reader = conn, addr, bufio.NewReader(conn)
+	return true
+}
+
+func (p *poster) hangUp() {
+	if p.conn != nil {
+		p.conn.Close()
+		p.conn = nil
+	}
+}
+
+// postedRequest is what a poster sends.
+type postedRequest struct {
+	ids         []string
+	token, body string
+}
+
+// next makes mostly single events; some arrays, and some of what must be
+// refused: by its token, its syntax, its fields.
+func (p *poster) next(turn int) postedRequest {
+	n := 1
+	if turn%8 == 3 {
+		n = 12
+	}
+	r := postedRequest{token: containers.Token}
+	var events []string
+	for range n {
+		id := fmt.Sprintf("%s-%06d", p.name, p.number)
+		r.ids = append(r.ids, id)
+		events = append(events, ReadEvent(id, p.number, p.size))
+		p.number++
+	}
+	r.body = events[0]
+	if n > 1 {
+		r.body = "[" + strings.Join(events, ",") + "]"
+	}
+	switch turn % 48 {
+	case 13:
+		r.token = "another-token-altogether"
+	case 29:
+		r.body = r.body[:len(r.body)-1]
+	case 45:
+		r.body = strings.Replace(r.body, `"session_id"`, `"no_session_id"`, 1)
+	}
+	return r
+}
+
+// ReadEvent is what Treble sends when a message is read. Each number has a time
+// of its own.
+func ReadEvent(session string, number, size int) string {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(number) * time.Second)
+	text := strings.Repeat("Hello! ", size/7)
+	return fmt.Sprintf(`{"country_code":"+57","cellphone":"3000000000","session_id":%q,"conversation_id":34820,`+
+		`"question":{"type":"open","text":%q},"sent_at":"2026-01-02 03:04:05.000001","sent_text":"Hello!",`+
+		`"user_session_keys":[],"read_at":%q}`, session, text, at.Format(time.DateTime))
+}
+
+// idleConn is when a poster makes a new connection: the bridge closes one that was idle
+// for ingress.idle_timeout, at any moment.
+const idleConn = time.Minute
+
+// answerTimeout is longer than the bridge takes to answer in the worst case.
+const answerTimeout = 20 * time.Second
+
+// post returns the status of a whole answer.
+func (p *poster) post(ctx context.Context, r postedRequest) (int, error) {
+	conn := p.conn
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
+		return 0, err
+	}
+	head := fmt.Sprintf("POST /webhook HTTP/1.1\r\nHost: bridge\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+		r.token, len(r.body))
+	if _, err := io.WriteString(conn, head+r.body); err != nil {
+		return 0, err
+	}
+	resp, err := http.ReadResponse(p.reader, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		return 0, err
+	}
+	if resp.Close {
+		p.hangUp()
+	}
+	if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
+		p.oracle.breach(r.ids[0] + " was answered 503 without Retry-After")
+	}
+	return resp.StatusCode, nil
+}
+
+// Odd returns the statuses that are not among the wanted ones.
+func (t Totals) Odd(wanted ...int) []int {
+	var odd []int
+	for status := range t.byStatus {
+		if !slices.Contains(wanted, status) {
+			odd = append(odd, status)
+		}
+	}
+	return odd
+}
+
+// Plain are the statuses that posters get when nothing is wrong.
+var Plain = []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity}

@@ -1,0 +1,106 @@
+//go:build soak
+
+package soak
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
+)
+
+// TestSoakMillionPending starts a bridge whose journal holds a million events
+// that were accepted while NATS was away. It prints what docs/guarantees.md
+// says of the start.
+func TestSoakMillionPending(t *testing.T) {
+	const pending, writers = 1_000_000, 256
+	dir := t.TempDir()
+	fillJournal(t, dir, pending, writers)
+
+	b := natstest.Start(t)
+	began := time.Now()
+	p := bridge.Launch(t, bridge.Binary(t), dir, "TREBLE_BRIDGE_NATS_URL="+b.ClientURL())
+	p.Ready()
+	ready := time.Since(began)
+	if r := p.Post(t, bridge.Request{Body: bridge.Payload(t, "message-read.json")}); r.Status != 200 {
+		t.Errorf("got %d right after the start, want 200", r.Status)
+	}
+	p.Await("something is published", func(context.Context) error {
+		if p.Metrics(t)["treble_bridge_published_total"] == 0 {
+			return fmt.Errorf("nothing yet")
+		}
+		return nil
+	})
+	first := time.Since(began)
+	bridge.WaitFor(t, 30*time.Minute, "all is published", func() bool { return p.Metrics(t)["treble_bridge_pending_events"] == 0 })
+	drained := time.Since(began)
+	m := p.Metrics(t)
+	if m["treble_bridge_unaccounted_events"] != 0 || m["treble_bridge_stored_events"] != pending+1 {
+		t.Errorf("stored %v, unaccounted %v; want %d and 0", m["treble_bridge_stored_events"], m["treble_bridge_unaccounted_events"], pending+1)
+	}
+	t.Logf("%d pending: accepting after %s, publishing after %s, drained after %s (%.0f/s), peak memory %s",
+		pending, ready.Round(time.Millisecond), first.Round(time.Millisecond), drained.Round(time.Second),
+		pending/drained.Seconds(), peakMemory(t, p.PID()))
+}
+
+// fillJournal accepts events without a NATS.
+func fillJournal(t *testing.T, dir string, events, writers int) {
+	t.Helper()
+	c := publisher.DefaultConfig()
+	c.AckTimeout = time.Second
+	n := publisher.DefaultNATSConfig()
+	n.URL = "nats://127.0.0.1:1"
+	p, err := publisher.Open(t.Context(), publisher.Options{
+		Config: c, NATS: n, Journal: publisher.DefaultJournalConfig(), DataDir: dir, MaxBody: value.MiB,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := w; i < events; i += writers {
+				body, _ := json.Marshal(map[string]any{
+					"session_id": fmt.Sprintf("m-%07d", i), "read_at": "2026-01-01 09:00:00", "conversation_id": 34820,
+					"country_code": "+57", "cellphone": "3176477608", "sent_text": strings.Repeat("x", 100),
+				})
+				d := delivery.Parser{}.Parse(body, delivery.Origin{Source: "default", Path: "/webhook", Received: time.Now()})
+				if err := p.Accept(t.Context(), d); err != nil {
+					t.Errorf("accept: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := p.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// peakMemory returns the most memory that a process has had, as Linux tells it.
+func peakMemory(t *testing.T, pid int) string {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return "unknown"
+}

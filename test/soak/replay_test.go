@@ -1,0 +1,97 @@
+//go:build soak
+
+package soak
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
+)
+
+// TestSoakReplayMillion replays a million events into a stream and to a file, and
+// wants no more memory for it than for a tenth of them, and half as much again.
+func TestSoakReplayMillion(t *testing.T) {
+	const events = 1_000_000
+	b := natstest.Start(t)
+	fillStream(t, b, events)
+	for _, target := range [][]string{nil, {"--to-file", t.TempDir() + "/events.jsonl"}} {
+		few, _ := replayPeak(t, b, append([]string{"--to-seq", fmt.Sprint(events / 10)}, target...))
+		if target != nil {
+			target[1] += "-all"
+		}
+		many, took := replayPeak(t, b, target)
+		if many > few*3/2 {
+			t.Errorf("%v: %d events take %d KiB, %d take %d KiB", target, events, many, events/10, few)
+		}
+		t.Logf("%v: %d events: %d KiB at most (%d events: %d KiB), %.0f/s", target, events, many, events/10, few, events/took.Seconds())
+	}
+	s, err := b.JS.Stream(t.Context(), "TREBLE_REPLAY")
+	if err != nil || s.CachedInfo().State.Msgs != events+events/10 {
+		t.Errorf("got %d replayed events, %v", s.CachedInfo().State.Msgs, err)
+	}
+}
+
+// replayPeak runs the command and returns the most memory that it had, in KiB. The
+// resource usage of an ended process would not do: it includes that of the process
+// that started it.
+func replayPeak(t *testing.T, b *natstest.Server, args []string) (peak int, took time.Duration) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), bridge.Binary(t), append([]string{"replay", "--yes", "--nats-url", b.ClientURL()}, args...)...)
+	var out bridge.Output
+	cmd.Stdout, cmd.Stderr = &out, &out
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil || peak == 0 {
+				t.Fatalf("replay %v: %v, peak %d\n%s", args, err, peak, out.String())
+			}
+			return peak, time.Since(began)
+		case <-tick.C:
+			var kib int
+			if n, _ := fmt.Sscanf(peakMemory(t, cmd.Process.Pid), "%d kB", &kib); n == 1 {
+				peak = max(peak, kib)
+			}
+		}
+	}
+}
+
+func fillStream(t *testing.T, b *natstest.Server, events int) {
+	t.Helper()
+	if _, err := b.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	for i := range events {
+		e := schema.Event{
+			ID: fmt.Sprintf("event%021d", i), Source: "default", Kind: schema.KindMessageRead, Time: at, ReceivedTime: at, DedupeKey: schema.DedupeContent,
+			Data: &schema.MessageRead{Common: schema.Common{Raw: json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)}},
+		}
+		data, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg := &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: data}
+		if _, err := b.JS.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-b.JS.PublishAsyncComplete()
+}
