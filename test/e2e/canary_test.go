@@ -24,7 +24,7 @@ import (
 func TestCanary(t *testing.T) {
 	for _, format := range []string{"json", "console"} {
 		t.Run(format, func(t *testing.T) {
-			a := newAviary(t, format)
+			a := startCanaryBridge(t, format)
 			a.walk(t)
 			a.walkWithoutNATS(t)
 			a.end(t)
@@ -32,8 +32,8 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// aviary is a bridge in front of a NATS that asks for a token.
-type aviary struct {
+// canaryBridge is a bridge in front of a NATS that asks for a token.
+type canaryBridge struct {
 	*bridge.Process
 	env    []string
 	broker *natstest.Server
@@ -43,9 +43,9 @@ type aviary struct {
 // natsMaxPayload is less than an event of the largest body needs.
 const natsMaxPayload = maxBody / 2
 
-func newAviary(t *testing.T, format string) *aviary {
+func startCanaryBridge(t *testing.T, format string) *canaryBridge {
 	t.Helper()
-	a := &aviary{broker: natstest.Start(t, func(o *server.Options) {
+	a := &canaryBridge{broker: natstest.Start(t, func(o *server.Options) {
 		o.Authorization = secret.nats.value
 		o.MaxPayload = natsMaxPayload
 	})}
@@ -77,13 +77,13 @@ func secretFile(t *testing.T, content string) string {
 	return file
 }
 
-// walk makes every visit that needs no outage, and looks at what was stored.
-func (a *aviary) walk(t *testing.T) {
+// walk makes every request that needs no outage, and looks at what was stored.
+func (a *canaryBridge) walk(t *testing.T) {
 	for _, name := range bridge.Payloads(t) {
-		a.visit(t, visit{name: name, body: marked(t, name), status: 200})
+		a.request(t, canaryRequest{name: name, body: marked(t, name), status: 200})
 	}
-	for _, v := range visits() {
-		a.visit(t, v)
+	for _, v := range canaryRequests() {
+		a.request(t, v)
 	}
 	a.malformed(t)
 	a.brokenOff(t)
@@ -95,7 +95,7 @@ func (a *aviary) walk(t *testing.T) {
 
 // withoutPubAcks holds them back: as many requests as may be in work end with
 // 504, and one more is too many.
-func (a *aviary) withoutPubAcks(t *testing.T) {
+func (a *canaryBridge) withoutPubAcks(t *testing.T) {
 	a.proxy.HoldBack.Store(true)
 	defer a.proxy.HoldBack.Store(false)
 	type result struct {
@@ -105,7 +105,7 @@ func (a *aviary) withoutPubAcks(t *testing.T) {
 	results := make(chan result, 2)
 	for i := range 2 {
 		go func() {
-			r, err := a.send(visit{body: aBody(fmt.Sprint("held back ", i))})
+			r, err := a.send(canaryRequest{body: aBody(fmt.Sprint("held back ", i))})
 			results <- result{r, err}
 		}()
 	}
@@ -115,7 +115,7 @@ func (a *aviary) withoutPubAcks(t *testing.T) {
 		}
 		return nil
 	})
-	a.visit(t, visit{name: "too-many", body: aBody("too many"), status: 429})
+	a.request(t, canaryRequest{name: "too-many", body: aBody("too many"), status: 429})
 	unknown := 0
 	for range 2 {
 		r := <-results
@@ -134,9 +134,9 @@ func (a *aviary) withoutPubAcks(t *testing.T) {
 
 // checkStreams: subjects name nobody, and messages hold what persons said but
 // nothing that lets somebody in.
-func (a *aviary) checkStreams(t *testing.T) {
+func (a *canaryBridge) checkStreams(t *testing.T) {
 	kept := 1 // what was broken off
-	for _, v := range visits() {
+	for _, v := range canaryRequests() {
 		switch {
 		case v.status == 400, v.status == 404, v.status == 415, v.status == 422, strings.HasPrefix(v.name, "too-large") && v.name != "too-large-for-nats":
 			kept++
@@ -165,7 +165,7 @@ func (a *aviary) checkStreams(t *testing.T) {
 }
 
 // checkOps looks at what the ops listener says, and the address file.
-func (a *aviary) checkOps(t *testing.T) {
+func (a *canaryBridge) checkOps(t *testing.T) {
 	for _, path := range []string{"/livez", "/readyz", "/metrics", "/elsewhere?" + secret.query.value} {
 		resp, err := http.Get("http://" + a.Addrs.Ops + path)
 		if err != nil {
@@ -188,18 +188,18 @@ func (a *aviary) checkOps(t *testing.T) {
 }
 
 // walkWithoutNATS stops NATS. The refused body stays in memory until the end.
-func (a *aviary) walkWithoutNATS(t *testing.T) {
+func (a *canaryBridge) walkWithoutNATS(t *testing.T) {
 	a.broker.Kill()
 	a.Await("/readyz says 503", func(ctx context.Context) error {
 		return bridge.ExpectStatus(ctx, "http://"+a.Addrs.Ops+"/readyz", http.StatusServiceUnavailable)
 	})
-	a.visit(t, visit{name: "nats-away", body: aBody("nats away"), status: 503})
-	a.visit(t, visit{name: "nats-away-refused", body: "{" + aBody("nats away"), status: 400})
+	a.request(t, canaryRequest{name: "nats-away", body: aBody("nats away"), status: 503})
+	a.request(t, canaryRequest{name: "nats-away-refused", body: "{" + aBody("nats away"), status: 400})
 	a.checkOps(t)
 }
 
 // end stops the bridge and looks at all that it wrote.
-func (a *aviary) end(t *testing.T) {
+func (a *canaryBridge) end(t *testing.T) {
 	a.Signal(syscall.SIGTERM)
 	if code := a.ExitCode(); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)

@@ -33,7 +33,7 @@ func command(t *testing.T, env []string, args ...string) (string, int) {
 
 // checkCommands runs the commands beside the running bridge. What tail prints
 // is the events, so only numbers and secrets are looked for there.
-func (a *aviary) checkCommands(t *testing.T) {
+func (a *canaryBridge) checkCommands(t *testing.T) {
 	env := append([]string{"TREBLE_BRIDGE_DATA_DIR=" + a.DataDir}, a.env...)
 	for _, args := range [][]string{
 		{"config", "check"}, {"config", "print"}, {"config", "print", "--json"}, {"health"}, {"version"},
@@ -136,7 +136,7 @@ func TestCanaryNATS(t *testing.T) {
 	b := natstest.Start(t)
 	away := natstest.StartProxy(t, b.URL)
 	b.Kill()
-	refusing := newAviary(t, "json").proxy
+	refusing := startCanaryBridge(t, "json").proxy
 	for _, c := range []struct{ name, env, until string }{
 		{"away", "NATS_URL=nats://" + secret.nats.value + "@" + away.Addr(), "nats is away"},
 		{"refuses", "NATS_URL=nats://me:" + secret.wrongNATS.value + "@" + refusing.Addr(), "uthorization"},

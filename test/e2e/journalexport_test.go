@@ -71,9 +71,9 @@ func (h *deadHost) postAll(deliveries []posted) {
 		work <- d
 	}
 	close(work)
-	var posters sync.WaitGroup
+	var clients sync.WaitGroup
 	for range 8 {
-		posters.Go(func() {
+		clients.Go(func() {
 			for d := range work {
 				r, err := bridge.Post("http://"+h.Addrs.Ingress+d.path, d.body)
 				h.mu.Lock()
@@ -91,7 +91,7 @@ func (h *deadHost) postAll(deliveries []posted) {
 			}
 		})
 	}
-	posters.Wait()
+	clients.Wait()
 }
 
 func (h *deadHost) count() int {

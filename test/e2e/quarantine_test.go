@@ -152,9 +152,9 @@ func refuse(t *testing.T, p *bridge.Process, bodies []refusedBody) {
 	kept := stream.CachedInfo().State.Msgs
 	for part := range slices.Chunk(bodies, 400) {
 		work := make(chan refusedBody)
-		var posters sync.WaitGroup
+		var clients sync.WaitGroup
 		for range 8 {
-			posters.Go(func() {
+			clients.Go(func() {
 				for b := range work {
 					r, err := bridge.Post("http://"+p.Addrs.Ingress+b.path, b.body)
 					if err != nil || r.Status != b.status {
@@ -167,7 +167,7 @@ func refuse(t *testing.T, p *bridge.Process, bodies []refusedBody) {
 			work <- b
 		}
 		close(work)
-		posters.Wait()
+		clients.Wait()
 		kept += uint64(len(part))
 		p.Await("all are in the quarantine", func(ctx context.Context) error {
 			if info, err := stream.Info(ctx); err != nil || info.State.Msgs != kept {

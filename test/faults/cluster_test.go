@@ -176,13 +176,13 @@ func clusterScalingIdle(t *testing.T, messages int) {
 	c.fill(messages)
 	for _, replicas := range []int{3, 1, 3} {
 		c.update(replicas)
-		c.posters.To(c.ingress())
+		c.clients.To(c.ingress())
 		c.flows()
 		c.quiet()
 		c.current(replicas)
 		c.faults++
 	}
-	c.posters.To(c.ingress())
+	c.clients.To(c.ingress())
 	c.flows()
 	c.end()
 }

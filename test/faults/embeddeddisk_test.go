@@ -33,9 +33,9 @@ func embeddedFullDisk(t *testing.T, load bool) {
 		"TREBLE_BRIDGE_JOURNAL_RESERVE=4MiB",
 		"TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=64MiB",
 	}
-	k.posters = oracle.StartClients(k.oracle, 16, 300)
-	k.posters.Pace = 5 * time.Millisecond // several rounds must fit the disk
-	t.Cleanup(k.posters.Close)
+	k.clients = oracle.StartClients(k.oracle, 16, 300)
+	k.clients.Pace = 5 * time.Millisecond // several rounds must fit the disk
+	t.Cleanup(k.clients.Close)
 	k.start()
 	ballast := filepath.Join(k.dataDir, "ballast")
 	for range 2 {
@@ -54,7 +54,7 @@ func embeddedFullDisk(t *testing.T, load bool) {
 		k.othersFail()
 		full := k.oracle.Now()
 		if !load {
-			k.posters.To(k.bridge.Addrs.Ingress)
+			k.clients.To(k.bridge.Addrs.Ingress)
 		}
 		k.bridge.Await("events are refused", func(context.Context) error {
 			if n := k.oracle.UnavailableSince(full); n < 100 {
@@ -117,9 +117,9 @@ func (k *killer) recovers() {
 	step("the bridge is ready", func() bool { return k.bridge.Readiness(k.t.Context()).Status == "ready" })
 }
 
-// quiet pauses the posters, and waits until no request is on its way.
+// quiet pauses the clients, and waits until no request is on its way.
 func (k *killer) quiet() {
 	k.t.Helper()
-	k.posters.Pause()
-	k.bridge.Await("the posters are quiet", k.posters.Quiet)
+	k.clients.Pause()
+	k.bridge.Await("the clients are quiet", k.clients.Quiet)
 }

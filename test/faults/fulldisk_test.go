@@ -36,8 +36,8 @@ func fullDisk(t *testing.T, reserve string, other bool) {
 		"TREBLE_BRIDGE_NATS_URL=" + k.proxy.URL(),
 		"TREBLE_BRIDGE_JOURNAL_RESERVE=" + reserve,
 	}
-	k.posters = oracle.StartClients(k.oracle, 16, 5000)
-	t.Cleanup(k.posters.Close)
+	k.clients = oracle.StartClients(k.oracle, 16, 5000)
+	t.Cleanup(k.clients.Close)
 
 	ballast := ""
 	if other {
@@ -49,11 +49,11 @@ func fullDisk(t *testing.T, reserve string, other bool) {
 	k.resume(ballast)
 	k.fill(ballast)
 	k.bridge.Kill()
-	k.posters.Pause()
-	bridge.WaitUntil(t, "the posters notice", func() error { return k.posters.Quiet(t.Context()) })
+	k.clients.Pause()
+	bridge.WaitUntil(t, "the clients notice", func() error { return k.clients.Quiet(t.Context()) })
 	k.bridge = bridge.Launch(t, k.path, k.dataDir, k.env...) // on a full disk: it takes nothing yet
 	k.bridge.Listening()
-	k.posters.To(k.bridge.Addrs.Ingress)
+	k.clients.To(k.bridge.Addrs.Ingress)
 	k.resume(ballast)
 
 	wrong := k.drain()

@@ -83,7 +83,7 @@ type killer struct {
 	dataDir string
 	env     []string
 	oracle  *oracle.Oracle
-	posters *oracle.Clients
+	clients *oracle.Clients
 	bridge  *bridge.Process // that runs
 
 	broker *natstest.Server // nil: embedded
@@ -100,8 +100,8 @@ func newKiller(t *testing.T, where killMode, path string, env ...string) *killer
 		k.proxy = natstest.StartProxy(t, k.broker.URL)
 		k.env = append(k.env, "TREBLE_BRIDGE_NATS_URL="+k.proxy.URL())
 	}
-	k.posters = oracle.StartClients(k.oracle, connections, 300)
-	t.Cleanup(k.posters.Close)
+	k.clients = oracle.StartClients(k.oracle, connections, 300)
+	t.Cleanup(k.clients.Close)
 	return k
 }
 
@@ -126,8 +126,8 @@ func (k *killer) round(counted int) []string {
 // returns what is wrong.
 func (k *killer) drain() []string {
 	k.t.Helper()
-	k.posters.Pause()
-	k.bridge.Await("the posters are quiet", k.posters.Quiet)
+	k.clients.Pause()
+	k.bridge.Await("the clients are quiet", k.clients.Quiet)
 	k.bridge.Published(k.t)
 	stream := ofLoad(k.stream())
 	k.events = len(stream)
@@ -138,11 +138,11 @@ func (k *killer) drain() []string {
 	return k.oracle.Check(stream)
 }
 
-// start starts the bridge and sends the posters to it.
+// start starts the bridge and sends the clients to it.
 func (k *killer) start() {
 	k.bridge = bridge.Launch(k.t, k.path, k.dataDir, k.env...)
 	k.bridge.Ready()
-	k.posters.To(k.bridge.Addrs.Ingress)
+	k.clients.To(k.bridge.Addrs.Ingress)
 }
 
 // killEarly kills a bridge while it recovers.
@@ -168,8 +168,8 @@ func (k *killer) killOnce() {
 	pending := k.awaitPending()
 	killed := k.oracle.Now()
 	k.bridge.Kill()
-	k.posters.Pause()
-	bridge.WaitUntil(k.t, "the posters notice", func() error { return k.posters.Quiet(k.t.Context()) })
+	k.clients.Pause()
+	bridge.WaitUntil(k.t, "the clients notice", func() error { return k.clients.Quiet(k.t.Context()) })
 	if k.proxy != nil {
 		k.proxy.Cut()
 		k.proxy.Up()

@@ -37,7 +37,7 @@ type loaded struct {
 	t       *testing.T
 	name    string
 	oracle  *oracle.Oracle
-	posters *oracle.Clients
+	clients *oracle.Clients
 	ingress func() string // host:port of the public listener, which a restart changes
 	metrics func() string // URL
 
@@ -64,10 +64,10 @@ func load(t *testing.T, name string, pace time.Duration, ingress, metrics func()
 func loadOf(t *testing.T, name string, size int, pace time.Duration, ingress, metrics func() string) *loaded {
 	t.Helper()
 	l := &loaded{t: t, name: name, oracle: oracle.New(), ingress: ingress, metrics: metrics}
-	l.posters = oracle.StartClientsAs(name, l.oracle, faultConns, size)
-	l.posters.Pace = pace
-	t.Cleanup(l.posters.Close)
-	l.posters.To(ingress())
+	l.clients = oracle.StartClientsAs(name, l.oracle, faultConns, size)
+	l.clients.Pace = pace
+	t.Cleanup(l.clients.Close)
+	l.clients.To(ingress())
 	return l
 }
 
@@ -145,8 +145,8 @@ func (l *loaded) note(format string, args ...any) {
 // quiet ends the load for a while.
 func (l *loaded) quiet() {
 	l.t.Helper()
-	l.posters.Pause()
-	bridge.WaitUntil(l.t, "the posters are quiet", func() error { return l.posters.Quiet(l.t.Context()) })
+	l.clients.Pause()
+	bridge.WaitUntil(l.t, "the clients are quiet", func() error { return l.clients.Quiet(l.t.Context()) })
 }
 
 // finish ends the load and waits until everything is published.

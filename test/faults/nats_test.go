@@ -120,11 +120,11 @@ func TestFaultsBridgeKilledWithoutNATS(t *testing.T) {
 		l.moment()
 		daemon.Kill()
 		l.faults++
-		l.posters.Pause()
-		bridge.WaitUntil(t, "the posters notice", func() error { return l.posters.Quiet(t.Context()) })
+		l.clients.Pause()
+		bridge.WaitUntil(t, "the clients notice", func() error { return l.clients.Quiet(t.Context()) })
 		daemon.Start()
 		daemon.Ready()
-		l.posters.To(l.ingress())
+		l.clients.To(l.ingress())
 	}
 	if l.oracle.Totals().Unanswered == 0 {
 		t.Error("got no request without an answer: the kills met no load")

@@ -50,7 +50,7 @@ func TestFaultsBackupRestored(t *testing.T) {
 		others.Go(func() { keepPublishing(t, js, stop) })
 		daemon.Unpause()
 		l.faults++
-		l.posters.To(l.ingress())
+		l.clients.To(l.ingress())
 		bridge.WaitFor(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") >= before+tailLost })
 		l.publishes(100)
 		close(stop)
@@ -115,7 +115,7 @@ func blocksLost(t *testing.T, blocks map[int]func([]byte) []byte) {
 	nats.Restore(store)
 	l.faults++
 	bridge.WaitFor(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") > 0 })
-	l.posters.To(l.ingress())
+	l.clients.To(l.ingress())
 	l.publishes(100)
 	l.finish()
 	l.allAnswered()

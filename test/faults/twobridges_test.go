@@ -73,7 +73,7 @@ func TestTwoBridgesOnOneJournal(t *testing.T) {
 	}
 	for _, ps := range all {
 		ps.Pause()
-		bridge.WaitUntil(t, "the posters are quiet", func() error { return ps.Quiet(t.Context()) })
+		bridge.WaitUntil(t, "the clients are quiet", func() error { return ps.Quiet(t.Context()) })
 	}
 	owner.Published(t)
 	stream := bridge.StreamSessions(t, nats.JS)

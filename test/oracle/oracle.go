@@ -26,7 +26,7 @@ type Oracle struct {
 	tick       int
 	deliveries []*sentDelivery
 	byID       map[string]*sentDelivery
-	breaches   []string // what is wrong without looking at the stream
+	violations []string // what is wrong without looking at the stream
 }
 
 // sentDelivery is one request with the ids of its events; usually one.
@@ -52,18 +52,18 @@ func (o *Oracle) send(ids ...string) *sentDelivery {
 	o.deliveries = append(o.deliveries, d)
 	for _, id := range ids {
 		if o.byID[id] != nil {
-			o.breaches = append(o.breaches, id+" was sent twice by the test")
+			o.violations = append(o.violations, id+" was sent twice by the test")
 		}
 		o.byID[id] = d
 	}
 	return d
 }
 
-// breach notes something that is wrong in itself.
-func (o *Oracle) breach(what string) {
+// violation notes something that is wrong in itself.
+func (o *Oracle) violation(what string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.breaches = append(o.breaches, what)
+	o.violations = append(o.violations, what)
 }
 
 // answer notes that the whole answer was read. If it is never called, the
@@ -123,7 +123,7 @@ func (o *Oracle) count(match func(*sentDelivery) bool) int {
 func (o *Oracle) Check(stream []string) []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	wrong := slices.Clone(o.breaches)
+	wrong := slices.Clone(o.violations)
 	place := map[string]int{} // of the first copy, from 1
 	copies := map[string]int{}
 	for i, id := range stream {
@@ -170,15 +170,15 @@ func (d *sentDelivery) checkCopies(copies map[string]int) []string {
 		there += min(n, 1)
 		switch {
 		case n > 1:
-			wrong = append(wrong, fmt.Sprintf("double: %s, %s, is there %d times", id, d.fate(), n))
+			wrong = append(wrong, fmt.Sprintf("double: %s, %s, is there %d times", id, d.answerText(), n))
 		case d.status == http.StatusOK && n == 0:
-			wrong = append(wrong, fmt.Sprintf("lost: %s, %s, is not there", id, d.fate()))
+			wrong = append(wrong, fmt.Sprintf("lost: %s, %s, is not there", id, d.answerText()))
 		case d.refused() && n > 0:
-			wrong = append(wrong, fmt.Sprintf("refused: %s, %s, is there", id, d.fate()))
+			wrong = append(wrong, fmt.Sprintf("refused: %s, %s, is there", id, d.answerText()))
 		}
 	}
 	if d.status != http.StatusOK && !d.refused() && there > 0 && there < len(d.ids) {
-		wrong = append(wrong, fmt.Sprintf("torn: of the %d events from %s on, %s, %d are there", len(d.ids), d.ids[0], d.fate(), there))
+		wrong = append(wrong, fmt.Sprintf("torn: of the %d events from %s on, %s, %d are there", len(d.ids), d.ids[0], d.answerText(), there))
 	}
 	return wrong
 }
@@ -217,7 +217,7 @@ func (d *sentDelivery) refused() bool {
 	return d.answered > 0 && d.status != http.StatusOK && d.status != http.StatusGatewayTimeout
 }
 
-func (d *sentDelivery) fate() string {
+func (d *sentDelivery) answerText() string {
 	if d.answered == 0 {
 		return "unanswered"
 	}

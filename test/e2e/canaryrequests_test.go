@@ -13,9 +13,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
-// visit is a request with canaries in its path, query and headers, and what
+// canaryRequest is a request with canaries in its path, query and headers, and what
 // the bridge must answer.
-type visit struct {
+type canaryRequest struct {
 	name, method, path, body string
 	header                   map[string]string // in place of the usual ones; "" takes one away
 	chunked                  bool
@@ -31,14 +31,14 @@ func aBody(text string) string {
 
 func inJSON(s string) string { return strings.Trim(fmt.Sprintf("%q", s), `"`) }
 
-// visits returns one for each way to be answered that needs no fault of NATS.
-func visits() []visit {
+// canaryRequests returns one for each way to be answered that needs no fault of NATS.
+func canaryRequests() []canaryRequest {
 	body := aBody("one")
 	noSession := strings.Replace(body, `"session_id":"s-1",`, "", 1)
 	text := inJSON(personal.text.value)
 	large := strings.Repeat(personal.phone.value+" "+text, maxBody/20)
 	tooLargeForNATS := strings.Replace(body, text, text+strings.Repeat(personal.phone.value, natsMaxPayload/10), 1)
-	return []visit{
+	return []canaryRequest{
 		{name: "accepted", body: body, status: 200},
 		{name: "repeated", body: body, status: 200},
 		{name: "secret-header", body: aBody("two"), header: map[string]string{"Authorization": "", "X-Door": secret.header.value}, status: 200},
@@ -73,8 +73,8 @@ func visits() []visit {
 
 func bearer(s string) map[string]string { return map[string]string{"Authorization": "Bearer " + s} }
 
-// visit makes one, and looks for canaries in the reply.
-func (a *aviary) visit(t *testing.T, v visit) {
+// request sends one, and looks for canaries in the reply.
+func (a *canaryBridge) request(t *testing.T, v canaryRequest) {
 	t.Helper()
 	r, err := a.send(v)
 	if err != nil {
@@ -86,7 +86,7 @@ func (a *aviary) visit(t *testing.T, v visit) {
 	expectNone(t, "the reply to "+v.name, fmt.Sprint(r.Header)+"\n"+r.Body, everyCanary()...)
 }
 
-func (a *aviary) send(v visit) (bridge.Reply, error) {
+func (a *canaryBridge) send(v canaryRequest) (bridge.Reply, error) {
 	var body io.Reader = strings.NewReader(v.body)
 	if v.chunked {
 		body = io.MultiReader(body) // hides the length from net/http
@@ -131,7 +131,7 @@ func (a *aviary) send(v visit) (bridge.Reply, error) {
 }
 
 // malformed sends what net/http refuses before any handler.
-func (a *aviary) malformed(t *testing.T) {
+func (a *canaryBridge) malformed(t *testing.T) {
 	for _, head := range []string{
 		"GARBAGE " + personal.text.value,
 		"POST /" + personal.path.value + " HTTP/9.9\r\nX-Door: " + secret.header.value + "\r\n\r\n",
@@ -149,7 +149,7 @@ func (a *aviary) malformed(t *testing.T) {
 }
 
 // brokenOff ends in the middle of a body.
-func (a *aviary) brokenOff(t *testing.T) {
+func (a *canaryBridge) brokenOff(t *testing.T) {
 	conn := a.dial(t)
 	fmt.Fprintf(conn, "POST /webhook?%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n%s",
 		secret.query.value, secret.bearer.value, aBody("broken off")[:100])
@@ -162,7 +162,7 @@ func (a *aviary) brokenOff(t *testing.T) {
 	})
 }
 
-func (a *aviary) dial(t *testing.T) net.Conn {
+func (a *canaryBridge) dial(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", a.Addrs.Ingress)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // Clients post to a bridge without a pause, each on one keep-alive connection
-// and with session ids of its own, such as c07-000123. A poster sends its next
+// and with session ids of its own, such as c07-000123. A client sends its next
 // request when the last one was answered or its connection broke; it repeats
 // none. What happens to each is told to the oracle.
 type Clients struct {
@@ -34,16 +34,16 @@ type Clients struct {
 	up   chan struct{} // closed when addr is set
 }
 
-// StartClients starts n posters. They wait until a bridge is up.
+// StartClients starts n clients. They wait until a bridge is up.
 func StartClients(o *Oracle, n, size int) *Clients { return StartClientsAs("c", o, n, size) }
 
-// StartClientsAs starts posters whose names, and so their events, begin with a
+// StartClientsAs starts clients whose names, and so their events, begin with a
 // prefix of their own.
 func StartClientsAs(prefix string, o *Oracle, n, size int) *Clients {
 	ctx, stop := context.WithCancel(context.Background())
 	ps := &Clients{oracle: o, size: size, stop: stop, n: n, up: make(chan struct{})}
 	for i := range n {
-		ps.work.Go(func() { (&poster{Clients: ps, name: fmt.Sprintf("%s%02d", prefix, i)}).run(ctx) })
+		ps.work.Go(func() { (&client{Clients: ps, name: fmt.Sprintf("%s%02d", prefix, i)}).run(ctx) })
 	}
 	return ps
 }
@@ -68,7 +68,7 @@ func (ps *Clients) Pause() {
 // Quiet returns nil once no request is on its way. Call pause before.
 func (ps *Clients) Quiet(context.Context) error {
 	if n := int(ps.parked.Load()); n < ps.n {
-		return fmt.Errorf("%d of %d posters have an open request", ps.n-n, ps.n)
+		return fmt.Errorf("%d of %d clients have an open request", ps.n-n, ps.n)
 	}
 	return nil
 }
@@ -97,8 +97,8 @@ func (ps *Clients) target(ctx context.Context) (string, error) {
 	}
 }
 
-// poster is one of them.
-type poster struct {
+// client is one of them.
+type client struct {
 	*Clients
 	name   string
 	number int // of its next event
@@ -109,7 +109,7 @@ type poster struct {
 	reader *bufio.Reader
 }
 
-func (p *poster) run(ctx context.Context) {
+func (p *client) run(ctx context.Context) {
 	defer p.hangUp()
 	for turn := 0; ; turn++ {
 		addr, err := p.target(ctx)
@@ -140,7 +140,7 @@ func (p *poster) run(ctx context.Context) {
 
 // dial reports whether there is a connection now. A bridge that was just killed
 // refuses until it is noticed.
-func (p *poster) dial(ctx context.Context, addr string) bool {
+func (p *client) dial(ctx context.Context, addr string) bool {
 	p.hangUp()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -151,14 +151,14 @@ func (p *poster) dial(ctx context.Context, addr string) bool {
 	return true
 }
 
-func (p *poster) hangUp() {
+func (p *client) hangUp() {
 	if p.conn != nil {
 		p.conn.Close()
 		p.conn = nil
 	}
 }
 
-// postedRequest is what a poster sends.
+// postedRequest is what a client sends.
 type postedRequest struct {
 	ids         []string
 	token, body string
@@ -166,7 +166,7 @@ type postedRequest struct {
 
 // next makes mostly single events; some arrays, and some of what must be
 // refused: by its token, its syntax, its fields.
-func (p *poster) next(turn int) postedRequest {
+func (p *client) next(turn int) postedRequest {
 	n := 1
 	if turn%8 == 3 {
 		n = 12
@@ -204,7 +204,7 @@ func ReadEvent(session string, number, size int) string {
 		`"user_session_keys":[],"read_at":%q}`, session, text, at.Format(time.DateTime))
 }
 
-// idleConn is when a poster makes a new connection: the bridge closes one that was idle
+// idleConn is when a client makes a new connection: the bridge closes one that was idle
 // for ingress.idle_timeout, at any moment.
 const idleConn = time.Minute
 
@@ -212,7 +212,7 @@ const idleConn = time.Minute
 const answerTimeout = 20 * time.Second
 
 // post returns the status of a whole answer.
-func (p *poster) post(ctx context.Context, r postedRequest) (int, error) {
+func (p *client) post(ctx context.Context, r postedRequest) (int, error) {
 	conn := p.conn
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
@@ -236,7 +236,7 @@ func (p *poster) post(ctx context.Context, r postedRequest) (int, error) {
 		p.hangUp()
 	}
 	if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
-		p.oracle.breach(r.ids[0] + " was answered 503 without Retry-After")
+		p.oracle.violation(r.ids[0] + " was answered 503 without Retry-After")
 	}
 	return resp.StatusCode, nil
 }
@@ -252,5 +252,5 @@ func (t Totals) Odd(wanted ...int) []int {
 	return odd
 }
 
-// Plain are the statuses that posters get when nothing is wrong.
+// Plain are the statuses that clients get when nothing is wrong.
 var Plain = []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity}
