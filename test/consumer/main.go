@@ -1,4 +1,4 @@
-// Consumer prints what happens to messages, and acknowledges each event. It is
+// Command consumer prints what happens to messages, and acknowledges each event. It is
 // the consumer of the README, which a test keeps equal to this file and runs.
 package main
 

@@ -1,6 +1,9 @@
 package repo
 
 import (
+	"fmt"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -34,5 +37,45 @@ func TestDocsLinks(t *testing.T) {
 				t.Errorf("%s links to %s: %v", doc, m[1], err)
 			}
 		}
+	}
+}
+
+// pathOfOurs is the path of a file or a folder of the repository, as documents and comments
+// name it.
+var pathOfOurs = regexp.MustCompile(`(?:^|[\s(` + "`" + `])((?:\./)?(?:cmd|config|deployments|docs|ingress|publisher|schema|test)/[\w.*/-]*[\w*])`)
+
+// TestPathsInText: a file or a package that a document or a comment names is there.
+func TestPathsInText(t *testing.T) {
+	seen := 0
+	check := func(where, text string) {
+		for _, m := range pathOfOurs.FindAllStringSubmatch(text, -1) {
+			seen++
+			if found, err := filepath.Glob(filepath.Join(bridge.Root, m[1])); err != nil || len(found) == 0 {
+				t.Errorf("%s names %s, and there is no such file or package", where, m[1])
+			}
+		}
+	}
+	for _, path := range files(t) {
+		switch {
+		case path == "CHANGELOG.md", strings.HasPrefix(path, "docs/adr/"): // they tell of what was
+		case strings.HasSuffix(path, ".md"):
+			for i, line := range strings.Split(bridge.ReadFile(t, filepath.Join(bridge.Root, path)), "\n") {
+				check(fmt.Sprintf("%s:%d", path, i+1), line)
+			}
+		case strings.HasSuffix(path, ".go"):
+			set := token.NewFileSet()
+			f, err := parser.ParseFile(set, filepath.Join(bridge.Root, path), nil, parser.ParseComments|parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, group := range f.Comments {
+				for _, c := range group.List {
+					check(fmt.Sprintf("%s:%d", path, set.Position(c.Pos()).Line), c.Text)
+				}
+			}
+		}
+	}
+	if seen < 50 {
+		t.Errorf("got only %d paths in all of the text", seen)
 	}
 }

@@ -1,0 +1,98 @@
+package repo
+
+// The packages of the module, and what each may know. TestPackages holds the code against
+// the rows, and TestPackageTable the table in docs/ARCHITECTURE.md.
+
+// row is a package.
+type row struct {
+	name      string
+	imports   string // packages of this module that its code imports: these, and all of them
+	libraries string // of libraries, below: it is among those that know them
+
+	// The measure of its code, if it is more than maxLines or maxFiles, and the reason.
+	lines, files int
+	why          string
+}
+
+// The usual measure of a package, without tests.
+const (
+	maxLines = 2600
+	maxFiles = 16
+)
+
+var packages = []row{
+	{name: "schema", imports: "schema/phone"},
+	{name: "schema/phone"},
+	{name: "schema/delivery", imports: "schema schema/phone"},
+	{name: "schema/schematest", imports: "schema schema/delivery"},
+	{name: "schema/internal/generate", imports: "schema schema/schematest"},
+
+	{name: "config/value", libraries: "units"},
+	{name: "ingress/auth", imports: "config/value", libraries: "httpguts"},
+	{name: "ingress", imports: "config/value ingress/auth schema schema/delivery", libraries: "echo promhttp semaphore",
+		lines: 2200, files: 24, why: "one file a concern of HTTP, of 90 lines on average"},
+
+	{name: "publisher", imports: "config/value publisher/datadir publisher/internal/broker publisher/journal publisher/outbox publisher/setaside schema schema/delivery schema/phone",
+		libraries: "nats-server nats.go nuid", lines: 4300, files: 30, why: "it is being split"},
+	{name: "publisher/outbox", imports: "publisher/internal/broker publisher/journal",
+		lines: 3400, files: 16, why: "ledger, relay and reconciling share the position in the journal, and a simulation runs them as one"},
+	{name: "publisher/outbox/streammodel", imports: "publisher/internal/broker"},
+	{name: "publisher/internal/broker", imports: "config/value publisher/datadir", libraries: "nats-server nats.go nkeys nuid",
+		lines: 3700, files: 25, why: "all that knows what an answer of NATS proves, so that nobody else need"},
+	{name: "publisher/journal", libraries: "unix",
+		lines: 3400, files: 25, why: "what recovery relies on crosses segments, commit and scan"},
+	{name: "publisher/journal/journaltest", imports: "publisher/journal"},
+	{name: "publisher/datadir"},
+	{name: "publisher/setaside", imports: "config/value publisher/datadir publisher/internal/broker schema"},
+	{name: "publisher/control", imports: "publisher/datadir"},
+	{name: "publisher/replay", imports: "publisher schema", libraries: "nats-server nats.go"},
+	{name: "publisher/forget", imports: "publisher publisher/control publisher/datadir schema schema/phone", libraries: "nats.go"},
+	{name: "publisher/diagnose", imports: "config/value publisher publisher/datadir schema", libraries: "nats-server nats.go nuid"},
+	{name: "publisher/natstest", imports: "schema", libraries: "nats-server nats.go"},
+
+	{name: "config", imports: "config/value ingress ingress/auth publisher", libraries: "pflag viper yaml"},
+	{name: "cmd/treble-bridge", imports: "config config/value ingress ingress/auth publisher publisher/control publisher/datadir publisher/diagnose publisher/forget publisher/outbox publisher/replay publisher/setaside schema schema/delivery schema/phone",
+		libraries: "automemlimit cobra go-systemd httpguts isatty pflag", lines: 9000, files: 64, why: "it is being split"},
+
+	{name: "deployments/release"},
+	{name: "test/bridge", imports: "test/containers", libraries: "nats.go"},
+	{name: "test/oracle", imports: "test/containers"},
+	{name: "test/containers", libraries: "moby nats.go testcontainers"},
+	{name: "test/consumer", imports: "schema", libraries: "nats.go"},
+	{name: "test/e2e"},
+	{name: "test/faults"},
+	{name: "test/soak"},
+	{name: "test/deploy"},
+	{name: "test/repo"},
+}
+
+// libraries are the modules of others, by the names that rows have for them. A package that
+// names none of them gets what they do from a package that does.
+var libraries = map[string]string{
+	"automemlimit":   "github.com/KimMachineGun/automemlimit",
+	"cobra":          "github.com/spf13/cobra",
+	"echo":           "github.com/labstack/echo/v4",
+	"go-systemd":     "github.com/coreos/go-systemd/v22",
+	"httpguts":       "golang.org/x/net/http/httpguts",
+	"isatty":         "github.com/mattn/go-isatty",
+	"moby":           "github.com/moby/moby",
+	"nats-server":    "github.com/nats-io/nats-server/v2",
+	"nats.go":        "github.com/nats-io/nats.go",
+	"nkeys":          "github.com/nats-io/nkeys",
+	"nuid":           "github.com/nats-io/nuid",
+	"pflag":          "github.com/spf13/pflag",
+	"promhttp":       "github.com/prometheus/client_golang/prometheus/promhttp",
+	"semaphore":      "golang.org/x/sync/semaphore",
+	"testcontainers": "github.com/testcontainers/testcontainers-go",
+	"units":          "github.com/alecthomas/units",
+	"unix":           "golang.org/x/sys/unix",
+	"viper":          "github.com/spf13/viper",
+	"yaml":           "go.yaml.in/yaml/v3",
+}
+
+// everybodys are libraries that any package may know: a logger is passed in, and each package
+// registers its own metrics.
+var everybodys = []string{"go.uber.org/zap", "github.com/prometheus/client_golang/prometheus"}
+
+// helpers are packages for tests; no package of the daemon may bring them along.
+var helpers = []string{"publisher/natstest", "publisher/journal/journaltest", "publisher/outbox/streammodel", "schema/schematest", "test"}
