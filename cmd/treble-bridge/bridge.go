@@ -38,12 +38,12 @@ type bridge struct {
 // openBridge opens every part and binds every address, so that a taken port is
 // an error before the first request is served. The configuration must be
 // valid.
-func openBridge(ctx context.Context, c *config.Config, log *zap.Logger) (_ *bridge, err error) {
+func openBridge(ctx context.Context, c *config.Config, version string, log *zap.Logger) (_ *bridge, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildInfo(),
+		buildInfo(version),
 	)
 	b := &bridge{log: log, failed: make(chan error, 3)}
 	defer func() {

@@ -50,7 +50,7 @@ func start(t *testing.T, c *config.Config) *running {
 		t.Fatalf("configuration: %v", err)
 	}
 	logs := &buffer{}
-	b, err := openBridge(t.Context(), c, newLogger(c.Log, logs))
+	b, err := openBridge(t.Context(), c, "test", newLogger(c.Log, logs))
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
@@ -237,7 +237,7 @@ func TestOpenNamesTheKeyOfATakenPort(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			c := testConfig(t)
 			set(c)
-			_, err := openBridge(t.Context(), c, newLogger(c.Log, io.Discard))
+			_, err := openBridge(t.Context(), c, "test", newLogger(c.Log, io.Discard))
 			if err == nil || !strings.Contains(err.Error(), key) {
 				t.Errorf("got %v, want it to name %s", err, key)
 			}
@@ -263,7 +263,7 @@ func TestTakenPortMakesNoStreams(t *testing.T) {
 		c := testConfig(t)
 		c.NATS.URL = n.URL
 		set(c)
-		if _, err := openBridge(t.Context(), c, newLogger(c.Log, io.Discard)); err == nil {
+		if _, err := openBridge(t.Context(), c, "test", newLogger(c.Log, io.Discard)); err == nil {
 			t.Fatal("it is open")
 		}
 		for name := range n.JS.StreamNames(t.Context()).Name() {

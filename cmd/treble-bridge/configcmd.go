@@ -33,7 +33,7 @@ or the variable that was typed; never a secret).`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := loadConfig(cmd)
 			err = errors.Join(err, loaded.Validate())
-			v := configCheck{OK: err == nil, Problems: problemsOf(err), Warnings: []string{}}
+			v := configCheck{OK: err == nil, Problems: texts(unjoin(err)), Warnings: []string{}}
 			if v.OK {
 				v.Warnings = append(v.Warnings, loaded.Notices()...)
 			}
@@ -51,17 +51,12 @@ type configCheck struct {
 	Warnings []string `json:"warnings"` // of a configuration that is fine
 }
 
-// problemsOf takes joined errors apart.
-func problemsOf(err error) []string {
-	problems := []string{}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			problems = append(problems, problemsOf(e)...)
-		}
-	} else if err != nil {
-		problems = append(problems, err.Error())
+func texts(errs []error) []string {
+	all := []string{}
+	for _, err := range errs {
+		all = append(all, err.Error())
 	}
-	return problems
+	return all
 }
 
 // print leaves the problems to who prints the error, unless they are asked for as JSON.

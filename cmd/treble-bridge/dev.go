@@ -9,11 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress"
 )
 
 // devTokenFile is the file below data_dir that keeps the token of serve --dev,
@@ -109,11 +111,20 @@ func devSample() string {
 // that is not a pattern.
 func webhookPath(c *config.Config) string {
 	for _, s := range c.EffectiveSources() {
-		for _, p := range s.Paths {
-			if !strings.Contains(p, "*") {
-				return p
-			}
+		if p := concretePath(s); slices.Contains(s.Paths, p) {
+			return p
 		}
 	}
 	return "/webhook"
+}
+
+// concretePath is a path that a source serves: the first one that is no pattern, or else one that
+// its first pattern matches.
+func concretePath(s ingress.SourceConfig) string {
+	for _, p := range s.Paths {
+		if !strings.Contains(p, "*") {
+			return p
+		}
+	}
+	return strings.Replace(s.Paths[0], "*", "probe", 1)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/ingress"
@@ -29,7 +28,7 @@ func (d *doctor) probe(ctx context.Context, visit *diagnose.Visit) []diagnose.Ch
 	case visit == nil:
 		return leftOut("NATS cannot be reached, so nobody can see it arrive")
 	}
-	door, err := openDoor(&d.config.Config, nil, http.Header{}, "", load{concurrency: 1, timeout: d.timeout})
+	door, err := openDoor(&d.config.Config, nil, http.Header{}, "", newPostClient(d.timeout, 1))
 	if err != nil {
 		return []diagnose.Check{{Name: "probe", Status: diagnose.Fail, Detail: err.Error(), Fix: "treble-bridge config check", FixIn: diagnose.InShell}}
 	}
@@ -57,7 +56,7 @@ func (d *doctor) probeSource(ctx context.Context, visit *diagnose.Visit, door *d
 		c.Detail = err.Error()
 		return c
 	}
-	to := url.URL{Scheme: "http", Host: door.base.Host, Path: samplePath(s)}
+	to := url.URL{Scheme: "http", Host: door.base.Host, Path: concretePath(s)}
 	posted := time.Now()
 	answer := poster{to.String(), door.headers[s.Name], door.client}.post(ctx, body)
 	answered := posted.Add(answer.took)
@@ -124,16 +123,6 @@ func (d *doctor) refused(c *diagnose.Check, answer result, path string) {
 	default:
 		c.Detail = fmt.Sprintf("the bridge does not take it: %s", answer.status)
 	}
-}
-
-// samplePath is a path that a source serves.
-func samplePath(s ingress.SourceConfig) string {
-	for _, p := range s.Paths {
-		if !strings.Contains(p, "*") {
-			return p
-		}
-	}
-	return strings.Replace(s.Paths[0], "*", "probe", 1)
 }
 
 func inMilliseconds(d time.Duration) float64 {

@@ -53,7 +53,7 @@ func (f *forgetCommand) delete(ctx context.Context, run *forget.Run, dir *forget
 	bar := newProgress(f.io.err, int(inStreams))
 	erased, left, err := run.Erase(ctx, forget.EraseOptions{
 		Pending: f.waitPending, Copies: f.wait,
-		Step: func() { bar.step(result{ok: true}) },
+		Step: func() { bar.step(true) },
 		Waits: func(copies int64, until time.Time) {
 			if isTerminal(f.io.err) {
 				bar.done()

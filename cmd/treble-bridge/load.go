@@ -104,12 +104,14 @@ type poster struct {
 	client *http.Client
 }
 
-func newSendClient(l load) *http.Client {
+// newPostClient returns a client for so many requests at the same time, each of which may take
+// as long as the timeout.
+func newPostClient(timeout time.Duration, connections int) *http.Client {
 	return &http.Client{
-		Timeout: l.timeout,
+		Timeout: timeout,
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
-			MaxIdleConnsPerHost: l.concurrency,
+			MaxIdleConnsPerHost: connections,
 			ForceAttemptHTTP2:   true,
 		},
 		// Treble is not known to follow redirects, and the secret stays here.

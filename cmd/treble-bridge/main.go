@@ -58,10 +58,14 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// run executes a command line and returns the exit code. It prints an error,
+// run executes a command line and returns the exit code.
+func run(ctx context.Context, args []string, streams stdio) int {
+	return execute(ctx, newRoot(streams), args)
+}
+
+// execute runs a tree of commands and returns the exit code. It prints an error,
 // once, to standard error.
-func run(ctx context.Context, args []string, io stdio) int {
-	root := newRoot(io)
+func execute(ctx context.Context, root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
@@ -72,9 +76,9 @@ func run(ctx context.Context, args []string, io stdio) int {
 	var usage usageError
 	// What goes wrong before a command is started is the command line.
 	wrongUsage := !started || errors.As(err, &usage)
-	fmt.Fprintf(io.err, "treble-bridge: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	fmt.Fprintf(root.ErrOrStderr(), "treble-bridge: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if wrongUsage {
-		fmt.Fprintf(io.err, "See %q.\n", cmd.CommandPath()+" --help")
+		fmt.Fprintf(root.ErrOrStderr(), "See %q.\n", cmd.CommandPath()+" --help")
 		return exitUsage
 	}
 	return exitFailed

@@ -29,9 +29,9 @@ func newProgress(w io.Writer, total int) *progress {
 	return &progress{w: w, total: total, began: time.Now()}
 }
 
-// step counts one result.
-func (p *progress) step(r result) {
-	if !r.ok {
+// step counts one of the total.
+func (p *progress) step(ok bool) {
+	if !ok {
 		p.failed++
 	}
 	p.reached(p.count + 1)

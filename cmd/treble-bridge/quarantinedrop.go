@@ -141,7 +141,7 @@ func (d *quarantineDrop) each(ctx context.Context, q *publisher.Quarantine, c ch
 			sum.Dropped++
 		}
 		sum.Left--
-		bar.step(result{ok: true})
+		bar.step(true)
 	}
 	return nil
 }

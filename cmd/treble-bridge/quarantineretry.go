@@ -122,13 +122,12 @@ func (r *quarantineRetry) run(cmd *cobra.Command, ids []string) error {
 func (r *quarantineRetry) door(c *config.Config, header http.Header) (*door, error) {
 	var base *url.URL
 	if r.url != "" {
-		s := send{url: r.url}
 		var err error
-		if base, err = s.target(c); err != nil {
+		if base, err = parseURL("--url", r.url); err != nil {
 			return nil, err
 		}
 	}
-	return openDoor(c, base, header, r.token, load{concurrency: 1, timeout: 10 * time.Second})
+	return openDoor(c, base, header, r.token, newPostClient(10*time.Second, 1))
 }
 
 // retry tries one body after the other, until the bridge takes none any more.

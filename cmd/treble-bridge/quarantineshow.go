@@ -168,7 +168,10 @@ func (s *quarantineShow) body(body []byte) []byte {
 	if json.Indent(&pretty, bytes.TrimSpace(body), "", "  ") != nil {
 		return body // not reached: it is valid
 	}
-	return eventFormat{terminal: terminal}.harmless(pretty.Bytes())
+	if terminal {
+		return harmless(pretty.Bytes())
+	}
+	return pretty.Bytes()
 }
 
 // maskRefused hides phones in a refused body. More is hidden than in an event:

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"os/user"
 	"slices"
@@ -165,8 +164,8 @@ func (r *replayCommand) given(cmd *cobra.Command, now time.Time) (replay.Given, 
 func (r *replayCommand) urlTarget() (replay.URLTarget, error) {
 	t := replay.URLTarget{Timeout: r.timeout, Retries: r.retries}
 	var err error
-	if t.URL, err = url.Parse(r.url); err != nil || t.URL.Host == "" || t.URL.Scheme != "http" && t.URL.Scheme != "https" {
-		return t, usagef("--to-url: use http://host:port/path or https://host/path")
+	if t.URL, err = parseURL("--to-url", r.url); err != nil {
+		return t, err
 	}
 	t.Header, err = checkedHeaders(r.headers)
 	return t, err

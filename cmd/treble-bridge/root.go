@@ -29,16 +29,10 @@ Configuration comes from a YAML file (--config), from environment variables
   treble-bridge send message.read            # post a sample event to it
   treble-bridge tail                         # watch the events
   treble-bridge config init > bridge.yaml    # a commented configuration file`,
-		SilenceErrors: true, // run prints them
-		SilenceUsage:  true,
 	}
-	root.SetIn(io.in)
-	root.SetOut(io.out)
-	root.SetErr(io.err)
-	root.PersistentFlags().StringP("config", "c", "", "configuration file (YAML); $"+config.EnvFile)
-	root.PersistentFlags().String("data-dir", "", "directory of the bridge's files (data_dir)")
+	prepareRoot(root, io)
 	root.AddCommand(
-		newServe(io),
+		newServe(io, version()),
 		newSend(io),
 		newTail(io),
 		newEvents(io),
@@ -54,6 +48,16 @@ Configuration comes from a YAML file (--config), from environment variables
 		newVersion(io),
 	)
 	return root
+}
+
+// prepareRoot gives the root of a tree of commands what all of them have.
+func prepareRoot(root *cobra.Command, streams stdio) {
+	root.SilenceErrors, root.SilenceUsage = true, true // execute prints errors
+	root.SetIn(streams.in)
+	root.SetOut(streams.out)
+	root.SetErr(streams.err)
+	root.PersistentFlags().StringP("config", "c", "", "configuration file (YAML); $"+config.EnvFile)
+	root.PersistentFlags().String("data-dir", "", "directory of the bridge's files (data_dir)")
 }
 
 // flagKeys are the flags that stand for a key of the configuration.

@@ -130,7 +130,7 @@ func (s *send) run(cmd *cobra.Command, args []string) error {
 	if header, err = s.complete(header, &loaded.Config, run); err != nil {
 		return err
 	}
-	return s.report(cmd.Context(), poster{target.String(), header, newSendClient(s.load)}, bodies, run)
+	return s.report(cmd.Context(), poster{target.String(), header, newPostClient(s.load.timeout, s.load.concurrency)}, bodies, run)
 }
 
 // body returns what to send, and whether it is a sample of ours.
@@ -168,11 +168,7 @@ func (s *send) target(c *config.Config) (*url.URL, error) {
 		}
 		return &url.URL{Scheme: "http", Host: at.Ingress, Path: webhookPath(c)}, nil
 	}
-	u, err := url.Parse(s.url)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, usagef("--url: use http://host:port/path or https://host/path")
-	}
-	return u, nil
+	return parseURL("--url", s.url)
 }
 
 // confirm asks before anything goes to another host.
@@ -249,7 +245,7 @@ func parseHeaders(lines []string) (http.Header, error) {
 // report sends, shows the progress on a terminal, and prints the summary.
 func (s *send) report(ctx context.Context, p poster, bodies func() []byte, run string) error {
 	bar := newProgress(s.io.err, s.load.count)
-	sum := s.load.run(ctx, func(ctx context.Context) result { return p.post(ctx, bodies()) }, bar.step)
+	sum := s.load.run(ctx, func(ctx context.Context) result { return p.post(ctx, bodies()) }, func(r result) { bar.step(r.ok) })
 	bar.done()
 	sum.Run, sum.URL = run, p.url
 	if u, err := url.Parse(p.url); err == nil {
@@ -265,6 +261,15 @@ func (s *send) report(ctx context.Context, p poster, bodies func() []byte, run s
 		return fmt.Errorf("%d of %d were not answered with 200%s", sum.Sent-sum.OK, sum.Sent, sum.advice())
 	}
 	return nil
+}
+
+// parseURL reads the URL of a flag. The error does not repeat it: it may hold a secret.
+func parseURL(flag, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, usagef("%s: use http://host:port/path or https://host/path", flag)
+	}
+	return u, nil
 }
 
 // withoutUserinfo returns the URL as it may be shown: a token can stand where a

@@ -29,8 +29,8 @@ type door struct {
 
 // openDoor returns the door at base, or, if that is nil, that of the running
 // bridge of the configuration. The configured secrets go nowhere else.
-func openDoor(c *config.Config, base *url.URL, common http.Header, token string, l load) (*door, error) {
-	d := &door{base: base, own: base == nil, common: common, client: newSendClient(l),
+func openDoor(c *config.Config, base *url.URL, common http.Header, token string, client *http.Client) (*door, error) {
+	d := &door{base: base, own: base == nil, common: common, client: client,
 		sources: map[string]ingress.SourceConfig{}, headers: map[string]http.Header{}}
 	if common.Get("Content-Type") == "" {
 		common.Set("Content-Type", "application/json")

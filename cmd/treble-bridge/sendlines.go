@@ -45,11 +45,11 @@ func (s *send) sendLines(cmd *cobra.Command, name string, header http.Header) er
 	}
 	var base *url.URL
 	if s.url != "" {
-		if base, err = s.target(&loaded.Config); err != nil {
+		if base, err = parseURL("--url", s.url); err != nil {
 			return err
 		}
 	}
-	d, err := openDoor(&loaded.Config, base, header, s.token, s.load)
+	d, err := openDoor(&loaded.Config, base, header, s.token, newPostClient(s.load.timeout, s.load.concurrency))
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *send) sendLines(cmd *cobra.Command, name string, header http.Header) er
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
 	f.stop = stop
-	sum := s.load.run(ctx, f.next, bar.step)
+	sum := s.load.run(ctx, f.next, func(r result) { bar.step(r.ok) })
 	bar.done()
 	sum.URL = withoutUserinfo(d.base)
 	return errors.Join(sum.print(s.io.out, s.json), f.report(s.io.err, cmd.Context().Err() != nil))

@@ -17,12 +17,14 @@ import (
 // serve is the command that runs the bridge.
 type serve struct {
 	io       stdio
+	version  string
 	dev      bool
 	addrFile string
 }
 
-func newServe(io stdio) *cobra.Command {
-	s := &serve{io: io}
+// newServe takes the version of the program, for its log and its metrics.
+func newServe(io stdio, version string) *cobra.Command {
+	s := &serve{io: io, version: version}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the bridge",
@@ -69,9 +71,9 @@ func (s *serve) run(cmd *cobra.Command, _ []string) (err error) {
 	for _, w := range loaded.Notices() {
 		log.Warn(w)
 	}
-	log.Info("starting", append(limitMemory(loaded.NATS.URL == ""), zap.String("version", version()), zap.String("config", loaded.File))...)
+	log.Info("starting", append(limitMemory(loaded.NATS.URL == ""), zap.String("version", s.version), zap.String("config", loaded.File))...)
 
-	b, err := openBridge(cmd.Context(), &loaded.Config, log)
+	b, err := openBridge(cmd.Context(), &loaded.Config, s.version, log)
 	if err != nil {
 		return err
 	}

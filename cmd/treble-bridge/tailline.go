@@ -55,11 +55,17 @@ func (f eventFormat) body(data []byte) []byte {
 	return e.Data.Base().Raw
 }
 
-// harmless escapes what could steer a terminal. In a pipe every byte stays.
+// harmless is what may be written: on a terminal what could steer it is escaped, in a pipe
+// every byte stays.
 func (f eventFormat) harmless(doc []byte) []byte {
 	if !f.terminal {
 		return doc
 	}
+	return harmless(doc)
+}
+
+// harmless escapes what could steer a terminal in a JSON document, or in anything else.
+func harmless(doc []byte) []byte {
 	out, err := editLiterals(doc, func(l literal) (string, bool) {
 		return l.Text, strings.ContainsFunc(l.Text, steers)
 	})

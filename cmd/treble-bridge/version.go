@@ -44,11 +44,11 @@ func revision() string {
 }
 
 // buildInfo is the metric that tells which version runs.
-func buildInfo() prometheus.Collector {
+func buildInfo(version string) prometheus.Collector {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "treble_bridge_build_info",
 		Help:        "1, with the version as labels.",
-		ConstLabels: prometheus.Labels{"version": version(), "go_version": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
 	})
 	g.Set(1)
 	return g
