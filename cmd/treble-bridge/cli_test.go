@@ -128,6 +128,9 @@ func TestSendSaysWhatToDo(t *testing.T) {
 	if code != exitFailed || !strings.Contains(errs, "is the bridge running?") {
 		t.Errorf("exit %d, %q", code, errs)
 	}
+}
+
+func TestAdvice(t *testing.T) {
 	for status, want := range map[string]string{"401": "--token", "404": "sources", "503": "health", "200": ""} {
 		s := summary{Statuses: map[string]int{status: 1}}
 		if got := s.advice(); !strings.Contains(got, want) || want == "" && got != "" {

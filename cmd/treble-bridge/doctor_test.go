@@ -33,7 +33,7 @@ type wrong struct {
 func (w wrong) run(t *testing.T) {
 	t.Parallel()
 	list, _ := w.setup(t).examine(t, "--no-probe", "--timeout", "3s", "--max-pending", "2")
-	found := list.find(w.check, w.of)
+	found := find(list, w.check, w.of)
 	for _, c := range found {
 		begin, open := strings.CutSuffix(w.fix, "…")
 		if c.Status == w.status && strings.Contains(c.Detail, w.detail) && c.FixIn == w.in && (c.Fix == w.fix || open && strings.HasPrefix(c.Fix, begin)) {
@@ -246,7 +246,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 			w.of, w.fix = p.DataDir, w.fix+p.DataDir
 			w.setup = func(*testing.T) patient { return p }
 			list, _ := p.examine(t, "--no-probe")
-			if c := list.find("files", p.DataDir); len(c) != 1 || c[0].Status != w.status || c[0].Fix != w.fix || !strings.Contains(c[0].Detail, w.detail) {
+			if c := find(list, "files", p.DataDir); len(c) != 1 || c[0].Status != w.status || c[0].Fix != w.fix || !strings.Contains(c[0].Detail, w.detail) {
 				t.Errorf("got %+v, want %s, %s, %s", c, w.status, w.detail, w.fix)
 			}
 		})
@@ -264,7 +264,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 			t.Fatal(err)
 		}
 		list, _ := p.examine(t, "--no-probe")
-		if c := list.find("files", p.DataDir); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "sudo chown -R 1234:1235 "+p.DataDir {
+		if c := find(list, "files", p.DataDir); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "sudo chown -R 1234:1235 "+p.DataDir {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -272,11 +272,11 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 		t.Parallel()
 		taken := listen(t).Addr().String()
 		list, code := newPatient(t, h.url, "ingress.addr", taken).examine(t, "--no-probe")
-		c := list.find("ports", "ingress.addr")
+		c := find(list, "ports", "ingress.addr")
 		if len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "TREBLE_BRIDGE_INGRESS_ADDR=<another address>" || !strings.Contains(c[0].Detail, taken) || code != exitFailed {
 			t.Errorf("exit %d, %+v", code, c)
 		}
-		if c := list.find("ports", "ops.addr"); len(c) != 1 || c[0].Status != diagnose.Pass {
+		if c := find(list, "ports", "ops.addr"); len(c) != 1 || c[0].Status != diagnose.Pass {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -291,10 +291,10 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 			t.Fatal(err)
 		}
 		list, _ := p.examine(t, "--no-probe")
-		if c := list.find("files", file); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "chmod 600 '"+file+"'" {
+		if c := find(list, "files", file); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "chmod 600 '"+file+"'" {
 			t.Errorf("%+v", c)
 		}
-		if c := list.find("files", p.file); len(c) != 0 {
+		if c := find(list, "files", p.file); len(c) != 0 {
 			t.Errorf("%+v, want nothing: there is no secret in it", c)
 		}
 	})
@@ -305,18 +305,18 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 			t.Fatal(err)
 		}
 		list, _ := p.examine(t, "--no-probe")
-		if c := list.find("files", p.file); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "chmod 600 "+p.file {
+		if c := find(list, "files", p.file); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "chmod 600 "+p.file {
 			t.Errorf("%+v", c)
 		}
 	})
 	t.Run("disk-full", func(t *testing.T) {
 		t.Parallel()
 		list, _ := newPatient(t, h.url, "journal.reserve", "1000TiB").examine(t, "--no-probe")
-		if c := list.find("disk", ""); len(c) != 1 || c[0].Status != diagnose.Fail || !strings.HasPrefix(c[0].Fix, "du -xh") {
+		if c := find(list, "disk", ""); len(c) != 1 || c[0].Status != diagnose.Fail || !strings.HasPrefix(c[0].Fix, "du -xh") {
 			t.Errorf("%+v", c)
 		}
 		list, _ = newPatient(t, h.url, "journal.max_bytes", "1000TiB").examine(t, "--no-probe")
-		if c := list.find("disk", ""); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.HasPrefix(c[0].Fix, "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=") {
+		if c := find(list, "disk", ""); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.HasPrefix(c[0].Fix, "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=") {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -324,7 +324,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 		t.Parallel()
 		p := newPatient(t, h.url, "auth.bearer", []string{"short"}, "log.level", "loud")
 		list, code := p.examine(t, "--no-probe")
-		c := list.find("config", "")
+		c := find(list, "config", "")
 		if len(c) != 2 || code != exitFailed || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "log.level") ||
 			c[1].Status != diagnose.Warn || c[1].Fix != "treble-bridge config check --config "+p.file {
 			t.Errorf("exit %d, %+v", code, c)
@@ -333,7 +333,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 	t.Run("short-healing", func(t *testing.T) {
 		t.Parallel()
 		list, _ := newPatient(t, h.url, "journal.retain", "1m").examine(t, "--no-probe")
-		if c := list.find("sync-interval", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "TREBLE_BRIDGE_JOURNAL_RETAIN=10m0s" {
+		if c := find(list, "sync-interval", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "TREBLE_BRIDGE_JOURNAL_RETAIN=10m0s" {
 			t.Errorf("%+v", c)
 		}
 	})

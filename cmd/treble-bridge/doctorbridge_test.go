@@ -63,7 +63,7 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 				}
 			}
 			for _, source := range []string{"sales", "support"} {
-				c := list.find("probe", source)
+				c := find(list, "probe", source)
 				if len(c) != 1 || c[0].Stages == nil || c[0].Stages.Answered <= 0 || c[0].Stages.Total < c[0].Stages.Answered {
 					t.Errorf("%s: %+v", source, c)
 				}
@@ -98,7 +98,7 @@ func TestDoctorWithoutProbe(t *testing.T) {
 	b := start(t, p.Config)
 	defer b.stop(t)
 	list, code := p.examine(t, "--no-probe")
-	if c := list.find("probe", ""); code != exitFine || len(c) != 1 || c[0].Status != diagnose.Skip || !strings.Contains(c[0].Detail, "--no-probe") {
+	if c := find(list, "probe", ""); code != exitFine || len(c) != 1 || c[0].Status != diagnose.Skip || !strings.Contains(c[0].Detail, "--no-probe") {
 		t.Errorf("exit %d, %+v", code, c)
 	}
 	s, err := h.js(t).Stream(t.Context(), "TREBLE")
@@ -116,7 +116,7 @@ func TestDoctorCannotDeleteItsProbe(t *testing.T) {
 	b := start(t, p.Config)
 	defer b.stop(t)
 	list, _ := p.examine(t)
-	if c := list.find("probe", "default"); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.Contains(c[0].Detail, "cannot be deleted") || !strings.HasPrefix(c[0].Fix, "treble-bridge doctor --no-probe") {
+	if c := find(list, "probe", "default"); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.Contains(c[0].Detail, "cannot be deleted") || !strings.HasPrefix(c[0].Fix, "treble-bridge doctor --no-probe") {
 		t.Errorf("%+v", c)
 	}
 }
@@ -129,7 +129,7 @@ func TestDoctorOfABridgeWithAnotherSecret(t *testing.T) {
 	b := start(t, &other)
 	defer b.stop(t)
 	list, code := p.examine(t)
-	c := list.find("probe", "default")
+	c := find(list, "probe", "default")
 	if code != exitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "401") ||
 		!regexp.MustCompile(`^treble-bridge serve --config `+regexp.QuoteMeta(p.file)+`  # after the running one \(pid \d+\) has ended$`).MatchString(c[0].Fix) {
 		t.Errorf("exit %d, %+v", code, c)
@@ -173,9 +173,9 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 			}
 			waits := strings.Contains(tt.fix, "doctor")
 			for _, name := range []string{"bridge", "ports"} {
-				found := list.find(name, "")
+				found := find(list, name, "")
 				if name == "ports" {
-					found = list.find(name, "ingress.addr")
+					found = find(list, name, "ingress.addr")
 				}
 				if len(found) == 0 || !strings.HasPrefix(found[0].Fix, tt.fix) || strings.Contains(found[0].Detail, "starting") != waits {
 					t.Errorf("%s: %+v", name, found)
@@ -206,7 +206,7 @@ func TestDoctorWaitsForAStart(t *testing.T) {
 	if err := <-written; err != nil {
 		t.Fatal(err)
 	}
-	if found := list.find("bridge", ""); len(found) != 1 || found[0].Status != "pass" {
+	if found := find(list, "bridge", ""); len(found) != 1 || found[0].Status != "pass" {
 		t.Errorf("got %+v", found)
 	}
 }
@@ -224,7 +224,7 @@ func TestDoctorOfADegradedBridge(t *testing.T) {
 		return len(r) == 1 && strings.Contains(r[0], "--dupe-window")
 	})
 	list, code := p.examine(t)
-	bridge, stream := list.find("bridge", ""), list.find("stream", "TREBLE")
+	bridge, stream := find(list, "bridge", ""), find(list, "stream", "TREBLE")
 	const fix = "nats stream edit TREBLE --dupe-window=10m"
 	if code != exitFine || len(bridge) != 1 || len(stream) != 1 || bridge[0].Status != diagnose.Warn || bridge[0].Fix != fix || stream[0].Fix != fix ||
 		!strings.Contains(bridge[0].Detail, "degraded: stream TREBLE: "+stream[0].Detail) {
@@ -236,14 +236,14 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, "", "nats.embedded.addr", "127.0.0.1:1")
 	list, code := p.examine(t)
-	if c := list.find("bridge", ""); code != exitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve --config "+p.file {
+	if c := find(list, "bridge", ""); code != exitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve --config "+p.file {
 		t.Errorf("exit %d, %+v", code, c)
 	}
-	if c := list.find("nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve" {
+	if c := find(list, "nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve" {
 		t.Errorf("%+v", c)
 	}
 	for _, name := range append([]string{"probe", "stream", "jetstream"}, "consumers") {
-		if c := list.find(name, ""); len(c) != 1 || c[0].Status != diagnose.Skip {
+		if c := find(list, name, ""); len(c) != 1 || c[0].Status != diagnose.Skip {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
@@ -254,7 +254,7 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, _ = p.examine(t, "--no-probe")
-	if c := list.find("bridge", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "treble-bridge serve --config "+p.file {
+	if c := find(list, "bridge", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "treble-bridge serve --config "+p.file {
 		t.Errorf("%+v", c)
 	}
 }
@@ -269,7 +269,7 @@ func TestDoctorEnds(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second || code != exitFailed {
 		t.Errorf("exit %d after %s", code, took)
 	}
-	if c := list.find("nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail {
+	if c := find(list, "nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail {
 		t.Errorf("%+v", c)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -191,7 +191,7 @@ func (p patient) examine(t *testing.T, args ...string) (checklist, int) {
 }
 
 // find returns the checks with a name, and of what.
-func (l checklist) find(name, of string) []diagnose.Check {
+func find(l checklist, name, of string) []diagnose.Check {
 	var found []diagnose.Check
 	for _, c := range l.Checks {
 		if c.Name == name && c.Of == of {

@@ -49,7 +49,7 @@ func (f *filterFlags) filter(now time.Time) (publisher.Filter, error) {
 	out := publisher.Filter{Session: f.session, Conversation: f.conversation, Source: f.source, ID: f.id, FromSeq: f.fromSeq, ToSeq: f.toSeq}
 	var err error
 	if out.Kinds, err = publisher.MatchKinds(f.kinds); err != nil {
-		return out, usageError{fmt.Errorf("--kind: %w", err)}
+		return out, usagef("--kind: %w", err)
 	}
 	if f.phone != "" {
 		var ok bool
@@ -65,7 +65,7 @@ func (f *filterFlags) filter(now time.Time) (publisher.Filter, error) {
 			continue
 		}
 		if *t.into, err = parseSince(t.text, now); err != nil {
-			return out, usageError{fmt.Errorf("%s: %w", t.flag, err)}
+			return out, usagef("%s: %w", t.flag, err)
 		}
 	}
 	if !out.Until.IsZero() && !out.Since.Before(out.Until) {

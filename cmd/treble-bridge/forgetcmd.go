@@ -207,14 +207,14 @@ func (f *forgetCommand) run(cmd *cobra.Command, _ []string) error {
 
 // find counts, with a word to people who wait.
 func (f *forgetCommand) find(ctx context.Context, run *forget.Run) (forget.Counts, error) {
-	n, drawn, terminal := 0, time.Now(), isTerminal(f.io.err)
+	n, drawn, shown := 0, time.Now(), isTerminal(f.io.err)
 	found, err := run.Find(ctx, func() {
-		if n++; terminal && time.Since(drawn) >= drawEvery {
+		if n++; shown && time.Since(drawn) >= drawEvery {
 			drawn = time.Now()
 			fmt.Fprintf(f.io.err, "\r\x1b[Ksearching: %d messages read", n)
 		}
 	})
-	if terminal {
+	if shown {
 		fmt.Fprint(f.io.err, "\r\x1b[K")
 	}
 	return found, err

@@ -78,7 +78,7 @@ func (f *quarantineFlags) filter(ids []string, now time.Time) (publisher.Quarant
 		}
 		var err error
 		if *t.into, err = parseSince(t.text, now); err != nil {
-			return out, usageError{fmt.Errorf("%s: %w", t.flag, err)}
+			return out, usagef("%s: %w", t.flag, err)
 		}
 	}
 	if !out.Until.IsZero() && !out.Since.Before(out.Until) {

@@ -153,9 +153,9 @@ func (s *quarantineShow) body(body []byte) []byte {
 	if !s.showPII {
 		body = maskRefused(body)
 	}
-	terminal := isTerminal(s.io.out)
+	shown := isTerminal(s.io.out)
 	if !json.Valid(body) {
-		if !terminal {
+		if !shown {
 			return body
 		}
 		var lines []string
@@ -168,7 +168,7 @@ func (s *quarantineShow) body(body []byte) []byte {
 	if json.Indent(&pretty, bytes.TrimSpace(body), "", "  ") != nil {
 		return body // not reached: it is valid
 	}
-	if terminal {
+	if shown {
 		return harmless(pretty.Bytes())
 	}
 	return pretty.Bytes()

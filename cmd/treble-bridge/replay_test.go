@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
@@ -45,11 +46,10 @@ func TestReplayUsage(t *testing.T) {
 // TestReplayResumeLine: it can be pasted into a shell, and shows no secret.
 func TestReplayResumeLine(t *testing.T) {
 	r := &replayCommand{}
-	root := newRoot(stdio{})
-	cmd, _, err := root.Find([]string{"replay"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := &cobra.Command{Use: "treble-bridge"}
+	prepareRoot(root, stdio{})
+	cmd := newReplay(stdio{})
+	root.AddCommand(cmd)
 	if err := cmd.ParseFlags([]string{"--phone", "+573001234567", "--to-url", "https://me:s3cret@host/s3cret?s3cret", "--header", "A: s3cret", "--rate", "20",
 		"--nats-url", "nats://s3cret@host", "--kind", "message.*", "--since", "2h", "--yes", "--data-dir", "/it's here"}); err != nil {
 		t.Fatal(err)

@@ -85,14 +85,14 @@ func (r *replayCommand) run(cmd *cobra.Command, _ []string) error {
 
 // count counts the chosen events, with a word to people who wait.
 func (r *replayCommand) count(ctx context.Context, run *replay.Run) (int64, error) {
-	n, drawn, terminal := 0, time.Now(), isTerminal(r.io.err)
+	n, drawn, shown := 0, time.Now(), isTerminal(r.io.err)
 	total, err := run.Count(ctx, func() {
-		if n++; terminal && time.Since(drawn) >= drawEvery {
+		if n++; shown && time.Since(drawn) >= drawEvery {
 			drawn = time.Now()
 			fmt.Fprintf(r.io.err, "\r\x1b[Kcounting: %d", n)
 		}
 	})
-	if terminal {
+	if shown {
 		fmt.Fprint(r.io.err, "\r\x1b[K")
 	}
 	return total, err

@@ -156,7 +156,7 @@ func (s *send) body(args []string) (body []byte, builtIn bool, err error) {
 	} else if !errors.Is(fileErr, os.ErrNotExist) {
 		return nil, false, fileErr
 	}
-	return nil, false, usageError{fmt.Errorf("%w, or a file that exists", err)}
+	return nil, false, usagef("%w, or a file that exists", err)
 }
 
 // target is the URL to post to.

@@ -114,7 +114,7 @@ func (t *tail) run(cmd *cobra.Command, _ []string) error {
 func (t *tail) options(now time.Time) (o publisher.FollowOptions, kinds []schema.Kind, err error) {
 	o.StopAtEnd = t.noFollow
 	if kinds, err = publisher.MatchKinds(t.kinds); err != nil {
-		return o, nil, usageError{fmt.Errorf("--kind: %w", err)}
+		return o, nil, usagef("--kind: %w", err)
 	}
 	if t.format.raw && t.format.json {
 		return o, nil, usagef("--raw and --json: use one of them")
@@ -127,7 +127,7 @@ func (t *tail) options(now time.Time) (o publisher.FollowOptions, kinds []schema
 		return o, kinds, nil
 	}
 	if o.Since, err = parseSince(t.since, now); err != nil {
-		return o, nil, usageError{fmt.Errorf("--since: %w", err)}
+		return o, nil, usagef("--since: %w", err)
 	}
 	return o, kinds, nil
 }
