@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
 func newJournalExport(streams stdio) *cobra.Command {
@@ -18,21 +20,18 @@ func newJournalExport(streams stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Write what a stopped bridge did not publish as deliveries, one a line",
-		Long: `Write the pending deliveries of the journal in data_dir to a file or to standard
-output, one JSON object a line, in their order: received, source, path, test, and the
-body as Treble sent it. It is for when the host is gone and its disk is not: on
-another bridge, "treble-bridge send --file X.ndjson" publishes them, with the time at
-which they were received. Nothing is changed, and no NATS is needed. A bridge that
-can be started again needs none of this: it publishes what is pending by itself. A
-running one is refused.
+		Short: "Write what a stopped bridge did not publish as JSON, one message a line",
+		Long: `Write the pending messages of the journals in data_dir to a file or to standard
+output, one JSON object a line, the events first, then the refused bodies, each in their
+order. The form is that of "treble-bridge journal set-aside export", and "treble-bridge
+journal set-aside retry --from X.ndjson" publishes them, wherever a NATS can be reached.
+It is for when the host is gone and its disk is not. Nothing is changed, and no NATS is
+needed. A bridge that can be started again needs none of this: it publishes what is
+pending by itself. A running one is refused.
 
-Use the configuration of the bridge that wrote the journal (--config, sources): it
-says which path makes the same events again. An event gets the id that it has in
-the journal; only one without an id and a time of its own (dedupekey none) gets a
-new one. An event that was published, and the note of it lost with the host, is in
-the export too: to import it is a repeated delivery, which the stream drops within
-its duplicate window, and stores a second time after it.
+Messages keep their ids. One that was published, and the note of it lost with the host, is
+in the export too: the stream drops it within its duplicate window, and stores it a second
+time after it.
 
 What was published is not in this, also if it is only in the embedded NATS of the
 same data_dir; what was set aside is in "treble-bridge journal set-aside export".
@@ -42,24 +41,19 @@ Treble sent them. A file is made for its owner alone; one that exists is not
 touched.
 
 Entries that are damaged are named on standard error, and the exit code is then 1.
---json prints the summary as JSON: to, deliveries, events, damaged (entries), notes
-(deliveries that would not give the same events with this configuration).`,
+--json prints the summary as JSON: to, exported (messages), damaged (entries).`,
 		Example: `  treble-bridge journal export --data-dir /mnt/disk-of-a-dead-host --to pending.ndjson
-  treble-bridge send --file pending.ndjson          # on the new bridge`,
+  treble-bridge journal set-aside retry --from pending.ndjson          # on another host`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := loadConfig(cmd)
 			if err != nil {
 				return err
 			}
-			p, err := newPathFinder(&loaded.Config)
-			if err != nil {
-				return err
-			}
-			e := journalExport{paths: p, errs: streams.err, To: to}
+			e := messageExport{errs: streams.err, To: to}
 			var state *publisher.JournalState
 			err = exportTo(streams, to, func(w io.Writer) error {
-				state, err = publisher.EachPending(cmd.Context(), loaded.DataDir, func(d publisher.PendingDelivery) error { return e.add(w, d) })
+				state, err = publisher.EachPending(cmd.Context(), loaded.DataDir, func(m setaside.Message) error { return e.write(w, m) })
 				return err
 			})
 			if cmd.Context().Err() != nil {
@@ -68,7 +62,12 @@ Entries that are damaged are named on standard error, and the exit code is then 
 			if err != nil {
 				return err
 			}
-			return e.finish(summaryOf(streams, to), state, asJSON)
+			e.addLost(&state.State)
+			if state.Refused != nil {
+				e.addLost(state.Refused)
+			}
+			problems := len(state.Problems) > 0 || state.Refused != nil && len(state.Refused.Problems) > 0
+			return errors.Join(printJournalExport(summaryOf(streams, to), e, asJSON), e.incomplete(problems))
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "-", "file to write; -: standard output")
@@ -76,66 +75,36 @@ Entries that are damaged are named on standard error, and the exit code is then 
 	return cmd
 }
 
-// journalExport is one run of the command. Its JSON form is stable.
-type journalExport struct {
-	paths *pathFinder
-	errs  io.Writer
-
-	To         string `json:"to"`
-	Deliveries int64  `json:"deliveries"`
-	Events     int64  `json:"events"`
-	Damaged    int64  `json:"damaged"`
-	Notes      int64  `json:"notes"`
-}
-
-func (e *journalExport) add(w io.Writer, d publisher.PendingDelivery) error {
-	if d.Damaged != nil {
-		e.Damaged++
-		fmt.Fprintf(e.errs, "damaged: entry %d: %s\n", d.Entry, printable(d.Damaged.Error()))
-		return nil
-	}
-	line, note := e.paths.line(d.Events)
-	if note != "" {
-		if e.Notes++; e.Notes <= mostNamed {
-			fmt.Fprintf(e.errs, "note: entry %d: %s\n", d.Entry, note)
-		}
-	}
-	e.Deliveries++
-	e.Events += int64(len(d.Events))
-	return writeLine(w, line)
-}
-
-// finish prints the summary and what to do next. It is an error if something
-// that was accepted is not in the export.
-func (e *journalExport) finish(out io.Writer, s *publisher.JournalState, asJSON bool) error {
-	if more := e.Notes - mostNamed; more > 0 {
-		fmt.Fprintf(e.errs, "note: and %d more\n", more)
-	}
+// addLost counts the pending entries of a journal that are lost in damage.
+func (e *messageExport) addLost(s *outbox.State) {
 	for _, d := range s.Damage {
 		if d.FirstLost == 0 || d.LastLost <= s.Done {
 			continue // nothing that was pending
 		}
 		first := max(d.FirstLost, s.Done+1)
-		e.Damaged += int64(d.LastLost-first) + 1
+		e.Damaged += int(d.LastLost-first) + 1
 		fmt.Fprintf(e.errs, "damaged: entries %d to %d are lost: segment %s at %d\n", first, d.LastLost, d.Segment, d.Offset)
 	}
+}
+
+// incomplete is an error if something that was accepted is not in the export, or may not be.
+func (e *messageExport) incomplete(problems bool) error {
 	var errs []error
-	if asJSON {
-		errs = append(errs, json.NewEncoder(out).Encode(e))
-	} else {
-		errs = append(errs, e.print(out))
-	}
 	if e.Damaged > 0 {
-		errs = append(errs, fmt.Errorf("%s not exported: damaged; see treble-bridge journal verify", count(e.Damaged, "entry is", "entries are")))
+		errs = append(errs, fmt.Errorf("%s not exported: damaged; see treble-bridge journal verify", count(int64(e.Damaged), "entry is", "entries are")))
 	}
-	if len(s.Problems) > 0 {
+	if problems {
 		errs = append(errs, errors.New("the journal says what cannot be, so that more or less may be pending; see treble-bridge journal verify"))
 	}
 	return errors.Join(errs...)
 }
 
-func (e *journalExport) print(w io.Writer) error {
-	if e.Deliveries == 0 && e.Damaged == 0 {
+// printJournalExport prints the summary and what to do next.
+func printJournalExport(w io.Writer, e messageExport, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(e)
+	}
+	if e.Exported == 0 && e.Damaged == 0 {
 		_, err := fmt.Fprintln(w, "nothing is pending: everything that was accepted is published, or set aside")
 		return err
 	}
@@ -143,8 +112,8 @@ func (e *journalExport) print(w io.Writer) error {
 	if file == "-" {
 		file = "FILE.ndjson"
 	}
-	_, err := fmt.Fprintf(w, "exported %s in %s\nNext, where the new bridge runs: treble-bridge send --file %s\nThen remove the old data_dir, so that no bridge publishes the same from it.\n",
-		count(e.Events, "event", "events"), count(e.Deliveries, "delivery", "deliveries"), shellWords(file))
+	_, err := fmt.Fprintf(w, "exported %s\nNext, where NATS can be reached: treble-bridge journal set-aside retry --from %s\nThen remove the old data_dir, so that no bridge publishes the same from it.\n",
+		count(int64(e.Exported), "message", "messages"), shellWords(file))
 	return err
 }
 

@@ -1,34 +1,33 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/ingress"
-	"github.com/treble-bridge/treble-bridge/schema"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// Damaged entries are named, and the others are exported.
+// Damaged entries are named, and the others are exported, with the refused bodies; another
+// bridge's NATS gets them.
 func TestJournalExportOfDamaged(t *testing.T) {
 	p := serveOn(t, t.TempDir(), "--nats-url", away)
 	p.send(t, "message.read", "--count", "20")
+	body := filepath.Join(t.TempDir(), "refused")
+	if err := os.WriteFile(body, []byte("not <JSON> \xff"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.ops(t, exitFailed, "send", body) // 400
 	p.kill(t)
 	flipEntry(t, p.dir, 10)
 	file := filepath.Join(t.TempDir(), "pending of a host.ndjson")
 	out, errs := p.ops(t, exitFailed, "journal", "export", "--to", file)
-	if !strings.Contains(out, "exported 19 events in 19 deliveries") || !strings.Contains(out, "send --file '"+file+"'") ||
+	if !strings.Contains(out, "exported 20 messages") || !strings.Contains(out, "set-aside retry --from '"+file+"'") ||
 		!strings.Contains(errs, "entries 10 to 10 are lost") || !strings.Contains(errs, "1 entry is not exported: damaged") {
 		t.Errorf("%s%s", out, errs)
 	}
-	// They are tests, as they were.
-	if text, err := os.ReadFile(file); err != nil || strings.Count(string(text), `"test":"send-`) != 19 {
+	if text, err := os.ReadFile(file); err != nil || strings.Count(string(text), `"Treble-Test":["send-`) != 20 || strings.Count(string(text), `"reason":"pending"`) != 20 {
 		t.Errorf("%v, %s", err, text)
 	}
 	if _, errs := p.ops(t, exitFailed, "journal", "export", "--to", file); !strings.Contains(errs, "exists") {
@@ -36,9 +35,53 @@ func TestJournalExportOfDamaged(t *testing.T) {
 	}
 	// To standard output, with the summary apart.
 	out, errs = p.ops(t, exitFailed, "journal", "export", "--json")
-	var sum journalExport
-	if err := json.Unmarshal([]byte(strings.SplitAfter(errs, "\n")[1]), &sum); err != nil || sum.Deliveries != 19 || sum.Damaged != 1 || strings.Count(out, "\n") != 19 {
+	var sum messageExport
+	if err := json.Unmarshal([]byte(strings.SplitAfter(errs, "\n")[1]), &sum); err != nil || sum.Exported != 20 || sum.Damaged != 1 || strings.Count(out, "\n") != 20 {
 		t.Errorf("%v, %s", err, errs)
+	}
+
+	other := serveOn(t, t.TempDir())
+	if _, errs := other.ops(t, exitUsage, "journal", "set-aside", "retry", "--from", file); !strings.Contains(errs, "Publish 20 messages? Nobody can be asked") {
+		t.Errorf("without --yes: %s", errs)
+	}
+	if _, errs := other.ops(t, exitUsage, "journal", "set-aside", "retry", "--from", file, "--all"); !strings.Contains(errs, "say which") {
+		t.Errorf("two choices: %s", errs)
+	}
+	out, _ = other.ops(t, exitFine, "journal", "set-aside", "retry", "--from", file, "--yes")
+	if strings.Count(out, "stored in stream TREBLE at") != 19 || strings.Count(out, "stored in stream TREBLE_QUARANTINE at") != 1 {
+		t.Errorf("retry:\n%s", out)
+	}
+	out, _ = other.ops(t, exitFine, "journal", "set-aside", "retry", "--from", file, "--yes", "--json")
+	if strings.Count(out, `"duplicate":true`) != 20 || !strings.Contains(out, `"line":20,`) {
+		t.Errorf("once more:\n%s", out)
+	}
+	if got := other.stored(t, "TREBLE"); len(got) != 19 {
+		t.Errorf("stored are %d, want 19", len(got))
+	}
+	out, _ = other.ops(t, exitFine, "quarantine", "export")
+	if !strings.Contains(out, base64.StdEncoding.EncodeToString([]byte("not <JSON> \xff"))) {
+		t.Errorf("the refused body: %s", out)
+	}
+}
+
+// A file that is no export is found out before anything is published.
+func TestSetAsideRetryFromReadsFirst(t *testing.T) {
+	good := `{"subject":"treble.message.read","reason":"pending","time":"2026-01-31T08:00:00Z","headers":{"Nats-Msg-Id":["a"]},"data":{}}` + "\n"
+	for name, tt := range map[string]struct{ text, want string }{
+		"empty":    {"\n", "holds no message"},
+		"delivery": {good + `{"received":"2026-01-31T08:00:00Z","source":"default","path":"/webhook","body":{}}` + "\n", "line 2 is no message: subject: is missing"},
+		"cut":      {good + good[:50], "line 2 is no message: is no JSON object"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "x.ndjson")
+			if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			code, out, errs := command(t.Context(), "", "journal", "set-aside", "retry", "--yes", "--from", file, "--data-dir", t.TempDir(), "--nats-url", away)
+			if code != exitFailed || out != "" || !strings.Contains(errs, tt.want) || !strings.Contains(errs, "nothing was published") {
+				t.Errorf("exit %d, %s%s; want %q", code, out, errs, tt.want)
+			}
+		})
 	}
 }
 
@@ -53,83 +96,5 @@ func TestJournalExportOfNothing(t *testing.T) {
 	p.kill(t)
 	if out, errs := p.ops(t, exitFine, "journal", "export"); out != "" || !strings.Contains(errs, "nothing is pending") {
 		t.Errorf("%q, %s", out, errs)
-	}
-}
-
-// Every path that decides a kind is found again, for every kind of prefix.
-func TestPathFinder(t *testing.T) {
-	for _, paths := range [][]string{{"/webhook", "/webhooks/on-*"}, {"/hooks/*"}, {"/hooks/o*", "/other"}} {
-		c := config.Default()
-		c.Sources = []ingress.SourceConfig{{Name: "shop", Paths: paths}}
-		f, err := newPathFinder(&c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range f.sources["shop"].candidates {
-			if !c.Sources[0].Serves(path) {
-				t.Errorf("%v: %s is none of them", paths, path)
-			}
-			for _, body := range []string{`{"session_id":"s"}`, `[{"session_id":"s","sent_at":"2026-01-01 00:00:00"}]`, `{"session_id":"s","read_at":"2026-01-01 00:00:00"}`} {
-				o := delivery.Origin{Source: "shop", Path: path}
-				was := delivery.Parser{}.Parse([]byte(body), o)
-				line, note := f.line(was.Events)
-				o.Path = line.Path
-				is := delivery.Parser{}.Parse(line.Body, o)
-				if note != "" || compare(is, was.Events) != same {
-					t.Errorf("%s %s: became %s %s, %q", path, body, line.Path, line.Body, note)
-				}
-			}
-		}
-	}
-}
-
-// All kinds that a path can name are tried.
-func TestPathNames(t *testing.T) {
-	var named []schema.Kind
-	for _, name := range pathNames[1:] {
-		named = append(named, delivery.KindOfPath("/on-"+name))
-	}
-	for _, k := range schema.Kinds() {
-		able := k != schema.KindFlowUnrecognized && k != schema.KindUnrecognized && k != schema.KindBridgeProbe
-		if slices.Contains(named, k) != able {
-			t.Errorf("%s: named is %v, want %v", k, !able, able)
-		}
-	}
-	if delivery.KindOfPath("/on-"+pathNames[0]) != "" {
-		t.Errorf("%s names a kind", pathNames[0])
-	}
-}
-
-// What cannot be made again is said, and exported all the same.
-func TestPathFinderNotes(t *testing.T) {
-	parse := func(source, path, body string) []schema.Event {
-		return delivery.Parser{}.Parse([]byte(body), delivery.Origin{Source: source, Path: path}).Events
-	}
-	c := config.Default()
-	c.Sources = []ingress.SourceConfig{{Name: "shop", Paths: []string{"/a"}, Kinds: []string{"message.read", "message.delivered"}}}
-	f, err := newPathFinder(&c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, x := range []struct{ source, path, body, note string }{
-		{"shop", "/a", `{"session_id":"s","read_at":"2026-01-01 00:00:00"}`, ""},
-		{"other", "/a", `{"session_id":"s"}`, "its source is not configured here: other"},
-		{"shop", "/on-read", `{"session_id":"s"}`, "no path of its source gives the same events"},
-		{"shop", "/on-delivered", `{"session_id":"s","read_at":"2026-01-01 00:00:00"}`, ""}, // but for a warning
-		{"shop", "/a", `{"session_id":"s"}`, "does not take flow.unrecognized any more"},
-	} {
-		line, note := f.line(parse(x.source, x.path, x.body))
-		if !strings.Contains(note, x.note) || (note == "") != (x.note == "") || string(line.Body) != x.body || line.Source != x.source || line.Path == "" {
-			t.Errorf("%v: got %s %s, %q", x, line.Path, line.Body, note)
-		}
-	}
-	// Without its copies, an event is the same event.
-	large := parse("shop", "/a", `{"session_id":"s","read_at":"2026-01-01 00:00:00","user_session_keys":[{"key":"a","value":"b"}]}`)
-	var dropped bool
-	if large[0], dropped = large[0].WithoutCopies(); !dropped {
-		t.Fatal("nothing was dropped")
-	}
-	if line, note := f.line(large); note != "" || compare(delivery.Parser{}.Parse(line.Body, delivery.Origin{Source: "shop", Path: line.Path}), large) != same {
-		t.Errorf("%s %q", fmt.Sprint(line), note)
 	}
 }

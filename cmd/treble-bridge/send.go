@@ -50,7 +50,7 @@ not taken for a repeated delivery. A file or standard input is sent as it is,
 unless --count is above 1. --same sends anything unchanged.
 
 A file whose name ends in .ndjson, or anything with --ndjson, holds deliveries,
-one a line, as "quarantine export" and "journal export" write them. Each is
+one a line, as "quarantine export" writes them. Each is
 posted to the path of its line, with the credentials of its source, and with the
 time at which it was first received; it is no test, unless its line says so. A
 file is checked to its end before anything is sent. The order is kept with
@@ -104,7 +104,7 @@ func (s *send) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if name, ok := s.lines(args); ok {
+	if name, ok := s.linesFile(args); ok {
 		return s.sendLines(cmd, name, header)
 	}
 	body, builtIn, err := s.body(args)

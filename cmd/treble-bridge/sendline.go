@@ -15,7 +15,7 @@ import (
 )
 
 // deliveryLine is one request of Treble's as a line of JSON: what "quarantine
-// export" and "journal export" write, and send reads. See docs/events.md for the
+// export" writes, and send reads. See docs/events.md for the
 // form, which is stable.
 type deliveryLine struct {
 	ID         string // in the quarantine

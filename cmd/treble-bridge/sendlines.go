@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,16 +8,15 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
 )
 
-// lines returns the name of a file of delivery lines, - for standard input, if
+// linesFile returns the name of a file of delivery lines, - for standard input, if
 // that is what the command line asks to send.
-func (s *send) lines(args []string) (name string, ok bool) {
+func (s *send) linesFile(args []string) (name string, ok bool) {
 	if name = s.file; name == "" && len(args) > 0 {
 		name = args[0]
 	}
@@ -56,7 +53,7 @@ func (s *send) sendLines(cmd *cobra.Command, name string, header http.Header) er
 	if err := s.confirm(d.base, []string{name}); err != nil {
 		return err
 	}
-	f := &lineFeed{in: newLineReader(in), door: d}
+	f := &lineFeed{in: in, door: d}
 	s.load.count = total
 	if name == "-" {
 		total = 0 // not known
@@ -71,82 +68,16 @@ func (s *send) sendLines(cmd *cobra.Command, name string, header http.Header) er
 	return errors.Join(sum.print(s.io.out, s.json), f.report(s.io.err, cmd.Context().Err() != nil))
 }
 
-// openLines opens the input, and returns how many lines it has. A file is read
-// to its end first, so that a mistake in it is found before anything is sent.
-func (s *send) openLines(name string) (io.ReadCloser, int, error) {
+// openLines opens the input, and returns how many lines it has; of standard input that is not known.
+func (s *send) openLines(name string) (*lines[deliveryLine], int, error) {
 	if name == "-" {
-		return io.NopCloser(s.io.in), math.MaxInt, nil
+		return newLines(io.NopCloser(s.io.in), "delivery", parseDeliveryLine), math.MaxInt, nil
 	}
-	f, err := os.Open(name)
+	in, total, err := openLines(name, "delivery", parseDeliveryLine)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("%w; nothing was sent", err)
 	}
-	total := 0
-	in := newLineReader(f)
-	for {
-		if _, err = in.next(); err != nil {
-			break
-		}
-		total++
-	}
-	if err == io.EOF {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err == nil && total == 0 {
-		err = errors.New("holds no delivery")
-	}
-	if err != nil {
-		f.Close()
-		return nil, 0, fmt.Errorf("%s: %w; nothing was sent", name, err)
-	}
-	return f, total, nil
-}
-
-// longestLine bounds what one line may take in memory: a body of the largest size
-// that a NATS server takes, as base64.
-const longestLine = 128 << 20
-
-// lineReader reads delivery lines.
-type lineReader struct {
-	r      *bufio.Reader
-	number int // of the line that was read last
-}
-
-func newLineReader(r io.Reader) *lineReader { return &lineReader{r: bufio.NewReaderSize(r, 64<<10)} }
-
-// next returns the next delivery, or io.EOF. Empty lines are stepped over.
-func (l *lineReader) next() (deliveryLine, error) {
-	for {
-		text, err := l.line()
-		if err != nil {
-			return deliveryLine{}, err
-		}
-		if len(bytes.TrimSpace(text)) == 0 {
-			continue
-		}
-		d, err := parseDeliveryLine(text)
-		if err != nil {
-			return deliveryLine{}, fmt.Errorf("line %d is no delivery: %w", l.number, err)
-		}
-		return d, nil
-	}
-}
-
-func (l *lineReader) line() ([]byte, error) {
-	l.number++
-	var text []byte
-	for {
-		part, err := l.r.ReadSlice('\n')
-		text = append(text, part...)
-		switch {
-		case len(text) > longestLine:
-			return nil, fmt.Errorf("line %d is longer than %d bytes", l.number, longestLine)
-		case err == nil, err == io.EOF && len(text) > 0:
-			return text, nil
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, err
-		}
-	}
+	return in, total, nil
 }
 
 // mostNamed bounds how many lines that were not taken are named.
@@ -158,7 +89,7 @@ type lineFeed struct {
 	stop context.CancelFunc
 
 	mu      sync.Mutex // guards what follows, and the order of the lines
-	in      *lineReader
+	in      *lines[deliveryLine]
 	last    int      // the line that was sent last
 	ended   bool     // nothing more is to be sent
 	broken  error    // what is wrong with the input

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +19,9 @@ func newSetAsideExport(streams stdio) *cobra.Command {
 		Short: "Write what was set aside as JSON, one message a line",
 		Long: `Write the messages in data_dir/set-aside to a file or to standard output, one JSON
 object a line: file, subject, reason, time, headers, and the data: an event's
-envelope as data, anything else as data_base64. Nothing is removed.
+envelope as data, and byte for byte as data_base64 besides where white space in it is lost
+on one line; anything else as data_base64. Nothing is removed, and "treble-bridge journal
+set-aside retry --from" publishes such a file.
 
 THE EXPORT HOLDS PERSONAL DATA: phone numbers, texts and session variables as
 Treble sent them. A file is made for its owner alone; one that exists is not
@@ -36,18 +37,25 @@ Damaged files are named on standard error, and the exit code is then 1.
 			if err != nil {
 				return err
 			}
-			e := export{files: setaside.OpenDir(loaded.DataDir), errs: streams.err, To: to}
-			summary := streams.out
-			if to == "-" {
-				summary = streams.err // standard output is the export
-				err = e.write(streams.out)
-			} else {
-				err = writeNewFile(to, e.write)
-			}
+			files := setaside.OpenDir(loaded.DataDir)
+			e := messageExport{errs: streams.err, To: to}
+			err = exportTo(streams, to, func(w io.Writer) error {
+				names, err := files.Files()
+				for _, name := range names {
+					m, err := files.Read(name)
+					if err == nil {
+						err = e.write(w, m)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return err
+			})
 			if err != nil {
 				return err
 			}
-			return e.print(summary, asJSON)
+			return e.print(summaryOf(streams, to), asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "-", "file to write; -: standard output")
@@ -55,44 +63,40 @@ Damaged files are named on standard error, and the exit code is then 1.
 	return cmd
 }
 
-// export is one run of the command. Its JSON form is stable.
-type export struct {
-	files    setaside.Dir
+// messageExport is what an export of messages wrote. Its JSON form is stable.
+type messageExport struct {
 	errs     io.Writer
 	To       string `json:"to"`
 	Exported int    `json:"exported"`
 	Damaged  int    `json:"damaged"`
 }
 
-func (e *export) write(w io.Writer) error {
-	names, err := e.files.Files()
-	if err != nil {
-		return err
+// write writes one message. One that is damaged is named instead.
+func (e *messageExport) write(w io.Writer, m setaside.Message) error {
+	if m.Damaged != nil {
+		e.Damaged++
+		fmt.Fprintf(e.errs, "damaged: %s%s\n", printable(prefixed(m.File)), printable(m.Damaged.Error()))
+		return nil
 	}
-	out := bufio.NewWriter(w)
-	for _, name := range names {
-		m, err := e.files.Read(name)
-		if err != nil {
-			return err
-		}
-		if m.Damaged != nil {
-			e.Damaged++
-			fmt.Fprintf(e.errs, "damaged: %s: %s\n", printable(name), printable(m.Damaged.Error()))
-			continue
-		}
-		line, err := m.Line()
-		if err == nil {
-			_, err = out.Write(line)
-		}
-		if err != nil {
-			return err
-		}
+	line, err := m.Line()
+	if err == nil {
+		_, err = w.Write(line)
+	}
+	if err == nil {
 		e.Exported++
 	}
-	return out.Flush()
+	return err
 }
 
-func (e *export) print(w io.Writer, asJSON bool) error {
+// prefixed is the name of a file in front of what is said of it; "" if there is none.
+func prefixed(file string) string {
+	if file == "" {
+		return ""
+	}
+	return file + ": "
+}
+
+func (e *messageExport) print(w io.Writer, asJSON bool) error {
 	var err error
 	if asJSON {
 		err = json.NewEncoder(w).Encode(e)

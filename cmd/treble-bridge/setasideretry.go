@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"iter"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +16,7 @@ import (
 // setAsideRetry is the command that publishes what was set aside.
 type setAsideRetry struct {
 	io   stdio
+	from string
 	all  bool
 	yes  bool
 	json bool
@@ -31,18 +34,24 @@ the reason is printed. An event keeps its id, so that one which the stream holds
 already is not stored twice within the duplicate window. It comes behind what was
 published meanwhile.
 
+--from publishes the messages of an export ("journal export", "journal set-aside export")
+instead, in its order, and removes nothing: the whole of it can be published again within
+the duplicate window. The file is read to its end before anything is published.
+
 NATS is that of nats.url, or else the embedded one of the running bridge. It asks
 before it begins. The exit code is 1 if anything is left.
 
---json prints one object a line: file, id, stored (whether JetStream has it, and the
-file is gone), stream, sequence, duplicate (it had it before), error (why the file is
-still there).`,
+--json prints one object a line: file, line (in the file of --from), id, stored (whether
+JetStream has it; of the set-aside the file is gone then), stream, sequence, duplicate (it
+had it before), error (why it is left).`,
 		Example: `  treble-bridge journal set-aside retry --all
   treble-bridge journal set-aside retry 20260131T080000.000000000Z-abc.msg
-  treble-bridge journal set-aside retry --all --yes --json`,
+  treble-bridge journal set-aside retry --all --yes --json
+  treble-bridge journal set-aside retry --from pending.ndjson`,
 		RunE: r.run,
 	}
 	f := cmd.Flags()
+	f.StringVar(&r.from, "from", "", "publish the messages of this export")
 	f.BoolVar(&r.all, "all", false, "all files")
 	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&r.json, "json", false, "print one JSON object a line")
@@ -51,8 +60,8 @@ still there).`,
 }
 
 func (r *setAsideRetry) run(cmd *cobra.Command, names []string) error {
-	if r.all == (len(names) > 0) {
-		return usagef("say which: the names of files (see treble-bridge journal set-aside list), or --all")
+	if chosen := []bool{r.all, len(names) > 0, r.from != ""}; !exactlyOne(chosen) {
+		return usagef("say which: the names of files (see treble-bridge journal set-aside list), --all, or --from an export")
 	}
 	loaded, err := loadConfig(cmd)
 	if err != nil {
@@ -64,13 +73,21 @@ func (r *setAsideRetry) run(cmd *cobra.Command, names []string) error {
 			return err
 		}
 	}
-	if len(names) == 0 {
+	total, question := len(names), "Publish %s, and remove each file that JetStream took?"
+	var exported *lines[setaside.Message]
+	if r.from != "" {
+		question = "Publish %s?"
+		if exported, total, err = openLines(r.from, "message", setaside.ParseLine); err != nil {
+			return fmt.Errorf("%w; nothing was published", err)
+		}
+		defer exported.Close()
+	}
+	if total == 0 {
 		fmt.Fprintln(r.io.err, "the set-aside is empty")
 		return nil
 	}
 	if !r.yes {
-		question := fmt.Sprintf("Publish %s, and remove each file that JetStream took?", count(int64(len(names)), "message", "messages"))
-		if err := confirm(r.io, question); err != nil {
+		if err := confirm(r.io, fmt.Sprintf(question, count(int64(total), "message", "messages"))); err != nil {
 			return err
 		}
 	}
@@ -82,65 +99,118 @@ func (r *setAsideRetry) run(cmd *cobra.Command, names []string) error {
 		Events: client.Events(), Prefix: client.Prefix(), Timeout: client.Timeout(),
 	})
 	defer retrier.Close()
-	return r.retry(cmd.Context(), retrier, files, names)
+	if r.from != "" {
+		return r.retry(cmd.Context(), total, r.lines(exported), retrier.Publish)
+	}
+	return r.retry(cmd.Context(), total, fromFiles(files, names), retrier.Retry)
+}
+
+func exactlyOne(set []bool) bool {
+	n := 0
+	for _, is := range set {
+		if is {
+			n++
+		}
+	}
+	return n == 1
+}
+
+// candidate is a message to be published, or why it cannot be read.
+type candidate struct {
+	file    string
+	line    int // in the file of --from
+	message setaside.Message
+	err     error
+}
+
+// fromFiles reads one file after the other.
+func fromFiles(files setaside.Dir, names []string) iter.Seq[candidate] {
+	return func(yield func(candidate) bool) {
+		for _, name := range names {
+			m, err := files.Read(name)
+			if !yield(candidate{file: name, message: m, err: err}) {
+				return
+			}
+		}
+	}
+}
+
+// lines reads one line of an export after the other. After one that cannot be read there are
+// none.
+func (r *setAsideRetry) lines(in *lines[setaside.Message]) iter.Seq[candidate] {
+	return func(yield func(candidate) bool) {
+		for {
+			m, err := in.next()
+			if err == io.EOF || !yield(candidate{file: r.from, line: in.number, message: m, err: err}) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // retry publishes one message after the other, until NATS does not answer any
 // more.
-func (r *setAsideRetry) retry(ctx context.Context, retrier *setaside.Retrier, files setaside.Dir, names []string) error {
-	left := 0
-	for i, name := range names {
+func (r *setAsideRetry) retry(ctx context.Context, total int, all iter.Seq[candidate],
+	publish func(context.Context, setaside.Message) (setaside.Retried, error)) error {
+	left, tried := 0, 0
+	for c := range all {
 		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted: %d of %d are left", left+len(names)-i, len(names))
+			return fmt.Errorf("interrupted: %d of %d are left", left+total-tried, total)
 		}
-		m, err := files.Read(name)
+		tried++
 		var done setaside.Retried
+		err := c.err
 		if err == nil {
-			done, err = retrier.Retry(ctx, m)
+			done, err = publish(ctx, c.message)
 		}
 		if err != nil {
 			left++
 		}
-		if printErr := r.print(name, m.ID, done, err); printErr != nil {
+		if printErr := r.print(c, done, err); printErr != nil {
 			return printErr
 		}
-		if rest := len(names) - i - 1; errors.Is(err, setaside.ErrAway) && rest > 0 {
-			return fmt.Errorf("%d of %d are left, %d of them not tried: %w", left+rest, len(names), rest, setaside.ErrAway)
+		if rest := total - tried; errors.Is(err, setaside.ErrAway) && rest > 0 {
+			return fmt.Errorf("%d of %d are left, %d of them not tried: %w", left+rest, total, rest, setaside.ErrAway)
 		}
 	}
 	if left > 0 {
-		return fmt.Errorf("%d of %d are left", left, len(names))
+		return fmt.Errorf("%d of %d are left", left, total)
 	}
 	return nil
 }
 
-// retryLine is what became of one file. Its JSON form is stable.
+// retryLine is what became of one message. Its JSON form is stable.
 type retryLine struct {
 	File      string `json:"file"`
+	Line      int    `json:"line,omitempty"`
 	ID        string `json:"id,omitempty"`
 	Stored    bool   `json:"stored"`
 	Stream    string `json:"stream,omitempty"`
 	Sequence  uint64 `json:"sequence,omitempty"`
 	Duplicate bool   `json:"duplicate,omitempty"`
-	Error     string `json:"error,omitempty"` // why the file is still there
+	Error     string `json:"error,omitempty"` // why it is left
 }
 
-func (r *setAsideRetry) print(name, id string, done setaside.Retried, failure error) error {
-	line := retryLine{File: name, ID: id, Stored: done.Stream != "", Stream: done.Stream, Sequence: done.Sequence, Duplicate: done.Duplicate}
+func (r *setAsideRetry) print(c candidate, done setaside.Retried, failure error) error {
+	v := retryLine{File: c.file, Line: c.line, ID: c.message.ID, Stored: done.Stream != "", Stream: done.Stream, Sequence: done.Sequence, Duplicate: done.Duplicate}
 	if failure != nil {
-		line.Error = failure.Error()
+		v.Error = failure.Error()
 	}
 	if r.json {
-		return json.NewEncoder(r.io.out).Encode(line)
+		return json.NewEncoder(r.io.out).Encode(v)
+	}
+	name, taken := printable(c.file), "removed "
+	if c.line > 0 {
+		name, taken = fmt.Sprintf("%s:%d", name, c.line), "taken   "
 	}
 	var err error
 	switch {
 	case failure != nil:
-		_, err = fmt.Fprintf(r.io.out, "kept     %s: %s\n", printable(name), printable(line.Error))
+		_, err = fmt.Fprintf(r.io.out, "kept     %s: %s\n", name, printable(v.Error))
 	case done.Duplicate:
-		_, err = fmt.Fprintf(r.io.out, "removed  %s: stream %s has it already, at %d\n", printable(name), done.Stream, done.Sequence)
+		_, err = fmt.Fprintf(r.io.out, "%s %s: stream %s has it already, at %d\n", taken, name, done.Stream, done.Sequence)
 	default:
-		_, err = fmt.Fprintf(r.io.out, "removed  %s: stored in stream %s at %d\n", printable(name), done.Stream, done.Sequence)
+		_, err = fmt.Fprintf(r.io.out, "%s %s: stored in stream %s at %d\n", taken, name, done.Stream, done.Sequence)
 	}
 	return err
 }

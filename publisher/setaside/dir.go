@@ -1,9 +1,6 @@
 package setaside
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
@@ -30,10 +26,10 @@ func OpenDir(dataDir string) Dir {
 	return Dir{dir: filepath.Join(dataDir, datadir.SetAside)}
 }
 
-// Message is a message in set-aside. All but the data is free of
+// Message is a message in set-aside, or one that was taken out of it. All but the data is free of
 // personal data.
 type Message struct {
-	File    string // its name
+	File    string // its name; "" if it is in none
 	Bytes   int64  // of the file
 	Damaged error  // if it cannot be read as it was written; then what follows is empty
 
@@ -45,6 +41,20 @@ type Message struct {
 	Size    int64  // as NATS counts it: headers and data
 
 	message broker.Message
+}
+
+// MessageOf returns the message of an entry that is in no file.
+func MessageOf(e Entry) Message {
+	return Message{
+		Time: e.Time, Reason: e.Reason, ID: e.ID, Subject: e.Subject, Kind: e.Header.Get(schema.HeaderKind), Size: e.Size(),
+		message: e.Message,
+	}
+}
+
+// isRefusedBody reports whether the message belongs into the quarantine. Earlier versions gave
+// such bodies no reason as a header.
+func (m Message) isRefusedBody() bool {
+	return m.Reason == Quarantine || m.Reason == Overflow || m.message.Header.Get(schema.HeaderReason) != ""
 }
 
 // Files returns the names of the files, the oldest first.
@@ -75,14 +85,12 @@ func (s Dir) Read(file string) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("read set-aside: %w", err)
 	}
-	m := Message{File: name, Bytes: int64(len(b))}
 	e, err := Decode(b)
 	if err != nil {
-		m.Damaged = err
-		return m, nil
+		return Message{File: name, Bytes: int64(len(b)), Damaged: err}, nil
 	}
-	m.Time, m.Reason, m.ID, m.Subject, m.Size, m.message = e.Time, e.Reason, e.ID, e.Subject, e.Size(), e.Message
-	m.Kind = e.Header.Get(schema.HeaderKind)
+	m := MessageOf(e)
+	m.File, m.Bytes = name, int64(len(b))
 	return m, nil
 }
 
@@ -92,40 +100,4 @@ func (s Dir) remove(name string) error {
 		return err
 	}
 	return datadir.Sync(s.dir)
-}
-
-// isRefusedBody reports whether the message belongs into the quarantine.
-func (m Message) isRefusedBody() bool {
-	return m.Reason == Quarantine || m.Reason == Overflow
-}
-
-// Line returns the message with its data as one line of JSON: an event's envelope
-// as "data", of which only white space differs from what was kept; a refused body,
-// and whatever is no JSON, byte for byte as "data_base64".
-func (m Message) Line() ([]byte, error) {
-	if m.Damaged != nil {
-		return nil, m.Damaged
-	}
-	v := struct {
-		File    string              `json:"file"`
-		Subject string              `json:"subject"`
-		Reason  string              `json:"reason"`
-		Time    time.Time           `json:"time"`
-		Headers map[string][]string `json:"headers"`
-		Data    json.RawMessage     `json:"data,omitempty"`
-		Base64  *string             `json:"data_base64,omitempty"`
-	}{File: m.File, Subject: m.Subject, Reason: m.Reason, Time: m.Time, Headers: m.message.Header.Map()}
-	if data := m.message.Data; !m.isRefusedBody() && utf8.Valid(data) && json.Valid(data) {
-		v.Data = data
-	} else {
-		text := base64.StdEncoding.EncodeToString(data)
-		v.Base64 = &text
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // or characters of the body would change
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("write %s as JSON: %w", m.File, err)
-	}
-	return b.Bytes(), nil
 }

@@ -52,12 +52,23 @@ type Retried struct {
 // ErrAway: NATS did not answer, so that other messages need not be tried now.
 var ErrAway = errors.New("NATS does not answer")
 
-// Retry publishes m to the stream it belongs to, and removes its file when
-// JetStream has acknowledged it. If that does not work, the file stays, and the
-// error says why; it wraps ErrAway if the next message would fare the same.
-// A message that was stored, and its answer lost, is known to the stream by its
-// id within the duplicate window.
+// Retry publishes m as Publish does, and removes its file when JetStream has acknowledged it. If
+// that does not work, the file stays.
 func (r *Retrier) Retry(ctx context.Context, m Message) (Retried, error) {
+	done, err := r.Publish(ctx, m)
+	if err != nil {
+		return done, err
+	}
+	if err := r.files.remove(m.File); err != nil {
+		return done, fmt.Errorf("it is stored in stream %s, but its file is still there: %w", done.Stream, err)
+	}
+	return done, nil
+}
+
+// Publish publishes m to the stream it belongs to. The error wraps ErrAway if the next message
+// would fare the same. A message that was stored, and its answer lost, is known to the
+// stream by its id within the duplicate window.
+func (r *Retrier) Publish(ctx context.Context, m Message) (Retried, error) {
 	if m.Damaged != nil {
 		return Retried{}, m.Damaged
 	}
@@ -78,18 +89,13 @@ func (r *Retrier) Retry(ctx context.Context, m Message) (Retried, error) {
 	got := stream.Publish(ctx, []broker.Message{msg})
 	switch got.Fate {
 	case broker.Stored:
+		return Retried{Stream: stream.Name(), Sequence: got.First, Duplicate: got.Duplicate}, nil
 	case broker.Unknown:
 		return Retried{}, fmt.Errorf("%w: no PubAck, so it may be stored or not: %w", ErrAway, got.Err)
 	case broker.NotSent:
 		return Retried{}, fmt.Errorf("%w: %w", ErrAway, got.Err)
-	default:
-		return Retried{}, fmt.Errorf("refused by stream %s: %w", stream.Name(), got.Err)
 	}
-	done := Retried{Stream: stream.Name(), Sequence: got.First, Duplicate: got.Duplicate}
-	if err := r.files.remove(m.File); err != nil {
-		return done, fmt.Errorf("it is stored in stream %s, but its file is still there: %w", stream.Name(), err)
-	}
-	return done, nil
+	return Retried{}, fmt.Errorf("refused by stream %s: %w", stream.Name(), got.Err)
 }
 
 // subject is where m belongs under the prefix of today: it may have been set aside under another.

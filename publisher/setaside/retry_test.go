@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -291,7 +292,7 @@ func TestDirLine(t *testing.T) {
 	event := anEventMessage(t, "event-1", "{\n  \"big\": 12345678901234567890123, \"html\": \"<&>\"\n}")
 	read(event, Refused)
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, event.Data); err != nil || !bytes.Equal(line.Data, compact.Bytes()) || line.Base64 != "" {
+	if err := json.Compact(&compact, event.Data); err != nil || !bytes.Equal(line.Data, compact.Bytes()) || line.Base64 != base64.StdEncoding.EncodeToString(event.Data) {
 		t.Errorf("envelope: got %s\nwant %s", line.Data, compact.Bytes())
 	}
 	if line.Subject != "treble.message.read" || line.Reason != Refused || line.Headers[schema.HeaderMsgID][0] != "event-1" || line.File == "" || line.Time.IsZero() {
@@ -301,6 +302,35 @@ func TestDirLine(t *testing.T) {
 		read(aRefusedBody(body), Quarantine)
 		if got, err := base64.StdEncoding.DecodeString(line.Base64); err != nil || string(got) != body || line.Data != nil {
 			t.Errorf("refused body: got %q, %v, want %q", got, err, body)
+		}
+	}
+}
+
+// TestParseLine: a line gives back the message that it was made of, and what it may lack is named.
+func TestParseLine(t *testing.T) {
+	body := aRefusedBody("not JSON \xff")
+	body.Header = append(body.Header, broker.Field{Name: schema.HeaderReason, Value: "not-json"})
+	for _, m := range []broker.Message{
+		anEventMessage(t, "event-1", `{"html":"<&>","big":12345678901234567890123}`), anEventMessage(t, "event-2", "{\n\t\"a\" : 1 }"), body,
+	} {
+		was := MessageOf(Entry{Message: m, Reason: Pending, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)})
+		line, err := was.Line()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseLine(line)
+		if err != nil || !reflect.DeepEqual(got, was) {
+			t.Errorf("%v\ngot  %+v\nwant %+v", err, got, was)
+		}
+	}
+	for line, want := range map[string]string{
+		`x`: "no JSON object", `{"subject":1}`: "subject: may not be a number", `{"data":{}}`: "subject: is missing",
+		`{"subject":"a","headers":{"Nats-Msg-Id":["a"]}}`:                                   "neither data nor data_base64",
+		`{"subject":"a","headers":{"Nats-Msg-Id":["a"]},"data_base64":"*"}`:                 "data_base64: is no base64",
+		`{"subject":"a","headers":{"Treble-Kind":["message.read"]},"data":{"s3cret":true}}`: "headers: Nats-Msg-Id is missing",
+	} {
+		if _, err := ParseLine([]byte(line)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: got %v, want %q", line, err, want)
 		}
 	}
 }

@@ -29,6 +29,7 @@ const (
 	Overflow     = "quarantine-overflow"  // a refused body that could not wait any longer for NATS
 	Refused      = "refused"              // an accepted event that NATS will never take
 	Uncaptured   = "uncaptured"           // an accepted event of a kind that the stream does not take
+	Pending      = "pending"              // not in set-aside: exported from a journal, before NATS had it
 )
 
 // accepted reports whether a message with this reason was answered 2xx. It may use all of the
