@@ -19,7 +19,7 @@ DEPLOYTIMEOUT ?= 18m
 
 # The directories of the modules below this one: tools and tests whose
 # dependencies the bridge must not get.
-nested = find deployments test -name go.mod -exec dirname {} \; | sort
+nested = find test -name go.mod -exec dirname {} \; | sort
 
 # Without git, or in a checkout that git does not trust, go must not ask it.
 VCS := -buildvcs=$(if $(VERSION),auto,false)
@@ -57,7 +57,6 @@ image-context:
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build $(VCS) -trimpath -ldflags '-s -w -X main.release=$(VERSION)' \
 			-o '$(CONTEXT)'/linux-$$arch/treble-bridge ./cmd/treble-bridge || exit 1; \
 	done
-	CONTEXT=$$(cd '$(CONTEXT)' && pwd) && cd deployments/docker/cacerts && go run $(VCS) . >"$$CONTEXT/ca-certificates.crt"
 	cp deployments/docker/Dockerfile '$(CONTEXT)/'
 	chmod -R u=rwX,go=rX '$(CONTEXT)'
 

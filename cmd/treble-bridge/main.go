@@ -15,6 +15,7 @@ import (
 	_ "time/tzdata" // a container FROM scratch has no zone data of its own
 
 	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // nor certificate authorities; where a system has some, those count
 )
 
 // The exit codes.

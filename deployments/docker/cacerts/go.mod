@@ -1,5 +1,0 @@
-module github.com/treble-bridge/treble-bridge/deployments/docker/cacerts
-
-go 1.26.0
-
-require golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d
