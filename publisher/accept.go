@@ -77,7 +77,7 @@ func (p *Publisher) keep(ctx context.Context, events []schema.Event, enc *encode
 // limit is the size of the largest message that NATS takes, headers included.
 func (p *Publisher) limit() int64 {
 	limit := p.conn.MaxPayload()
-	if own := p.streams.maxMsgSize(); own > 0 && own < limit {
+	if own := p.streams.MaxMsgSize(); own > 0 && own < limit {
 		limit = own
 	}
 	return limit
@@ -86,7 +86,7 @@ func (p *Publisher) limit() int64 {
 // refreshLimit asks NATS for its limits again, and reports whether they are others than that
 // which was used.
 func (p *Publisher) refreshLimit(ctx context.Context, used int64) bool {
-	if p.streams.refreshSize(ctx); p.limit() == used {
+	if p.streams.RefreshSize(ctx); p.limit() == used {
 		p.conn.RefreshLimit(ctx, p.conn.MaxPayload())
 	}
 	return p.limit() != used

@@ -23,8 +23,8 @@ import (
 )
 
 func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
-	n := startNATS(t)
-	o := options(t, n.url)
+	n := natstest.Start(t)
+	o := options(t, n.URL)
 	p := open(t, o)
 
 	for range 2 {
@@ -32,7 +32,7 @@ func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
 			t.Fatalf("Accept: %v", err)
 		}
 	}
-	if got, want := n.ids(t, "TREBLE"), []string{"a", "b", "c"}; !slices.Equal(got, want) {
+	if got, want := n.IDs(t, "TREBLE"), []string{"a", "b", "c"}; !slices.Equal(got, want) {
 		t.Errorf("stream holds %v, want %v", got, want)
 	}
 	if got := metric(t, o.Metrics, "treble_bridge_published_total"); got != 3 {
@@ -41,7 +41,7 @@ func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
 	if got := metric(t, o.Metrics, "treble_bridge_publish_duplicates_total"); got != 3 {
 		t.Errorf("duplicates = %v, want 3", got)
 	}
-	m := natstest.Messages(t, n.js, "TREBLE")[0]
+	m := natstest.Messages(t, n.JS, "TREBLE")[0]
 	if m.Subject != "treble.message.read" {
 		t.Errorf("subject = %q", m.Subject)
 	}
@@ -53,8 +53,8 @@ func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
 // The PubAck is held back: nobody knows, so the answer is "unknown", within
 // the deadline; and the event is stored all the same.
 func TestPubAckHeldBackIsUnknown(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	o := options(t, px.URL())
 	o.Config.AckTimeout = 300 * time.Millisecond
 	p := open(t, o)
@@ -70,7 +70,7 @@ func TestPubAckHeldBackIsUnknown(t *testing.T) {
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("Accept took %v, want about 300ms", took)
 	}
-	if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"before", "held"}) {
+	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"before", "held"}) {
 		t.Errorf("stream holds %v, want the event", got)
 	}
 	if got := metric(t, o.Metrics, "treble_bridge_publish_failures_total", "outcome_unknown"); got != 1 {
@@ -80,8 +80,8 @@ func TestPubAckHeldBackIsUnknown(t *testing.T) {
 }
 
 func TestAcceptKeepsTheDeadlineOfItsContext(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	p := open(t, options(t, px.URL()))
 	px.HoldBack.Store(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -98,33 +98,33 @@ func TestAcceptKeepsTheDeadlineOfItsContext(t *testing.T) {
 
 // What was answered "unavailable" while NATS was away never appears.
 func TestAwayIsUnavailableAndNeverAppears(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	p := open(t, options(t, px.URL()))
 	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil {
 		t.Fatal(err)
 	}
 	px.Down()
-	eventually(t, "connection lost", func() bool { return !p.Status().Ready })
-	for _, id := range numbered("away", 50) {
+	natstest.Eventually(t, "connection lost", func() bool { return !p.Status().Ready })
+	for _, id := range natstest.Numbered("away", 50) {
 		if err := p.Accept(t.Context(), deliveryOf(id)); !errors.Is(err, delivery.ErrUnavailable) {
 			t.Fatalf("Accept while away = %v, want %v", err, delivery.ErrUnavailable)
 		}
 	}
 	px.Up()
-	eventually(t, "ready again", func() bool { return p.Status().Ready })
+	natstest.Eventually(t, "ready again", func() bool { return p.Status().Ready })
 	if err := p.Accept(t.Context(), deliveryOf("after")); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := n.ids(t, "TREBLE"), []string{"before", "after"}; !slices.Equal(got, want) {
+	if got, want := n.IDs(t, "TREBLE"), []string{"before", "after"}; !slices.Equal(got, want) {
 		t.Errorf("stream holds %v, want %v", got, want)
 	}
 }
 
 // NATS that was never there: Open works, Accept does not, and it comes up.
 func TestOpenWithoutNATS(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	px.Down()
 	p := open(t, options(t, px.URL()))
 	if p.Status().Ready {
@@ -134,11 +134,11 @@ func TestOpenWithoutNATS(t *testing.T) {
 		t.Errorf("Accept = %v, want %v", err, delivery.ErrUnavailable)
 	}
 	px.Up()
-	eventually(t, "ready", func() bool { return p.Status().Ready })
+	natstest.Eventually(t, "ready", func() bool { return p.Status().Ready })
 	if err := p.Accept(t.Context(), deliveryOf("late")); err != nil {
 		t.Fatal(err)
 	}
-	if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"late"}) {
+	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"late"}) {
 		t.Errorf("stream holds %v, want [late]", got)
 	}
 }
@@ -147,8 +147,8 @@ func TestOpenWithoutNATS(t *testing.T) {
 // again, under load, and comes back. Acknowledged events are stored, and what
 // is stored was acknowledged or unknown.
 func TestCutsAtRandomPoints(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	o := options(t, px.URL())
 	o.Config.AckTimeout = 200 * time.Millisecond
 	p := open(t, o)
@@ -168,7 +168,7 @@ func TestCutsAtRandomPoints(t *testing.T) {
 				id := fmt.Sprintf("w%d-%d", w, i)
 				d := deliveryOf(id)
 				// Large enough that a cut falls inside a message.
-				d.Events[0] = anEvent(id, `{"pad":"`+strings.Repeat("x", rand.IntN(4000))+`"}`)
+				d.Events[0] = natstest.Event(id, `{"pad":"`+strings.Repeat("x", rand.IntN(4000))+`"}`)
 				err := p.Accept(t.Context(), d)
 				mu.Lock()
 				outcomes[id] = err
@@ -184,20 +184,20 @@ func TestCutsAtRandomPoints(t *testing.T) {
 		cuts = 5
 	}
 	for range cuts {
-		eventually(t, "connected", p.conn.Connected)
+		natstest.Eventually(t, "connected", p.conn.Connected)
 		px.Budget.Store(rand.Int64N(40_000))
-		eventually(t, "cut", px.Refuse.Load)
+		natstest.Eventually(t, "cut", px.Refuse.Load)
 		px.Cut()
-		eventually(t, "away", func() bool { return !p.conn.Connected() })
+		natstest.Eventually(t, "away", func() bool { return !p.conn.Connected() })
 		px.Up()
 	}
 	close(stop)
 	load.Wait()
-	eventually(t, "ready", func() bool { return p.Status().Ready })
+	natstest.Eventually(t, "ready", func() bool { return p.Status().Ready })
 
 	var acked, unavailable, unknown int
 	stored := map[string]int{}
-	for _, id := range n.ids(t, "TREBLE") {
+	for _, id := range n.IDs(t, "TREBLE") {
 		stored[id]++
 	}
 	for id, err := range outcomes {
@@ -225,8 +225,8 @@ func TestCutsAtRandomPoints(t *testing.T) {
 }
 
 func TestFullStreamIsUnavailable(t *testing.T) {
-	n := startNATS(t)
-	o := options(t, n.url)
+	n := natstest.Start(t)
+	o := options(t, n.URL)
 	o.Config.MaxBytes = 4096
 	p := open(t, o)
 	var stored []string
@@ -240,7 +240,7 @@ func TestFullStreamIsUnavailable(t *testing.T) {
 	if !errors.Is(err, delivery.ErrUnavailable) {
 		t.Fatalf("Accept on a full stream = %v, want %v", err, delivery.ErrUnavailable)
 	}
-	if got := n.ids(t, "TREBLE"); !slices.Equal(got, stored) {
+	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, stored) {
 		t.Errorf("stream holds %v, want %v", got, stored)
 	}
 }
@@ -249,11 +249,11 @@ func TestFullStreamIsUnavailable(t *testing.T) {
 // one by one, where batches are not wanted, part of it is.
 func TestArrayForWhichThereIsNoRoom(t *testing.T) {
 	for _, batches := range []bool{true, false} {
-		n := startNATS(t)
-		o := options(t, n.url)
+		n := natstest.Start(t)
+		o := options(t, n.URL)
 		o.Config.MaxBytes, o.Config.Batches = 4096, batches
 		p := open(t, o)
-		ids := numbered("e", 30)
+		ids := natstest.Numbered("e", 30)
 		want := delivery.ErrUnavailable
 		if !batches {
 			want = delivery.ErrOutcomeUnknown
@@ -261,7 +261,7 @@ func TestArrayForWhichThereIsNoRoom(t *testing.T) {
 		if err := p.Accept(t.Context(), deliveryOf(ids...)); !errors.Is(err, want) {
 			t.Errorf("batches %v: Accept = %v, want %v", batches, err, want)
 		}
-		got := n.ids(t, "TREBLE")
+		got := n.IDs(t, "TREBLE")
 		if batches == (len(got) > 0) || len(got) == len(ids) || !slices.Equal(got, ids[:len(got)]) {
 			t.Errorf("batches %v: stream holds %v", batches, got)
 		}
@@ -269,15 +269,15 @@ func TestArrayForWhichThereIsNoRoom(t *testing.T) {
 }
 
 func TestAnotherStreamOnTheSubjectIsUnavailable(t *testing.T) {
-	n := startNATS(t)
-	if _, err := n.js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"treble.>"}}); err != nil {
+	n := natstest.Start(t)
+	if _, err := n.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"treble.>"}}); err != nil {
 		t.Fatal(err)
 	}
-	p := open(t, options(t, n.url))
+	p := open(t, options(t, n.URL))
 	if err := p.Accept(t.Context(), deliveryOf("x")); !errors.Is(err, delivery.ErrUnavailable) {
 		t.Errorf("Accept = %v, want %v", err, delivery.ErrUnavailable)
 	}
-	if got := n.ids(t, "OTHER"); len(got) != 0 {
+	if got := n.IDs(t, "OTHER"); len(got) != 0 {
 		t.Errorf("the other stream holds %v, want nothing", got)
 	}
 	s := p.Status()
@@ -288,17 +288,17 @@ func TestAnotherStreamOnTheSubjectIsUnavailable(t *testing.T) {
 
 func TestTooLarge(t *testing.T) {
 	const limit = 64 << 10
-	n := startNATS(t, func(o *server.Options) { o.MaxPayload = limit })
-	o := options(t, n.url)
+	n := natstest.Start(t, func(o *server.Options) { o.MaxPayload = limit })
+	o := options(t, n.URL)
 	p := open(t, o)
 
 	t.Run("copies-dropped", func(t *testing.T) {
-		e := anEvent("copies", `{"pad":"`+strings.Repeat("x", 40_000)+`"}`)
+		e := natstest.Event("copies", `{"pad":"`+strings.Repeat("x", 40_000)+`"}`)
 		e.Data.Base().SessionKeys = schema.SessionKeys{"k": {Text: strings.Repeat("y", 40_000)}}
 		if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{e}}); err != nil {
 			t.Fatalf("Accept: %v", err)
 		}
-		m := natstest.Messages(t, n.js, "TREBLE")[0]
+		m := natstest.Messages(t, n.JS, "TREBLE")[0]
 		got, err := schema.Decode(m.Data)
 		if err != nil {
 			t.Fatal(err)
@@ -308,15 +308,15 @@ func TestTooLarge(t *testing.T) {
 		}
 	})
 	t.Run("set-aside", func(t *testing.T) {
-		before := len(n.ids(t, "TREBLE"))
+		before := len(n.IDs(t, "TREBLE"))
 		d := deliveryOf("small", "large")
-		d.Events[1] = anEvent("large", `{"pad":"`+strings.Repeat("x", limit)+`"}`)
+		d.Events[1] = natstest.Event("large", `{"pad":"`+strings.Repeat("x", limit)+`"}`)
 		err := p.Accept(t.Context(), d)
 		var tooLarge *delivery.TooLargeError
 		if !errors.As(err, &tooLarge) || tooLarge.Limit != limit || tooLarge.Size <= limit {
 			t.Fatalf("Accept = %v, want a TooLargeError over %d", err, limit)
 		}
-		if got := len(n.ids(t, "TREBLE")); got != before {
+		if got := len(n.IDs(t, "TREBLE")); got != before {
 			t.Errorf("stream holds %d more, want none: the delivery is refused as one", got-before)
 		}
 		entries := readSetAside(t, o.DataDir)
@@ -338,9 +338,9 @@ func TestTooLarge(t *testing.T) {
 		// byte more does not.
 		for over, want := range []error{nil, delivery.ErrTooLarge} {
 			id := fmt.Sprintf("exact-%d", over)
-			m, _ := new(encoder).message(p.prefix, anEvent(id, `""`))
+			m, _ := new(encoder).message(p.prefix, natstest.Event(id, `""`))
 			pad := strings.Repeat("x", limit-int(m.Size())+over)
-			err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{anEvent(id, `"`+pad+`"`)}})
+			err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{natstest.Event(id, `"`+pad+`"`)}})
 			if !errors.Is(err, want) {
 				t.Errorf("%d over: Accept = %v, want %v", over, err, want)
 			}
@@ -351,23 +351,23 @@ func TestTooLarge(t *testing.T) {
 // The limit of the stream can be lower than the server's; and when our copy
 // of it is old, the server's refusal gives the same answer.
 func TestMaxMsgSizeOfTheStream(t *testing.T) {
-	n := startNATS(t)
-	o := options(t, n.url)
+	n := natstest.Start(t)
+	o := options(t, n.URL)
 	p := open(t, o)
-	s, err := n.js.Stream(t.Context(), "TREBLE")
+	s, err := n.JS.Stream(t.Context(), "TREBLE")
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := s.CachedInfo().Config
 	cfg.MaxMsgSize = 10_000
-	if _, err := n.js.UpdateStream(t.Context(), cfg); err != nil {
+	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	d := delivery.Delivery{Events: []schema.Event{anEvent("big", `"`+strings.Repeat("x", 20_000)+`"`)}}
+	d := delivery.Delivery{Events: []schema.Event{natstest.Event("big", `"`+strings.Repeat("x", 20_000)+`"`)}}
 	for _, known := range []bool{false, true} {
 		if known {
-			p.streams.check()
-			eventually(t, "limit known", func() bool { return p.limit() == 10_000 })
+			p.streams.Wake()
+			natstest.Eventually(t, "limit known", func() bool { return p.limit() == 10_000 })
 		}
 		if err := p.Accept(t.Context(), d); !errors.Is(err, delivery.ErrTooLarge) {
 			t.Errorf("limit known %v: Accept = %v, want %v", known, err, delivery.ErrTooLarge)

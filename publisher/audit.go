@@ -13,6 +13,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // AuditRecord tells of one run of a command that moved or removed messages. It
@@ -43,7 +46,7 @@ const (
 // beside the streams that the runs are about. Its methods may be called at the
 // same time.
 type Audit struct {
-	client *Client
+	client *client.Client
 	kv     jetstream.KeyValue
 }
 
@@ -54,7 +57,7 @@ const auditTimeout = 10 * time.Second
 var ErrNoRun = errors.New("no such run")
 
 // OpenAudit returns the bucket of a bridge, which is made as spec says if it is missing.
-func OpenAudit(ctx context.Context, c *Client, spec Spec) (*Audit, error) {
+func OpenAudit(ctx context.Context, c *client.Client, spec streams.Spec) (*Audit, error) {
 	name := spec.Events.Audit()
 	began := time.Now()
 	kv, err := c.JetStream().KeyValue(ctx, name)
@@ -168,7 +171,7 @@ func (a *Audit) List(ctx context.Context, action string) ([]AuditRecord, error) 
 	// JetStream does not get, and waits for it for ever.
 	prefix := fmt.Sprintf("$KV.%s.", a.kv.Bucket())
 	last := map[string]AuditRecord{}
-	err := a.client.Follow(ctx, FollowOptions{Stream: "KV_" + a.kv.Bucket(), Subjects: []string{prefix + ">"}, FromStart: true, StopAtEnd: true}, func(s Stored) error {
+	err := a.client.Follow(ctx, client.FollowOptions{Stream: "KV_" + a.kv.Bucket(), Subjects: []string{prefix + ">"}, FromStart: true, StopAtEnd: true}, func(s client.Message) error {
 		key, r := strings.TrimPrefix(s.Subject, prefix), AuditRecord{}
 		if err := json.Unmarshal(s.Data, &r); err != nil || r.Run != key {
 			delete(last, key) // removed, or somebody else's

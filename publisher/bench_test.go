@@ -75,7 +75,7 @@ func publishBare(b *testing.B, o Options, events int) time.Duration {
 	}
 	start := time.Now()
 	for i := range events {
-		m, err := new(encoder).message(p.prefix, anEvent(fmt.Sprintf("%020d", i), `{"id":"x"}`))
+		m, err := new(encoder).message(p.prefix, natstest.Event(fmt.Sprintf("%020d", i), `{"id":"x"}`))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -29,15 +30,10 @@ type Config struct {
 	DuplicateWindow    time.Duration `mapstructure:"duplicate_window" doc:"how long the stream drops a repeated delivery"`
 }
 
-// The values of Config.Ack, Config.Streams and Config.Discard.
+// The values of Config.Ack. Those of Config.Streams and Config.Discard are in package streams.
 const (
-	AckJournal    = "journal"
-	AckStream     = "stream"
-	StreamsCreate = "create"
-	StreamsApply  = "apply"
-	StreamsCheck  = "check"
-	DiscardNew    = "new"
-	DiscardOld    = "old"
+	AckJournal = "journal"
+	AckStream  = "stream"
 )
 
 // DefaultConfig returns the documented defaults.
@@ -47,13 +43,13 @@ func DefaultConfig() Config {
 		AckTimeout:         2 * time.Second,
 		SubjectPrefix:      "treble",
 		Stream:             "TREBLE",
-		Streams:            StreamsCreate,
+		Streams:            streams.Create,
 		MaxAge:             720 * time.Hour,
 		QuarantineMaxAge:   720 * time.Hour,
 		QuarantineMaxBytes: value.GiB,
 		ReplayMaxAge:       7 * 24 * time.Hour,
 		AuditMaxBytes:      64 * value.MiB,
-		Discard:            DiscardNew,
+		Discard:            streams.DiscardNew,
 		Replicas:           1,
 		Batches:            true,
 		RefusedAfter:       time.Minute,
@@ -63,8 +59,8 @@ func DefaultConfig() Config {
 
 // Spec returns what the streams have to be like. embeddedIn is the data directory of the
 // bridge if they are in its embedded server, else "".
-func (c Config) Spec(embeddedIn string) Spec {
-	return Spec{
+func (c Config) Spec(embeddedIn string) streams.Spec {
+	return streams.Spec{
 		Events:             schema.StreamName(c.Stream),
 		Prefix:             schema.Prefix(c.SubjectPrefix),
 		Mode:               c.Streams,

@@ -25,7 +25,7 @@ func TestDenialsAreSaidOnce(t *testing.T) {
 	o.Log = log
 	p := open(t, o)
 	said := logs.FilterMessage("nats error")
-	eventually(t, "it is tried again", func() bool {
+	natstest.Eventually(t, "it is tried again", func() bool {
 		said = logs.FilterMessage("nats error")
 		return said.FilterLevelExact(zap.DebugLevel).Len() >= 2
 	})
@@ -40,7 +40,7 @@ func TestDenialsAreSaidOnce(t *testing.T) {
 		t.Errorf("want one line for each of two subjects, got %v", seen)
 	}
 	want := "NATS does not permit this user to publish to $JS.API.STREAM.INFO.TREBLE"
-	eventually(t, "the status names the subject", func() bool {
+	natstest.Eventually(t, "the status names the subject", func() bool {
 		reasons := strings.Join(p.Status().Reasons, "\n")
 		return strings.Contains(reasons, "look at stream TREBLE: "+want) && strings.Contains(reasons, "new events wait in the journal: ") && !strings.Contains(reasons, "deadline")
 	})

@@ -20,8 +20,8 @@ func TestUnreadableSector(t *testing.T) {
 		start bool // the sector is found by a start, not by the running bridge
 	}{{"running", false}, {"at-the-start", true}} {
 		t.Run(c.name, func(t *testing.T) {
-			n := startNATS(t)
-			px := natstest.StartProxy(t, n.url)
+			n := natstest.Start(t)
+			px := natstest.StartProxy(t, n.URL)
 			o, fs := onFS(t, px.URL())
 			px.Down()
 			p := open(t, o)
@@ -30,7 +30,7 @@ func TestUnreadableSector(t *testing.T) {
 			var want []string
 			for i := range events {
 				id := fmt.Sprintf("id-%03d", i)
-				if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{anEvent(id, pad)}}); err != nil {
+				if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{natstest.Event(id, pad)}}); err != nil {
 					t.Fatal(err)
 				}
 				want = append(want, id)
@@ -49,7 +49,7 @@ func TestUnreadableSector(t *testing.T) {
 			}
 			px.Up()
 			a := settle(t, p)
-			got := n.ids(t, "TREBLE")
+			got := n.IDs(t, "TREBLE")
 			if len(got) < events-2 || a.Stored != int64(len(got)) || a.Damaged != int64(events-len(got)) || a.Unaccounted != 0 {
 				t.Errorf("got %d events, %+v; want all but those in the sector, and these as damaged", len(got), a)
 			}
@@ -65,7 +65,7 @@ func TestUnreadableSector(t *testing.T) {
 			p = open(t, o)
 			accept(t, p, "after-a-start")
 			settle(t, p)
-			wantIDs(t, n.ids(t, "TREBLE"), append(got, "after", "after-a-start"))
+			wantIDs(t, n.IDs(t, "TREBLE"), append(got, "after", "after-a-start"))
 		})
 	}
 }

@@ -108,8 +108,8 @@ func TestEmbeddedRecoversWithLittleDisk(t *testing.T) {
 
 func TestEmbeddedIsLoggedWithItsAddress(t *testing.T) {
 	o := options(t, "")
-	var log logBuffer
-	o.Log = log.logger()
+	var log natstest.LogBuffer
+	o.Log = log.Logger()
 	p := open(t, o)
 	if want := `"msg":"connected to nats","url":"nats://` + p.NATSAddr() + `"`; !strings.Contains(log.String(), want) {
 		t.Errorf("the log lacks %s:\n%s", want, &log)
@@ -125,7 +125,7 @@ func TestEmbeddedTakesLargeMessages(t *testing.T) {
 		t.Errorf("limit = %d, want %d", got, want)
 	}
 	d := deliveryOf("big")
-	d.Events[0] = anEvent("big", `"`+strings.Repeat("x", 20<<20)+`"`)
+	d.Events[0] = natstest.Event("big", `"`+strings.Repeat("x", 20<<20)+`"`)
 	if err := p.Accept(t.Context(), d); err != nil {
 		t.Errorf("Accept of 20 MiB: %v", err)
 	}
@@ -156,8 +156,8 @@ func TestEmbeddedPortTaken(t *testing.T) {
 }
 
 func TestDataDirIsLocked(t *testing.T) {
-	n := startNATS(t)
-	for _, url := range []string{"", n.url} {
+	n := natstest.Start(t)
+	for _, url := range []string{"", n.URL} {
 		o := options(t, url)
 		first := open(t, o)
 		second := o
@@ -174,8 +174,8 @@ func TestDataDirIsLocked(t *testing.T) {
 
 // A host without a disk still publishes to a NATS of its own.
 func TestOpenWithoutDataDir(t *testing.T) {
-	n := startNATS(t)
-	o := options(t, n.url)
+	n := natstest.Start(t)
+	o := options(t, n.URL)
 	o.DataDir = "/dev/null/data"
 	p := open(t, o)
 	if err := p.Accept(t.Context(), deliveryOf("x")); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // TestForeignStreams: what stands in the way and is not ours stays as it is, with
@@ -54,19 +55,19 @@ func TestForeignStreams(t *testing.T) {
 			"TREBLE", "mirror of PROD", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := startNATS(t)
+			n := natstest.Start(t)
 			before := map[string]jetstream.StreamConfig{}
 			for _, cfg := range slices.Concat(tt.own, tt.foreign) {
-				s, err := n.js.CreateStream(t.Context(), cfg)
+				s, err := n.JS.CreateStream(t.Context(), cfg)
 				if err != nil {
 					t.Fatal(err)
 				}
 				before[cfg.Name] = s.CachedInfo().Config
 			}
-			o := withJournal(t, n.url)
-			o.Config.SubjectPrefix, o.Config.Streams = tt.prefix, StreamsApply
+			o := withJournal(t, n.URL)
+			o.Config.SubjectPrefix, o.Config.Streams = tt.prefix, streams.Apply
 			p := open(t, o)
-			i := slices.IndexFunc(p.Findings(), func(f Finding) bool { return f.Stream == tt.of && strings.Contains(f.Problem, tt.problem) })
+			i := slices.IndexFunc(p.Findings(), func(f streams.Finding) bool { return f.Stream == tt.of && strings.Contains(f.Problem, tt.problem) })
 			if i < 0 {
 				t.Fatalf("findings %v", p.Findings())
 			}
@@ -81,7 +82,7 @@ func TestForeignStreams(t *testing.T) {
 			}
 			if alone := tt.problem == "it is not this bridge's" || strings.HasPrefix(tt.name, "mirror"); alone {
 				// A quarantine beside it would be in the way of its owner.
-				for name := range n.js.StreamNames(t.Context()).Name() {
+				for name := range n.JS.StreamNames(t.Context()).Name() {
 					if _, known := before[name]; !known {
 						t.Errorf("%s was made", name)
 					}
@@ -102,14 +103,14 @@ func TestForeignStreams(t *testing.T) {
 			p = open(t, o)
 			accept(t, p, "e")
 			settle(t, p)
-			if got := n.ids(t, o.Config.Stream); !slices.Equal(got, []string{"e"}) {
+			if got := n.IDs(t, o.Config.Stream); !slices.Equal(got, []string{"e"}) {
 				t.Errorf("%s holds %v", o.Config.Stream, got)
 			}
 			if o.Config.Stream != "TREBLE" && len(p.Findings()) > 0 {
 				t.Errorf("after the fix: %v", p.Findings())
 			}
 			for _, cfg := range tt.foreign {
-				s, err := n.js.Stream(t.Context(), cfg.Name)
+				s, err := n.JS.Stream(t.Context(), cfg.Name)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -132,21 +133,21 @@ func TestSharedOnPurpose(t *testing.T) {
 		"wider":       {"company.x.treble", map[string][]string{"TREBLE": {"company.*.treble.>"}, "TREBLE_QUARANTINE": {"company.*.treble-quarantine.>"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := startNATS(t)
+			n := natstest.Start(t)
 			for stream, subjects := range tt.subjects {
-				cfg := eventStream(DefaultConfig().Spec("")).create()
+				cfg := madeByABridge(t)
 				cfg.Name, cfg.Subjects = stream, subjects
-				if _, err := n.js.CreateStream(t.Context(), cfg); err != nil {
+				if _, err := n.JS.CreateStream(t.Context(), cfg); err != nil {
 					t.Fatal(err)
 				}
 			}
-			o := withJournal(t, n.url)
-			log := &logBuffer{}
-			o.Log, o.Config.SubjectPrefix = log.logger(), tt.prefix
+			o := withJournal(t, n.URL)
+			log := &natstest.LogBuffer{}
+			o.Log, o.Config.SubjectPrefix = log.Logger(), tt.prefix
 			p := open(t, o)
 			accept(t, p, "e")
 			settle(t, p)
-			if got := n.ids(t, "TREBLE"); !slices.Equal(got, []string{"e"}) || len(p.Findings()) > 0 || strings.Contains(log.String(), `"level":"warn"`) {
+			if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"e"}) || len(p.Findings()) > 0 || strings.Contains(log.String(), `"level":"warn"`) {
 				t.Errorf("holds %v, findings %v, log\n%s", got, p.Findings(), log)
 			}
 		})
@@ -166,7 +167,7 @@ func TestForeignWithoutNames(t *testing.T) {
 	o.NATS.User, o.NATS.Password = "u", "p"
 	p := open(t, o)
 	want := "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<a prefix that no other stream has> TREBLE_BRIDGE_PUBLISHER_STREAM=<a name that no other stream has>"
-	eventually(t, "the finding is there", func() bool {
-		return slices.ContainsFunc(p.Findings(), func(f Finding) bool { return f.Stream == "TREBLE" && f.Fix == want && f.FixIn == InEnv })
+	natstest.Eventually(t, "the finding is there", func() bool {
+		return slices.ContainsFunc(p.Findings(), func(f streams.Finding) bool { return f.Stream == "TREBLE" && f.Fix == want && f.FixIn == streams.InEnv })
 	})
 }

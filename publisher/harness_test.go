@@ -1,75 +1,20 @@
 package publisher
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
-
-// natsServer is a nats-server as a user would run it, apart from the bridge.
-type natsServer struct {
-	*server.Server
-	url string
-	nc  *nats.Conn
-	js  jetstream.JetStream
-}
-
-func startNATS(t *testing.T, change ...func(*server.Options)) *natsServer {
-	t.Helper()
-	o := &server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
-	}
-	for _, f := range change {
-		f(o)
-	}
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	n := &natsServer{Server: s, url: s.ClientURL()}
-	if n.nc, err = nats.Connect(n.url); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(n.nc.Close)
-	if n.js, err = jetstream.New(n.nc); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// ids returns the ids of the messages in a stream, in its order.
-func (n *natsServer) ids(t *testing.T, stream string) []string {
-	t.Helper()
-	return streamIDs(t, n.js, stream)
-}
-
-func streamIDs(t *testing.T, js jetstream.JetStream, stream string) []string {
-	t.Helper()
-	return natstest.IDs(t, js, stream)
-}
 
 // options returns valid options for a bridge; url "" is the embedded server.
 func options(t *testing.T, url string) Options {
@@ -113,22 +58,8 @@ func open(t *testing.T, o Options) *Publisher {
 	return p
 }
 
-// anEvent returns an event with the id, and raw as its raw value.
-func anEvent(id, raw string) schema.Event {
-	now := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
-	return schema.Event{
-		ID: id, Source: "default", Kind: schema.KindMessageRead, Subject: "session-1",
-		Time: now, ReceivedTime: now, DedupeKey: schema.DedupeContent,
-		Data: &schema.MessageRead{Common: schema.Common{SessionID: "session-1", Raw: json.RawMessage(raw)}},
-	}
-}
-
 func deliveryOf(ids ...string) delivery.Delivery {
-	var d delivery.Delivery
-	for _, id := range ids {
-		d.Events = append(d.Events, anEvent(id, `{"id":"`+id+`"}`))
-	}
-	return d
+	return delivery.Delivery{Events: natstest.Events(ids...)}
 }
 
 func rejected(body string) delivery.Delivery {
@@ -142,18 +73,6 @@ func rejected(body string) delivery.Delivery {
 			Reason:     schema.ReasonNotJSON,
 			Violations: []delivery.Violation{{Problem: "not JSON: unexpected end"}},
 		},
-	}
-}
-
-// eventually polls until cond is true.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never happened: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }
 
@@ -187,36 +106,22 @@ func metric(t *testing.T, reg prometheus.Registerer, name string, labels ...stri
 	return sum
 }
 
-// logBuffer collects log lines.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+// clientOptions are those of a client of the bridge that o is for.
+func clientOptions(o Options) client.Options {
+	spec := o.Config.Spec("")
+	return client.Options{NATS: o.NATS, Role: "test", Events: spec.Events, Prefix: spec.Prefix, Timeout: o.Config.AckTimeout, Log: o.Log}
 }
 
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) Sync() error { return nil }
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *logBuffer) logger() *zap.Logger {
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), l, zap.DebugLevel))
-}
-
-var _ io.Writer = (*logBuffer)(nil)
-
-func numbered(prefix string, n int) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("%s-%d", prefix, i)
+// madeByABridge is the stream of the events as a bridge makes it that is not configured.
+func madeByABridge(t *testing.T) jetstream.StreamConfig {
+	t.Helper()
+	n := natstest.Start(t)
+	open(t, options(t, n.URL))
+	s, err := n.JS.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ids
+	cfg := s.CachedInfo().Config
+	cfg.Metadata = nil // of the server that it was made on
+	return cfg
 }

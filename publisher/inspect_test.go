@@ -38,8 +38,8 @@ func wantAccount(t *testing.T, s *JournalState, want outbox.Account) {
 // The account that is counted from the records is that of the bridge: without
 // NATS, with it, while it runs and afterwards.
 func TestInspectAgreesWithLedger(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	px.Down()
 	o := withJournal(t, px.URL())
 	p := open(t, o)
@@ -61,7 +61,7 @@ func TestInspectAgreesWithLedger(t *testing.T) {
 	accept(t, p, "id-000000") // a duplicate
 	a := settle(t, p)
 	// Marks follow within about a second.
-	eventually(t, "the marks are on disk", func() bool { return inspected(t, o.DataDir).Pending == 0 })
+	natstest.Eventually(t, "the marks are on disk", func() bool { return inspected(t, o.DataDir).Pending == 0 })
 	s = inspected(t, o.DataDir)
 	wantAccount(t, s, a)
 	if a.Duplicate != 1 || !s.Oldest.IsZero() || s.Entries != 22 || !s.Sound() {
@@ -77,15 +77,15 @@ func TestInspectAgreesWithLedger(t *testing.T) {
 
 // Segments come and go under the inspection, and the account stays whole.
 func TestInspectAcrossSegments(t *testing.T) {
-	n := startNATS(t)
-	o := withJournal(t, n.url)
+	n := natstest.Start(t)
+	o := withJournal(t, n.URL)
 	o.Journal.MaxBytes, o.Journal.Retain = 16*value.MiB, 0
 	p := open(t, o)
 	const events = 40
 	body := `"` + strings.Repeat("x", 500_000) + `"`
 	for i := range events {
-		d := delivery.Delivery{Events: []schema.Event{anEvent(ordered(events)[i], body)}}
-		eventually(t, "there is room", func() bool { return p.Accept(t.Context(), d) == nil })
+		d := delivery.Delivery{Events: []schema.Event{natstest.Event(ordered(events)[i], body)}}
+		natstest.Eventually(t, "there is room", func() bool { return p.Accept(t.Context(), d) == nil })
 		if s := inspected(t, o.DataDir); s.Unaccounted != 0 || !s.Sound() || s.Accepted != int64(i+1) {
 			t.Fatalf("after %d: %+v", i+1, s)
 		}
@@ -111,8 +111,8 @@ func journalFiles(t *testing.T, dataDir string) []string {
 // Whatever byte is damaged, it is noticed, and no event is said to be fine that is
 // not.
 func TestInspectFindsEveryFlip(t *testing.T) {
-	n := startNATS(t)
-	o := withJournal(t, n.url)
+	n := natstest.Start(t)
+	o := withJournal(t, n.URL)
 	p := open(t, o)
 	accept(t, p, ordered(6)...)
 	settle(t, p)

@@ -29,8 +29,8 @@ func onFS(t *testing.T, url string) (Options, *journaltest.FS) {
 
 // TestNoAnswerBeforeTheFlush: while a flush is held, nothing is accepted.
 func TestNoAnswerBeforeTheFlush(t *testing.T) {
-	n := startNATS(t)
-	o, fs := onFS(t, n.url)
+	n := natstest.Start(t)
+	o, fs := onFS(t, n.URL)
 	p := open(t, o)
 	accept(t, p, "before")
 	settle(t, p)
@@ -45,7 +45,7 @@ func TestNoAnswerBeforeTheFlush(t *testing.T) {
 		t.Errorf("Accept = %v while its flush is held, want no answer", err)
 	case <-time.After(100 * time.Millisecond): // long enough to be wrong
 	}
-	if got := len(n.ids(t, "TREBLE")); got != 1 {
+	if got := len(n.IDs(t, "TREBLE")); got != 1 {
 		t.Errorf("got %d messages in the stream, want only the first", got)
 	}
 	release()
@@ -60,8 +60,8 @@ func TestNoAnswerBeforeTheFlush(t *testing.T) {
 // TestFlushThatHangs: a caller whose flush is under way gets no answer, one
 // behind it a refusal, and what got the refusal never appears.
 func TestFlushThatHangs(t *testing.T) {
-	n := startNATS(t)
-	o, fs := onFS(t, n.url)
+	n := natstest.Start(t)
+	o, fs := onFS(t, n.URL)
 	p := open(t, o)
 	held, release := fs.HoldSync()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -78,7 +78,7 @@ func TestFlushThatHangs(t *testing.T) {
 	release()
 	accept(t, p, "after")
 	settle(t, p)
-	wantIDs(t, n.ids(t, "TREBLE"), []string{"flushing", "after"})
+	wantIDs(t, n.IDs(t, "TREBLE"), []string{"flushing", "after"})
 }
 
 // TestJournalFaults: whatever the disk says, what is refused never appears,
@@ -87,8 +87,8 @@ func TestJournalFaults(t *testing.T) {
 	for name, fault := range map[string]error{"ENOSPC": syscall.ENOSPC, "EIO": syscall.EIO, "EROFS": syscall.EROFS, "EACCES": syscall.EACCES} {
 		for _, call := range []journaltest.Kind{journaltest.Write, journaltest.Sync, journaltest.Open, journaltest.SyncDir} {
 			t.Run(fmt.Sprintf("%s-%s", call, name), func(t *testing.T) {
-				n := startNATS(t)
-				o, fs := onFS(t, n.url)
+				n := natstest.Start(t)
+				o, fs := onFS(t, n.URL)
 				p := open(t, o)
 				var want []string
 				maybe := map[string]bool{} // got no answer, which only a failing flush is allowed
@@ -113,11 +113,11 @@ func TestJournalFaults(t *testing.T) {
 				}
 				fs.SetHook(nil)
 				tries := 0
-				eventually(t, "accepted again", func() bool { tries++; return try(fmt.Sprint("after-", tries)) })
+				natstest.Eventually(t, "accepted again", func() bool { tries++; return try(fmt.Sprint("after-", tries)) })
 				settle(t, p)
-				got := slices.DeleteFunc(n.ids(t, "TREBLE"), func(id string) bool { return maybe[id] })
+				got := slices.DeleteFunc(n.IDs(t, "TREBLE"), func(id string) bool { return maybe[id] })
 				wantIDs(t, got, want)
-				eventually(t, "ready", func() bool { return p.Status().Ready })
+				natstest.Eventually(t, "ready", func() bool { return p.Status().Ready })
 			})
 		}
 	}
@@ -126,8 +126,8 @@ func TestJournalFaults(t *testing.T) {
 // TestFullJournal: it refuses, loses nothing, and takes events again when NATS
 // is back.
 func TestFullJournal(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	o := withJournal(t, px.URL())
 	o.Journal.MaxBytes = minJournal
 	px.Down()
@@ -137,7 +137,7 @@ func TestFullJournal(t *testing.T) {
 	full := false
 	for i := 0; i < 100 && !full; i++ {
 		id := fmt.Sprintf("e-%03d", i)
-		err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{anEvent(id, pad)}})
+		err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{natstest.Event(id, pad)}})
 		switch {
 		case err == nil:
 			want = append(want, id)
@@ -154,27 +154,27 @@ func TestFullJournal(t *testing.T) {
 		t.Errorf("Status = %+v, want unready because of the full journal", s)
 	}
 	px.Up()
-	eventually(t, "ready, without another event", func() bool { return p.Status().Ready })
-	eventually(t, "accepted again", func() bool {
+	natstest.Eventually(t, "ready, without another event", func() bool { return p.Status().Ready })
+	natstest.Eventually(t, "accepted again", func() bool {
 		id := fmt.Sprintf("f-%03d", len(want))
-		err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{anEvent(id, pad)}})
+		err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{natstest.Event(id, pad)}})
 		if err == nil {
 			want = append(want, id)
 		}
 		return err == nil
 	})
 	settle(t, p)
-	wantIDs(t, n.ids(t, "TREBLE"), want)
+	wantIDs(t, n.IDs(t, "TREBLE"), want)
 }
 
 // TestTooLargeNow: the server was started again with a smaller max_payload.
 func TestTooLargeNow(t *testing.T) {
 	h := newHost(t)
-	p := open(t, withJournal(t, h.url))
+	p := open(t, withJournal(t, h.URL))
 	accept(t, p, "first")
 	settle(t, p)
 	h.stop()
-	big := anEvent("big", `"`+string(bytes.Repeat([]byte("x"), 50_000))+`"`)
+	big := natstest.Event("big", `"`+string(bytes.Repeat([]byte("x"), 50_000))+`"`)
 	if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{big}}); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestTooLargeNow(t *testing.T) {
 	if a := settle(t, p); a.SetAside != 1 || a.Stored != 2 {
 		t.Errorf("account: %+v, want one set aside, two stored", a)
 	}
-	wantIDs(t, h.ids(t, "TREBLE"), []string{"first", "small"})
+	wantIDs(t, h.IDs(t, "TREBLE"), []string{"first", "small"})
 }
 
 // TestLimitOutlivesARestart: without NATS, the limit that was last seen holds.
@@ -193,14 +193,14 @@ func TestLimitOutlivesARestart(t *testing.T) {
 	h.stop()
 	h.maxPayload = 3 << 20
 	h.start()
-	o := withJournal(t, h.url)
+	o := withJournal(t, h.URL)
 	p := open(t, o)
-	eventually(t, "the limit is noted", func() bool { return p.events.Limit() == 3<<20 })
+	natstest.Eventually(t, "the limit is noted", func() bool { return p.events.Limit() == 3<<20 })
 	closed(t, p)
 	h.stop()
 	o.Metrics = nil
 	p = open(t, o)
-	big := anEvent("big", `"`+string(bytes.Repeat([]byte("x"), 2<<20))+`"`)
+	big := natstest.Event("big", `"`+string(bytes.Repeat([]byte("x"), 2<<20))+`"`)
 	if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{big}}); err != nil {
 		t.Errorf("Accept: %v, want the event taken: the server takes 3 MiB", err)
 	}
@@ -211,8 +211,8 @@ func TestLimitOutlivesARestart(t *testing.T) {
 // TestStreamAckPublishesWhatIsPending: a bridge that was switched from journal
 // to stream keeps the promises of its journal.
 func TestStreamAckPublishesWhatIsPending(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	o := withJournal(t, px.URL())
 	px.Down()
 	p := open(t, o)
@@ -223,17 +223,17 @@ func TestStreamAckPublishesWhatIsPending(t *testing.T) {
 	o.Config.Ack, o.Metrics = AckStream, nil
 	p = open(t, o)
 	settle(t, p)
-	wantIDs(t, n.ids(t, "TREBLE"), ids)
+	wantIDs(t, n.IDs(t, "TREBLE"), ids)
 }
 
 // TestRetainedIsReleased: settled entries leave the disk after a while, and
 // before that if room is needed.
 func TestRetainedIsReleased(t *testing.T) {
-	n := startNATS(t)
-	o := withJournal(t, n.url)
+	n := natstest.Start(t)
+	o := withJournal(t, n.URL)
 	o.Journal.Retain = 0
 	p := open(t, o)
 	accept(t, p, ordered(50)...)
 	settle(t, p)
-	eventually(t, "released", func() bool { return p.events.Account().Retained == 0 })
+	natstest.Eventually(t, "released", func() bool { return p.events.Account().Retained == 0 })
 }

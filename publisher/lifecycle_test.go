@@ -26,8 +26,8 @@ func TestCloseWaitsForWhatIsInFlight(t *testing.T) {
 }
 
 func closeWithFiftyInFlight(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	p, err := Open(t.Context(), options(t, px.URL()))
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // the stream is known then
 		t.Fatal(err)
 	}
-	eventually(t, "the quarantine is known", func() bool { return p.refused.Problem() == "" && p.refused.Serving() })
+	natstest.Eventually(t, "the quarantine is known", func() bool { return p.refused.Problem() == "" && p.refused.Serving() })
 	px.HoldBack.Store(true)
 	const requests = 50
 	errs := make([]error, requests)
@@ -44,7 +44,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 		load.Go(func() { errs[i] = p.Accept(context.Background(), deliveryOf(fmt.Sprint("e", i))) })
 	}
 	p.Accept(t.Context(), rejected("a body"))
-	eventually(t, "one is stored, and the others wait", func() bool { return len(n.ids(t, "TREBLE")) > 1 })
+	natstest.Eventually(t, "one is stored, and the others wait", func() bool { return len(n.IDs(t, "TREBLE")) > 1 })
 	time.AfterFunc(200*time.Millisecond, func() { px.HoldBack.Store(false) })
 	closeNow(t, p)
 	load.Wait()
@@ -53,7 +53,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 			t.Errorf("request %d: %v, want it to be accepted", i, err)
 		}
 	}
-	if got := len(n.ids(t, "TREBLE_QUARANTINE")); got != 1 {
+	if got := len(n.IDs(t, "TREBLE_QUARANTINE")); got != 1 {
 		t.Errorf("quarantine holds %d, want 1", got)
 	}
 	if err := p.Accept(t.Context(), deliveryOf("late")); !errors.Is(err, delivery.ErrUnavailable) {
@@ -63,8 +63,8 @@ func closeWithFiftyInFlight(t *testing.T) {
 
 // Close ends when its context does, also with PubAcks that never come.
 func TestCloseKeepsItsDeadline(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	o := options(t, px.URL())
 	o.Config.AckTimeout = time.Second
 	p, err := Open(t.Context(), o)
@@ -77,7 +77,7 @@ func TestCloseKeepsItsDeadline(t *testing.T) {
 	px.HoldBack.Store(true)
 	result := make(chan error, 1)
 	go func() { result <- p.Accept(context.Background(), deliveryOf("x")) }()
-	eventually(t, "sent", func() bool { return len(n.ids(t, "TREBLE")) == 2 })
+	natstest.Eventually(t, "sent", func() bool { return len(n.IDs(t, "TREBLE")) == 2 })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := p.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -109,17 +109,17 @@ func TestRefusedLoginIsTriedAgain(t *testing.T) {
 	n := startNATSWithUser(t, "right")
 	o := options(t, n.url)
 	o.NATS.User, o.NATS.Password = "bridge", "wrong-s3cret"
-	var log logBuffer
-	o.Log = log.logger()
+	var log natstest.LogBuffer
+	o.Log = log.Logger()
 	p := open(t, o)
 	reload := *n.opts
 	reload.Password = "wrong-s3cret"
 	// Long enough for the client's usual end after two refusals.
-	eventually(t, "three attempts", func() bool { return n.refused() >= 3 })
+	natstest.Eventually(t, "three attempts", func() bool { return n.refused() >= 3 })
 	if err := n.ReloadOptions(&reload); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "ready", func() bool { return p.Status().Ready })
+	natstest.Eventually(t, "ready", func() bool { return p.Status().Ready })
 	if strings.Contains(log.String(), "s3cret") {
 		t.Errorf("the log holds the password:\n%s", &log)
 	}
@@ -183,12 +183,12 @@ func (l *countingLog) Tracef(string, ...any)  {}
 // every place that comes from outside, through the error paths, at debug.
 func TestLogHoldsNoContent(t *testing.T) {
 	const canary = "CANARY"
-	n := startNATS(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
+	px := natstest.StartProxy(t, n.URL)
 	for _, url := range []string{px.URL(), ""} {
-		var log logBuffer
+		var log natstest.LogBuffer
 		o := options(t, url)
-		o.Log = log.logger()
+		o.Log = log.Logger()
 		o.NATS.Embedded.Token = canary + "-token-1234567"
 		o.Config.AckTimeout = 200 * time.Millisecond
 		o.MaxBody = 1 << 10
@@ -199,7 +199,7 @@ func TestLogHoldsNoContent(t *testing.T) {
 		d := deliveryOf("one")
 		d.Events[0].Data.Base().Raw = []byte(`"` + canary + `"`)
 		d.Events[0].Data.Base().SessionID, d.Events[0].Subject = canary, canary
-		big := delivery.Delivery{Events: []schema.Event{anEvent("big", `"`+canary+strings.Repeat("x", 2<<20)+`"`)}}
+		big := delivery.Delivery{Events: []schema.Event{natstest.Event("big", `"`+canary+strings.Repeat("x", 2<<20)+`"`)}}
 		bad := rejected(canary)
 		bad.Path, bad.Header["X-Canary"] = "/"+canary, []string{canary}
 		everything := func() {
@@ -213,7 +213,7 @@ func TestLogHoldsNoContent(t *testing.T) {
 			everything()
 			px.Down()
 			px.HoldBack.Store(false)
-			eventually(t, "away", func() bool { return !p.conn.Connected() })
+			natstest.Eventually(t, "away", func() bool { return !p.conn.Connected() })
 			everything()
 			px.Up()
 		}

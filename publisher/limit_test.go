@@ -60,14 +60,14 @@ func startReloaded(t *testing.T, conf string) *reloaded {
 
 // copied is an event of about 40 kB, as much again in its normalised copies.
 func copied(id string) schema.Event {
-	e := anEvent(id, `{"pad":"`+strings.Repeat("x", 40_000)+`"}`)
+	e := natstest.Event(id, `{"pad":"`+strings.Repeat("x", 40_000)+`"}`)
 	e.Data.Base().SessionKeys = schema.SessionKeys{"k": {Text: strings.Repeat("y", 40_000)}}
 	return e
 }
 
 // largeEvent is an event of about 100 kB, and no copies in it.
 func largeEvent(id string) schema.Event {
-	return anEvent(id, `{"pad":"`+strings.Repeat("x", 100_000)+`"}`)
+	return natstest.Event(id, `{"pad":"`+strings.Repeat("x", 100_000)+`"}`)
 }
 
 // TestLimitsThatChange: what limits the size of a message is not learned once. A raised one lets
@@ -120,10 +120,10 @@ func TestLimitsThatChange(t *testing.T) {
 				o.Config.Ack, o.recheck = ack, time.Hour // nobody looks by chance
 				p := open(t, o)
 				tt.before(t, r)
-				p.streams.check()
-				eventually(t, "looked", func() bool { return p.streams.maxMsgSize() == maxMsgSizeOf(t, r) })
+				p.streams.Wake()
+				natstest.Eventually(t, "looked", func() bool { return p.streams.MaxMsgSize() == maxMsgSizeOf(t, r) })
 				if p.events != nil {
-					eventually(t, "serving", p.events.Serving)
+					natstest.Eventually(t, "serving", p.events.Serving)
 				}
 				accept := func(id string) error {
 					e := tt.event
@@ -134,12 +134,12 @@ func TestLimitsThatChange(t *testing.T) {
 					t.Fatalf("Accept before the change = %v, want %v", err, tt.first)
 				}
 				if p.events != nil {
-					eventually(t, "published", p.events.Drained)
+					natstest.Eventually(t, "published", p.events.Drained)
 				}
 				tt.change(t, r)
 				if err := accept("after"); ack == AckJournal && tt.then != nil {
 					// The one that finds a lowered limit is in the journal by then.
-					eventually(t, "the limit is noticed", func() bool { return errors.Is(accept("after"), tt.then) })
+					natstest.Eventually(t, "the limit is noticed", func() bool { return errors.Is(accept("after"), tt.then) })
 				} else if !errors.Is(err, tt.then) {
 					t.Fatalf("Accept after the change = %v, want %v", err, tt.then)
 				}
@@ -149,7 +149,7 @@ func TestLimitsThatChange(t *testing.T) {
 				} else if tt.first == nil {
 					want = []string{"before", "after"}
 				}
-				eventually(t, fmt.Sprintf("the stream holds %v", want), func() bool { return slices.Equal(storedIDs(t, r), want) })
+				natstest.Eventually(t, fmt.Sprintf("the stream holds %v", want), func() bool { return slices.Equal(storedIDs(t, r), want) })
 				if aside := readSetAside(t, o.DataDir); tt.then == nil && aside["after"].ID != "" {
 					t.Errorf("set-aside holds %q", aside["after"].ID)
 				}
@@ -181,11 +181,11 @@ func TestJournaledBeforeTheLimitShrank(t *testing.T) {
 	r := startReloaded(t, "max_payload: 1048576")
 	o := withJournal(t, r.URL)
 	p := open(t, o)
-	eventually(t, "serving", p.events.Serving)
+	natstest.Eventually(t, "serving", p.events.Serving)
 	r.Kill()
-	eventually(t, "away", func() bool { return !p.conn.Connected() })
+	natstest.Eventually(t, "away", func() bool { return !p.conn.Connected() })
 	var events []schema.Event
-	for _, e := range []schema.Event{anEvent("one", `1`), copied("copied"), largeEvent("large"), anEvent("two", `2`)} {
+	for _, e := range []schema.Event{natstest.Event("one", `1`), copied("copied"), largeEvent("large"), natstest.Event("two", `2`)} {
 		events = append(events, e)
 		if err := p.Accept(t.Context(), delivery.Delivery{Events: events[len(events)-1:]}); err != nil {
 			t.Fatal(err)
@@ -193,7 +193,7 @@ func TestJournaledBeforeTheLimitShrank(t *testing.T) {
 	}
 	r.Options.MaxPayload = 65536
 	r.Restart(t)
-	eventually(t, "published", func() bool { return p.events.Account().Pending == 0 })
+	natstest.Eventually(t, "published", func() bool { return p.events.Account().Pending == 0 })
 	want := []string{"one", "copied", "two"}
 	natstest.Eventually(t, "the stream can be read", r.NC.IsConnected)
 	if got := r.IDs(t, "TREBLE"); !slices.Equal(got, want) {

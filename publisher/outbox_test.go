@@ -66,19 +66,19 @@ func wantIDs(t *testing.T, got, want []string) {
 }
 
 func TestJournalPublishesInOrder(t *testing.T) {
-	n := startNATS(t)
-	p := open(t, withJournal(t, n.url))
+	n := natstest.Start(t)
+	p := open(t, withJournal(t, n.URL))
 	ids := ordered(300)
 	accept(t, p, ids...)
 	if a := settle(t, p); a.Accepted != 300 || a.Stored != 300 {
 		t.Errorf("account: %+v, want 300 stored", a)
 	}
-	wantIDs(t, n.ids(t, "TREBLE"), ids)
+	wantIDs(t, n.IDs(t, "TREBLE"), ids)
 }
 
 func TestJournalAcceptsWithoutNATS(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	o := withJournal(t, px.URL())
 	px.Down()
 	p := open(t, o)
@@ -90,13 +90,13 @@ func TestJournalAcceptsWithoutNATS(t *testing.T) {
 	px.Up()
 	accept(t, p, ids[1000:]...)
 	settle(t, p)
-	wantIDs(t, n.ids(t, "TREBLE"), ids)
-	eventually(t, "ready", func() bool { s := p.Status(); return s.Ready && !s.Degraded })
+	wantIDs(t, n.IDs(t, "TREBLE"), ids)
+	natstest.Eventually(t, "ready", func() bool { s := p.Status(); return s.Ready && !s.Degraded })
 }
 
 func TestJournalOutlivesTheBridge(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	o := withJournal(t, px.URL())
 	px.Down()
 	p := open(t, o)
@@ -110,7 +110,7 @@ func TestJournalOutlivesTheBridge(t *testing.T) {
 	px.Up()
 	o.Metrics = nil
 	settle(t, open(t, o))
-	wantIDs(t, n.ids(t, "TREBLE"), ids)
+	wantIDs(t, n.IDs(t, "TREBLE"), ids)
 }
 
 // faultyStream is the real stream, and what goes wrong with chosen publishes, counted
@@ -147,7 +147,7 @@ func (s *faultyStream) Info(ctx context.Context) (broker.Info, error) {
 func (s *faultyStream) looked(t *testing.T) {
 	t.Helper()
 	before := s.looks.Load()
-	eventually(t, "a look at the stream", func() bool { return s.looks.Load() > before+3 })
+	natstest.Eventually(t, "a look at the stream", func() bool { return s.looks.Load() > before+3 })
 }
 
 var errInjected = errors.New("injected")
@@ -169,12 +169,12 @@ func (s *faultyStream) Publish(ctx context.Context, msgs []broker.Message) broke
 // way in which a publish can end that is not stored, with batches and without.
 func TestRefusedInFlight(t *testing.T) {
 	const n = 12
-	server := startNATS(t)
+	server := natstest.Start(t)
 	for name, way := range map[string]fault{"refused": refused, "lost": lost, "no-answer": noAnswer} {
 		for _, batches := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s-%v", name, batches), func(t *testing.T) {
 				for k := int64(1); k <= 4; k++ {
-					o := withJournal(t, server.url)
+					o := withJournal(t, server.URL)
 					o.Config.Stream = fmt.Sprintf("%s-%v-%d", name, batches, k)
 					o.Config.SubjectPrefix = o.Config.Stream
 					o.Config.Batches = batches
@@ -191,7 +191,7 @@ func TestRefusedInFlight(t *testing.T) {
 					accept(t, p, ids...)
 					close(accepted)
 					settle(t, p)
-					wantIDs(t, server.ids(t, o.Config.Stream), ids)
+					wantIDs(t, server.IDs(t, o.Config.Stream), ids)
 					closed(t, p)
 				}
 			})
@@ -202,8 +202,8 @@ func TestRefusedInFlight(t *testing.T) {
 // TestRefusedAtRandom refuses one in ten, while eight clients deliver and the
 // connection is cut again and again.
 func TestRefusedAtRandom(t *testing.T) {
-	server := startNATS(t)
-	px := natstest.StartProxy(t, server.url)
+	server := natstest.Start(t)
+	px := natstest.StartProxy(t, server.URL)
 	o := withJournal(t, px.URL())
 	o.stream = faulty(func(int64) fault {
 		if rand.N(10) == 0 {
@@ -229,7 +229,7 @@ func TestRefusedAtRandom(t *testing.T) {
 	}
 	wg.Wait()
 	settle(t, p)
-	got := server.ids(t, "TREBLE")
+	got := server.IDs(t, "TREBLE")
 	if len(got) != clients*each {
 		t.Errorf("got %d messages, want %d", len(got), clients*each)
 	}
@@ -248,20 +248,20 @@ func TestRefusedAtRandom(t *testing.T) {
 
 // TestArrayIsOneEntry: the events of an array come in their order, and all.
 func TestArrayIsOneEntry(t *testing.T) {
-	n := startNATS(t)
-	p := open(t, withJournal(t, n.url))
+	n := natstest.Start(t)
+	p := open(t, withJournal(t, n.URL))
 	ids := ordered(1000)
 	if err := p.Accept(t.Context(), deliveryOf(ids...)); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, p)
-	wantIDs(t, n.ids(t, "TREBLE"), ids)
+	wantIDs(t, n.IDs(t, "TREBLE"), ids)
 }
 
 // TestRepetitions: repeated deliveries are stored once.
 func TestRepetitions(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	px.Down()
 	p := open(t, withJournal(t, px.URL()))
 	var want []string
@@ -274,7 +274,7 @@ func TestRepetitions(t *testing.T) {
 	}
 	px.Up()
 	a := settle(t, p)
-	wantIDs(t, n.ids(t, "TREBLE"), want)
+	wantIDs(t, n.IDs(t, "TREBLE"), want)
 	if a.Stored != 40 || a.Duplicate != a.Accepted-40 {
 		t.Errorf("account: %+v, want 40 stored and the rest duplicates", a)
 	}
@@ -283,60 +283,60 @@ func TestRepetitions(t *testing.T) {
 // TestFullStreamHoldsOrder: a stream that is full refuses for a while; nothing
 // overtakes.
 func TestFullStreamHoldsOrder(t *testing.T) {
-	n := startNATS(t)
-	o := withJournal(t, n.url)
+	n := natstest.Start(t)
+	o := withJournal(t, n.URL)
 	p := open(t, o)
-	s, err := n.js.Stream(t.Context(), "TREBLE")
+	s, err := n.JS.Stream(t.Context(), "TREBLE")
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := s.CachedInfo().Config
 	cfg.MaxMsgs = 10
-	if _, err := n.js.UpdateStream(t.Context(), cfg); err != nil {
+	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	ids := ordered(60)
 	accept(t, p, ids...)
-	eventually(t, "degraded", func() bool { return p.Status().Degraded })
+	natstest.Eventually(t, "degraded", func() bool { return p.Status().Degraded })
 	if !p.Status().Ready {
 		t.Error("not ready: a full stream must not keep events out of the journal")
 	}
 	cfg.MaxMsgs = -1
-	if _, err := n.js.UpdateStream(t.Context(), cfg); err != nil {
+	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	settle(t, p)
-	wantIDs(t, n.ids(t, "TREBLE"), ids)
+	wantIDs(t, n.IDs(t, "TREBLE"), ids)
 }
 
 // TestRefusedForGoodIsSetAside: what is refused for good does not hold up the rest,
 // and is kept.
 func TestRefusedForGoodIsSetAside(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	p := open(t, withJournal(t, px.URL()))
 	accept(t, p, "first")
 	settle(t, p)
 	px.Down()
-	big := anEvent("big", `"`+string(make([]byte, 0))+fmt.Sprintf("%05000d", 0)+`"`)
+	big := natstest.Event("big", `"`+string(make([]byte, 0))+fmt.Sprintf("%05000d", 0)+`"`)
 	if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{big}}); err != nil {
 		t.Fatal(err)
 	}
 	accept(t, p, "small")
-	s, err := n.js.Stream(t.Context(), "TREBLE")
+	s, err := n.JS.Stream(t.Context(), "TREBLE")
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := s.CachedInfo().Config
 	cfg.MaxMsgSize = 2000
-	if _, err := n.js.UpdateStream(t.Context(), cfg); err != nil {
+	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	px.Up()
 	if a := settle(t, p); a.SetAside != 1 || a.Stored != 2 {
 		t.Errorf("account: %+v, want one set aside and two stored", a)
 	}
-	wantIDs(t, n.ids(t, "TREBLE"), []string{"first", "small"})
+	wantIDs(t, n.IDs(t, "TREBLE"), []string{"first", "small"})
 	if s := p.Status(); !s.Degraded {
 		t.Errorf("status: %+v, want degraded", s)
 	}

@@ -117,8 +117,8 @@ func (p *Publisher) outboxOptions(o Options, dir string) outbox.Options {
 		Reserve: max(int64(o.Journal.Reserve), leastReserve), Retain: o.Journal.Retain,
 		Prefix: p.cfg.SubjectPrefix, RefusedAfter: p.cfg.RefusedAfter, Verify: o.recheck,
 		// Both are called after Open only, when there are streams to look at.
-		Await:   func(ctx context.Context) { p.streams.waitFirst(ctx, firstContact) },
-		Recheck: func() { p.streams.check() },
+		Await:   func(ctx context.Context) { p.streams.AwaitChecked(ctx, firstContact) },
+		Recheck: func() { p.streams.Wake() },
 	}
 }
 

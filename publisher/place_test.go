@@ -16,7 +16,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // place is a NATS as it lives somewhere: where the bridge connects to, and a JetStream
@@ -59,17 +61,17 @@ func TestPlaces(t *testing.T) {
 			if got := natstest.IDs(t, at.js, "TREBLE"); !slices.Equal(got, ids) {
 				t.Errorf("the stream holds %v", got)
 			}
-			eventually(t, "the refused body is there", func() bool { return len(natstest.IDs(t, at.js, "TREBLE_QUARANTINE")) == 1 })
-			eventually(t, "all is well", func() bool {
+			natstest.Eventually(t, "the refused body is there", func() bool { return len(natstest.IDs(t, at.js, "TREBLE_QUARANTINE")) == 1 })
+			natstest.Eventually(t, "all is well", func() bool {
 				s := p.Status()
 				return s.Ready && !s.Degraded
 			})
-			c, err := OpenClient(t.Context(), clientOptions(o, ""))
+			c, err := client.Open(t.Context(), clientOptions(o))
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(c.Close)
-			if got := followed(t, c, FollowOptions{FromStart: true, StopAtEnd: true}); !slices.Equal(got, ids) {
+			if got := followed(t, c, client.FollowOptions{FromStart: true, StopAtEnd: true}); !slices.Equal(got, ids) {
 				t.Errorf("a command read %v", got)
 			}
 			a, err := OpenAudit(t.Context(), c, o.Config.Spec(""))
@@ -302,7 +304,7 @@ func TestCutLeafLink(t *testing.T) {
 	settle(t, p)
 	px.Down()
 	accept(t, p, ids[10:20]...)
-	eventually(t, "the reason names the key", func() bool {
+	natstest.Eventually(t, "the reason names the key", func() bool {
 		return slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, "nats.jetstream_domain") })
 	})
 	if !p.conn.Connected() || p.events.Account().Pending == 0 {
@@ -314,7 +316,7 @@ func TestCutLeafLink(t *testing.T) {
 	if got := natstest.IDs(t, at.hub, "TREBLE"); !slices.Equal(got, ids) {
 		t.Errorf("the stream holds %v", got)
 	}
-	eventually(t, "all is well", func() bool { s := p.Status(); return s.Ready && !s.Degraded })
+	natstest.Eventually(t, "all is well", func() bool { s := p.Status(); return s.Ready && !s.Degraded })
 }
 
 // TestWrongDomain: a stream of the same name in another domain takes the events first. The
@@ -341,7 +343,7 @@ func TestWrongDomain(t *testing.T) {
 // TestImportsThatLack: of an account that imports too little, no wait is without an end, and the
 // error names what did not answer.
 func TestImportsThatLack(t *testing.T) {
-	open := func(t *testing.T, conf string) *Client {
+	open := func(t *testing.T, conf string) *client.Client {
 		t.Helper()
 		r := startReloaded(t, conf+"\nno_auth_user: owner")
 		r.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
@@ -352,7 +354,7 @@ func TestImportsThatLack(t *testing.T) {
 		}
 		o := withJournal(t, r.URL)
 		o.NATS.User, o.NATS.Password, o.NATS.APIPrefix = "bridge", "s3cret-bridge", "JS.treble"
-		c, err := OpenClient(t.Context(), clientOptions(o, ""))
+		c, err := client.Open(t.Context(), clientOptions(o))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -380,7 +382,7 @@ func TestImportsThatLack(t *testing.T) {
 			t.Skip("waits until it is sure")
 		}
 		c := open(t, strings.Replace(exportedAccounts, "response: stream, ", "", 1))
-		err := c.Follow(t.Context(), FollowOptions{FromStart: true, StopAtEnd: true}, func(Stored) error { return nil })
+		err := c.Follow(t.Context(), client.FollowOptions{FromStart: true, StopAtEnd: true}, func(client.Message) error { return nil })
 		if err == nil || !strings.Contains(err.Error(), "response: stream") {
 			t.Errorf("Follow = %v", err)
 		}
@@ -407,7 +409,7 @@ func TestNobodyAnswers(t *testing.T) {
 				reasons := p.Status().Reasons
 				return len(reasons) >= 2 && !slices.ContainsFunc(reasons, func(r string) bool { return !strings.Contains(r, tt.want) })
 			})
-			c, err := OpenClient(t.Context(), clientOptions(o, ""))
+			c, err := client.Open(t.Context(), clientOptions(o))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -430,22 +432,24 @@ func TestOldServer(t *testing.T) {
 	p := open(t, o)
 	accept(t, p, "e-0", "e-1")
 	settle(t, p)
-	i := slices.IndexFunc(p.Findings(), func(f Finding) bool { return strings.Contains(f.Problem, "2.9.10 is older than 2.10") })
-	if i < 0 || p.Findings()[i].FixIn != InServer {
+	i := slices.IndexFunc(p.Findings(), func(f streams.Finding) bool { return strings.Contains(f.Problem, "2.9.10 is older than 2.10") })
+	if i < 0 || p.Findings()[i].FixIn != streams.InServer {
 		t.Errorf("%v", p.Findings())
 	}
-	got := followed(t, reader(t, px.URL()), FollowOptions{FromStart: true, StopAtEnd: true, Subjects: []string{"treble.message.read", "treble.message.delivered"}})
+	got := followed(t, reader(t, px.URL()), client.FollowOptions{FromStart: true, StopAtEnd: true, Subjects: []string{"treble.message.read", "treble.message.delivered"}})
 	if !slices.Equal(got, []string{"e-0", "e-1"}) {
 		t.Errorf("read %v", got)
 	}
 }
 
-func TestTooOld(t *testing.T) {
-	for version, old := range map[string]bool{
-		"2.9.10": true, "2.9.25": true, "1.4.1": true, "2.10.0": false, "2.10.0-RC.1": false, "2.12.3": false, "3.0.0": false, "": false,
-	} {
-		if got := tooOld(version) != ""; got != old {
-			t.Errorf("%q: too old %v, want %v", version, got, old)
-		}
+// TestExportedAccountsAreDocumented: the page has the configuration of two accounts that TestPlaces
+// tries.
+func TestExportedAccountsAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if indented := "    " + strings.ReplaceAll(exportedAccounts, "\n", "\n    "); !strings.Contains(string(doc), indented) {
+		t.Error("docs/operations.md has another configuration of the two accounts than the test")
 	}
 }

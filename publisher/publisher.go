@@ -24,6 +24,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -63,7 +64,7 @@ type Publisher struct {
 	stream   *broker.Stream  // of the events
 	refusals *broker.Stream  // the quarantine
 	batcher  *broker.Batcher // nil with "ack: journal"
-	streams  *streamKeeper
+	streams  *streams.Monitor
 	ack      ackMode
 
 	mu       sync.Mutex // guards closing against inFlight.Add
@@ -117,7 +118,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	if p.embedded != nil {
 		embeddedIn = o.DataDir
 	}
-	p.streams, err = newStreamKeeper(p.conn, p.cfg.Spec(embeddedIn), o.recheck, p.setAside.Recount, o.Log, o.Metrics)
+	p.streams, err = streams.NewMonitor(p.conn, p.cfg.Spec(embeddedIn), o.recheck, p.setAside.Recount, o.Log, o.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
@@ -132,7 +133,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	p.start(o)
-	p.streams.waitFirst(ctx, firstContact)
+	p.streams.AwaitChecked(ctx, firstContact)
 	return p, nil
 }
 
@@ -188,7 +189,7 @@ func (p *Publisher) connect(o Options) (err error) {
 
 // start begins to publish.
 func (p *Publisher) start(o Options) {
-	p.streams.start()
+	p.streams.Start()
 	if p.events != nil {
 		var stream outbox.Stream = p.stream
 		if o.stream != nil {
@@ -267,7 +268,7 @@ func (p *Publisher) outboxes() (all []*outbox.Outbox) {
 func (p *Publisher) release(ctx context.Context) error {
 	var errs []error
 	if p.streams != nil {
-		p.streams.close()
+		p.streams.Close()
 	}
 	for _, b := range p.outboxes() {
 		b.Stop()

@@ -21,8 +21,8 @@ import (
 )
 
 func TestQuarantineKeepsTheBody(t *testing.T) {
-	n := startNATS(t)
-	o := options(t, n.url)
+	n := natstest.Start(t)
+	o := options(t, n.URL)
 	p := open(t, o)
 	body := "{\"x\": \"\xff\x00\r\n"
 	d := rejected(body)
@@ -32,10 +32,10 @@ func TestQuarantineKeepsTheBody(t *testing.T) {
 	if err := p.Accept(t.Context(), d); err != nil {
 		t.Fatalf("Accept of a rejected body: %v", err)
 	}
-	eventually(t, "stored", func() bool {
+	natstest.Eventually(t, "stored", func() bool {
 		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 1
 	})
-	m := natstest.Messages(t, n.js, "TREBLE_QUARANTINE")[0]
+	m := natstest.Messages(t, n.JS, "TREBLE_QUARANTINE")[0]
 	if m.Subject != "treble-quarantine.not-json" {
 		t.Errorf("subject = %q", m.Subject)
 	}
@@ -68,29 +68,29 @@ func TestQuarantineKeepsTheBody(t *testing.T) {
 // While NATS is away a body waits; it is stored once when NATS is back, also
 // if the first PubAck was lost.
 func TestQuarantineWaitsForNATS(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	o := options(t, px.URL())
 	o.Config.AckTimeout = 200 * time.Millisecond
 	p := open(t, o)
 
 	p.Accept(t.Context(), rejected("before"))
-	eventually(t, "it is stored", func() bool { return p.refused.Account().Stored == 1 })
+	natstest.Eventually(t, "it is stored", func() bool { return p.refused.Account().Stored == 1 })
 	px.HoldBack.Store(true) // stored, and the PubAck never comes
 	p.Accept(t.Context(), rejected("first"))
-	eventually(t, "first stored", func() bool { return len(n.ids(t, "TREBLE_QUARANTINE")) == 2 })
+	natstest.Eventually(t, "first stored", func() bool { return len(n.IDs(t, "TREBLE_QUARANTINE")) == 2 })
 	px.Down()
 	px.HoldBack.Store(false)
-	eventually(t, "away", func() bool { return !p.conn.Connected() })
+	natstest.Eventually(t, "away", func() bool { return !p.conn.Connected() })
 	p.Accept(t.Context(), rejected("second"))
 	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 2 {
 		t.Errorf("pending = %v, want 2", got)
 	}
 	px.Up()
-	eventually(t, "both stored", func() bool {
+	natstest.Eventually(t, "both stored", func() bool {
 		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 3
 	})
-	if got := len(n.ids(t, "TREBLE_QUARANTINE")); got != 3 {
+	if got := len(n.IDs(t, "TREBLE_QUARANTINE")); got != 3 {
 		t.Errorf("quarantine holds %d, want 3", got)
 	}
 	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 0 {
@@ -100,12 +100,12 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 
 // A body that the server does not take goes to set-aside.
 func TestLargeRefusedBodyIsSetAside(t *testing.T) {
-	n := startNATS(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
-	o := options(t, n.url)
+	n := natstest.Start(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
+	o := options(t, n.URL)
 	p := open(t, o)
 	p.Accept(t.Context(), rejected(strings.Repeat("x", 70<<10)))
 	p.Accept(t.Context(), rejected("small"))
-	eventually(t, "the small one stored", func() bool {
+	natstest.Eventually(t, "the small one stored", func() bool {
 		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 1
 	})
 	if got := metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineSetAside); got != 1 {
@@ -118,8 +118,8 @@ func TestLargeRefusedBodyIsSetAside(t *testing.T) {
 
 // What waited while NATS was away is stored after a restart, and counted once.
 func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
-	n := startNATS(t)
-	px := natstest.StartProxy(t, n.url)
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
 	px.Down()
 	o := options(t, px.URL())
 	p := open(t, o)
@@ -141,8 +141,8 @@ func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 	px.Up()
 	o.Metrics = prometheus.NewRegistry()
 	p = open(t, o)
-	eventually(t, "all stored", func() bool { return p.refused.Account().Stored == 1200 })
-	if got := len(n.ids(t, "TREBLE_QUARANTINE")); got != 1200 {
+	natstest.Eventually(t, "all stored", func() bool { return p.refused.Account().Stored == 1200 })
+	if got := len(n.IDs(t, "TREBLE_QUARANTINE")); got != 1200 {
 		t.Errorf("quarantine holds %d, want 1200", got)
 	}
 	if a := p.refused.Account(); a.Accepted != 1200 || a.Pending != 0 || a.Unaccounted != 0 {

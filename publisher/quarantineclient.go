@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -34,12 +35,12 @@ func (f QuarantineFilter) Match(q Quarantined) bool {
 // Quarantine is the stream of the refused bodies, for the client commands. One
 // goroutine may use it.
 type Quarantine struct {
-	client *Client
+	client *client.Client
 	stream jetstream.Stream
 }
 
 // OpenQuarantine looks for the stream of the bridge that c is for.
-func OpenQuarantine(ctx context.Context, c *Client) (*Quarantine, error) {
+func OpenQuarantine(ctx context.Context, c *client.Client) (*Quarantine, error) {
 	name := c.Events().Quarantine()
 	s, err := c.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -61,14 +62,14 @@ func (q *Quarantine) Each(ctx context.Context, f QuarantineFilter, skipped *int6
 		return fmt.Errorf("look at stream %s: %w", q.stream.CachedInfo().Config.Name, err)
 	}
 	last := info.State.LastSeq
-	o := FollowOptions{Stream: info.Config.Name, FromStart: true, HeadersOnly: true, StopAtEnd: true}
+	o := client.FollowOptions{Stream: info.Config.Name, FromStart: true, HeadersOnly: true, StopAtEnd: true}
 	for _, r := range f.Reasons {
 		o.Subjects = append(o.Subjects, q.client.Prefix().Quarantine(r))
 	}
 	if len(o.Subjects) == 0 {
 		o.Subjects = []string{q.client.Prefix().AllQuarantine()}
 	}
-	err = q.client.Follow(ctx, o, func(s Stored) error {
+	err = q.client.Follow(ctx, o, func(s client.Message) error {
 		if s.Sequence > last {
 			return errBehind
 		}
@@ -103,9 +104,9 @@ func (q *Quarantine) Get(ctx context.Context, seq uint64) (Quarantined, error) {
 		return Quarantined{}, ErrNotQuarantined
 	}
 	if err != nil {
-		return Quarantined{}, fmt.Errorf("%w: read message %d of the quarantine: %w", ErrAway, seq, err)
+		return Quarantined{}, fmt.Errorf("read message %d of the quarantine: %w", seq, err)
 	}
-	item, ok := decodeQuarantined(Stored{Sequence: m.Sequence, Stored: m.Time, Subject: m.Subject, Header: m.Header, Data: m.Data})
+	item, ok := decodeQuarantined(client.Message{Sequence: m.Sequence, Stored: m.Time, Subject: m.Subject, Header: m.Header, Data: m.Data})
 	if !ok {
 		return Quarantined{}, ErrNotQuarantined
 	}
@@ -127,3 +128,6 @@ func (q *Quarantine) Drop(ctx context.Context, seq uint64) error {
 	}
 	return fmt.Errorf("delete message %d of the quarantine: %w", seq, err)
 }
+
+// errBehind ends a Follow that has read all that can match.
+var errBehind = errors.New("behind the last message")

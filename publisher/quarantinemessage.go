@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -171,7 +172,7 @@ type Quarantined struct {
 // decodeQuarantined reads what quarantineMessage wrote, of which the body may be
 // left out. The bool is false if the message is none of it: the stream may hold
 // what somebody else put there.
-func decodeQuarantined(s Stored) (Quarantined, bool) {
+func decodeQuarantined(s client.Message) (Quarantined, bool) {
 	get := func(name string) string {
 		if values := s.Header[name]; len(values) > 0 {
 			return values[0]

@@ -25,7 +25,7 @@ type host struct {
 	port  int
 
 	maxPayload int32 // 0: the server's default
-	*natsServer
+	*natstest.Server
 }
 
 func newHost(t *testing.T) *host {
@@ -36,7 +36,7 @@ func newHost(t *testing.T) *host {
 
 func (h *host) start() {
 	h.t.Helper()
-	h.natsServer = startNATS(h.t, func(o *server.Options) {
+	h.Server = natstest.Start(h.t, func(o *server.Options) {
 		o.StoreDir, o.Port = h.store, h.port
 		if h.maxPayload > 0 {
 			o.MaxPayload = h.maxPayload
@@ -46,14 +46,14 @@ func (h *host) start() {
 }
 
 func (h *host) stop() {
-	h.nc.Close()
+	h.NC.Close()
 	h.Shutdown()
 	h.WaitForShutdown()
 }
 
 // stored returns the number of messages in the stream, 0 if there is none.
 func (h *host) stored(t *testing.T) uint64 {
-	s, err := h.js.Stream(t.Context(), "TREBLE")
+	s, err := h.JS.Stream(t.Context(), "TREBLE")
 	if err != nil {
 		return 0
 	}
@@ -106,14 +106,14 @@ func loseTail(t *testing.T, h *host, p *Publisher, kept, lost []string) {
 
 func TestLostTailIsHealed(t *testing.T) {
 	h := newHost(t)
-	p := open(t, shortWindow(t, h.url))
+	p := open(t, shortWindow(t, h.URL))
 	ids := ordered(60)
 	loseTail(t, h, p, ids[:20], ids[20:40])
 	accept(t, p, ids[40:]...) // NATS is away
 	h.start()
 	settle(t, p)
-	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) == 60 })
-	wantIDs(t, h.ids(t, "TREBLE"), ids)
+	natstest.Eventually(t, "healed", func() bool { return len(h.IDs(t, "TREBLE")) == 60 })
+	wantIDs(t, h.IDs(t, "TREBLE"), ids)
 	if a := p.events.Account(); a.Healed != 20 || a.Stored != 60 || a.Unaccounted != 0 {
 		t.Errorf("account: %+v, want 60 stored, 20 of them healed", a)
 	}
@@ -122,7 +122,7 @@ func TestLostTailIsHealed(t *testing.T) {
 // TestLossSeenAtStart: the tail was lost while the bridge was down.
 func TestLossSeenAtStart(t *testing.T) {
 	h := newHost(t)
-	o := shortWindow(t, h.url)
+	o := shortWindow(t, h.URL)
 	p := open(t, o)
 	ids := ordered(40)
 	loseTail(t, h, p, ids[:20], ids[20:])
@@ -130,8 +130,8 @@ func TestLossSeenAtStart(t *testing.T) {
 	h.start()
 	o.Metrics = nil
 	open(t, o)
-	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) == 40 })
-	wantIDs(t, h.ids(t, "TREBLE"), ids)
+	natstest.Eventually(t, "healed", func() bool { return len(h.IDs(t, "TREBLE")) == 40 })
+	wantIDs(t, h.IDs(t, "TREBLE"), ids)
 }
 
 func closed(t *testing.T, p *Publisher) {
@@ -147,7 +147,7 @@ func closed(t *testing.T, p *Publisher) {
 // PubAck, the tail is lost, and the server remembers no id when it comes back.
 func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	h := newHost(t)
-	px := natstest.StartProxy(t, h.url)
+	px := natstest.StartProxy(t, h.URL)
 	o := shortWindow(t, px.URL())
 	var deaf atomic.Bool // PubAcks are lost
 	o.stream = faulty(func(int64) fault {
@@ -163,33 +163,33 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	h.stop()
 	older := h.copyStore()
 	h.start()
-	eventually(t, "connected", p.conn.Connected)
+	natstest.Eventually(t, "connected", p.conn.Connected)
 	accept(t, p, ids[20:40]...)
 	settle(t, p)
 	px.Down()
 	accept(t, p, ids[40:55]...)
 	deaf.Store(true)
 	px.Up()
-	eventually(t, "stored without a PubAck", func() bool { return len(h.ids(t, "TREBLE")) >= 55 })
+	natstest.Eventually(t, "stored without a PubAck", func() bool { return len(h.IDs(t, "TREBLE")) >= 55 })
 	px.Down()
 	deaf.Store(false)
 	accept(t, p, ids[55:]...)
 	stored := time.Now()
 	h.stop()
 	h.putBack(older)
-	eventually(t, "the duplicate window is over", func() bool { return time.Since(stored) > 2500*time.Millisecond })
+	natstest.Eventually(t, "the duplicate window is over", func() bool { return time.Since(stored) > 2500*time.Millisecond })
 	h.start()
 	px.Up()
 	settle(t, p)
-	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) >= 90 })
-	wantIDs(t, h.ids(t, "TREBLE"), ids)
+	natstest.Eventually(t, "healed", func() bool { return len(h.IDs(t, "TREBLE")) >= 90 })
+	wantIDs(t, h.IDs(t, "TREBLE"), ids)
 }
 
 // TestUnknownIsNotDoubled: PubAcks are lost, nothing else, for longer than the
 // duplicate window.
 func TestUnknownIsNotDoubled(t *testing.T) {
 	h := newHost(t)
-	px := natstest.StartProxy(t, h.url)
+	px := natstest.StartProxy(t, h.URL)
 	o := shortWindow(t, px.URL())
 	var deaf atomic.Bool
 	o.stream = faulty(func(int64) fault {
@@ -201,24 +201,24 @@ func TestUnknownIsNotDoubled(t *testing.T) {
 	p := open(t, o)
 	ids := ordered(15)
 	px.Down()
-	eventually(t, "the cut is noticed", func() bool { return !p.conn.Connected() })
+	natstest.Eventually(t, "the cut is noticed", func() bool { return !p.conn.Connected() })
 	accept(t, p, ids...)
 	deaf.Store(true)
 	px.Up()
-	eventually(t, "stored", func() bool { return len(h.ids(t, "TREBLE")) == 15 })
+	natstest.Eventually(t, "stored", func() bool { return len(h.IDs(t, "TREBLE")) == 15 })
 	px.Down()
 	deaf.Store(false)
 	stored := time.Now()
-	eventually(t, "the duplicate window is over", func() bool { return time.Since(stored) > 2500*time.Millisecond })
+	natstest.Eventually(t, "the duplicate window is over", func() bool { return time.Since(stored) > 2500*time.Millisecond })
 	px.Up()
 	settle(t, p)
-	wantIDs(t, h.ids(t, "TREBLE"), ids)
+	wantIDs(t, h.IDs(t, "TREBLE"), ids)
 }
 
 // TestTwoBridgesHealOneStream: both had events in the tail.
 func TestTwoBridgesHealOneStream(t *testing.T) {
 	h := newHost(t)
-	a, b := open(t, shortWindow(t, h.url)), open(t, shortWindow(t, h.url))
+	a, b := open(t, shortWindow(t, h.URL)), open(t, shortWindow(t, h.URL))
 	idsOf := func(name string, n int) (ids []string) {
 		for i := range n {
 			ids = append(ids, fmt.Sprintf("%s-%04d", name, i))
@@ -246,11 +246,11 @@ func TestTwoBridgesHealOneStream(t *testing.T) {
 		accept(t, b, idsB[i])
 	}
 	h.start()
-	eventually(t, "healed", func() bool { return len(h.ids(t, "TREBLE")) >= 120 })
+	natstest.Eventually(t, "healed", func() bool { return len(h.IDs(t, "TREBLE")) >= 120 })
 	settle(t, a)
 	settle(t, b)
 	var gotA, gotB []string
-	for _, id := range h.ids(t, "TREBLE") {
+	for _, id := range h.IDs(t, "TREBLE") {
 		if id[0] == 'a' {
 			gotA = append(gotA, id)
 		} else {
@@ -264,7 +264,7 @@ func TestTwoBridgesHealOneStream(t *testing.T) {
 // TestLossWithoutReconnect: JetStream falls back while the connection stays.
 func TestLossWithoutReconnect(t *testing.T) {
 	h := newHost(t)
-	p := open(t, shortWindow(t, h.url))
+	p := open(t, shortWindow(t, h.URL))
 	ids := ordered(40)
 	accept(t, p, ids[:20]...)
 	settle(t, p)
@@ -281,7 +281,7 @@ func TestLossWithoutReconnect(t *testing.T) {
 	}
 	older := h.copyStore()
 	enable()
-	eventually(t, "published again", func() bool { return p.Accept(t.Context(), deliveryOf(ids[20])) == nil })
+	natstest.Eventually(t, "published again", func() bool { return p.Accept(t.Context(), deliveryOf(ids[20])) == nil })
 	accept(t, p, ids[21:]...)
 	settle(t, p)
 	if err := h.DisableJetStream(); err != nil {
@@ -289,25 +289,25 @@ func TestLossWithoutReconnect(t *testing.T) {
 	}
 	h.putBack(older)
 	enable()
-	eventually(t, "healed", func() bool { return h.stored(t) == 40 })
-	wantIDs(t, h.ids(t, "TREBLE"), ids)
+	natstest.Eventually(t, "healed", func() bool { return h.stored(t) == 40 })
+	wantIDs(t, h.IDs(t, "TREBLE"), ids)
 }
 
 // TestStreamMadeAgain: the stream is deleted; the bridge makes it again and
 // publishes what it still has.
 func TestStreamMadeAgain(t *testing.T) {
 	h := newHost(t)
-	p := open(t, shortWindow(t, h.url))
+	p := open(t, shortWindow(t, h.URL))
 	ids := ordered(40)
 	accept(t, p, ids[:20]...)
 	settle(t, p)
-	if err := h.js.DeleteStream(t.Context(), "TREBLE"); err != nil {
+	if err := h.JS.DeleteStream(t.Context(), "TREBLE"); err != nil {
 		t.Fatal(err)
 	}
 	accept(t, p, ids[20:]...)
 	settle(t, p)
-	eventually(t, "all in the new stream", func() bool { return h.stored(t) == 40 })
-	wantIDs(t, h.ids(t, "TREBLE"), ids)
+	natstest.Eventually(t, "all in the new stream", func() bool { return h.stored(t) == 40 })
+	wantIDs(t, h.IDs(t, "TREBLE"), ids)
 }
 
 // TestRemovedIsNoLoss: what a purge, a delete or a limit removed does not come
@@ -342,21 +342,21 @@ func TestRemovedIsNoLoss(t *testing.T) {
 	for name, f := range remove {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t)
-			o := shortWindow(t, h.url)
+			o := shortWindow(t, h.URL)
 			looks := &faultyStream{fault: func(int64) fault { return noFault }}
 			o.stream = func(s outbox.Stream) outbox.Stream { looks.Stream = s; return looks }
 			p := open(t, o)
 			accept(t, p, ordered(20)...)
 			settle(t, p)
-			f(t, h.js, stream(t, h.js))
-			before := stream(t, h.js).CachedInfo().State
+			f(t, h.JS, stream(t, h.JS))
+			before := stream(t, h.JS).CachedInfo().State
 			looks.looked(t) // or what was removed looks like lost by the restart
 			h.stop()
 			h.start()
-			eventually(t, "connected", p.conn.Connected)
+			natstest.Eventually(t, "connected", p.conn.Connected)
 			accept(t, p, "after")
 			settle(t, p)
-			after := stream(t, h.js).CachedInfo().State
+			after := stream(t, h.JS).CachedInfo().State
 			if after.LastSeq != before.LastSeq+1 {
 				t.Errorf("the stream ends at %d, want %d: nothing but the new event", after.LastSeq, before.LastSeq+1)
 			}
@@ -365,7 +365,7 @@ func TestRemovedIsNoLoss(t *testing.T) {
 			p = open(t, o) // and after a restart
 			accept(t, p, "later")
 			settle(t, p)
-			if end := stream(t, h.js).CachedInfo().State.LastSeq; end != before.LastSeq+2 {
+			if end := stream(t, h.JS).CachedInfo().State.LastSeq; end != before.LastSeq+2 {
 				t.Errorf("the stream ends at %d, want %d", end, before.LastSeq+2)
 			}
 			if a := p.events.Account(); a.Healed != 0 {

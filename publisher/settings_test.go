@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,9 +10,10 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -22,7 +22,7 @@ import (
 func TestSettingsThatRefuse(t *testing.T) {
 	const n = 40 // more than are read without a consumer anyway
 	own := func(change func(*jetstream.StreamConfig)) jetstream.StreamConfig {
-		cfg := eventStream(DefaultConfig().Spec("")).create()
+		cfg := madeByABridge(t)
 		change(&cfg)
 		return cfg
 	}
@@ -54,8 +54,8 @@ func TestSettingsThatRefuse(t *testing.T) {
 				}
 			}
 			o := withJournal(t, r.URL)
-			log := &logBuffer{}
-			o.Log = log.logger()
+			log := &natstest.LogBuffer{}
+			o.Log = log.Logger()
 			p := open(t, o)
 			ids := natstest.Numbered("e", n)
 			accept(t, p, ids[:n/2]...)
@@ -73,14 +73,14 @@ func TestSettingsThatRefuse(t *testing.T) {
 				t.Errorf("the stream holds %v", got)
 			}
 			if tt.finding != "" {
-				eventually(t, "the finding "+tt.finding, func() bool {
+				natstest.Eventually(t, "the finding "+tt.finding, func() bool {
 					return slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, tt.finding) && strings.Contains(r, "; fix") })
 				})
 				if got := strings.Count(log.String(), tt.finding); got > 2 { // once for each of the two bridges
 					t.Errorf("%q is logged %d times", tt.finding, got)
 				}
 			}
-			for how, o := range map[string]FollowOptions{
+			for how, o := range map[string]client.FollowOptions{
 				"from-start": {FromStart: true, StopAtEnd: true},
 				"by-kind": {FromStart: true, StopAtEnd: true, Subjects: []string{
 					"treble.message.delivered", "treble.message.read", "treble.contact.opted_out"}},
@@ -105,9 +105,9 @@ func TestSettingsThatRefuse(t *testing.T) {
 }
 
 // followed returns the ids of what Follow reads.
-func followed(t *testing.T, c *Client, o FollowOptions) (ids []string) {
+func followed(t *testing.T, c *client.Client, o client.FollowOptions) (ids []string) {
 	t.Helper()
-	err := c.Follow(t.Context(), o, func(s Stored) error {
+	err := c.Follow(t.Context(), o, func(s client.Message) error {
 		ids = append(ids, s.Header[schema.HeaderMsgID][0])
 		return nil
 	})
@@ -118,7 +118,7 @@ func followed(t *testing.T, c *Client, o FollowOptions) (ids []string) {
 }
 
 // live wants that a follower, who began before, reads what is stored now.
-func live(t *testing.T, p *Publisher, c *Client) {
+func live(t *testing.T, p *Publisher, c *client.Client) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -126,7 +126,7 @@ func live(t *testing.T, p *Publisher, c *Client) {
 	go func() {
 		defer close(read)
 		first := true
-		_ = c.Follow(ctx, FollowOptions{FromSeq: 40}, func(s Stored) error {
+		_ = c.Follow(ctx, client.FollowOptions{FromSeq: 40}, func(s client.Message) error {
 			if first {
 				close(began)
 			}
@@ -144,9 +144,9 @@ func live(t *testing.T, p *Publisher, c *Client) {
 	}
 }
 
-func reader(t *testing.T, url string) *Client {
+func reader(t *testing.T, url string) *client.Client {
 	t.Helper()
-	c, err := OpenClient(t.Context(), clientOptions(options(t, url), ""))
+	c, err := client.Open(t.Context(), clientOptions(options(t, url)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestWhatNATSDoesNotMake(t *testing.T) {
 				tt.change(&o.Config)
 			}
 			p := open(t, o)
-			i := slices.IndexFunc(p.Findings(), func(f Finding) bool { return f.Stream == tt.stream })
+			i := slices.IndexFunc(p.Findings(), func(f streams.Finding) bool { return f.Stream == tt.stream })
 			if i < 0 || !strings.HasPrefix(p.Findings()[i].Fix, tt.fix) {
 				t.Errorf("findings %v, want %s", p.Findings(), tt.fix)
 			}
@@ -198,7 +198,7 @@ func TestAssets(t *testing.T) {
 	if _, err := OpenAudit(t.Context(), c, DefaultConfig().Spec("")); err != nil {
 		t.Error(err)
 	}
-	if _, err := DefaultConfig().Spec("").MakeReplayStream(t.Context(), c.JetStream()); err != nil {
+	if _, err := DefaultConfig().Spec("").MakeReplay(t.Context(), c.JetStream()); err != nil {
 		t.Error(err)
 	}
 	var want, got []string
@@ -226,7 +226,7 @@ func TestAssets(t *testing.T) {
 // limit of consumers locks it out of nothing.
 func TestLostConnectionsLeaveRoom(t *testing.T) {
 	n := natstest.Start(t)
-	cfg := eventStream(DefaultConfig().Spec("")).create()
+	cfg := madeByABridge(t)
 	cfg.MaxConsumers = 3
 	n.Stream(t, cfg)
 	o := withJournal(t, n.URL)
@@ -260,7 +260,7 @@ func TestMappedAway(t *testing.T) {
 			r.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other.>"}})
 			p := open(t, withJournal(t, r.URL))
 			accept(t, p, "e")
-			eventually(t, "the reason", func() bool {
+			natstest.Eventually(t, "the reason", func() bool {
 				return slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, tt.why) })
 			})
 		})
@@ -275,8 +275,8 @@ func TestFirstStartWarnsOfNothing(t *testing.T) {
 			n := natstest.Start(t)
 			o := withJournal(t, n.URL)
 			o.Config.Ack = ack
-			log := &logBuffer{}
-			o.Log = log.logger()
+			log := &natstest.LogBuffer{}
+			o.Log = log.Logger()
 			p := open(t, o)
 			accept(t, p, "e")
 			if p.events != nil {
@@ -307,27 +307,4 @@ func observed(t *testing.T, reg prometheus.Registerer, name string) bool {
 		}
 	}
 	return false
-}
-
-// TestReasonsOfALook: why the streams could not be looked at is logged when it changes.
-func TestReasonsOfALook(t *testing.T) {
-	log, logs := natstest.Log(zap.WarnLevel)
-	k, err := newStreamKeeper(nil, DefaultConfig().Spec(""), 0, nil, log, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, why := range []string{"a", "a", "b", "", "", "b"} {
-		var problem error
-		if why != "" {
-			problem = errors.New(why)
-		}
-		k.report(nil, problem)
-	}
-	var got []string
-	for _, e := range logs.All() {
-		got = append(got, fmt.Sprint(e.ContextMap()["error"]))
-	}
-	if want := []string{"a", "b", "b"}; !slices.Equal(got, want) {
-		t.Errorf("logged %v, want %v", got, want)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // Status is what the publisher can do now.
@@ -40,7 +41,7 @@ func (p *Publisher) Status() Status {
 	if accepts {
 		blocked = s.degraded
 	}
-	findings, looked, problem := p.streams.state()
+	findings, looked, problem := p.streams.State()
 	switch {
 	case !p.conn.Connected():
 		if reason := p.conn.Reason(); reason != "" {
@@ -54,7 +55,7 @@ func (p *Publisher) Status() Status {
 		blocked("the streams have not been looked at yet")
 	}
 	for _, f := range findings {
-		if f.Severity == Unusable && f.Stream == p.cfg.Stream {
+		if f.Severity == streams.Unusable && f.Stream == p.cfg.Stream {
 			blocked("%s", f)
 		} else {
 			s.degraded("%s", f)
@@ -98,7 +99,7 @@ func (p *Publisher) outboxStatus(s *Status, b *outbox.Outbox, what string, accep
 }
 
 // Findings returns what was wrong with the streams at the last look.
-func (p *Publisher) Findings() []Finding {
-	findings, _, _ := p.streams.state()
+func (p *Publisher) Findings() []streams.Finding {
+	findings, _, _ := p.streams.State()
 	return findings
 }

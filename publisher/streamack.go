@@ -25,7 +25,7 @@ type streamAck struct {
 func newStreamAck(p *Publisher) *streamAck {
 	return &streamAck{
 		backlog: p.events, batcher: p.batcher, stream: p.stream, timeout: p.cfg.AckTimeout,
-		metrics: p.metrics, takes: p.streams.captures, doubt: p.streams.check,
+		metrics: p.metrics, takes: p.streams.Captures, doubt: p.streams.Wake,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -65,8 +66,8 @@ func (c Config) Validate() error {
 		}
 		bad(key, "%q is unknown; use one of %s", got, strings.Join(want, ", "))
 	}
-	oneOf("streams", c.Streams, StreamsCreate, StreamsApply, StreamsCheck)
-	oneOf("discard", c.Discard, DiscardNew, DiscardOld)
+	oneOf("streams", c.Streams, streams.Create, streams.Apply, streams.Check)
+	oneOf("discard", c.Discard, streams.DiscardNew, streams.DiscardOld)
 	if c.MaxAge < 0 {
 		bad("max_age", "must not be negative; 0 keeps events for ever")
 	}
@@ -75,8 +76,8 @@ func (c Config) Validate() error {
 	bytes("replay_max_bytes", c.ReplayMaxBytes)
 	bytes("audit_max_bytes", c.AuditMaxBytes)
 	age := func(key string, d time.Duration) {
-		if d < 0 || d > 0 && d < MinDuplicateWindow {
-			bad(key, "is %s; use 0 for ever, or at least %s", d, MinDuplicateWindow)
+		if d < 0 || d > 0 && d < streams.MinDuplicateWindow {
+			bad(key, "is %s; use 0 for ever, or at least %s", d, streams.MinDuplicateWindow)
 		}
 	}
 	age("quarantine_max_age", c.QuarantineMaxAge)
@@ -88,8 +89,8 @@ func (c Config) Validate() error {
 		bad("replicas", "is %d; use 1, 3 or 5", c.Replicas)
 	}
 	switch {
-	case c.DuplicateWindow < MinDuplicateWindow:
-		bad("duplicate_window", "is %s; must be at least %s", c.DuplicateWindow, MinDuplicateWindow)
+	case c.DuplicateWindow < streams.MinDuplicateWindow:
+		bad("duplicate_window", "is %s; must be at least %s", c.DuplicateWindow, streams.MinDuplicateWindow)
 	case c.MaxAge > 0 && c.DuplicateWindow > c.MaxAge:
 		bad("duplicate_window", "is %s, which is more than publisher.max_age (%s); JetStream takes no such stream", c.DuplicateWindow, c.MaxAge)
 	}

@@ -4,7 +4,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -16,20 +17,20 @@ func addNATSFlag(cmd *cobra.Command) {
 
 // openClient connects to the NATS that a command line asks for: that of nats.url,
 // or else the embedded one of the running bridge.
-func openClient(cmd *cobra.Command, c *config.Config, streams stdio, role string) (*publisher.Client, error) {
+func openClient(cmd *cobra.Command, c *config.Config, streams stdio, role string) (*client.Client, error) {
 	at, err := clientAddrs(c)
 	if err != nil {
 		return nil, err
 	}
 	o := clientOptions(c, at.NATS, role)
 	o.Log = newLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, streams.err)
-	return publisher.OpenClient(cmd.Context(), o)
+	return client.Open(cmd.Context(), o)
 }
 
 // clientOptions are those of a connection for the bridge that is configured; addr is that of
 // its embedded NATS, if it has one.
-func clientOptions(c *config.Config, addr, role string) publisher.ClientOptions {
-	return publisher.ClientOptions{
+func clientOptions(c *config.Config, addr, role string) client.Options {
+	return client.Options{
 		NATS:    c.NATS,
 		Addr:    addr,
 		Role:    role,
@@ -40,7 +41,7 @@ func clientOptions(c *config.Config, addr, role string) publisher.ClientOptions 
 }
 
 // streamSpec says what the streams of the bridge that is configured have to be like.
-func streamSpec(c *config.Config) publisher.Spec {
+func streamSpec(c *config.Config) streams.Spec {
 	embeddedIn := ""
 	if c.NATS.URL == "" {
 		embeddedIn = c.DataDir

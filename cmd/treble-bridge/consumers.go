@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 // consumersCommand is the command that shows how far the consumers are.
@@ -95,14 +95,14 @@ func (c *consumersCommand) run(cmd *cobra.Command, names []string) error {
 	return errors.Join(err, c.check(states))
 }
 
-func namedConsumers(states []publisher.ConsumerState, names []string) (chosen []publisher.ConsumerState, absent []string) {
+func namedConsumers(states []client.ConsumerState, names []string) (chosen []client.ConsumerState, absent []string) {
 	for _, s := range states {
 		if slices.Contains(names, s.Name) {
 			chosen = append(chosen, s)
 		}
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(states, func(s publisher.ConsumerState) bool { return s.Name == name }) {
+		if !slices.ContainsFunc(states, func(s client.ConsumerState) bool { return s.Name == name }) {
 			absent = append(absent, name)
 		}
 	}
@@ -110,7 +110,7 @@ func namedConsumers(states []publisher.ConsumerState, names []string) (chosen []
 }
 
 // check is an error if a consumer is further behind than it may be.
-func (c *consumersCommand) check(states []publisher.ConsumerState) error {
+func (c *consumersCommand) check(states []client.ConsumerState) error {
 	var late []string
 	for _, s := range states {
 		switch {
@@ -131,7 +131,7 @@ func (c *consumersCommand) check(states []publisher.ConsumerState) error {
 const quiet = 30 * time.Second
 
 // consumerNotes are what looks wrong.
-func consumerNotes(s publisher.ConsumerState) []string {
+func consumerNotes(s client.ConsumerState) []string {
 	notes := []string{}
 	switch {
 	case s.Paused:

@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 // consumerView is a consumer as scripts read it. Its JSON form is stable.
@@ -34,7 +34,7 @@ type positionView struct {
 	At       *time.Time `json:"at"`
 }
 
-func viewOfPosition(p publisher.StreamPosition) positionView {
+func viewOfPosition(p client.StreamPosition) positionView {
 	v := positionView{Sequence: p.Sequence}
 	if !p.At.IsZero() {
 		at := p.At.UTC()
@@ -43,7 +43,7 @@ func viewOfPosition(p publisher.StreamPosition) positionView {
 	return v
 }
 
-func viewOfConsumer(s publisher.ConsumerState) consumerView {
+func viewOfConsumer(s client.ConsumerState) consumerView {
 	v := consumerView{
 		Name: s.Name, Durable: s.Durable, Push: s.Push, Subjects: append([]string{}, s.Subjects...),
 		Pending: s.Pending, AckPending: s.AckPending, Redelivered: s.Redelivered, Waiting: s.Waiting,
@@ -57,7 +57,7 @@ func viewOfConsumer(s publisher.ConsumerState) consumerView {
 	return v
 }
 
-func (c *consumersCommand) print(stream string, states []publisher.ConsumerState, named bool) error {
+func (c *consumersCommand) print(stream string, states []client.ConsumerState, named bool) error {
 	if c.json {
 		for _, s := range states {
 			if _, err := c.io.out.Write(append(encodeLine(viewOfConsumer(s)), '\n')); err != nil {
@@ -76,7 +76,7 @@ func (c *consumersCommand) print(stream string, states []publisher.ConsumerState
 	return printConsumers(c.io, states)
 }
 
-func printConsumers(streams stdio, states []publisher.ConsumerState) error {
+func printConsumers(streams stdio, states []client.ConsumerState) error {
 	w := tabwriter.NewWriter(streams.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tPENDING\tUNACKED\tAGAIN\tLAG\tWAITING\tACKED\tSUBJECTS")
 	for _, s := range states {
@@ -98,7 +98,7 @@ func printConsumers(streams stdio, states []publisher.ConsumerState) error {
 }
 
 // lag is - where nothing is left to do.
-func lag(s publisher.ConsumerState) string {
+func lag(s client.ConsumerState) string {
 	if s.Oldest.Sequence == 0 {
 		return "-"
 	}
@@ -106,7 +106,7 @@ func lag(s publisher.ConsumerState) string {
 }
 
 // waiting is how many ask, or for a push consumer whether somebody listens.
-func waiting(s publisher.ConsumerState) string {
+func waiting(s client.ConsumerState) string {
 	switch {
 	case !s.Push:
 		return strconv.Itoa(s.Waiting)
@@ -116,14 +116,14 @@ func waiting(s publisher.ConsumerState) string {
 	return "-"
 }
 
-func acked(s publisher.ConsumerState) string {
+func acked(s client.ConsumerState) string {
 	if s.Acked.At.IsZero() {
 		return "nothing yet"
 	}
 	return fmt.Sprintf("%d, %s ago", s.Acked.Sequence, span(max(0, s.Asked.Sub(s.Acked.At))))
 }
 
-func subjects(s publisher.ConsumerState) string {
+func subjects(s client.ConsumerState) string {
 	if len(s.Subjects) == 0 {
 		return "all"
 	}

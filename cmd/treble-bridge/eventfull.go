@@ -8,12 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // one shows one event. That there is none is an error.
-func (e *eventsCommand) one(ctx context.Context, c *publisher.Client, f publisher.Filter) error {
+func (e *eventsCommand) one(ctx context.Context, c *client.Client, f client.Filter) error {
 	found, err := c.Newest(ctx, f, 1, &e.skipped, e.looked())
 	e.wipe()
 	switch {
@@ -36,7 +36,7 @@ func (e *eventsCommand) one(ctx context.Context, c *publisher.Client, f publishe
 }
 
 // full is everything about an event, for people.
-func (f eventFormat) full(s publisher.Stored) []byte {
+func (f eventFormat) full(s client.Message) []byte {
 	data := s.Data
 	if !f.showPII {
 		data = mask(data)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 // eventsCommand is the command that shows stored events.
@@ -120,7 +120,7 @@ func (e *eventsCommand) run(cmd *cobra.Command, args []string) error {
 }
 
 // options checks the command line.
-func (e *eventsCommand) options(cmd *cobra.Command, args []string, now time.Time) (publisher.Filter, error) {
+func (e *eventsCommand) options(cmd *cobra.Command, args []string, now time.Time) (client.Filter, error) {
 	f, err := e.filter.filter(now)
 	switch {
 	case err != nil:
@@ -140,7 +140,7 @@ func (e *eventsCommand) options(cmd *cobra.Command, args []string, now time.Time
 		return f, usagef("%q and flags that choose: use one of them", printable(args[0]))
 	}
 	if n, err := strconv.ParseUint(args[0], 10, 64); err == nil && n > 0 {
-		return publisher.Filter{FromSeq: n, ToSeq: n}, nil
+		return client.Filter{FromSeq: n, ToSeq: n}, nil
 	}
-	return publisher.Filter{ID: args[0]}, nil
+	return client.Filter{ID: args[0]}, nil
 }

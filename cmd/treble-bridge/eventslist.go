@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 // list shows events in the order of the stream.
-func (e *eventsCommand) list(ctx context.Context, c *publisher.Client, f publisher.Filter) error {
+func (e *eventsCommand) list(ctx context.Context, c *client.Client, f client.Filter) error {
 	shown := 0
-	show := func(s publisher.Stored) error {
+	show := func(s client.Message) error {
 		shown++
 		_, err := e.io.out.Write(e.listed(s))
 		return err
@@ -42,9 +42,9 @@ func (e *eventsCommand) list(ctx context.Context, c *publisher.Client, f publish
 
 // newest returns at most e.limit events, and whether there are more; all of them if
 // it is 0.
-func (e *eventsCommand) newest(ctx context.Context, c *publisher.Client, f publisher.Filter) (found []publisher.Stored, more bool, err error) {
+func (e *eventsCommand) newest(ctx context.Context, c *client.Client, f client.Filter) (found []client.Message, more bool, err error) {
 	if e.limit == 0 {
-		err = c.Each(ctx, f, &e.skipped, func(s publisher.Stored) error {
+		err = c.Each(ctx, f, &e.skipped, func(s client.Message) error {
 			found = append(found, s)
 			return nil
 		})
@@ -81,7 +81,7 @@ func (e *eventsCommand) sayMore(more bool) {
 	}
 }
 
-func (e *eventsCommand) sayNone(f publisher.Filter) {
+func (e *eventsCommand) sayNone(f client.Filter) {
 	switch {
 	case e.filter.empty():
 		fmt.Fprintln(e.io.err, "the stream holds no event yet")
@@ -93,7 +93,7 @@ func (e *eventsCommand) sayNone(f publisher.Filter) {
 }
 
 // listed is one event of a list, with the line end.
-func (e *eventsCommand) listed(s publisher.Stored) []byte {
+func (e *eventsCommand) listed(s client.Message) []byte {
 	switch {
 	case e.format.json:
 		return e.format.eventLine(s, nil)
@@ -117,7 +117,7 @@ type eventLine struct {
 }
 
 // eventLine returns the line, with its end. m is its place in a timeline, or nil.
-func (f eventFormat) eventLine(s publisher.Stored, m *moment) []byte {
+func (f eventFormat) eventLine(s client.Message, m *moment) []byte {
 	v := eventLine{Sequence: s.Sequence, Stored: s.Stored.UTC(), Subject: s.Subject, Event: f.line(s)}
 	if m != nil {
 		gap := m.gap.Milliseconds()

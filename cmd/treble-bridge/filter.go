@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -45,10 +45,10 @@ func (f *filterFlags) empty() bool {
 }
 
 // filter checks the flags. Its errors are of usage, and name no number.
-func (f *filterFlags) filter(now time.Time) (publisher.Filter, error) {
-	out := publisher.Filter{Session: f.session, Conversation: f.conversation, Source: f.source, ID: f.id, FromSeq: f.fromSeq, ToSeq: f.toSeq}
+func (f *filterFlags) filter(now time.Time) (client.Filter, error) {
+	out := client.Filter{Session: f.session, Conversation: f.conversation, Source: f.source, ID: f.id, FromSeq: f.fromSeq, ToSeq: f.toSeq}
 	var err error
-	if out.Kinds, err = publisher.MatchKinds(f.kinds); err != nil {
+	if out.Kinds, err = client.MatchKinds(f.kinds); err != nil {
 		return out, usagef("--kind: %w", err)
 	}
 	if f.phone != "" {

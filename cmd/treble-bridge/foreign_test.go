@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -22,7 +22,7 @@ func TestForeignMessages(t *testing.T) {
 	c := testConfig(t)
 	b := start(t, c)
 	defer b.stop(t)
-	client, err := publisher.OpenClient(t.Context(), clientOptions(c, b.addrs().NATS, "test"))
+	client, err := client.Open(t.Context(), clientOptions(c, b.addrs().NATS, "test"))
 	if err != nil {
 		t.Fatal(err)
 	}

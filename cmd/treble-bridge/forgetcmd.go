@@ -12,13 +12,15 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // forgetCommand is the command that deletes all that is kept of a person.
 type forgetCommand struct {
 	io          stdio
-	spec        publisher.Spec // of the bridge
+	spec        streams.Spec // of the bridge
 	phone       string
 	sessions    []string
 	streams     []string
@@ -221,7 +223,7 @@ func (f *forgetCommand) find(ctx context.Context, run *forget.Run) (forget.Count
 }
 
 // forget does what is to be done about what was found, and prints it.
-func (f *forgetCommand) forget(ctx context.Context, client *publisher.Client, run *forget.Run, dir *forget.DataDir, p *forget.Person, v *forgetView) error {
+func (f *forgetCommand) forget(ctx context.Context, client *client.Client, run *forget.Run, dir *forget.DataDir, p *forget.Person, v *forgetView) error {
 	switch {
 	case f.dryRun:
 		v.State = "dry-run"

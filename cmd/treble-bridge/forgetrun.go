@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 )
 
 // erase deletes what was found, and keeps a record of that. Without one nothing is
 // deleted.
-func (f *forgetCommand) erase(ctx context.Context, client *publisher.Client, run *forget.Run, dir *forget.DataDir, v *forgetView) error {
+func (f *forgetCommand) erase(ctx context.Context, client *client.Client, run *forget.Run, dir *forget.DataDir, v *forgetView) error {
 	audit, err := publisher.OpenAudit(ctx, client, f.spec)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -179,7 +180,7 @@ func noteRemoved(cmd *cobra.Command, streams stdio, seqs ...uint64) {
 
 // withQuarantine calls f with the configuration of the command line, and with the quarantine of
 // its NATS.
-func withQuarantine(cmd *cobra.Command, streams stdio, f func(*config.Config, *publisher.Client, *publisher.Quarantine) error) error {
+func withQuarantine(cmd *cobra.Command, streams stdio, f func(*config.Config, *client.Client, *publisher.Quarantine) error) error {
 	loaded, err := loadConfig(cmd)
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -60,7 +62,7 @@ func (d *quarantineDrop) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
-	return withQuarantine(cmd, d.io, func(bridge *config.Config, client *publisher.Client, q *publisher.Quarantine) error {
+	return withQuarantine(cmd, d.io, func(bridge *config.Config, client *client.Client, q *publisher.Quarantine) error {
 		c, err := choose(cmd.Context(), q, filter)
 		if err == nil {
 			err = c.notThere() // a typing mistake is no reason to delete the others
@@ -96,7 +98,7 @@ type dropSummary struct {
 
 // drop deletes one body after the other. Without a record of it nothing is
 // deleted.
-func (d *quarantineDrop) drop(ctx context.Context, client *publisher.Client, spec publisher.Spec, q *publisher.Quarantine, c chosen) error {
+func (d *quarantineDrop) drop(ctx context.Context, client *client.Client, spec streams.Spec, q *publisher.Quarantine, c chosen) error {
 	audit, err := publisher.OpenAudit(ctx, client, spec)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 func newQuarantineExport(streams stdio) *cobra.Command {
@@ -43,7 +44,7 @@ touched.
 				return err
 			}
 			exported := 0
-			err = withQuarantine(cmd, streams, func(_ *config.Config, _ *publisher.Client, q *publisher.Quarantine) error {
+			err = withQuarantine(cmd, streams, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
 				c, err := choose(cmd.Context(), q, filter)
 				if err == nil {
 					err = c.notThere()

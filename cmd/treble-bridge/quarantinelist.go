@@ -10,6 +10,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
@@ -52,7 +53,7 @@ problem), source, path, test (the run of send; absent if none), size.`,
 			if err != nil {
 				return err
 			}
-			return withQuarantine(cmd, io, func(_ *config.Config, _ *publisher.Client, q *publisher.Quarantine) error {
+			return withQuarantine(cmd, io, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
 				return l.print(cmd, q, filter)
 			})
 		},

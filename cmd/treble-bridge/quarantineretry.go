@@ -14,6 +14,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -101,7 +102,7 @@ func (r *quarantineRetry) run(cmd *cobra.Command, ids []string) error {
 		return err
 	}
 	r.note = func(seq uint64) { noteRemoved(cmd, r.io, seq) }
-	return withQuarantine(cmd, r.io, func(_ *config.Config, _ *publisher.Client, q *publisher.Quarantine) error {
+	return withQuarantine(cmd, r.io, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
 		c, err := choose(cmd.Context(), q, filter)
 		if err != nil {
 			return err

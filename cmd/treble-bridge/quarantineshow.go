@@ -12,6 +12,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
@@ -49,7 +50,7 @@ the exact bytes as body_base64 instead.`,
 			case s.raw && isTerminal(io.out):
 				return usagef("--raw: the bytes could steer this terminal, and are not masked: write them to a file or a pipe")
 			}
-			return withQuarantine(cmd, io, func(_ *config.Config, _ *publisher.Client, q *publisher.Quarantine) error {
+			return withQuarantine(cmd, io, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
 				c, err := choose(cmd.Context(), q, publisher.QuarantineFilter{IDs: args})
 				if err == nil {
 					err = c.notThere()

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
 
@@ -208,7 +209,7 @@ func (r *replayCommand) check() error {
 }
 
 // plan opens the run that the command line asks for.
-func (r *replayCommand) plan(cmd *cobra.Command, c *publisher.Client, s replay.Spec, g replay.Given, o replay.Options) (*replay.Run, error) {
+func (r *replayCommand) plan(cmd *cobra.Command, c *client.Client, s replay.Spec, g replay.Given, o replay.Options) (*replay.Run, error) {
 	if r.resume != "" {
 		run, err := replay.Resume(cmd.Context(), c, r.resume, g, o)
 		if errors.Is(err, publisher.ErrNoRun) {

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -111,9 +111,9 @@ func (t *tail) run(cmd *cobra.Command, _ []string) error {
 }
 
 // options checks the flags.
-func (t *tail) options(now time.Time) (o publisher.FollowOptions, kinds []schema.Kind, err error) {
+func (t *tail) options(now time.Time) (o client.FollowOptions, kinds []schema.Kind, err error) {
 	o.StopAtEnd = t.noFollow
-	if kinds, err = publisher.MatchKinds(t.kinds); err != nil {
+	if kinds, err = client.MatchKinds(t.kinds); err != nil {
 		return o, nil, usagef("--kind: %w", err)
 	}
 	if t.format.raw && t.format.json {
@@ -144,10 +144,10 @@ const (
 
 // follow prints events until it is done. When the stream cannot be read any
 // more, it begins again behind the last event.
-func (t *tail) follow(ctx context.Context, c *publisher.Client, o publisher.FollowOptions, log *zap.Logger) error {
+func (t *tail) follow(ctx context.Context, c *client.Client, o client.FollowOptions, log *zap.Logger) error {
 	shown, last, began := 0, uint64(0), time.Now()
 	for {
-		err := c.Follow(ctx, o, func(s publisher.Stored) error {
+		err := c.Follow(ctx, o, func(s client.Message) error {
 			if s.Sequence <= last {
 				return nil // seen before the interruption
 			}
@@ -188,7 +188,7 @@ func (t *tail) follow(ctx context.Context, c *publisher.Client, o publisher.Foll
 type writeError struct{ error }
 
 // wanted reports whether an event is of the session asked for.
-func (t *tail) wanted(s publisher.Stored) bool {
+func (t *tail) wanted(s client.Message) bool {
 	if t.session == "" {
 		return true
 	}

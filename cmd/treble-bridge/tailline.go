@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -20,7 +20,7 @@ type eventFormat struct {
 }
 
 // line returns what is printed for a message, with the line end.
-func (f eventFormat) line(s publisher.Stored) []byte {
+func (f eventFormat) line(s client.Message) []byte {
 	data := s.Data
 	if !f.showPII {
 		data = mask(data)
@@ -76,7 +76,7 @@ func harmless(doc []byte) []byte {
 }
 
 // human is one readable line.
-func (f eventFormat) human(s publisher.Stored, data []byte) string {
+func (f eventFormat) human(s client.Message, data []byte) string {
 	e, err := schema.Decode(data)
 	if err != nil {
 		// Of a later version; or a number of it that looks like a phone is hidden.

@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // stored is an event as the stream holds it.
-func stored(t *testing.T, data schema.Payload, kind schema.Kind, raw string) publisher.Stored {
+func stored(t *testing.T, data schema.Payload, kind schema.Kind, raw string) client.Message {
 	t.Helper()
 	data.Base().Raw = json.RawMessage(raw)
 	e := schema.Event{
@@ -22,7 +22,7 @@ func stored(t *testing.T, data schema.Payload, kind schema.Kind, raw string) pub
 	if err != nil {
 		t.Fatal(err)
 	}
-	return publisher.Stored{Sequence: 1, Subject: "treble." + string(kind), Data: b}
+	return client.Message{Sequence: 1, Subject: "treble." + string(kind), Data: b}
 }
 
 func TestLineCannotSteerATerminal(t *testing.T) {
@@ -66,7 +66,7 @@ func TestRawShowsTheExactBytes(t *testing.T) {
 
 // An event that this version does not read is shown as JSON alone.
 func TestLineOfALaterVersion(t *testing.T) {
-	got := string(eventFormat{}.line(publisher.Stored{Sequence: 7, Subject: "treble.x", Data: []byte(`{"specversion":"1.0","data":{"phone":"3161234567"}}`)}))
+	got := string(eventFormat{}.line(client.Message{Sequence: 7, Subject: "treble.x", Data: []byte(`{"specversion":"1.0","data":{"phone":"3161234567"}}`)}))
 	if !strings.Contains(got, "event 7 on treble.x cannot be shown in words: use --json") || strings.Contains(got, "3161234567") {
 		t.Errorf("got %q", got)
 	}

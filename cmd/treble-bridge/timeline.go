@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -25,7 +25,7 @@ const (
 
 // moment is an event at its place in a timeline.
 type moment struct {
-	publisher.Stored
+	client.Message
 	event schema.Event
 	gap   time.Duration // since the one before
 	marks []mark
@@ -37,11 +37,11 @@ func (m moment) timeOfItsOwn() bool { return !m.event.Time.Equal(m.event.Receive
 // newTimeline puts events in the order in which they happened, and marks what is
 // odd. Events of the same time stay in the order of the stream. What is no event of
 // the bridge is left out.
-func newTimeline(found []publisher.Stored) []moment {
+func newTimeline(found []client.Message) []moment {
 	var line []moment
 	for _, s := range found {
 		if e, err := schema.Decode(s.Data); err == nil {
-			line = append(line, moment{Stored: s, event: e})
+			line = append(line, moment{Message: s, event: e})
 		}
 	}
 	slices.SortFunc(line, func(a, b moment) int {

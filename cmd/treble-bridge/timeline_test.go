@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // sessionEvent is an event of one session, some seconds behind its beginning; at -1 it
 // has no time of its own.
-func sessionEvent(t *testing.T, seq uint64, id string, at float64, data schema.Payload, kind schema.Kind) publisher.Stored {
+func sessionEvent(t *testing.T, seq uint64, id string, at float64, data schema.Payload, kind schema.Kind) client.Message {
 	t.Helper()
 	began := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
 	received := began.Add(time.Hour + time.Duration(seq)*time.Second)
@@ -29,50 +29,50 @@ func sessionEvent(t *testing.T, seq uint64, id string, at float64, data schema.P
 	if err != nil {
 		t.Fatal(err)
 	}
-	return publisher.Stored{Sequence: seq, Stored: received, Subject: "treble." + string(kind), Data: b}
+	return client.Message{Sequence: seq, Stored: received, Subject: "treble." + string(kind), Data: b}
 }
 
 func TestTimeline(t *testing.T) {
 	sent := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
-	delivered := func(seq uint64, at float64, text string) publisher.Stored {
+	delivered := func(seq uint64, at float64, text string) client.Message {
 		return sessionEvent(t, seq, fmt.Sprint("d", seq), at, &schema.MessageDelivered{SentAt: &sent, SentText: text}, schema.KindMessageDelivered)
 	}
-	read := func(seq uint64, at float64, text string) publisher.Stored {
+	read := func(seq uint64, at float64, text string) client.Message {
 		return sessionEvent(t, seq, fmt.Sprint("r", seq), at, &schema.MessageRead{SentAt: &sent, SentText: text}, schema.KindMessageRead)
 	}
-	answered := func(seq uint64, at float64, text string) publisher.Stored {
+	answered := func(seq uint64, at float64, text string) client.Message {
 		return sessionEvent(t, seq, fmt.Sprint("a", seq), at, &schema.MessageResponded{SentAt: &sent, SentText: text}, schema.KindMessageResponded)
 	}
-	closed := func(seq uint64, at float64) publisher.Stored {
+	closed := func(seq uint64, at float64) client.Message {
 		return sessionEvent(t, seq, fmt.Sprint("c", seq), at, &schema.ConversationClosed{}, schema.KindConversationClosed)
 	}
-	condition := func(seq uint64, id string) publisher.Stored {
+	condition := func(seq uint64, id string) client.Message {
 		return sessionEvent(t, seq, id, -1, &schema.ConditionEvaluated{}, schema.KindConditionEvaluated)
 	}
 	for _, tt := range []struct {
 		name    string
-		stored  []publisher.Stored
+		stored  []client.Message
 		want    string // sequence, gap in ms, marks
 		missing string
 	}{
-		{"in-order", []publisher.Stored{delivered(1, 1, "x"), read(2, 3.5, "x"), answered(3, 10, "x"), closed(4, 70)},
+		{"in-order", []client.Message{delivered(1, 1, "x"), read(2, 3.5, "x"), answered(3, 10, "x"), closed(4, 70)},
 			"1+0 2+2500 3+6500 4+60000", ""},
-		{"by-own-time", []publisher.Stored{closed(1, 70), answered(2, 10, "x"), read(3, 3.5, "x"), delivered(4, 1, "x")},
+		{"by-own-time", []client.Message{closed(1, 70), answered(2, 10, "x"), read(3, 3.5, "x"), delivered(4, 1, "x")},
 			"4+0,late 3+2500,late 2+6500,late 1+60000", ""},
-		{"same-time-as-stored", []publisher.Stored{delivered(1, 1, "x"), read(2, 1, "x"), closed(3, 1)}, "1+0 2+0 3+0", ""},
-		{"read-before-delivered", []publisher.Stored{read(1, 1, "x"), delivered(2, 2, "x"), closed(3, 3)}, "1+0,before-delivered 2+1000 3+1000", ""},
-		{"answered-before-both", []publisher.Stored{answered(1, 1, "x"), read(2, 2, "x"), delivered(3, 3, "x")},
+		{"same-time-as-stored", []client.Message{delivered(1, 1, "x"), read(2, 1, "x"), closed(3, 1)}, "1+0 2+0 3+0", ""},
+		{"read-before-delivered", []client.Message{read(1, 1, "x"), delivered(2, 2, "x"), closed(3, 3)}, "1+0,before-delivered 2+1000 3+1000", ""},
+		{"answered-before-both", []client.Message{answered(1, 1, "x"), read(2, 2, "x"), delivered(3, 3, "x")},
 			"1+0,before-delivered,before-read 2+1000,before-delivered 3+1000", "conversation.closed"},
-		{"two-messages", []publisher.Stored{delivered(1, 1, "x"), read(2, 2, "x"), delivered(3, 3, "y"), read(4, 4, "y"), closed(5, 5)},
+		{"two-messages", []client.Message{delivered(1, 1, "x"), read(2, 2, "x"), delivered(3, 3, "y"), read(4, 4, "y"), closed(5, 5)},
 			"1+0 2+1000 3+1000 4+1000 5+1000", ""},
-		{"one-not-delivered", []publisher.Stored{delivered(1, 1, "x"), read(2, 2, "y")}, "1+0 2+1000,not-delivered", "conversation.closed"},
-		{"none-delivered", []publisher.Stored{read(1, 1, "x"), answered(2, 2, "x")}, "1+0 2+1000", "message.delivered conversation.closed"},
-		{"after-closed", []publisher.Stored{closed(1, 1), delivered(2, 2, "x")}, "1+0 2+1000,after-closed", ""},
-		{"status-after-closed", []publisher.Stored{closed(1, 1),
+		{"one-not-delivered", []client.Message{delivered(1, 1, "x"), read(2, 2, "y")}, "1+0 2+1000,not-delivered", "conversation.closed"},
+		{"none-delivered", []client.Message{read(1, 1, "x"), answered(2, 2, "x")}, "1+0 2+1000", "message.delivered conversation.closed"},
+		{"after-closed", []client.Message{closed(1, 1), delivered(2, 2, "x")}, "1+0 2+1000,after-closed", ""},
+		{"status-after-closed", []client.Message{closed(1, 1),
 			sessionEvent(t, 2, "h", 2, &schema.HSMStatusChanged{}, schema.KindHSMStatusChanged)}, "1+0 2+1000", ""},
-		{"no-time", []publisher.Stored{condition(1, "o"), closed(2, 1)}, "2+0 1+3600000,no-time", ""},
-		{"repeated", []publisher.Stored{condition(1, "o"), condition(2, "o"), closed(3, 1)}, "3+0 1+3600000,no-time,repeated 2+1000,no-time,repeated", ""},
-		{"no-event", []publisher.Stored{{Sequence: 1, Data: []byte("?")}, closed(2, 1)}, "2+0", ""},
+		{"no-time", []client.Message{condition(1, "o"), closed(2, 1)}, "2+0 1+3600000,no-time", ""},
+		{"repeated", []client.Message{condition(1, "o"), condition(2, "o"), closed(3, 1)}, "3+0 1+3600000,no-time,repeated 2+1000,no-time,repeated", ""},
+		{"no-event", []client.Message{{Sequence: 1, Data: []byte("?")}, closed(2, 1)}, "2+0", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			line := newTimeline(tt.stored)
@@ -99,7 +99,7 @@ func TestTimeline(t *testing.T) {
 func TestTimelineForPeople(t *testing.T) {
 	sent := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
 	common := schema.Common{Phone: "+573001234567"}
-	line := newTimeline([]publisher.Stored{
+	line := newTimeline([]client.Message{
 		sessionEvent(t, 1, "r", 0, &schema.MessageRead{Common: common, SentAt: &sent, SentText: "Hello"}, schema.KindMessageRead),
 		sessionEvent(t, 2, "d", 90.5, &schema.MessageDelivered{Common: common, SentAt: &sent, SentText: "Hello"}, schema.KindMessageDelivered),
 	})
@@ -118,7 +118,7 @@ func TestTimelineForPeople(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	phoned := newTimeline([]publisher.Stored{{Sequence: 1, Subject: "treble.message.read", Data: data}})
+	phoned := newTimeline([]client.Message{{Sequence: 1, Subject: "treble.message.read", Data: data}})
 	if got := string(eventFormat{}.timeline(phoned, false)); !regexp.MustCompile(`session #[g-v]{6}\*{10}67: 1 event`).MatchString(got) || strings.Contains(got, "573001") {
 		t.Errorf("a session that is a number: %s", got)
 	}
@@ -141,21 +141,21 @@ func TestSpan(t *testing.T) {
 
 func TestConsumerNotes(t *testing.T) {
 	now := time.Now()
-	behind := publisher.ConsumerState{Name: "c", Pending: 5, Asked: now}
+	behind := client.ConsumerState{Name: "c", Pending: 5, Asked: now}
 	for _, tt := range []struct {
 		name   string
-		change func(*publisher.ConsumerState)
+		change func(*client.ConsumerState)
 		want   string
 	}{
-		{"nobody-reads", func(*publisher.ConsumerState) {}, "nobody asks"},
-		{"reads", func(s *publisher.ConsumerState) { s.Waiting = 1 }, ""},
-		{"between-two-requests", func(s *publisher.ConsumerState) { s.Delivered.At = now.Add(-time.Second) }, ""},
-		{"nothing-to-read", func(s *publisher.ConsumerState) { s.Pending = 0 }, ""},
-		{"push-unbound", func(s *publisher.ConsumerState) { s.Push = true }, "nobody is subscribed"},
-		{"push-bound", func(s *publisher.ConsumerState) { s.Push, s.Bound = true, true }, ""},
-		{"paused", func(s *publisher.ConsumerState) { s.Paused = true }, "paused"},
-		{"full", func(s *publisher.ConsumerState) { s.Full, s.AckPending = true, 7 }, "some of the 7"},
-		{"redelivered", func(s *publisher.ConsumerState) { s.Waiting, s.Redelivered = 1, 2 }, "2 messages were given more than once"},
+		{"nobody-reads", func(*client.ConsumerState) {}, "nobody asks"},
+		{"reads", func(s *client.ConsumerState) { s.Waiting = 1 }, ""},
+		{"between-two-requests", func(s *client.ConsumerState) { s.Delivered.At = now.Add(-time.Second) }, ""},
+		{"nothing-to-read", func(s *client.ConsumerState) { s.Pending = 0 }, ""},
+		{"push-unbound", func(s *client.ConsumerState) { s.Push = true }, "nobody is subscribed"},
+		{"push-bound", func(s *client.ConsumerState) { s.Push, s.Bound = true, true }, ""},
+		{"paused", func(s *client.ConsumerState) { s.Paused = true }, "paused"},
+		{"full", func(s *client.ConsumerState) { s.Full, s.AckPending = true, 7 }, "some of the 7"},
+		{"redelivered", func(s *client.ConsumerState) { s.Waiting, s.Redelivered = 1, 2 }, "2 messages were given more than once"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := behind

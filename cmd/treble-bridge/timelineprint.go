@@ -6,13 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // timeline shows the events of a session in the order in which they happened.
-func (e *eventsCommand) timeline(ctx context.Context, c *publisher.Client, f publisher.Filter) error {
+func (e *eventsCommand) timeline(ctx context.Context, c *client.Client, f client.Filter) error {
 	found, more, err := e.newest(ctx, c, f)
 	if err != nil {
 		return err
@@ -40,9 +40,9 @@ func (f eventFormat) timeline(line []moment, whole bool) []byte {
 		m := &line[i]
 		switch {
 		case f.json:
-			out = append(out, f.eventLine(m.Stored, m)...)
+			out = append(out, f.eventLine(m.Message, m)...)
 		case f.raw:
-			out = append(out, f.line(m.Stored)...)
+			out = append(out, f.line(m.Message)...)
 		default:
 			out = append(out, f.momentLine(*m, i == 0)...)
 		}
@@ -93,7 +93,7 @@ func (f eventFormat) momentLine(m moment, first bool) string {
 	if !first {
 		gap = "+" + span(m.gap)
 	}
-	text := fmt.Sprintf("%*s  %s", gapWidth, gap, strings.TrimSuffix(string(f.line(m.Stored)), "\n"))
+	text := fmt.Sprintf("%*s  %s", gapWidth, gap, strings.TrimSuffix(string(f.line(m.Message)), "\n"))
 	for _, mark := range m.marks {
 		text += "  " + f.palette.paint(yellow, "["+string(mark)+"]")
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // account asks whether there is JetStream, and reports whether it can be asked on.
@@ -36,7 +36,7 @@ func (v *Visit) account(ctx context.Context) ([]Check, bool) {
 const nearlyFull = 0.9
 
 // room holds the limits of the account against what the bridge still needs.
-func (v *Visit) room(ctx context.Context, streams []publisher.StreamState) []Check {
+func (v *Visit) room(ctx context.Context, found []streams.State) []Check {
 	var info *jetstream.AccountInfo
 	err := v.within(ctx, func(ctx context.Context) (err error) {
 		info, err = v.js.AccountInfo(ctx)
@@ -49,7 +49,7 @@ func (v *Visit) room(ctx context.Context, streams []publisher.StreamState) []Che
 	if t, ok := info.Tiers[fmt.Sprintf("R%d", r.copies)]; ok {
 		r.tier, r.copies = t, 1 // the limits of a tier are for one copy
 	}
-	missing, err := v.missing(ctx, streams)
+	missing, err := v.missing(ctx, found)
 	if err != nil {
 		return []Check{v.failed("account", "", err)}
 	}
@@ -66,15 +66,15 @@ func (v *Visit) room(ctx context.Context, streams []publisher.StreamState) []Che
 			r.unbounded = append(r.unbounded, a.BytesKey)
 		}
 	}
-	return []Check{r.streams(), r.storage(), r.consumers(streams[0])}
+	return []Check{r.streams(), r.storage(), r.consumers(found[0])}
 }
 
 // missing are the streams and buckets that the bridge or a command will make.
-func (v *Visit) missing(ctx context.Context, streams []publisher.StreamState) ([]publisher.Asset, error) {
-	var missing []publisher.Asset
+func (v *Visit) missing(ctx context.Context, found []streams.State) ([]streams.Asset, error) {
+	var missing []streams.Asset
 	for i, a := range v.o.Streams.Assets() {
-		if i < len(streams) { // looked at already, and with the size that it is made with
-			if a.MaxBytes = streams[i].MaxBytes; streams[i].Info == nil {
+		if i < len(found) { // looked at already, and with the size that it is made with
+			if a.MaxBytes = found[i].MaxBytes; found[i].Info == nil {
 				missing = append(missing, a)
 			}
 			continue
@@ -129,7 +129,7 @@ func (r room) storage() Check {
 	}
 	switch {
 	case l.MaxBytesRequired && len(r.unbounded) > 0:
-		return line(Fail, "the account takes only streams with a limit, and %s is 0", r.unbounded[0]).set(r.unbounded[0], publisher.SuggestedBytes)
+		return line(Fail, "the account takes only streams with a limit, and %s is 0", r.unbounded[0]).set(r.unbounded[0], streams.SuggestedBytes)
 	case l.StoreMaxStreamBytes > 0 && r.largest > l.StoreMaxStreamBytes:
 		return line(Fail, "a stream may hold %s, and the bridge makes one of %s", bytes(l.StoreMaxStreamBytes), bytes(r.largest)).
 			server("disk_max_stream_bytes: %d  %s", r.largest, where)
@@ -151,7 +151,7 @@ func (r room) storage() Check {
 
 // consumers holds the limit of the account, which counts for each stream, against those of the
 // event stream.
-func (r room) consumers(events publisher.StreamState) Check {
+func (r room) consumers(events streams.State) Check {
 	limit := r.tier.Limits.MaxConsumers
 	switch {
 	case limit <= 0:

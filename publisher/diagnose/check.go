@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // Status is how a check ended.
@@ -24,9 +24,9 @@ const (
 
 // Where a fix is to be put.
 const (
-	InShell  = publisher.InShell
-	InEnv    = publisher.InEnv
-	InServer = publisher.InServer
+	InShell  = streams.InShell
+	InEnv    = streams.InEnv
+	InServer = streams.InServer
 )
 
 // Check is one line of the checklist. Nothing in it is a secret or personal data.
@@ -70,7 +70,7 @@ func (c Check) set(key string, value any) Check {
 
 // Setting is the environment variable that gives a key of the configuration a
 // value.
-func Setting(key string, value any) string { return publisher.Setting(key, value) }
+func Setting(key string, value any) string { return streams.Setting(key, value) }
 
 // Quote quotes a word for a POSIX shell, if it needs it.
 func Quote(word string) string {

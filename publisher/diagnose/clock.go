@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // How far two clocks may be apart.
@@ -21,7 +21,7 @@ const userInfo = "$SYS.REQ.USER.INFO"
 
 // clock compares the clock of the server with ours, between the question and the
 // answer.
-func (v *Visit) clock(ctx context.Context, events publisher.StreamState) Check {
+func (v *Visit) clock(ctx context.Context, events streams.State) Check {
 	var theirs, asked, answered time.Time
 	err := v.within(ctx, func(ctx context.Context) (err error) {
 		asked = v.o.time()

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 func TestSkew(t *testing.T) {
@@ -45,7 +46,7 @@ func TestClockOfAServer(t *testing.T) {
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	o := Options{
-		Client:  publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Events: "TREBLE", Prefix: "treble", Timeout: time.Second},
+		Client:  client.Options{NATS: publisher.DefaultNATSConfig(), Events: "TREBLE", Prefix: "treble", Timeout: time.Second},
 		Streams: publisher.DefaultConfig().Spec(""),
 		DataDir: t.TempDir(), Timeout: 5 * time.Second, MaxBody: 1 << 10,
 	}

@@ -4,7 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // Behind is from when on a consumer is far behind.
@@ -14,7 +15,7 @@ type Behind struct {
 }
 
 // consumers names the durable consumers of the event stream that are far behind.
-func (v *Visit) consumers(ctx context.Context, events publisher.StreamState) []Check {
+func (v *Visit) consumers(ctx context.Context, events streams.State) []Check {
 	const name = "consumers"
 	if events.Info == nil {
 		return []Check{check(name, "", Skip, "the stream does not exist")}
@@ -44,7 +45,7 @@ func (v *Visit) consumers(ctx context.Context, events publisher.StreamState) []C
 }
 
 // behind judges one consumer.
-func (v *Visit) behind(stream string, c publisher.ConsumerState) Check {
+func (v *Visit) behind(stream string, c client.ConsumerState) Check {
 	line := func(s Status, detail string, args ...any) Check {
 		return check("consumers", c.Name, s, detail, args...)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // Examine asks NATS everything but the probe. It takes at most o.Timeout for each
@@ -13,7 +13,7 @@ func (v *Visit) Examine(ctx context.Context) []Check {
 	checks := v.examine(ctx)
 	for i, c := range checks {
 		if c.FixIn == InShell && !strings.Contains(c.Fix, " --js-") { // those of findings have it
-			checks[i].Fix = publisher.Placed(c.Fix, v.o.Client.NATS)
+			checks[i].Fix = streams.Placed(c.Fix, v.o.Client.NATS)
 		}
 	}
 	return checks
@@ -24,18 +24,18 @@ func (v *Visit) examine(ctx context.Context) []Check {
 	if !usable {
 		return append(checks, skipped("JetStream cannot be asked", behindAccount...)...)
 	}
-	var streams []publisher.StreamState
+	var found []streams.State
 	err := v.within(ctx, func(ctx context.Context) (err error) {
-		streams, err = publisher.InspectStreams(ctx, v.client.Broker(), v.o.Streams)
+		found, err = streams.Inspect(ctx, v.client.Broker(), v.o.Streams)
 		return err
 	})
 	if err != nil {
 		checks = append(checks, v.failed("stream", string(v.o.Client.Events), err))
 		return append(checks, skipped("the streams cannot be looked at", behindStreams...)...)
 	}
-	checks = append(checks, v.room(ctx, streams)...)
-	checks = append(checks, v.streams(streams)...)
-	events, quarantine := streams[0], streams[1]
+	checks = append(checks, v.room(ctx, found)...)
+	checks = append(checks, v.streams(found)...)
+	events, quarantine := found[0], found[1]
 	checks = append(checks, v.copies(events))
 	checks = append(checks, v.permissions(ctx, events, quarantine)...)
 	checks = append(checks, v.payload(events), v.clock(ctx, events), v.flushing())

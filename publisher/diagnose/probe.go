@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -42,12 +42,12 @@ func (v *Visit) Watch(ctx context.Context, eventID string) (*Watch, error) {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	w := &Watch{stream: s, found: make(chan sighting, 1), stop: stop}
-	from := publisher.FollowOptions{
+	from := client.FollowOptions{
 		FromSeq:  s.CachedInfo().State.LastSeq + 1,
 		Subjects: []string{v.client.Prefix().Subject(schema.KindBridgeProbe)},
 	}
 	w.done.Go(func() {
-		err := v.client.Follow(ctx, from, func(m publisher.Stored) error {
+		err := v.client.Follow(ctx, from, func(m client.Message) error {
 			if !slices.Contains(m.Header[schema.HeaderEventID], eventID) {
 				return nil
 			}

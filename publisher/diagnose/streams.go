@@ -15,17 +15,17 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // streams are the findings that a running bridge has too, each as a line.
-func (v *Visit) streams(all []publisher.StreamState) []Check {
+func (v *Visit) streams(all []streams.State) []Check {
 	var checks []Check
 	for _, s := range all {
 		for _, f := range s.Findings {
 			status := Warn
-			if f.Severity == publisher.Unusable {
+			if f.Severity == streams.Unusable {
 				status = Fail
 			}
 			c := check("stream", s.Name, status, "%s", f.Problem)
@@ -59,7 +59,7 @@ func describe(info *jetstream.StreamInfo) string {
 const fewestCopies = 3
 
 // copies holds the copies of the event stream against the servers there are.
-func (v *Visit) copies(events publisher.StreamState) Check {
+func (v *Visit) copies(events streams.State) Check {
 	const name = "replicas"
 	of := events.Name
 	if events.Info == nil {
@@ -102,7 +102,7 @@ func (v *Visit) servers() int {
 // permissions finds out whether this user may publish, without storing anything:
 // JetStream refuses what is meant for another stream. The kind is one that consumers
 // ignore, and the reason of a refused body one that there is not.
-func (v *Visit) permissions(ctx context.Context, events, quarantine publisher.StreamState) []Check {
+func (v *Visit) permissions(ctx context.Context, events, quarantine streams.State) []Check {
 	p := v.client.Prefix()
 	return []Check{
 		v.mayPublish(ctx, events, p.Subject(schema.KindBridgeProbe)),
@@ -110,7 +110,7 @@ func (v *Visit) permissions(ctx context.Context, events, quarantine publisher.St
 	}
 }
 
-func (v *Visit) mayPublish(ctx context.Context, s publisher.StreamState, subject string) Check {
+func (v *Visit) mayPublish(ctx context.Context, s streams.State, subject string) Check {
 	const name = "permissions"
 	if s.Info != nil && s.Info.Config.NoAck {
 		return check(name, s.Name, Skip, "the stream acknowledges nothing")
@@ -151,7 +151,7 @@ func (v *Visit) mayPublish(ctx context.Context, s publisher.StreamState, subject
 // unmapped adds the fix for a mapping that takes subjects of a stream away. With another prefix
 // alone the bridge would stand before its own stream of the old one; and for the quarantine alone
 // no events move.
-func unmapped(c Check, s publisher.StreamState) Check {
+func unmapped(c Check, s streams.State) Check {
 	if !s.Required {
 		return c.shell("nats stream info %s  # its subjects are mapped away: whoever set the mapping would leave them; events are not concerned", s.Name)
 	}
@@ -172,7 +172,7 @@ const overhead = 64 * value.KiB
 const largestPayload = 64 * value.MiB
 
 // payload holds the server's limit against the largest body that is let in.
-func (v *Visit) payload(events publisher.StreamState) Check {
+func (v *Visit) payload(events streams.State) Check {
 	const name = "payload"
 	have, body := v.nc.MaxPayload(), v.o.MaxBody
 	whose := "the server's max_payload"

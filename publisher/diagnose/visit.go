@@ -13,13 +13,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // Options say what to examine, and what it has to hold.
 type Options struct {
-	Client  publisher.ClientOptions
-	Streams publisher.Spec
+	Client  client.Options
+	Streams streams.Spec
 	Journal Journal
 	DataDir string
 	MaxBody value.Size // the largest body that the ingress takes
@@ -50,7 +51,7 @@ func (o Options) embedded() bool { return o.Client.NATS.URL == "" }
 // Visit is a connection to the NATS that is examined. One goroutine may use it.
 type Visit struct {
 	o      Options
-	client *publisher.Client
+	client *client.Client
 	js     jetstream.JetStream
 	nc     *nats.Conn
 
@@ -62,7 +63,7 @@ type Visit struct {
 func Connect(ctx context.Context, o Options) (*Visit, Check) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
-	c, err := publisher.OpenClient(ctx, o.Client)
+	c, err := client.Open(ctx, o.Client)
 	if err != nil {
 		return nil, unreachable(ctx, o, err)
 	}
@@ -73,7 +74,7 @@ func Connect(ctx context.Context, o Options) (*Visit, Check) {
 		c.Close()
 		return nil, unreachable(ctx, o, err)
 	}
-	if problem, fix := publisher.TooOld(v.nc.ConnectedServerVersion()); problem != "" {
+	if problem, fix := streams.TooOld(v.nc.ConnectedServerVersion()); problem != "" {
 		return v, check(natsCheck, "", Warn, "%s", problem).server("%s", fix)
 	}
 	return v, check(natsCheck, "", Pass, "nats-server %s (%s) at %s, round trip %s",

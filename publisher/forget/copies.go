@@ -10,18 +10,19 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // Copies are sentences about places where messages of the person may be that a run
 // does not look at, as far as NATS tells of them.
-func (r *Run) Copies(ctx context.Context, spec publisher.Spec) []string {
+func (r *Run) Copies(ctx context.Context, spec streams.Spec) []string {
 	notes := r.streams.replicated(ctx)
 	notes = append(notes, r.streams.derived(ctx)...)
 	return append(notes, r.streams.replayed(ctx, spec)...)
 }
 
 // replicated are the streams of which each server keeps a log besides.
-func (s streams) replicated(ctx context.Context) (notes []string) {
+func (s streamSet) replicated(ctx context.Context) (notes []string) {
 	for _, name := range s.names {
 		if stream, err := s.client.JetStream().Stream(ctx, name); err == nil && stream.CachedInfo().Config.Replicas > 1 {
 			notes = append(notes, fmt.Sprintf("stream %s is replicated: what was deleted stays in the logs of its servers until they compact them, which they do by themselves within minutes", name))
@@ -32,7 +33,7 @@ func (s streams) replicated(ctx context.Context) (notes []string) {
 
 // derived are the streams that copy one of ours. Who may not list streams is told
 // nothing.
-func (s streams) derived(ctx context.Context) (notes []string) {
+func (s streamSet) derived(ctx context.Context) (notes []string) {
 	list := s.client.JetStream().ListStreams(ctx)
 	for info := range list.Info() {
 		name := info.Config.Name
@@ -50,7 +51,7 @@ func (s streams) derived(ctx context.Context) (notes []string) {
 
 // replayed are the places to which events were replayed. They are known as long as
 // the audit is.
-func (s streams) replayed(ctx context.Context, spec publisher.Spec) (notes []string) {
+func (s streamSet) replayed(ctx context.Context, spec streams.Spec) (notes []string) {
 	audit, err := publisher.OpenAudit(ctx, s.client, spec)
 	var records []publisher.AuditRecord
 	if err == nil {
@@ -67,7 +68,7 @@ func (s streams) replayed(ctx context.Context, spec publisher.Spec) (notes []str
 	return notes
 }
 
-func (s streams) replayedTo(r publisher.AuditRecord) string {
+func (s streamSet) replayedTo(r publisher.AuditRecord) string {
 	var d struct {
 		Target struct{ Stream, Host, File string }
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -23,7 +24,7 @@ const me = "+573001234567"
 type place struct {
 	server *natstest.Server
 	dir    string
-	client *publisher.Client
+	client *client.Client
 	retain time.Duration
 }
 
@@ -38,7 +39,7 @@ func newPlace(t *testing.T) *place {
 	p := &place{server: s, dir: dir, retain: 10 * time.Minute}
 	cfg := publisher.DefaultNATSConfig()
 	cfg.URL = s.URL
-	if p.client, err = publisher.OpenClient(t.Context(), publisher.ClientOptions{NATS: cfg, Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}); err != nil {
+	if p.client, err = client.Open(t.Context(), client.Options{NATS: cfg, Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.client.Close)

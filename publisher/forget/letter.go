@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
@@ -28,7 +28,7 @@ func (m *letter) event() schema.Event {
 // phone is the number of the event, or "".
 func (m *letter) phone() string {
 	if e := m.event(); e.Data != nil {
-		return publisher.PhoneOf(e)
+		return client.PhoneOf(e)
 	}
 	return ""
 }

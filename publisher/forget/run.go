@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 // Run forgets one person. Make it with New, call Find, and if it is to be done,
 // Erase. One goroutine may use it.
 type Run struct {
-	streams streams
+	streams streamSet
 	dir     *DataDir // nil if there is none on this host
 	person  *Person
 	found   findings
@@ -21,9 +22,9 @@ type Run struct {
 
 // New returns a run over the bridge's own streams, the other ones that are named,
 // and a data directory, which may be nil.
-func New(c *publisher.Client, d *DataDir, p *Person, more ...string) *Run {
+func New(c *client.Client, d *DataDir, p *Person, more ...string) *Run {
 	events := c.Events()
-	s := streams{client: c, names: []string{string(events), events.Quarantine(), events.Replay()}, must: map[string]bool{}}
+	s := streamSet{client: c, names: []string{string(events), events.Quarantine(), events.Replay()}, must: map[string]bool{}}
 	for _, name := range more {
 		if s.must[name] = true; !slices.Contains(s.names, name) {
 			s.names = append(s.names, name)

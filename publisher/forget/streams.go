@@ -7,12 +7,12 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
-// streams are those from which a person's messages are deleted.
-type streams struct {
-	client *publisher.Client
+// streamSet are those from which a person's messages are deleted.
+type streamSet struct {
+	client *client.Client
 	names  []string
 	must   map[string]bool // those that somebody named, so that it is an error if they are missing
 }
@@ -39,7 +39,7 @@ func (f found) denied() string {
 
 // find reads each stream once, whatever the subjects are, and up to the message that
 // is the last when it begins. The streams in which nothing is are left out.
-func (s streams) find(ctx context.Context, p *Person, step func()) ([]found, error) {
+func (s streamSet) find(ctx context.Context, p *Person, step func()) ([]found, error) {
 	var all []found
 	for _, name := range s.names {
 		stream, err := s.client.JetStream().Stream(ctx, name)
@@ -62,12 +62,12 @@ func (s streams) find(ctx context.Context, p *Person, step func()) ([]found, err
 
 var errBehind = errors.New("behind the last message")
 
-func (s streams) read(ctx context.Context, f *found, p *Person, step func()) error {
+func (s streamSet) read(ctx context.Context, f *found, p *Person, step func()) error {
 	state := f.stream.CachedInfo().State
 	if state.Msgs == 0 {
 		return nil
 	}
-	err := s.client.Follow(ctx, publisher.FollowOptions{Stream: f.name, FromStart: true, StopAtEnd: true}, func(m publisher.Stored) error {
+	err := s.client.Follow(ctx, client.FollowOptions{Stream: f.name, FromStart: true, StopAtEnd: true}, func(m client.Message) error {
 		if m.Sequence > state.LastSeq {
 			return errBehind
 		}

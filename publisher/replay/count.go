@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 // Count returns how many events the run chooses, those replayed before included. The
@@ -30,13 +30,13 @@ func (r *Run) count(ctx context.Context, step func()) (int64, error) {
 	}
 	if !r.opts.Exact && r.spec.Filter.CountedByServer() {
 		n, err := r.serverCount(ctx, f)
-		if !publisher.RefusesConsumer(err) {
+		if !client.RefusesConsumer(err) {
 			return n, err
 		}
 	}
 	var n int64
 	r.skipped = 0
-	err := r.client.Each(ctx, f, &r.skipped, func(publisher.Stored) error {
+	err := r.client.Each(ctx, f, &r.skipped, func(client.Message) error {
 		n++
 		step()
 		if r.spec.Limit > 0 && n >= r.spec.Limit {
@@ -52,7 +52,7 @@ func (r *Run) count(ctx context.Context, step func()) (int64, error) {
 
 // serverCount is the difference of what is pending for two consumers, one at the
 // first message and one behind the last.
-func (r *Run) serverCount(ctx context.Context, f publisher.Filter) (int64, error) {
+func (r *Run) serverCount(ctx context.Context, f client.Filter) (int64, error) {
 	first := jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy}
 	if f.FromSeq > 0 {
 		first.DeliverPolicy, first.OptStartSeq = jetstream.DeliverByStartSequencePolicy, f.FromSeq
@@ -83,7 +83,7 @@ func (r *Run) serverCount(ctx context.Context, f publisher.Filter) (int64, error
 	}
 }
 
-func (r *Run) pending(ctx context.Context, f publisher.Filter, cfg jetstream.ConsumerConfig) (int64, error) {
+func (r *Run) pending(ctx context.Context, f client.Filter, cfg jetstream.ConsumerConfig) (int64, error) {
 	cfg.AckPolicy, cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = jetstream.AckNonePolicy, true, 1, alive
 	cfg.FilterSubjects = []string{r.client.Prefix().All()}
 	if len(f.Kinds) > 0 {

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/schematest"
 )
@@ -27,7 +27,7 @@ func TestHeadersAreDocumented(t *testing.T) {
 	}
 	want := doc.Components.Schemas.ReplayHeaders
 	e := schematest.Event(schema.KindHSMStatusChanged, schematest.TestRun("run"))
-	got := header("r1", event{Stored: publisher.Stored{Header: e.Header(), Sequence: 7}})
+	got := header("r1", event{Message: client.Message{Header: e.Header(), Sequence: 7}})
 	for name := range got {
 		if want.Properties[name] == nil {
 			t.Errorf("%s is not in the document", name)
@@ -38,7 +38,7 @@ func TestHeadersAreDocumented(t *testing.T) {
 			t.Errorf("%s is in the document, and the message does not have it", name)
 		}
 	}
-	bare := header("r1", event{Stored: publisher.Stored{Header: schematest.Event(schema.KindMessageRead).Header(), Sequence: 7}})
+	bare := header("r1", event{Message: client.Message{Header: schematest.Event(schema.KindMessageRead).Header(), Sequence: 7}})
 	if len(bare) != len(want.Required) {
 		t.Errorf("got the headers %v, want %q", bare, want.Required)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -74,9 +75,9 @@ func TestDenied(t *testing.T) {
 			if _, err := n.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble." + string(e.Kind), Header: e.Header(), Data: data}); err != nil {
 				t.Fatal(err)
 			}
-			o := publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Role: "test", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
+			o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "test", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
 			o.NATS.URL, o.NATS.User, o.NATS.Password = n.URL, "some", "s3cret-some"
-			c, err := publisher.OpenClient(t.Context(), o)
+			c, err := client.Open(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,10 +155,10 @@ func TestResumeDenied(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			client := func(user string) *publisher.Client {
-				o := publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Role: "test", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
+			client := func(user string) *client.Client {
+				o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "test", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
 				o.NATS.URL, o.NATS.User, o.NATS.Password = n.URL, user, value.Secret("s3cret-"+user)
-				c, err := publisher.OpenClient(t.Context(), o)
+				c, err := client.Open(t.Context(), o)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -85,11 +86,11 @@ func (b *broker) stream(t testing.TB, cfg jetstream.StreamConfig) {
 }
 
 // client connects as a command does.
-func (b *broker) client(t testing.TB) *publisher.Client {
+func (b *broker) client(t testing.TB) *client.Client {
 	t.Helper()
-	o := publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
+	o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
 	o.NATS.URL = b.ClientURL()
-	c, err := publisher.OpenClient(context.Background(), o)
+	c, err := client.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +230,7 @@ func expectOnce(t testing.TB, got []int, n int, ordered bool) {
 	}
 }
 
-func newRun(t testing.TB, c *publisher.Client, s Spec, o Options) *Run {
+func newRun(t testing.TB, c *client.Client, s Spec, o Options) *Run {
 	t.Helper()
 	if s.Target.To == "" {
 		s.Target.To = ToStream
@@ -252,7 +253,7 @@ func do(t testing.TB, r *Run) Result {
 }
 
 // record returns the record of a run as it is stored, and as text.
-func record(t testing.TB, c *publisher.Client, run string) (publisher.AuditRecord, detail, string) {
+func record(t testing.TB, c *client.Client, run string) (publisher.AuditRecord, detail, string) {
 	t.Helper()
 	a, err := publisher.OpenAudit(context.Background(), c, theStreams)
 	if err != nil {
@@ -341,11 +342,11 @@ func (p *proxy) cut(down bool) {
 }
 
 // client connects through the proxy.
-func (p *proxy) client(t *testing.T) *publisher.Client {
+func (p *proxy) client(t *testing.T) *client.Client {
 	t.Helper()
-	o := publisher.ClientOptions{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
+	o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
 	o.NATS.URL = "nats://" + p.Addr().String()
-	c, err := publisher.OpenClient(t.Context(), o)
+	c, err := client.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
 // Listed is a run as it may be shown to anybody.
@@ -24,7 +26,7 @@ type Listed struct {
 }
 
 // List returns the runs there were, the oldest first.
-func List(ctx context.Context, c *publisher.Client, spec publisher.Spec) ([]Listed, error) {
+func List(ctx context.Context, c *client.Client, spec streams.Spec) ([]Listed, error) {
 	audit, err := publisher.OpenAudit(ctx, c, spec)
 	if err != nil {
 		return nil, err

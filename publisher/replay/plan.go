@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -21,7 +21,7 @@ var ErrCaptured = errors.New("the event stream captures it")
 var ErrNoStream = errors.New("no stream captures it")
 
 // eventStream looks at the stream of the events.
-func eventStream(ctx context.Context, c *publisher.Client) (*jetstream.StreamInfo, error) {
+func eventStream(ctx context.Context, c *client.Client) (*jetstream.StreamInfo, error) {
 	name := string(c.Events())
 	s, err := c.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -35,7 +35,7 @@ func eventStream(ctx context.Context, c *publisher.Client) (*jetstream.StreamInf
 
 // plan checks a target as far as that changes nothing. Captured are the subjects
 // of the event stream.
-func plan(ctx context.Context, c *publisher.Client, run string, s Spec, captured []string) (targetDetail, error) {
+func plan(ctx context.Context, c *client.Client, run string, s Spec, captured []string) (targetDetail, error) {
 	d := targetDetail{To: s.Target.To, Subject: s.Target.Subject}
 	switch d.To {
 	case ToURL:
@@ -106,7 +106,7 @@ func (r *Run) makeTarget(ctx context.Context) error {
 	js := r.client.JetStream()
 	s, err := r.client.Stream(ctx, t.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && r.spec.Target.Subject == "" {
-		s, err = r.opts.Streams.MakeReplayStream(ctx, js)
+		s, err = r.opts.Streams.MakeReplay(ctx, js)
 	}
 	if err != nil {
 		return fmt.Errorf("open stream %s: %w", t.Stream, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 // Given is what the record of a run does not hold, because it names a person or may
@@ -17,7 +18,7 @@ type Given struct {
 
 // Resume plans to go on with a run that did not come to its end. A run whose process
 // lives is refused; to be sure it may take some seconds, after a kill.
-func Resume(ctx context.Context, c *publisher.Client, name string, g Given, o Options) (*Run, error) {
+func Resume(ctx context.Context, c *client.Client, name string, g Given, o Options) (*Run, error) {
 	audit, err := publisher.OpenAudit(ctx, c, o.Streams)
 	if err != nil {
 		return nil, err

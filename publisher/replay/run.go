@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // Options are those of one process of a run; another one may resume it with others.
 type Options struct {
-	Streams  publisher.Spec   // of the bridge
+	Streams  streams.Spec     // of the bridge
 	Who      string           // user@host, for the record
 	Rate     float64          // events a second; 0: no limit
 	GiveUp   time.Duration    // how long without progress until it fails; 0: 5 minutes
@@ -31,7 +33,7 @@ const defaultGiveUp = 5 * time.Minute
 // Run is one replay, from when it was planned to when its process ends. One
 // goroutine may use it.
 type Run struct {
-	client *publisher.Client
+	client *client.Client
 	opts   Options
 	name   string
 	spec   Spec
@@ -56,7 +58,7 @@ type Result struct {
 }
 
 // New plans a run: it checks the target and fixes the end. Nothing is written.
-func New(ctx context.Context, c *publisher.Client, s Spec, o Options) (*Run, error) {
+func New(ctx context.Context, c *client.Client, s Spec, o Options) (*Run, error) {
 	name := "replay-" + strings.ToLower(rand.Text()[:10])
 	r := &Run{client: c, opts: o, name: name, spec: s, total: -1}
 	source, err := eventStream(ctx, c)
@@ -256,7 +258,7 @@ func (r *Run) each(ctx context.Context, t target) error {
 		return finalError{fmt.Errorf("stream %s was made again since the run began: begin a new run", r.client.Events())}
 	}
 	pace, sent := newPace(r.opts.Rate), at.Done
-	err = r.client.Each(ctx, f, &r.skipped, func(s publisher.Stored) error {
+	err = r.client.Each(ctx, f, &r.skipped, func(s client.Message) error {
 		if err := pace.wait(ctx); err != nil {
 			return err
 		}
@@ -275,8 +277,8 @@ func (r *Run) each(ctx context.Context, t target) error {
 	return err
 }
 
-func (r *Run) event(s publisher.Stored) event {
-	e := event{Stored: s, skipped: r.skipped, kind: schema.Kind(strings.TrimPrefix(s.Subject, string(r.client.Prefix())+".")), id: "without an id"}
+func (r *Run) event(s client.Message) event {
+	e := event{Message: s, skipped: r.skipped, kind: schema.Kind(strings.TrimPrefix(s.Subject, string(r.client.Prefix())+".")), id: "without an id"}
 	if ids := s.Header[schema.HeaderMsgID]; len(ids) > 0 {
 		e.id = ids[0]
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -70,22 +71,22 @@ func TestFilters(t *testing.T) {
 		want int
 	}{
 		{"all", Spec{}, 40},
-		{"kind", Spec{Filter: publisher.Filter{Kinds: []schema.Kind{schema.KindUnrecognized}}}, 4},
-		{"session", Spec{Filter: publisher.Filter{Session: "session-7"}}, 1},
-		{"conversation", Spec{Filter: publisher.Filter{Conversation: "conversation-8"}}, 1},
-		{"phone", Spec{Filter: publisher.Filter{Phone: phoneOf(9)}}, 1},
-		{"source", Spec{Filter: publisher.Filter{Source: "other"}}, 4},
-		{"id", Spec{Filter: publisher.Filter{ID: anEvent(5).ID}}, 1},
-		{"sequences", Spec{Filter: publisher.Filter{FromSeq: 5, ToSeq: 9}}, 5},
-		{"sequences-kind", Spec{Filter: publisher.Filter{FromSeq: 5, ToSeq: 23, Kinds: []schema.Kind{schema.KindUnrecognized}}}, 2},
-		{"since", Spec{Filter: publisher.Filter{Since: meta.Timestamp}}, 21},
-		{"until", Spec{Filter: publisher.Filter{Until: meta.Timestamp}}, 19},
-		{"since-from", Spec{Filter: publisher.Filter{Since: meta.Timestamp, FromSeq: 2}}, 21},
-		{"until-to", Spec{Filter: publisher.Filter{Until: meta.Timestamp, ToSeq: 30}}, 19},
+		{"kind", Spec{Filter: client.Filter{Kinds: []schema.Kind{schema.KindUnrecognized}}}, 4},
+		{"session", Spec{Filter: client.Filter{Session: "session-7"}}, 1},
+		{"conversation", Spec{Filter: client.Filter{Conversation: "conversation-8"}}, 1},
+		{"phone", Spec{Filter: client.Filter{Phone: phoneOf(9)}}, 1},
+		{"source", Spec{Filter: client.Filter{Source: "other"}}, 4},
+		{"id", Spec{Filter: client.Filter{ID: anEvent(5).ID}}, 1},
+		{"sequences", Spec{Filter: client.Filter{FromSeq: 5, ToSeq: 9}}, 5},
+		{"sequences-kind", Spec{Filter: client.Filter{FromSeq: 5, ToSeq: 23, Kinds: []schema.Kind{schema.KindUnrecognized}}}, 2},
+		{"since", Spec{Filter: client.Filter{Since: meta.Timestamp}}, 21},
+		{"until", Spec{Filter: client.Filter{Until: meta.Timestamp}}, 19},
+		{"since-from", Spec{Filter: client.Filter{Since: meta.Timestamp, FromSeq: 2}}, 21},
+		{"until-to", Spec{Filter: client.Filter{Until: meta.Timestamp, ToSeq: 30}}, 19},
 		{"limit", Spec{Limit: 7}, 7},
-		{"limit-inside", Spec{Limit: 3, Filter: publisher.Filter{Source: "other"}}, 3},
-		{"nothing", Spec{Filter: publisher.Filter{FromSeq: 41}}, 0},
-		{"nobody", Spec{Filter: publisher.Filter{Phone: "+573009999999"}}, 0},
+		{"limit-inside", Spec{Limit: 3, Filter: client.Filter{Source: "other"}}, 3},
+		{"nothing", Spec{Filter: client.Filter{FromSeq: 41}}, 0},
+		{"nobody", Spec{Filter: client.Filter{Phone: "+573009999999"}}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRun(t, c, tt.s, Options{Streams: theStreams})
@@ -138,7 +139,7 @@ func TestStopAndResume(t *testing.T) {
 }
 
 // setBack returns what puts a checkpoint of long ago on record, with a state.
-func setBack(t *testing.T, c *publisher.Client, run string, to uint64) func(state string) {
+func setBack(t *testing.T, c *client.Client, run string, to uint64) func(state string) {
 	t.Helper()
 	a, err := publisher.OpenAudit(t.Context(), c, theStreams)
 	if err != nil {
@@ -388,7 +389,7 @@ func TestPersonIsNowhere(t *testing.T) {
 			b.fill(t, 50)
 			c := b.client(t)
 			b.stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: 10})
-			filter := publisher.Filter{Phone: by.given.Phone, Session: by.given.Session, Conversation: by.given.Conversation}
+			filter := client.Filter{Phone: by.given.Phone, Session: by.given.Session, Conversation: by.given.Conversation}
 			r := newRun(t, c, Spec{Filter: filter, Target: Target{To: ToStream, Subject: "full"}}, Options{Streams: theStreams})
 			_, err := r.Do(t.Context())
 			if err == nil {
@@ -425,7 +426,7 @@ func TestTargetsAreChecked(t *testing.T) {
 	b.fill(t, 3)
 	b.stream(t, jetstream.StreamConfig{Name: "READS", Subjects: []string{"some.message.>"}})
 	c := b.client(t)
-	kinds := publisher.Filter{Kinds: []schema.Kind{schema.KindMessageRead}}
+	kinds := client.Filter{Kinds: []schema.Kind{schema.KindMessageRead}}
 	for _, tt := range []struct {
 		name string
 		s    Spec

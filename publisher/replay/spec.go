@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -33,7 +34,7 @@ type Target struct {
 
 // Spec says what to replay, and where.
 type Spec struct {
-	Filter publisher.Filter
+	Filter client.Filter
 	Target Target
 	Limit  int64 // events in all; 0: no limit
 	Force  bool  // also into subjects that the event stream captures
@@ -88,12 +89,12 @@ func (p *position) pass(e event) {
 	p.Done++
 }
 
-func detailOf(f publisher.Filter) filterDetail {
+func detailOf(f client.Filter) filterDetail {
 	return filterDetail{f.Kinds, f.Session != "", f.Conversation != "", f.Phone != "", f.Source, f.ID, f.Since, f.Until, f.FromSeq, f.ToSeq}
 }
 
-func (d filterDetail) filter(g Given) publisher.Filter {
-	return publisher.Filter{Kinds: d.Kinds, Session: g.Session, Conversation: g.Conversation, Phone: g.Phone, Source: d.Source, ID: d.ID,
+func (d filterDetail) filter(g Given) client.Filter {
+	return client.Filter{Kinds: d.Kinds, Session: g.Session, Conversation: g.Conversation, Phone: g.Phone, Source: d.Source, ID: d.ID,
 		Since: d.Since, Until: d.Until, FromSeq: d.FromSeq, ToSeq: d.ToSeq}
 }
 

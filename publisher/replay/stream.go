@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -24,7 +24,7 @@ const (
 
 // streamTarget stores events in a stream, each exactly once per run.
 type streamTarget struct {
-	client  *publisher.Client
+	client  *client.Client
 	run     string
 	stream  string
 	subject string    // with {kind}
@@ -59,13 +59,13 @@ func (t *streamTarget) begin(ctx context.Context) error {
 	if err != nil || last <= at.Target {
 		return err
 	}
-	err = t.client.Follow(ctx, publisher.FollowOptions{
+	err = t.client.Follow(ctx, client.FollowOptions{
 		Stream:      t.stream,
 		Subjects:    []string{subjectPattern(t.subject)},
 		FromSeq:     at.Target + 1,
 		HeadersOnly: true,
 		StopAtEnd:   true,
-	}, func(s publisher.Stored) error {
+	}, func(s client.Message) error {
 		if s.Sequence > last {
 			return errRead
 		}

@@ -11,13 +11,13 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // event is one chosen event on its way.
 type event struct {
-	publisher.Stored
+	client.Message
 	kind    schema.Kind
 	id      string // of the envelope, for messages to people
 	skipped int64  // messages of the run before it that are no events
@@ -101,6 +101,6 @@ func header(run string, e event) map[string][]string {
 	h[schema.HeaderMsgID] = []string{messageID(run, e.Sequence)}
 	h[schema.HeaderReplayRun] = []string{run}
 	h[schema.HeaderReplaySequence] = []string{strconv.FormatUint(e.Sequence, 10)}
-	h[schema.HeaderReplayStored] = []string{e.Stored.Stored.UTC().Format(time.RFC3339Nano)}
+	h[schema.HeaderReplayStored] = []string{e.Stored.UTC().Format(time.RFC3339Nano)}
 	return h
 }

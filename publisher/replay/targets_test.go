@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -384,7 +385,7 @@ func TestForeign(t *testing.T) {
 			}
 		})
 	}
-	r := newRun(t, c, Spec{Filter: publisher.Filter{Session: inside}}, Options{Streams: theStreams})
+	r := newRun(t, c, Spec{Filter: client.Filter{Session: inside}}, Options{Streams: theStreams})
 	if res := do(t, r); res.Replayed != 1 || res.Skipped != 0 {
 		t.Errorf("of one session: got %+v", res)
 	}
@@ -422,7 +423,7 @@ func TestList(t *testing.T) {
 	if all, err := List(t.Context(), c, theStreams); err != nil || len(all) != 0 {
 		t.Errorf("got %v, %v", all, err)
 	}
-	r := newRun(t, c, Spec{Filter: publisher.Filter{Session: "session-4", Phone: phoneOf(4), Source: "default"}}, Options{Streams: theStreams})
+	r := newRun(t, c, Spec{Filter: client.Filter{Session: "session-4", Phone: phoneOf(4), Source: "default"}}, Options{Streams: theStreams})
 	if _, err := r.Count(t.Context(), func() {}); err != nil {
 		t.Fatal(err)
 	}

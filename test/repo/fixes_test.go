@@ -39,8 +39,8 @@ func TestNoFixDestroys(t *testing.T) {
 			}
 		}
 		for _, verb := range []string{"nats stream edit", "nats consumer edit"} {
-			if strings.Contains(text, verb) && !strings.HasPrefix(where, "publisher/fix.go:") && !allowedEdits[text] {
-				t.Errorf("%s: %q is not made by editStream of publisher/fix.go", where, text)
+			if strings.Contains(text, verb) && !strings.HasPrefix(where, "publisher/streams/fix.go:") && !allowedEdits[text] {
+				t.Errorf("%s: %q is not made by editStream of publisher/streams/fix.go", where, text)
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package publisher
+package streams
 
 import (
 	"context"
@@ -45,8 +45,8 @@ const (
 // account is likely to have it, and it can be raised at any time.
 const SuggestedBytes = value.GiB
 
-// MakeReplayStream makes the replay stream.
-func (s Spec) MakeReplayStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+// MakeReplay makes the replay stream.
+func (s Spec) MakeReplay(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	cfg := jetstream.StreamConfig{
 		Name:        s.Events.Replay(),
 		Description: "Events that treble-bridge replayed",

@@ -1,4 +1,4 @@
-package publisher
+package client
 
 import (
 	"context"
@@ -16,7 +16,7 @@ const pollEvery = 250 * time.Millisecond
 
 // followByGet is Follow for a stream that takes no consumer: each message is asked for. That is
 // slower, takes nothing from a work queue, and no other setting of a stream can refuse it.
-func (c *Client) followByGet(ctx context.Context, o FollowOptions, f func(Stored) error, why error) error {
+func (c *Client) followByGet(ctx context.Context, o FollowOptions, f func(Message) error, why error) error {
 	c.log.Warn("the stream takes no consumer: it is read message by message", zap.String("stream", o.Stream), zap.Error(why))
 	r := getReader{stream: broker.NewStream(c.conn, o.Stream, c.opts.Timeout), subjects: o.Subjects}
 	if len(r.subjects) == 0 {
@@ -46,7 +46,7 @@ func (c *Client) followByGet(ctx context.Context, o FollowOptions, f func(Stored
 			case <-time.After(pollEvery):
 			}
 		default:
-			s := Stored{Sequence: m.Seq, Stored: m.Time, Subject: m.Subject, Header: m.Header, Data: m.Data, Pending: max(last, m.Seq) - m.Seq}
+			s := Message{Sequence: m.Seq, Stored: m.Time, Subject: m.Subject, Header: m.Header, Data: m.Data, Pending: max(last, m.Seq) - m.Seq}
 			if o.HeadersOnly {
 				s.Data = nil
 			}

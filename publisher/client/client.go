@@ -1,4 +1,6 @@
-package publisher
+// Package client is the connection of a command to the NATS of a bridge: it follows a stream,
+// chooses events, and tells how far consumers are. It starts no server and makes no stream.
+package client
 
 import (
 	"context"
@@ -9,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
-	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -19,15 +20,12 @@ type Client struct {
 	conn *broker.Conn
 	nc   *nats.Conn
 	js   jetstream.JetStream
-	opts ClientOptions
+	opts Options
 	log  *zap.Logger
 }
 
-// ErrAway: NATS did not answer, so that the next request would fare the same.
-var ErrAway = setaside.ErrAway
-
-// ClientOptions say where to connect, and as whom.
-type ClientOptions struct {
+// Options say where to connect, and as whom.
+type Options struct {
 	NATS    broker.NATSConfig
 	Addr    string            // host:port of the embedded server of a running bridge, for an empty nats.url
 	Role    string            // what the client does, in the server's list of connections
@@ -37,9 +35,9 @@ type ClientOptions struct {
 	Log     *zap.Logger       // nil: none
 }
 
-// OpenClient connects. It fails if NATS does not answer now; a connection that
+// Open connects. It fails if NATS does not answer now; a connection that
 // is lost later is made again.
-func OpenClient(ctx context.Context, o ClientOptions) (*Client, error) {
+func Open(ctx context.Context, o Options) (*Client, error) {
 	if err := o.NATS.Validate(); err != nil {
 		return nil, err
 	}
@@ -51,7 +49,7 @@ func OpenClient(ctx context.Context, o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if problem, _ := TooOld(conn.NATS().ConnectedServerVersion()); problem != "" {
+	if problem := TooOld(conn.NATS().ConnectedServerVersion()); problem != "" {
 		log.Warn(problem)
 	}
 	return &Client{conn: conn, nc: conn.NATS(), js: conn.JetStream(), opts: o, log: log}, nil

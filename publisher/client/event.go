@@ -1,4 +1,4 @@
-package publisher
+package client
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 // IsEvent reports whether a message is an event of the bridge, or of a later version of
 // it. Other messages may be in the stream: what somebody else published, or the server
 // itself, such as delete markers.
-func (s Stored) IsEvent() bool {
+func (s Message) IsEvent() bool {
 	if len(s.Header[schema.HeaderKind]) > 0 && bytes.HasPrefix(s.Data, envelopeStart) &&
 		bytes.Contains(s.Data[:min(len(s.Data), envelopeHead)], envelopeType) {
 		return json.Valid(s.Data) // as the bridge writes it; to decode it takes ten times as long

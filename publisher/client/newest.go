@@ -1,4 +1,4 @@
-package publisher
+package client
 
 import (
 	"context"
@@ -20,12 +20,12 @@ const (
 // above 0. After each part of the stream it calls looked, if that is not nil, with
 // the number of sequences it has looked at so far. It adds to skipped, as Each does, what
 // it came upon.
-func (c *Client) Newest(ctx context.Context, f Filter, n int, skipped *int64, looked func(uint64)) ([]Stored, error) {
+func (c *Client) Newest(ctx context.Context, f Filter, n int, skipped *int64, looked func(uint64)) ([]Message, error) {
 	first, last, err := c.bounds(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	var found []Stored
+	var found []Message
 	width := uint64(firstWindow)
 	if f.all() {
 		width = uint64(n) // no more is needed, unless some were deleted
@@ -52,11 +52,11 @@ func (c *Client) Newest(ctx context.Context, f Filter, n int, skipped *int64, lo
 func (f Filter) all() bool { return !f.inside() && f.ID == "" && len(f.Kinds) == 0 }
 
 // lastOf returns the last n of the chosen events, and holds no more of them.
-func (c *Client) lastOf(ctx context.Context, f Filter, n int, skipped *int64) ([]Stored, error) {
-	var last []Stored
-	err := c.Each(ctx, f, skipped, func(s Stored) error {
+func (c *Client) lastOf(ctx context.Context, f Filter, n int, skipped *int64) ([]Message, error) {
+	var last []Message
+	err := c.Each(ctx, f, skipped, func(s Message) error {
 		if len(last) == n {
-			last[0] = Stored{} // its data is not kept alive
+			last[0] = Message{} // its data is not kept alive
 			last = last[1:]
 		}
 		last = append(last, s)
@@ -102,7 +102,7 @@ func (c *Client) bounds(ctx context.Context, f Filter) (first, last uint64, err 
 // firstSince returns the sequence of the first message that o follows, or 0.
 func (c *Client) firstSince(ctx context.Context, o FollowOptions) (seq uint64, err error) {
 	o.StopAtEnd, o.HeadersOnly = true, true
-	err = c.Follow(ctx, o, func(s Stored) error {
+	err = c.Follow(ctx, o, func(s Message) error {
 		seq = s.Sequence
 		return errBehind
 	})

@@ -1,4 +1,4 @@
-package publisher
+package client_test
 
 import (
 	"fmt"
@@ -8,28 +8,19 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // fill stores n events on TREBLE, every tenth of them message.timed_out, the others
 // message.read.
-func (n *natsServer) fill(t *testing.T, events int) {
+func fill(t *testing.T, n *natstest.Server, events int) {
 	t.Helper()
-	for i := 1; i <= events; i++ {
-		e := anEvent(fmt.Sprintf("e%d", i), `{}`)
-		subject := "treble.message.read"
-		if i%10 == 0 {
-			e.Kind, e.Data, subject = schema.KindMessageTimedOut, &schema.MessageTimedOut{}, "treble.message.timed_out"
-		}
-		b, err := e.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := n.js.PublishAsync(subject, b, jetstream.WithMsgID(e.ID), jetstream.WithStallWait(time.Minute)); err != nil {
-			t.Fatal(err)
-		}
+	all := natstest.Events(natstest.Numbered("e", events+1)[1:]...)
+	for i := 9; i < events; i += 10 {
+		all[i].Kind, all[i].Data = schema.KindMessageTimedOut, &schema.MessageTimedOut{}
 	}
-	<-n.js.PublishAsyncComplete()
+	n.Store(t, all...)
 }
 
 // take fetches messages and acknowledges those that ack chooses, by their position
@@ -56,11 +47,9 @@ func take(t *testing.T, c jetstream.Consumer, n int, ack func(int) bool) {
 func TestConsumers(t *testing.T) {
 	t.Parallel()
 	const events = 3000
-	n := startNATS(t)
-	o := options(t, n.url)
-	open(t, o)
-	n.fill(t, events)
-	s, err := n.js.Stream(t.Context(), "TREBLE")
+	n := natstest.Start(t)
+	fill(t, n, events)
+	s, err := n.JS.Stream(t.Context(), "TREBLE")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +82,7 @@ func TestConsumers(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	c := openClient(t, o, "")
+	c := open(t, optionsFor(n.URL))
 	states, err := c.Consumers(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
@@ -137,9 +126,8 @@ func TestConsumers(t *testing.T) {
 
 func TestConsumersWithoutStream(t *testing.T) {
 	t.Parallel()
-	n := startNATS(t)
-	o := options(t, n.url)
-	if _, err := openClient(t, o, "").Consumers(t.Context(), false); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
+	n := natstest.Start(t)
+	if _, err := open(t, optionsFor(n.URL)).Consumers(t.Context(), false); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
 		t.Errorf("got %v, want what to look at", err)
 	}
 }

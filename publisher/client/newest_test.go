@@ -1,4 +1,4 @@
-package publisher
+package client_test
 
 import (
 	"fmt"
@@ -6,17 +6,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 func TestNewest(t *testing.T) {
 	t.Parallel()
 	const events = 4500 // two windows
-	n := startNATS(t)
-	o := options(t, n.url)
-	open(t, o)
-	n.fill(t, events)
-	s, err := n.js.Stream(t.Context(), "TREBLE")
+	n := natstest.Start(t)
+	fill(t, n, events)
+	s, err := n.JS.Stream(t.Context(), "TREBLE")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,26 +29,26 @@ func TestNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := openClient(t, o, "")
+	c := open(t, optionsFor(n.URL))
 	rare := []schema.Kind{schema.KindMessageTimedOut}
 	for _, tt := range []struct {
 		name string
-		f    Filter
+		f    client.Filter
 		n    int
 		want string // the first and the last, and how many
 	}{
-		{"all", Filter{}, 3, "4496 4500 3"}, // two are deleted
-		{"more-than-there-are", Filter{}, 9000, "1 4500 4498"},
-		{"kind", Filter{Kinds: rare}, 2, "4490 4500 2"},
-		{"kind-in-several-windows", Filter{Kinds: rare}, 300, "1510 4500 300"},
-		{"id", Filter{ID: "e17"}, 2, "17 17 1"},
-		{"session", Filter{Session: "session-1"}, 4, "4495 4500 4"},
-		{"none", Filter{Session: "nobody"}, 4, "0 0 0"},
-		{"sequences", Filter{FromSeq: 10, ToSeq: 3000}, 2, "2999 3000 2"},
-		{"since", Filter{Since: m.Time, Kinds: rare, ToSeq: 2030}, 100, "2010 2030 3"},
-		{"until", Filter{Until: m.Time, FromSeq: 1000}, 1, "2000 2000 1"},
-		{"since-the-future", Filter{Since: time.Now().Add(time.Hour)}, 1, "0 0 0"},
-		{"until-the-past", Filter{Until: time.Now().Add(-time.Hour)}, 1, "0 0 0"},
+		{"all", client.Filter{}, 3, "4496 4500 3"}, // two are deleted
+		{"more-than-there-are", client.Filter{}, 9000, "1 4500 4498"},
+		{"kind", client.Filter{Kinds: rare}, 2, "4490 4500 2"},
+		{"kind-in-several-windows", client.Filter{Kinds: rare}, 300, "1510 4500 300"},
+		{"id", client.Filter{ID: "e-17"}, 2, "17 17 1"},
+		{"session", client.Filter{Session: "session-1"}, 4, "4495 4500 4"},
+		{"none", client.Filter{Session: "nobody"}, 4, "0 0 0"},
+		{"sequences", client.Filter{FromSeq: 10, ToSeq: 3000}, 2, "2999 3000 2"},
+		{"since", client.Filter{Since: m.Time, Kinds: rare, ToSeq: 2030}, 100, "2010 2030 3"},
+		{"until", client.Filter{Until: m.Time, FromSeq: 1000}, 1, "2000 2000 1"},
+		{"since-the-future", client.Filter{Since: time.Now().Add(time.Hour)}, 1, "0 0 0"},
+		{"until-the-past", client.Filter{Until: time.Now().Add(-time.Hour)}, 1, "0 0 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			found, err := c.Newest(t.Context(), tt.f, tt.n, nil, nil)
@@ -73,10 +73,10 @@ func TestNewest(t *testing.T) {
 		})
 	}
 	looked := uint64(0) // two of the newest are deleted, so it takes a second window
-	if _, err := c.Newest(t.Context(), Filter{}, 5, nil, func(n uint64) { looked = n }); err != nil || looked > 15 {
+	if _, err := c.Newest(t.Context(), client.Filter{}, 5, nil, func(n uint64) { looked = n }); err != nil || looked > 15 {
 		t.Errorf("the newest 5 of %d took a look at %d (%v)", events, looked, err)
 	}
-	if _, err := c.Newest(t.Context(), Filter{ID: "e1"}, 1, nil, func(n uint64) { looked = n }); err != nil || looked != events {
+	if _, err := c.Newest(t.Context(), client.Filter{ID: "e-1"}, 1, nil, func(n uint64) { looked = n }); err != nil || looked != events {
 		t.Errorf("the first event took a look at %d of %d (%v)", looked, events, err)
 	}
 }

@@ -1,4 +1,4 @@
-package publisher
+package streams
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
-// StreamState is a stream that the bridge needs, as it is now.
-type StreamState struct {
+// State is a stream that the bridge needs, as it is now.
+type State struct {
 	Name     string
 	Required bool                  // without it no event is stored
 	Info     *jetstream.StreamInfo // nil if it does not exist
@@ -27,7 +27,7 @@ type StreamState struct {
 
 // Edit is the command that changes a setting of the stream; of one that is not plainly the
 // bridge's own, it asks the owner.
-func (s StreamState) Edit(flags string) string {
+func (s State) Edit(flags string) string {
 	if s.Info == nil {
 		return s.Create
 	}
@@ -35,14 +35,14 @@ func (s StreamState) Edit(flags string) string {
 	return c.edit(flags).line
 }
 
-// InspectStreams looks at the streams of the bridge, that of the events and the quarantine,
+// Inspect looks at the streams of the bridge, that of the events and the quarantine,
 // with the eyes of a running one. It changes nothing. A stream that does not exist is a
 // finding only if the bridge will not make it when it starts.
-func InspectStreams(ctx context.Context, c *broker.Conn, spec Spec) ([]StreamState, error) {
-	var all []StreamState
+func Inspect(ctx context.Context, c *broker.Conn, spec Spec) ([]State, error) {
+	var all []State
 	js, nc := c.JetStream(), c.NATS()
 	for _, w := range wantedStreams(spec) {
-		s := StreamState{Name: w.Name, Required: w.required, Create: createLine(w), MaxBytes: w.create().MaxBytes, want: w}
+		s := State{Name: w.Name, Required: w.required, Create: createLine(w), MaxBytes: w.create().MaxBytes, want: w}
 		began := time.Now()
 		stream, err := js.Stream(ctx, w.Name)
 		err = c.Explain(err, w.Name, began)

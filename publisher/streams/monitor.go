@@ -1,4 +1,4 @@
-package publisher
+package streams
 
 import (
 	"context"
@@ -24,9 +24,9 @@ const (
 	minLookPeriod = 200 * time.Millisecond // however many publishes are in doubt
 )
 
-// streamKeeper sees to the streams in the background: after every connect,
+// Monitor sees to the streams in the background: after every connect,
 // when a publish casts doubt on them, and every 30 s.
-type streamKeeper struct {
+type Monitor struct {
 	conn  *broker.Conn
 	want  []wantedStream
 	mode  string // Spec.Mode
@@ -50,11 +50,11 @@ type streamKeeper struct {
 	looked   bool
 }
 
-func newStreamKeeper(c *broker.Conn, spec Spec, every time.Duration, each func(), log *zap.Logger, reg prometheus.Registerer) (*streamKeeper, error) {
+func NewMonitor(c *broker.Conn, spec Spec, every time.Duration, each func(), log *zap.Logger, reg prometheus.Registerer) (*Monitor, error) {
 	if every == 0 {
 		every = recheckEvery
 	}
-	k := &streamKeeper{
+	k := &Monitor{
 		conn: c, want: wantedStreams(spec), mode: spec.Mode, every: every, each: each, log: log,
 		gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "treble_bridge_stream_findings",
@@ -69,30 +69,30 @@ func newStreamKeeper(c *broker.Conn, spec Spec, every time.Duration, each func()
 	return k, reg.Register(k.gauge)
 }
 
-func (k *streamKeeper) start() {
+func (k *Monitor) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
 	k.done.Go(func() { k.run(ctx) })
 }
 
-func (k *streamKeeper) close() {
+func (k *Monitor) Close() {
 	if k.stop != nil {
 		k.stop()
 	}
 	k.done.Wait()
 }
 
-// check asks for a look soon. It never blocks.
-func (k *streamKeeper) check() {
+// Wake asks for a look soon. It never blocks.
+func (k *Monitor) Wake() {
 	select {
 	case k.kick <- struct{}{}:
 	default:
 	}
 }
 
-// waitFirst waits for the first look, but no longer than limit, and not at all
+// AwaitChecked waits for the first look, but no longer than limit, and not at all
 // if there is no connection.
-func (k *streamKeeper) waitFirst(ctx context.Context, limit time.Duration) {
+func (k *Monitor) AwaitChecked(ctx context.Context, limit time.Duration) {
 	if !k.conn.Connected() {
 		return
 	}
@@ -105,11 +105,11 @@ func (k *streamKeeper) waitFirst(ctx context.Context, limit time.Duration) {
 	}
 }
 
-// maxMsgSize is the event stream's own limit, 0 if there is none.
-func (k *streamKeeper) maxMsgSize() int64 { return k.size.Load() }
+// MaxMsgSize is the event stream's own limit, 0 if there is none.
+func (k *Monitor) MaxMsgSize() int64 { return k.size.Load() }
 
-// refreshSize looks at that limit now, once for all who want to know at the same time.
-func (k *streamKeeper) refreshSize(ctx context.Context) {
+// RefreshSize looks at that limit now, once for all who want to know at the same time.
+func (k *Monitor) RefreshSize(ctx context.Context) {
 	wanted := time.Now()
 	k.sizing.Lock()
 	defer k.sizing.Unlock()
@@ -128,7 +128,7 @@ func (k *streamKeeper) refreshSize(ctx context.Context) {
 	}
 }
 
-func (k *streamKeeper) run(ctx context.Context) {
+func (k *Monitor) run(ctx context.Context) {
 	timer := time.NewTimer(k.every)
 	defer timer.Stop()
 	for {
@@ -153,7 +153,7 @@ func (k *streamKeeper) run(ctx context.Context) {
 }
 
 // look sees to all streams once and reports whether it got an answer.
-func (k *streamKeeper) look(ctx context.Context) bool {
+func (k *Monitor) look(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	var findings []Finding
@@ -185,7 +185,7 @@ func (k *streamKeeper) look(ctx context.Context) bool {
 // ensure makes or extends one stream as the mode allows, and returns it, if it is
 // there, and what is wrong with it then. The stream of the events comes first; events is that one,
 // if it is there.
-func (k *streamKeeper) ensure(ctx context.Context, w wantedStream, events *jetstream.StreamConfig) (*jetstream.StreamConfig, []Finding, error) {
+func (k *Monitor) ensure(ctx context.Context, w wantedStream, events *jetstream.StreamConfig) (*jetstream.StreamConfig, []Finding, error) {
 	info, err := k.existing(ctx, w)
 	if errors.Is(err, jetstream.ErrStreamNotFound) && events != nil && k.want[0].anothers(*events) {
 		return nil, []Finding{w.withEvents(ctx, k.conn.JetStream())}, nil
@@ -198,7 +198,7 @@ func (k *streamKeeper) ensure(ctx context.Context, w wantedStream, events *jetst
 		return nil, nil, err
 	}
 	have := info.Config
-	if k.mode == StreamsApply {
+	if k.mode == Apply {
 		have = k.extend(ctx, w, have)
 	}
 	if w.required {
@@ -208,7 +208,7 @@ func (k *streamKeeper) ensure(ctx context.Context, w wantedStream, events *jetst
 	return &have, compare(w, have, k.facts(ctx, w, info.State.Consumers)), nil
 }
 
-func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (*jetstream.StreamInfo, error) {
+func (k *Monitor) existing(ctx context.Context, w wantedStream) (*jetstream.StreamInfo, error) {
 	s, err := k.conn.JetStream().Stream(ctx, w.Name)
 	if err != nil {
 		return nil, err
@@ -217,23 +217,23 @@ func (k *streamKeeper) existing(ctx context.Context, w wantedStream) (*jetstream
 }
 
 // facts are those of the server, and of a stream that has so many consumers.
-func (k *streamKeeper) facts(ctx context.Context, w wantedStream, consumers int) serverFacts {
+func (k *Monitor) facts(ctx context.Context, w wantedStream, consumers int) serverFacts {
 	return factsOf(k.conn.NATS(), k.conn.MaxPayload(), consumers, func() fix { return w.giveWay(ctx, k.conn.JetStream(), w.Name) })
 }
 
-// captures reports whether the event stream takes a subject, as far as the last look
+// Captures reports whether the event stream takes a subject, as far as the last look
 // knows. Where it does not, another stream might.
-func (k *streamKeeper) captures(subject string) bool {
+func (k *Monitor) Captures(subject string) bool {
 	filters := k.takes.Load()
 	return filters != nil && len(uncovered(*filters, []string{subject})) == 0
 }
 
 // missing makes a stream that is not there, unless the mode is check.
-func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, error) {
+func (k *Monitor) missing(ctx context.Context, w wantedStream) ([]Finding, error) {
 	if w.required {
 		k.takes.Store(new([]string{}))
 	}
-	if k.mode == StreamsCheck {
+	if k.mode == Check {
 		return []Finding{w.leftOut()}, nil
 	}
 	s, err := k.conn.JetStream().CreateStream(ctx, w.create())
@@ -262,7 +262,7 @@ func (k *streamKeeper) missing(ctx context.Context, w wantedStream) ([]Finding, 
 
 // extend raises what is lower than configured. What NATS refuses stays as it
 // is and becomes a finding.
-func (k *streamKeeper) extend(ctx context.Context, w wantedStream, have jetstream.StreamConfig) jetstream.StreamConfig {
+func (k *Monitor) extend(ctx context.Context, w wantedStream, have jetstream.StreamConfig) jetstream.StreamConfig {
 	cfg, changed := w.extend(have, k.facts(ctx, w, 0))
 	if !changed {
 		return have
@@ -277,7 +277,7 @@ func (k *streamKeeper) extend(ctx context.Context, w wantedStream, have jetstrea
 }
 
 // report keeps the result of a look, and logs it if it is not the last one's.
-func (k *streamKeeper) report(findings []Finding, problem error) {
+func (k *Monitor) report(findings []Finding, problem error) {
 	k.mu.Lock()
 	before, problemBefore := k.findings, k.problem
 	if problem == nil {
@@ -312,7 +312,7 @@ func (k *streamKeeper) report(findings []Finding, problem error) {
 }
 
 // count sets the gauge of the findings.
-func (k *streamKeeper) count(findings []Finding) {
+func (k *Monitor) count(findings []Finding) {
 	count := map[Severity]int{Unusable: 0, Weak: 0, Slow: 0}
 	for _, f := range findings {
 		count[f.Severity]++
@@ -322,9 +322,9 @@ func (k *streamKeeper) count(findings []Finding) {
 	}
 }
 
-// state returns the findings of the last look that got an answer, and why the
+// State returns the findings of the last look that got an answer, and why the
 // last look got none, if so.
-func (k *streamKeeper) state() (findings []Finding, looked bool, problem error) {
+func (k *Monitor) State() (findings []Finding, looked bool, problem error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.findings), k.looked, k.problem

@@ -1,4 +1,4 @@
-package publisher
+package client
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
-// Stored is a message as a stream holds it.
-type Stored struct {
+// Message is a message as a stream holds it.
+type Message struct {
 	Sequence uint64    // position in the stream, from 1
 	Stored   time.Time // when the server stored it
 	Subject  string
@@ -40,7 +40,7 @@ const idle = 5 * time.Second
 // Follow calls f with the stored messages, one after the other in the order of
 // the stream, without gaps, also across a reconnect. It returns ctx's error
 // when ctx ends, the error of f if it has one, or nil with StopAtEnd.
-func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) error) error {
+func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Message) error) error {
 	if o.Stream == "" {
 		o.Stream = string(c.opts.Events)
 		if len(o.Subjects) == 0 {
@@ -95,7 +95,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Stored) err
 			return fmt.Errorf("read stream %s: %w", o.Stream, err)
 		}
 		got = received{consumer: meta.Consumer, messages: meta.Sequence.Consumer}
-		err = f(Stored{
+		err = f(Message{
 			Sequence: meta.Sequence.Stream,
 			Stored:   meta.Timestamp,
 			Subject:  m.Subject(),

@@ -1,4 +1,7 @@
-package publisher
+// Package streams knows what the streams of a bridge have to be like: it makes those that are
+// missing, compares what is there with what is wanted, and names the line that mends a
+// difference. A Monitor does that for a running bridge, Inspect for a command.
+package streams
 
 import (
 	"fmt"
@@ -7,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -14,12 +18,21 @@ import (
 // MinDuplicateWindow is the least that JetStream takes.
 const MinDuplicateWindow = 100 * time.Millisecond
 
+// The values of Spec.Mode and Spec.Discard.
+const (
+	Create     = "create" // makes streams that are missing
+	Apply      = "apply"  // also extends existing ones that have no subjects of others
+	Check      = "check"  // only reports
+	DiscardNew = "new"
+	DiscardOld = "old"
+)
+
 // Spec says what the streams of a bridge have to be like. The zero value of a size or an
 // age is no limit.
 type Spec struct {
 	Events schema.StreamName
 	Prefix schema.Prefix
-	Mode   string // StreamsCreate, …: what is done to streams that are not like it
+	Mode   string // Create, …: what is done to streams that are not like it
 
 	MaxAge             time.Duration
 	MaxBytes           value.Size
@@ -77,7 +90,7 @@ func eventStream(s Spec) wantedStream {
 		required: true,
 		spec:     s,
 		bytesKey: "publisher.max_bytes",
-		byHand:   s.Mode == StreamsCheck,
+		byHand:   s.Mode == Check,
 		toFile:   fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", s.Events),
 		StreamConfig: jetstream.StreamConfig{
 			Name:        string(s.Events),
@@ -109,7 +122,7 @@ func quarantineStream(s Spec) wantedStream {
 	w := wantedStream{
 		spec:     s,
 		bytesKey: "publisher.quarantine_max_bytes",
-		byHand:   s.Mode == StreamsCheck,
+		byHand:   s.Mode == Check,
 		toFile:   fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", s.Events.Quarantine()),
 		StreamConfig: jetstream.StreamConfig{
 			Name:        s.Events.Quarantine(),
@@ -202,7 +215,7 @@ func (w wantedStream) extend(have jetstream.StreamConfig, server serverFacts) (j
 	if have.NoAck {
 		have.NoAck, changed = false, true
 	}
-	if have.Retention == jetstream.InterestPolicy && (server.version == "" || atLeast(server.version, 2, 10)) { // older ones refuse the whole change
+	if have.Retention == jetstream.InterestPolicy && (server.version == "" || client.AtLeast(server.version, 2, 10)) { // older ones refuse the whole change
 		have.Retention, changed = jetstream.LimitsPolicy, true
 	}
 	if !have.AllowDirect {

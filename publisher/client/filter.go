@@ -1,4 +1,4 @@
-package publisher
+package client
 
 import (
 	"bytes"
@@ -80,7 +80,7 @@ func (f Filter) CountedByServer() bool {
 
 // Match reports whether a stored message is chosen. What is no event of the bridge
 // is not: skipped says that it would be for all that is known of it.
-func (f Filter) Match(s Stored) (chosen, skipped bool) {
+func (f Filter) Match(s Message) (chosen, skipped bool) {
 	if !f.here(s) {
 		return false, false
 	}
@@ -103,7 +103,7 @@ func (f Filter) Match(s Stored) (chosen, skipped bool) {
 }
 
 // here reports whether a message is where chosen events are, by what need not be decoded.
-func (f Filter) here(s Stored) bool {
+func (f Filter) here(s Message) bool {
 	if s.Sequence < f.FromSeq || f.ToSeq > 0 && s.Sequence > f.ToSeq ||
 		s.Stored.Before(f.Since) || !f.Until.IsZero() && !s.Stored.Before(f.Until) {
 		return false
@@ -148,7 +148,7 @@ func writtenAsIs(s string) bool {
 // so that it ends however fast they come. It adds to skipped, unless that is nil, the
 // messages that are no events of the bridge; see Filter.Match. It returns the error of
 // fn, or of ctx.
-func (c *Client) Each(ctx context.Context, f Filter, skipped *int64, fn func(Stored) error) error {
+func (c *Client) Each(ctx context.Context, f Filter, skipped *int64, fn func(Message) error) error {
 	last, err := c.lastSequence(ctx)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (c *Client) Each(ctx context.Context, f Filter, skipped *int64, fn func(Sto
 	for _, k := range f.Kinds {
 		o.Subjects = append(o.Subjects, c.Prefix().Subject(k))
 	}
-	err = c.Follow(ctx, o, func(s Stored) error {
+	err = c.Follow(ctx, o, func(s Message) error {
 		chosen, skip := f.Match(s)
 		if skip && skipped != nil {
 			*skipped++

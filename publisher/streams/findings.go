@@ -1,4 +1,4 @@
-package publisher
+package streams
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 // Finding is one thing about a stream that is not as the bridge needs it.
@@ -47,34 +49,13 @@ type serverFacts struct {
 
 // factsOf returns those of the server that a connection leads to.
 func factsOf(nc *nats.Conn, maxPayload int64, consumers int, move func() fix) serverFacts {
-	return serverFacts{move: move, maxPayload: maxPayload, consumers: consumers, version: nc.ConnectedServerVersion(), batches: atLeast(nc.ConnectedServerVersion(), 2, 12)}
+	return serverFacts{move: move, maxPayload: maxPayload, consumers: consumers, version: nc.ConnectedServerVersion(), batches: client.AtLeast(nc.ConnectedServerVersion(), 2, 12)}
 }
 
-// atLeast reports whether a version such as "2.12.0-RC.1" is at least another one.
-func atLeast(version string, major, minor int) bool {
-	var have [2]int
-	if n, _ := fmt.Sscanf(version, "%d.%d", &have[0], &have[1]); n < 2 {
-		return false
-	}
-	return slices.Compare(have[:], []int{major, minor}) >= 0
-}
-
-// oldestServer is the oldest nats-server that the bridge is made for. Before 2.10 a consumer has one
-// filter only.
-var oldestServer = [2]int{2, 10}
-
-var newerServer = inServer("# nats-server %d.%d or later; from 2.12 on events leave in batches", oldestServer[0], oldestServer[1])
-
-// tooOld says that a server is too old, or "".
-func tooOld(version string) string {
-	if version == "" || atLeast(version, oldestServer[0], oldestServer[1]) {
-		return ""
-	}
-	return fmt.Sprintf("nats-server %s is older than %d.%d, for which the bridge is made; commands may fail, and losses may not be seen", version, oldestServer[0], oldestServer[1])
-}
+var newerServer = inServer("# nats-server %d.%d or later; from 2.12 on events leave in batches", client.OldestServer[0], client.OldestServer[1])
 
 // TooOld says that the server of a connection is too old, and what mends it; "" if it is not.
-func TooOld(version string) (problem, fix string) { return tooOld(version), newerServer.line }
+func TooOld(version string) (problem, fix string) { return client.TooOld(version), newerServer.line }
 
 // compare returns what is wrong with an existing stream.
 func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []Finding {
@@ -82,7 +63,7 @@ func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []
 	if c.move == nil {
 		c.move = func() fix { return w.move(context.Background(), nil) }
 	}
-	if f := tooOld(server.version); f != "" && w.required {
+	if f := client.TooOld(server.version); f != "" && w.required {
 		c.add(Weak, newerServer, "%s", f)
 	}
 	c.use()
@@ -170,7 +151,7 @@ func (c *comparison) storage(version string) {
 		c.add(Weak, c.want.startAnew(), "its retention is workqueue; an event that one service took is gone for the others and for replays, and commands read it message by message")
 	case jetstream.InterestPolicy:
 		mend := c.edit("--retention=limits")
-		if tooOld(version) != "" {
+		if client.TooOld(version) != "" {
 			mend = c.want.startAnew() // such a server changes no retention
 		}
 		c.add(Weak, mend, "its retention is interest; an event that nobody waits for is gone at once, and one that all took is gone for replays")
@@ -186,13 +167,13 @@ func (c *comparison) readers(server serverFacts) {
 	consumers := server.consumers
 	if most := c.have.MaxConsumers; most > 0 && consumers >= most {
 		mend := c.edit("--max-consumers=-1")
-		if server.version != "" && !atLeast(server.version, 2, 14) {
+		if server.version != "" && !client.AtLeast(server.version, 2, 14) {
 			// Older servers answer that this cannot be changed; the last ones of 2.12 can.
 			mend = ask(c.have.Name, "nats-server %s may refuse to change max_consumers, 2.14 does not; else a consumer that nobody uses can go, or the stream is made anew (docs/operations.md)", server.version)
 		}
 		c.add(Slow, mend, "it has %d of %d consumers; another service is refused, and the bridge and its commands read it message by message", consumers, most)
 	}
-	if limit := c.have.ConsumerLimits.InactiveThreshold; limit > 0 && limit < FollowAbandoned {
+	if limit := c.have.ConsumerLimits.InactiveThreshold; limit > 0 && limit < client.FollowAbandoned {
 		c.add(Slow, c.want.startAnew(), "it takes no consumer that lives unused for more than %s (consumer_limits); the commands read it message by message", limit)
 	}
 	if !c.have.AllowDirect {

@@ -1,0 +1,123 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func follow(t *testing.T, r *client.Client, o client.FollowOptions) []string {
+	t.Helper()
+	var ids []string
+	o.StopAtEnd = true
+	if err := r.Follow(t.Context(), o, func(s client.Message) error {
+		ids = append(ids, s.Header[schema.HeaderMsgID][0])
+		return nil
+	}); err != nil {
+		t.Fatalf("Follow: %v", err)
+	}
+	return ids
+}
+
+func TestFollow(t *testing.T) {
+	const token = "a-token-of-16-bytes"
+	n := natstest.Start(t, func(o *server.Options) { o.Authorization = token })
+	o := optionsFor("")
+	o.NATS.Embedded.Token, o.Addr = token, fmt.Sprintf("127.0.0.1:%d", n.Options.Port)
+	r := open(t, o)
+	n.Store(t)
+
+	if got := follow(t, r, client.FollowOptions{FromStart: true}); len(got) != 0 {
+		t.Errorf("empty stream: %v", got)
+	}
+	events := natstest.Events("a", "b", "c")
+	events[1].Kind, events[1].Data = schema.KindMessageTimedOut, &schema.MessageTimedOut{}
+	n.Store(t, events[:2]...)
+	between := time.Now()
+	n.Store(t, events[2])
+	for _, tt := range []struct {
+		name string
+		o    client.FollowOptions
+		want []string
+	}{
+		{"all", client.FollowOptions{FromStart: true}, []string{"a", "b", "c"}},
+		{"kind", client.FollowOptions{FromStart: true, Subjects: []string{"treble.message.timed_out"}}, []string{"b"}},
+		{"kinds", client.FollowOptions{FromStart: true, Subjects: []string{"treble.message.timed_out", "treble.message.read"}}, []string{"a", "b", "c"}},
+		{"no-such-kind", client.FollowOptions{FromStart: true, Subjects: []string{"treble.bridge.probe"}}, nil},
+		{"since", client.FollowOptions{Since: between}, []string{"c"}},
+		{"only-new", client.FollowOptions{}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := follow(t, r, tt.o); !slices.Equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// Follow goes on when NATS comes back, without a gap, and ends with its
+// context or with the caller's error.
+func TestFollowAcrossAReconnect(t *testing.T) {
+	n := natstest.Start(t)
+	n.Store(t)
+	px := natstest.StartProxy(t, n.URL)
+	r := open(t, optionsFor(px.URL()))
+	got := make(chan string, 10)
+	done := make(chan error, 1)
+	stop := errors.New("enough")
+	go func() {
+		done <- r.Follow(t.Context(), client.FollowOptions{FromStart: true}, func(s client.Message) error {
+			got <- s.Header[schema.HeaderMsgID][0]
+			if s.Sequence == 3 {
+				return stop
+			}
+			return nil
+		})
+	}()
+	for i, id := range []string{"a", "b", "c"} {
+		n.Store(t, natstest.Event(id, `{}`))
+		select {
+		case g := <-got:
+			if g != id {
+				t.Errorf("got %s, want %s", g, id)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s never came", id)
+		}
+		if i == 1 {
+			px.Cut()
+		}
+	}
+	if err := <-done; !errors.Is(err, stop) {
+		t.Errorf("Follow = %v, want %v", err, stop)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.Follow(ctx, client.FollowOptions{}, func(client.Message) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Follow = %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+func TestReaderErrors(t *testing.T) {
+	o := optionsFor("")
+	o.Addr = "127.0.0.1:1"
+	if _, err := client.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("no server: %v, want an error with the address", err)
+	}
+	n := natstest.Start(t)
+	r := open(t, optionsFor(n.URL))
+	err := r.Follow(t.Context(), client.FollowOptions{}, nil)
+	if err == nil || !strings.Contains(err.Error(), "TREBLE does not exist") {
+		t.Errorf("no stream: %v, want an error that says so", err)
+	}
+}

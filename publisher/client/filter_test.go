@@ -1,0 +1,198 @@
+package client_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/schematest"
+)
+
+func TestMatchKinds(t *testing.T) {
+	for _, tt := range []struct {
+		patterns, want string
+	}{
+		{"", ""},
+		{"message.read", "message.read"},
+		{"message.*", "message.read message.delivered message.responded message.timed_out"},
+		{"*.closed message.read *.closed", "conversation.closed message.read"},
+		{"unrecognized", "unrecognized"},
+		{"conversation.>", "conversation.closed"},
+	} {
+		kinds, err := client.MatchKinds(strings.Fields(tt.patterns))
+		var got []string
+		for _, k := range kinds {
+			got = append(got, string(k))
+		}
+		if err != nil || strings.Join(got, " ") != tt.want {
+			t.Errorf("%q: got %v, %v; want %s", tt.patterns, got, err, tt.want)
+		}
+	}
+	for _, wrong := range []string{"message", "message.red", "messages.*", "*", "", "message.*.*", "message.>.>"} {
+		if kinds, err := client.MatchKinds([]string{wrong}); wrong != "*" && (err == nil || !strings.Contains(err.Error(), "message.read")) {
+			t.Errorf("%q: got %v, %v; want an error that names what there is", wrong, kinds, err)
+		}
+	}
+}
+
+func TestEachChooses(t *testing.T) {
+	n := natstest.Start(t)
+	events := natstest.Events("a", "b", "c")
+	for i, e := range events {
+		base := e.Data.Base()
+		base.SessionID, base.ConversationID = "session-"+e.ID, "conversation-"+e.ID
+		base.Phone = "+57300000000" + string(rune('0'+i))
+	}
+	events[1].Kind, events[1].Data = schema.KindUnrecognized, &schema.Unrecognized{Common: *events[1].Data.Base()}
+	events[2].Source = "other"
+	n.Store(t, events...)
+	for _, f := range natstest.Foreign {
+		if _, err := n.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble.message.read", Header: f.Header, Data: []byte(f.Data)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := len(natstest.Foreign)
+	now := time.Now()
+	c := open(t, optionsFor(n.URL))
+	for _, tt := range []struct {
+		name string
+		f    client.Filter
+		want string
+	}{
+		{"all", client.Filter{}, "a b c"},
+		{"kind", client.Filter{Kinds: []schema.Kind{schema.KindUnrecognized}}, "b"},
+		{"kinds", client.Filter{Kinds: []schema.Kind{schema.KindUnrecognized, schema.KindMessageRead}}, "a b c"},
+		{"session", client.Filter{Session: "session-b"}, "b"},
+		{"conversation", client.Filter{Conversation: "conversation-c"}, "c"},
+		{"phone", client.Filter{Phone: "+573000000000"}, "a"},
+		{"source", client.Filter{Source: "other"}, "c"},
+		{"id", client.Filter{ID: "b"}, "b"},
+		{"two", client.Filter{ID: "b", Source: "other"}, ""},
+		{"sequences", client.Filter{FromSeq: 2, ToSeq: 3}, "b c"},
+		{"behind", client.Filter{FromSeq: 4}, ""},
+		{"one", client.Filter{ToSeq: 1}, "a"},
+		{"until", client.Filter{Until: now}, "a b c"},
+		{"until-early", client.Filter{Until: now.Add(-time.Hour)}, ""},
+		{"since", client.Filter{Since: now.Add(time.Hour)}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			var skipped int64
+			err := c.Each(t.Context(), tt.f, &skipped, func(s client.Message) error {
+				id := "-"
+				if ids := s.Header[schema.HeaderMsgID]; len(ids) > 0 {
+					id = ids[0]
+				}
+				got = append(got, id)
+				return nil
+			})
+			if err != nil || strings.Join(got, " ") != tt.want {
+				t.Errorf("got %v, %v; want %q", got, err, tt.want)
+			}
+			want := 0
+			if slices.Contains([]string{"all", "kinds", "behind", "until"}, tt.name) {
+				want = foreign
+			}
+			if int(skipped) != want {
+				t.Errorf("skipped %d that are no events, want %d", skipped, want)
+			}
+		})
+	}
+	if all, err := c.Consumers(t.Context(), true); err != nil || len(all) > 0 {
+		t.Errorf("left %d consumers behind (%v)", len(all), err)
+	}
+	want := errors.New("enough")
+	if err := c.Each(t.Context(), client.Filter{}, nil, func(client.Message) error { return want }); !errors.Is(err, want) {
+		t.Errorf("got %v, want the error of the function", err)
+	}
+	o := optionsFor(n.URL)
+	o.Events = "OTHER"
+	if err := open(t, o).Each(t.Context(), client.Filter{}, nil, nil); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
+		t.Errorf("no stream: %v", err)
+	}
+}
+
+func TestIsEvent(t *testing.T) {
+	for _, f := range natstest.Foreign {
+		if (client.Message{Header: f.Header, Data: []byte(f.Data)}).IsEvent() {
+			t.Errorf("%s is taken for an event", f.Name)
+		}
+	}
+	for _, k := range schema.Kinds() {
+		e := schematest.Event(k)
+		b, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		later := []byte(strings.Replace(string(b), string(k)+`:1"`, string(k)+`:2"`, 1))
+		spaced := append([]byte("\n "), b...)
+		for name, s := range map[string]client.Message{
+			"as-it-is": {Header: e.Header(), Data: b}, "without-headers": {Data: b}, "spaced": {Header: e.Header(), Data: spaced},
+			"later": {Header: e.Header(), Data: later}, "later-without-headers": {Data: later},
+		} {
+			if !s.IsEvent() {
+				t.Errorf("%s, %s: is taken for none", k, name)
+			}
+		}
+	}
+}
+
+// TestPhoneOfEarlierVersions: a number is chosen by what this version makes of it.
+func TestPhoneOfEarlierVersions(t *testing.T) {
+	for _, tt := range []struct{ name, phone, code, cellphone, want string }{
+		{"same", "+573001234567", "57", "3001234567", "+573001234567"},
+		{"trunk", "+4407911123456", "44", "07911 123456", "+447911123456"},
+		{"left-out-trunk", "", "44", "०७९११ १२३४५६", "+447911123456"},
+		{"left-out", "", "57", "300\u202f1234567", "+573001234567"},
+		{"none", "", "", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := natstest.Event("a", `{}`)
+			base := e.Data.Base()
+			base.Phone, base.CountryCode, base.Cellphone = tt.phone, tt.code, tt.cellphone
+			b, err := e.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := client.PhoneOf(e); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if chosen, _ := (client.Filter{Phone: tt.want}).Match(client.Message{Header: e.Header(), Data: b}); !chosen {
+				t.Error("is not chosen by it")
+			}
+			if chosen, _ := (client.Filter{Phone: "+573009999999"}).Match(client.Message{Header: e.Header(), Data: b}); chosen {
+				t.Error("is chosen by another")
+			}
+		})
+	}
+}
+
+// TestFollowEndsWhenTheRestIsRemoved: what was counted at the start may be
+// purged before it is read.
+func TestFollowEndsWhenTheRestIsRemoved(t *testing.T) {
+	n := natstest.Start(t)
+	n.Store(t, natstest.Events("a", "b")...)
+	c := open(t, optionsFor(n.URL))
+	s, err := n.JS.Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The last message of the stream is deleted, so that what the consumer says is
+	// pending at "a" can be more than what comes.
+	err = c.Each(t.Context(), client.Filter{}, nil, func(m client.Message) error {
+		if m.Sequence == 1 {
+			return s.DeleteMsg(t.Context(), 2)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

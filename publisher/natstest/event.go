@@ -1,0 +1,58 @@
+package natstest
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Event returns an event of session-1 that was read, with an id, and raw as its raw value.
+func Event(id, raw string) schema.Event {
+	now := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	return schema.Event{
+		ID: id, Source: "default", Kind: schema.KindMessageRead, Subject: "session-1",
+		Time: now, ReceivedTime: now, DedupeKey: schema.DedupeContent,
+		Data: &schema.MessageRead{Common: schema.Common{SessionID: "session-1", Raw: json.RawMessage(raw)}},
+	}
+}
+
+// Events returns events with the ids.
+func Events(ids ...string) (events []schema.Event) {
+	for _, id := range ids {
+		events = append(events, Event(id, `{"id":"`+id+`"}`))
+	}
+	return events
+}
+
+// Store makes the stream TREBLE, if it is missing, and stores events in it as a bridge that is
+// not configured would.
+func (s *Server) Store(t testing.TB, events ...schema.Event) {
+	t.Helper()
+	if _, err := s.JS.Stream(t.Context(), "TREBLE"); err != nil {
+		s.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{schema.DefaultPrefix.All()}, AllowDirect: true})
+	}
+	var acks []jetstream.PubAckFuture
+	for _, e := range events {
+		data, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ack, err := s.JS.PublishMsgAsync(&nats.Msg{Subject: schema.DefaultPrefix.Subject(e.Kind), Header: e.Header(), Data: data}, jetstream.WithStallWait(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		acks = append(acks, ack)
+	}
+	for _, ack := range acks {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package streams
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// theSpec is that of a bridge that is not configured, but for the streams of replays and of
+// refused bodies.
+func theSpec() Spec {
+	return Spec{
+		Events: "TREBLE", Prefix: schema.DefaultPrefix, Mode: Create, Discard: DiscardNew, Replicas: 1, Batches: true,
+		MaxAge: 720 * time.Hour, QuarantineMaxAge: 720 * time.Hour, QuarantineMaxBytes: value.GiB, AuditMaxBytes: 64 * value.MiB,
+		DuplicateWindow: 10 * time.Minute,
+	}
+}
+
+func TestFindings(t *testing.T) {
+	const anew = "treble-bridge replay --to-file ./TREBLE.ndjson  # the first step of docs/operations.md"
+	const away = "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"
+	base := theSpec()
+	base.Replicas = 3
+	tests := []struct {
+		name     string
+		change   func(*jetstream.StreamConfig)
+		severity Severity
+		problem  string
+		fix      string
+	}{
+		{"memory", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }, Weak, "in memory",
+			anew},
+		{"async", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, Weak, "async", anew},
+		{"work-queue", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }, Weak, "workqueue", anew},
+		{"max-age", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, Weak, "1h0m0s", "nats stream edit TREBLE --max-age=720h"},
+		{"max-bytes", func(c *jetstream.StreamConfig) { c.MaxBytes = 1000 }, Weak, "1000 bytes", "nats stream edit TREBLE --max-bytes=-1"},
+		{"max-msgs", func(c *jetstream.StreamConfig) { c.MaxMsgs = 10 }, Weak, "10 messages", "nats stream edit TREBLE --max-msgs=-1"},
+		{"max-per-subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }, Weak, "1 messages of each kind", "nats stream edit TREBLE --max-msgs-per-subject=-1"},
+		{"max-msg-size", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 512 }, Weak, "512 bytes", "nats stream edit TREBLE --max-msg-size=-1"},
+		{"replicas", func(c *jetstream.StreamConfig) { c.Replicas = 1 }, Weak, "1 replicas", "nats stream edit TREBLE --replicas=3"},
+		{"dupe-window", func(c *jetstream.StreamConfig) { c.Duplicates = time.Minute }, Weak, "1m0s", "nats stream edit TREBLE --dupe-window=10m"},
+		{"no-batches", func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false }, Slow, "allow_atomic", "nats stream edit TREBLE --allow-batch"},
+		{"no-ack", func(c *jetstream.StreamConfig) { c.NoAck = true }, Unusable, "no_ack", "nats stream edit TREBLE --ack"},
+		{"sealed", func(c *jetstream.StreamConfig) { c.Sealed = true }, Unusable, "sealed", anew},
+		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", away},
+		{"subjects", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "treble.extra.>"} }, Unusable,
+			"treble.contact.opted_out", "nats stream edit TREBLE --subjects 'treble.>'"},
+		{"subjects-and-another's", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "extra.>"} }, Unusable,
+			"takes extra.> too", "nats stream info TREBLE  # its owner would add treble.contact.opted_out"},
+		{"subjects-of-another", func(c *jetstream.StreamConfig) { c.Subjects = []string{"extra.>"} }, Unusable, "it is not this bridge's: it takes extra.>", away},
+		{"limits-and-another's", func(c *jetstream.StreamConfig) { c.Subjects, c.MaxAge = []string{"treble.>", "extra.>"}, time.Hour }, Weak,
+			"1h0m0s", "nats stream info TREBLE  # it has extra.> too, so it may not be the bridge's alone: its owner would set --max-age=720h"},
+		{"interest", func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }, Weak, "interest", "nats stream edit TREBLE --retention=limits"},
+		{"deny-delete", func(c *jetstream.StreamConfig) { c.DenyDelete = true }, Weak, "deny_delete", anew},
+		{"counters", func(c *jetstream.StreamConfig) { c.AllowMsgCounter = true }, Unusable, "counters", anew},
+		{"per-subject-and-refuses", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject, c.DiscardNewPerSubject = 1, true }, Weak, "discard_new_per_subject",
+			"nats stream edit TREBLE --no-discard-per-subject --max-msgs-per-subject=-1"},
+		{"consumers", func(c *jetstream.StreamConfig) { c.MaxConsumers = 2 }, Slow, "2 of 2 consumers", "nats stream edit TREBLE --max-consumers=-1"},
+		{"consumer-limits", func(c *jetstream.StreamConfig) { c.ConsumerLimits.InactiveThreshold = time.Second }, Slow, "consumer_limits", anew},
+		{"no-direct", func(c *jetstream.StreamConfig) { c.AllowDirect = false }, Slow, "allow_direct", "nats stream edit TREBLE --allow-direct"},
+		{"mirror-of-another-account", func(c *jetstream.StreamConfig) {
+			c.Mirror = &jetstream.StreamSource{Name: "OTHER", External: &jetstream.ExternalStream{APIPrefix: "$JS.hub.API"}}
+		}, Unusable, "mirror of OTHER", away},
+		{"mirror-that-falls-short", func(c *jetstream.StreamConfig) {
+			c.Mirror, c.Subjects = &jetstream.StreamSource{Name: "OTHER"}, nil
+			c.Duplicates, c.MaxAge, c.AllowDirect = time.Second, time.Hour, false
+		}, Unusable, "mirror of OTHER", away},
+		{"transform", func(c *jetstream.StreamConfig) {
+			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
+		}, Weak, "renames", "nats stream edit TREBLE --no-transform"},
+	}
+	w := eventStream(base)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			have := w.create()
+			tt.change(&have)
+			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, consumers: 2})
+			if len(got) != 1 {
+				t.Fatalf("findings = %v, want one", got)
+			}
+			f := got[0]
+			if f.Severity != tt.severity || !strings.Contains(f.Problem, tt.problem) || !strings.Contains(f.Fix, tt.fix) {
+				t.Errorf("got %s %+v, want %s, %q, %q", f.Severity, f, tt.severity, tt.problem, tt.fix)
+			}
+		})
+	}
+	t.Run("discard-old", func(t *testing.T) {
+		have := w.create()
+		have.MaxBytes, have.Discard = 1000, jetstream.DiscardOld
+		if got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true}); len(got) != 2 || !strings.Contains(got[1].Fix, "--discard=new") {
+			t.Errorf("findings = %v, want the limit and the discard policy", got)
+		}
+	})
+	t.Run("max-consumers-of-older-servers", func(t *testing.T) {
+		have := w.create()
+		have.MaxConsumers = 2
+		for version, want := range map[string]string{
+			"2.10.0":  "nats stream info TREBLE  # nats-server 2.10.0 may refuse to change max_consumers",
+			"2.12.1":  "may refuse",
+			"2.14.0":  "nats stream edit TREBLE --max-consumers=-1",
+			"2.15.2":  "nats stream edit TREBLE --max-consumers=-1",
+			"3.0.0-X": "nats stream edit TREBLE --max-consumers=-1",
+		} {
+			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, consumers: 2, version: version})
+			if len(got) != 1 || !strings.Contains(got[0].Fix, want) {
+				t.Errorf("%s: got %v, want %q", version, got, want)
+			}
+		}
+	})
+	t.Run("retention-of-older-servers", func(t *testing.T) {
+		have := w.create()
+		have.Retention, have.MaxAge = jetstream.InterestPolicy, time.Hour
+		for version, changes := range map[string]bool{"2.9.10": false, "2.10.0": true, "2.15.2": true, "": true} {
+			server := serverFacts{maxPayload: 1 << 20, batches: true, version: version}
+			found := compare(w, have, server)
+			if got := slices.ContainsFunc(found, func(f Finding) bool { return strings.Contains(f.Fix, "--retention=limits") }); got != changes {
+				t.Errorf("%q: a line changes the retention %v, want %v", version, got, changes)
+			}
+			extended, _ := w.extend(have, server)
+			if got := extended.Retention == jetstream.LimitsPolicy; got != changes || extended.MaxAge != w.MaxAge {
+				t.Errorf("%q: apply changes the retention %v, want %v, and the age in any case", version, got, changes)
+			}
+		}
+	})
+	t.Run("nothing", func(t *testing.T) {
+		generous := w.create()
+		generous.MaxAge, generous.Duplicates, generous.Replicas = 0, time.Hour, 5
+		generous.Subjects = []string{"treble.>", "more.>"}
+		// What refuses nothing that the bridge does.
+		generous.Compression, generous.DenyPurge, generous.AllowRollup, generous.AllowMsgTTL, generous.FirstSeq, generous.MaxConsumers = jetstream.S2Compression, true, true, true, 7, 10
+		generous.RePublish = &jetstream.RePublish{Source: ">", Destination: "copy.>"}
+		if got := compare(w, generous, serverFacts{maxPayload: 1 << 20, batches: true}); len(got) != 0 {
+			t.Errorf("findings = %v, want none for a stream that is better than configured", got)
+		}
+	})
+}
+
+func TestKindsAndReasonsAreCovered(t *testing.T) {
+	c := theSpec()
+	c.Prefix = "my.own"
+	for _, w := range []wantedStream{eventStream(c), quarantineStream(c)} {
+		if missing := uncovered(w.Subjects, w.subjects); len(missing) > 0 {
+			t.Errorf("%s does not capture %v", w.Name, missing)
+		}
+	}
+	if n := len(eventStream(c).subjects); n != len(schema.Kinds()) {
+		t.Errorf("%d subjects, want one for each kind", n)
+	}
+}
+
+// The lines of a missing stream are as the nats CLI takes them.
+func TestLinesForAMissingStream(t *testing.T) {
+	c := theSpec()
+	c.MaxBytes = 1 << 30
+	all := wantedStreams(c)
+	for i, want := range []string{
+		"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --max-bytes=1073741824 --defaults",
+		"nats stream add TREBLE_QUARANTINE --subjects 'treble-quarantine.>' --storage=file --retention=limits --discard=old --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --max-bytes=1073741824 --defaults",
+	} {
+		if got := createLine(all[i]); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}

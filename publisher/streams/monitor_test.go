@@ -1,0 +1,35 @@
+package streams
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+)
+
+// TestReasonsOfALook: why the streams could not be looked at is logged when it changes.
+func TestReasonsOfALook(t *testing.T) {
+	log, logs := natstest.Log(zap.WarnLevel)
+	k, err := NewMonitor(nil, theSpec(), 0, nil, log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, why := range []string{"a", "a", "b", "", "", "b"} {
+		var problem error
+		if why != "" {
+			problem = errors.New(why)
+		}
+		k.report(nil, problem)
+	}
+	var got []string
+	for _, e := range logs.All() {
+		got = append(got, fmt.Sprint(e.ContextMap()["error"]))
+	}
+	if want := []string{"a", "b", "b"}; !slices.Equal(got, want) {
+		t.Errorf("logged %v, want %v", got, want)
+	}
+}
