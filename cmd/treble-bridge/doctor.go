@@ -82,8 +82,7 @@ status (pass, warn or fail: the worst) and how many there are of pass, warn, fai
 	f.Uint64Var(&d.behind.Pending, "max-pending", 10000, "more undelivered messages than that, and a consumer is far behind")
 	durationVar(f, &d.behind.Lag, "max-lag", time.Hour, "an older message that is not acknowledged, and a consumer is far behind")
 	addNATSFlag(cmd)
-	// It examines the NATS of the bridge, which runs with nats.url alone.
-	f.Lookup("nats-context").Annotations = map[string][]string{noEnvironment: {}}
+	configuredNATSOnly(cmd) // it examines the NATS of the bridge, which runs with nats.url alone
 	return cmd
 }
 

@@ -58,7 +58,7 @@ func (d *doctor) probeSource(ctx context.Context, visit *diagnose.Visit, door *d
 	}
 	to := url.URL{Scheme: "http", Host: door.base.Host, Path: concretePath(s)}
 	posted := time.Now()
-	answer := poster{to.String(), door.headers[s.Name], door.client}.post(ctx, body)
+	answer := poster{url: to.String(), header: door.headers[s.Name], client: door.client}.post(ctx, body)
 	answered := posted.Add(answer.took)
 	if !answer.ok {
 		d.refused(&c, answer, to.Path)

@@ -51,6 +51,12 @@ func useNATS(cmd *cobra.Command, c *config.Config) error {
 	return nil
 }
 
+// configuredNATSOnly keeps a command that connects to NATS to the configured one, or the one that
+// its flags name.
+func configuredNATSOnly(cmd *cobra.Command) {
+	cmd.Flags().Lookup("nats-context").Annotations = map[string][]string{noEnvironment: {}}
+}
+
 // noEnvironment marks the flag of a command that examines the configured NATS and no other.
 const noEnvironment = "no-environment"
 

@@ -74,7 +74,7 @@ func TestUseNATS(t *testing.T) {
 			}
 			cmd := &cobra.Command{}
 			if addNATSFlag(cmd); tt.doctor {
-				cmd = newDoctor(stdio{})
+				configuredNATSOnly(cmd)
 			}
 			if err := cmd.ParseFlags(tt.args); err != nil {
 				t.Fatal(err)

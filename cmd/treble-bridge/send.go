@@ -130,7 +130,7 @@ func (s *send) run(cmd *cobra.Command, args []string) error {
 	if header, err = s.complete(header, &loaded.Config, run); err != nil {
 		return err
 	}
-	return s.report(cmd.Context(), poster{target.String(), header, newPostClient(s.load.timeout, s.load.concurrency)}, bodies, run)
+	return s.report(cmd.Context(), poster{url: target.String(), header: header, client: newPostClient(s.load.timeout, s.load.concurrency)}, bodies, run)
 }
 
 // body returns what to send, and whether it is a sample of ours.

@@ -97,7 +97,7 @@ func (d *door) post(ctx context.Context, line deliveryLine) result {
 	to := *d.base
 	to.Path = strings.TrimRight(to.Path, "/") + line.Path
 	to.RawPath = ""
-	return poster{to.String(), h, d.client}.post(ctx, line.Body)
+	return poster{url: to.String(), header: h, client: d.client}.post(ctx, line.Body)
 }
 
 // ofTheLine reports whether an answer is about the delivery alone, so that the
