@@ -26,7 +26,7 @@ func TestAllocations(t *testing.T) {
 	if err := json.Compact(&body, payload); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("tcp", b.addrs().Ingress)
+	conn, err := net.Dial("tcp", b.Addrs().Ingress)
 	if err != nil {
 		t.Fatal(err)
 	}

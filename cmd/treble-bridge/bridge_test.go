@@ -16,9 +16,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/serve"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -37,7 +39,7 @@ func testConfig(t *testing.T) *config.Config {
 
 // running is a bridge in this process.
 type running struct {
-	*bridge
+	*serve.Bridge
 	config *config.Config
 	logs   *buffer
 	cancel context.CancelFunc
@@ -50,16 +52,16 @@ func start(t *testing.T, c *config.Config) *running {
 		t.Fatalf("configuration: %v", err)
 	}
 	logs := &buffer{}
-	b, err := openBridge(t.Context(), c, "test", newLogger(c.Log, logs))
+	b, err := serve.Open(t.Context(), c, "test", cli.NewLogger(c.Log, logs))
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{b, c, logs, cancel, make(chan error, 1)}
-	if err := b.announce(c); err != nil {
+	if err := b.Announce(c); err != nil {
 		t.Fatalf("announce: %v", err)
 	}
-	go func() { r.ended <- b.run(ctx) }()
+	go func() { r.ended <- b.Run(ctx) }()
 	return r
 }
 
@@ -72,7 +74,7 @@ func (r *running) stop(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.config.ShutdownTimeout)
 	defer cancel()
-	if err := r.close(ctx); err != nil {
+	if err := r.Close(ctx); err != nil {
 		t.Errorf("close: %v", err)
 	}
 }
@@ -80,7 +82,7 @@ func (r *running) stop(t *testing.T) {
 // post posts a body as Treble would.
 func (r *running) post(t *testing.T, body []byte) *http.Response {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, "http://"+r.addrs().Ingress+"/webhook", bytes.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, "http://"+r.Addrs().Ingress+"/webhook", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,8 +105,8 @@ func TestBridgeFromPostToTail(t *testing.T) {
 	leaks(t)
 	c := testConfig(t)
 	b := start(t, c)
-	for _, name := range sampleNames() {
-		body, err := sample(name)
+	for _, name := range webhook.SampleNames() {
+		body, err := webhook.Sample(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,20 +117,20 @@ func TestBridgeFromPostToTail(t *testing.T) {
 	tail := func(args ...string) string {
 		t.Helper()
 		code, out, errs := command(t.Context(), "", append([]string{"tail", "--no-follow", "--data-dir", c.DataDir}, args...)...)
-		if code != exitFine {
+		if code != cli.ExitFine {
 			t.Fatalf("tail %v: exit %d: %s", args, code, errs)
 		}
 		return out
 	}
 	// Events are published behind the answers.
 	lines := strings.Split(strings.TrimSpace(tail()), "\n")
-	for deadline := time.Now().Add(10 * time.Second); len(lines) < len(sampleNames()) && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Second); len(lines) < len(webhook.SampleNames()) && time.Now().Before(deadline); {
 		lines = strings.Split(strings.TrimSpace(tail()), "\n")
 	}
-	if got, want := len(lines), len(sampleNames()); got != want {
+	if got, want := len(lines), len(webhook.SampleNames()); got != want {
 		t.Fatalf("got %d lines, want %d:\n%s", got, want, strings.Join(lines, "\n"))
 	}
-	for i, name := range sampleNames() {
+	for i, name := range webhook.SampleNames() {
 		kind, _, _ := strings.Cut(name, "-")
 		if !strings.Contains(lines[i], kind) {
 			t.Errorf("line %d: got %q, want the kind %s", i, lines[i], kind)
@@ -137,7 +139,7 @@ func TestBridgeFromPostToTail(t *testing.T) {
 	if got := tail("--kind", "message.read", "--json", "--show-pii"); !json.Valid([]byte(got)) || strings.Count(got, "\n") != 1 || !strings.Contains(got, "+573176477608") {
 		t.Errorf("json of one kind: got %q", got)
 	}
-	want, _ := sample("conversation.closed")
+	want, _ := webhook.Sample("conversation.closed")
 	if got := tail("--kind", "conversation.closed", "--raw", "--show-pii", "--session", "d2fa98"); !strings.Contains(got, strings.TrimSpace(string(want))) {
 		t.Errorf("raw: got %s\nwant the body as posted", got)
 	}
@@ -153,7 +155,7 @@ func TestBridgeFromPostToTail(t *testing.T) {
 		}
 	}
 	code, out, errs := command(t.Context(), "", "health", "--data-dir", c.DataDir)
-	if code != exitFine || (out != "ready\n" && !strings.HasPrefix(out, "degraded\n")) {
+	if code != cli.ExitFine || (out != "ready\n" && !strings.HasPrefix(out, "degraded\n")) {
 		t.Errorf("health: exit %d, %q, %q", code, out, errs)
 	}
 	if strings.Contains(b.logs.String(), secret) || strings.Contains(b.logs.String(), "3176477608") {
@@ -161,7 +163,7 @@ func TestBridgeFromPostToTail(t *testing.T) {
 	}
 	b.stop(t)
 	code, _, errs = command(t.Context(), "", "health", "--data-dir", c.DataDir)
-	if code != exitFailed {
+	if code != cli.ExitFailed {
 		t.Errorf("health of a stopped bridge: exit %d, %q; want 1", code, errs)
 	}
 }
@@ -171,11 +173,11 @@ func TestBridgeFromPostToTail(t *testing.T) {
 func TestShutdownFinishesWhatIsInWork(t *testing.T) {
 	leaks(t)
 	b := start(t, testConfig(t))
-	body, err := sample("message.read")
+	body, err := webhook.Sample("message.read")
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := net.Dial("tcp", b.addrs().Ingress)
+	conn, err := net.Dial("tcp", b.Addrs().Ingress)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,13 +192,13 @@ func TestShutdownFinishesWhatIsInWork(t *testing.T) {
 		defer close(stopped)
 		b.stop(t)
 	}()
-	url := "http://" + b.addrs().Ops + "/readyz"
+	url := "http://" + b.Addrs().Ops + "/readyz"
 	eventually(t, "/readyz says that it shuts down", func() bool {
-		r, err := askHealth(t.Context(), url)
+		r, err := cli.AskReadiness(t.Context(), url)
 		return err == nil && r.Status == "unready" && len(r.Reasons) > 0 && r.Reasons[0] == "shutting down"
 	})
 	eventually(t, "new connections are refused", func() bool {
-		c, err := net.Dial("tcp", b.addrs().Ingress)
+		c, err := net.Dial("tcp", b.Addrs().Ingress)
 		if err == nil {
 			_ = c.Close()
 		}
@@ -237,7 +239,7 @@ func TestOpenNamesTheKeyOfATakenPort(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			c := testConfig(t)
 			set(c)
-			_, err := openBridge(t.Context(), c, "test", newLogger(c.Log, io.Discard))
+			_, err := serve.Open(t.Context(), c, "test", cli.NewLogger(c.Log, io.Discard))
 			if err == nil || !strings.Contains(err.Error(), key) {
 				t.Errorf("got %v, want it to name %s", err, key)
 			}
@@ -263,7 +265,7 @@ func TestTakenPortMakesNoStreams(t *testing.T) {
 		c := testConfig(t)
 		c.NATS.URL = n.URL
 		set(c)
-		if _, err := openBridge(t.Context(), c, "test", newLogger(c.Log, io.Discard)); err == nil {
+		if _, err := serve.Open(t.Context(), c, "test", cli.NewLogger(c.Log, io.Discard)); err == nil {
 			t.Fatal("it is open")
 		}
 		for name := range n.JS.StreamNames(t.Context()).Name() {
@@ -284,7 +286,7 @@ func TestMetricsAreServed(t *testing.T) {
 	leaks(t)
 	b := start(t, testConfig(t))
 	defer b.stop(t)
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + b.addrs().Ops + "/metrics")
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + b.Addrs().Ops + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,58 +306,30 @@ func TestMetricsAreServed(t *testing.T) {
 func TestTailOutlivesNATS(t *testing.T) {
 	c := testConfig(t)
 	b := start(t, c)
-	nats := b.addrs().NATS
+	nats := b.Addrs().NATS
 	ctx, cancel := context.WithCancel(t.Context())
 	var out, errs buffer
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"tail", "--since", "1h", "--data-dir", c.DataDir}, stdio{in: strings.NewReader(""), out: &out, err: &errs})
+		code <- run(ctx, []string{"tail", "--since", "1h", "--data-dir", c.DataDir}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
 	}()
-	read, _ := sample("message.read")
+	read, _ := webhook.Sample("message.read")
 	b.post(t, read)
 	eventually(t, "the first event is shown", func() bool { return strings.Contains(out.String(), "message.read") })
 	b.stop(t)
 	c.NATS.Embedded.Addr = nats // just freed, and tail comes back to it
 	b = start(t, c)
-	delivered, _ := sample("message.delivered")
+	delivered, _ := webhook.Sample("message.delivered")
 	b.post(t, delivered)
 	eventually(t, "the event after the pause is shown", func() bool { return strings.Contains(out.String(), "message.delivered") })
 	if n := strings.Count(out.String(), "\n"); n != 2 {
 		t.Errorf("got %d lines, want 2:\n%s", n, out.String())
 	}
 	cancel()
-	if got := <-code; got != exitFine {
+	if got := <-code; got != cli.ExitFine {
 		t.Errorf("Ctrl-C: exit %d, want 0: %s", got, errs.String())
 	}
 	b.stop(t)
-}
-
-func TestAddrs(t *testing.T) {
-	dir := t.TempDir()
-	if a, err := readAddrs(dir); err != nil || a != (addrs{}) {
-		t.Errorf("nothing runs: got %v, %v", a, err)
-	}
-	c := config.Default()
-	c.DataDir = dir
-	if a, err := clientAddrs(&c); err != nil || a.Ingress != "127.0.0.1:8080" || a.Ops != "127.0.0.1:9464" || a.NATS != "127.0.0.1:4222" {
-		t.Errorf("fallback: got %v, %v", a, err)
-	}
-	want := addrs{Ingress: "[::]:1", Ops: "127.0.0.1:2"}
-	if err := want.write(filepath.Join(dir, datadir.Addrs)); err != nil {
-		t.Fatal(err)
-	}
-	if b, _ := os.ReadFile(filepath.Join(dir, datadir.Addrs)); string(b) != `{"ingress":"[::]:1","ops":"127.0.0.1:2"}`+"\n" {
-		t.Errorf("got %s", b)
-	}
-	if a, err := clientAddrs(&c); err != nil || a.Ingress != "127.0.0.1:1" || a.Ops != "127.0.0.1:2" {
-		t.Errorf("got %v, %v", a, err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, datadir.Addrs), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := clientAddrs(&c); err == nil {
-		t.Error("half a file: want an error")
-	}
 }
 
 func TestReadinessBeforeTheDeadlineOfHealth(t *testing.T) {
@@ -367,7 +341,7 @@ func TestReadinessBeforeTheDeadlineOfHealth(t *testing.T) {
 	defer silent.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := askHealth(ctx, "http://"+silent.Addr().String()); err == nil {
+	if _, err := cli.AskReadiness(ctx, "http://"+silent.Addr().String()); err == nil {
 		t.Error("want an error")
 	}
 }
@@ -381,13 +355,13 @@ func TestDoctorsProbeStaysRemoved(t *testing.T) {
 	if err := os.WriteFile(config, fmt.Appendf(nil, "data_dir: %s\nauth: {bearer: [%s]}\n", c.DataDir, secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, errs := command(t.Context(), "", "doctor", "--config", config); code == exitUsage || !strings.Contains(out, "its message is deleted") {
+	if code, out, errs := command(t.Context(), "", "doctor", "--config", config); code == cli.ExitUsage || !strings.Contains(out, "its message is deleted") {
 		t.Fatalf("doctor: exit %d: %s %s", code, out, errs)
 	}
 	b.stop(t)
 	b = start(t, c)
 	defer b.stop(t)
-	body, err := sample(sampleNames()[0])
+	body, err := webhook.Sample(webhook.SampleNames()[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,7 +369,7 @@ func TestDoctorsProbeStaysRemoved(t *testing.T) {
 		t.Fatalf("got %d", got)
 	}
 	metrics := func() string {
-		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + b.addrs().Ops + "/metrics")
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + b.Addrs().Ops + "/metrics")
 		if err != nil {
 			t.Fatal(err)
 		}

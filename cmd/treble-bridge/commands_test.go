@@ -13,6 +13,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/consumers"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/doctor"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/events"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/forget"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/journal"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/quarantine"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/replay"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 )
@@ -20,30 +29,30 @@ import (
 // jsonForms are what the commands print with --json: a value of its type, or nil where
 // it is not a struct of ours. A new command belongs here, or into withoutJSON.
 var jsonForms = map[string]any{
-	"config check":             configCheck{},
+	"config check":             configCheckJSON{},
 	"config print":             config.Setting{},
-	"consumers":                consumerView{},
-	"doctor":                   checklist{},
-	"events":                   eventLine{},
-	"forget":                   forgetView{},
+	"consumers":                consumers.ConsumerJSON{},
+	"doctor":                   doctor.ChecklistJSON{},
+	"events":                   events.EventJSON{},
+	"forget":                   forget.RunJSON{},
 	"health":                   ingress.Readiness{},
-	"journal export":           messageExport{},
-	"journal set-aside export": messageExport{},
-	"journal set-aside list":   asideItem{},
-	"journal set-aside retry":  retryLine{},
-	"journal status":           journalView{},
-	"journal verify":           journalView{},
-	"quarantine drop":          dropSummary{},
+	"journal export":           journal.MessageExportJSON{},
+	"journal set-aside export": journal.MessageExportJSON{},
+	"journal set-aside list":   journal.SetAsideJSON{},
+	"journal set-aside retry":  journal.RetriedJSON{},
+	"journal status":           journal.StatusJSON{},
+	"journal verify":           journal.StatusJSON{},
+	"quarantine drop":          quarantine.DropJSON{},
 	"quarantine export":        nil, // to, exported
-	"quarantine list":          quarantinedView{},
-	"quarantine retry":         retriedLine{},
-	"quarantine show":          shownView{},
-	"replay":                   replayView{},
-	"replay list":              replayRecord{},
+	"quarantine list":          quarantine.BodyJSON{},
+	"quarantine retry":         quarantine.RetriedJSON{},
+	"quarantine show":          quarantine.ShownBodyJSON{},
+	"replay":                   replay.RunJSON{},
+	"replay list":              replay.RecordJSON{},
 	"schema":                   nil, // an array of name, content_type, title
-	"send":                     summary{},
+	"send":                     send.SummaryJSON{},
 	"tail":                     nil, // the envelope
-	"version":                  versionView{},
+	"version":                  versionJSON{},
 }
 
 // withoutJSON are the commands that print no data.
@@ -64,7 +73,7 @@ func eachCommand(t *testing.T, f func(t *testing.T, path string, c *cobra.Comman
 			walk(sub)
 		}
 	}
-	walk(newRoot(stdio{}))
+	walk(newRoot(cli.Streams{}))
 }
 
 // TestCommandsDocumentTheirJSON: what a command prints is in its help, member by
@@ -161,7 +170,7 @@ func TestExamplesParse(t *testing.T) {
 		own := false
 		for line := range strings.Lines(c.Example) {
 			for _, words := range invocations(line) {
-				root := newRoot(stdio{})
+				root := newRoot(cli.Streams{})
 				found, rest, err := root.Find(words)
 				if err == nil {
 					err = found.ParseFlags(rest)

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -273,7 +274,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 		taken := listen(t).Addr().String()
 		list, code := newPatient(t, h.url, "ingress.addr", taken).examine(t, "--no-probe")
 		c := find(list, "ports", "ingress.addr")
-		if len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "TREBLE_BRIDGE_INGRESS_ADDR=<another address>" || !strings.Contains(c[0].Detail, taken) || code != exitFailed {
+		if len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "TREBLE_BRIDGE_INGRESS_ADDR=<another address>" || !strings.Contains(c[0].Detail, taken) || code != cli.ExitFailed {
 			t.Errorf("exit %d, %+v", code, c)
 		}
 		if c := find(list, "ports", "ops.addr"); len(c) != 1 || c[0].Status != diagnose.Pass {
@@ -325,7 +326,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 		p := newPatient(t, h.url, "auth.bearer", []string{"short"}, "log.level", "loud")
 		list, code := p.examine(t, "--no-probe")
 		c := find(list, "config", "")
-		if len(c) != 2 || code != exitFailed || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "log.level") ||
+		if len(c) != 2 || code != cli.ExitFailed || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "log.level") ||
 			c[1].Status != diagnose.Warn || c[1].Fix != "treble-bridge config check --config "+p.file {
 			t.Errorf("exit %d, %+v", code, c)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
@@ -51,9 +52,9 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 			js := h.js(t)
 			p := newPatient(t, h.url, "sources", twoSources, "auth.bearer", nil, "publisher.ack", ack)
 			b := start(t, p.Config)
-			eventually(t, "it is ready", func() bool { return b.readiness().Status == ingress.Ready })
+			eventually(t, "it is ready", func() bool { return b.Readiness().Status == ingress.Ready })
 			list, code := p.examine(t)
-			if code != exitFine || list.Summary.Fail > 0 {
+			if code != cli.ExitFine || list.Summary.Fail > 0 {
 				t.Errorf("exit %d, %+v", code, list.Summary)
 			}
 			for _, c := range list.Checks {
@@ -74,8 +75,8 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 			b.stop(t)
 			b = start(t, p.Config)
 			defer b.stop(t)
-			eventually(t, "it is ready again", func() bool { return b.readiness().Status == ingress.Ready })
-			req, _ := http.NewRequest(http.MethodPost, "http://"+b.addrs().Ingress+"/sales", strings.NewReader(`{"event_type":"bridge.probe","event_id":"mine"}`))
+			eventually(t, "it is ready again", func() bool { return b.Readiness().Status == ingress.Ready })
+			req, _ := http.NewRequest(http.MethodPost, "http://"+b.Addrs().Ingress+"/sales", strings.NewReader(`{"event_type":"bridge.probe","event_id":"mine"}`))
 			req.Header.Set("Authorization", "Bearer "+secret)
 			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 			if err != nil || resp.StatusCode != http.StatusOK {
@@ -98,7 +99,7 @@ func TestDoctorWithoutProbe(t *testing.T) {
 	b := start(t, p.Config)
 	defer b.stop(t)
 	list, code := p.examine(t, "--no-probe")
-	if c := find(list, "probe", ""); code != exitFine || len(c) != 1 || c[0].Status != diagnose.Skip || !strings.Contains(c[0].Detail, "--no-probe") {
+	if c := find(list, "probe", ""); code != cli.ExitFine || len(c) != 1 || c[0].Status != diagnose.Skip || !strings.Contains(c[0].Detail, "--no-probe") {
 		t.Errorf("exit %d, %+v", code, c)
 	}
 	s, err := h.js(t).Stream(t.Context(), "TREBLE")
@@ -130,7 +131,7 @@ func TestDoctorOfABridgeWithAnotherSecret(t *testing.T) {
 	defer b.stop(t)
 	list, code := p.examine(t)
 	c := find(list, "probe", "default")
-	if code != exitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "401") ||
+	if code != cli.ExitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "401") ||
 		!regexp.MustCompile(`^treble-bridge serve --config `+regexp.QuoteMeta(p.file)+`  # after the running one \(pid \d+\) has ended$`).MatchString(c[0].Fix) {
 		t.Errorf("exit %d, %+v", code, c)
 	}
@@ -159,7 +160,7 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 			defer lock.Release()
 			if tt.listed != 0 {
 				file := filepath.Join(p.DataDir, datadir.Addrs)
-				if err := (addrs{Ingress: "127.0.0.1:1", Ops: "127.0.0.1:1"}).write(file); err != nil {
+				if err := (cli.Addrs{Ingress: "127.0.0.1:1", Ops: "127.0.0.1:1"}).Write(file); err != nil {
 					t.Fatal(err)
 				}
 				at := time.Now().Add(-tt.listed)
@@ -168,7 +169,7 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 				}
 			}
 			list, code := p.examine(t, "--no-probe")
-			if code != exitFailed {
+			if code != cli.ExitFailed {
 				t.Errorf("exit %d", code)
 			}
 			waits := strings.Contains(tt.fix, "doctor")
@@ -200,7 +201,7 @@ func TestDoctorWaitsForAStart(t *testing.T) {
 	written := make(chan error, 1)
 	time.AfterFunc(300*time.Millisecond, func() {
 		at := strings.TrimPrefix(ops.URL, "http://")
-		written <- addrs{Ingress: at, Ops: at}.write(filepath.Join(p.DataDir, datadir.Addrs))
+		written <- cli.Addrs{Ingress: at, Ops: at}.Write(filepath.Join(p.DataDir, datadir.Addrs))
 	})
 	list, _ := p.examine(t, "--no-probe")
 	if err := <-written; err != nil {
@@ -220,13 +221,13 @@ func TestDoctorOfADegradedBridge(t *testing.T) {
 	b := start(t, p.Config)
 	defer b.stop(t)
 	eventually(t, "the journal is published from", func() bool {
-		r := b.readiness().Reasons
+		r := b.Readiness().Reasons
 		return len(r) == 1 && strings.Contains(r[0], "--dupe-window")
 	})
 	list, code := p.examine(t)
 	bridge, stream := find(list, "bridge", ""), find(list, "stream", "TREBLE")
 	const fix = "nats stream edit TREBLE --dupe-window=10m"
-	if code != exitFine || len(bridge) != 1 || len(stream) != 1 || bridge[0].Status != diagnose.Warn || bridge[0].Fix != fix || stream[0].Fix != fix ||
+	if code != cli.ExitFine || len(bridge) != 1 || len(stream) != 1 || bridge[0].Status != diagnose.Warn || bridge[0].Fix != fix || stream[0].Fix != fix ||
 		!strings.Contains(bridge[0].Detail, "degraded: stream TREBLE: "+stream[0].Detail) {
 		t.Errorf("exit %d\n%+v\n%+v", code, bridge, stream)
 	}
@@ -236,7 +237,7 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, "", "nats.embedded.addr", "127.0.0.1:1")
 	list, code := p.examine(t)
-	if c := find(list, "bridge", ""); code != exitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve --config "+p.file {
+	if c := find(list, "bridge", ""); code != cli.ExitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve --config "+p.file {
 		t.Errorf("exit %d, %+v", code, c)
 	}
 	if c := find(list, "nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve" {
@@ -248,9 +249,9 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 		}
 	}
 	// Killed, it leaves its addresses behind.
-	gone := addrs{Ingress: "127.0.0.1:1", Ops: "127.0.0.1:1", NATS: "127.0.0.1:1"}
+	gone := cli.Addrs{Ingress: "127.0.0.1:1", Ops: "127.0.0.1:1", NATS: "127.0.0.1:1"}
 	file := filepath.Join(p.DataDir, datadir.Addrs)
-	if err := gone.write(file); err != nil {
+	if err := gone.Write(file); err != nil {
 		t.Fatal(err)
 	}
 	list, _ = p.examine(t, "--no-probe")
@@ -266,7 +267,7 @@ func TestDoctorEnds(t *testing.T) {
 	p := newPatient(t, "nats://"+silent, "ops.addr", silent)
 	began := time.Now()
 	list, code := p.examine(t, "--timeout", "200ms")
-	if took := time.Since(began); took > 5*time.Second || code != exitFailed {
+	if took := time.Since(began); took > 5*time.Second || code != cli.ExitFailed {
 		t.Errorf("exit %d after %s", code, took)
 	}
 	if c := find(list, "nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail {
@@ -274,10 +275,10 @@ func TestDoctorEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if code, _, errs := command(ctx, "", "doctor", "--config", p.file); code != exitFailed || !strings.Contains(errs, "interrupted") {
+	if code, _, errs := command(ctx, "", "doctor", "--config", p.file); code != cli.ExitFailed || !strings.Contains(errs, "interrupted") {
 		t.Errorf("Ctrl-C: exit %d, %s", code, errs)
 	}
-	if code, _, errs := command(t.Context(), "", "doctor", "--timeout", "0s"); code != exitUsage || !strings.Contains(errs, "--timeout") {
+	if code, _, errs := command(t.Context(), "", "doctor", "--timeout", "0s"); code != cli.ExitUsage || !strings.Contains(errs, "--timeout") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
 }
@@ -302,10 +303,10 @@ func TestDoctorOfTheProgram(t *testing.T) {
 	}
 	// The token of --dev is not in a configuration of doctor; it finds the file.
 	out, code := doctor()
-	if code != exitFine {
+	if code != cli.ExitFine {
 		t.Errorf("exit %d", code)
 	}
-	token, err := readDevToken(dir)
+	token, err := cli.ReadDevToken(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,11 +326,11 @@ func TestDoctorOfTheProgram(t *testing.T) {
 		t.Error("the token is printed")
 	}
 	p.signal(t, os.Interrupt)
-	if got := p.code(t); got != exitFine {
+	if got := p.code(t); got != cli.ExitFine {
 		t.Errorf("serve: exit %d", got)
 	}
 	out, code = doctor()
-	if code != exitFailed || !strings.Contains(out, "\n      fix:  treble-bridge serve --data-dir "+dir+"\n") {
+	if code != cli.ExitFailed || !strings.Contains(out, "\n      fix:  treble-bridge serve --data-dir "+dir+"\n") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
 }

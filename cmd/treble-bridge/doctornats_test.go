@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/doctor"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
@@ -172,15 +174,15 @@ func newPatient(t *testing.T, url string, changes ...any) patient {
 }
 
 // examine runs doctor --json.
-func (p patient) examine(t *testing.T, args ...string) (checklist, int) {
+func (p patient) examine(t *testing.T, args ...string) (doctor.ChecklistJSON, int) {
 	t.Helper()
 	code, out, errs := command(t.Context(), "", append([]string{"doctor", "--json", "--config", p.file}, args...)...)
-	var list checklist
+	var list doctor.ChecklistJSON
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
 		t.Fatalf("exit %d, %v: %s%s", code, err, out, errs)
 	}
 	for _, c := range list.Checks {
-		if c.Status == diagnose.Fail && code != exitFailed || (c.Status == diagnose.Warn || c.Status == diagnose.Fail) && (c.Fix == "" || c.FixIn == "") {
+		if c.Status == diagnose.Fail && code != cli.ExitFailed || (c.Status == diagnose.Warn || c.Status == diagnose.Fail) && (c.Fix == "" || c.FixIn == "") {
 			t.Errorf("exit %d, %+v: want a fix with each warn and fail, and exit 1 with a fail", code, c)
 		}
 	}
@@ -191,7 +193,7 @@ func (p patient) examine(t *testing.T, args ...string) (checklist, int) {
 }
 
 // find returns the checks with a name, and of what.
-func find(l checklist, name, of string) []diagnose.Check {
+func find(l doctor.ChecklistJSON, name, of string) []diagnose.Check {
 	var found []diagnose.Check
 	for _, c := range l.Checks {
 		if c.Name == name && c.Of == of {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -22,7 +23,7 @@ func TestForeignMessages(t *testing.T) {
 	c := testConfig(t)
 	b := start(t, c)
 	defer b.stop(t)
-	client, err := client.Open(t.Context(), clientOptions(c, b.addrs().NATS, "test"))
+	client, err := client.Open(t.Context(), cli.ClientOptions(c, b.Addrs().NATS, "test"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,24 +57,24 @@ func TestForeignMessages(t *testing.T) {
 		code, lines int
 		want        string // in either output
 	}{
-		{"tail", "tail --no-follow", exitFine, 1, said},
-		{"tail-json", "tail --no-follow --json", exitFine, 1, said},
-		{"tail-raw", "tail --no-follow --raw", exitFine, 1, said},
-		{"tail-kind", "tail --no-follow --kind condition.evaluated", exitFine, 0, ""},
-		{"events", "events", exitFine, 1, said},
-		{"events-json", "events --json", exitFine, 1, said},
-		{"events-all", "events --limit 0 --raw", exitFine, 1, said},
-		{"events-newest", "events --limit 1", exitFine, 1, said}, // it looks whether there are older ones
-		{"events-phone", "events --phone +573001234567", exitFine, 1, ""},
-		{"timeline", "events --session s --json", exitFine, 1, ""},
-		{"by-sequence", "events 1", exitFailed, 0, "message 1 is no event of the bridge"},
-		{"dry-run", "replay --dry-run --json", exitFine, 1, fmt.Sprintf(`"events":1,"replayed":0,"skipped":%d`, n+1)},
-		{"replay-file", "replay --to-file " + file, exitFine, 2, said},
-		{"replay-stdout", "replay --to-file -", exitFine, 1, said},
-		{"replay-stream", "replay --yes --json", exitFine, 1, fmt.Sprintf(`"events":1,"replayed":1,"skipped":%d`, n+1)},
-		{"replay-list", "replay list --json", exitFine, 3, fmt.Sprintf(`"events":1,"replayed":1,"skipped":%d`, n+1)},
-		{"quarantine", "quarantine list --json", exitFine, 1, "1 message was skipped: no refused bodies"},
-		{"forget", "forget --phone +573001234567 --dry-run --json", exitFine, 1, `"found":{"streams":{"TREBLE":1`},
+		{"tail", "tail --no-follow", cli.ExitFine, 1, said},
+		{"tail-json", "tail --no-follow --json", cli.ExitFine, 1, said},
+		{"tail-raw", "tail --no-follow --raw", cli.ExitFine, 1, said},
+		{"tail-kind", "tail --no-follow --kind condition.evaluated", cli.ExitFine, 0, ""},
+		{"events", "events", cli.ExitFine, 1, said},
+		{"events-json", "events --json", cli.ExitFine, 1, said},
+		{"events-all", "events --limit 0 --raw", cli.ExitFine, 1, said},
+		{"events-newest", "events --limit 1", cli.ExitFine, 1, said}, // it looks whether there are older ones
+		{"events-phone", "events --phone +573001234567", cli.ExitFine, 1, ""},
+		{"timeline", "events --session s --json", cli.ExitFine, 1, ""},
+		{"by-sequence", "events 1", cli.ExitFailed, 0, "message 1 is no event of the bridge"},
+		{"dry-run", "replay --dry-run --json", cli.ExitFine, 1, fmt.Sprintf(`"events":1,"replayed":0,"skipped":%d`, n+1)},
+		{"replay-file", "replay --to-file " + file, cli.ExitFine, 2, said},
+		{"replay-stdout", "replay --to-file -", cli.ExitFine, 1, said},
+		{"replay-stream", "replay --yes --json", cli.ExitFine, 1, fmt.Sprintf(`"events":1,"replayed":1,"skipped":%d`, n+1)},
+		{"replay-list", "replay list --json", cli.ExitFine, 3, fmt.Sprintf(`"events":1,"replayed":1,"skipped":%d`, n+1)},
+		{"quarantine", "quarantine list --json", cli.ExitFine, 1, "1 message was skipped: no refused bodies"},
+		{"forget", "forget --phone +573001234567 --dry-run --json", cli.ExitFine, 1, `"found":{"streams":{"TREBLE":1`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code, out, errs := command(t.Context(), "", append(strings.Fields(tt.args), "--data-dir", c.DataDir)...)

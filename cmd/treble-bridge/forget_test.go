@@ -18,6 +18,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/forget"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
@@ -97,11 +99,11 @@ func ofNobody() []string {
 // post posts bodies, eight at a time, each of which must be answered with want.
 func (p *process) post(t *testing.T, want int, bodies ...string) {
 	t.Helper()
-	a, err := readAddrs(p.dir)
+	a, err := cli.ReadAddrs(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := readDevToken(p.dir)
+	token, err := cli.ReadDevToken(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +139,7 @@ func (p *process) post(t *testing.T, want int, bodies ...string) {
 // stream is a stream of the process's own NATS.
 func (p *process) stream(t *testing.T, name string) jetstream.Stream {
 	t.Helper()
-	a, err := readAddrs(p.dir)
+	a, err := cli.ReadAddrs(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +198,7 @@ func (p *process) stored(t *testing.T, name string) map[uint64]string {
 }
 
 // forget runs the command and returns what it says.
-func (p *process) forget(t *testing.T, want int, stdin string, args ...string) (forgetView, string) {
+func (p *process) forget(t *testing.T, want int, stdin string, args ...string) (forget.RunJSON, string) {
 	t.Helper()
 	code, out, errs := command(t.Context(), stdin, append([]string{"forget", "--json", "--data-dir", p.dir}, args...)...)
 	if code != want {
@@ -207,7 +209,7 @@ func (p *process) forget(t *testing.T, want int, stdin string, args ...string) (
 			t.Errorf("forget prints %q:\n%s%s", trace, out, errs)
 		}
 	}
-	var v forgetView
+	var v forget.RunJSON
 	if out != "" {
 		if err := json.Unmarshal([]byte(out), &v); err != nil {
 			t.Fatalf("%v: %s", err, out)
@@ -245,9 +247,9 @@ func TestForgetPerson(t *testing.T) {
 	p.post(t, http.StatusBadRequest, `{"phone":"+573001234567`, `{"x":"%2B573001234567",`, `{"session_id":"`+nobodySession+`"`, `{"phone":"+573109999999`)
 	p.await(t, "TREBLE", len(others)+len(mine))
 	p.await(t, "TREBLE_QUARANTINE", 4)
-	p.ops(t, exitFine, "replay", "--kind", "message.read", "--since", "1h", "--yes")
-	p.ops(t, exitFine, "replay", "--session", nobodySession, "--yes")
-	p.ops(t, exitFine, "replay", "--phone", nobody, "--yes")
+	p.ops(t, cli.ExitFine, "replay", "--kind", "message.read", "--since", "1h", "--yes")
+	p.ops(t, cli.ExitFine, "replay", "--session", nobodySession, "--yes")
+	p.ops(t, cli.ExitFine, "replay", "--phone", nobody, "--yes")
 
 	before := filesOf(t, dir, traces...)
 	for _, place := range []string{"/set-aside/", "/journal/0", "/journal/damaged/", "/TREBLE/msgs", "/TREBLE_QUARANTINE/msgs", "/TREBLE_REPLAY/msgs"} {
@@ -255,7 +257,7 @@ func TestForgetPerson(t *testing.T) {
 			t.Errorf("nothing of the person is in %s, so that the search proves nothing:\n%s", place, strings.Join(before, "\n"))
 		}
 	}
-	dry, _ := p.forget(t, exitFine, nobody+"\n", "--phone", "-", "--dry-run")
+	dry, _ := p.forget(t, cli.ExitFine, nobody+"\n", "--phone", "-", "--dry-run")
 	if dry.State != "dry-run" || dry.Found.Streams["TREBLE"] != int64(len(mine)) || dry.Found.Journal != int64(len(mine))+3 || dry.Found.SetAside != 1 || dry.Found.Damaged != 1 {
 		t.Errorf("dry run: %+v", dry)
 	}
@@ -279,10 +281,10 @@ func TestForgetPerson(t *testing.T) {
 		}
 	}
 
-	if _, errs := p.forget(t, exitUsage, nobody, "--phone", "-"); !strings.Contains(errs, "confirm with --yes") {
+	if _, errs := p.forget(t, cli.ExitUsage, nobody, "--phone", "-"); !strings.Contains(errs, "confirm with --yes") {
 		t.Errorf("without --yes: %s", errs)
 	}
-	v, _ := p.forget(t, exitFine, nobody+"\n", "--phone", "-", "--yes", "--wait")
+	v, _ := p.forget(t, cli.ExitFine, nobody+"\n", "--phone", "-", "--yes", "--wait")
 	if v.State != publisher.AuditDone || v.DataDir != "running" || v.Left == nil || v.Left.Total() != 0 || v.Sessions != 3 ||
 		v.Erased.Deletable() != dry.Found.Deletable() || fmt.Sprint(v.Erased.Streams) != fmt.Sprint(dry.Found.Streams) {
 		t.Errorf("forget: %+v", v)
@@ -308,11 +310,11 @@ func TestForgetPerson(t *testing.T) {
 		}
 	}
 	check("afterwards")
-	if again, _ := p.forget(t, exitFine, "", "--phone", nobody, "--yes"); again.Run != "" || again.Found.Total() != 0 {
+	if again, _ := p.forget(t, cli.ExitFine, "", "--phone", nobody, "--yes"); again.Run != "" || again.Found.Total() != 0 {
 		t.Errorf("again: %+v", again)
 	}
 	p.signal(t, syscall.SIGTERM)
-	if code := p.code(t); code != exitFine {
+	if code := p.code(t); code != cli.ExitFine {
 		t.Errorf("exit %d", code)
 	}
 	if found := filesOf(t, dir, traces...); len(found) > 0 {
@@ -327,7 +329,7 @@ func TestForgetPerson(t *testing.T) {
 		}
 	}
 	check("after it ran again")
-	if v := p.view(t, exitFine, "verify"); v.Unaccounted != 0 || !v.Sound {
+	if v := p.view(t, cli.ExitFine, "verify"); v.Unaccounted != 0 || !v.Sound {
 		t.Errorf("verify: %+v", v)
 	}
 	if strings.Contains(p.errs.String(), "lost") {

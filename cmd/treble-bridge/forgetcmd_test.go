@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
@@ -25,13 +26,13 @@ func TestForgetUsage(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, out, errs := command(t.Context(), c.stdin, append([]string{"forget", "--data-dir", t.TempDir()}, strings.Fields(c.args)...)...)
-			if code != exitUsage || !strings.Contains(errs, c.want) || strings.Contains(out+errs, "s3cret") {
+			if code != cli.ExitUsage || !strings.Contains(errs, c.want) || strings.Contains(out+errs, "s3cret") {
 				t.Errorf("exit %d, %q; want 2 and %q", code, errs, c.want)
 			}
 		})
 	}
 	code, _, errs := command(t.Context(), "", "forget", "--session", "x", "--data-dir", t.TempDir())
-	if code != exitFailed || !strings.Contains(errs, "is the bridge running?") {
+	if code != cli.ExitFailed || !strings.Contains(errs, "is the bridge running?") {
 		t.Errorf("without NATS: exit %d, %s", code, errs)
 	}
 }
@@ -45,7 +46,7 @@ func TestForgetSession(t *testing.T) {
 	p.post(t, http.StatusOK, people(2, 8)...)
 	total := len(ofNobody()) + 16
 	p.await(t, "TREBLE", total)
-	out, errs := p.ops(t, exitFine, "forget", "--session", nobodySession, "--show-sessions", "--yes")
+	out, errs := p.ops(t, cli.ExitFine, "forget", "--session", nobodySession, "--show-sessions", "--yes")
 	if !strings.Contains(out, "deleted 12 messages: 12 in stream TREBLE\n") || !strings.Contains(out, "12 copies in the journals will be gone by 20") || strings.TrimSpace(errs) != nobodySession {
 		t.Errorf("forget: %s%s", out, errs)
 	}
@@ -54,25 +55,25 @@ func TestForgetSession(t *testing.T) {
 		t.Errorf("the session is still in %v", found)
 	}
 	for flag, want := range map[string]string{"--yes": "nothing is left to delete", "--dry-run": "would delete 12 messages: 12 in the journals"} {
-		if out, _ := p.ops(t, exitFine, "forget", "--session", nobodySession, flag); !strings.Contains(out, want) {
+		if out, _ := p.ops(t, cli.ExitFine, "forget", "--session", nobodySession, flag); !strings.Contains(out, want) {
 			t.Errorf("%s: %s", flag, out)
 		}
 	}
 
-	a, err := readAddrs(p.dir)
+	a, err := cli.ReadAddrs(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	elsewhere := filepath.Join(t.TempDir(), "none")
 	code, out, errs := command(t.Context(), nobody, "forget", "--phone", "-", "--yes", "--nats-url", "nats://"+a.NATS, "--data-dir", elsewhere)
-	if code != exitFine || !strings.Contains(out, "4 in stream TREBLE") || !strings.Contains(out, "no bridge's data_dir is on this host") ||
+	if code != cli.ExitFine || !strings.Contains(out, "4 in stream TREBLE") || !strings.Contains(out, "no bridge's data_dir is on this host") ||
 		!strings.Contains(out, "treble-bridge forget --phone -") || strings.Contains(out+errs, "3001234567") {
 		t.Errorf("elsewhere: exit %d\n%s%s", code, out, errs)
 	}
 	if _, err := os.Stat(elsewhere); err == nil {
 		t.Error("it made a data_dir")
 	}
-	v, _ := p.forget(t, exitFine, nobody, "--phone", "-", "--yes")
+	v, _ := p.forget(t, cli.ExitFine, nobody, "--phone", "-", "--yes")
 	if v.Found.Journal != 16 || v.Left.Deletable() != 0 || v.GoneBy == nil {
 		t.Errorf("here: %+v", v)
 	}
@@ -102,30 +103,30 @@ func (p *process) checkAudit(t *testing.T, n int) {
 func TestForgetLeavesWhatIsPending(t *testing.T) {
 	t.Parallel()
 	nats := serveOn(t, t.TempDir()) // somebody else's NATS
-	a, err := readAddrs(nats.dir)
+	a, err := cli.ReadAddrs(nats.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	url := []string{"--nats-url", "nats://" + a.NATS}
 	p := serveOn(t, t.TempDir(), "--nats-url", away)
 	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
-	v, errs := p.forget(t, exitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait-pending", "1ms")...)
+	v, errs := p.forget(t, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait-pending", "1ms")...)
 	if v.State != publisher.AuditFailed || v.Left == nil || v.Left.Pending != 1 || !strings.Contains(errs, "1 in the journals are not published yet: wait until NATS") {
 		t.Errorf("running: %+v\n%s", v, errs)
 	}
 	p.kill(t)
-	if v, errs = p.forget(t, exitFailed, nobody, append(url, "--phone", "-", "--yes")...); v.DataDir != "stopped" || !strings.Contains(errs, "start the bridge, and run this again") {
+	if v, errs = p.forget(t, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes")...); v.DataDir != "stopped" || !strings.Contains(errs, "start the bridge, and run this again") {
 		t.Errorf("stopped: %+v\n%s", v, errs)
 	}
 	p = startProcessEnv(t, p.dir, briefJournal, append([]string{"serve", "--dev"}, url...)...)
 	p.runs(t)
 	p.post(t, http.StatusOK, large(6)...) // so that the journal begins a new segment
-	v, _ = p.forget(t, exitFine, nobody, append(url, "--phone", "-", "--yes", "--wait")...)
+	v, _ = p.forget(t, cli.ExitFine, nobody, append(url, "--phone", "-", "--yes", "--wait")...)
 	if v.Left.Total() != 0 || v.Erased.Streams["TREBLE"] != 1 || v.GoneBy != nil {
 		t.Errorf("when it is published: %+v", v)
 	}
 	p.signal(t, syscall.SIGTERM)
-	if code := p.code(t); code != exitFine {
+	if code := p.code(t); code != cli.ExitFine {
 		t.Errorf("exit %d:\n%s", code, p.errs)
 	}
 	for _, dir := range []string{p.dir, nats.dir} {
@@ -152,7 +153,7 @@ func large(n int) (all []string) {
 func TestForgetOfAStoppedBridge(t *testing.T) {
 	t.Parallel()
 	nats := serveOn(t, t.TempDir()) // somebody else's NATS
-	a, err := readAddrs(nats.dir)
+	a, err := cli.ReadAddrs(nats.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,11 +162,11 @@ func TestForgetOfAStoppedBridge(t *testing.T) {
 	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
 	nats.await(t, "TREBLE", 1)
 	p.signal(t, syscall.SIGTERM)
-	if code := p.code(t); code != exitFine {
+	if code := p.code(t); code != cli.ExitFine {
 		t.Errorf("exit %d:\n%s", code, p.errs)
 	}
 	for _, wait := range []string{"--wait=false", "--wait"} {
-		v, errs := p.forget(t, exitFailed, nobody, append(url, "--phone", "-", "--yes", wait)...)
+		v, errs := p.forget(t, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", wait)...)
 		if v.Left == nil || v.Left.Copies() != 1 || v.Left.Deletable() != 0 || v.State != publisher.AuditFailed ||
 			!strings.Contains(errs, "stay while no bridge runs: start it, and they are gone after 11m0s") {
 			t.Errorf("%s: %+v\n%s", wait, v, errs)
@@ -183,20 +184,7 @@ func TestForgetWithoutSocket(t *testing.T) {
 	if !strings.Contains(p.errs.String(), "no control socket in data_dir: stop the bridge before treble-bridge forget") {
 		t.Errorf("log:\n%s", p.errs)
 	}
-	if _, errs := p.forget(t, exitFailed, nobody, "--phone", "-", "--yes"); !strings.Contains(errs, "cannot be asked to forget") || !strings.Contains(errs, "stop it, and run this again") {
+	if _, errs := p.forget(t, cli.ExitFailed, nobody, "--phone", "-", "--yes"); !strings.Contains(errs, "cannot be asked to forget") || !strings.Contains(errs, "stop it, and run this again") {
 		t.Errorf("%s", errs)
-	}
-}
-
-// A number without its country would be that of somebody elsewhere.
-func TestForgetAsksForTheCountry(t *testing.T) {
-	for number, ok := range map[string]bool{
-		"+57 300 1234567": true, "(+57) 300 1234567": true, "0057 300 1234567": true, "＋573001234567": true, "https://wa.me/573001234567": true,
-		"3001234567": false, "573001234567": false, "tel:573001234567": false,
-	} {
-		f := forgetCommand{phone: number}
-		if _, err := f.person(); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "with + before the country code") {
-			t.Errorf("%s: %v", number, err)
-		}
 	}
 }

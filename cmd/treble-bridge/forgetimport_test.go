@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
@@ -60,7 +62,7 @@ func TestForgetInAnImportedAccount(t *testing.T) {
 		{"--yes", "nothing is left to delete"},
 	} {
 		code, out, errs := command(t.Context(), "", "forget", "--session", nobodySession, want.flag, "--config", p.file)
-		if code != exitFine || !strings.Contains(out, want.says) {
+		if code != cli.ExitFine || !strings.Contains(out, want.says) {
 			t.Errorf("%s: exit %d, want %q\n%s%s", want.flag, code, want.says, out, errs)
 		}
 	}

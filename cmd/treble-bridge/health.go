@@ -1,23 +1,19 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/ingress"
 )
 
-// healthTimeout bounds the question; a container's health check waits longer.
-const healthTimeout = 4 * time.Second
-
-func newHealth(streams stdio) *cobra.Command {
+func newHealth(streams cli.Streams) *cobra.Command {
 	var url string
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -34,51 +30,26 @@ absent if there is none). Without an answer it prints nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if url == "" {
-				loaded, err := loadConfig(cmd)
+				loaded, err := cli.LoadConfig(cmd)
 				if err != nil {
 					return err
 				}
-				at, err := clientAddrs(&loaded.Config)
+				at, err := cli.ClientAddrs(&loaded.Config)
 				if err != nil {
 					return err
 				}
 				url = "http://" + at.Ops + "/readyz"
 			}
-			answer, err := askHealth(cmd.Context(), url)
+			answer, err := cli.AskReadiness(cmd.Context(), url)
 			if err != nil {
 				return err
 			}
-			return printHealth(streams.out, answer, asJSON)
+			return printHealth(streams.Out, answer, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&url, "url", "", "address of /readyz (default: of the running bridge, else ops.addr)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
 	return cmd
-}
-
-func askHealth(ctx context.Context, url string) (ingress.Readiness, error) {
-	var answer ingress.Readiness
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return answer, usagef("--url: %w", err)
-	}
-	// A proxy of the environment has no business between us and the bridge.
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		return answer, fmt.Errorf("is the bridge running? %w", err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return answer, fmt.Errorf("read the answer of %s: %w", url, err)
-	}
-	if err := json.Unmarshal(body, &answer); err != nil || answer.Status == "" {
-		return answer, fmt.Errorf("%s answered %d and no readiness: is it the ops listener's /readyz?", url, resp.StatusCode)
-	}
-	return answer, nil
 }
 
 // printHealth prints the answer; one that is not good is an error too.
@@ -88,9 +59,9 @@ func printHealth(w io.Writer, r ingress.Readiness, asJSON bool) error {
 			return err
 		}
 	} else {
-		fmt.Fprintln(w, printable(r.Status))
+		fmt.Fprintln(w, terminal.Printable(r.Status))
 		for _, reason := range r.Reasons {
-			fmt.Fprintln(w, "  "+printable(reason))
+			fmt.Fprintln(w, "  "+terminal.Printable(reason))
 		}
 	}
 	if r.Status != ingress.Ready && r.Status != ingress.Degraded {

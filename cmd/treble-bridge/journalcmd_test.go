@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/journal"
 )
 
 // away is an address where no NATS is.
@@ -50,14 +53,14 @@ func (p *process) ops(t *testing.T, want int, args ...string) (out, errs string)
 
 func (p *process) send(t *testing.T, args ...string) {
 	t.Helper()
-	p.ops(t, exitFine, append([]string{"send"}, args...)...)
+	p.ops(t, cli.ExitFine, append([]string{"send"}, args...)...)
 }
 
 // view runs status or verify with --json.
-func (p *process) view(t *testing.T, want int, name string) journalView {
+func (p *process) view(t *testing.T, want int, name string) journal.StatusJSON {
 	t.Helper()
 	out, errs := p.ops(t, want, "journal", name, "--json")
-	var v journalView
+	var v journal.StatusJSON
 	if err := json.Unmarshal([]byte(out), &v); err != nil {
 		t.Fatalf("%v: %s%s", err, out, errs)
 	}
@@ -74,7 +77,7 @@ func (p *process) kill(t *testing.T) {
 
 func (p *process) readyz(t *testing.T) string {
 	t.Helper()
-	a, err := readAddrs(p.dir)
+	a, err := cli.ReadAddrs(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,36 +96,36 @@ func (p *process) readyz(t *testing.T) string {
 func TestJournalOfProcess(t *testing.T) {
 	p := serveOn(t, t.TempDir(), "--nats-url", away)
 	p.send(t, "message.read", "--count", "20")
-	v := p.view(t, exitFine, "status")
+	v := p.view(t, cli.ExitFine, "status")
 	if !v.Running || v.PID != p.Process.Pid || v.Pending != 20 || v.Accepted != 20 || v.Unaccounted != 0 || !v.Sound || v.OldestPending == nil || time.Since(*v.OldestPending) > time.Minute {
 		t.Errorf("while it runs: %+v", v)
 	}
-	text, _ := p.ops(t, exitFine, "journal", "status")
+	text, _ := p.ops(t, cli.ExitFine, "journal", "status")
 	for _, want := range []string{fmt.Sprintf("pid %d", p.Process.Pid), "20 events in 20 entries, the oldest received", "of 10.0 GiB", "unaccounted           0"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("status: %q is not in\n%s", want, text)
 		}
 	}
-	p.ops(t, exitFine, "journal", "verify")
+	p.ops(t, cli.ExitFine, "journal", "verify")
 	p.kill(t)
-	v = p.view(t, exitFine, "verify")
+	v = p.view(t, cli.ExitFine, "verify")
 	if v.Running || v.Pending != 20 || !v.Sound || v.Read.Entries != 20 {
 		t.Errorf("after kill -9: %+v", v)
 	}
 
 	lost := flipEntry(t, p.dir, 10)
-	v = p.view(t, exitFailed, "verify")
+	v = p.view(t, cli.ExitFailed, "verify")
 	if len(v.Damage) != 1 || v.Damage[0].FirstLost != 10 || v.Damage[0].LastLost != 10 || v.Damage[0].NotPublished != 1 || v.Damage[0].Offset != lost {
 		t.Errorf("damaged at %d: %+v", lost, v)
 	}
 	if v.Pending != 19 || v.Damaged != 1 || v.Accepted != 20 || v.Unaccounted != 0 {
 		t.Errorf("damaged: %+v", v)
 	}
-	text, errs := p.ops(t, exitFailed, "journal", "verify")
+	text, errs := p.ops(t, cli.ExitFailed, "journal", "verify")
 	if !strings.Contains(text, fmt.Sprintf("at %d", lost)) || !strings.Contains(text, "entry 10 was in it, 1 not published") || !strings.Contains(errs, "damaged in 1 place") {
 		t.Errorf("verify:\n%s%s", text, errs)
 	}
-	p.view(t, exitFine, "status") // shows it, and is no check
+	p.view(t, cli.ExitFine, "status") // shows it, and is no check
 
 	p = serveOn(t, p.dir) // with the embedded NATS now
 	eventually(t, "the rest is delivered", func() bool {
@@ -133,14 +136,14 @@ func TestJournalOfProcess(t *testing.T) {
 		t.Errorf("readyz: %s", ready)
 	}
 	p.signal(t, syscall.SIGTERM)
-	if got := p.code(t); got != exitFine {
+	if got := p.code(t); got != cli.ExitFine {
 		t.Errorf("exit %d:\n%s", got, p.errs)
 	}
-	v = p.view(t, exitFailed, "verify") // the segment is still there
+	v = p.view(t, cli.ExitFailed, "verify") // the segment is still there
 	if v.Stored != 19 || v.Damaged != 1 || v.Accepted != 20 || v.Unaccounted != 0 || v.Pending != 0 || v.Damage[0].MovedTo == "" || v.Size.Copies != 1 {
 		t.Errorf("at the end: %+v", v)
 	}
-	text, _ = p.ops(t, exitFine, "journal", "status")
+	text, _ = p.ops(t, cli.ExitFine, "journal", "status")
 	if !strings.Contains(text, "no bridge runs on it") || !strings.Contains(text, "1 copy of damaged bytes") {
 		t.Errorf("status:\n%s", text)
 	}
@@ -180,38 +183,38 @@ func TestSetAsideOfProcess(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_NATS_MAX_PAYLOAD", "300")
 	p := serveOn(t, t.TempDir(), "--nats-url", away)
 	for range 2 {
-		if code, _, errs := command(t.Context(), "", "send", "message.read", "--data-dir", p.dir); code != exitFailed || !strings.Contains(errs, "were not answered") {
+		if code, _, errs := command(t.Context(), "", "send", "message.read", "--data-dir", p.dir); code != cli.ExitFailed || !strings.Contains(errs, "were not answered") {
 			t.Fatalf("send: exit %d, %s; want 413", code, errs)
 		}
 	}
 	if ready := p.readyz(t); !strings.Contains(ready, "treble-bridge journal set-aside list") {
 		t.Errorf("readyz: %s", ready)
 	}
-	out, _ := p.ops(t, exitFine, "journal", "set-aside", "list", "--json")
-	var item asideItem
+	out, _ := p.ops(t, cli.ExitFine, "journal", "set-aside", "list", "--json")
+	var item journal.SetAsideJSON
 	if err := json.Unmarshal([]byte(strings.Split(out, "\n")[0]), &item); err != nil || item.Reason != "too-large" || item.Kind != "message.read" || item.Size < 300 {
 		t.Errorf("list: %v, %s", err, out)
 	}
-	if text, _ := p.ops(t, exitFine, "journal", "set-aside", "list"); strings.Count(text, "too-large") != 2 || strings.Contains(text, "3176477608") {
+	if text, _ := p.ops(t, cli.ExitFine, "journal", "set-aside", "list"); strings.Count(text, "too-large") != 2 || strings.Contains(text, "3176477608") {
 		t.Errorf("list:\n%s", text)
 	}
 	// NATS is away: everything stays.
-	if _, errs := p.ops(t, exitFailed, "journal", "set-aside", "retry", "--all", "--yes", "--nats-url", away); !strings.Contains(errs, "nats.url") {
+	if _, errs := p.ops(t, cli.ExitFailed, "journal", "set-aside", "retry", "--all", "--yes", "--nats-url", away); !strings.Contains(errs, "nats.url") {
 		t.Errorf("retry without NATS: %s", errs)
 	}
 	// Nobody can be asked.
-	if _, errs := p.ops(t, exitUsage, "journal", "set-aside", "retry", "--all"); !strings.Contains(errs, "--yes") {
+	if _, errs := p.ops(t, cli.ExitUsage, "journal", "set-aside", "retry", "--all"); !strings.Contains(errs, "--yes") {
 		t.Errorf("retry without --yes: %s", errs)
 	}
 	file := filepath.Join(p.dir, "set-aside", "20200101T000000.000000000Z-x.msg")
 	if err := os.WriteFile(file, []byte("TREBLE-SET-ASIDE/1\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if text, _ := p.ops(t, exitFine, "journal", "set-aside", "list"); !strings.Contains(text, "damaged") {
+	if text, _ := p.ops(t, cli.ExitFine, "journal", "set-aside", "list"); !strings.Contains(text, "damaged") {
 		t.Errorf("list:\n%s", text)
 	}
 	exported := filepath.Join(t.TempDir(), "aside.ndjson")
-	text, errs := p.ops(t, exitFailed, "journal", "set-aside", "export", "--to", exported)
+	text, errs := p.ops(t, cli.ExitFailed, "journal", "set-aside", "export", "--to", exported)
 	if text != "exported 2 messages\n" || strings.Count(errs, "damaged") != 2 {
 		t.Errorf("export: %q, %q", text, errs)
 	}
@@ -219,35 +222,35 @@ func TestSetAsideOfProcess(t *testing.T) {
 	if err != nil || strings.Count(string(b), "\n") != 2 || !strings.Contains(string(b), "3176477608") {
 		t.Errorf("exported: %v\n%s", err, b)
 	}
-	if _, errs := p.ops(t, exitFailed, "journal", "set-aside", "export", "--to", exported); !strings.Contains(errs, "exists") {
+	if _, errs := p.ops(t, cli.ExitFailed, "journal", "set-aside", "export", "--to", exported); !strings.Contains(errs, "exists") {
 		t.Errorf("export again: %s", errs)
 	}
-	if out, errs := p.ops(t, exitFailed, "journal", "set-aside", "export", "--json"); out != string(b) || !strings.Contains(errs, `{"to":"-","exported":2,"damaged":1}`) {
+	if out, errs := p.ops(t, cli.ExitFailed, "journal", "set-aside", "export", "--json"); out != string(b) || !strings.Contains(errs, `{"to":"-","exported":2,"damaged":1}`) {
 		t.Errorf("export to standard output: %q, %q", out, errs)
 	}
 	p.kill(t)
 
 	t.Setenv("TREBLE_BRIDGE_NATS_MAX_PAYLOAD", "1MiB")
 	p = serveOn(t, p.dir)
-	text, errs = p.ops(t, exitFailed, "journal", "set-aside", "retry", "--all", "--yes")
+	text, errs = p.ops(t, cli.ExitFailed, "journal", "set-aside", "retry", "--all", "--yes")
 	if strings.Count(text, "stored in stream TREBLE") != 2 || strings.Count(text, "kept") != 1 || !strings.Contains(errs, "1 of 3 are left") {
 		t.Errorf("retry: %s%s", text, errs)
 	}
-	if out, _ := p.ops(t, exitFine, "tail", "--no-follow"); strings.Count(out, "message.read") != 2 {
+	if out, _ := p.ops(t, cli.ExitFine, "tail", "--no-follow"); strings.Count(out, "message.read") != 2 {
 		t.Errorf("tail: %s", out)
 	}
-	v := p.view(t, exitFailed, "verify") // of the damaged file
+	v := p.view(t, cli.ExitFailed, "verify") // of the damaged file
 	if v.Sound || v.Files.Damaged != 1 || v.Files.Files != 1 || len(v.Damage) != 0 {
 		t.Errorf("verify: %+v", v)
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	p.view(t, exitFine, "verify")
-	if _, errs := p.ops(t, exitFine, "journal", "set-aside", "retry", "--all"); !strings.Contains(errs, "empty") {
+	p.view(t, cli.ExitFine, "verify")
+	if _, errs := p.ops(t, cli.ExitFine, "journal", "set-aside", "retry", "--all"); !strings.Contains(errs, "empty") {
 		t.Errorf("retry of nothing: %s", errs)
 	}
-	if out, _ := p.ops(t, exitFine, "journal", "set-aside", "list"); !strings.Contains(out, "empty") {
+	if out, _ := p.ops(t, cli.ExitFine, "journal", "set-aside", "list"); !strings.Contains(out, "empty") {
 		t.Errorf("list of nothing: %s", out)
 	}
 }
@@ -256,7 +259,7 @@ func TestJournalCommandsWithoutJournal(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"status", "verify"} {
 		code, _, errs := command(t.Context(), "", "journal", name, "--data-dir", dir)
-		if code != exitFailed || !strings.Contains(errs, "no journal in "+dir) {
+		if code != cli.ExitFailed || !strings.Contains(errs, "no journal in "+dir) {
 			t.Errorf("%s: exit %d, %q", name, code, errs)
 		}
 	}
@@ -268,7 +271,7 @@ func TestJournalCommandsWithoutJournal(t *testing.T) {
 		{"journal status now", "unknown command"},
 	} {
 		code, _, errs := command(t.Context(), "", append(strings.Fields(c.args), "--data-dir", dir)...)
-		if code != exitUsage || !strings.Contains(errs, c.want) {
+		if code != cli.ExitUsage || !strings.Contains(errs, c.want) {
 			t.Errorf("%s: exit %d, %q; want 2 and %q", c.args, code, errs, c.want)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 )
 
 // asMain makes the test binary behave as the program, so that signals and exit
@@ -43,7 +45,7 @@ func (b *buffer) String() string {
 // command runs a command line in this process.
 func command(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, errs buffer
-	code = run(ctx, args, stdio{in: strings.NewReader(stdin), out: &out, err: &errs})
+	code = run(ctx, args, cli.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs})
 	return code, out.String(), errs.String()
 }
 

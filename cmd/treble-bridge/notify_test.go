@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 )
 
 // serviceManager is what systemd is to the bridge: a socket that hears of it.
@@ -68,7 +70,7 @@ func (m *serviceManager) untilReady(t *testing.T) []string {
 
 func readyz(t *testing.T, p *process) int {
 	t.Helper()
-	a, err := readAddrs(p.dir)
+	a, err := cli.ReadAddrs(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +93,7 @@ func TestNotifyReadyThenStopping(t *testing.T) {
 	if told := m.next(t); told["STOPPING"] != "1" {
 		t.Errorf("after SIGTERM: got %v, want STOPPING=1", told)
 	}
-	if got := p.code(t); got != exitFine {
+	if got := p.code(t); got != cli.ExitFine {
 		t.Errorf("got exit %d, want 0:\n%s", got, p.errs)
 	}
 }
@@ -111,7 +113,7 @@ func TestNotifyNotBeforeReady(t *testing.T) {
 	if told := m.next(t); told["READY"] != "" || !strings.HasPrefix(told["STATUS"], "not connected to NATS: ") {
 		t.Errorf("without NATS: got %v, want STATUS=not connected to NATS and nothing else", told)
 	}
-	eventually(t, "it serves", func() bool { _, err := readAddrs(p.dir); return err == nil })
+	eventually(t, "it serves", func() bool { _, err := cli.ReadAddrs(p.dir); return err == nil })
 	if got := readyz(t, p); got != http.StatusServiceUnavailable {
 		t.Errorf("without NATS: /readyz says %d, want 503", got)
 	}
@@ -119,11 +121,5 @@ func TestNotifyNotBeforeReady(t *testing.T) {
 	m.untilReady(t)
 	if got := readyz(t, p); got != http.StatusOK {
 		t.Errorf("after READY=1: /readyz says %d, want 200", got)
-	}
-}
-
-func TestNotifyStatusIsOneLine(t *testing.T) {
-	if got := statusLine([]string{"journal: no room\nREADY=1", "NATS is away"}); got != "journal: no room READY=1; NATS is away" {
-		t.Errorf("got %q", got)
 	}
 }

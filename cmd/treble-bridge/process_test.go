@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
@@ -96,18 +97,18 @@ func TestServeDevThenTerm(t *testing.T) {
 			t.Errorf("the curl line: %v\n%s\n%s", err, line, answer)
 		}
 	}
-	if code, out, errs := command(t.Context(), "", "send", "message.read", "--data-dir", p.dir); code != exitFine {
+	if code, out, errs := command(t.Context(), "", "send", "message.read", "--data-dir", p.dir); code != cli.ExitFine {
 		t.Errorf("send does not know the token: exit %d\n%s%s", code, out, errs)
 	}
 	token := regexp.MustCompile(`Token  (dev-\S+)`).FindStringSubmatch(block)
 	if token == nil || strings.Contains(p.errs.String(), token[1]) {
 		t.Error("the token must be printed, and not logged")
 	}
-	if info, err := os.Stat(filepath.Join(p.dir, devTokenFile)); err != nil || info.Mode().Perm() != 0o600 {
+	if info, err := os.Stat(filepath.Join(p.dir, cli.DevTokenFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("dev-token: got %v, %v; want mode 0600", info, err)
 	}
 	p.signal(t, syscall.SIGTERM)
-	if got := p.code(t); got != exitFine {
+	if got := p.code(t); got != cli.ExitFine {
 		t.Errorf("got exit %d, want 0:\n%s", got, p.errs)
 	}
 	for _, f := range []string{file, filepath.Join(p.dir, datadir.Addrs)} {
@@ -120,11 +121,11 @@ func TestServeDevThenTerm(t *testing.T) {
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p := startProcess(t, "serve", "--dev")
 	eventually(t, "it runs", func() bool { return strings.Contains(p.out.String(), "Token") })
-	a, err := readAddrs(p.dir)
+	a, err := cli.ReadAddrs(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, err := readDevToken(p.dir)
+	token, err := cli.ReadDevToken(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	})
 	p.signal(t, syscall.SIGTERM)
 	began := time.Now()
-	if got := p.code(t); got != exitFailed {
+	if got := p.code(t); got != cli.ExitFailed {
 		t.Errorf("got exit %d, want 1", got)
 	}
 	if took := time.Since(began); took > 5*time.Second {
@@ -158,7 +159,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 
 func TestServeRefusesWithoutSecret(t *testing.T) {
 	p := startProcess(t, "serve", "--log-level", "loud")
-	if got := p.code(t); got != exitFailed {
+	if got := p.code(t); got != cli.ExitFailed {
 		t.Errorf("got exit %d, want 1", got)
 	}
 	for _, want := range []string{"auth.bearer: no secret is configured", "log.level"} {
@@ -173,7 +174,7 @@ func TestServeRefusesWithoutSecret(t *testing.T) {
 
 func TestExitCodeOfWrongUsage(t *testing.T) {
 	p := startProcess(t, "serve", "--nonsense")
-	if got := p.code(t); got != exitUsage {
+	if got := p.code(t); got != cli.ExitUsage {
 		t.Errorf("got exit %d, want 2:\n%s", got, p.errs)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/quarantine"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 )
@@ -22,12 +24,12 @@ func (r *running) refuse(t *testing.T, bodies ...string) []string {
 	var ids []string
 	eventually(t, "they are in the quarantine", func() bool {
 		code, out, errs := command(t.Context(), "", "quarantine", "list", "--json", "--data-dir", r.config.DataDir)
-		if code != exitFine {
+		if code != cli.ExitFine {
 			t.Fatalf("list: exit %d, %s", code, errs)
 		}
 		ids = nil
 		for line := range strings.Lines(out) {
-			var v quarantinedView
+			var v quarantine.BodyJSON
 			if err := json.Unmarshal([]byte(line), &v); err != nil {
 				t.Fatal(err)
 			}
@@ -65,36 +67,36 @@ func TestQuarantineCommands(t *testing.T) {
 		{"show x --raw --json", "use one of them"},
 		{"retry --all --url bridge:80", "--url: use http://"},
 	} {
-		if _, errs := q(exitUsage, strings.Fields(c.args)...); !strings.Contains(errs, c.want) {
+		if _, errs := q(cli.ExitUsage, strings.Fields(c.args)...); !strings.Contains(errs, c.want) {
 			t.Errorf("%s: %s", c.args, errs)
 		}
 	}
 	for _, args := range []string{"show nobody", "drop nobody --yes", "retry nobody --yes", "export nobody", "drop " + ids[0] + " nobody --yes"} {
-		if _, errs := q(exitFailed, strings.Fields(args)...); !strings.Contains(errs, "not in the quarantine: nobody") {
+		if _, errs := q(cli.ExitFailed, strings.Fields(args)...); !strings.Contains(errs, "not in the quarantine: nobody") {
 			t.Errorf("%s: %s", args, errs)
 		}
 	}
-	if out, _ := q(exitFine, "show", ids[2]); !strings.Contains(out, "(the body is empty)") {
+	if out, _ := q(cli.ExitFine, "show", ids[2]); !strings.Contains(out, "(the body is empty)") {
 		t.Errorf("empty: %s", out)
 	}
-	if out, _ := q(exitFailed, "retry", "--all", "--dry-run"); strings.Count(out, "refused ") != 3 {
+	if out, _ := q(cli.ExitFailed, "retry", "--all", "--dry-run"); strings.Count(out, "refused ") != 3 {
 		t.Errorf("dry run: %s", out)
 	}
 
 	// NATS is there, and the bridge does not answer.
-	_, errs := q(exitFailed, "retry", "--all", "--yes", "--url", "http://127.0.0.1:1")
+	_, errs := q(cli.ExitFailed, "retry", "--all", "--yes", "--url", "http://127.0.0.1:1")
 	if !strings.Contains(errs, "3 of 3 are left") {
 		t.Errorf("%s", errs)
 	}
-	out, _ := q(exitFine, "drop", ids[0], ids[2], "--yes")
+	out, _ := q(cli.ExitFine, "drop", ids[0], ids[2], "--yes")
 	if !strings.Contains(out, "deleted 2 refused bodies, run quarantine-drop-") {
 		t.Errorf("drop: %s", out)
 	}
-	if out, _ := q(exitFine, "list"); !strings.Contains(out, "1 refused body: 1 not-json") || strings.Contains(out, ids[0]) {
+	if out, _ := q(cli.ExitFine, "list"); !strings.Contains(out, "1 refused body: 1 not-json") || strings.Contains(out, ids[0]) {
 		t.Errorf("list: %s", out)
 	}
 	b.stop(t)
-	if _, errs := q(exitFailed, "list"); !strings.Contains(errs, "is the bridge running?") {
+	if _, errs := q(cli.ExitFailed, "list"); !strings.Contains(errs, "is the bridge running?") {
 		t.Errorf("without NATS: %s", errs)
 	}
 }
@@ -118,18 +120,18 @@ func TestQuarantineRetryKeeps(t *testing.T) {
 		503: "kept      1, 3 of 3 are left, 2 of them not tried: the bridge does not take events (503)",
 	} {
 		r := newReceiver(t, always(status)) // with a configuration that takes all
-		code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", "nats://"+b.addrs().NATS)
+		code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", "nats://"+b.Addrs().NATS)
 		got := fmt.Sprintf("kept      %d, %s", strings.Count(out, "kept "), strings.TrimPrefix(errs, "treble-bridge: "))
-		if code != exitFailed || !strings.HasPrefix(got, want) || len(r.headers) != strings.Count(out, "kept ") {
+		if code != cli.ExitFailed || !strings.HasPrefix(got, want) || len(r.headers) != strings.Count(out, "kept ") {
 			t.Errorf("%d: exit %d\n got %s\nwant %s", status, code, got, want)
 		}
 	}
 	r := newReceiver(t, func(n int) int { return []int{200, 504}[n-1] })
-	code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", "nats://"+b.addrs().NATS)
-	if code != exitFailed || strings.Count(out, "accepted  ") != 1 || !strings.Contains(errs, "2 of 3 are left, 1 of them not tried") {
+	code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", "nats://"+b.Addrs().NATS)
+	if code != cli.ExitFailed || strings.Count(out, "accepted  ") != 1 || !strings.Contains(errs, "2 of 3 are left, 1 of them not tried") {
 		t.Errorf("exit %d, %s%s", code, out, errs)
 	}
-	if _, out, _ := command(t.Context(), "", "quarantine", "list", "--nats-url", "nats://"+b.addrs().NATS); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
+	if _, out, _ := command(t.Context(), "", "quarantine", "list", "--nats-url", "nats://"+b.Addrs().NATS); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
 		t.Errorf("the one that was taken is to be gone, and no other:\n%s", out)
 	}
 }
@@ -149,7 +151,7 @@ func TestQuarantineRetryToPath(t *testing.T) {
 	b := start(t, c)
 	defer b.stop(t)
 	for _, path := range []string{"/webhok", "/secnod"} {
-		r, err := http.NewRequest(http.MethodPost, "http://"+b.addrs().Ingress+path, strings.NewReader(`{"session_id":"s`+path+`","read_at":"2026-01-01 00:00:00"}`))
+		r, err := http.NewRequest(http.MethodPost, "http://"+b.Addrs().Ingress+path, strings.NewReader(`{"session_id":"s`+path+`","read_at":"2026-01-01 00:00:00"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,46 +189,4 @@ func TestQuarantineRetryToPath(t *testing.T) {
 			t.Errorf("want %s once in %s", want, out)
 		}
 	}
-}
-
-func TestMaskRefused(t *testing.T) {
-	for body, want := range map[string]string{
-		`{"phone":"3161234567","n":"3161234567"}`:   `{"phone":"********67","n":"********67"}`,
-		`{"unheard_of":3161234567}`:                 `{"unheard_of":"********67"}`,
-		`{"x":"call (316) 123-4567"}`:               `{"x":"call (***) ***-**67"}`,
-		`[{"3161234567":1}]`:                        `[{"********67":1}]`,
-		`"3161234567"`:                              `"********67"`,
-		`{"read_at":"2026-01-02 03:04:05","n":123}`: `{"read_at":"2026-01-02 03:04:05","n":123}`,
-		`{"phone":"3161234567"`:                     `{"phone":"********67"`,
-		"3\x001\x006\x001\x002\x003\x004\x00":       "*\x00*\x00*\x00*\x00*\x003\x004\x00",
-		`{"a":"\u0033161234567}`:                    `{"a":"********67}`,
-	} {
-		if got := string(maskRefused([]byte(body))); got != want {
-			t.Errorf("%q: got %q, want %q", body, got, want)
-		}
-	}
-	for line, want := range map[string]string{
-		"X-Phone: +57 316":       "X-Phone: +** *16",
-		"X-Other: 573161234567":  "X-Other: **********67",
-		"Content-Length: 123456": "Content-Length: 123456",
-	} {
-		if got := maskHeader(line); got != want {
-			t.Errorf("%q: got %q, want %q", line, got, want)
-		}
-	}
-}
-
-func FuzzMaskRefused(f *testing.F) {
-	for _, s := range []string{`{"phone":"3161234567"}`, `{"a":`, "\xff\xfe3161234567", `[1,"+573161234567"]`} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		out := maskRefused(body)
-		if json.Valid(body) != json.Valid(out) {
-			t.Errorf("%q became %q", body, out)
-		}
-		if strings.Contains(string(out), "3161234567") {
-			t.Errorf("%q became %q", body, out)
-		}
-	})
 }

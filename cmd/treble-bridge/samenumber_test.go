@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
+
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -46,7 +48,7 @@ func sameNumber(t *testing.T, envelope []byte, number string) {
 	if body := rawOf(t, envelope); p.Match(nil, body) != forget.ByNumber || p.Match(nil, body[:len(body)-1]) != forget.ByNumber {
 		t.Errorf("%s is not found in %s", number, body)
 	}
-	for name, shown := range map[string][]byte{"event": mask(envelope), "body": mask(rawOf(t, envelope)), "refused": maskRefused(rawOf(t, envelope)), "refused-event": maskRefused(envelope), "no-json": maskRefused(envelope[1:])} {
+	for name, shown := range map[string][]byte{"event": redact.Mask(envelope), "body": redact.Mask(rawOf(t, envelope)), "refused": redact.MaskRefused(rawOf(t, envelope)), "refused-event": redact.MaskRefused(envelope), "no-json": redact.MaskRefused(envelope[1:])} {
 		if p.Match(nil, shown) == forget.ByNumber {
 			t.Errorf("%s: %s is shown in %s, of %s", name, number, shown, envelope)
 		}
@@ -118,7 +120,7 @@ func TestManyNumbers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if shown := string(mask(doc)); strings.Contains(shown, "300") || !strings.Contains(shown, "********99 and") {
+	if shown := string(redact.Mask(doc)); strings.Contains(shown, "300") || !strings.Contains(shown, "********99 and") {
 		t.Errorf("got %.300s", shown)
 	}
 }
@@ -165,7 +167,7 @@ func FuzzShownNumber(f *testing.F) {
 			if !ok || p.Match(nil, body) != forget.ByNumber || session && isOpaque(text) {
 				continue
 			}
-			for name, shown := range map[string][]byte{"event": mask(body), "refused": maskRefused(body)} {
+			for name, shown := range map[string][]byte{"event": redact.Mask(body), "refused": redact.MaskRefused(body)} {
 				if p.Match(nil, shown) == forget.ByNumber {
 					t.Errorf("%s: %s is shown in %s, of %s", name, number, shown, body)
 				}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 )
 
 // TestSecretsAsTheyCome: a start, config check and send read the same secrets, and the start
@@ -21,7 +23,7 @@ func TestSecretsAsTheyCome(t *testing.T) {
 	env := "TREBLE_BRIDGE_AUTH_BEARER_FILE"
 	p := startProcessEnv(t, t.TempDir(), []string{env + "=" + path + "\n", "TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN=embedded-token-0001\n"}, "serve")
 	eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.dir, "addr.json")); return err == nil })
-	a, err := readAddrs(p.dir)
+	a, err := cli.ReadAddrs(p.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,11 +46,11 @@ func TestSecretsAsTheyCome(t *testing.T) {
 
 	t.Setenv(env, path+"\n")
 	t.Setenv("TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN", "embedded-token-0001\r\n")
-	p.ops(t, exitFine, "send", "message.read")
-	p.ops(t, exitFine, "events", "--since", "1d")
+	p.ops(t, cli.ExitFine, "send", "message.read")
+	p.ops(t, cli.ExitFine, "events", "--since", "1d")
 
-	out, _ := p.ops(t, exitFine, "config", "check", "--json")
-	var check configCheck
+	out, _ := p.ops(t, cli.ExitFine, "config", "check", "--json")
+	var check configCheckJSON
 	if err := json.Unmarshal([]byte(out), &check); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
 )
 
 // receiver records what is posted, and answers with a status.
@@ -52,13 +56,13 @@ func always(status int) func(int) int { return func(int) int { return status } }
 func TestSendVariesSamples(t *testing.T) {
 	r := newReceiver(t, always(200))
 	code, out, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "50", "--concurrency", "5", "--json", "--token", "tok", "-H", "X-Own: 1")
-	if code != exitFine {
+	if code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
 	if got := len(r.bodies); got != 50 {
 		t.Errorf("got %d different bodies, want 50", got)
 	}
-	var sum summary
+	var sum send.SummaryJSON
 	if err := json.Unmarshal([]byte(out), &sum); err != nil || sum.Sent != 50 || sum.OK != 50 || sum.Statuses["200"] != 50 || sum.Latency.Max <= 0 {
 		t.Errorf("summary: %v, %s", err, out)
 	}
@@ -74,8 +78,8 @@ func TestSendVariesSamples(t *testing.T) {
 
 func TestSendSame(t *testing.T) {
 	r := newReceiver(t, always(200))
-	want, _ := sample("message.read")
-	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3", "--same"); code != exitFine {
+	want, _ := webhook.Sample("message.read")
+	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3", "--same"); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
 	if r.bodies[string(want)] != 3 {
@@ -91,7 +95,7 @@ func TestSendFileAndStdinAsTheyAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{file}, {"--file", file}, {"-"}} {
-		if code, _, errs := command(t.Context(), body, append([]string{"send", "--url", r.URL}, args...)...); code != exitFine {
+		if code, _, errs := command(t.Context(), body, append([]string{"send", "--url", r.URL}, args...)...); code != cli.ExitFine {
 			t.Errorf("%v: exit %d, %s", args, code, errs)
 		}
 	}
@@ -108,7 +112,7 @@ func TestSendFailsIfOneWasNot200(t *testing.T) {
 		return 200
 	})
 	code, out, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3")
-	if code != exitFailed || !strings.Contains(out, "200: 2, 503: 1") || !strings.Contains(errs, "1 of 3") {
+	if code != cli.ExitFailed || !strings.Contains(out, "200: 2, 503: 1") || !strings.Contains(errs, "1 of 3") {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
 	if strings.Contains(out, "\x1b") || !strings.Contains(out, `answer \u001b[2J`) {
@@ -119,14 +123,14 @@ func TestSendFailsIfOneWasNot200(t *testing.T) {
 func TestSendKeepsTheConfiguredSecretFromOthers(t *testing.T) {
 	r := newReceiver(t, always(200))
 	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "the-secret-of-our-bridge")
-	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL); code != exitFine {
+	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
 	if got := r.headers[0].Get("Authorization"); got != "" {
 		t.Error("the configured secret went to the address of --url")
 	}
 	t.Setenv("TREBLE_BRIDGE_INGRESS_ADDR", strings.TrimPrefix(r.URL, "http://"))
-	if code, _, errs := command(t.Context(), "", "send", "message.read"); code != exitFine {
+	if code, _, errs := command(t.Context(), "", "send", "message.read"); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
 	if got := r.headers[1].Get("Authorization"); got != "Bearer the-secret-of-our-bridge" {
@@ -143,7 +147,7 @@ func TestSendInterrupted(t *testing.T) {
 		return 200
 	})
 	code, out, errs := command(ctx, "", "send", "message.read", "--url", r.URL, "--count", "1000000")
-	if code != exitFailed || !strings.Contains(errs, "interrupted after") || !strings.Contains(out, "answers  200: ") {
+	if code != cli.ExitFailed || !strings.Contains(errs, "interrupted after") || !strings.Contains(out, "answers  200: ") {
 		t.Errorf("exit %d, %q, %q; want a summary", code, out, errs)
 	}
 }
@@ -151,7 +155,7 @@ func TestSendInterrupted(t *testing.T) {
 func TestSendRate(t *testing.T) {
 	r := newReceiver(t, always(200))
 	began := time.Now()
-	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "5", "--rate", "20", "--concurrency", "5"); code != exitFine {
+	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "5", "--rate", "20", "--concurrency", "5"); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
 	if took := time.Since(began); took < 200*time.Millisecond {
@@ -162,32 +166,7 @@ func TestSendRate(t *testing.T) {
 func TestSendToNobody(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
 	code, out, _ := command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
-	if code != exitFailed || !strings.Contains(out, "cannot connect: 1") {
+	if code != cli.ExitFailed || !strings.Contains(out, "cannot connect: 1") {
 		t.Errorf("exit %d, %q", code, out)
-	}
-}
-
-func TestPercentile(t *testing.T) {
-	var times []time.Duration
-	for i := range 100 {
-		times = append(times, time.Duration(i+1)*time.Millisecond)
-	}
-	for p, want := range map[int]float64{50: 50, 95: 95, 99: 99, 100: 100} {
-		if got := percentile(times, p); got != want {
-			t.Errorf("p%d: got %v, want %v", p, got, want)
-		}
-	}
-	if got := percentile(times[:1], 50); got != 1 {
-		t.Errorf("of one: got %v, want 1", got)
-	}
-	if got := percentile(nil, 99); got != 0 {
-		t.Errorf("of none: got %v, want 0", got)
-	}
-}
-
-func TestProgressText(t *testing.T) {
-	p := &progress{total: 200, count: 50, failed: 1}
-	if got, want := p.text(10*time.Second), "[=======                       ] 50/200  5/s  30s left  1 failed"; got != want {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -33,7 +34,7 @@ func TestSendLines(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "the-configured-secret")
 	for _, args := range [][]string{{"--file", file}, {file, "--concurrency", "3"}} {
 		code, out, errs := command(t.Context(), "", append([]string{"send", "--url", r.URL + "/behind/", "--token", "tok"}, args...)...)
-		if code != exitFine || !strings.Contains(out, "sent 5") || strings.Contains(out, "run") {
+		if code != cli.ExitFine || !strings.Contains(out, "sent 5") || strings.Contains(out, "run") {
 			t.Errorf("%v: exit %d, %s%s", args, code, out, errs)
 		}
 	}
@@ -41,7 +42,7 @@ func TestSendLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, out, errs := command(t.Context(), string(text), "send", "-", "--ndjson", "--url", r.URL); code != exitFine || !strings.Contains(out, "sent 5") {
+	if code, out, errs := command(t.Context(), string(text), "send", "-", "--ndjson", "--url", r.URL); code != cli.ExitFine || !strings.Contains(out, "sent 5") {
 		t.Errorf("standard input: exit %d, %s%s", code, out, errs)
 	}
 	if r.bodies[`{"n" : 3}`] != 3 || len(r.bodies) != 5 {
@@ -60,7 +61,7 @@ func TestSendLinesStops(t *testing.T) {
 		return map[int]int{2: 422, 4: 503}[n] + map[bool]int{true: 200}[n != 2 && n != 4]
 	})
 	code, out, errs := command(t.Context(), "", "send", "--file", ndjson(t, 9), "--url", r.URL)
-	if code != exitFailed || !strings.Contains(out, "200: 2, 422: 1, 503: 1") || !strings.Contains(errs, "not taken: line 2: 422") ||
+	if code != cli.ExitFailed || !strings.Contains(out, "200: 2, 422: 1, 503: 1") || !strings.Contains(errs, "not taken: line 2: 422") ||
 		!strings.Contains(errs, "1 line was not taken") || !strings.Contains(errs, "tail -n +5 FILE") { // the third line is empty
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
@@ -83,18 +84,18 @@ func TestSendLinesChecksFirst(t *testing.T) {
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if code, _, errs := command(t.Context(), "", "send", file, "--url", r.URL); code != exitFailed || !strings.Contains(errs, c.want) {
+		if code, _, errs := command(t.Context(), "", "send", file, "--url", r.URL); code != cli.ExitFailed || !strings.Contains(errs, c.want) {
 			t.Errorf("%s: exit %d, %s", name, code, errs)
 		}
 	}
 	if len(r.bodies) > 0 {
 		t.Errorf("sent %v", r.bodies)
 	}
-	if code, _, errs := command(t.Context(), string(text)+"{\n", "send", "-", "--ndjson", "--url", r.URL); code != exitFailed || !strings.Contains(errs, "stopped, since line 5 is no delivery") || len(r.bodies) != 3 {
+	if code, _, errs := command(t.Context(), string(text)+"{\n", "send", "-", "--ndjson", "--url", r.URL); code != cli.ExitFailed || !strings.Contains(errs, "stopped, since line 5 is no delivery") || len(r.bodies) != 3 {
 		t.Errorf("standard input: exit %d, %s; sent %v", code, errs, r.bodies)
 	}
 	for _, args := range [][]string{{"--count", "2"}, {"--same"}} {
-		if code, _, errs := command(t.Context(), "", append([]string{"send", file, "--url", r.URL}, args...)...); code != exitUsage {
+		if code, _, errs := command(t.Context(), "", append([]string{"send", file, "--url", r.URL}, args...)...); code != cli.ExitUsage {
 			t.Errorf("%v: exit %d, %s", args, code, errs)
 		}
 	}
@@ -116,7 +117,7 @@ func TestSendLinesKnowsTheSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errs := command(t.Context(), "", "send", file, "--data-dir", b.config.DataDir)
-	if code != exitFailed || !strings.Contains(out, "200: 2, its source does not serve its path: 2, its source is not configured: 1") {
+	if code != cli.ExitFailed || !strings.Contains(out, "200: 2, its source does not serve its path: 2, its source is not configured: 1") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	eventually(t, "it is a test, since its line says so", func() bool {

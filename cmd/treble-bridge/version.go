@@ -6,8 +6,9 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 )
 
 // release is set by the build: -ldflags "-X main.release=v1.2.3".
@@ -43,26 +44,15 @@ func revision() string {
 	return rev + dirty
 }
 
-// buildInfo is the metric that tells which version runs.
-func buildInfo(version string) prometheus.Collector {
-	g := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name:        "treble_bridge_build_info",
-		Help:        "1, with the version as labels.",
-		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
-	})
-	g.Set(1)
-	return g
-}
-
-// versionView is the version as scripts read it. Its JSON form is stable.
-type versionView struct {
+// versionJSON is the version as scripts read it. Its JSON form is stable.
+type versionJSON struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }
 
-func newVersion(io stdio) *cobra.Command {
+func newVersion(io cli.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
@@ -74,11 +64,11 @@ absent), go (the version of Go), platform (such as linux/amd64).`,
 		Example: "  treble-bridge version\n  treble-bridge version --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := versionView{version(), revision(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			v := versionJSON{version(), revision(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 			if asJSON {
-				return json.NewEncoder(io.out).Encode(v)
+				return json.NewEncoder(io.Out).Encode(v)
 			}
-			_, err := fmt.Fprintf(io.out, "treble-bridge %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			_, err := fmt.Fprintf(io.Out, "treble-bridge %s (%s, %s)\n", v.Version, v.Go, v.Platform)
 			return err
 		},
 	}

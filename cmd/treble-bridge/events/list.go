@@ -1,0 +1,128 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+)
+
+// list shows events in the order of the stream.
+func (e *command) list(ctx context.Context, c *client.Client, f client.Filter) error {
+	shown := 0
+	show := func(s client.Message) error {
+		shown++
+		_, err := e.io.Out.Write(e.listed(s))
+		return err
+	}
+	if e.limit == 0 { // line by line, however many there are
+		if err := c.Each(ctx, f, &e.skipped, show); err != nil {
+			return err
+		}
+	} else {
+		found, more, err := e.newest(ctx, c, f)
+		if err != nil {
+			return err
+		}
+		for _, s := range found {
+			if err := show(s); err != nil {
+				return err
+			}
+		}
+		e.sayMore(more)
+	}
+	if shown == 0 {
+		e.sayNone(f)
+	}
+	return nil
+}
+
+// newest returns at most e.limit events, and whether there are more; all of them if
+// it is 0.
+func (e *command) newest(ctx context.Context, c *client.Client, f client.Filter) (found []client.Message, more bool, err error) {
+	if e.limit == 0 {
+		err = c.Each(ctx, f, &e.skipped, func(s client.Message) error {
+			found = append(found, s)
+			return nil
+		})
+		return found, false, err
+	}
+	found, err = c.Newest(ctx, f, e.limit+1, &e.skipped, e.looked())
+	e.wipe()
+	if more = len(found) > e.limit; more {
+		found = found[1:]
+	}
+	return found, more, err
+}
+
+// looked returns what tells people at a terminal how far the search is, or nil.
+func (e *command) looked() func(uint64) {
+	if !terminal.Is(e.io.Err) {
+		return nil
+	}
+	return func(n uint64) { fmt.Fprintf(e.io.Err, "\r\x1b[Klooked at %d events", n) }
+}
+
+// wipe removes the line that looked wrote.
+func (e *command) wipe() {
+	if terminal.Is(e.io.Err) {
+		fmt.Fprint(e.io.Err, "\r\x1b[K")
+	}
+}
+
+// sayMore and sayNone write to standard error, so that a script reads nothing but
+// events.
+func (e *command) sayMore(more bool) {
+	if more {
+		fmt.Fprintf(e.io.Err, "these are the newest %d, and there are older ones: use --limit, or --limit 0 for all\n", e.limit)
+	}
+}
+
+func (e *command) sayNone(f client.Filter) {
+	switch {
+	case e.filter.Empty():
+		fmt.Fprintln(e.io.Err, "the stream holds no event yet")
+	case f.Session != "":
+		fmt.Fprintln(e.io.Err, "no event is chosen: --session wants the whole id (one event in full shows it: treble-bridge events SEQUENCE)")
+	default:
+		fmt.Fprintln(e.io.Err, "no event is chosen by these flags")
+	}
+}
+
+// listed is one event of a list, with the line end.
+func (e *command) listed(s client.Message) []byte {
+	switch {
+	case e.format.json:
+		return e.format.eventJSON(s, nil)
+	case e.format.raw:
+		return e.format.line(s)
+	}
+	return fmt.Appendf(nil, "%*d  %s", sequenceWidth, s.Sequence, e.format.line(s))
+}
+
+// sequenceWidth is enough for ten million events to stand in line.
+const sequenceWidth = 7
+
+// EventJSON is a stored event as scripts read it. Its JSON form is stable.
+type EventJSON struct {
+	Sequence uint64          `json:"sequence"`
+	Stored   time.Time       `json:"stored"`
+	Subject  string          `json:"subject"`
+	Event    json.RawMessage `json:"event"`
+	GapMS    *int64          `json:"gap_ms,omitempty"` // in a timeline
+	Marks    []mark          `json:"marks,omitzero"`   // in a timeline
+}
+
+// EventJSON returns the line, with its end. m is its place in a timeline, or nil.
+func (f eventFormat) eventJSON(s client.Message, m *moment) []byte {
+	v := EventJSON{Sequence: s.Sequence, Stored: s.Stored.UTC(), Subject: s.Subject, Event: f.line(s)}
+	if m != nil {
+		gap := m.gap.Milliseconds()
+		v.GapMS, v.Marks = &gap, append([]mark{}, m.marks...)
+	}
+	return append(f.harmless(cli.EncodeJSON(v)), '\n')
+}

@@ -1,0 +1,92 @@
+package forget
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
+)
+
+// erase deletes what was found, and keeps a record of that. Without one nothing is
+// deleted.
+func (f *command) erase(ctx context.Context, client *client.Client, run *forget.Run, dir *forget.DataDir, v *RunJSON) error {
+	audit, err := publisher.OpenAudit(ctx, client, f.spec)
+	if err != nil {
+		return err
+	}
+	v.Run = "forget-" + strings.ToLower(rand.Text()[:10])
+	record := publisher.AuditRecord{Run: v.Run, Action: "forget", Who: cli.UserAtHost(), Began: time.Now().UTC(), State: publisher.AuditRunning, Counts: v.counts()}
+	record.Detail, err = json.Marshal(map[string]any{"phone": f.phone != "", "sessions": len(f.sessions), "data_dir": v.DataDir})
+	if err != nil {
+		return err
+	}
+	if err := audit.Put(ctx, record); err != nil {
+		return err
+	}
+	failure := f.delete(ctx, run, dir, v)
+	switch {
+	case ctx.Err() != nil:
+		v.State = publisher.AuditStopped
+	case failure != nil:
+		v.State, record.Problem = publisher.AuditFailed, failure.Error()
+	default:
+		v.State = publisher.AuditDone
+	}
+	record.State, record.Ended, record.Counts = v.State, time.Now().UTC(), v.counts()
+	// A run that is interrupted is recorded too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cli.DeleteTimeout)
+	defer cancel()
+	return errors.Join(failure, audit.Put(ctx, record))
+}
+
+func (f *command) delete(ctx context.Context, run *forget.Run, dir *forget.DataDir, v *RunJSON) error {
+	var inStreams int64
+	for _, n := range v.Found.Streams {
+		inStreams += n
+	}
+	bar := terminal.NewProgress(f.io.Err, int(inStreams))
+	erased, left, err := run.Erase(ctx, forget.EraseOptions{
+		Pending: f.waitPending, Copies: f.wait,
+		Step: func() { bar.Step(true) },
+		Waits: func(copies int64, until time.Time) {
+			if terminal.Is(f.io.Err) {
+				bar.Done()
+				fmt.Fprintf(f.io.Err, "waiting for %s in the journals to go, until %s at most\n", cli.Count(copies, "copy", "copies"), until.Format(time.TimeOnly))
+			}
+		},
+	})
+	bar.Done()
+	v.Erased = erased
+	if left == nil {
+		return err
+	}
+	v.leave(*left, dir)
+	return errors.Join(err, f.unfinished(run, v, err != nil))
+}
+
+// counts are those of the record.
+func (v *RunJSON) counts() map[string]int64 {
+	counts := map[string]int64{}
+	add := func(what string, c forget.Counts) {
+		for name, n := range c.Streams {
+			counts[what+"-stream-"+name] = n
+		}
+		counts[what+"-journal"], counts[what+"-pending"] = c.Journal, c.Pending
+		counts[what+"-set-aside"], counts[what+"-damaged"] = c.SetAside, c.Damaged
+	}
+	add("found", v.Found)
+	add("erased", v.Erased)
+	if v.Left != nil {
+		add("left", *v.Left)
+	}
+	return counts
+}

@@ -1,0 +1,103 @@
+// Package cli has what the commands share: their streams and exit codes, the configuration, the
+// way to the running bridge and to its NATS, questions, and the forms of what they print.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/config"
+)
+
+// Unjoin returns the errors that errors.Join has joined, and those joined in them.
+func Unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, Unjoin(e)...)
+	}
+	return all
+}
+
+// The exit codes.
+const (
+	ExitFine   = 0
+	ExitFailed = 1
+	ExitUsage  = 2
+)
+
+// Streams is what a command reads from and writes to.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// UsageError is a command line that is wrong, as opposed to a command that
+// failed.
+type UsageError struct{ error }
+
+func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+
+// Run runs a tree of commands and returns the exit code. It prints an error,
+// once, to standard error.
+func Run(ctx context.Context, root *cobra.Command, args []string) int {
+	root.SetArgs(args)
+	started := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return ExitFine
+	}
+	var usage UsageError
+	// What goes wrong before a command is started is the command line.
+	wrongUsage := !started || errors.As(err, &usage)
+	fmt.Fprintf(root.ErrOrStderr(), "treble-bridge: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	if wrongUsage {
+		fmt.Fprintf(root.ErrOrStderr(), "See %q.\n", cmd.CommandPath()+" --help")
+		return ExitUsage
+	}
+	return ExitFailed
+}
+
+// PrepareRoot gives the root of a tree of commands what all of them have.
+func PrepareRoot(root *cobra.Command, streams Streams) {
+	root.SilenceErrors, root.SilenceUsage = true, true // execute prints errors
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	root.PersistentFlags().StringP("config", "c", "", "configuration file (YAML); $"+config.EnvFile)
+	root.PersistentFlags().String("data-dir", "", "directory of the bridge's files (data_dir)")
+}
+
+// NewGroup returns a command that only holds others.
+func NewGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
+	group := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
+	group.AddCommand(commands...)
+	group.RunE = func(cmd *cobra.Command, args []string) error {
+		var names []string
+		for _, c := range commands {
+			names = append(names, c.Name())
+		}
+		if len(args) == 0 {
+			return Usagef("%s: say which: %s", cmd.CommandPath(), strings.Join(names, ", "))
+		}
+		cmd.SuggestionsMinimumDistance = 2
+		hint := "use one of " + strings.Join(names, ", ")
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = fmt.Sprintf("do you mean %q?", near[0])
+		}
+		return Usagef("unknown command %q for %q: %s", args[0], cmd.CommandPath(), hint)
+	}
+	return group
+}

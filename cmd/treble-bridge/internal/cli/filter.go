@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// FilterFlags are the flags by which commands choose stored events.
+type FilterFlags struct {
+	kinds                        []string
+	session, conversation, phone string
+	source, id                   string
+	since, until                 string
+	fromSeq, toSeq               uint64
+}
+
+// Add adds the flags to a command.
+func (f *FilterFlags) Add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.kinds, "kind", nil, "only events of this kind, such as message.read or message.*; may be repeated")
+	flags.StringVar(&f.session, "session", "", "only events of the session with this id")
+	flags.StringVar(&f.conversation, "conversation", "", "only events of the conversation with this id")
+	flags.StringVar(&f.phone, "phone", "", "only events of this number, such as +573001234567; it is compared and not logged")
+	flags.StringVar(&f.source, "source", "", "only events of the source with this name")
+	flags.StringVar(&f.id, "id", "", "only the event with this id")
+	flags.StringVar(&f.since, "since", "", "only what was stored since this time (RFC 3339) or this long ago (2h)")
+	flags.StringVar(&f.until, "until", "", "only what was stored before this time (RFC 3339) or this long ago (2h)")
+	flags.Uint64Var(&f.fromSeq, "from-seq", 0, "only from this sequence of the stream on")
+	flags.Uint64Var(&f.toSeq, "to-seq", 0, "only up to this sequence of the stream")
+	_ = cmd.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return KindNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// Empty reports whether no flag is set.
+func (f *FilterFlags) Empty() bool {
+	return len(f.kinds) == 0 && f.fromSeq == 0 && f.toSeq == 0 &&
+		f.session+f.conversation+f.phone+f.source+f.id+f.since+f.until == ""
+}
+
+// Filter checks the flags. Its errors are of usage, and name no number.
+func (f *FilterFlags) Filter(now time.Time) (client.Filter, error) {
+	out := client.Filter{Session: f.session, Conversation: f.conversation, Source: f.source, ID: f.id, FromSeq: f.fromSeq, ToSeq: f.toSeq}
+	var err error
+	if out.Kinds, err = client.MatchKinds(f.kinds); err != nil {
+		return out, Usagef("--kind: %w", err)
+	}
+	if f.phone != "" {
+		var ok bool
+		if out.Phone, ok = schema.ParsePhone(f.phone); !ok {
+			return out, Usagef("--phone: use the international form, such as +573001234567")
+		}
+	}
+	for _, t := range []struct {
+		flag, text string
+		into       *time.Time
+	}{{"--since", f.since, &out.Since}, {"--until", f.until, &out.Until}} {
+		if t.text == "" {
+			continue
+		}
+		if *t.into, err = ParseSince(t.text, now); err != nil {
+			return out, Usagef("%s: %w", t.flag, err)
+		}
+	}
+	if !out.Until.IsZero() && !out.Since.Before(out.Until) {
+		return out, Usagef("--until: use a time after that of --since")
+	}
+	if out.ToSeq > 0 && out.FromSeq > out.ToSeq {
+		return out, Usagef("--to-seq: use a sequence that is not below that of --from-seq")
+	}
+	return out, nil
+}
+
+// ParseSince reads a time, a day (its beginning in UTC), or how long ago it was.
+func ParseSince(s string, now time.Time) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	if d, err := value.ParseDuration(s); err == nil && d > 0 {
+		return now.Add(-d), nil
+	}
+	return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-01-31T08:00:00Z, nor a day such as 2026-01-31, nor a duration such as 2h or 7d", s)
+}
+
+func KindNames() []string {
+	var names []string
+	for _, k := range schema.Kinds() {
+		names = append(names, string(k))
+	}
+	return names
+}

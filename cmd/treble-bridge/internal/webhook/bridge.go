@@ -1,0 +1,113 @@
+// Package webhook posts bodies to a bridge as Treble does: samples, files, and deliveries that
+// were received before.
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// Bridge is the way into a bridge for deliveries that were received before: its
+// own listener, with the path and the credentials of each one's source. Several
+// goroutines may use it.
+type Bridge struct {
+	Base    *url.URL
+	Own     bool // the bridge of our configuration, whose sources and secrets we know
+	sources map[string]ingress.SourceConfig
+	Headers map[string]http.Header // by source, with its credentials
+	common  http.Header            // of every request
+	Client  *http.Client
+}
+
+// OpenBridge returns the door at base, or, if that is nil, that of the running
+// bridge of the configuration. The configured secrets go nowhere else.
+func OpenBridge(c *config.Config, base *url.URL, common http.Header, token string, client *http.Client) (*Bridge, error) {
+	d := &Bridge{Base: base, Own: base == nil, common: common, Client: client,
+		sources: map[string]ingress.SourceConfig{}, Headers: map[string]http.Header{}}
+	if common.Get("Content-Type") == "" {
+		common.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		common.Set("Authorization", "Bearer "+token)
+	}
+	if !d.Own {
+		return d, nil
+	}
+	at, err := cli.ClientAddrs(c)
+	if err != nil {
+		return nil, err
+	}
+	d.Base = &url.URL{Scheme: "http", Host: at.Ingress}
+	for _, s := range c.EffectiveSources() {
+		h := common.Clone()
+		if h.Get("Authorization") == "" {
+			if err := Authorize(h, s.Auth, c.DataDir); err != nil {
+				return nil, fmt.Errorf("credentials of the source %s: %w", s.Name, err)
+			}
+		}
+		d.sources[s.Name], d.Headers[s.Name] = s, h
+	}
+	return d, nil
+}
+
+// What keeps a delivery from being posted at all.
+var (
+	ErrNoSource = errors.New("its source is not configured")
+	errNoPath   = errors.New("its source does not serve its path")
+)
+
+// Knows returns nil if the bridge of our configuration would take the delivery as
+// one of the source that it names. Another source would give it other ids.
+func (d *Bridge) Knows(line Delivery) error {
+	if !d.Own {
+		return nil
+	}
+	s, ok := d.sources[line.Source]
+	switch {
+	case !ok:
+		return ErrNoSource
+	case !s.Serves(line.Path):
+		return errNoPath
+	}
+	return nil
+}
+
+// Post posts one delivery, with the time at which it was received.
+func (d *Bridge) Post(ctx context.Context, line Delivery) Result {
+	if err := d.Knows(line); err != nil {
+		return Result{Status: err.Error()}
+	}
+	h := d.common
+	if own := d.Headers[line.Source]; own != nil {
+		h = own
+	}
+	h = h.Clone()
+	h.Set(schema.HeaderReceived, line.Received.UTC().Format(time.RFC3339Nano))
+	if line.Test != "" {
+		h.Set(schema.HeaderTest, line.Test)
+	}
+	to := *d.Base
+	to.Path = strings.TrimRight(to.Path, "/") + line.Path
+	to.RawPath = ""
+	return Poster{URL: to.String(), Header: h, Client: d.Client}.Post(ctx, line.Body)
+}
+
+// OfTheDelivery reports whether an answer is about the delivery alone, so that the
+// next one may fare better.
+func (r Result) OfTheDelivery() bool {
+	switch r.Status {
+	case "400", "413", "422", ErrNoSource.Error(), errNoPath.Error():
+		return true
+	}
+	return r.OK
+}

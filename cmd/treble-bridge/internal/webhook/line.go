@@ -1,0 +1,99 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
+)
+
+// Delivery is one request of Treble's as a line of JSON: what "quarantine
+// export" writes, and send reads. See docs/events.md for the
+// form, which is stable.
+type Delivery struct {
+	ID         string // in the quarantine
+	Received   time.Time
+	Source     string
+	Path       string
+	Test       string // the run of send that made it
+	Reason     schema.Reason
+	Violations []delivery.Violation
+	Body       []byte // as received
+}
+
+// lineHead holds the members of a line before the body.
+type lineHead struct {
+	ID         string               `json:"id,omitempty"`
+	Received   time.Time            `json:"received"`
+	Source     string               `json:"source"`
+	Path       string               `json:"path"`
+	Test       string               `json:"test,omitempty"`
+	Reason     schema.Reason        `json:"reason,omitempty"`
+	Violations []delivery.Violation `json:"violations,omitempty"`
+}
+
+// Encode returns the line with its end. The body is spliced in as it stands; one
+// that is no JSON, or that no single line can hold, goes in as base64, so that its
+// bytes come back as they were in any case.
+func (d Delivery) Encode() ([]byte, error) {
+	head, err := cli.MarshalJSON(lineHead{d.ID, d.Received.UTC(), d.Source, d.Path, d.Test, d.Reason, d.Violations})
+	if err != nil {
+		return nil, fmt.Errorf("write delivery line: %w", err)
+	}
+	head = head[:len(head)-1]
+	if utf8.Valid(d.Body) && !bytes.ContainsAny(d.Body, "\r\n") && len(bytes.TrimSpace(d.Body)) == len(d.Body) {
+		line := append(append(append(bytes.Clone(head), `,"body":`...), d.Body...), '}')
+		// The whole line is looked at: it is nested one deeper than the body.
+		if json.Valid(d.Body) && json.Valid(line) {
+			return append(line, '\n'), nil
+		}
+	}
+	line := append(head, `,"body_base64":"`...)
+	line = base64.StdEncoding.AppendEncode(line, d.Body)
+	return append(line, "\"}\n"...), nil
+}
+
+// ParseDelivery reads what encode wrote, and what a later version may add to
+// it. Its errors name members, and repeat nothing of the body.
+func ParseDelivery(b []byte) (Delivery, error) {
+	var w struct {
+		lineHead
+		Received string          `json:"received"`
+		Body     json.RawMessage `json:"body"`
+		Base64   *string         `json:"body_base64"`
+	}
+	var wrongType *json.UnmarshalTypeError
+	if err := json.Unmarshal(b, &w); errors.As(err, &wrongType) && wrongType.Field != "" {
+		return Delivery{}, fmt.Errorf("%s: may not be a %s", wrongType.Field, wrongType.Value)
+	} else if err != nil {
+		return Delivery{}, errors.New("is no JSON object")
+	}
+	d := Delivery{ID: w.ID, Source: w.Source, Path: w.Path, Test: w.Test, Reason: w.Reason, Violations: w.Violations}
+	var err error
+	if d.Received, err = time.Parse(time.RFC3339, w.Received); err != nil {
+		return Delivery{}, errors.New("received: use a time in the form of RFC 3339")
+	}
+	switch {
+	case d.Source == "":
+		return Delivery{}, errors.New("source: is missing")
+	case !strings.HasPrefix(d.Path, "/"):
+		return Delivery{}, errors.New("path: does not begin with /")
+	case (w.Body == nil) == (w.Base64 == nil):
+		return Delivery{}, errors.New("has to have one of body and body_base64")
+	case w.Base64 == nil:
+		d.Body = w.Body
+		return d, nil
+	}
+	if d.Body, err = base64.StdEncoding.DecodeString(*w.Base64); err != nil {
+		return Delivery{}, errors.New("body_base64: is no base64")
+	}
+	return d, nil
+}

@@ -1,0 +1,84 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Result is what became of one request.
+type Result struct {
+	Status string // the HTTP status, or what kept it from being one; "" if nothing was to be sent
+	OK     bool
+	Took   time.Duration
+	Reply  string // of a request that was not answered with 200
+}
+
+// Poster posts bodies to one URL.
+type Poster struct {
+	URL    string
+	Header http.Header
+	Client *http.Client
+}
+
+// NewClient returns a client for so many requests at the same time, each of which may take
+// as long as the timeout.
+func NewClient(timeout time.Duration, connections int) *http.Client {
+	return &http.Client{
+		Timeout: timeout,
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			MaxIdleConnsPerHost: connections,
+			ForceAttemptHTTP2:   true,
+		},
+		// Treble is not known to follow redirects, and the secret stays here.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// longestReply is as much of an answer as is shown.
+const longestReply = 2 << 10
+
+func (p Poster) Post(ctx context.Context, body []byte) Result {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader(body))
+	if err != nil {
+		return Result{Status: "invalid request"}
+	}
+	req.Header = p.Header.Clone()
+	began := time.Now()
+	resp, err := p.Client.Do(req)
+	if err != nil {
+		return Result{Status: failure(err), Took: time.Since(began)}
+	}
+	defer resp.Body.Close()
+	reply, err := io.ReadAll(io.LimitReader(resp.Body, longestReply))
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body) // or the connection is not used again
+	}
+	r := Result{Status: strconv.Itoa(resp.StatusCode), Took: time.Since(began), Reply: string(reply)}
+	if err != nil {
+		r.Status = failure(err)
+	}
+	r.OK = err == nil && resp.StatusCode == http.StatusOK
+	return r
+}
+
+// failure names what went wrong, in words few enough to count by.
+func failure(err error) string {
+	var timeout net.Error
+	var op *net.OpError
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	case errors.As(err, &op) && op.Op == "dial":
+		return "cannot connect"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection closed"
+	}
+	return "connection failed"
+}

@@ -1,0 +1,50 @@
+package webhook
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/ingress"
+)
+
+// PathOf is the path to which the client commands post: the first one
+// that is not a pattern.
+func PathOf(c *config.Config) string {
+	for _, s := range c.EffectiveSources() {
+		if p := ConcretePath(s); slices.Contains(s.Paths, p) {
+			return p
+		}
+	}
+	return "/webhook"
+}
+
+// ConcretePath is a path that a source serves: the first one that is no pattern, or else one that
+// its first pattern matches.
+func ConcretePath(s ingress.SourceConfig) string {
+	for _, p := range s.Paths {
+		if !strings.Contains(p, "*") {
+			return p
+		}
+	}
+	return strings.Replace(s.Paths[0], "*", "probe", 1)
+}
+
+// ParseURL reads the URL of a flag. The error does not repeat it: it may hold a secret.
+func ParseURL(flag, text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, cli.Usagef("%s: use http://host:port/path or https://host/path", flag)
+	}
+	return u, nil
+}
+
+// WithoutUserinfo returns the URL as it may be shown: a token can stand where a
+// user does.
+func WithoutUserinfo(u *url.URL) string {
+	shown := *u
+	shown.User = nil
+	return shown.String()
+}

@@ -1,0 +1,117 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
+)
+
+func newExport(streams cli.Streams) *cobra.Command {
+	var to string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write what a stopped bridge did not publish as JSON, one message a line",
+		Long: `Write the pending messages of the journals in data_dir to a file or to standard
+output, one JSON object a line, the events first, then the refused bodies, each in their
+order. The form is that of "treble-bridge journal set-aside export", and "treble-bridge
+journal set-aside retry --from X.ndjson" publishes them, wherever a NATS can be reached.
+It is for when the host is gone and its disk is not. Nothing is changed, and no NATS is
+needed. A bridge that can be started again needs none of this: it publishes what is
+pending by itself. A running one is refused.
+
+Messages keep their ids. One that was published, and the note of it lost with the host, is
+in the export too: the stream drops it within its duplicate window, and stores it a second
+time after it.
+
+What was published is not in this, also if it is only in the embedded NATS of the
+same data_dir; what was set aside is in "treble-bridge journal set-aside export".
+
+THE EXPORT HOLDS PERSONAL DATA: phone numbers, texts and session variables as
+Treble sent them. A file is made for its owner alone; one that exists is not
+touched.
+
+Entries that are damaged are named on standard error, and the exit code is then 1.
+--json prints the summary as JSON: to, exported (messages), damaged (entries).`,
+		Example: `  treble-bridge journal export --data-dir /mnt/disk-of-a-dead-host --to pending.ndjson
+  treble-bridge journal set-aside retry --from pending.ndjson          # on another host`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := cli.LoadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			e := MessageExportJSON{errs: streams.Err, To: to}
+			var state *publisher.JournalState
+			err = cli.ExportTo(streams, to, func(w io.Writer) error {
+				state, err = publisher.EachPending(cmd.Context(), loaded.DataDir, func(m setaside.Message) error { return e.write(w, m) })
+				return err
+			})
+			if cmd.Context().Err() != nil {
+				return errors.New("interrupted")
+			}
+			if err != nil {
+				return err
+			}
+			e.addLost(&state.State)
+			if state.Refused != nil {
+				e.addLost(state.Refused)
+			}
+			problems := len(state.Problems) > 0 || state.Refused != nil && len(state.Refused.Problems) > 0
+			return errors.Join(printJournalExport(cli.SummaryOutput(streams, to), e, asJSON), e.incomplete(problems))
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "-", "file to write; -: standard output")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	return cmd
+}
+
+// addLost counts the pending entries of a journal that are lost in damage.
+func (e *MessageExportJSON) addLost(s *outbox.State) {
+	for _, d := range s.Damage {
+		if d.FirstLost == 0 || d.LastLost <= s.Done {
+			continue // nothing that was pending
+		}
+		first := max(d.FirstLost, s.Done+1)
+		e.Damaged += int(d.LastLost-first) + 1
+		fmt.Fprintf(e.errs, "damaged: entries %d to %d are lost: segment %s at %d\n", first, d.LastLost, d.Segment, d.Offset)
+	}
+}
+
+// incomplete is an error if something that was accepted is not in the export, or may not be.
+func (e *MessageExportJSON) incomplete(problems bool) error {
+	var errs []error
+	if e.Damaged > 0 {
+		errs = append(errs, fmt.Errorf("%s not exported: damaged; see treble-bridge journal verify", cli.Count(int64(e.Damaged), "entry is", "entries are")))
+	}
+	if problems {
+		errs = append(errs, errors.New("the journal says what cannot be, so that more or less may be pending; see treble-bridge journal verify"))
+	}
+	return errors.Join(errs...)
+}
+
+// printJournalExport prints the summary and what to do next.
+func printJournalExport(w io.Writer, e MessageExportJSON, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(e)
+	}
+	if e.Exported == 0 && e.Damaged == 0 {
+		_, err := fmt.Fprintln(w, "nothing is pending: everything that was accepted is published, or set aside")
+		return err
+	}
+	file := e.To
+	if file == "-" {
+		file = "FILE.ndjson"
+	}
+	_, err := fmt.Fprintf(w, "exported %s\nNext, where NATS can be reached: treble-bridge journal set-aside retry --from %s\nThen remove the old data_dir, so that no bridge publishes the same from it.\n",
+		cli.Count(int64(e.Exported), "message", "messages"), cli.ShellWords(file))
+	return err
+}

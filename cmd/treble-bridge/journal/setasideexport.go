@@ -1,0 +1,112 @@
+package journal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
+)
+
+func newSetAsideExport(streams cli.Streams) *cobra.Command {
+	var to string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write what was set aside as JSON, one message a line",
+		Long: `Write the messages in data_dir/set-aside to a file or to standard output, one JSON
+object a line: file, subject, reason, time, headers, and the data: an event's
+envelope as data, and byte for byte as data_base64 besides where white space in it is lost
+on one line; anything else as data_base64. Nothing is removed, and "treble-bridge journal
+set-aside retry --from" publishes such a file.
+
+THE EXPORT HOLDS PERSONAL DATA: phone numbers, texts and session variables as
+Treble sent them. A file is made for its owner alone; one that exists is not
+touched.
+
+Damaged files are named on standard error, and the exit code is then 1.
+--json prints the summary as JSON: to, exported, damaged.`,
+		Example: `  treble-bridge journal set-aside export --to aside.ndjson
+  treble-bridge journal set-aside export | jq .data.type`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			loaded, err := cli.LoadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			files := setaside.OpenDir(loaded.DataDir)
+			e := MessageExportJSON{errs: streams.Err, To: to}
+			err = cli.ExportTo(streams, to, func(w io.Writer) error {
+				names, err := files.Files()
+				for _, name := range names {
+					m, err := files.Read(name)
+					if err == nil {
+						err = e.write(w, m)
+					}
+					if err != nil {
+						return err
+					}
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return e.print(cli.SummaryOutput(streams, to), asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "-", "file to write; -: standard output")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	return cmd
+}
+
+// MessageExportJSON is what an export of messages wrote. Its JSON form is stable.
+type MessageExportJSON struct {
+	errs     io.Writer
+	To       string `json:"to"`
+	Exported int    `json:"exported"`
+	Damaged  int    `json:"damaged"`
+}
+
+// write writes one message. One that is damaged is named instead.
+func (e *MessageExportJSON) write(w io.Writer, m setaside.Message) error {
+	if m.Damaged != nil {
+		e.Damaged++
+		fmt.Fprintf(e.errs, "damaged: %s%s\n", terminal.Printable(prefixed(m.File)), terminal.Printable(m.Damaged.Error()))
+		return nil
+	}
+	line, err := m.Line()
+	if err == nil {
+		_, err = w.Write(line)
+	}
+	if err == nil {
+		e.Exported++
+	}
+	return err
+}
+
+// prefixed is the name of a file in front of what is said of it; "" if there is none.
+func prefixed(file string) string {
+	if file == "" {
+		return ""
+	}
+	return file + ": "
+}
+
+func (e *MessageExportJSON) print(w io.Writer, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = json.NewEncoder(w).Encode(e)
+	} else {
+		_, err = fmt.Fprintf(w, "exported %s\n", cli.Count(int64(e.Exported), "message", "messages"))
+	}
+	if e.Damaged > 0 {
+		err = errors.Join(err, fmt.Errorf("%s not exported: damaged", cli.Count(int64(e.Damaged), "file is", "files are")))
+	}
+	return err
+}

@@ -1,0 +1,195 @@
+package quarantine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// dropCommand is the command that deletes refused bodies.
+type dropCommand struct {
+	io    cli.Streams
+	flags choiceFlags
+	yes   bool
+	json  bool
+}
+
+func newDrop(io cli.Streams) *cobra.Command {
+	d := &dropCommand{io: io}
+	cmd := &cobra.Command{
+		Use:   "drop [ID…]",
+		Short: "Delete refused bodies for good",
+		Long: `Delete refused bodies from the quarantine and have the server overwrite their bytes.
+This cannot be undone: "treble-bridge quarantine export" keeps a copy. It asks
+before it begins. A record of each run, with counts and without personal data, is
+kept in the bucket <publisher.stream>_AUDIT. The bridge keeps what it received in
+the last minutes in its own journal too: those copies go by themselves, within
+journal.retain and a minute in which it runs and NATS is there.
+
+The exit code is 1 if anything that was chosen is left.
+
+--json prints one object: run (its name in the audit; empty if nothing was chosen),
+dropped, gone (removed by somebody else meanwhile), left, reasons (how many were chosen
+by reason).`,
+		Example: `  treble-bridge quarantine drop --reason not-json --before 7d
+  treble-bridge quarantine drop ALKJ3H1BQPTL2MD6Q6VX5Z
+  treble-bridge quarantine drop --all --yes`,
+		RunE: d.run,
+	}
+	d.flags.add(cmd, "before")
+	f := cmd.Flags()
+	f.BoolVar(&d.flags.all, "all", false, "everything in the quarantine")
+	f.BoolVarP(&d.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&d.json, "json", false, "print the summary as JSON")
+	cli.AddNATSFlags(cmd)
+	return cmd
+}
+
+func (d *dropCommand) run(cmd *cobra.Command, ids []string) error {
+	filter, err := d.flags.choice(ids, time.Now())
+	if err != nil {
+		return err
+	}
+	return withQuarantine(cmd, d.io, func(bridge *config.Config, client *client.Client, q *publisher.Quarantine) error {
+		c, err := choose(cmd.Context(), q, filter)
+		if err == nil {
+			err = c.notThere() // a typing mistake is no reason to delete the others
+		}
+		if err != nil {
+			return err
+		}
+		if len(c.seqs) == 0 {
+			if d.json {
+				return d.print(DropJSON{Reasons: c.reasons})
+			}
+			_, err := fmt.Fprintln(d.io.Err, "nothing in the quarantine is chosen")
+			return err
+		}
+		if !d.yes {
+			if err := cli.Confirm(d.io, fmt.Sprintf("Delete %s for good?", c)); err != nil {
+				return err
+			}
+		}
+		noteRemoved(cmd, d.io, c.seqs...)
+		return d.drop(cmd.Context(), client, cli.StreamSpec(bridge), q, c)
+	})
+}
+
+// DropJSON is what became of a run. Its JSON form is stable.
+type DropJSON struct {
+	Run     string                `json:"run"`
+	Dropped int64                 `json:"dropped"`
+	Gone    int64                 `json:"gone"`
+	Left    int64                 `json:"left"`
+	Reasons map[schema.Reason]int `json:"reasons"`
+}
+
+// drop deletes one body after the other. Without a record of it nothing is
+// deleted.
+func (d *dropCommand) drop(ctx context.Context, client *client.Client, spec streams.Spec, q *publisher.Quarantine, c chosen) error {
+	audit, err := publisher.OpenAudit(ctx, client, spec)
+	if err != nil {
+		return err
+	}
+	sum := DropJSON{Run: "quarantine-drop-" + strings.ToLower(rand.Text()[:10]), Left: int64(len(c.seqs)), Reasons: c.reasons}
+	record := publisher.AuditRecord{Run: sum.Run, Action: "quarantine-drop", Who: cli.UserAtHost(), Began: time.Now().UTC(), State: publisher.AuditRunning}
+	if record.Detail, err = json.Marshal(d.chosenBy()); err != nil {
+		return err
+	}
+	record.Counts = sum.counts()
+	if err := audit.Put(ctx, record); err != nil {
+		return err
+	}
+	failure := d.each(ctx, q, c, &sum)
+	record.State, record.Ended, record.Counts = publisher.AuditDone, time.Now().UTC(), sum.counts()
+	switch {
+	case ctx.Err() != nil:
+		record.State, failure = publisher.AuditStopped, fmt.Errorf("interrupted: %s left", cli.Count(sum.Left, "body is", "bodies are"))
+	case failure != nil:
+		record.State, record.Problem = publisher.AuditFailed, failure.Error()
+		failure = fmt.Errorf("%s left: %w", cli.Count(sum.Left, "body is", "bodies are"), failure)
+	}
+	// A run that is interrupted is recorded too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cli.DeleteTimeout)
+	defer cancel()
+	return errors.Join(d.print(sum), failure, audit.Put(ctx, record))
+}
+
+func (d *dropCommand) each(ctx context.Context, q *publisher.Quarantine, c chosen, sum *DropJSON) error {
+	bar := terminal.NewProgress(d.io.Err, len(c.seqs))
+	defer bar.Done()
+	for _, seq := range c.seqs {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		switch err := q.Drop(ctx, seq); {
+		case errors.Is(err, publisher.ErrNotQuarantined):
+			sum.Gone++
+		case err != nil:
+			return err
+		default:
+			sum.Dropped++
+		}
+		sum.Left--
+		bar.Step(true)
+	}
+	return nil
+}
+
+func (s DropJSON) counts() map[string]int64 {
+	counts := map[string]int64{"dropped": s.Dropped, "gone": s.Gone, "left": s.Left}
+	for r, n := range s.Reasons {
+		counts["chosen-"+string(r)] = int64(n)
+	}
+	return counts
+}
+
+// chosenBy says by what bodies were chosen. A path may hold a number, so of it
+// only that it was given is told.
+func (d *dropCommand) chosenBy() map[string]any {
+	by := map[string]any{}
+	for name, value := range map[string]string{"source": d.flags.source, "since": d.flags.since, "before": d.flags.until} {
+		if value != "" {
+			by[name] = value
+		}
+	}
+	if len(d.flags.reasons) > 0 {
+		by["reasons"] = d.flags.reasons
+	}
+	if d.flags.path != "" {
+		by["path"] = true
+	}
+	if d.flags.all {
+		by["all"] = true
+	}
+	if d.flags.all || !d.flags.empty() {
+		return by
+	}
+	return map[string]any{"ids": true}
+}
+
+func (d *dropCommand) print(s DropJSON) error {
+	if d.json {
+		return json.NewEncoder(d.io.Out).Encode(s)
+	}
+	gone := ""
+	if s.Gone > 0 {
+		gone = fmt.Sprintf("; %d were gone already", s.Gone)
+	}
+	_, err := fmt.Fprintf(d.io.Out, "deleted %s%s, run %s\n", refusedBodies(s.Dropped), gone, s.Run)
+	return err
+}

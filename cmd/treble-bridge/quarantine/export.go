@@ -1,0 +1,104 @@
+package quarantine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+)
+
+func newExport(streams cli.Streams) *cobra.Command {
+	var flags choiceFlags
+	var to string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "export [ID…]",
+		Short: "Write refused bodies as deliveries, one a line",
+		Long: `Write the refused bodies in the quarantine, or those that are chosen, to a file or to
+standard output, one JSON object a line: id, received, source, path, test, reason,
+violations, and the body: as body, if it is JSON and can stand on one line as it
+is, else its exact bytes as body_base64. "treble-bridge send --file X.ndjson" posts
+such lines to a bridge. Nothing is removed.
+
+THE EXPORT HOLDS PERSONAL DATA: phone numbers, texts and session variables as
+Treble sent them. A file is made for its owner alone; one that exists is not
+touched.
+
+--json prints the summary as JSON: to, exported.`,
+		Example: `  treble-bridge quarantine export --to refused.ndjson
+  treble-bridge quarantine export --reason missing-fields | jq .body`,
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			if len(ids) > 0 && !flags.empty() {
+				return cli.Usagef("name ids, or choose by flags: use one of them")
+			}
+			filter, err := flags.filter(ids, time.Now())
+			if err != nil {
+				return err
+			}
+			exported := 0
+			err = withQuarantine(cmd, streams, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
+				c, err := choose(cmd.Context(), q, filter)
+				if err == nil {
+					err = c.notThere()
+				}
+				if err != nil {
+					return err
+				}
+				return cli.ExportTo(streams, to, func(w io.Writer) error {
+					for _, seq := range c.seqs {
+						item, err := q.Get(cmd.Context(), seq)
+						if errors.Is(err, publisher.ErrNotQuarantined) {
+							continue // removed meanwhile
+						}
+						if err == nil {
+							err = writeLine(w, lineOf(item))
+						}
+						if err != nil {
+							return err
+						}
+						exported++
+					}
+					return nil
+				})
+			})
+			if err != nil {
+				return err
+			}
+			out := cli.SummaryOutput(streams, to)
+			if asJSON {
+				return json.NewEncoder(out).Encode(map[string]any{"to": to, "exported": exported})
+			}
+			_, err = fmt.Fprintf(out, "exported %s\n", refusedBodies(int64(exported)))
+			return err
+		},
+	}
+	flags.add(cmd, "until")
+	cmd.Flags().StringVar(&to, "to", "-", "file to write; -: standard output")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	cli.AddNATSFlags(cmd)
+	return cmd
+}
+
+func lineOf(q publisher.Quarantined) webhook.Delivery {
+	return webhook.Delivery{
+		ID: q.ID, Received: q.Received, Source: q.Source, Path: q.Path, Test: q.TestRun,
+		Reason: q.Reason, Violations: q.Violations, Body: q.Body,
+	}
+}
+
+func writeLine(w io.Writer, d webhook.Delivery) error {
+	line, err := d.Encode()
+	if err == nil {
+		_, err = w.Write(line)
+	}
+	return err
+}

@@ -1,0 +1,205 @@
+// Package quarantine has the commands that show, post again, export and delete refused bodies.
+package quarantine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+func New(io cli.Streams) *cobra.Command {
+	return cli.NewGroup("quarantine", "See, try again, export or delete the bodies that were refused",
+		newList(io), newShow(io), newRetry(io), newDrop(io), newExport(io))
+}
+
+// choiceFlags are the flags by which commands choose refused bodies.
+type choiceFlags struct {
+	reasons      []string
+	source, path string
+	since, until string
+	all          bool
+	untilFlag    string // the name of the flag of until
+}
+
+// add adds the flags to a command. The one of until is "until" or "before".
+func (f *choiceFlags) add(cmd *cobra.Command, until string) {
+	f.untilFlag = until
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.reasons, "reason", nil, "only bodies refused for this reason, such as not-json; may be repeated")
+	flags.StringVar(&f.source, "source", "", "only bodies of the source with this name")
+	flags.StringVar(&f.path, "path", "", "only bodies that were posted to this path")
+	flags.StringVar(&f.since, "since", "", "only what was received since this time (RFC 3339) or this long ago (2h)")
+	flags.StringVar(&f.until, until, "", "only what was received before this time (RFC 3339) or this long ago (2h)")
+	_ = cmd.RegisterFlagCompletionFunc("reason", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return reasonNames(), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func reasonNames() []string {
+	var names []string
+	for _, r := range schema.Reasons() {
+		names = append(names, string(r))
+	}
+	return names
+}
+
+// empty reports whether no flag narrows the choice.
+func (f *choiceFlags) empty() bool {
+	return len(f.reasons) == 0 && f.source == "" && f.path == "" && f.since == "" && f.until == ""
+}
+
+// filter checks the flags. Its errors are of usage.
+func (f *choiceFlags) filter(ids []string, now time.Time) (publisher.QuarantineFilter, error) {
+	out := publisher.QuarantineFilter{IDs: ids, Source: f.source, Path: f.path}
+	for _, name := range f.reasons {
+		if !slices.Contains(reasonNames(), name) {
+			return out, cli.Usagef("--reason: unknown reason %q: use one of %s", name, strings.Join(reasonNames(), ", "))
+		}
+		if r := schema.Reason(name); !slices.Contains(out.Reasons, r) {
+			out.Reasons = append(out.Reasons, r)
+		}
+	}
+	for _, t := range []struct {
+		flag, text string
+		into       *time.Time
+	}{{"--since", f.since, &out.Since}, {"--" + f.untilFlag, f.until, &out.Until}} {
+		if t.text == "" {
+			continue
+		}
+		var err error
+		if *t.into, err = cli.ParseSince(t.text, now); err != nil {
+			return out, cli.Usagef("%s: %w", t.flag, err)
+		}
+	}
+	if !out.Until.IsZero() && !out.Since.Before(out.Until) {
+		return out, cli.Usagef("--%s: use a time after that of --since", f.untilFlag)
+	}
+	return out, nil
+}
+
+// choice is filter for a command that changes something: what it is about has to
+// be said, in one way.
+func (f *choiceFlags) choice(ids []string, now time.Time) (publisher.QuarantineFilter, error) {
+	switch {
+	case len(ids) > 0 && (f.all || !f.empty()):
+		return publisher.QuarantineFilter{}, cli.Usagef("name ids, or choose by flags: use one of them")
+	case f.all && !f.empty():
+		return publisher.QuarantineFilter{}, cli.Usagef("--all and flags that choose: use one of them")
+	case len(ids) == 0 && f.empty() && !f.all:
+		return publisher.QuarantineFilter{}, cli.Usagef("say which: ids (see treble-bridge quarantine list), flags such as --reason, or --all")
+	}
+	return f.filter(ids, now)
+}
+
+// chosen are the bodies that a filter chose: where they are, so that the bodies
+// themselves can be read one by one.
+type chosen struct {
+	seqs    []uint64
+	reasons map[schema.Reason]int
+	missing []string // ids that are not in the quarantine
+}
+
+func choose(ctx context.Context, q *publisher.Quarantine, f publisher.QuarantineFilter) (chosen, error) {
+	c := chosen{reasons: map[schema.Reason]int{}}
+	found := map[string]bool{}
+	err := q.Each(ctx, f, nil, func(item publisher.Quarantined) error {
+		c.seqs = append(c.seqs, item.Sequence)
+		c.reasons[item.Reason]++
+		if len(f.IDs) > 0 {
+			found[item.ID] = true
+		}
+		return nil
+	})
+	for _, id := range f.IDs {
+		if !found[id] {
+			c.missing = append(c.missing, id)
+		}
+	}
+	return c, err
+}
+
+// String is such as "3 refused bodies: 2 not-json, 1 missing-fields".
+func (c chosen) String() string {
+	return refusedBodies(int64(len(c.seqs))) + byReason(c.reasons)
+}
+
+func refusedBodies(n int64) string { return cli.Count(n, "refused body", "refused bodies") }
+
+// byReason lists the counts, the largest first.
+func byReason(reasons map[schema.Reason]int) string {
+	var parts []string
+	for _, r := range slices.SortedFunc(maps.Keys(reasons), func(a, b schema.Reason) int {
+		if reasons[a] != reasons[b] {
+			return reasons[b] - reasons[a]
+		}
+		return strings.Compare(string(a), string(b))
+	}) {
+		parts = append(parts, fmt.Sprintf("%d %s", reasons[r], terminal.Printable(string(r))))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
+}
+
+// notThere is the error of ids that are not in the quarantine.
+func (c chosen) notThere() error {
+	if len(c.missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("not in the quarantine: %s; see treble-bridge quarantine list", terminal.Printable(strings.Join(c.missing, ", ")))
+}
+
+// noteRemoved tells the bridge of this host, if there is one, that bodies are about to be
+// removed from the quarantine on purpose: else it would heal them when NATS is started again
+// soon.
+func noteRemoved(cmd *cobra.Command, streams cli.Streams, seqs ...uint64) {
+	loaded, err := cli.LoadConfig(cmd)
+	if err != nil {
+		return // it was loaded before
+	}
+	dir, err := forget.OpenDataDir(cmd.Context(), loaded.DataDir, loaded.Publisher.Stream, loaded.Journal.Retain)
+	if err == nil && dir != nil {
+		err = dir.NoteRefused(cmd.Context(), seqs...)
+	}
+	if err != nil {
+		fmt.Fprintf(streams.Err, "the bridge could not be told (%v): if NATS is started again within half a minute, it may put back what is removed now\n", err)
+	}
+}
+
+// withQuarantine calls f with the configuration of the command line, and with the quarantine of
+// its NATS.
+func withQuarantine(cmd *cobra.Command, streams cli.Streams, f func(*config.Config, *client.Client, *publisher.Quarantine) error) error {
+	loaded, err := cli.LoadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	client, err := cli.OpenClient(cmd, &loaded.Config, streams, "quarantine")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	q, err := publisher.OpenQuarantine(cmd.Context(), client)
+	if err != nil {
+		return err
+	}
+	err = f(&loaded.Config, client, q)
+	if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
+		return errors.New("interrupted")
+	}
+	return err
+}

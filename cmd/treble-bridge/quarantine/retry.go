@@ -1,0 +1,352 @@
+package quarantine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
+)
+
+// retryCommand is the command that posts refused bodies again.
+type retryCommand struct {
+	note    func(seq uint64) // that a body is about to be removed
+	io      cli.Streams
+	flags   choiceFlags
+	url     string
+	token   string
+	headers []string
+	toPath  string
+	dryRun  bool
+	yes     bool
+	json    bool
+}
+
+func newRetry(io cli.Streams) *cobra.Command {
+	r := &retryCommand{io: io}
+	cmd := &cobra.Command{
+		Use:   "retry [ID…]",
+		Short: "Post refused bodies to the bridge again, and remove what it takes",
+		Long: `Try refused bodies again, one after the other, with today's parser and
+configuration. Each is read here first: what would still be refused is not sent,
+and stays. The others are posted to the running bridge as Treble would, to the path
+that they came to, with the credentials of their source, and with the time at
+which they were first received. What came to a path that no source serves (reason
+not-found) goes to --to-path, with the credentials of the source that serves that one. A body that was answered with 200 is deleted from
+the quarantine, and its bytes overwritten; anything else stays, with the reason.
+
+An event gets the id that it would have had. One without an id and a time of its
+own (dedupekey none) gets a new id each time: if this command is killed between the
+answer and the deletion, and run again, such an event is stored twice; any other
+only outside the duplicate window. What is retried comes behind what was published
+meanwhile.
+
+It stops when the bridge does not answer, or answers what it should not with this
+configuration: run it where the bridge runs, or with the same --config. It asks
+before it begins. The exit code is 1 if anything is left.
+
+--json prints one object a line: id, result (accepted; refused: today's parser refuses
+it still, and it was not sent; kept for another reason; gone: somebody removed it
+meanwhile), reason (why it was refused first), error (why it is still there), kinds (of
+the events).`,
+		Example: `  treble-bridge quarantine retry --reason kind-not-accepted
+  treble-bridge quarantine retry --reason not-found --path /webhok --to-path /webhook
+  treble-bridge quarantine retry --all --dry-run
+  treble-bridge quarantine retry ALKJ3H1BQPTL2MD6Q6VX5Z --yes --json`,
+		RunE: r.run,
+	}
+	r.flags.add(cmd, "until")
+	f := cmd.Flags()
+	f.BoolVar(&r.flags.all, "all", false, "everything in the quarantine")
+	f.StringVar(&r.url, "url", "", "the bridge, without a path (default: the running one)")
+	f.StringVar(&r.token, "token", "", "bearer token (default: the configured one of each source; with --url none)")
+	f.StringVar(&r.toPath, "to-path", "", "the path for bodies that came to one that no source serves (not-found)")
+	f.StringArrayVarP(&r.headers, "header", "H", nil, "further header, as 'Name: value'; may be repeated")
+	f.BoolVar(&r.dryRun, "dry-run", false, "only say what would be taken; nothing is sent or deleted")
+	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
+	f.BoolVar(&r.json, "json", false, "print one JSON object a line")
+	cli.AddNATSFlags(cmd)
+	return cmd
+}
+
+func (r *retryCommand) run(cmd *cobra.Command, ids []string) error {
+	filter, err := r.flags.choice(ids, time.Now())
+	if err != nil {
+		return err
+	}
+	header, err := webhook.ParseHeaders(r.headers)
+	if err != nil {
+		return err
+	}
+	loaded, err := cli.LoadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	door, err := r.door(&loaded.Config, header)
+	if err != nil {
+		return err
+	}
+	desk, err := newDryRun(&loaded.Config, door, r.toPath)
+	if err != nil {
+		return err
+	}
+	r.note = func(seq uint64) { noteRemoved(cmd, r.io, seq) }
+	return withQuarantine(cmd, r.io, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
+		c, err := choose(cmd.Context(), q, filter)
+		if err != nil {
+			return err
+		}
+		if len(c.seqs) == 0 && len(c.missing) == 0 {
+			_, err := fmt.Fprintln(r.io.Err, "nothing in the quarantine is chosen")
+			return err
+		}
+		if !r.yes && !r.dryRun && len(c.seqs) > 0 {
+			if err := cli.Confirm(r.io, fmt.Sprintf("Post %s to %s, and delete what it takes?", c, door.Base.Host)); err != nil {
+				return err
+			}
+		}
+		return r.retry(cmd.Context(), q, desk, c)
+	})
+}
+
+func (r *retryCommand) door(c *config.Config, header http.Header) (*webhook.Bridge, error) {
+	var base *url.URL
+	if r.url != "" {
+		var err error
+		if base, err = webhook.ParseURL("--url", r.url); err != nil {
+			return nil, err
+		}
+	}
+	return webhook.OpenBridge(c, base, header, r.token, webhook.NewClient(10*time.Second, 1))
+}
+
+// retry tries one body after the other, until the bridge takes none any more.
+func (r *retryCommand) retry(ctx context.Context, q *publisher.Quarantine, desk *dryRun, c chosen) error {
+	left := 0
+	for i, seq := range c.seqs {
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted: %d of %d are left", left+len(c.seqs)-i, len(c.seqs))
+		}
+		line, stop := r.one(ctx, q, desk, seq)
+		if line.Result != retryAccepted {
+			left++
+		}
+		if err := r.print(line); err != nil {
+			return err
+		}
+		if rest := len(c.seqs) - i - 1; stop != nil {
+			return fmt.Errorf("%d of %d are left, %d of them not tried: %w", left+rest, len(c.seqs), rest, stop)
+		}
+	}
+	err := c.notThere()
+	if left > 0 {
+		err = errors.Join(fmt.Errorf("%d of %d are left", left, len(c.seqs)), err)
+	}
+	return err
+}
+
+// one tries one body. The error is why the others need not be tried.
+func (r *retryCommand) one(ctx context.Context, q *publisher.Quarantine, desk *dryRun, seq uint64) (RetriedJSON, error) {
+	item, err := q.Get(ctx, seq)
+	line := RetriedJSON{ID: item.ID, Reason: item.Reason, Result: retryKept}
+	if errors.Is(err, publisher.ErrNotQuarantined) {
+		line.ID, line.Result, line.Error = fmt.Sprintf("message %d", seq), retryGone, err.Error()
+		return line, nil
+	}
+	if err != nil {
+		line.ID, line.Error = fmt.Sprintf("message %d", seq), err.Error()
+		return line, err
+	}
+	item = desk.readdress(item)
+	d, err := desk.parse(item)
+	switch {
+	case err != nil:
+		line.Error = err.Error()
+		return line, nil
+	case d.Rejection != nil:
+		line.Result, line.Error = retryRefused, explain(d.Rejection)
+		return line, nil
+	}
+	line.Kinds = kindsOf(d.Events)
+	if r.dryRun {
+		line.Result = retryAccepted
+		return line, nil
+	}
+	// What was begun is finished: the event may be stored already.
+	ctx = context.WithoutCancel(ctx)
+	answer := desk.door.Post(ctx, webhook.Delivery{Received: item.Received, Source: item.Source, Path: item.Path, Test: item.TestRun, Body: item.Body})
+	if !answer.OK {
+		line.Error = "the bridge did not take it: " + answer.Status
+		return line, notTaken(answer)
+	}
+	r.note(seq)
+	ctx, cancel := context.WithTimeout(ctx, cli.DeleteTimeout)
+	defer cancel()
+	if err := q.Drop(ctx, seq); err != nil && !errors.Is(err, publisher.ErrNotQuarantined) {
+		line.Error = "the bridge took it, and it could not be deleted: " + err.Error()
+		return line, errors.New("bodies that were taken cannot be deleted, and would be taken again the next time")
+	}
+	line.Result = retryAccepted
+	return line, nil
+}
+
+// notTaken returns why an answer means that the next body need not be tried.
+func notTaken(answer webhook.Result) error {
+	switch answer.Status {
+	case "413": // it is too large for NATS; others are not
+		return nil
+	case "400", "422":
+		// Here it was found fine. To go on would fill the quarantine with second
+		// copies.
+		return errors.New("the bridge refuses what this configuration takes, and keeps it again: use the configuration that it runs with")
+	}
+	return fmt.Errorf("the bridge does not take events (%s)", answer.Status)
+}
+
+// dryRun decides beforehand what the bridge will say to a body.
+type dryRun struct {
+	door     *webhook.Bridge
+	parsers  map[string]delivery.Parser // by source
+	path     string                     // instead of one that no source serves; "": none
+	pathIsOf string                     // the source that serves path; "": nobody knows
+}
+
+// newDryRun returns one for a door. The error is of usage if no source serves the path.
+func newDryRun(c *config.Config, d *webhook.Bridge, path string) (*dryRun, error) {
+	desk := &dryRun{door: d, parsers: map[string]delivery.Parser{}, path: path}
+	if path != "" && !strings.HasPrefix(path, "/") {
+		return nil, cli.Usagef("--to-path: use a path, such as /webhook")
+	}
+	for _, s := range c.EffectiveSources() {
+		if path != "" && s.Serves(path) {
+			desk.pathIsOf = s.Name
+		}
+		p, err := parserOf(c, s)
+		if err != nil {
+			return nil, err
+		}
+		desk.parsers[s.Name] = p
+	}
+	if path != "" && desk.pathIsOf == "" && d.Own {
+		return nil, cli.Usagef("--to-path: no source serves %q", path)
+	}
+	return desk, nil
+}
+
+// readdress returns a body with the path, and the source, that it is to have. The one that a
+// body of a path of no source came with is only the one whose secret it had.
+func (d *dryRun) readdress(q publisher.Quarantined) publisher.Quarantined {
+	if d.path != "" && q.Reason == schema.ReasonNotFound {
+		q.Path = d.path
+		if d.pathIsOf != "" {
+			q.Source = d.pathIsOf
+		}
+	}
+	return q
+}
+
+// parse reads a body as the bridge would. The error is why it cannot be told.
+func (d *dryRun) parse(q publisher.Quarantined) (delivery.Delivery, error) {
+	if err := d.door.Knows(webhook.Delivery{Source: q.Source, Path: q.Path}); err != nil {
+		if q.Reason == schema.ReasonNotFound {
+			return delivery.Delivery{}, fmt.Errorf("%w: name another with --to-path, or add it to sources[].paths", err)
+		}
+		return delivery.Delivery{}, fmt.Errorf("%w any more", err)
+	}
+	p, ok := d.parsers[q.Source]
+	if !ok {
+		return delivery.Delivery{}, fmt.Errorf("%w here", webhook.ErrNoSource)
+	}
+	return p.Parse(q.Body, delivery.Origin{Source: q.Source, Path: q.Path, Received: q.Received, TestRun: q.TestRun}), nil
+}
+
+// explain is the first thing that is wrong.
+func explain(r *delivery.Rejection) string {
+	text := string(r.Reason)
+	if len(r.Violations) > 0 {
+		v := r.Violations[0]
+		if v.Field != "" {
+			text += ": " + v.Field
+		}
+		text += ": " + v.Problem
+	}
+	return text
+}
+
+func kindsOf(events []schema.Event) []schema.Kind {
+	var kinds []schema.Kind
+	for _, e := range events {
+		if len(kinds) == 0 || kinds[len(kinds)-1] != e.Kind {
+			kinds = append(kinds, e.Kind)
+		}
+	}
+	return kinds
+}
+
+// What may become of a body.
+const (
+	retryAccepted = "accepted"
+	retryRefused  = "refused" // still, by today's parser; it was not sent
+	retryKept     = "kept"    // for another reason
+	retryGone     = "gone"    // somebody removed it meanwhile
+)
+
+// RetriedJSON is what became of one body. Its JSON form is stable.
+type RetriedJSON struct {
+	ID     string        `json:"id"`
+	Result string        `json:"result"`
+	Reason schema.Reason `json:"reason,omitempty"` // why it was refused first
+	Kinds  []schema.Kind `json:"kinds,omitempty"`
+	Error  string        `json:"error,omitempty"` // why it is still there
+}
+
+func (r *retryCommand) print(line RetriedJSON) error {
+	if r.json {
+		return json.NewEncoder(r.io.Out).Encode(line)
+	}
+	p, colour, text := terminal.PaletteFor(r.io.Out), terminal.Yellow, line.Error
+	if line.Result == retryAccepted {
+		colour, text = terminal.Green, ""
+		for i, k := range line.Kinds {
+			if i > 0 {
+				text += ", "
+			}
+			text += string(k)
+		}
+	}
+	_, err := fmt.Fprintf(r.io.Out, "%s  %s  %s\n", p.Paint(colour, terminal.Pad(line.Result, len(retryAccepted))), terminal.Printable(line.ID), terminal.Printable(text))
+	return err
+}
+
+// parserOf returns today's parser of a source. The error says what of the
+// configuration is wrong.
+func parserOf(c *config.Config, s ingress.SourceConfig) (delivery.Parser, error) {
+	location, err := time.LoadLocation(c.Ingress.Timezone)
+	if err != nil {
+		return delivery.Parser{}, fmt.Errorf("ingress.timezone: %w", err)
+	}
+	p := delivery.Parser{Location: location}
+	for _, name := range s.Kinds {
+		k, err := schema.ParseKind(name)
+		if err != nil {
+			return delivery.Parser{}, fmt.Errorf("kinds of the source %s: %w", s.Name, err)
+		}
+		p.Kinds = append(p.Kinds, k)
+	}
+	return p, nil
+}

@@ -1,0 +1,232 @@
+// Package send is the command that posts samples, files and exported deliveries to a bridge.
+package send
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/schema"
+)
+
+// command is the command that posts events to a bridge.
+type command struct {
+	io      cli.Streams
+	url     string
+	token   string
+	headers []string
+	file    string
+	load    load
+	same    bool
+	yes     bool
+	list    bool
+	json    bool
+	ndjson  bool
+}
+
+func New(io cli.Streams) *cobra.Command {
+	s := &command{io: io}
+	cmd := &cobra.Command{
+		Use:   "send [SAMPLE | FILE | -]",
+		Short: "Post a sample event, a file, or exported deliveries to a bridge",
+		Long: `Post an event as Treble does: one of the built-in samples by its name, a file, or
+standard input (-). All of a run carry the header Treble-Test, so that the
+events are marked as tests.
+
+A sample is made fresh each time: new ids, and times up to now, so that it is
+not taken for a repeated delivery. A file or standard input is sent as it is,
+unless --count is above 1. --same sends anything unchanged.
+
+A file whose name ends in .ndjson, or anything with --ndjson, holds deliveries,
+one a line, as "quarantine export" writes them. Each is
+posted to the path of its line, with the credentials of its source, and with the
+time at which it was first received; it is no test, unless its line says so. A
+file is checked to its end before anything is sent. The order is kept with
+--concurrency 1. It stops when the bridge does not take events, and says from
+which line on to go on; a delivery that the bridge refuses is named, and stays
+refused. --url is then the bridge, without a path: its sources must have the
+names that are in the lines, or the events get other ids.
+
+It asks before it sends to an address that is not this host. The exit code is
+1 if any request was not answered with 200.
+
+--json prints one object: run, url, sent, ok, statuses (how many by HTTP status,
+or by what kept it from being one), seconds, rate, latency_ms (p50, p95, p99, max).`,
+		Example: `  treble-bridge send message.read
+  treble-bridge send --list
+  treble-bridge send message.responded --count 10000 --concurrency 64
+  treble-bridge send --count 600 --rate 10 conversation.closed
+  treble-bridge send body.json --url https://bridge.example.com/webhook --token "$TOKEN"
+  treble-bridge send --file pending.ndjson
+  echo '{"event_type":"new"}' | treble-bridge send - --header 'X-Api-Key: secret'`,
+		Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return webhook.SampleNames(), 0
+		},
+		RunE: s.run,
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.url, "url", "", "where to post (default: the running bridge, else http://127.0.0.1:8080/webhook)")
+	f.StringVar(&s.token, "token", "", "bearer token (default: the configured one, or that of serve --dev)")
+	f.StringArrayVarP(&s.headers, "header", "H", nil, "further header, as 'Name: value'; may be repeated")
+	f.StringVar(&s.file, "file", "", "send this file, also if its name is that of a sample")
+	f.IntVarP(&s.load.count, "count", "n", 1, "how many to send")
+	f.Float64Var(&s.load.rate, "rate", 0, "how many a second; 0: as fast as answers come")
+	f.IntVar(&s.load.concurrency, "concurrency", 1, "requests at the same time")
+	cli.DurationVar(f, &s.load.timeout, "timeout", 10*time.Second, "how long to wait for an answer; Treble waits 5 s or 10 s")
+	f.BoolVar(&s.ndjson, "ndjson", false, "the input holds deliveries, one a line, whatever its name")
+	f.BoolVar(&s.same, "same", false, "send the same bytes each time")
+	f.BoolVarP(&s.yes, "yes", "y", false, "do not ask before sending to another host")
+	f.BoolVar(&s.list, "list", false, "list the samples")
+	f.BoolVar(&s.json, "json", false, "print the summary as JSON")
+	return cmd
+}
+
+func (s *command) run(cmd *cobra.Command, args []string) error {
+	if s.list {
+		_, err := fmt.Fprintln(s.io.Out, strings.Join(webhook.SampleNames(), "\n"))
+		return err
+	}
+	if err := s.load.check(); err != nil {
+		return err
+	}
+	header, err := webhook.ParseHeaders(s.headers)
+	if err != nil {
+		return err
+	}
+	if name, ok := s.linesFile(args); ok {
+		return s.sendLines(cmd, name, header)
+	}
+	body, builtIn, err := s.body(args)
+	if err != nil {
+		return err
+	}
+	loaded, err := cli.LoadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	run := "send-" + strings.ToLower(rand.Text()[:10])
+	bodies := func() []byte { return body }
+	if !s.same && (builtIn || s.load.count > 1) {
+		bodies = func() []byte { return webhook.Freshen(body, time.Now()) }
+	}
+	target, err := s.target(&loaded.Config)
+	if err != nil {
+		return err
+	}
+	if err := s.confirm(target, args); err != nil {
+		return err
+	}
+	if header, err = s.complete(header, &loaded.Config, run); err != nil {
+		return err
+	}
+	return s.report(cmd.Context(), webhook.Poster{URL: target.String(), Header: header, Client: webhook.NewClient(s.load.timeout, s.load.concurrency)}, bodies, run)
+}
+
+// body returns what to send, and whether it is a sample of ours.
+func (s *command) body(args []string) (body []byte, builtIn bool, err error) {
+	switch {
+	case len(args) == 0 && s.file == "":
+		return nil, false, cli.Usagef("say what to send: a sample (one of %s), a file, or - for standard input", strings.Join(webhook.SampleNames(), ", "))
+	case len(args) > 0 && s.file != "":
+		return nil, false, cli.Usagef("--file and %q: use one of them", args[0])
+	case s.file != "":
+		body, err = os.ReadFile(s.file)
+		return body, false, err
+	case args[0] == "-":
+		body, err = io.ReadAll(s.io.In)
+		return body, false, err
+	}
+	body, err = webhook.Sample(args[0])
+	if err == nil {
+		return body, true, nil
+	}
+	if body, fileErr := os.ReadFile(args[0]); fileErr == nil {
+		return body, false, nil
+	} else if !errors.Is(fileErr, os.ErrNotExist) {
+		return nil, false, fileErr
+	}
+	return nil, false, cli.Usagef("%w, or a file that exists", err)
+}
+
+// target is the URL to post to.
+func (s *command) target(c *config.Config) (*url.URL, error) {
+	if s.url == "" {
+		at, err := cli.ClientAddrs(c)
+		if err != nil {
+			return nil, err
+		}
+		return &url.URL{Scheme: "http", Host: at.Ingress, Path: webhook.PathOf(c)}, nil
+	}
+	return webhook.ParseURL("--url", s.url)
+}
+
+// confirm asks before anything goes to another host.
+func (s *command) confirm(target *url.URL, args []string) error {
+	if s.yes || cli.IsLoopback(target.Hostname()) {
+		return nil
+	}
+	if !terminal.Is(s.io.In) || len(args) > 0 && args[0] == "-" {
+		return cli.Usagef("%s is another host, and nobody can be asked: confirm with --yes", target.Host)
+	}
+	fmt.Fprintf(s.io.Err, "Post %d test events to %s? [y/N] ", s.load.count, webhook.WithoutUserinfo(target))
+	answer, _ := bufio.NewReader(s.io.In).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing was sent")
+	}
+	return nil
+}
+
+// complete adds what every request carries, unless the user set it.
+func (s *command) complete(h http.Header, c *config.Config, run string) (http.Header, error) {
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+	}
+	if h.Get(schema.HeaderTest) == "" {
+		h.Set(schema.HeaderTest, run)
+	}
+	switch {
+	case s.token != "":
+		h.Set("Authorization", "Bearer "+s.token)
+	case h.Get("Authorization") == "" && s.url == "":
+		// The configured secrets are for our own bridge: with --url they
+		// could reach somebody else.
+		return h, webhook.Authorize(h, c.EffectiveSources()[0].Auth, c.DataDir)
+	}
+	return h, nil
+}
+
+// report sends, shows the progress on a terminal, and prints the summary.
+func (s *command) report(ctx context.Context, p webhook.Poster, bodies func() []byte, run string) error {
+	bar := terminal.NewProgress(s.io.Err, s.load.count)
+	sum := s.load.run(ctx, func(ctx context.Context) webhook.Result { return p.Post(ctx, bodies()) }, func(r webhook.Result) { bar.Step(r.OK) })
+	bar.Done()
+	sum.Run, sum.URL = run, p.URL
+	if u, err := url.Parse(p.URL); err == nil {
+		sum.URL = webhook.WithoutUserinfo(u)
+	}
+	if err := sum.print(s.io.Out, s.json); err != nil {
+		return err
+	}
+	switch {
+	case ctx.Err() != nil && sum.Sent < s.load.count:
+		return fmt.Errorf("interrupted after %d of %d", sum.Sent, s.load.count)
+	case sum.OK < sum.Sent:
+		return fmt.Errorf("%d of %d were not answered with 200%s", sum.Sent-sum.OK, sum.Sent, sum.advice())
+	}
+	return nil
+}

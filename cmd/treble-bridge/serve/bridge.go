@@ -1,0 +1,212 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/control"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
+)
+
+// Bridge is the daemon: the parts and their wiring. Make it with openBridge,
+// call run, then close, once each.
+type Bridge struct {
+	log       *zap.Logger
+	publisher *publisher.Publisher
+	server    *ingress.Server
+	ops       *ingress.Ops
+	control   *control.Server // nil if data_dir can have no socket
+	stopping  atomic.Bool
+	serving   sync.WaitGroup
+	failed    chan error // of a listener that ended by itself; one slot for each
+}
+
+// Open opens every part and binds every address, so that a taken port is
+// an error before the first request is served. The configuration must be
+// valid.
+func Open(ctx context.Context, c *config.Config, version string, log *zap.Logger) (_ *Bridge, err error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		buildInfo(version),
+	)
+	b := &Bridge{log: log, failed: make(chan error, 3)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.undo(c))
+		}
+	}()
+
+	b.server, err = ingress.New(c.Ingress, c.EffectiveSources(), accepter{b}, log.Named("ingress"), registry)
+	if err != nil {
+		return nil, err
+	}
+	b.ops, err = ingress.NewOps(c.Ops, b.Readiness, registry, log)
+	if err != nil {
+		return nil, err
+	}
+	b.publisher, err = publisher.Open(ctx, publisher.Options{
+		Config:  c.Publisher,
+		NATS:    c.NATS,
+		Journal: c.Journal,
+		DataDir: c.DataDir,
+		MaxBody: c.Ingress.MaxBody,
+		Log:     log.Named("publisher"),
+		Metrics: registry,
+		// A bridge that cannot listen must not have made streams before it says so.
+		Before: func() error { return errors.Join(b.server.Listen(), b.ops.Listen()) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.openControl(c)
+	return b, nil
+}
+
+// accepter is the publisher, which there is before the first request is served.
+type accepter struct{ b *Bridge }
+
+func (a accepter) Accept(ctx context.Context, d delivery.Delivery) error {
+	return a.b.publisher.Accept(ctx, d)
+}
+
+// openControl lets the commands of this host in, if data_dir can hold a socket. A
+// bridge that cannot be asked is no worse at what it promises.
+func (b *Bridge) openControl(c *config.Config) {
+	mux := http.NewServeMux()
+	mux.Handle("POST "+forget.DoorPath, forget.Door(b.publisher, c.Journal.Retain, b.log))
+	var err error
+	if b.control, err = control.Listen(c.DataDir, mux); err != nil {
+		b.control = nil
+		b.log.Warn("no control socket in data_dir: stop the bridge before treble-bridge forget", zap.Error(err))
+	}
+}
+
+// undo closes what a failed open has opened.
+func (b *Bridge) undo(c *config.Config) error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
+	defer cancel()
+	return b.Close(ctx)
+}
+
+// Addrs returns the addresses really bound.
+func (b *Bridge) Addrs() cli.Addrs {
+	return cli.Addrs{
+		Ingress: b.server.Addr().String(),
+		Ops:     b.ops.Addr().String(),
+		NATS:    b.publisher.NATSAddr(),
+	}
+}
+
+// Announce writes the addresses to addr.json in data_dir and to each of the
+// given files, and logs them and the promise that applies.
+func (b *Bridge) Announce(c *config.Config, files ...string) error {
+	a := b.Addrs()
+	if err := a.Write(filepath.Join(c.DataDir, datadir.Addrs)); err != nil {
+		// A host without a disk is fine with a NATS of its own; then the
+		// client commands need to be told the addresses.
+		if c.NATS.URL == "" {
+			return fmt.Errorf("data_dir: write %s: %w", datadir.Addrs, err)
+		}
+		b.log.Warn("addresses are not written", zap.Error(err))
+	}
+	for _, file := range files {
+		if err := a.Write(file); err != nil {
+			return fmt.Errorf("write addresses: %w", err)
+		}
+	}
+	b.log.Info("listening", zap.String("ingress", a.Ingress), zap.String("ops", a.Ops), zap.String("nats", a.NATS))
+	b.log.Info("promise", zap.String("ack", c.Publisher.Ack), zap.String("2xx_means", promise(c)))
+	return nil
+}
+
+// promise says in one sentence what a 2xx means with this configuration.
+func promise(c *config.Config) string {
+	if c.Publisher.Ack == publisher.AckJournal {
+		return "flushed to the journal in data_dir; it will be in the stream, also after kill -9, power loss and hours without NATS"
+	}
+	if c.NATS.URL == "" {
+		return "stored by the embedded JetStream, which flushes every event to disk before it acknowledges"
+	}
+	return "acknowledged by your JetStream; power loss is covered only by its sync_interval: always, or by replicas that do not fail together"
+}
+
+// Run serves until ctx ends or a listener fails, and returns that failure. The
+// requests in work go on: close waits for them.
+func (b *Bridge) Run(ctx context.Context) error {
+	serves := []func() error{b.server.Serve, b.ops.Serve}
+	if b.control != nil {
+		serves = append(serves, b.control.Serve)
+	}
+	for _, serve := range serves {
+		b.serving.Go(func() {
+			if err := serve(); err != nil {
+				b.failed <- err
+			}
+		})
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-b.failed:
+		return err
+	}
+}
+
+// Close shuts down in the order that loses nothing. The context is its
+// deadline and must be a fresh one: the one that ended run would cut off all
+// that is waited for here. Parts that were never opened are skipped.
+func (b *Bridge) Close(ctx context.Context) error {
+	// First of all: a balancer that asks now sends nobody here any more.
+	b.stopping.Store(true)
+	var errs []error
+	if b.server != nil {
+		// Then no new requests. Those in work still need the publisher for
+		// their answer, so it comes after.
+		errs = append(errs, b.server.Shutdown(ctx))
+	}
+	if b.publisher != nil {
+		errs = append(errs, b.publisher.Close(ctx))
+	}
+	if b.control != nil {
+		// What it does for a command ended with the publisher, which says so.
+		errs = append(errs, b.control.Shutdown(ctx))
+	}
+	if b.ops != nil {
+		// Last, so that the shutdown itself can be watched.
+		errs = append(errs, b.ops.Shutdown(ctx))
+	}
+	b.serving.Wait()
+	return errors.Join(errs...)
+}
+
+// Readiness is the answer of /readyz.
+func (b *Bridge) Readiness() ingress.Readiness {
+	if b.stopping.Load() {
+		return ingress.Readiness{Status: ingress.Unready, Reasons: []string{"shutting down"}}
+	}
+	s := b.publisher.Status()
+	switch {
+	case !s.Ready:
+		return ingress.Readiness{Status: ingress.Unready, Reasons: s.Reasons}
+	case s.Degraded:
+		return ingress.Readiness{Status: ingress.Degraded, Reasons: s.Reasons}
+	}
+	return ingress.Readiness{Status: ingress.Ready}
+}
