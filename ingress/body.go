@@ -8,50 +8,100 @@ import (
 	"slices"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/semaphore"
 )
 
 // firstBuffer bounds what is reserved for a body on the word of its
 // Content-Length alone; the rest grows with what really comes.
-const firstBuffer = 64 << 10
+const firstBuffer = 4 << 10
+
+// freeBody is how much of each body does not count, so that many large bodies do not keep
+// the small ones out: connections and slots bound those.
+const freeBody = 32 << 10
 
 // bodyStep is how much of the budget a body takes at a time, before its bytes are read.
 const bodyStep = 32 << 10
 
-// budgeted reads a body within the bytes that all bodies together may have in memory.
+// bodyGrace is how long a body may take before its rate counts.
+const bodyGrace = 5 * time.Second
+
+// budgeted reads a body within the bytes that all bodies together, and those of one source, may have in memory.
 // What comes is counted, not what is announced: a slow sender of a large body
-// takes nobody's room.
+// takes nobody's room. It must come at a least rate.
 type budgeted struct {
-	body   io.Reader
-	budget *semaphore.Weighted
-	taken  int64 // of the budget
-	read   int64
+	body    io.Reader
+	budgets [2]*semaphore.Weighted // of the listener, and of the source
+	taken   int64                  // of each budget
+	read    int64
+
+	control     *http.ResponseController
+	connections *connections
+	rate        int64 // least bytes a second after bodyGrace
+	begun       time.Time
+	latest      time.Time // when the body must be complete in any case
 }
 
 var errBudget = errors.New("the bodies in memory are too many bytes")
 
 func (b *budgeted) Read(p []byte) (int, error) {
-	if b.read == b.taken {
-		if !b.budget.TryAcquire(bodyStep) {
-			return 0, errBudget
-		}
-		b.taken += bodyStep
+	if b.read == freeBody+b.taken && !b.take() {
+		return 0, errBudget
 	}
-	n, err := b.body.Read(p[:min(int64(len(p)), b.taken-b.read)])
+	if b.read > 0 || b.connections.shuttingDown.Load() {
+		b.hurry()
+	}
+	n, err := b.body.Read(p[:min(int64(len(p)), freeBody+b.taken-b.read)])
 	b.read += int64(n)
 	return n, err
 }
 
-func (b *budgeted) release() { b.budget.Release(b.taken) }
+// take takes a step of both budgets, or nothing.
+func (b *budgeted) take() bool {
+	for i, budget := range b.budgets {
+		if !budget.TryAcquire(bodyStep) {
+			for _, taken := range b.budgets[:i] {
+				taken.Release(bodyStep)
+			}
+			return false
+		}
+	}
+	b.taken += bodyStep
+	return true
+}
+
+// hurry lets the next read wait only as long as the least rate allows. A body that comes at
+// once does not get here.
+func (b *budgeted) hurry() {
+	until := b.begun.Add(bodyGrace + time.Duration(b.read)*time.Second/time.Duration(b.rate))
+	if until.After(b.latest) {
+		until = b.latest
+	}
+	b.connections.readUntil(b.control, until)
+}
+
+func (b *budgeted) release() {
+	for _, budget := range b.budgets {
+		budget.Release(b.taken)
+	}
+}
 
 // readBody returns the whole body, or a problem and what was read of it: a body is never
 // cut. The limit is that of the source's listener. Of a body that announces more only
 // the beginning is read, if it comes soon; one that comes in chunks is read to one byte more.
-// Release what it took of the budget when the body is not needed any more, also after a problem.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, budget *semaphore.Weighted) (in *budgeted, body []byte, _ *problem) {
-	in = &budgeted{body: r.Body, budget: budget}
+// Release what it took of the budgets when the body is not needed any more, also after a problem.
+func (s *Server) readBody(c echo.Context, src *source) (in *budgeted, body []byte, _ *problem) {
+	r, w, limit := c.Request(), c.Response(), int64(s.config.MaxBody)
+	in = &budgeted{body: r.Body, budgets: [2]*semaphore.Weighted{s.bodies, src.bodies}, control: http.NewResponseController(w.Writer), connections: s.connections,
+		rate: int64(s.config.MinBodyRate), begun: time.Now()}
+	in.latest = in.begun.Add(s.config.BodyTimeout)
+	if conn := connOf(r.Context()); conn != nil {
+		conn.enter(sending)
+		defer conn.enter(working)
+	}
 	if r.ContentLength > limit {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTimeout))
+		in.latest = in.begun.Add(lingerTimeout)
+		_ = in.control.SetReadDeadline(in.latest)
 		body, _ = in.readUpTo(beginning, 0) // what there is
 		return in, body, bodyTooLarge(r.ContentLength, limit, true)
 	}
@@ -66,7 +116,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, budget *semap
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return in, body, bodyTimeout(err)
 	case err != nil:
-		return in, body, bodyIncomplete(err)
+		return in, body, bodyIncomplete(bodyError(err))
 	}
 	return in, body, nil
 }
@@ -90,4 +140,13 @@ func (b *budgeted) readUpTo(most, announced int64) ([]byte, error) {
 		}
 	}
 	return body, nil
+}
+
+// bodyError returns what may be said of an error of reading: the text of others can hold what was
+// sent, such as a malformed trailer.
+func bodyError(err error) error {
+	if known := new(net.OpError); errors.As(err, &known) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	return errors.New("malformed chunks or trailers")
 }

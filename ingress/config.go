@@ -9,29 +9,37 @@ import (
 
 // Config is the public listener.
 type Config struct {
-	Addr             string        `mapstructure:"addr" doc:"address of the public listener; port 0 takes a free one"`
-	MaxBody          value.Size    `mapstructure:"max_body" doc:"largest body of a request; a larger one is answered 413"`
-	MaxInFlight      int           `mapstructure:"max_in_flight" doc:"requests handled at once; one more is answered 429"`
-	MaxInFlightBytes value.Size    `mapstructure:"max_in_flight_bytes" doc:"bytes of the bodies of all requests handled at once; a request whose body would be more is answered 429; never less than max_body"`
-	AcceptTimeout    time.Duration `mapstructure:"accept_timeout" doc:"how long accepting a request may take after its body is read"`
-	HeaderTimeout    time.Duration `mapstructure:"header_timeout" doc:"how long a client may take to send the headers"`
-	BodyTimeout      time.Duration `mapstructure:"body_timeout" doc:"how long a client may take to send headers and body"`
-	IdleTimeout      time.Duration `mapstructure:"idle_timeout" doc:"how long an idle connection is kept; longer than your load balancer or proxy keeps one, or a request may meet a connection that is just closed"`
-	Timezone         string        `mapstructure:"timezone" doc:"time zone of Treble's times that name none, such as UTC or America/Bogota"`
+	Addr                     string        `mapstructure:"addr" doc:"address of the public listener; port 0 takes a free one"`
+	MaxConnections           int           `mapstructure:"max_connections" doc:"connections open at once, and never more than half of the file descriptors that the process may have open; one more takes the place of one that shows no credential, of a slow body, or of an idle one"`
+	MaxConnectionsPerAddress int           `mapstructure:"max_connections_per_address" doc:"of these from one address (of IPv6: one /64); a balancer or proxy in front is one address; 0: no bound but max_connections"`
+	MaxBody                  value.Size    `mapstructure:"max_body" doc:"largest body of a request; a larger one is answered 413"`
+	MaxInFlight              int           `mapstructure:"max_in_flight" doc:"requests handled at once, from when their body is read; one more is answered 429"`
+	MaxInFlightBytes         value.Size    `mapstructure:"max_in_flight_bytes" doc:"bytes of the bodies of all requests at once, beyond the first 32KiB of each, and as much again for what is made of them; a request whose body would be more is answered 429; never less than max_body"`
+	MaxElements              int           `mapstructure:"max_elements" doc:"values of an event that are read: objects, lists, texts and numbers; what is in the lists of an event that has more is not normalised, with a warning, and stays in raw"`
+	MinBodyRate              value.Size    `mapstructure:"min_body_rate" doc:"bytes a second at which a body must come, after its first 5 s; a slower one is answered 408"`
+	AcceptTimeout            time.Duration `mapstructure:"accept_timeout" doc:"how long accepting a request may take after its body is read, parsing included"`
+	HeaderTimeout            time.Duration `mapstructure:"header_timeout" doc:"how long a client may take to send the headers"`
+	BodyTimeout              time.Duration `mapstructure:"body_timeout" doc:"how long a client may take to send headers and body"`
+	IdleTimeout              time.Duration `mapstructure:"idle_timeout" doc:"how long an idle connection is kept; longer than your load balancer or proxy keeps one, or a request may meet a connection that is just closed"`
+	Timezone                 string        `mapstructure:"timezone" doc:"time zone of Treble's times that name none, such as UTC or America/Bogota"`
 }
 
 // DefaultConfig returns the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		Addr:             ":8080",
-		MaxBody:          10 * value.MiB,
-		MaxInFlight:      1000,
-		MaxInFlightBytes: 256 * value.MiB,
-		AcceptTimeout:    4 * time.Second,
-		HeaderTimeout:    5 * time.Second,
-		BodyTimeout:      30 * time.Second,
-		IdleTimeout:      2 * time.Minute,
-		Timezone:         "UTC",
+		Addr:                     ":8080",
+		MaxConnections:           1024,
+		MaxConnectionsPerAddress: 512,
+		MaxBody:                  10 * value.MiB,
+		MaxInFlight:              1000,
+		MaxInFlightBytes:         48 * value.MiB,
+		MaxElements:              100_000,
+		MinBodyRate:              value.KiB,
+		AcceptTimeout:            4 * time.Second,
+		HeaderTimeout:            5 * time.Second,
+		BodyTimeout:              30 * time.Second,
+		IdleTimeout:              2 * time.Minute,
+		Timezone:                 "UTC",
 	}
 }
 
@@ -47,11 +55,17 @@ func DefaultOpsConfig() OpsConfig { return OpsConfig{Addr: "127.0.0.1:9464"} }
 // SourceConfig is one endpoint: its paths, whom it lets in, what it takes and
 // what it answers.
 type SourceConfig struct {
-	Name  string       `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`
-	Paths []string     `mapstructure:"paths" doc:"paths that it serves with POST; a * at the end stands for one path segment's rest"`
-	Kinds []string     `mapstructure:"kinds" doc:"kinds that it takes; empty: all"`
-	Auth  auth.Config  `mapstructure:"auth"`
-	Reply value.Object `mapstructure:"reply" doc:"JSON object answered with 200, as it is written here; empty: {}"`
+	Name   string       `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`
+	Paths  []string     `mapstructure:"paths" doc:"paths that it serves with POST; a * at the end stands for one path segment's rest"`
+	Kinds  []string     `mapstructure:"kinds" doc:"kinds that it takes; empty: all"`
+	Auth   auth.Config  `mapstructure:"auth"`
+	Limits Limits       `mapstructure:"limits"`
+	Reply  value.Object `mapstructure:"reply" doc:"JSON object answered with 200, as it is written here; empty: {}"`
+}
+
+// Limits are what one source may take, so that it leaves something to the others. 0 is no limit of its own.
+type Limits struct {
+	MaxInFlightBytes value.Size `mapstructure:"max_in_flight_bytes" doc:"of ingress.max_in_flight_bytes; 0: three quarters if there are several sources, else all"`
 }
 
 // DefaultSource is the source of a bridge that configures none. Its paths are

@@ -31,13 +31,17 @@ func (s *Server) lost(c echo.Context) error {
 		credential, ok := src.auth.Authenticate(r)
 		return ok && credential != auth.Open
 	})
-	if i < 0 || !s.enter() {
+	if i < 0 {
+		return notFound()
+	}
+	x.trust()
+	src := s.sources[i]
+	in, body, problem := s.readBody(c, src)
+	defer in.release()
+	if !s.enter() {
 		return notFound()
 	}
 	defer s.leave()
-	src := s.sources[i]
-	in, body, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
-	defer in.release()
 	origin := delivery.Origin{Source: src.name, Path: r.URL.Path, Header: keptHeaders(r.Header, src.secretHeader),
 		Received: time.Now(), TestRun: testRun(r.Header)}
 	if problem != nil {
@@ -45,7 +49,7 @@ func (s *Server) lost(c echo.Context) error {
 		return notFound()
 	}
 	x.bodyRead, x.bytes = true, len(body)
-	_ = s.accept(delivery.Delivery{Origin: origin, Body: body, Rejection: &delivery.Rejection{
+	_ = s.accept(s.deadlines.context(), delivery.Delivery{Origin: origin, Body: body, Rejection: &delivery.Rejection{
 		Reason:     schema.ReasonNotFound,
 		Violations: []delivery.Violation{{Problem: "no source serves this path: correct the URL in Treble, or add the path to a source"}},
 	}})
@@ -70,6 +74,6 @@ func (s *Server) keepBeginning(o delivery.Origin, body []byte, p *problem) {
 		return
 	}
 	what := strings.TrimSpace(fmt.Sprintf("%s Only the first %d bytes are kept.", cmp.Or(p.detail, p.title+"."), len(body)))
-	_ = s.accept(delivery.Delivery{Origin: o, Body: bytes.Clone(body),
+	_ = s.accept(s.deadlines.context(), delivery.Delivery{Origin: o, Body: bytes.Clone(body),
 		Rejection: &delivery.Rejection{Reason: reason, Violations: []delivery.Violation{{Problem: what}}}})
 }

@@ -13,9 +13,13 @@ import (
 // How long each may take that no configuration names.
 const (
 	replyTimeout = 10 * time.Second // for a client to take an answer
+	drainTimeout = 5 * time.Second  // for bodies to be complete at a shutdown
 	opsTimeout   = 2 * time.Minute  // for an answer of the ops listener; a CPU profile takes 30 s
-	maxHeaders   = 64 << 10         // bytes of request line and headers
+	maxHeaders   = 8 << 10          // bytes of request line and headers
 )
+
+// maxHeaderBytes is maxHeaders as http.Server takes it, which adds the 4 KiB of its buffer.
+const maxHeaderBytes = maxHeaders - 4<<10
 
 // listener is an address and the HTTP server behind it.
 type listener struct {
@@ -23,7 +27,8 @@ type listener struct {
 	addr string
 	http *http.Server
 
-	watch func(net.Listener) net.Listener // stands in front of the bound one; nil: nothing does
+	connections *connections                    // its bounds
+	watch       func(net.Listener) net.Listener // stands in front of the bounded one; nil: nothing does
 
 	mu    sync.Mutex
 	bound net.Listener
@@ -60,10 +65,11 @@ func (l *listener) Serve() error {
 	if bound == nil {
 		return fmt.Errorf("%s: serve before listen", l.key)
 	}
+	served := l.connections.listener(bound)
 	if l.watch != nil {
-		bound = l.watch(bound)
+		served = l.watch(served)
 	}
-	if err := l.http.Serve(bound); !errors.Is(err, http.ErrServerClosed) {
+	if err := l.http.Serve(served); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("%s: serve: %w", l.key, err)
 	}
 	return nil
@@ -75,8 +81,17 @@ func (l *listener) Serve() error {
 // one: with the one whose end caused the shutdown nothing would be waited for.
 //
 // A connection that never sent a request is waited for up to 5 s, since its
-// first one may be on the way.
+// first one may be on the way. A body that is being sent must be complete within
+// drainTimeout, and within a third of what ctx leaves: a slow sender does not make the
+// shutdown fail.
 func (l *listener) Shutdown(ctx context.Context) error {
+	until := time.Now().Add(drainTimeout)
+	if deadline, ok := ctx.Deadline(); ok {
+		if third := time.Now().Add(time.Until(deadline) / 3); third.Before(until) {
+			until = third
+		}
+	}
+	l.connections.drain(until)
 	err := l.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("%s: requests are still in work: %w", l.key, err), l.http.Close())

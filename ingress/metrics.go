@@ -19,6 +19,7 @@ type metrics struct {
 	inFlight        prometheus.Gauge
 	forgiven        *prometheus.CounterVec
 	unserved        *prometheus.CounterVec
+	dropped         *prometheus.CounterVec
 }
 
 const namespace = "treble_bridge"
@@ -45,7 +46,7 @@ func newMetrics() *metrics {
 		}, []string{"source"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "requests_in_flight",
-			Help: "Requests past authentication and not answered yet; ingress.max_in_flight is their limit.",
+			Help: "Requests whose body is read and that are not answered yet; ingress.max_in_flight is their limit.",
 		}),
 		forgiven: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "requests_forgiven_total",
@@ -55,6 +56,13 @@ func newMetrics() *metrics {
 			Namespace: namespace, Name: "requests_unserved_total",
 			Help: "What came to the public listener and was no request that could be read, by reason; no source has seen it.",
 		}, []string{"reason"}),
+	}
+	m.dropped = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Name: "connections_dropped_total",
+		Help: "Connections closed because there were as many as allowed: waiting (no credential was shown on it), slow-body, idle, or new (all others were at work).",
+	}, []string{"connection"})
+	for _, why := range []string{droppedNew, droppedWaiting, droppedSlow, droppedIdle} {
+		m.dropped.WithLabelValues(why)
 	}
 	for reason := range hints {
 		m.unserved.WithLabelValues(reason)
@@ -75,7 +83,7 @@ func (m *metrics) begin(source string) {
 
 // register registers all metrics or none.
 func (m *metrics) register(reg prometheus.Registerer) error {
-	all := []prometheus.Collector{m.requests, m.authentications, m.accept, m.lastEvent, m.inFlight, m.forgiven, m.unserved}
+	all := []prometheus.Collector{m.requests, m.authentications, m.accept, m.lastEvent, m.inFlight, m.forgiven, m.unserved, m.dropped}
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {

@@ -23,6 +23,7 @@ type exchange struct {
 	route    string // the configured path that fits; the real one may hold anything
 	bytes    int    // of the body, if it was read
 	bodyRead bool
+	trusted  bool // it came with a credential that a source takes
 	delivery delivery.Delivery
 	status   int
 	problem  *problem // nil after a 200
@@ -41,6 +42,14 @@ func (x *exchange) outcome() string {
 
 func newExchange(c echo.Context) *exchange {
 	return &exchange{Context: c, source: none, route: none}
+}
+
+// trust notes that the request came with a credential that a source takes.
+func (x *exchange) trust() {
+	x.trusted = true
+	if c := connOf(x.Request().Context()); c != nil {
+		c.trusted.Store(true)
+	}
 }
 
 func exchangeOf(c echo.Context) *exchange {

@@ -1,7 +1,9 @@
 package ingress
 
 import (
+	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/pprof"
 
@@ -59,15 +61,33 @@ func NewOps(cfg OpsConfig, ready func() Readiness, g prometheus.Gatherer, log *z
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	timeouts := DefaultConfig()
-	return &Ops{listener{key: "ops.addr", addr: cfg.Addr, http: &http.Server{
-		Handler:           mux,
+	bounds := newConnections(opsConnections, 0, func(string) {})
+	return &Ops{listener{key: "ops.addr", addr: cfg.Addr, connections: bounds, http: &http.Server{
+		Handler:           atWork(mux),
+		ConnContext:       withBounded,
 		ReadHeaderTimeout: timeouts.HeaderTimeout,
 		ReadTimeout:       timeouts.BodyTimeout,
 		WriteTimeout:      opsTimeout,
 		IdleTimeout:       timeouts.IdleTimeout,
-		MaxHeaderBytes:    maxHeaders,
+		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          errorLog,
 	}}}, nil
+}
+
+// withBounded is http.Server.ConnContext.
+func withBounded(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// atWork lets a connection keep its place while its request is answered.
+func atWork(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*boundedConn); ok {
+			c.enter(working)
+			defer c.enter(waiting)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v Readiness) {

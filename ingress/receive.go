@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -18,20 +19,16 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	if !ok {
 		return unauthorized(src.auth.Challenge())
 	}
+	x.trust()
 	s.metrics.authentications.WithLabelValues(src.name, credential).Inc()
 	received, again, problem := receivedTime(r.Header, time.Now())
 	if problem != nil {
 		return problem
 	}
-	if !s.enter() {
-		return tooManyRequests()
-	}
-	defer s.leave()
-
 	if !again {
 		received = time.Now()
 	}
-	in, body, problem := readBody(c.Response(), r, int64(s.config.MaxBody), s.bodies)
+	in, body, problem := s.readBody(c, src)
 	defer in.release()
 	doubts := doubtsOf(r.Header)
 	origin := delivery.Origin{
@@ -48,16 +45,23 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	}
 	x.bodyRead, x.bytes = true, len(body)
 
-	parsed, problem := s.parse(src, body, origin)
-	if problem != nil {
-		return problem
+	// Only now, so that slow bodies take no slots.
+	if !s.enter() {
+		return tooManyRequests()
 	}
-	d := judged(parsed, doubts)
+	defer s.leave()
+	ctx := s.deadlines.context()
+	memory, ok := s.reserve(ctx, src, body)
+	if !ok {
+		return tooManyRequests()
+	}
+	defer memory.release()
+	d := judged(src.parser.Parse(body, origin), doubts)
 	if d.Rejection != nil {
 		d.Header = keptHeaders(r.Header, src.secretHeader)
 	}
 	x.delivery = d
-	if err := s.accept(d); err != nil {
+	if err := s.accept(ctx, d); err != nil {
 		return err
 	}
 	x.forgiven = forgiven(c, doubts)
@@ -71,29 +75,13 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	return nil
 }
 
-// largeBody is from where on bodies are parsed one after the other: the index of one can take
-// ten times its bytes, and is no part of what max_in_flight_bytes bounds.
-const largeBody = 256 << 10
-
-func (s *Server) parse(src *source, body []byte, o delivery.Origin) (delivery.Delivery, *problem) {
-	if len(body) > largeBody {
-		select {
-		case s.large <- struct{}{}:
-			defer func() { <-s.large }()
-		case <-s.deadlines.context().Done():
-			return delivery.Delivery{}, tooManyRequests()
-		}
-	}
-	return src.parser.Parse(body, o), nil
-}
-
-// accept hands the delivery on and waits. Nothing may answer in its place: an
+// accept hands the delivery on and waits, until the context ends. Nothing may answer in its place: an
 // answer before Accept returns would be a guess.
-func (s *Server) accept(d delivery.Delivery) error {
+func (s *Server) accept(ctx context.Context, d delivery.Delivery) error {
 	// Not with the request's context: a client that went away does not end it. The event is
 	// here, and half an Accept is of no use to anybody.
 	start := time.Now()
-	err := s.accepter.Accept(s.deadlines.context(), d)
+	err := s.accepter.Accept(ctx, d)
 	if d.Rejection != nil {
 		if err != nil {
 			s.log.Error("refused body is not kept", zap.String("source", d.Source), zap.Error(err))

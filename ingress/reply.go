@@ -25,6 +25,11 @@ func (s *Server) refuse(x *exchange, p *problem) {
 	}
 	header := c.Response().Header()
 	maps.Copy(header, p.header)
+	if !x.trusted {
+		// Nobody who shows no credential keeps a connection, nor sends more on it before the
+		// answer: a request behind this one would not have been seen by head.
+		header.Set("Connection", "close")
+	}
 	if r := c.Request(); !x.bodyRead && r.Body != nil && r.Body != http.NoBody {
 		// The body is not wanted. Close, rather than wait for its end to take
 		// the next request after it.

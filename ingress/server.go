@@ -41,8 +41,8 @@ type Server struct {
 	sources   []*source
 	slots     chan struct{} // one element for each request in flight
 	deadlines deadlines
-	bodies    *semaphore.Weighted
-	large     chan struct{} // holds one while a large body is parsed
+	bodies    *semaphore.Weighted // bytes of bodies
+	memory    *semaphore.Weighted // bytes that requests in work need beside their bodies
 }
 
 // New returns a server of the given sources. It validates the configuration,
@@ -63,13 +63,13 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		log:       log,
 		metrics:   m,
 		slots:     make(chan struct{}, cfg.MaxInFlight),
-		large:     make(chan struct{}, 1),
 		deadlines: deadlines{timeout: cfg.AcceptTimeout},
-		bodies:    semaphore.NewWeighted(int64(max(cfg.MaxInFlightBytes, cfg.MaxBody)) + 2*bodyStep), // the largest body fits, and the look for more
+		bodies:    newBodies(cfg, cfg.MaxInFlightBytes),
+		memory:    semaphore.NewWeighted(int64(cfg.MaxInFlightBytes)),
 	}
 	e := s.router()
 	for i, c := range sources {
-		src, err := newSource(c, sourceKey(i), location)
+		src, err := newSource(cfg, c, sourceKey(i), len(sources) > 1, location)
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +85,14 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		return nil, err
 	}
 	unserved := &unserved{log: log, counted: m.unserved}
-	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, watch: unserved.listener, http: &http.Server{
+	most := withinDescriptors(cfg.MaxConnections, descriptors())
+	if most < cfg.MaxConnections {
+		log.Warn("ingress.max_connections is lowered to half of the file descriptors that the process may have open: raise that limit (ulimit -n, LimitNOFILE=)",
+			zap.Int("max_connections", most), zap.Uint64("descriptors", descriptors()))
+	}
+	dropped := &droppedConnections{log: log, counted: m.dropped}
+	bounds := newConnections(most, min(cfg.MaxConnectionsPerAddress, most), dropped.count)
+	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, connections: bounds, watch: unserved.listener, http: &http.Server{
 		Handler:           unserved.handler(e),
 		ConnContext:       unserved.context,
 		ConnState:         unserved.state,
@@ -97,7 +104,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		// see write, since this one counts from the headers on.
 		WriteTimeout:                 cfg.BodyTimeout + cfg.AcceptTimeout + replyTimeout,
 		IdleTimeout:                  cfg.IdleTimeout,
-		MaxHeaderBytes:               maxHeaders,
+		MaxHeaderBytes:               maxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is a 404 like any other path
 		ErrorLog:                     errorLog(log.Named("http")),
 		// No BaseContext: were it the one that a signal ends, the signal

@@ -9,6 +9,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
+	"golang.org/x/sync/semaphore"
 )
 
 // source is a configured endpoint, ready to serve. It does not change.
@@ -20,13 +21,27 @@ type source struct {
 	parser       delivery.Parser
 	reply        reply // with a 200
 	lastEvent    prometheus.Gauge
+	bodies       *semaphore.Weighted // bytes of its bodies
+	memory       *semaphore.Weighted // bytes that its requests in work need beside them
+	memorySize   int64
 }
 
-func newSource(c SourceConfig, key string, location *time.Location) (*source, error) {
+// newSource returns a source of several, if there are others.
+func newSource(cfg Config, c SourceConfig, key string, several bool, location *time.Location) (*source, error) {
+	size := cfg.MaxInFlightBytes
+	switch {
+	case c.Limits.MaxInFlightBytes > 0:
+		size = min(c.Limits.MaxInFlightBytes, size)
+	case several:
+		size = size / 4 * 3
+	}
 	s := &source{
 		name:         c.Name,
 		secretHeader: c.Auth.Header.Name,
-		parser:       delivery.Parser{Location: location, Kinds: parseKinds(c.Kinds)},
+		parser:       delivery.Parser{Location: location, Kinds: parseKinds(c.Kinds), MaxElements: cfg.MaxElements},
+		bodies:       newBodies(cfg, size),
+		memory:       semaphore.NewWeighted(int64(size)),
+		memorySize:   int64(size),
 		reply:        newReply(echo.MIMEApplicationJSON, []byte("{}")),
 	}
 	for _, path := range c.Paths {

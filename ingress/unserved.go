@@ -3,11 +3,14 @@ package ingress
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -36,7 +39,9 @@ func (l watchedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &watchedConn{Conn: conn, unserved: l.unserved}, nil
+	c := &watchedConn{Conn: conn, unserved: l.unserved}
+	c.bounded, _ = conn.(*boundedConn)
+	return c, nil
 }
 
 // watchedConn is a connection of the public listener. net/http reads and writes it in
@@ -44,13 +49,15 @@ func (l watchedListener) Accept() (net.Conn, error) {
 type watchedConn struct {
 	net.Conn
 	unserved *unserved
-	serving  atomic.Bool // a handler has been called for the request
-	active   atomic.Bool // bytes of a request have come
-	refused  atomic.Bool // and were refused
-	ended    atomic.Bool // no more will come, or not in time
+	bounded  *boundedConn // nil where connections are not bounded
+	serving  atomic.Bool  // a handler has been called for the request
+	active   atomic.Bool  // bytes of a request have come
+	refused  atomic.Bool  // and were refused
+	ended    atomic.Bool  // no more will come, or not in time
 
 	mu    sync.Mutex
 	first []byte // of the connection, as many as tell what is spoken
+	head  head   // of the request that is being read
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {
@@ -61,7 +68,24 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 	if room := len(proxyV2) - len(c.first); room > 0 {
 		c.first = append(c.first, p[:min(n, room)]...)
 	}
+	if c.serving.Load() || c.refused.Load() {
+		return n, err // of a body, or of what nobody will read
+	}
+	if reason := c.head.read(p[:n]); reason != "" {
+		c.refuseHead(reason)
+		return 0, io.EOF // net/http closes the connection without a word
+	}
 	return n, err
+}
+
+// refuseHead answers in place of net/http, which must not read on. Call it with mu held.
+func (c *watchedConn) refuseHead(reason string) {
+	status := headStatus[reason]
+	c.refused.Store(true)
+	c.unserved.count(reason, status[:3], c.RemoteAddr())
+	_ = c.SetWriteDeadline(time.Now().Add(lingerTimeout))
+	_, _ = fmt.Fprintf(c.Conn, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%[1]s", status)
+	_ = c.CloseWrite()
 }
 
 func (c *watchedConn) Write(p []byte) (int, error) {
@@ -91,11 +115,15 @@ func (c *watchedConn) refuse(status string) {
 	c.mu.Lock()
 	reason := reasonOf(c.first, status)
 	c.mu.Unlock()
-	c.unserved.counted.WithLabelValues(reason).Inc()
-	if more, ok := c.unserved.pace.take(); ok {
-		c.unserved.log.Warn("refused before it was a request",
+	c.unserved.count(reason, status, c.RemoteAddr())
+}
+
+func (u *unserved) count(reason, status string, remote net.Addr) {
+	u.counted.WithLabelValues(reason).Inc()
+	if more, ok := u.pace.take(); ok {
+		u.log.Warn("refused before it was a request",
 			zap.String("reason", reason), zap.String("hint", hints[reason]), zap.String("status", status),
-			zap.String("remote", c.RemoteAddr().String()), zap.Int("more_since_the_last_line", more))
+			zap.String("remote", remote.String()), zap.Int("more_since_the_last_line", more))
 	}
 }
 
@@ -118,6 +146,7 @@ func (u *unserved) handler(next http.Handler) http.Handler {
 		}
 		if c, ok := r.Context().Value(connKey{}).(*watchedConn); ok {
 			c.serving.Store(true)
+			c.enter(working)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -141,11 +170,30 @@ func (u *unserved) state(conn net.Conn, state http.ConnState) {
 		c.serving.Store(false)
 		c.active.Store(false)
 		c.ended.Store(false) // net/http ends a read of its own while it serves
+		c.mu.Lock()
+		c.head.reset()
+		c.mu.Unlock()
+		c.enter(waiting)
 	case http.StateClosed:
 		if c.active.Load() && !c.serving.Load() {
 			c.refuse("")
 		}
 	}
+}
+
+// enter notes what the connection does from now on.
+func (c *watchedConn) enter(p phase) {
+	if c.bounded != nil {
+		c.bounded.enter(p)
+	}
+}
+
+// connOf returns the connection of a request, or nil if it has none that is bounded.
+func connOf(ctx context.Context) *boundedConn {
+	if c, ok := ctx.Value(connKey{}).(*watchedConn); ok {
+		return c.bounded
+	}
+	return nil
 }
 
 // statusOf returns the status of an answer, or "".
@@ -189,14 +237,27 @@ func reasonOf(first []byte, status string) string {
 	return "malformed"
 }
 
+// What head finds.
+const (
+	reasonTooManyHeaders  = "too-many-headers"
+	reasonAmbiguousLength = "ambiguous-length"
+)
+
+var headStatus = map[string]string{
+	reasonTooManyHeaders:  "431 Request Header Fields Too Large",
+	reasonAmbiguousLength: "400 Bad Request",
+}
+
 var hints = map[string]string{
-	"proxy-protocol":    "the balancer speaks the PROXY protocol, which the bridge does not read: switch it off there for this target",
-	"tls":               "the client speaks TLS, and this port does not: let what ends TLS for you stand before the bridge, or use http://",
-	"http-2":            "the client speaks HTTP/2 without TLS, and the bridge HTTP/1.1: set the protocol of this target to HTTP/1.1 there",
-	"incomplete":        "the headers ended too early, or did not come within ingress.header_timeout",
-	"expectation":       "the header Expect asks for something else than 100-continue",
-	"headers-too-large": "request line and headers are more than 64 KiB",
-	"transfer-encoding": "the Transfer-Encoding is not chunked",
-	"http-version":      "the bridge speaks HTTP/1.1 and HTTP/1.0",
-	"malformed":         "it is no request of HTTP, or a header is malformed",
+	"proxy-protocol":      "the balancer speaks the PROXY protocol, which the bridge does not read: switch it off there for this target",
+	"tls":                 "the client speaks TLS, and this port does not: let what ends TLS for you stand before the bridge, or use http://",
+	"http-2":              "the client speaks HTTP/2 without TLS, and the bridge HTTP/1.1: set the protocol of this target to HTTP/1.1 there",
+	"incomplete":          "the headers ended too early, or did not come within ingress.header_timeout",
+	"expectation":         "the header Expect asks for something else than 100-continue",
+	"headers-too-large":   "request line and headers are more than 8 KiB",
+	reasonTooManyHeaders:  "there are more than 100 headers",
+	reasonAmbiguousLength: "there are a Content-Length and a Transfer-Encoding: what stands before the bridge must send one of them",
+	"transfer-encoding":   "the Transfer-Encoding is not chunked",
+	"http-version":        "the bridge speaks HTTP/1.1 and HTTP/1.0",
+	"malformed":           "it is no request of HTTP, or a header is malformed",
 }

@@ -36,7 +36,10 @@ func TestUnserved(t *testing.T) {
 		{"transfer-encoding", post + "Transfer-Encoding: gzip\r\n\r\n", "transfer-encoding"},
 		{"expectation", post + "Expect: canary\r\nContent-Length: 0\r\n\r\n", "expectation"},
 		{"broken-off", post + "X: can", "incomplete"},
-		{"after-a-request", post + "Content-Length: 0\r\n\r\ncanary\r\n\r\n", "malformed"},
+		{"after-a-request", post + "Authorization: Bearer " + token + "\r\nContent-Length: 0\r\n\r\ncanary\r\n\r\n", "malformed"},
+		{"too-many-headers", post + strings.Repeat("canary:\r\n", 100), "too-many-headers"},
+		{"length-and-chunks", post + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "ambiguous-length"},
+		{"chunks-and-length", post + "tRANSFER-eNCODING:chunked\ncONTENT-lENGTH:1\n\n", "ambiguous-length"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newSetup().start(t)
@@ -102,7 +105,8 @@ func TestCountersBeginAtZero(t *testing.T) {
 	for name, labels := range map[string][]string{
 		"forgiven": {`{slip="path",source="default"}`, `{slip="content-type",source="default"}`, `{slip="content-encoding",source="default"}`},
 		"unserved": {`{reason="proxy-protocol"}`, `{reason="tls"}`, `{reason="http-2"}`, `{reason="incomplete"}`, `{reason="expectation"}`,
-			`{reason="headers-too-large"}`, `{reason="transfer-encoding"}`, `{reason="http-version"}`, `{reason="malformed"}`},
+			`{reason="headers-too-large"}`, `{reason="transfer-encoding"}`, `{reason="http-version"}`, `{reason="malformed"}`,
+			`{reason="too-many-headers"}`, `{reason="ambiguous-length"}`},
 	} {
 		for _, l := range labels {
 			if want := "treble_bridge_requests_" + name + "_total" + l + " 0\n"; !strings.Contains(metrics, want) {

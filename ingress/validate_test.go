@@ -45,7 +45,7 @@ func wantProblems(t *testing.T, err error, keys ...string) {
 
 func TestConfigValidateReportsAll(t *testing.T) {
 	wantProblems(t, ingress.Config{Timezone: "Mars/Olympus"}.Validate(),
-		"ingress.addr", "ingress.max_body", "ingress.max_in_flight", "ingress.max_in_flight_bytes", "ingress.accept_timeout",
+		"ingress.addr", "ingress.max_connections", "ingress.max_body", "ingress.max_in_flight", "ingress.max_in_flight_bytes", "ingress.max_elements", "ingress.min_body_rate", "ingress.accept_timeout",
 		"ingress.header_timeout", "ingress.body_timeout", "ingress.idle_timeout", "ingress.timezone")
 	for _, addr := range []string{"", "8080", "host", "host:", ":70000", ":-1"} {
 		wantProblems(t, ingress.OpsConfig{Addr: addr}.Validate(), "ops.addr")

@@ -20,7 +20,7 @@ func (r *reader) conversationClosed() (schema.Payload, happened) {
 		HubspotContactID: r.id("hubspot_contact_id"),
 	}
 	messages := r.at("messages")
-	if messages.isArray() {
+	if messages.isArray() && !messages.isFolded() {
 		p.Messages = make([]schema.Message, 0, messages.len()) // told from "no messages were sent along"
 	}
 	r.each(messages, "messages", func(v value) {

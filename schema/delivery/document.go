@@ -2,7 +2,9 @@ package delivery
 
 import (
 	"iter"
+	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -21,6 +23,8 @@ const MaxDepth = 100
 type document struct {
 	text  string
 	nodes []node // in the order of the text: an object or array, and then what is in it
+
+	folded []uint32 // the objects and arrays of which not all is in nodes, since there are too many
 
 	compact       []byte // the text without white space, where there is any
 	twice         bool   // an object has a key twice
@@ -45,12 +49,24 @@ func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // bytesOf is the way back. Nobody writes to what it returns.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// scan reads a text. The bool is false if it is not JSON, or nested deeper than MaxDepth.
-func (d *document) scan(text string) bool {
-	*d = document{text: text, nodes: d.nodes[:0], compact: d.compact[:0]}
+// scan reads a text, and indexes at most so many values of it, 0 for all. The bool is false if it
+// is not JSON, or nested deeper than MaxDepth.
+func (d *document) scan(text string, most int) bool { return d.read(text, most, false) }
+
+// scanElements reads a text as scan does, but of an array it indexes the elements only, and nothing
+// that is in them.
+func (d *document) scanElements(text string, most int) bool {
+	return d.read(text, most, strings.HasPrefix(text, "["))
+}
+
+func (d *document) read(text string, most int, elements bool) bool {
+	if most == 0 {
+		most = math.MaxInt
+	}
+	*d = document{text: text, nodes: d.nodes[:0], folded: d.folded[:0], compact: d.compact[:0]}
 	const nodeEvery = 32 // bytes, in what Treble sends
-	d.nodes = slices.Grow(d.nodes, len(text)/nodeEvery)
-	s := scanner{document: d, text: d.text}
+	d.nodes = slices.Grow(d.nodes, min(len(text)/nodeEvery, most))
+	s := scanner{document: d, text: text, most: most, elements: elements}
 	if !s.run() {
 		return false
 	}
@@ -131,6 +147,9 @@ func (v value) unquoted() string {
 	s := v.json()
 	return unescaped(s[1 : len(s)-1])
 }
+
+// isFolded reports whether what is in an object or array is not all indexed.
+func (v value) isFolded() bool { return v.d != nil && slices.Contains(v.d.folded, v.n) }
 
 // get returns the member of an object, the last one if the key occurs twice. There is
 // nothing in what is no object.

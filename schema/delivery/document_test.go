@@ -21,7 +21,7 @@ func FuzzDocument(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var d document
-		ok := d.scan(text)
+		ok := d.scan(text, 0)
 		if want := json.Valid([]byte(text)) && !deeperThan([]byte(text), MaxDepth); ok != want {
 			t.Fatalf("scan: got %v, want %v", ok, want)
 		}
@@ -141,7 +141,7 @@ func TestDocumentAgain(t *testing.T) {
 		{`{"a":{"b":1,"\u0062":1}}`, true, true, false, false},
 		{`[]`, true, false, false, false},
 	} {
-		if ok := d.scan(tt.text); ok != tt.ok {
+		if ok := d.scan(tt.text, 0); ok != tt.ok {
 			t.Errorf("%s: got %v", tt.text, ok)
 		}
 		if tt.ok && (d.twice != tt.twice || d.loneSurrogate != tt.lone || (len(d.compact) > 0) != tt.blank) {

@@ -54,6 +54,9 @@ func (r *reader) sessionKeys() schema.SessionKeys {
 		}
 		return nil
 	}
+	if v.isFolded() {
+		return nil
+	}
 	keys := schema.SessionKeys{}
 	for key, v := range v.members() {
 		r.setSessionKey(keys, key, v, "")
@@ -106,12 +109,15 @@ func valueText(v value) string {
 	return v.json()
 }
 
+// maxLocation is how many values a string may hold that is read as a location.
+const maxLocation = 100
+
 // location reads an object with latitude and longitude, or a string that holds
 // one, which is how a flow's variable comes. It returns nil if v is neither.
 func location(v value) *schema.Location {
 	if v.isString() {
 		var inner document
-		if !inner.scan(v.unquoted()) {
+		if !inner.scan(v.unquoted(), maxLocation) {
 			return nil
 		}
 		v = inner.root()

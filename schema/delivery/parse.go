@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,10 @@ const MaxEvents = 1000
 type Parser struct {
 	Location *time.Location // of times that name no zone; nil is UTC
 	Kinds    []schema.Kind  // kinds to accept, beside the probe of the doctor command; empty: all
+
+	// MaxElements is how many values of an event are read, 0 for all. The lists and objects of one
+	// that has more are not normalised, with a warning; all of it is in raw.
+	MaxElements int
 }
 
 // Parse reads a body. It never fails: what it cannot take is a Delivery with a
@@ -34,7 +39,7 @@ func (p Parser) Parse(body []byte, o Origin) Delivery {
 	d := Delivery{Origin: o, Body: body}
 	s := scratches.Get().(*scratch)
 	defer s.release()
-	values, array, rejection := s.split(body)
+	values, array, rejection := s.split(body, p.MaxElements)
 	if rejection != nil {
 		d.Rejection = rejection
 		return d
@@ -46,7 +51,7 @@ func (p Parser) Parse(body []byte, o Origin) Delivery {
 		position := -1
 		if array {
 			position = i
-			s.body.scan(view(value))
+			s.body.scan(view(value), p.MaxElements)
 		}
 		e, missing := p.event(s, value, position, o)
 		switch {
@@ -118,7 +123,7 @@ func capped(violations []Violation) []Violation {
 }
 
 // split scans a body, and returns its one object, or those of its array.
-func (s *scratch) split(body []byte) (values [][]byte, array bool, _ *Rejection) {
+func (s *scratch) split(body []byte, maxElements int) (values [][]byte, array bool, _ *Rejection) {
 	// A byte order mark is no part of JSON, but nothing is gained by losing
 	// an event over it.
 	text := body
@@ -126,7 +131,11 @@ func (s *scratch) split(body []byte) (values [][]byte, array bool, _ *Rejection)
 		text = body[len("\ufeff"):]
 	}
 	text = bytes.Trim(text, " \t\r\n")
-	if !s.body.scan(view(text)) {
+	most := maxElements
+	if bytes.HasPrefix(text, []byte("[")) {
+		most = MaxEvents + 2 // the array, its elements, and one too many; each is read by itself later
+	}
+	if !s.body.scanElements(view(text), most) {
 		if deeperThan(text, MaxDepth) {
 			return nil, false, reject(schema.ReasonTooDeep, fmt.Sprintf("objects and arrays are nested deeper than %d", MaxDepth))
 		}
@@ -206,11 +215,18 @@ func (p Parser) event(s *scratch, text []byte, position int, o Origin) (schema.E
 	if d.invalidUTF8 {
 		text, exact = bytes.ToValidUTF8(text, []byte("\ufffd")), text
 		d = &s.fixed
-		d.scan(view(text))
+		d.scan(view(text), p.MaxElements)
 		r.warn("the body is not valid UTF-8; U+FFFD stands for what is not, and raw_base64 has the bytes", "raw")
 	}
 	if d.loneSurrogate {
 		r.warn("a string has half of a surrogate pair, which strict JSON readers refuse; normalised fields have U+FFFD", "raw")
+	}
+	for _, n := range d.folded {
+		name := "raw"
+		if n > 0 {
+			name = cmp.Or(clip(d.key(&d.nodes[n])), name)
+		}
+		r.warn(fmt.Sprintf("the body has more than %d values: not all that is in here is read, raw has it", p.MaxElements), name)
 	}
 	if d.twice {
 		d.duplicates(func(path string) bool {

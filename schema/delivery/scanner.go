@@ -11,8 +11,12 @@ type scanner struct {
 	*document
 	text     string
 	i        int // the next byte
+	most     int // values to index
 	depth    int
 	open     [MaxDepth]uint32 // the objects and arrays around it
+	object   [MaxDepth]bool   // which of them are objects
+	elements bool             // the text is an array of which only the elements are wanted
+	unread   int              // depth of the object or array of which the rest is not indexed; 0: all is
 	escapes  int              // in strings so far
 	nonASCII bool
 }
@@ -30,15 +34,14 @@ func (s *scanner) run() bool {
 		}
 		c := s.text[s.i]
 		s.i++
-		object := s.text[s.nodes[s.open[s.depth-1]].start] == '{'
+		object := s.object[s.depth-1]
 		switch {
 		case c == ',':
 			if s.space(); !s.next(object) {
 				return false
 			}
 		case c == '}' && object:
-			s.close()
-			if !s.twice {
+			if s.close() && !s.twice {
 				s.twice = s.keyTwice(s.open[s.depth])
 			}
 		case c == ']' && !object:
@@ -78,6 +81,13 @@ func (s *scanner) value(key, keyEnd int) bool {
 	if s.i == len(s.text) {
 		return false
 	}
+	if s.unread > 0 {
+		return s.skip()
+	}
+	if len(s.nodes) == s.most {
+		s.fold()
+		return s.value(key, keyEnd)
+	}
 	start, n := s.i, len(s.nodes)
 	s.nodes = append(s.nodes, node{key: uint32(key), keyEnd: uint32(keyEnd), start: uint32(start), next: uint32(n) + 1})
 	ok := false
@@ -99,13 +109,91 @@ func (s *scanner) value(key, keyEnd int) bool {
 	return ok
 }
 
+// skip reads a value that is not indexed.
+func (s *scanner) skip() bool {
+	switch c := s.text[s.i]; c {
+	case '{', '[':
+		return s.begin(0, c == '{')
+	case '"':
+		return s.string()
+	case 't':
+		return s.literal("true")
+	case 'f':
+		return s.literal("false")
+	case 'n':
+		return s.literal("null")
+	}
+	return s.number()
+}
+
+// fold makes room in an index that is full: it goes down from the outermost object or array to the
+// largest one in it, as long as that has an eighth of all that is indexed, and what it ends at loses
+// what is in it. The outermost one keeps what it has, and only the rest of it is not indexed: without
+// its first fields nobody would know what the text is.
+func (s *scanner) fold() {
+	for depth := 0; ; depth++ {
+		at := s.open[depth]
+		largest, size := s.largestIn(at, depth)
+		switch {
+		case size*8 < len(s.nodes):
+			if depth > 0 {
+				s.nodes = s.nodes[:at+1]
+			}
+			s.unread = depth + 1
+			s.folded = append(s.folded, at)
+			return
+		case depth+1 < s.depth && s.open[depth+1] == largest:
+			continue // it is open, and the next value belongs there
+		}
+		s.cut(largest)
+		return
+	}
+}
+
+// largestIn returns what has most of what is in an open object or array.
+func (s *scanner) largestIn(at uint32, depth int) (largest uint32, size int) {
+	for i := at + 1; int(i) < len(s.nodes); {
+		end := s.nodes[i].next
+		if depth+1 < s.depth && s.open[depth+1] == i {
+			end = uint32(len(s.nodes))
+		}
+		if n := int(end - i - 1); n > size {
+			largest, size = i, n
+		}
+		i = end
+	}
+	return largest, size
+}
+
+// cut takes out of the index what is in an object or array that has ended.
+func (s *scanner) cut(at uint32) {
+	end := s.nodes[at].next
+	gone := end - at - 1
+	s.nodes = append(s.nodes[:at+1], s.nodes[end:]...)
+	s.nodes[at].next = at + 1
+	for i := range s.nodes[at+1:] {
+		s.nodes[int(at)+1+i].next -= gone
+	}
+	for _, list := range [][]uint32{s.open[:s.depth], s.folded} {
+		for i := range list {
+			if list[i] > at {
+				list[i] -= gone
+			}
+		}
+	}
+	s.folded = append(s.folded, at)
+}
+
 // begin opens an object or array, and reads the first that is in it.
 func (s *scanner) begin(n uint32, object bool) bool {
 	if s.depth == MaxDepth {
 		return false
 	}
-	s.open[s.depth] = n
+	s.open[s.depth], s.object[s.depth] = n, object
 	s.depth++
+	if s.elements && s.depth == 2 && s.unread == 0 {
+		s.unread = 2
+	}
 	s.i++
 	s.space()
 	if s.i < len(s.text) && s.text[s.i] == closing(object) {
@@ -123,10 +211,17 @@ func closing(object bool) byte {
 	return ']'
 }
 
-func (s *scanner) close() {
+// close ends an object or array, and reports whether all that is in it is indexed.
+func (s *scanner) close() bool {
 	s.depth--
+	complete := s.unread == 0
+	if !complete && s.depth+1 > s.unread {
+		return false // it is in one of which the rest is not indexed
+	}
+	s.unread = 0
 	n := &s.nodes[s.open[s.depth]]
 	n.end, n.next = uint32(s.i), uint32(len(s.nodes))
+	return complete
 }
 
 // space steps over white space.

@@ -105,8 +105,9 @@ func (b *bench) growConnections(ctx context.Context, o options, body load.Body) 
 		}
 	}
 	xs = slices.DeleteFunc(xs, func(x int) bool { return x > limit })
-	// The default refuses more than 1,000 at once (429), which is not the question here.
-	b.bridgeEnv = []string{"TREBLE_BRIDGE_INGRESS_MAX_IN_FLIGHT=20000"}
+	// The defaults refuse more than 1,000 at once (429) and bound the connections, which is not the question here.
+	b.bridgeEnv = []string{"TREBLE_BRIDGE_INGRESS_MAX_IN_FLIGHT=20000", "TREBLE_BRIDGE_INGRESS_MAX_CONNECTIONS=20000",
+		"TREBLE_BRIDGE_INGRESS_MAX_CONNECTIONS_PER_ADDRESS=0"}
 	defer func() { b.bridgeEnv = nil }()
 	err := b.growShapes(ctx, g, o, xs, func(x int) (shape, error) { return o.shape(x, body), nil }, func(c cell) float64 { return c.Rate })
 	return []growth{g.finish()}, err
