@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
+
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/semaphore"
 )
@@ -36,7 +38,7 @@ type budgeted struct {
 	read    int64
 
 	control     *http.ResponseController
-	connections *connections
+	connections *connections.Bounds
 	rate        int64 // least bytes a second after bodyGrace
 	begun       time.Time
 	latest      time.Time // when the body must be complete in any case
@@ -48,7 +50,7 @@ func (b *budgeted) Read(p []byte) (int, error) {
 	if b.read == freeBody+b.taken && !b.take() {
 		return 0, errBudget
 	}
-	if b.read > 0 || b.connections.shuttingDown.Load() {
+	if b.read > 0 || b.connections.Drains() {
 		b.hurry()
 	}
 	n, err := b.body.Read(p[:min(int64(len(p)), freeBody+b.taken-b.read)])
@@ -77,7 +79,7 @@ func (b *budgeted) hurry() {
 	if until.After(b.latest) {
 		until = b.latest
 	}
-	b.connections.readUntil(b.control, until)
+	b.connections.ReadUntil(b.control, until)
 }
 
 func (b *budgeted) release() {
@@ -95,9 +97,9 @@ func (s *Server) readBody(c echo.Context, src *source) (in *budgeted, body []byt
 	in = &budgeted{body: r.Body, budgets: [2]*semaphore.Weighted{s.bodies, src.bodies}, control: http.NewResponseController(w.Writer), connections: s.connections,
 		rate: int64(s.config.MinBodyRate), begun: time.Now()}
 	in.latest = in.begun.Add(s.config.BodyTimeout)
-	if conn := connOf(r.Context()); conn != nil {
-		conn.enter(sending)
-		defer conn.enter(working)
+	if conn := connections.Of(r.Context()); conn != nil {
+		conn.Enter(connections.Sending)
+		defer conn.Enter(connections.Working)
 	}
 	if r.ContentLength > limit {
 		in.latest = in.begun.Add(lingerTimeout)

@@ -14,7 +14,7 @@ type Config struct {
 	MaxConnectionsPerAddress int           `mapstructure:"max_connections_per_address" doc:"of these from one address (of IPv6: one /64); a balancer or proxy in front is one address; 0: no bound but max_connections"`
 	MaxBody                  value.Size    `mapstructure:"max_body" doc:"largest body of a request; a larger one is answered 413"`
 	MaxInFlight              int           `mapstructure:"max_in_flight" doc:"requests handled at once, from when their body is read; one more is answered 429"`
-	MaxInFlightBytes         value.Size    `mapstructure:"max_in_flight_bytes" doc:"bytes of the bodies of all requests at once, beyond the first 32KiB of each, and as much again for what is made of them; a request whose body would be more is answered 429; never less than max_body"`
+	MaxInFlightBytes         value.Size    `mapstructure:"max_in_flight_bytes" doc:"bytes of the bodies of all requests at once, beyond the first 32KiB of each, and as much again for what is made of them; of several sources each may take three quarters; a request whose body would be more is answered 429; never less than max_body"`
 	MaxElements              int           `mapstructure:"max_elements" doc:"values of an event that are read: objects, lists, texts and numbers; what is in the lists of an event that has more is not normalised, with a warning, and stays in raw"`
 	MinBodyRate              value.Size    `mapstructure:"min_body_rate" doc:"bytes a second at which a body must come, after its first 5 s; a slower one is answered 408"`
 	AcceptTimeout            time.Duration `mapstructure:"accept_timeout" doc:"how long accepting a request may take after its body is read, parsing included"`
@@ -55,17 +55,11 @@ func DefaultOpsConfig() OpsConfig { return OpsConfig{Addr: "127.0.0.1:9464"} }
 // SourceConfig is one endpoint: its paths, whom it lets in, what it takes and
 // what it answers.
 type SourceConfig struct {
-	Name   string       `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`
-	Paths  []string     `mapstructure:"paths" doc:"paths that it serves with POST; a * at the end stands for one path segment's rest"`
-	Kinds  []string     `mapstructure:"kinds" doc:"kinds that it takes; empty: all"`
-	Auth   auth.Config  `mapstructure:"auth"`
-	Limits Limits       `mapstructure:"limits"`
-	Reply  value.Object `mapstructure:"reply" doc:"JSON object answered with 200, as it is written here; empty: {}"`
-}
-
-// Limits are what one source may take, so that it leaves something to the others. 0 is no limit of its own.
-type Limits struct {
-	MaxInFlightBytes value.Size `mapstructure:"max_in_flight_bytes" doc:"of ingress.max_in_flight_bytes; 0: three quarters if there are several sources, else all"`
+	Name  string       `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`
+	Paths []string     `mapstructure:"paths" doc:"paths that it serves with POST; a * at the end stands for one path segment's rest"`
+	Kinds []string     `mapstructure:"kinds" doc:"kinds that it takes; empty: all"`
+	Auth  auth.Config  `mapstructure:"auth"`
+	Reply value.Object `mapstructure:"reply" doc:"JSON object answered with 200, as it is written here; empty: {}"`
 }
 
 // DefaultSource is the source of a bridge that configures none. Its paths are

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
 )
 
 // How long each may take that no configuration names.
@@ -27,7 +29,7 @@ type listener struct {
 	addr string
 	http *http.Server
 
-	connections *connections                    // its bounds
+	connections *connections.Bounds             // its bounds
 	watch       func(net.Listener) net.Listener // stands in front of the bounded one; nil: nothing does
 
 	mu    sync.Mutex
@@ -65,7 +67,7 @@ func (l *listener) Serve() error {
 	if bound == nil {
 		return fmt.Errorf("%s: serve before listen", l.key)
 	}
-	served := l.connections.listener(bound)
+	served := l.connections.Listener(bound)
 	if l.watch != nil {
 		served = l.watch(served)
 	}
@@ -91,7 +93,7 @@ func (l *listener) Shutdown(ctx context.Context) error {
 			until = third
 		}
 	}
-	l.connections.drain(until)
+	l.connections.Drain(until)
 	err := l.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("%s: requests are still in work: %w", l.key, err), l.http.Close())

@@ -3,6 +3,8 @@ package ingress
 import (
 	"fmt"
 
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -18,8 +20,7 @@ type metrics struct {
 	lastEvent       *prometheus.GaugeVec
 	inFlight        prometheus.Gauge
 	forgiven        *prometheus.CounterVec
-	unserved        *prometheus.CounterVec
-	dropped         *prometheus.CounterVec
+	connections     *connections.Metrics
 }
 
 const namespace = "treble_bridge"
@@ -52,20 +53,7 @@ func newMetrics() *metrics {
 			Namespace: namespace, Name: "requests_forgiven_total",
 			Help: "Accepted requests with a slip, by source and slip: path (slashes, blanks at the end), content-type, content-encoding.",
 		}, []string{"source", "slip"}),
-		unserved: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "requests_unserved_total",
-			Help: "What came to the public listener and was no request that could be read, by reason; no source has seen it.",
-		}, []string{"reason"}),
-	}
-	m.dropped = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: namespace, Name: "connections_dropped_total",
-		Help: "Connections closed because there were as many as allowed: waiting (no credential was shown on it), slow-body, idle, or new (all others were at work).",
-	}, []string{"connection"})
-	for _, why := range []string{droppedNew, droppedWaiting, droppedSlow, droppedIdle} {
-		m.dropped.WithLabelValues(why)
-	}
-	for reason := range hints {
-		m.unserved.WithLabelValues(reason)
+		connections: connections.NewMetrics(namespace),
 	}
 	return m
 }
@@ -83,7 +71,7 @@ func (m *metrics) begin(source string) {
 
 // register registers all metrics or none.
 func (m *metrics) register(reg prometheus.Registerer) error {
-	all := []prometheus.Collector{m.requests, m.authentications, m.accept, m.lastEvent, m.inFlight, m.forgiven, m.unserved, m.dropped}
+	all := append(m.connections.All(), m.requests, m.authentications, m.accept, m.lastEvent, m.inFlight, m.forgiven)
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
+
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
 
@@ -47,8 +49,8 @@ func newExchange(c echo.Context) *exchange {
 // trust notes that the request came with a credential that a source takes.
 func (x *exchange) trust() {
 	x.trusted = true
-	if c := connOf(x.Request().Context()); c != nil {
-		c.trusted.Store(true)
+	if c := connections.Of(x.Request().Context()); c != nil {
+		c.Trust()
 	}
 }
 

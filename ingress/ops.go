@@ -1,11 +1,11 @@
 package ingress
 
 import (
-	"context"
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/pprof"
+
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -25,6 +25,10 @@ type Readiness struct {
 	Reasons []string `json:"reasons,omitempty"` // why it is not Ready
 }
 
+// opsConnections bounds the connections of the ops listener, apart from the public one, so
+// that no number of webhooks keeps /livez and /readyz from answering.
+const opsConnections = 64
+
 // Ops is the listener for operators: /livez, /readyz, /metrics, the documents
 // that describe the events below /schemas and, if configured, /debug/pprof. Make it with NewOps, then call Listen, Serve and,
 // once, Shutdown.
@@ -36,7 +40,7 @@ func NewOps(cfg OpsConfig, ready func() Readiness, g prometheus.Gatherer, log *z
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	errorLog := errorLog(log.Named("ops"))
+	errorLog := connections.ErrorLog(log.Named("ops"))
 	mux := http.NewServeMux()
 	// It looks at nothing: a process that answers is alive, and to restart it
 	// because NATS is away would help nobody.
@@ -61,10 +65,10 @@ func NewOps(cfg OpsConfig, ready func() Readiness, g prometheus.Gatherer, log *z
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	timeouts := DefaultConfig()
-	bounds := newConnections(opsConnections, 0, func(string) {})
+	bounds := connections.New(opsConnections, 0, func(string) {})
 	return &Ops{listener{key: "ops.addr", addr: cfg.Addr, connections: bounds, http: &http.Server{
 		Handler:           atWork(mux),
-		ConnContext:       withBounded,
+		ConnContext:       connections.Context,
 		ReadHeaderTimeout: timeouts.HeaderTimeout,
 		ReadTimeout:       timeouts.BodyTimeout,
 		WriteTimeout:      opsTimeout,
@@ -74,17 +78,12 @@ func NewOps(cfg OpsConfig, ready func() Readiness, g prometheus.Gatherer, log *z
 	}}}, nil
 }
 
-// withBounded is http.Server.ConnContext.
-func withBounded(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, connKey{}, c)
-}
-
 // atWork lets a connection keep its place while its request is answered.
 func atWork(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connKey{}).(*boundedConn); ok {
-			c.enter(working)
-			defer c.enter(waiting)
+		if c := connections.Of(r.Context()); c != nil {
+			c.Enter(connections.Working)
+			defer c.Enter(connections.Waiting)
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
+
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -84,18 +86,17 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 	if err := m.register(reg); err != nil {
 		return nil, err
 	}
-	unserved := &unserved{log: log, counted: m.unserved}
-	most := withinDescriptors(cfg.MaxConnections, descriptors())
+	unserved := connections.NewUnserved(m.connections, log)
+	most, descriptors := connections.WithinDescriptors(cfg.MaxConnections)
 	if most < cfg.MaxConnections {
 		log.Warn("ingress.max_connections is lowered to half of the file descriptors that the process may have open: raise that limit (ulimit -n, LimitNOFILE=)",
-			zap.Int("max_connections", most), zap.Uint64("descriptors", descriptors()))
+			zap.Int("max_connections", most), zap.Uint64("descriptors", descriptors))
 	}
-	dropped := &droppedConnections{log: log, counted: m.dropped}
-	bounds := newConnections(most, min(cfg.MaxConnectionsPerAddress, most), dropped.count)
-	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, connections: bounds, watch: unserved.listener, http: &http.Server{
-		Handler:           unserved.handler(e),
-		ConnContext:       unserved.context,
-		ConnState:         unserved.state,
+	bounds := connections.New(most, min(cfg.MaxConnectionsPerAddress, most), connections.Dropped(m.connections, log))
+	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, connections: bounds, watch: unserved.Listener, http: &http.Server{
+		Handler:           unserved.Handler(e),
+		ConnContext:       unserved.Context,
+		ConnState:         unserved.State,
 		ReadHeaderTimeout: cfg.HeaderTimeout,
 		// Headers and body. net/http lifts it once the body is there, so it
 		// does not run while Accept is at work.
@@ -106,7 +107,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		IdleTimeout:                  cfg.IdleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is a 404 like any other path
-		ErrorLog:                     errorLog(log.Named("http")),
+		ErrorLog:                     connections.ErrorLog(log.Named("http")),
 		// No BaseContext: were it the one that a signal ends, the signal
 		// would end the requests in work.
 	}}

@@ -29,10 +29,7 @@ type source struct {
 // newSource returns a source of several, if there are others.
 func newSource(cfg Config, c SourceConfig, key string, several bool, location *time.Location) (*source, error) {
 	size := cfg.MaxInFlightBytes
-	switch {
-	case c.Limits.MaxInFlightBytes > 0:
-		size = min(c.Limits.MaxInFlightBytes, size)
-	case several:
+	if several { // then one alone does not take all
 		size = size / 4 * 3
 	}
 	s := &source{

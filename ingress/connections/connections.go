@@ -1,34 +1,30 @@
-package ingress
+package connections
 
 import (
 	"container/list"
+	"context"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
 
-// opsConnections bounds the connections of the ops listener, apart from the public one, so
-// that no number of webhooks keeps /livez and /readyz from answering.
-const opsConnections = 64
-
-// connections bounds the connections of a listener, in all and from each address. A new
+// Bounds bounds the connections of a listener, in all and from each address. A new
 // connection beyond a bound takes the place of an old one that does nothing useful: first of
 // one that never showed a credential and is not being answered, then of one whose body is
 // slow, then of one that is idle. Only if there is none is the new one closed.
-type connections struct {
+type Bounds struct {
 	most     int              // in all
 	mostEach int              // from one address; 0: no bound but most
 	dropped  func(why string) // is told of each connection that is closed for a bound
 
-	shuttingDown atomic.Bool // bodies must be complete by draining
+	drains atomic.Bool // bodies must be complete by draining
 
 	mu       sync.Mutex
-	open     list.List // of *boundedConn, in the order in which they came
+	open     list.List // of *Conn, in the order in which they came
 	each     map[netip.Prefix]int
 	draining time.Time // zero while the server serves
 }
@@ -45,16 +41,18 @@ const (
 // credential, keeps its place from others.
 const patience = time.Second
 
-func newConnections(most, mostEach int, dropped func(why string)) *connections {
-	return &connections{most: most, mostEach: mostEach, dropped: dropped, each: map[netip.Prefix]int{}}
+// New returns bounds for one listener: so many connections in all, and from each address, 0 for no
+// bound of its own. It calls dropped for each connection that is closed, from many goroutines.
+func New(most, mostEach int, dropped func(why string)) *Bounds {
+	return &Bounds{most: most, mostEach: mostEach, dropped: dropped, each: map[netip.Prefix]int{}}
 }
 
-// listener returns l with its connections bounded.
-func (c *connections) listener(l net.Listener) net.Listener { return boundedListener{l, c} }
+// Listener returns l with its connections bounded.
+func (c *Bounds) Listener(l net.Listener) net.Listener { return boundedListener{l, c} }
 
 type boundedListener struct {
 	net.Listener
-	connections *connections
+	connections *Bounds
 }
 
 func (l boundedListener) Accept() (net.Conn, error) {
@@ -70,8 +68,8 @@ func (l boundedListener) Accept() (net.Conn, error) {
 }
 
 // admit returns the connection as one that counts, or closes it and returns nil.
-func (c *connections) admit(conn net.Conn) *boundedConn {
-	b := &boundedConn{Conn: conn, connections: c, peer: peerOf(conn.RemoteAddr())}
+func (c *Bounds) admit(conn net.Conn) *Conn {
+	b := &Conn{Conn: conn, connections: c, peer: peerOf(conn.RemoteAddr())}
 	b.since.Store(time.Now().UnixNano())
 	for {
 		c.mu.Lock()
@@ -97,21 +95,21 @@ func (c *connections) admit(conn net.Conn) *boundedConn {
 }
 
 // victim returns the connection that loses its place, of one address if from is set, and why.
-func (c *connections) victim(from *netip.Prefix) (*boundedConn, string) {
-	var slow, idle *boundedConn
+func (c *Bounds) victim(from *netip.Prefix) (*Conn, string) {
+	var slow, idle *Conn
 	before := time.Now().Add(-patience).UnixNano()
 	for e := c.open.Front(); e != nil; e = e.Next() {
-		b := e.Value.(*boundedConn)
+		b := e.Value.(*Conn)
 		if from != nil && b.peer != *from {
 			continue
 		}
-		switch phase(b.phase.Load()) {
-		case waiting:
+		switch Phase(b.phase.Load()) {
+		case Waiting:
 			if !b.trusted.Load() {
 				return b, droppedWaiting
 			}
 			idle = olderOf(idle, b, before)
-		case sending:
+		case Sending:
 			slow = olderOf(slow, b, before)
 		}
 	}
@@ -126,29 +124,32 @@ func (c *connections) victim(from *netip.Prefix) (*boundedConn, string) {
 
 // olderOf returns which of two connections has been in its phase for longer, and the first
 // if the second has not been in it since before.
-func olderOf(a, b *boundedConn, before int64) *boundedConn {
+func olderOf(a, b *Conn, before int64) *Conn {
 	if since := b.since.Load(); since > before || a != nil && a.since.Load() <= since {
 		return a
 	}
 	return b
 }
 
-// drain gives the bodies that are being sent until then. It is for a shutdown, which would
+// Drain gives the bodies that are being sent until then. It is for a shutdown, which would
 // wait for a slow one longer than it may take.
-func (c *connections) drain(until time.Time) {
+func (c *Bounds) Drain(until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draining = until
-	c.shuttingDown.Store(true)
+	c.drains.Store(true)
 	for e := c.open.Front(); e != nil; e = e.Next() {
-		if b := e.Value.(*boundedConn); phase(b.phase.Load()) == sending {
+		if b := e.Value.(*Conn); Phase(b.phase.Load()) == Sending {
 			_ = b.SetReadDeadline(until)
 		}
 	}
 }
 
-// readUntil bounds how long a body may take, by what a shutdown leaves too.
-func (c *connections) readUntil(conn interface{ SetReadDeadline(time.Time) error }, until time.Time) {
+// Drains reports whether Drain was called.
+func (c *Bounds) Drains() bool { return c.drains.Load() }
+
+// ReadUntil bounds how long a body may take, by what a shutdown leaves too.
+func (c *Bounds) ReadUntil(conn interface{ SetReadDeadline(time.Time) error }, until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.draining.IsZero() && c.draining.Before(until) {
@@ -157,19 +158,19 @@ func (c *connections) readUntil(conn interface{ SetReadDeadline(time.Time) error
 	_ = conn.SetReadDeadline(until)
 }
 
-// phase is what a connection is doing.
-type phase int32
+// Phase is what a connection is doing.
+type Phase int32
 
 const (
-	waiting phase = iota // for a request, or its headers
-	sending              // a body is being read
-	working              // a handler is at work, or its answer is being taken
+	Waiting Phase = iota // for a request, or its headers
+	Sending              // a body is being read
+	Working              // a handler is at work, or its answer is being taken
 )
 
-// boundedConn is a connection that counts.
-type boundedConn struct {
+// Conn is a connection that counts.
+type Conn struct {
 	net.Conn
-	connections *connections
+	connections *Bounds
 	peer        netip.Prefix
 	place       *list.Element // nil once it was given back; guarded by connections.mu
 
@@ -178,16 +179,19 @@ type boundedConn struct {
 	trusted atomic.Bool  // it has carried a credential that a source takes
 }
 
-// enter notes what the connection does from now on.
-func (b *boundedConn) enter(p phase) {
-	if p != working {
+// Enter notes what the connection does from now on.
+func (b *Conn) Enter(p Phase) {
+	if p != Working {
 		b.since.Store(time.Now().UnixNano())
 	}
 	b.phase.Store(int32(p))
 }
 
+// Trust notes that a credential was shown on the connection that a source takes.
+func (b *Conn) Trust() { b.trusted.Store(true) }
+
 // Close gives the place back, and closes the connection. It may be called again.
-func (b *boundedConn) Close() error {
+func (b *Conn) Close() error {
 	c := b.connections
 	c.mu.Lock()
 	if b.place != nil {
@@ -202,7 +206,7 @@ func (b *boundedConn) Close() error {
 }
 
 // CloseWrite is what net/http asks for to end a connection so that the answer arrives.
-func (b *boundedConn) CloseWrite() error {
+func (b *Conn) CloseWrite() error {
 	if half, ok := b.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
@@ -225,17 +229,32 @@ func peerOf(addr net.Addr) netip.Prefix {
 	return prefix
 }
 
-// droppedConnections counts and logs what was closed for a bound.
-type droppedConnections struct {
-	log     *zap.Logger
-	counted *prometheus.CounterVec
-	pace    perSecond
+// Dropped counts and logs what is closed for a bound.
+func Dropped(m *Metrics, log *zap.Logger) func(why string) {
+	pace := new(perSecond)
+	return func(why string) {
+		m.dropped.WithLabelValues(why).Inc()
+		if more, ok := pace.take(); ok {
+			log.Warn("a connection is closed: there are as many as ingress.max_connections, or from one address as ingress.max_connections_per_address, allows",
+				zap.String("closed", why), zap.Int("more_since_the_last_line", more))
+		}
+	}
 }
 
-func (d *droppedConnections) count(why string) {
-	d.counted.WithLabelValues(why).Inc()
-	if more, ok := d.pace.take(); ok {
-		d.log.Warn("a connection is closed: there are as many as ingress.max_connections, or from one address as ingress.max_connections_per_address, allows",
-			zap.String("closed", why), zap.Int("more_since_the_last_line", more))
+type connKey struct{}
+
+// Context is http.Server.ConnContext of a listener whose connections are bounded and not watched.
+func Context(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// Of returns the connection of a request, or nil if it has none that is bounded.
+func Of(ctx context.Context) *Conn {
+	switch c := ctx.Value(connKey{}).(type) {
+	case *watchedConn:
+		return c.bounded
+	case *Conn:
+		return c
 	}
+	return nil
 }

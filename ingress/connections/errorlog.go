@@ -1,4 +1,4 @@
-package ingress
+package connections
 
 import (
 	"bytes"
@@ -30,8 +30,8 @@ func (p *perSecond) take() (held int, ok bool) {
 	return held, true
 }
 
-// errorLog is what net/http writes its complaints to: at most one line a second.
-func errorLog(to *zap.Logger) *log.Logger { return log.New(&pacedLog{log: to}, "", 0) }
+// ErrorLog is what net/http writes its complaints to: at most one line a second.
+func ErrorLog(to *zap.Logger) *log.Logger { return log.New(&pacedLog{log: to}, "", 0) }
 
 type pacedLog struct {
 	log  *zap.Logger

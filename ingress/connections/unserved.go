@@ -1,4 +1,4 @@
-package ingress
+package connections
 
 import (
 	"bytes"
@@ -16,22 +16,27 @@ import (
 	"go.uber.org/zap"
 )
 
-// unserved counts what net/http refuses by itself, before any handler, and without a word:
+// Unserved counts what net/http refuses by itself, before any handler, and without a word:
 // headers that are too large, a line that is no request, the PROXY line of a balancer. A
 // connection shows it: something is written, or it ends, after bytes came and
 // before the handler was called.
-type unserved struct {
+type Unserved struct {
 	log     *zap.Logger
 	counted *prometheus.CounterVec
 	pace    perSecond
 }
 
-// listener returns l with connections that are watched.
-func (u *unserved) listener(l net.Listener) net.Listener { return watchedListener{l, u} }
+// NewUnserved returns one that counts in m, and logs at most one line a second.
+func NewUnserved(m *Metrics, log *zap.Logger) *Unserved {
+	return &Unserved{log: log, counted: m.unserved}
+}
+
+// Listener returns l with connections that are watched. Those of Bounds are known again in Of.
+func (u *Unserved) Listener(l net.Listener) net.Listener { return watchedListener{l, u} }
 
 type watchedListener struct {
 	net.Listener
-	unserved *unserved
+	unserved *Unserved
 }
 
 func (l watchedListener) Accept() (net.Conn, error) {
@@ -40,7 +45,7 @@ func (l watchedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := &watchedConn{Conn: conn, unserved: l.unserved}
-	c.bounded, _ = conn.(*boundedConn)
+	c.bounded, _ = conn.(*Conn)
 	return c, nil
 }
 
@@ -48,12 +53,12 @@ func (l watchedListener) Accept() (net.Conn, error) {
 // several goroutines.
 type watchedConn struct {
 	net.Conn
-	unserved *unserved
-	bounded  *boundedConn // nil where connections are not bounded
-	serving  atomic.Bool  // a handler has been called for the request
-	active   atomic.Bool  // bytes of a request have come
-	refused  atomic.Bool  // and were refused
-	ended    atomic.Bool  // no more will come, or not in time
+	unserved *Unserved
+	bounded  *Conn       // nil where connections are not bounded
+	serving  atomic.Bool // a handler has been called for the request
+	active   atomic.Bool // bytes of a request have come
+	refused  atomic.Bool // and were refused
+	ended    atomic.Bool // no more will come, or not in time
 
 	mu    sync.Mutex
 	first []byte // of the connection, as many as tell what is spoken
@@ -83,7 +88,7 @@ func (c *watchedConn) refuseHead(reason string) {
 	status := headStatus[reason]
 	c.refused.Store(true)
 	c.unserved.count(reason, status[:3], c.RemoteAddr())
-	_ = c.SetWriteDeadline(time.Now().Add(lingerTimeout))
+	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = fmt.Fprintf(c.Conn, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%[1]s", status)
 	_ = c.CloseWrite()
 }
@@ -118,7 +123,7 @@ func (c *watchedConn) refuse(status string) {
 	c.unserved.count(reason, status, c.RemoteAddr())
 }
 
-func (u *unserved) count(reason, status string, remote net.Addr) {
+func (u *Unserved) count(reason, status string, remote net.Addr) {
 	u.counted.WithLabelValues(reason).Inc()
 	if more, ok := u.pace.take(); ok {
 		u.log.Warn("refused before it was a request",
@@ -127,15 +132,13 @@ func (u *unserved) count(reason, status string, remote net.Addr) {
 	}
 }
 
-type connKey struct{}
-
-// context is http.Server.ConnContext.
-func (u *unserved) context(ctx context.Context, c net.Conn) context.Context {
+// Context is http.Server.ConnContext.
+func (u *Unserved) Context(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// handler is the handler of the server: what comes here is served.
-func (u *unserved) handler(next http.Handler) http.Handler {
+// Handler is the handler of the server: what comes here is served.
+func (u *Unserved) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isHTTP2(r) {
 			// net/http hands this one on, in case that somebody wants to take the connection
@@ -146,7 +149,7 @@ func (u *unserved) handler(next http.Handler) http.Handler {
 		}
 		if c, ok := r.Context().Value(connKey{}).(*watchedConn); ok {
 			c.serving.Store(true)
-			c.enter(working)
+			c.enter(Working)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -157,8 +160,8 @@ func isHTTP2(r *http.Request) bool {
 	return r.Method == "PRI" && r.ProtoMajor == 2 && r.RequestURI == "*"
 }
 
-// state is http.Server.ConnState.
-func (u *unserved) state(conn net.Conn, state http.ConnState) {
+// State is http.Server.ConnState.
+func (u *Unserved) State(conn net.Conn, state http.ConnState) {
 	c, ok := conn.(*watchedConn)
 	if !ok {
 		return
@@ -173,7 +176,7 @@ func (u *unserved) state(conn net.Conn, state http.ConnState) {
 		c.mu.Lock()
 		c.head.reset()
 		c.mu.Unlock()
-		c.enter(waiting)
+		c.enter(Waiting)
 	case http.StateClosed:
 		if c.active.Load() && !c.serving.Load() {
 			c.refuse("")
@@ -182,18 +185,10 @@ func (u *unserved) state(conn net.Conn, state http.ConnState) {
 }
 
 // enter notes what the connection does from now on.
-func (c *watchedConn) enter(p phase) {
+func (c *watchedConn) enter(p Phase) {
 	if c.bounded != nil {
-		c.bounded.enter(p)
+		c.bounded.Enter(p)
 	}
-}
-
-// connOf returns the connection of a request, or nil if it has none that is bounded.
-func connOf(ctx context.Context) *boundedConn {
-	if c, ok := ctx.Value(connKey{}).(*watchedConn); ok {
-		return c.bounded
-	}
-	return nil
 }
 
 // statusOf returns the status of an answer, or "".

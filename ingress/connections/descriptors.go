@@ -1,4 +1,4 @@
-package ingress
+package connections
 
 import "syscall"
 
@@ -16,8 +16,14 @@ func descriptors() uint64 {
 	return uint64(limit.Cur)
 }
 
-// withinDescriptors returns how many of the configured connections the file descriptors allow.
-func withinDescriptors(configured int, limit uint64) int {
+// Withindescriptors returns how many of the configured connections the file descriptors of the process
+// allow, and how many descriptors those are, 0 if that is not known.
+func WithinDescriptors(configured int) (connections int, limit uint64) {
+	limit = descriptors()
+	return within(configured, limit), limit
+}
+
+func within(configured int, limit uint64) int {
 	if limit == 0 {
 		return configured
 	}
