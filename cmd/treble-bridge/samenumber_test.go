@@ -164,7 +164,7 @@ func FuzzShownNumber(f *testing.F) {
 		}
 		for _, number := range []string{"+573001234567", "+5491123456789", "+541123456789", "+12345678901", "+5521987654321"} {
 			p, ok := forget.ByPhone(number)
-			if !ok || p.Match(nil, body) != forget.ByNumber || session && isOpaque(text) {
+			if !ok || p.Match(nil, body) != forget.ByNumber || session && redact.IsOpaque(text) {
 				continue
 			}
 			for name, shown := range map[string][]byte{"event": redact.Mask(body), "refused": redact.MaskRefused(body)} {

@@ -149,7 +149,7 @@ func setOf(names ...string) map[string]bool {
 // mostly letters stay.
 func (m *masker) session(id string) string {
 	hidden := m.known.Hide(id)
-	if hidden == id && isOpaque(id) {
+	if hidden == id && IsOpaque(id) {
 		return id
 	}
 	if hidden = m.known.HideLong(id); hidden == id {
@@ -158,9 +158,9 @@ func (m *masker) session(id string) string {
 	return sessionTag(id) + hidden
 }
 
-// isOpaque reports whether an id is a long hexadecimal one with so many letters that
+// IsOpaque reports whether an id is a long hexadecimal one with so many letters that
 // its digits meet by chance, as in most ids of Treble.
-func isOpaque(id string) bool {
+func IsOpaque(id string) bool {
 	const shortest = 24
 	digits, letters := 0, 0
 	for _, c := range strings.ToLower(id) {
