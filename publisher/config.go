@@ -97,5 +97,8 @@ type NATSConfig = broker.NATSConfig
 // TLSConfig is the TLS of the connection to your NATS.
 type TLSConfig = broker.TLSConfig
 
+// EmbeddedTLSConfig is the TLS of the embedded server.
+type EmbeddedTLSConfig = broker.EmbeddedTLSConfig
+
 // DefaultNATSConfig returns the documented defaults.
 func DefaultNATSConfig() NATSConfig { return broker.DefaultNATSConfig() }

@@ -159,6 +159,9 @@ func (p *Publisher) openDataDir(o Options) error {
 // connect starts the embedded server, or not, and the connection.
 func (p *Publisher) connect(o Options) (err error) {
 	if o.NATS.URL == "" {
+		if o.NATS, err = o.NATS.EnsureToken(o.DataDir); err != nil {
+			return err
+		}
 		p.embedded, err = broker.StartEmbedded(broker.EmbeddedOptions{
 			Config:     o.NATS.Embedded,
 			StoreDir:   filepath.Join(o.DataDir, datadir.NATS),

@@ -1,15 +1,25 @@
 package publisher
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
 )
 
 func TestValidate(t *testing.T) {
 	type both struct {
 		Config
 		NATSConfig
+	}
+	issued := certtest.New(t).Issue(t, "bridge.test")
+	pair := EmbeddedTLSConfig{CertFile: issued.Certificate, KeyFile: issued.Key}
+	short := filepath.Join(t.TempDir(), "short")
+	if err := os.WriteFile(short, []byte("fifteen-bytes-x\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	tests := []struct {
 		name   string
@@ -25,8 +35,17 @@ func TestValidate(t *testing.T) {
 		{"negative", func(c *both) { c.AckTimeout, c.MaxAge, c.MaxBytes, c.DuplicateWindow = 0, -1, -1, 0 },
 			[]string{"publisher.ack_timeout", "publisher.max_age", "publisher.max_bytes", "publisher.duplicate_window"}},
 		{"window-over-age", func(c *both) { c.MaxAge = time.Minute }, []string{"publisher.duplicate_window", "publisher.max_age"}},
-		{"embedded-open-without-token", func(c *both) { c.Embedded.Addr = ":4222" }, []string{"nats.embedded.addr", "nats.embedded.token"}},
-		{"embedded-open-with-token", func(c *both) { c.Embedded.Addr, c.Embedded.Token = "0.0.0.0:4222", "t" }, nil},
+		{"embedded-reachable-without-tls", func(c *both) { c.Embedded.Addr = ":4222" }, []string{"nats.embedded.addr: :4222", "nats.embedded.tls.cert_file", "nats.embedded.allow_plaintext"}},
+		{"embedded-reachable-in-plaintext", func(c *both) { c.Embedded.Addr, c.Embedded.AllowPlaintext = ":4222", true }, nil},
+		{"embedded-reachable-with-tls", func(c *both) { c.Embedded.Addr, c.Embedded.TLS = ":4222", pair }, nil},
+		{"embedded-reachable-short-token", func(c *both) { c.Embedded.Addr, c.Embedded.TLS, c.Embedded.Token = "0.0.0.0:4222", pair, "a" }, []string{"nats.embedded.token: has fewer than 16 bytes"}},
+		{"embedded-reachable-short-in-file", func(c *both) { c.Embedded.Addr, c.Embedded.TLS, c.Embedded.TokenFile = "0.0.0.0:4222", pair, short }, []string{"nats.embedded.token: has fewer than 16 bytes"}},
+		{"embedded-reachable-open", func(c *both) { c.Embedded.Addr, c.Embedded.TLS, c.Embedded.Open = "0.0.0.0:4222", pair, true }, []string{"nats.embedded.open: 0.0.0.0:4222"}},
+		{"embedded-open", func(c *both) { c.Embedded.Open = true }, nil},
+		{"embedded-open-with-token", func(c *both) { c.Embedded.Open, c.Embedded.Token = true, "t" }, []string{"nats.embedded.open: true, but there is a token"}},
+		{"embedded-short-on-loopback", func(c *both) { c.Embedded.Token = "a" }, nil}, // a warning
+		{"embedded-half-tls", func(c *both) { c.Embedded.TLS.CertFile = "f" }, []string{"nats.embedded.tls: cert_file and key_file"}},
+		{"embedded-wrong-key", func(c *both) { c.Embedded.TLS = EmbeddedTLSConfig{CertFile: pair.CertFile, KeyFile: pair.CertFile} }, []string{"nats.embedded.tls: "}},
 		{"embedded-localhost", func(c *both) { c.Embedded.Addr = "localhost:0" }, nil},
 		{"embedded-ipv6-loopback", func(c *both) { c.Embedded.Addr = "[::1]:4222" }, nil},
 		{"embedded-no-port", func(c *both) { c.Embedded.Addr = "127.0.0.1" }, []string{"nats.embedded.addr"}},

@@ -21,6 +21,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/serve"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -35,6 +36,20 @@ func testConfig(t *testing.T) *config.Config {
 	c.Auth.Bearer = []value.Secret{secret}
 	c.Log.Level = "debug"
 	return &c
+}
+
+// natsURL is the URL of the embedded NATS of the bridge that runs on a data directory, with its token.
+func natsURL(t *testing.T, dir string) string {
+	t.Helper()
+	a, err := cli.ReadAddrs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _, err := value.ReadSecret(filepath.Join(dir, datadir.NATSToken), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "nats://" + token + "@" + a.NATS
 }
 
 // running is a bridge in this process.

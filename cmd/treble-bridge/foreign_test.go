@@ -23,7 +23,9 @@ func TestForeignMessages(t *testing.T) {
 	c := testConfig(t)
 	b := start(t, c)
 	defer b.stop(t)
-	client, err := client.Open(t.Context(), cli.ClientOptions(c, b.Addrs().NATS, "test"))
+	o := cli.ClientOptions(c, b.Addrs().NATS, "test")
+	o.NATS = o.NATS.WithDataDir(c.DataDir)
+	client, err := client.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,11 +139,7 @@ func (p *process) post(t *testing.T, want int, bodies ...string) {
 // stream is a stream of the process's own NATS.
 func (p *process) stream(t *testing.T, name string) jetstream.Stream {
 	t.Helper()
-	a, err := cli.ReadAddrs(p.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc, err := nats.Connect("nats://" + a.NATS)
+	nc, err := nats.Connect(natsURL(t, p.dir))
 	if err != nil {
 		t.Fatal(err)
 	}

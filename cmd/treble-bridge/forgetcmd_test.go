@@ -60,12 +60,8 @@ func TestForgetSession(t *testing.T) {
 		}
 	}
 
-	a, err := cli.ReadAddrs(p.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	elsewhere := filepath.Join(t.TempDir(), "none")
-	code, out, errs := command(t.Context(), nobody, "forget", "--phone", "-", "--yes", "--nats-url", "nats://"+a.NATS, "--data-dir", elsewhere)
+	code, out, errs := command(t.Context(), nobody, "forget", "--phone", "-", "--yes", "--nats-url", natsURL(t, p.dir), "--data-dir", elsewhere)
 	if code != cli.ExitFine || !strings.Contains(out, "4 in stream TREBLE") || !strings.Contains(out, "no bridge's data_dir is on this host") ||
 		!strings.Contains(out, "treble-bridge forget --phone -") || strings.Contains(out+errs, "3001234567") {
 		t.Errorf("elsewhere: exit %d\n%s%s", code, out, errs)
@@ -103,11 +99,7 @@ func (p *process) checkAudit(t *testing.T, n int) {
 func TestForgetLeavesWhatIsPending(t *testing.T) {
 	t.Parallel()
 	nats := serveOn(t, t.TempDir()) // somebody else's NATS
-	a, err := cli.ReadAddrs(nats.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := []string{"--nats-url", "nats://" + a.NATS}
+	url := []string{"--nats-url", natsURL(t, nats.dir)}
 	p := serveOn(t, t.TempDir(), "--nats-url", away)
 	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
 	v, errs := p.forget(t, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait-pending", "1ms")...)
@@ -153,11 +145,7 @@ func large(n int) (all []string) {
 func TestForgetOfAStoppedBridge(t *testing.T) {
 	t.Parallel()
 	nats := serveOn(t, t.TempDir()) // somebody else's NATS
-	a, err := cli.ReadAddrs(nats.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := []string{"--nats-url", "nats://" + a.NATS}
+	url := []string{"--nats-url", natsURL(t, nats.dir)}
 	p := serveOn(t, t.TempDir(), url...)
 	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
 	nats.await(t, "TREBLE", 1)

@@ -120,18 +120,18 @@ func TestQuarantineRetryKeeps(t *testing.T) {
 		503: "kept      1, 3 of 3 are left, 2 of them not tried: the bridge does not take events (503)",
 	} {
 		r := newReceiver(t, always(status)) // with a configuration that takes all
-		code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", "nats://"+b.Addrs().NATS)
+		code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", natsURL(t, b.config.DataDir))
 		got := fmt.Sprintf("kept      %d, %s", strings.Count(out, "kept "), strings.TrimPrefix(errs, "treble-bridge: "))
 		if code != cli.ExitFailed || !strings.HasPrefix(got, want) || len(r.headers) != strings.Count(out, "kept ") {
 			t.Errorf("%d: exit %d\n got %s\nwant %s", status, code, got, want)
 		}
 	}
 	r := newReceiver(t, func(n int) int { return []int{200, 504}[n-1] })
-	code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", "nats://"+b.Addrs().NATS)
+	code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", natsURL(t, b.config.DataDir))
 	if code != cli.ExitFailed || strings.Count(out, "accepted  ") != 1 || !strings.Contains(errs, "2 of 3 are left, 1 of them not tried") {
 		t.Errorf("exit %d, %s%s", code, out, errs)
 	}
-	if _, out, _ := command(t.Context(), "", "quarantine", "list", "--nats-url", "nats://"+b.Addrs().NATS); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
+	if _, out, _ := command(t.Context(), "", "quarantine", "list", "--nats-url", natsURL(t, b.config.DataDir)); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
 		t.Errorf("the one that was taken is to be gone, and no other:\n%s", out)
 	}
 }

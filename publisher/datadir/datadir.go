@@ -12,14 +12,15 @@ import (
 
 // Names of what is in a data directory.
 const (
-	Journal  = "journal"      // directory: accepted events
-	Refused  = "refused"      // directory: the journal of bodies that were refused
-	SetAside = "set-aside"    // directory: messages that NATS does not take
-	NATS     = "nats"         // directory: the store of the embedded nats-server
-	Damaged  = "damaged"      // directory in Journal: copies of bytes that cannot be read
-	Addrs    = "addr.json"    // the addresses that a running bridge listens on
-	Control  = "control.sock" // socket by which the commands of this host reach it
-	LockFile = "lock"         // see Acquire
+	Journal   = "journal"      // directory: accepted events
+	Refused   = "refused"      // directory: the journal of bodies that were refused
+	SetAside  = "set-aside"    // directory: messages that NATS does not take
+	NATS      = "nats"         // directory: the store of the embedded nats-server
+	NATSToken = "nats-token"   // the token of the embedded nats-server, if none is configured
+	Damaged   = "damaged"      // directory in Journal: copies of bytes that cannot be read
+	Addrs     = "addr.json"    // the addresses that a running bridge listens on
+	Control   = "control.sock" // socket by which the commands of this host reach it
+	LockFile  = "lock"         // see Acquire
 )
 
 // Used reports whether a bridge ever ran on a data directory, so that messages may be

@@ -92,7 +92,7 @@ func (o Options) hosts() []string {
 func (o Options) credential() (key, want string) {
 	n := o.Client.NATS
 	switch {
-	case o.embedded() && n.Embedded.TokenFile != "":
+	case o.embedded() && n.Embedded.TokenFile != "": // also the one in data_dir, if it is not that of the running bridge
 		return "nats.embedded.token_file", "<file with the token that the running bridge has>"
 	case o.embedded():
 		return "nats.embedded.token", "<the token that the running bridge has>"

@@ -239,10 +239,22 @@ func (p *Process) ExitCode() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// NATSToken is the token that the bridge has made for its embedded NATS.
+func (p *Process) NATSToken(t *testing.T) string {
+	t.Helper()
+	return strings.TrimSpace(ReadFile(t, filepath.Join(p.DataDir, "nats-token")))
+}
+
+// NATSURL is the URL of the embedded NATS, with its token.
+func (p *Process) NATSURL(t *testing.T) string {
+	t.Helper()
+	return "nats://" + p.NATSToken(t) + "@" + p.Addrs.NATS
+}
+
 // JetStream connects to the embedded NATS.
 func (p *Process) JetStream(t *testing.T) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect("nats://" + p.Addrs.NATS)
+	nc, err := nats.Connect(p.NATSURL(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func open(t *testing.T, file string) *project {
 		name:  projectName(),
 		token: rand.Text(),
 		// A number to a careless reader of configuration.
-		natsToken: "12e5",
+		natsToken: "1234567890123456e5",
 	}
 	p.env = append(os.Environ(),
 		"BRIDGE_IMAGE="+release, "NATS_IMAGE="+nats, "BRIDGE_PORT=", "NATS_PORT=",

@@ -147,7 +147,7 @@ func TestDeployImageRefusals(t *testing.T) {
 		change     testcontainers.CustomizeRequestOption
 	}{
 		{"no-secret", "TREBLE_BRIDGE_AUTH_BEARER", testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_AUTH_BEARER": ""})},
-		{"open-nats-without-token", "nats.embedded.token", testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_NATS_EMBEDDED_ADDR": ":4222"})},
+		{"reachable-nats-without-tls", "nats.embedded.tls.cert_file", testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_NATS_EMBEDDED_ADDR": ":4222"})},
 		{"no-volume", "data_dir", testcontainers.WithHostConfigModifier(func(host *container.HostConfig) { host.Mounts = nil })},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -39,7 +39,7 @@ func startTypeScript(t *testing.T, from *bridge.Process, dir, name string) tsPro
 	t.Helper()
 	cmd := exec.Command("node", "dist/main.js")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "NATS_URL=nats://"+from.Addrs.NATS, "CONSUMER="+name)
+	cmd.Env = append(os.Environ(), "NATS_URL=nats://"+from.Addrs.NATS, "NATS_TOKEN="+from.NATSToken(t), "CONSUMER="+name)
 	return tsProcess{t, bridge.Start(t, cmd)}
 }
 

@@ -74,15 +74,37 @@ func TestReadmeTour(t *testing.T) {
 			t.Errorf("%s\nended with %v, and %q is not in its output:\n%s", block, err, wants[i], b)
 		}
 	}
-	t.Run("consumer", func(t *testing.T) { runConsumer(t, ports["4222"]) })
+	url := natsURLOf(t, text, dir, ports)
+	if want := "nats --server " + url + " sub 'treble.>'"; !strings.Contains(out.String(), want) {
+		t.Errorf("make run did not print %q", want)
+	}
+	t.Run("consumer", func(t *testing.T) { runConsumer(t, url) })
+}
+
+// natsURLOf is NATS_URL as the README has it set.
+func natsURLOf(t *testing.T, text, dir string, ports map[string]string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(text, "<!-- nats-url:begin -->\n```sh\n")
+	line, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("README.md does not say how NATS_URL is set")
+	}
+	line = strings.ReplaceAll(line, "127.0.0.1:4222", "127.0.0.1:"+ports["4222"])
+	sh := exec.Command("sh", "-e", "-c", line+"\nprintf %s \"$NATS_URL\"")
+	sh.Dir = dir
+	url, err := sh.Output()
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	return string(url)
 }
 
 // runConsumer starts the README's program and wants it to print the events of
 // the tour.
-func runConsumer(t *testing.T, port string) {
+func runConsumer(t *testing.T, url string) {
 	var out bridge.Output
 	consumer := exec.Command("go", "run", "-buildvcs=false", "./test/consumer")
-	consumer.Dir, consumer.Env = bridge.Root, append(os.Environ(), "NATS_URL=nats://127.0.0.1:"+port)
+	consumer.Dir, consumer.Env = bridge.Root, append(os.Environ(), "NATS_URL="+url)
 	consumer.Stdout, consumer.Stderr = &out, &out
 	consumer.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := consumer.Start(); err != nil {
@@ -102,7 +124,7 @@ func runConsumer(t *testing.T, port string) {
 	})
 
 	// Whoever deletes the consumer is not kept waiting in silence.
-	nc, err := nats.Connect("nats://127.0.0.1:" + port)
+	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,7 @@ func checkUpgradeAccount(t *testing.T, p *bridge.Process, lost bool) {
 // checkUpgradeAside wants that what was set aside is listed, and publishes it.
 func checkUpgradeAside(t *testing.T, p *bridge.Process) {
 	t.Helper()
-	env := append([]string{"TREBLE_BRIDGE_NATS_URL=nats://" + p.Addrs.NATS}, upgradeEnv...)
+	env := append([]string{"TREBLE_BRIDGE_NATS_URL=" + p.NATSURL(t)}, upgradeEnv...)
 	if out := fine(t, p.DataDir, env, "journal", "set-aside", "list"); strings.Count(out, "refused") != upgradeAside {
 		t.Errorf("set-aside list: got %s, want %d messages", out, upgradeAside)
 	}

@@ -28,6 +28,8 @@ var packages = []row{
 	{name: "schema/internal/generate", imports: "schema schema/schematest"},
 
 	{name: "config/value", libraries: "units"},
+	{name: "config/value/certificate", imports: "config/value"},
+	{name: "config/value/certificate/certtest", imports: "config/value/certificate"},
 	{name: "ingress/auth", imports: "config/value", libraries: "httpguts"},
 	{name: "ingress/connections"},
 	{name: "ingress", imports: "config/value ingress/auth ingress/connections schema schema/delivery", libraries: "echo promhttp semaphore",
@@ -39,8 +41,8 @@ var packages = []row{
 	{name: "publisher/outbox", imports: "publisher/internal/broker publisher/journal",
 		lines: 3400, files: 16, why: "ledger, relay and reconciling share the position in the journal, and a simulation runs them as one"},
 	{name: "publisher/outbox/streammodel", imports: "publisher/internal/broker"},
-	{name: "publisher/internal/broker", imports: "config/value publisher/datadir", libraries: "nats-server nats.go nkeys nuid",
-		lines: 3700, files: 25, why: "all that knows what an answer of NATS proves, so that nobody else need"},
+	{name: "publisher/internal/broker", imports: "config/value config/value/certificate publisher/datadir", libraries: "nats-server nats.go nkeys nuid",
+		lines: 3850, files: 26, why: "all that knows what an answer of NATS proves, so that nobody else need"},
 	{name: "publisher/journal", libraries: "unix",
 		lines: 3400, files: 25, why: "what recovery relies on crosses segments, commit and scan"},
 	{name: "publisher/journal/journaltest", imports: "publisher/journal"},
@@ -120,4 +122,4 @@ var libraries = map[string]string{
 var everybodys = []string{"go.uber.org/zap", "github.com/prometheus/client_golang/prometheus"}
 
 // helpers are packages for tests; no package of the daemon may bring them along.
-var helpers = []string{"publisher/natstest", "publisher/journal/journaltest", "publisher/outbox/streammodel", "schema/schematest", "test"}
+var helpers = []string{"publisher/natstest", "publisher/journal/journaltest", "publisher/outbox/streammodel", "schema/schematest", "config/value/certificate/certtest", "test"}

@@ -101,7 +101,7 @@ func foreignEntry(dir string, info fs.FileInfo) (name, owner string) {
 func (d *command) secretFiles() []string {
 	c := d.config
 	files := []string{
-		c.NATS.TokenFile, c.NATS.PasswordFile, c.NATS.CredentialsFile, c.NATS.NKeyFile, c.NATS.TLS.KeyFile, c.NATS.Embedded.TokenFile,
+		c.NATS.TokenFile, c.NATS.PasswordFile, c.NATS.CredentialsFile, c.NATS.NKeyFile, c.NATS.TLS.KeyFile, c.NATS.Embedded.TokenFile, c.NATS.Embedded.TLS.KeyFile,
 	}
 	for _, s := range c.EffectiveSources() {
 		files = append(files, s.Auth.BearerFile, s.Auth.Header.ValuesFile)

@@ -72,10 +72,27 @@ func devBlock(c *config.Config, a cli.Addrs, token string) string {
 	fmt.Fprintf(&b, "\nor one of the samples:\n\n  %s send message.read%s\n", self, where)
 	fmt.Fprintf(&b, "\nSee the events, in another terminal:\n\n  %s tail --since 1h%s\n", self, where)
 	if a.NATS != "" {
-		fmt.Fprintf(&b, "  nats --server nats://%s sub '%s.>'\n", cli.Dialable(a.NATS), c.Publisher.SubjectPrefix)
+		fmt.Fprintf(&b, "  nats --server %s sub '%s.>'\n", devNATS(c, a), c.Publisher.SubjectPrefix)
 	}
 	b.WriteString("\n")
 	return b.String()
+}
+
+// devNATS is the URL of the embedded NATS, with the token that was made for it.
+func devNATS(c *config.Config, a cli.Addrs) string {
+	scheme, token := "nats", ""
+	if c.NATS.Embedded.TLS.CertFile != "" {
+		scheme = "tls"
+	}
+	if !c.NATS.Embedded.Open {
+		token = "'<token>'@"
+	}
+	if made := c.NATS.WithDataDir(c.DataDir).Embedded.TokenFile; made != c.NATS.Embedded.TokenFile {
+		if secret, _, err := value.ReadSecret(made, ""); err == nil {
+			token = secret + "@"
+		}
+	}
+	return scheme + "://" + token + cli.Dialable(a.NATS)
 }
 
 // devSample is a body fit for a command line: of now, and on one line.

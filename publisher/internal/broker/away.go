@@ -58,6 +58,8 @@ func (c NATSConfig) remedy(err error) string {
 // CredentialKey is the key of the secret, or of its file, that the login is made with.
 func (c NATSConfig) CredentialKey() string {
 	switch {
+	case c.URL == "" && c.Embedded.made():
+		return c.Embedded.TokenFile
 	case c.URL == "" && c.Embedded.TokenFile != "":
 		return "nats.embedded.token_file"
 	case c.URL == "":

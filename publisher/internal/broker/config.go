@@ -1,6 +1,9 @@
 package broker
 
-import "github.com/treble-bridge/treble-bridge/config/value"
+import (
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/config/value/certificate"
+)
 
 // NATSConfig says which NATS to use: the embedded server, or yours.
 type NATSConfig struct {
@@ -30,9 +33,23 @@ type TLSConfig struct {
 
 // EmbeddedConfig is the server inside this process.
 type EmbeddedConfig struct {
-	Addr      string       `mapstructure:"addr" doc:"address on which the embedded NATS server listens; port 0 takes a free one"`
-	Token     value.Secret `mapstructure:"token" doc:"token that clients of the embedded server must give; required if its address is not loopback"`
-	TokenFile string       `mapstructure:"token_file" doc:"file with the token"`
+	Addr           string            `mapstructure:"addr" doc:"address on which the embedded NATS server listens; port 0 takes a free one"`
+	Token          value.Secret      `mapstructure:"token" doc:"token that clients of the embedded server must give, at least 16 bytes if its address is not loopback; empty: one that is made, in data_dir/nats-token"`
+	TokenFile      string            `mapstructure:"token_file" doc:"file with the token"`
+	Open           bool              `mapstructure:"open" doc:"let every process of this host in without a token; only for a loopback address"`
+	TLS            EmbeddedTLSConfig `mapstructure:"tls"`
+	AllowPlaintext bool              `mapstructure:"allow_plaintext" doc:"listen without TLS on an address that is not loopback; only for a network that you trust"`
+}
+
+// EmbeddedTLSConfig is the TLS of the embedded server.
+type EmbeddedTLSConfig struct {
+	CertFile string `mapstructure:"cert_file" doc:"certificate of the embedded server, in PEM, with its intermediate certificates; required if its address is not loopback"`
+	KeyFile  string `mapstructure:"key_file" doc:"key of the certificate"`
+}
+
+// files are the certificate and its key.
+func (t EmbeddedTLSConfig) files() certificate.Files {
+	return certificate.Files{Certificate: t.CertFile, Key: t.KeyFile}
 }
 
 // DefaultNATSConfig returns the documented defaults.

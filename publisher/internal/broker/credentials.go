@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 )
 
 // credentials say as whom the client connects. Each file is read again for each attempt to
@@ -69,12 +70,30 @@ func (c *credentials) options() []nats.Option {
 	return opts
 }
 
-// embeddedOptions are the credentials for the embedded server.
-func (c *credentials) embeddedOptions() []nats.Option {
-	if c.cfg.Embedded.Token == "" && c.cfg.Embedded.TokenFile == "" {
-		return nil
+// embeddedOptions are the credentials for the embedded server of a bridge on this host, and
+// the TLS: its certificate is the one that the configuration names.
+func (c *credentials) embeddedOptions() (opts []nats.Option) {
+	if c.cfg.Embedded.hasToken() {
+		opts = append(opts, nats.TokenHandler(func() string { return c.secret(embeddedTokenKey) }))
 	}
-	return []nats.Option{nats.TokenHandler(func() string { return c.secret(embeddedTokenKey) })}
+	if file := c.cfg.Embedded.TLS.CertFile; file != "" {
+		opts = append(opts, func(o *nats.Options) error {
+			pinned, err := certificate.Pinned(file)
+			if err != nil {
+				return fmt.Errorf("nats.embedded.tls.cert_file: %w", err)
+			}
+			o.Secure, o.TLSConfig = true, pinned
+			o.RootCAsCB = func() (*x509.CertPool, error) { // at each attempt: it may have been renewed
+				now, err := certificate.Pinned(file)
+				if err != nil {
+					return nil, fmt.Errorf("nats.embedded.tls.cert_file: %w", err)
+				}
+				return now.RootCAs, nil
+			}
+			return nil
+		})
+	}
+	return opts
 }
 
 // ownConn is the connection that an NKey was made for, once it is known.
@@ -143,28 +162,19 @@ func secure(o *nats.Options, cert nats.TLSCertHandler, ca nats.RootCAsHandler) e
 }
 
 func (t TLSConfig) readCA() (*x509.CertPool, error) {
-	text, err := value.ReadFile(t.CAFile)
+	pool, err := certificate.ReadPool(t.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("nats.tls.ca_file: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(text)) {
-		return nil, fmt.Errorf("nats.tls.ca_file: %s holds no certificate in PEM", t.CAFile)
 	}
 	return pool, nil
 }
 
 func (t TLSConfig) readCert() (tls.Certificate, error) {
-	cert, certErr := value.ReadFile(t.CertFile)
-	key, keyErr := value.ReadFile(t.KeyFile)
-	if err := errors.Join(certErr, keyErr); err != nil {
-		return tls.Certificate{}, fmt.Errorf("nats.tls: %w", err)
-	}
-	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))
+	pair, err := certificate.Files{Certificate: t.CertFile, Key: t.KeyFile}.Load()
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("nats.tls: cert_file and key_file: %w", err)
 	}
-	return pair, nil
+	return *pair, nil
 }
 
 func readJWT(path string) (string, error) {
@@ -298,6 +308,9 @@ func (c NATSConfig) Warnings() []string {
 	for _, key := range secretKeys {
 		_, doubts, _ := c.secret(key)
 		all = append(all, doubts...)
+	}
+	if c.URL == "" {
+		all = append(all, c.Embedded.warnings()...)
 	}
 	return all
 }

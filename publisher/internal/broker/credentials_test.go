@@ -176,7 +176,7 @@ func TestFilesAreChecked(t *testing.T) {
 		{"creds", func(c *NATSConfig) { c.CredentialsFile = other }, "nats.credentials_file: " + other + " is no credentials file"},
 		{"creds-missing", func(c *NATSConfig) { c.CredentialsFile = dir + "/x" }, "nats.credentials_file: open"},
 		{"nkey", func(c *NATSConfig) { c.NKeyFile = other }, "nats.nkey_file: " + other + " holds no seed"},
-		{"ca", func(c *NATSConfig) { c.TLS.CAFile = other }, "nats.tls.ca_file: " + other + " holds no certificate"},
+		{"ca", func(c *NATSConfig) { c.TLS.CAFile = other }, "nats.tls.ca_file: " + other + ": holds no certificate"},
 		{"cert", func(c *NATSConfig) { c.TLS.CertFile, c.TLS.KeyFile = other, other }, "nats.tls: cert_file and key_file"},
 		{"blank-token", func(c *NATSConfig) { c.Token = "\n" }, "nats.token: has nothing but white space"},
 	} {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
@@ -22,6 +24,7 @@ type Embedded struct {
 	options  *server.Options // with which it is started, always the same
 	addr     string          // where it listens
 	log      *zap.Logger
+	pair     *certificate.Pair // nil: no TLS
 	restarts prometheus.Counter
 	stop     context.CancelFunc
 	watching sync.WaitGroup
@@ -71,6 +74,9 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
+	if token == "" && !o.Config.Open {
+		return nil, errors.New("nats.embedded: there is no token, and open is not set")
+	}
 	if err := datadir.Ensure(o.StoreDir); err != nil {
 		return nil, fmt.Errorf("make the store of the embedded nats-server: %w", err)
 	}
@@ -87,6 +93,9 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 		NoSigs:                 true, // signals are the daemon's
 		DisableJetStreamBanner: true,
 	}}
+	if err := e.useTLS(o.Config.TLS); err != nil {
+		return nil, err
+	}
 	e.restarts = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "treble_bridge_embedded_restarts_total",
 		Help: "Restarts of the embedded nats-server, since its store did not write though the disk had room.",
@@ -103,6 +112,24 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	e.watching.Go(func() { e.watch(ctx) })
 	return e, nil
 }
+
+// useTLS makes clients of other processes use TLS. The bridge itself is in this one.
+func (e *Embedded) useTLS(c EmbeddedTLSConfig) error {
+	if c.CertFile == "" {
+		return nil
+	}
+	pair, err := c.files().Load()
+	if err != nil {
+		return fmt.Errorf("nats.embedded.tls: %w", err)
+	}
+	e.pair = certificate.NewPair(pair)
+	e.options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: e.pair.GetCertificate}
+	return nil
+}
+
+// UseCertificate makes a certificate the one of connections that come from now on. The server
+// must have been started with one.
+func (e *Embedded) UseCertificate(c *tls.Certificate) { e.pair.Use(c) }
 
 // keepAddr notes where the server listens, for Addr and for the next start.
 func (e *Embedded) keepAddr() {

@@ -89,18 +89,49 @@ func (c NATSConfig) validateCredentials() error {
 
 func (c EmbeddedConfig) validate(used bool) error {
 	errs := []error{notBoth("nats.embedded.token", c.Token != "", c.TokenFile != "")}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		errs = append(errs, errors.New("nats.embedded.tls: cert_file and key_file belong together; set both or none"))
+	}
 	if !used {
 		return errors.Join(errs...)
+	}
+	if c.Open && c.hasToken() {
+		errs = append(errs, errors.New("nats.embedded.open: true, but there is a token: remove one or the other"))
+	}
+	if c.TLS.CertFile != "" && c.TLS.KeyFile != "" {
+		if _, err := c.TLS.files().Load(); err != nil {
+			errs = append(errs, fmt.Errorf("nats.embedded.tls: %w", err))
+		}
 	}
 	host, _, err := splitAddr(c.Addr)
 	switch {
 	case err != nil:
 		errs = append(errs, fmt.Errorf("nats.embedded.addr: %w", err))
-	case !isLoopback(host) && c.Token == "" && c.TokenFile == "":
-		errs = append(errs, fmt.Errorf("nats.embedded.addr: %s can be reached from other hosts; set nats.embedded.token, or use 127.0.0.1", c.Addr))
+	case !isLoopback(host):
+		errs = append(errs, c.validateReachable())
 	}
 	return errors.Join(errs...)
 }
+
+// validateReachable is for an address that other hosts can reach: whoever connects there can read,
+// forge and remove every event.
+func (c EmbeddedConfig) validateReachable() error {
+	var errs []error
+	switch token, _, err := (NATSConfig{Embedded: c}).secret(embeddedTokenKey); {
+	case c.Open:
+		errs = append(errs, fmt.Errorf("nats.embedded.open: %s can be reached from other hosts, which need a token: remove open, or use 127.0.0.1", c.Addr))
+	case err == nil && c.hasToken() && len(token) < shortestToken:
+		errs = append(errs, fmt.Errorf("nats.embedded.token: has fewer than %d bytes, and %s can be reached from other hosts: use openssl rand -hex 32", shortestToken, c.Addr))
+	}
+	if c.TLS.CertFile == "" && !c.AllowPlaintext {
+		errs = append(errs, fmt.Errorf("nats.embedded.addr: %s can be reached from other hosts, and there is no TLS: set nats.embedded.tls.cert_file and key_file, "+
+			"or nats.embedded.allow_plaintext: true on a network that you trust, or use 127.0.0.1", c.Addr))
+	}
+	return errors.Join(errs...)
+}
+
+// hasToken reports whether the configuration has a token, and none has to be made.
+func (c EmbeddedConfig) hasToken() bool { return c.Token != "" || c.TokenFile != "" }
 
 func notBoth(key string, value, file bool) error {
 	if value && file {

@@ -33,7 +33,7 @@ func TestEmbeddedMendsItsStore(t *testing.T) {
 		return families[0].GetMetric()[0].GetCounter().GetValue()
 	}
 	e, err := StartEmbedded(EmbeddedOptions{
-		Config: EmbeddedConfig{Addr: "127.0.0.1:0"}, StoreDir: filepath.Join(dir, "nats"), MaxBody: value.MiB,
+		Config: EmbeddedConfig{Addr: "127.0.0.1:0", Open: true}, StoreDir: filepath.Join(dir, "nats"), MaxBody: value.MiB,
 		Log: zap.NewNop(), Metrics: reg,
 	})
 	if err != nil {

@@ -19,13 +19,14 @@ import (
 
 // useNATS says where a client command finds NATS: in the context that it names; else in nats.url;
 // else it is the embedded server of the bridge that runs here; else what the environment
-// tells the nats command line too. So a NATS_URL that is set for something else leads no command away from
+// tells the nats command line too. The embedded server wants the token in data_dir. So a NATS_URL that is set for something else leads no command away from
 // its bridge.
 func useNATS(cmd *cobra.Command, c *config.Config) error {
 	flag := cmd.Flags().Lookup("nats-context")
 	if flag == nil {
 		return nil
 	}
+	defer func() { c.NATS = c.NATS.WithDataDir(c.DataDir) }()
 	if flag.Changed {
 		if cmd.Flags().Changed("nats-url") {
 			return Usagef("--nats-context and --nats-url: use one of them")

@@ -3,7 +3,7 @@
 {{- $nats := dict "url" .Values.nats.url -}}
 {{- $credential := include "treble-bridge.natsCredential" . -}}
 {{- if .Values.nats.embedded -}}
-{{- $nats = dict "embedded" (dict "addr" ":4222" "token_file" "/etc/treble-bridge/nats/token") -}}
+{{- $nats = dict "embedded" (dict "addr" ":4222" "token_file" "/etc/treble-bridge/nats/token" "allow_plaintext" true) -}}
 {{- else if $credential -}}
 {{- $key := get (dict "credentials" "credentials_file" "nkey" "nkey_file" "token" "token_file" "password" "password_file") $credential -}}
 {{- $_ := set $nats $key (printf "/etc/treble-bridge/nats/%s" $credential) -}}
