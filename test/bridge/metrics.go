@@ -2,15 +2,19 @@ package bridge
 
 import (
 	"fmt"
-	"io"
+	"maps"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 )
 
-// Samples are the lines of /metrics: name with labels, and value.
+// Samples are what /metrics shows: values by name, with the labels if there are any, such as
+// treble_bridge_requests_total{outcome="accepted", source="default"}.
 type Samples map[string]float64
 
 // Metrics reads /metrics.
@@ -31,21 +35,18 @@ func Scrape(url string) (Samples, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(resp.Body)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", url, err)
+	}
+	vector, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{}, slices.Collect(maps.Values(families))...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
 	}
 	m := Samples{}
-	for line := range strings.Lines(string(b)) {
-		i := strings.LastIndexByte(line, ' ')
-		if i < 0 || strings.HasPrefix(line, "#") {
-			continue
-		}
-		v, err := strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
-		if err != nil {
-			return nil, fmt.Errorf("/metrics: %q: %w", line, err)
-		}
-		m[line[:i]] = v
+	for _, s := range vector {
+		m[s.Metric.String()] = float64(s.Value)
 	}
 	return m, nil
 }

@@ -74,6 +74,7 @@ func endToEnd(t *testing.T, ack string) {
 		}
 	})
 	t.Run("metrics", func(t *testing.T) { checkMetrics(t, p, sent, stored) })
+	t.Run("metrics-lint", func(t *testing.T) { lintMetrics(t, p) })
 	t.Run("addresses", func(t *testing.T) { checkAddresses(t, p) })
 	t.Run("sigterm", func(t *testing.T) {
 		if code := p.Terminate(); code != 0 {

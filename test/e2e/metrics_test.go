@@ -4,9 +4,27 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
+
+// lintMetrics holds names, units and help of the metrics against what Prometheus recommends.
+func lintMetrics(t *testing.T, p *bridge.Process) {
+	t.Helper()
+	resp, err := http.Get("http://" + p.Addrs.Ops + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	problems, err := promlint.New(resp.Body).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range problems {
+		t.Errorf("%s: %s", problem.Metric, problem.Text)
+	}
+}
 
 // checkMetrics holds what the metrics say against what was done: every request
 // is counted once, under its source and outcome, and every event once.

@@ -81,7 +81,7 @@ var packages = []row{
 		libraries: "cobra x509roots"},
 
 	{name: "deployments/release"},
-	{name: "test/bridge", imports: "test/containers", libraries: "nats.go"},
+	{name: "test/bridge", imports: "test/containers", libraries: "expfmt nats.go"},
 	{name: "test/oracle", imports: "test/containers"},
 	{name: "test/containers", libraries: "moby nats.go testcontainers"},
 	{name: "test/consumer", imports: "schema", libraries: "nats.go"},
@@ -98,6 +98,7 @@ var libraries = map[string]string{
 	"automemlimit":   "github.com/KimMachineGun/automemlimit",
 	"cobra":          "github.com/spf13/cobra",
 	"echo":           "github.com/labstack/echo/v4",
+	"expfmt":         "github.com/prometheus/common",
 	"go-systemd":     "github.com/coreos/go-systemd/v22",
 	"httpguts":       "golang.org/x/net/http/httpguts",
 	"isatty":         "github.com/mattn/go-isatty",
