@@ -47,6 +47,7 @@ func publish(t *testing.T, s *NATS, n int) uint64 {
 }
 
 func TestStoreOutlivesTheServer(t *testing.T) {
+	t.Parallel()
 	nats := docker.Network(t).NATS()
 	want := publish(t, nats, 10)
 
@@ -64,6 +65,7 @@ func TestStoreOutlivesTheServer(t *testing.T) {
 }
 
 func TestRestoreForgets(t *testing.T) {
+	t.Parallel()
 	nats := docker.Network(t).NATS()
 	want := publish(t, nats, 10)
 	older := nats.Snapshot()
@@ -76,6 +78,7 @@ func TestRestoreForgets(t *testing.T) {
 }
 
 func TestPauseFreezes(t *testing.T) {
+	t.Parallel()
 	nats := docker.Network(t).NATS()
 	nc := nats.Connect()
 
@@ -90,6 +93,7 @@ func TestPauseFreezes(t *testing.T) {
 }
 
 func TestClusterSurvivesNodes(t *testing.T) {
+	t.Parallel()
 	network := docker.Network(t)
 	nodes := network.Cluster(3)
 	if got := publish(t, nodes[0], 10); got != 10 {

@@ -22,6 +22,7 @@ import (
 // accept and to refuse, with canaries wherever a value comes from outside, and
 // looks for them in everything that comes out.
 func TestCanary(t *testing.T) {
+	t.Parallel()
 	for _, format := range []string{"json", "console"} {
 		t.Run(format, func(t *testing.T) {
 			a := startCanaryBridge(t, format)

@@ -68,6 +68,7 @@ func (a *canaryBridge) checkCommands(t *testing.T) {
 
 // TestCanaryWrongConfiguration: what is wrong with a secret is told without it.
 func TestCanaryWrongConfiguration(t *testing.T) {
+	t.Parallel()
 	bad := secret.bearer.value
 	good := "TREBLE_BRIDGE_AUTH_BEARER=" + secret.wrong.value
 	file := func(text string) []string {
@@ -133,6 +134,7 @@ func TestCanaryWrongConfiguration(t *testing.T) {
 // TestCanaryNATS: a NATS that is away or refuses the login is told of without
 // the token; nor is the token of the embedded one told.
 func TestCanaryNATS(t *testing.T) {
+	t.Parallel()
 	b := natstest.Start(t)
 	away := natstest.StartProxy(t, b.URL)
 	b.Kill()

@@ -25,6 +25,7 @@ const maxBody = 256 << 10
 // TestEndToEnd starts the real binary, posts what Treble sends and what it
 // never should, and looks at everything that comes out of it.
 func TestEndToEnd(t *testing.T) {
+	t.Parallel()
 	for _, ack := range []string{"journal", "stream"} {
 		t.Run(ack, func(t *testing.T) { endToEnd(t, ack) })
 	}

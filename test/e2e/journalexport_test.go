@@ -102,6 +102,7 @@ func (h *deadHost) count() int {
 // TestJournalExport kills a bridge that has no NATS any more, and brings what it
 // had answered to another one.
 func TestJournalExport(t *testing.T) {
+	t.Parallel()
 	nats := natstest.Start(t)
 	env := append(sourceOf("shop"), "TREBLE_BRIDGE_NATS_URL="+nats.ClientURL())
 	h := &deadHost{t: t, Process: bridge.Serve(t, env...)}

@@ -222,6 +222,7 @@ func awaitStored(t *testing.T, js jetstream.JetStream, n int) {
 
 // TestQuarantine takes thousands of refused bodies through every command.
 func TestQuarantine(t *testing.T) {
+	t.Parallel()
 	bodies := manyRefused(2000)
 	byReason := map[string]int{}
 	events := 0 // of what a wider source takes

@@ -22,6 +22,7 @@ const readme = bridge.Root + "/README.md"
 // commands of the tour, one after the other, in a shell. Only the ports and the
 // data directory differ, so that it can run beside a bridge of the developer's.
 func TestReadmeTour(t *testing.T) {
+	t.Parallel()
 	text := bridge.ReadFile(t, readme)
 	dir := t.TempDir()
 	ports := map[string]string{"8080": bridge.FreePort(t), "9464": bridge.FreePort(t), "4222": bridge.FreePort(t)}

@@ -121,6 +121,7 @@ func (r *replayed) checkRun(stream, run string) {
 // TestReplayKilled kills a replay with SIGKILL several times, each at some counted
 // progress, and resumes it each time.
 func TestReplayKilled(t *testing.T) {
+	t.Parallel()
 	const events = 6000
 	r := startReplayed(t, events)
 	args := []string{"replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "2500"}
@@ -163,6 +164,7 @@ func TestReplayKilled(t *testing.T) {
 // TestReplayInterrupted: Ctrl-C leaves a record and prints the line to go on, which
 // does.
 func TestReplayInterrupted(t *testing.T) {
+	t.Parallel()
 	const events = 3000
 	r := startReplayed(t, events)
 	cmd := exec.Command(bridge.Binary(t), "replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "1500")
@@ -194,6 +196,7 @@ func TestReplayInterrupted(t *testing.T) {
 // TestReplayTargets runs each target from the command line, by a phone number, which is
 // then looked for everywhere.
 func TestReplayTargets(t *testing.T) {
+	t.Parallel()
 	const events, chosen = 200, 20
 	r := startReplayed(t, events)
 	if _, err := r.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}}); err != nil {
@@ -294,6 +297,7 @@ func records(t *testing.T, js jetstream.JetStream) (kept []string) {
 
 // TestReplayAsks: where nobody can be asked, nothing is done without --yes.
 func TestReplayAsks(t *testing.T) {
+	t.Parallel()
 	r := startReplayed(t, 5)
 	for _, args := range [][]string{{}, {"--to-url", "http://192.0.2.1/x"}} {
 		if out, code := r.command(args...); code != 2 || !strings.Contains(out, "--yes") || !strings.Contains(out, "5 events") {

@@ -22,6 +22,7 @@ const inWork = 60
 // for its own, and lets them go: every request is answered, and what was
 // answered 200 is in the stream, once, and nothing else is.
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	b := natstest.Start(t)
 	px := natstest.StartProxy(t, b.URL)
 	const timeout = 20 * time.Second
@@ -74,6 +75,7 @@ func TestShutdown(t *testing.T) {
 // TestShutdownCutOff never lets the PubAcks go: the shutdown ends at its
 // deadline, nobody is told that an event is safe, and the exit code tells.
 func TestShutdownCutOff(t *testing.T) {
+	t.Parallel()
 	b := natstest.Start(t)
 	px := natstest.StartProxy(t, b.URL)
 	p := bridge.Serve(t, append(patient(px), "TREBLE_BRIDGE_SHUTDOWN_TIMEOUT=500ms")...)

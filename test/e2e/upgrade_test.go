@@ -44,6 +44,7 @@ func upgradeSessions(what string, n int) (names []string) {
 // TestUpgrade starts the bridge on a data directory that the last version with journal
 // format 1 left behind when it was killed, and wants that nothing is lost or doubled.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		lost bool // JetStream has lost all that it had acknowledged

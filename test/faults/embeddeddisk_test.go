@@ -23,6 +23,7 @@ const recovery = 30 * time.Second
 // embedded server share, and makes room again: the server, which keeps the error of
 // its store, must work again without a restart of the bridge.
 func TestEmbeddedFullDisk(t *testing.T) {
+	t.Parallel()
 	t.Run("under-load", func(t *testing.T) { embeddedFullDisk(t, true) })
 	t.Run("idle", func(t *testing.T) { embeddedFullDisk(t, false) })
 }

@@ -20,6 +20,7 @@ import (
 // twice, and kills the bridge on the full disk: 200 turns into 503, nothing is
 // lost, and once NATS is back, events are accepted again without help.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	t.Run("reserve", func(t *testing.T) { fullDisk(t, "4MiB", false) })
 	t.Run("no-reserve", func(t *testing.T) { fullDisk(t, "0", false) })
 	t.Run("no-space-left", func(t *testing.T) { fullDisk(t, "0", true) })

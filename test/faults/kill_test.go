@@ -18,6 +18,7 @@ import (
 // TestKillBridge kills the bridge with SIGKILL under load, again and again, on
 // one data directory, and holds what its clients were told against the stream.
 func TestKillBridge(t *testing.T) {
+	t.Parallel()
 	total := &killTotals{}
 	t.Run("embedded", func(t *testing.T) { killRound(t, total, killEmbedded, 13) })
 	t.Run("external", func(t *testing.T) { killRound(t, total, killExternal, 12) })
@@ -234,6 +235,7 @@ func (k *killer) stream() []string {
 
 // TestSecondBridgeOnOneDataDir: it refuses, and names the first one.
 func TestSecondBridgeOnOneDataDir(t *testing.T) {
+	t.Parallel()
 	first := bridge.Serve(t)
 	second := bridge.Launch(t, bridge.Binary(t), first.DataDir)
 	if code := second.ExitCode(); code != 1 {

@@ -22,6 +22,7 @@ import (
 // replies and the stream against each other: what got 200 is stored once, what
 // got 503 is not there, and what got 504 may be either.
 func TestNATSOutage(t *testing.T) {
+	t.Parallel()
 	network := docker.Network(t)
 	nats := network.NATS()
 	daemon := network.Bridge(nats.URL(), testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_PUBLISHER_ACK": "stream"}))

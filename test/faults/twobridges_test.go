@@ -18,6 +18,7 @@ import (
 // takes it over; the first refuses from then on, and nothing that either has answered
 // 200 is lost. The directory is shared by a link here, beside the lock.
 func TestTwoBridgesOnOneJournal(t *testing.T) {
+	t.Parallel()
 	const rounds = 6
 	nats := natstest.Start(t)
 	o := oracle.New()

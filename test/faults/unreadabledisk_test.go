@@ -22,6 +22,7 @@ import (
 // fails to read it (EIO): btrfs knows the checksums of its data. The next start loses
 // what was in the sector, tells it, and publishes everything else in order.
 func TestUnreadableDisk(t *testing.T) {
+	t.Parallel()
 	const events, size = 120, 20_000
 	disk := newBadDisk(t)
 	nats := natstest.Start(t)

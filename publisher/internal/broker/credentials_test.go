@@ -38,6 +38,7 @@ type credential struct {
 // TestCredentialsAreReadAgain: NATS asks for new credentials, then their files are
 // replaced, and the connection comes back without a restart. Each reason is logged once.
 func TestCredentialsAreReadAgain(t *testing.T) {
+	t.Parallel()
 	for _, c := range []credential{
 		{"password-file", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
 			n := 0
