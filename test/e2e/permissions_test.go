@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -42,7 +41,7 @@ func bridgeRoles(t *testing.T, s *permitted, operator *role) (stored int) {
 		env  []string
 	}{
 		{"bridge", nil},
-		{"bridge", []string{"TREBLE_BRIDGE_PUBLISHER_STREAMS=apply", "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=20m"}},
+		{"bridge-apply", []string{"TREBLE_BRIDGE_PUBLISHER_STREAMS=apply", "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=20m"}},
 		{"bridge-check", []string{"TREBLE_BRIDGE_PUBLISHER_STREAMS=check", "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=20m"}},
 		{"bridge-check", []string{"TREBLE_BRIDGE_PUBLISHER_STREAMS=check", "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=20m", "TREBLE_BRIDGE_PUBLISHER_ACK=stream"}},
 	} {
@@ -71,7 +70,7 @@ func bridgeRoles(t *testing.T, s *permitted, operator *role) (stored int) {
 // bridgeReads does what the bridge does besides every 30 s and after a loss: it looks
 // at one message, and reads the ids of all.
 func bridgeReads(t *testing.T, s *permitted, stored int) {
-	for _, user := range []string{"bridge", "bridge-check"} {
+	for _, user := range []string{"bridge", "bridge-apply", "bridge-check"} {
 		r := s.role(user)
 		stream, err := r.js.Stream(t.Context(), "TREBLE")
 		if err != nil {
@@ -96,7 +95,7 @@ func ordersConsumer() jetstream.ConsumerConfig {
 
 // consumerRole reads and acknowledges as a service, with an inbox of its own.
 func consumerRole(t *testing.T, s *permitted) {
-	r := s.role("orders", nats.CustomInboxPrefix("_INBOX_orders"))
+	r := s.role("orders")
 	consumer, err := r.js.CreateOrUpdateConsumer(t.Context(), "TREBLE", ordersConsumer())
 	if err != nil {
 		t.Fatal(err)
@@ -201,16 +200,18 @@ func forbidden(t *testing.T, s *permitted, operator *role) {
 		"$JS.API.STREAM.MSG.DELETE.TREBLE_QUARANTINE", "$JS.API.STREAM.MSG.GET.TREBLE_REPLAY",
 		"$JS.ACK.TREBLE.orders.1.1.1.1.0", "treble-replay.run.message.read", "$KV.TREBLE_AUDIT.run",
 	})
+	update := slices.Clip([]string{"$JS.API.STREAM.UPDATE.TREBLE", "$JS.API.STREAM.UPDATE.TREBLE_QUARANTINE"})
 	for user, more := range map[string][]string{
-		"bridge":       nil,
-		"bridge-check": {"$JS.API.STREAM.CREATE.TREBLE", "$JS.API.STREAM.UPDATE.TREBLE"},
+		"bridge":       update,
+		"bridge-apply": nil,
+		"bridge-check": append(update, "$JS.API.STREAM.CREATE.TREBLE", "$JS.API.STREAM.CREATE.TREBLE_QUARANTINE"),
 	} {
 		r := s.role(user)
 		r.mayNotPublish(append(more, bridges...)...)
-		r.mayNotSubscribe("treble.>", "$JS.API.>", ">")
+		r.mayNotSubscribe("treble.>", "$JS.API.>", ">", "_INBOX.>", "_INBOX_operator.>", "_INBOX_orders.>")
 	}
 
-	orders := s.role("orders", nats.CustomInboxPrefix("_INBOX_orders"))
+	orders := s.role("orders")
 	orders.mayNotPublish(append(destroy,
 		"treble.message.read", "treble-quarantine.not-json", "treble-replay.run.message.read",
 		"$JS.API.STREAM.INFO.TREBLE", "$JS.API.STREAM.UPDATE.TREBLE", "$JS.API.STREAM.MSG.DELETE.TREBLE",
@@ -220,7 +221,7 @@ func forbidden(t *testing.T, s *permitted, operator *role) {
 		"$JS.API.CONSUMER.CREATE.TREBLE_QUARANTINE.orders.treble-quarantine.>", "$JS.API.CONSUMER.DURABLE.CREATE.TREBLE.orders",
 		"$JS.API.CONSUMER.DELETE.TREBLE.orders", "$JS.API.CONSUMER.MSG.NEXT.TREBLE.other", "$JS.ACK.TREBLE.other.1.1.1.1.0",
 	)...)
-	orders.mayNotSubscribe("treble.>", "_INBOX.>", "_INBOX_other.>", ">")
+	orders.mayNotSubscribe("treble.>", "_INBOX.>", "_INBOX_other.>", "_INBOX_bridge.>", "_INBOX_operator.>", ">")
 	// The subject of the request holds the filter; the server compares them.
 	request := []byte(`{"stream_name":"TREBLE","config":{"durable_name":"orders","ack_policy":"explicit","filter_subject":"treble.>"}}`)
 	answer, err := orders.nc.Request("$JS.API.CONSUMER.CREATE.TREBLE.orders.treble.message.*", request, 5*time.Second)
@@ -232,7 +233,7 @@ func forbidden(t *testing.T, s *permitted, operator *role) {
 		"treble.message.read", "treble-quarantine.not-json", "$JS.API.STREAM.CREATE.TREBLE", "$JS.API.STREAM.UPDATE.TREBLE",
 		"$JS.ACK.TREBLE.orders.1.1.1.1.0", "$JS.API.STREAM.DELETE.KV_TREBLE_AUDIT", "$JS.API.STREAM.PURGE.KV_TREBLE_AUDIT",
 	)...)
-	operator.mayNotSubscribe("treble.>", "$JS.API.>", ">")
+	operator.mayNotSubscribe("treble.>", "$JS.API.>", ">", "_INBOX.>", "_INBOX_bridge.>", "_INBOX_orders.>")
 }
 
 func messages(t *testing.T, js jetstream.JetStream, stream string) int {

@@ -73,7 +73,14 @@ func (p *permitted) env(role string, more ...string) []string {
 		"TREBLE_BRIDGE_NATS_URL=" + p.ClientURL(),
 		"TREBLE_BRIDGE_NATS_USER=" + role,
 		"TREBLE_BRIDGE_NATS_PASSWORD=" + rolePassword,
+		"TREBLE_BRIDGE_NATS_INBOX_PREFIX=" + inboxOf(role),
 	}, more...)
+}
+
+// inboxOf is the first part of the subjects on which a role gets its answers.
+func inboxOf(role string) string {
+	name, _, _ := strings.Cut(role, "-") // bridge, bridge-apply and bridge-check are one bridge
+	return "_INBOX_" + name
 }
 
 // role is a client of ours in a role.
@@ -87,7 +94,7 @@ type role struct {
 func (p *permitted) role(name string, opts ...nats.Option) *role {
 	p.t.Helper()
 	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}) // the tests ask LastError
-	nc, err := nats.Connect(p.ClientURL(), append(opts, nats.UserInfo(name, rolePassword), quiet)...)
+	nc, err := nats.Connect(p.ClientURL(), append(opts, nats.UserInfo(name, rolePassword), nats.CustomInboxPrefix(inboxOf(name)), quiet)...)
 	if err != nil {
 		p.t.Fatalf("%s: %v", name, err)
 	}
