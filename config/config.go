@@ -63,5 +63,8 @@ func (c *Config) EffectiveSources() []ingress.SourceConfig {
 	}
 	s := ingress.DefaultSource()
 	s.Auth = c.Auth
+	if c.Auth.HasPath() {
+		s.Paths = ingress.SecretPaths()
+	}
 	return []ingress.SourceConfig{s}
 }

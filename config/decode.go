@@ -32,12 +32,12 @@ func (d *decoder) warn(key string, doubts ...string) {
 }
 
 // text sets a leaf from the text of an environment variable or a flag.
-// Lists are split at commas; sources are YAML or JSON.
+// Lists are split at commas; lists of entries with keys are YAML or JSON.
 func (d *decoder) text(text string, into reflect.Value, key string) error {
 	switch {
 	case into.Type() == objectType:
 		return d.objectText(text, into)
-	case into.Type() == sourcesType:
+	case structs(into.Type()):
 		d.source = value.Decode([]byte(text))
 		root, ok := d.jsonNode(d.source)
 		if !ok {

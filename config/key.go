@@ -9,13 +9,14 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 )
 
 // Key describes one key of the configuration.
 type Key struct {
 	Name    string // as in the file, with dots: "publisher.ack_timeout"
 	Env     string // TREBLE_BRIDGE_PUBLISHER_ACK_TIMEOUT
-	Type    string // string, bool, int, duration, size, list, secret, list of secrets, sources, object
+	Type    string // string, bool, int, duration, size, list, secret, list of secrets, named secrets, sources, object
 	Default string // as one would write it; "" if there is none
 	Doc     string
 
@@ -38,6 +39,15 @@ func Keys() []Key { return keysOf(reflect.ValueOf(Default()), "", nil) }
 // environment variables: they have none.
 func SourceKeys() []Key {
 	keys := keysOf(reflect.ValueOf(ingress.SourceConfig{}), "", nil)
+	for i := range keys {
+		keys[i].Env = ""
+	}
+	return keys
+}
+
+// SecretKeys returns the keys of one entry of auth.secrets.
+func SecretKeys() []Key {
+	keys := keysOf(reflect.ValueOf(auth.SecretConfig{}), "", nil)
 	for i := range keys {
 		keys[i].Env = ""
 	}
@@ -76,6 +86,7 @@ var (
 	sizeType     = reflect.TypeFor[value.Size]()
 	durationType = reflect.TypeFor[time.Duration]()
 	sourcesType  = reflect.TypeFor[[]ingress.SourceConfig]()
+	namedType    = reflect.TypeFor[[]auth.SecretConfig]()
 	objectType   = reflect.TypeFor[value.Object]()
 )
 
@@ -89,6 +100,8 @@ func typeName(t reflect.Type) string {
 		return "duration"
 	case sourcesType:
 		return "sources"
+	case namedType:
+		return "named secrets"
 	case objectType:
 		return "object"
 	case reflect.TypeFor[[]value.Secret]():
@@ -116,7 +129,7 @@ func formatValue(v reflect.Value) string {
 	case reflect.Int, reflect.Int64:
 		return strconv.FormatInt(v.Int(), 10)
 	case reflect.Slice:
-		if v.Type() == sourcesType {
+		if structs(v.Type()) {
 			return ""
 		}
 		parts := make([]string, v.Len())
@@ -138,4 +151,10 @@ func formatDuration(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// structs reports whether a type is a list of entries that have keys of their own. In an
+// environment variable they are YAML or JSON.
+func structs(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct
 }

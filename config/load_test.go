@@ -56,11 +56,12 @@ func TestEveryKeyByEnvironment(t *testing.T) {
 	texts := map[string]string{ // by type: what to set, and what is shown then
 		"string": "other", "bool": "true", "int": "7", "duration": "97s", "size": "3MiB",
 		"list": "a,b", "secret": "s3cret", "list of secrets": "one,two",
-		"sources": `[{"name":"x","paths":["/x"]}]`,
+		"sources": `[{"name":"x","paths":["/x"]}]`, "named secrets": `[{"name":"x","scheme":"bearer","value":"s3cret"}]`,
 	}
 	shown := map[string]any{
 		"string": "other", "bool": true, "int": 7, "duration": "1m37s", "size": "3MiB",
 		"list": []any{"a", "b"}, "secret": "<secret>", "list of secrets": []any{"<secret>", "<secret>"},
+		"named secrets": []any{map[string]any{"name": "x", "scheme": "bearer", "value": "<secret>", "file": "", "not_before": "", "not_after": ""}},
 	}
 	for _, key := range config.Keys() {
 		t.Run(key.Name, func(t *testing.T) {

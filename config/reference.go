@@ -38,9 +38,14 @@ func Template() string {
 func yamlDefault(k Key) string {
 	switch k.Type {
 	case "list", "list of secrets":
+		if strings.Contains(k.Default, ":") {
+			return `["` + strings.ReplaceAll(k.Default, ",", `", "`) + `"]`
+		}
 		return "[" + k.Default + "]"
 	case "sources":
 		return "" // the example below it follows
+	case "named secrets":
+		return "[]"
 	case "string", "secret":
 		if k.Default == "" || strings.ContainsAny(k.Default, ":#*") {
 			return `"` + k.Default + `"`
@@ -63,7 +68,19 @@ func Reference() string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", k.Name, k.Type, def, cell(k.Doc))
 	}
 	b.WriteString("\nEach entry of `sources`:\n\n| Key | Type | Meaning |\n|---|---|---|\n")
+	authentication := false
 	for _, k := range SourceKeys() {
+		if strings.HasPrefix(k.Name, "auth.") {
+			if !authentication {
+				b.WriteString("| `auth` | keys | all keys of `auth` above, for this source |\n")
+			}
+			authentication = true
+			continue
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.Name, k.Type, cell(k.Doc))
+	}
+	b.WriteString("\nEach entry of `auth.secrets`:\n\n| Key | Type | Meaning |\n|---|---|---|\n")
+	for _, k := range SecretKeys() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.Name, k.Type, cell(k.Doc))
 	}
 	return b.String()

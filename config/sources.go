@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/treble-bridge/treble-bridge/ingress"
@@ -37,24 +39,19 @@ func (c *Config) Advice() []string {
 
 // HasAuth reports whether the top-level auth says anything: a secret, or that
 // none is wanted.
-func (c *Config) HasAuth() bool { return len(authKeys(c.Auth, "auth")) > 0 }
+func (c *Config) HasAuth() bool {
+	return slices.ContainsFunc(authKeys(c.Auth, "auth"), func(key string) bool {
+		return key != "auth.require" && key != "auth.allow_short_secrets" && key != "auth.keep_refused"
+	})
+}
 
 // authKeys returns the keys that are set.
 func authKeys(a auth.Config, key string) []string {
 	var set []string
-	for _, k := range []struct {
-		name string
-		set  bool
-	}{
-		{"bearer", len(a.Bearer) > 0},
-		{"bearer_file", a.BearerFile != ""},
-		{"header.name", a.Header.Name != ""},
-		{"header.values", len(a.Header.Values) > 0},
-		{"header.values_file", a.Header.ValuesFile != ""},
-		{"disabled", a.Disabled},
-	} {
-		if k.set {
-			set = append(set, key+"."+k.name)
+	root := reflect.ValueOf(a)
+	for _, k := range keysOf(root, "", nil) {
+		if v := root.FieldByIndex(k.index); !v.IsZero() && (v.Kind() != reflect.Slice || v.Len() > 0) {
+			set = append(set, key+"."+k.Name)
 		}
 	}
 	return set

@@ -117,7 +117,7 @@ func TestEffectiveSources(t *testing.T) {
 }
 
 func TestAdviceNamesShortSecrets(t *testing.T) {
-	l := mustLoad(t, "auth: {bearer: [short]}")
+	l := mustLoad(t, "auth: {bearer: [short], allow_short_secrets: true}")
 	if got := l.Advice(); len(got) != 1 || !strings.Contains(got[0], "auth.bearer[0]") {
 		t.Errorf("got %q", got)
 	}

@@ -21,6 +21,9 @@ type Config struct {
 	HeaderTimeout            time.Duration `mapstructure:"header_timeout" doc:"how long a client may take to send the headers"`
 	BodyTimeout              time.Duration `mapstructure:"body_timeout" doc:"how long a client may take to send headers and body"`
 	IdleTimeout              time.Duration `mapstructure:"idle_timeout" doc:"how long an idle connection is kept; longer than your load balancer or proxy keeps one, or a request may meet a connection that is just closed"`
+	MaxAuthFailures          int           `mapstructure:"max_auth_failures" doc:"requests of one address with no or wrong credentials that are answered 401 in a minute; more are answered 429; 0: no limit. Right credentials are never refused for it"`
+	TrustedProxies           []string      `mapstructure:"trusted_proxies" doc:"addresses and networks (CIDR) of proxies whose X-Forwarded-For is believed; empty: of nobody"`
+	Operators                []string      `mapstructure:"operator_addresses" doc:"addresses and networks (CIDR) of hosts whose commands may mark requests as tests, and send them with the time of an earlier receipt (the headers Treble-Test and Treble-Received)"`
 	Timezone                 string        `mapstructure:"timezone" doc:"time zone of Treble's times that name none, such as UTC or America/Bogota"`
 }
 
@@ -39,6 +42,8 @@ func DefaultConfig() Config {
 		HeaderTimeout:            5 * time.Second,
 		BodyTimeout:              30 * time.Second,
 		IdleTimeout:              2 * time.Minute,
+		MaxAuthFailures:          60,
+		Operators:                []string{"127.0.0.0/8", "::1/128"},
 		Timezone:                 "UTC",
 	}
 }
@@ -70,3 +75,6 @@ func DefaultSource() SourceConfig {
 		Paths: []string{"/webhook", "/treble-webhooks", "/webhooks/on-*"},
 	}
 }
+
+// SecretPaths are the paths of the default source if its auth has a secret in the path.
+func SecretPaths() []string { return []string{"/webhook/*", "/treble-webhooks/*"} }

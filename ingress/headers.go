@@ -3,44 +3,33 @@ package ingress
 import (
 	"net/http"
 	"regexp"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// secretWords mark the headers that are not kept with a refused body. Users
-// name their secret headers freely, and one that is no longer configured, or
-// meant for a proxy before us, is a secret too; so rather one header too many
-// is left out.
-var secretWords = []string{
-	"auth", "token", "secret", "key", "signature", "password", "passwd",
-	"credential", "cookie", "hmac", "jwt", "bearer", "session",
-	"uri", "url", "referer", // a proxy's copy of an address may hold a token
+// keptValues are the headers whose values are kept with a refused body: they tell what
+// the body is and which way it came, and no sender puts a secret there.
+var keptValues = []string{
+	"Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Content-Encoding", "Content-Language", "Content-Length",
+	"Content-Type", "Date", "Traceparent", "Transfer-Encoding", "User-Agent", "X-Correlation-Id", "X-Forwarded-Host",
+	"X-Forwarded-Port", "X-Forwarded-Proto", "X-Request-Id",
 }
 
-// keptHeaders returns a copy of the request's headers without what may be
-// secret: by its name, or because the source is configured to find its secret
-// there.
-func keptHeaders(h http.Header, secretHeader string) map[string][]string {
+// keptHeaders returns the request's headers as they are kept with a refused body: those of
+// keptValues with their values, of the others the name alone. Users name their secret headers freely,
+// and one that is no longer configured, or meant for a proxy before us, is a secret too. The
+// configured ones are never kept with a value.
+func keptHeaders(h http.Header, secret []string) map[string][]string {
 	kept := make(map[string][]string, len(h))
 	for name, values := range h {
-		if strings.EqualFold(name, secretHeader) || looksSecret(name) {
-			continue
+		kept[name] = []string{""}
+		if slices.Contains(keptValues, name) && !slices.Contains(secret, name) {
+			kept[name] = append([]string(nil), values...)
 		}
-		kept[name] = append([]string(nil), values...)
 	}
 	return kept
-}
-
-func looksSecret(name string) bool {
-	name = strings.ToLower(name)
-	for _, word := range secretWords {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
 }
 
 var harmless = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)

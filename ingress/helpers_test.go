@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	token = "token-of-this-test-0001"
+	token = "ingress-5f2c9a71-token"
 	read  = `{"country_code":"+57","cellphone":"3161234567","session_id":"s1","read_at":"2024-01-01 00:00:00"}`
 	wait  = 10 * time.Second
 )

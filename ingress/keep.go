@@ -11,7 +11,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -27,9 +26,10 @@ func (s *Server) lost(c echo.Context) error {
 	if r.Method != http.MethodPost {
 		return notFound()
 	}
+	attempt := s.request(r, time.Now())
 	i := slices.IndexFunc(s.sources, func(src *source) bool {
-		credential, ok := src.auth.Authenticate(r)
-		return ok && credential != auth.Open
+		verdict := src.auth.Check(attempt)
+		return verdict.Secret()
 	})
 	if i < 0 {
 		return notFound()
@@ -42,8 +42,8 @@ func (s *Server) lost(c echo.Context) error {
 		return notFound()
 	}
 	defer s.leave()
-	origin := delivery.Origin{Source: src.name, Path: r.URL.Path, Header: keptHeaders(r.Header, src.secretHeader),
-		Received: time.Now(), TestRun: testRun(r.Header)}
+	origin := delivery.Origin{Source: src.name, Path: s.withoutSecrets(r.URL.Path), Header: keptHeaders(r.Header, src.auth.SecretHeaders()),
+		Received: time.Now()}
 	if problem != nil {
 		s.keepBeginning(origin, body, problem)
 		return notFound()

@@ -16,6 +16,7 @@ import (
 type metrics struct {
 	requests        *prometheus.CounterVec
 	authentications *prometheus.CounterVec
+	lastUsed        *prometheus.GaugeVec
 	accept          *prometheus.HistogramVec
 	lastEvent       *prometheus.GaugeVec
 	inFlight        prometheus.Gauge
@@ -33,7 +34,11 @@ func newMetrics() *metrics {
 		}, []string{"source", "kind", "outcome"}),
 		authentications: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "authentications_total",
-			Help: "Requests let in, by source and credential (scheme and position in the configuration), to see when an old secret is no longer used.",
+			Help: "Requests let in, by source and credential (its name, or scheme and position in the configuration), to see when an old secret is no longer used. A request counts for each scheme that it satisfies.",
+		}, []string{"source", "credential"}),
+		lastUsed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "credential_last_used_timestamp_seconds",
+			Help: "When a credential last let a request in, by source and credential; 0: not since the start of the bridge.",
 		}, []string{"source", "credential"}),
 		accept: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "accept_seconds",
@@ -71,7 +76,7 @@ func (m *metrics) begin(source string) {
 
 // register registers all metrics or none.
 func (m *metrics) register(reg prometheus.Registerer) error {
-	all := append(m.connections.All(), m.requests, m.authentications, m.accept, m.lastEvent, m.inFlight, m.forgiven)
+	all := append(m.connections.All(), m.requests, m.authentications, m.lastUsed, m.accept, m.lastEvent, m.inFlight, m.forgiven)
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {

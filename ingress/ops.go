@@ -29,14 +29,14 @@ type Readiness struct {
 // that no number of webhooks keeps /livez and /readyz from answering.
 const opsConnections = 64
 
-// Ops is the listener for operators: /livez, /readyz, /metrics, the documents
+// Ops is the listener for operators: /livez, /readyz, /metrics, /credentials, the documents
 // that describe the events below /schemas and, if configured, /debug/pprof. Make it with NewOps, then call Listen, Serve and,
 // once, Shutdown.
 type Ops struct{ listener }
 
 // NewOps returns the ops listener. It asks ready at each request of /readyz,
-// from many goroutines at once, and collects g at each of /metrics.
-func NewOps(cfg OpsConfig, ready func() Readiness, g prometheus.Gatherer, log *zap.Logger) (*Ops, error) {
+// from many goroutines at once, credentials at each of /credentials, and collects g at each of /metrics.
+func NewOps(cfg OpsConfig, ready func() Readiness, credentials func() CredentialsStatus, g prometheus.Gatherer, log *zap.Logger) (*Ops, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -55,6 +55,7 @@ func NewOps(cfg OpsConfig, ready func() Readiness, g prometheus.Gatherer, log *z
 		}
 		writeJSON(w, status, answer)
 	})
+	mux.HandleFunc("GET /credentials", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, credentials()) })
 	serveDocuments(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{ErrorLog: errorLog}))
 	if cfg.Pprof {
@@ -89,7 +90,7 @@ func atWork(next http.Handler) http.Handler {
 	})
 }
 
-func writeJSON(w http.ResponseWriter, status int, v Readiness) {
+func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

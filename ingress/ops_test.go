@@ -15,7 +15,7 @@ func startOps(t *testing.T, pprof bool, ready func() ingress.Readiness) string {
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "test_gauge"}))
-	o, err := ingress.NewOps(ingress.OpsConfig{Addr: "127.0.0.1:0", Pprof: pprof}, ready, reg, zap.NewNop())
+	o, err := ingress.NewOps(ingress.OpsConfig{Addr: "127.0.0.1:0", Pprof: pprof}, ready, func() ingress.CredentialsStatus { return ingress.CredentialsStatus{} }, reg, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

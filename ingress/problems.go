@@ -42,6 +42,20 @@ func unauthorized(challenge string) *problem {
 	return p
 }
 
+// tooManyFailures is for an address that failed to authenticate too often.
+func tooManyFailures(retry time.Duration) *problem {
+	p := &problem{name: "too-many-failures", status: http.StatusTooManyRequests, title: "Too many requests that are not authorized",
+		detail: "Too many requests of this address carried no credential that their source takes."}
+	return p.with("Retry-After", retryAfter(retry.Truncate(time.Second)+time.Second))
+}
+
+// notOperator is for what only the commands of the bridge may say of a request.
+func notOperator() *problem {
+	return &problem{name: "not-operator", status: http.StatusForbidden, title: "Headers of an operator refused",
+		detail: fmt.Sprintf("The headers %s and %s are taken from the addresses in ingress.operator_addresses only. Nothing of this request was kept.",
+			schema.HeaderTest, schema.HeaderReceived)}
+}
+
 func wrongReceived(what string) *problem {
 	return &problem{name: "received-time", status: http.StatusBadRequest, title: "Time of receipt refused",
 		detail: fmt.Sprintf("The header %s %s. Leave it out, unless the body was received before.", schema.HeaderReceived, what)}

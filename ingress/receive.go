@@ -15,32 +15,21 @@ import (
 func (s *Server) receive(c echo.Context, src *source) error {
 	r, x := c.Request(), exchangeOf(c)
 
-	credential, ok := src.auth.Authenticate(r)
-	if !ok {
-		return unauthorized(src.auth.Challenge())
-	}
-	x.trust()
-	s.metrics.authentications.WithLabelValues(src.name, credential).Inc()
-	received, again, problem := receivedTime(r.Header, time.Now())
-	if problem != nil {
+	a := attempt{src: src, in: s.request(r, time.Now())}
+	a.in.Segment = c.Param("*")
+	if problem := s.authenticate(x, &a); problem != nil {
 		return problem
 	}
-	if !again {
-		received = time.Now()
-	}
+	received := time.Now()
 	in, body, problem := s.readBody(c, src)
 	defer in.release()
 	doubts := doubtsOf(r.Header)
-	origin := delivery.Origin{
-		Source:   src.name,
-		Path:     r.URL.Path,
-		Received: received,
-		TestRun:  testRun(r.Header),
-		Warnings: warnings(doubts),
-	}
 	if problem != nil {
-		origin.Header = keptHeaders(r.Header, src.secretHeader)
-		s.keepBeginning(origin, body, problem)
+		if a.verdict.Accepted() { // else nobody knows whose it is
+			origin := a.origin(x, received, doubts)
+			origin.Header = keptHeaders(r.Header, src.auth.SecretHeaders())
+			s.keepBeginning(origin, body, problem)
+		}
 		return problem
 	}
 	x.bodyRead, x.bytes = true, len(body)
@@ -56,9 +45,12 @@ func (s *Server) receive(c echo.Context, src *source) error {
 		return tooManyRequests()
 	}
 	defer memory.release()
-	d := judged(src.parser.Parse(body, origin), doubts)
+	if problem := s.authenticateBody(x, &a, body); problem != nil {
+		return problem
+	}
+	d := judged(src.parser.Parse(body, a.origin(x, received, doubts)), doubts)
 	if d.Rejection != nil {
-		d.Header = keptHeaders(r.Header, src.secretHeader)
+		d.Header = keptHeaders(r.Header, src.auth.SecretHeaders())
 	}
 	x.delivery = d
 	if err := s.accept(ctx, d); err != nil {
@@ -68,7 +60,7 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	for _, slip := range x.forgiven {
 		s.metrics.forgiven.WithLabelValues(src.name, slip).Inc()
 	}
-	if d.TestRun == "" && !again { // what is brought in again says nothing of Treble
+	if d.TestRun == "" && !a.again { // what is brought in again says nothing of Treble
 		src.lastEvent.Set(float64(d.Received.UnixMilli()) / 1000)
 	}
 	s.write(x, http.StatusOK, src.reply)

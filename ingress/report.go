@@ -3,8 +3,10 @@ package ingress
 import (
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -13,8 +15,32 @@ import (
 // mostLogged bounds the ids, kinds and fields in one log line.
 const mostLogged = 20
 
-// report writes the one log line of a request: a refused delivery at warn, an
-// accepted one at debug. What came with another method, or to a path of no
+// byAnybody are the outcomes that need no secret, so that a flood of them must not fill the log.
+var byAnybody = []string{"unauthorized", "too-many-failures", "not-found", "too-many-requests"}
+
+// refusals lets one line a second through of each source and outcome. Its zero value is ready.
+type refusals struct {
+	mu    sync.Mutex
+	paces map[[2]string]*connections.PerSecond
+}
+
+func (r *refusals) take(source, outcome string) (held int, ok bool) {
+	r.mu.Lock()
+	key := [2]string{source, outcome}
+	if r.paces == nil {
+		r.paces = map[[2]string]*connections.PerSecond{}
+	}
+	pace := r.paces[key]
+	if pace == nil {
+		pace = new(connections.PerSecond)
+		r.paces[key] = pace
+	}
+	r.mu.Unlock()
+	return pace.Take()
+}
+
+// report writes the one log line of a request: a refused delivery at warn, one a second of those that
+// anybody can cause; an accepted one at debug. What came with another method, or to a path of no
 // source and not as a POST, is no delivery but a passer-by, and stays at debug.
 //
 // It logs what the bridge itself knows: the configured path in place of the
@@ -33,6 +59,13 @@ func (s *Server) report(r *http.Request, x *exchange, took time.Duration) {
 	if line == nil {
 		return
 	}
+	more := 0
+	if level == zapcore.WarnLevel && slices.Contains(byAnybody, x.outcome()) {
+		var ok bool
+		if more, ok = s.refusals.take(x.source, x.outcome()); !ok {
+			return
+		}
+	}
 	fields := []zap.Field{
 		zap.String("source", x.source),
 		zap.String("path", x.route),
@@ -40,6 +73,9 @@ func (s *Server) report(r *http.Request, x *exchange, took time.Duration) {
 		zap.String("outcome", x.outcome()),
 		zap.Int("bytes", x.bytes),
 		zap.Duration("duration", took),
+	}
+	if more > 0 {
+		fields = append(fields, zap.Int("more_since_the_last_line", more))
 	}
 	fields = append(fields, deliveryFields(x.delivery)...)
 	if len(x.forgiven) > 0 {

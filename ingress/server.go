@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/ingress/connections"
 
 	"github.com/labstack/echo/v4"
@@ -45,6 +47,14 @@ type Server struct {
 	deadlines deadlines
 	bodies    *semaphore.Weighted // bytes of bodies
 	memory    *semaphore.Weighted // bytes that requests in work need beside their bodies
+
+	proxies     auth.Proxies
+	operators   []netip.Prefix
+	failures    *auth.Failures
+	uses        uses
+	needsClient bool // a source asks for the address of the client
+	since       time.Time
+	refusals    refusals
 }
 
 // New returns a server of the given sources. It validates the configuration,
@@ -58,6 +68,14 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := auth.ParseNetworks(cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	operators, err := auth.ParseNetworks(cfg.Operators)
+	if err != nil {
+		return nil, err
+	}
 	m := newMetrics()
 	s := &Server{
 		config:    cfg,
@@ -66,6 +84,10 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		metrics:   m,
 		slots:     make(chan struct{}, cfg.MaxInFlight),
 		deadlines: deadlines{timeout: cfg.AcceptTimeout},
+		proxies:   proxies,
+		operators: operators,
+		failures:  auth.NewFailures(cfg.MaxAuthFailures),
+		since:     time.Now(),
 		bodies:    newBodies(cfg, cfg.MaxInFlightBytes),
 		memory:    semaphore.NewWeighted(int64(cfg.MaxInFlightBytes)),
 	}
@@ -75,6 +97,10 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		if err != nil {
 			return nil, err
 		}
+		for _, credential := range src.auth.Credentials() {
+			src.uses = append(src.uses, s.uses.of(m, src.name, credential.Name))
+		}
+		s.needsClient = s.needsClient || src.auth.NeedsClient()
 		s.sources = append(s.sources, src)
 		s.serve(e, src)
 		// Silence is counted from the start, so that an alarm on it needs no

@@ -10,20 +10,22 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 )
 
 // source is a configured endpoint, ready to serve. It does not change.
 type source struct {
-	name         string
-	patterns     []pattern
-	auth         auth.Authenticator
-	secretHeader string // never kept with a refused body
-	parser       delivery.Parser
-	reply        reply // with a 200
-	lastEvent    prometheus.Gauge
-	bodies       *semaphore.Weighted // bytes of its bodies
-	memory       *semaphore.Weighted // bytes that its requests in work need beside them
-	memorySize   int64
+	name        string
+	patterns    []pattern
+	auth        *auth.Authenticator
+	uses        []*use        // by auth.Credential.Index
+	refusedKept *rate.Limiter // deliveries with wrong credentials that are kept; nil: none
+	parser      delivery.Parser
+	reply       reply // with a 200
+	lastEvent   prometheus.Gauge
+	bodies      *semaphore.Weighted // bytes of its bodies
+	memory      *semaphore.Weighted // bytes that its requests in work need beside them
+	memorySize  int64
 }
 
 // newSource returns a source of several, if there are others.
@@ -33,13 +35,12 @@ func newSource(cfg Config, c SourceConfig, key string, several bool, location *t
 		size = size / 4 * 3
 	}
 	s := &source{
-		name:         c.Name,
-		secretHeader: c.Auth.Header.Name,
-		parser:       delivery.Parser{Location: location, Kinds: parseKinds(c.Kinds), MaxElements: cfg.MaxElements},
-		bodies:       newBodies(cfg, size),
-		memory:       semaphore.NewWeighted(int64(size)),
-		memorySize:   int64(size),
-		reply:        newReply(echo.MIMEApplicationJSON, []byte("{}")),
+		name:       c.Name,
+		parser:     delivery.Parser{Location: location, Kinds: parseKinds(c.Kinds), MaxElements: cfg.MaxElements},
+		bodies:     newBodies(cfg, size),
+		memory:     semaphore.NewWeighted(int64(size)),
+		memorySize: int64(size),
+		reply:      newReply(echo.MIMEApplicationJSON, []byte("{}")),
 	}
 	for _, path := range c.Paths {
 		p, err := parsePattern(path)
@@ -57,5 +58,8 @@ func newSource(cfg Config, c SourceConfig, key string, several bool, location *t
 	}
 	var err error
 	s.auth, err = auth.New(c.Auth, key+".auth")
+	if n := c.Auth.KeepRefused; n > 0 {
+		s.refusedKept = rate.NewLimiter(rate.Limit(float64(n)/60), n)
+	}
 	return s, err
 }

@@ -7,9 +7,11 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -38,6 +40,15 @@ func (c Config) Validate() error {
 	}
 	if c.MinBodyRate <= 0 {
 		p.add("ingress.min_body_rate", "is %s: use a size above zero, such as 1KiB", c.MinBodyRate)
+	}
+	if c.MaxAuthFailures < 0 {
+		p.add("ingress.max_auth_failures", "is %d: use a number above zero, such as 60, or 0 for no limit", c.MaxAuthFailures)
+	}
+	if _, err := auth.ParseNetworks(c.TrustedProxies); err != nil {
+		p.add("ingress.trusted_proxies", "%w", err)
+	}
+	if _, err := auth.ParseNetworks(c.Operators); err != nil {
+		p.add("ingress.operator_addresses", "%w", err)
 	}
 	defaults := DefaultConfig()
 	p.positive("ingress.accept_timeout", c.AcceptTimeout, defaults.AcceptTimeout)
@@ -84,6 +95,9 @@ func (s SourceConfig) Validate(key, authKey string) error {
 	}
 	if _, err := value.ParseObject(string(s.Reply)); s.Reply != "" && err != nil {
 		p.add(key+".reply", "%w: write a JSON object, such as {\"received\": true}", err)
+	}
+	if s.Auth.HasPath() && slices.ContainsFunc(s.Paths, func(path string) bool { return !strings.HasSuffix(path, "/*") }) {
+		p.add(authKey+".path", "is configured, but %s.paths has one that does not end in /*: the secret is what stands for the *, such as in /webhook/*", key)
 	}
 	return errors.Join(append(p, s.Auth.Validate(authKey))...)
 }

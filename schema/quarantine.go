@@ -18,6 +18,8 @@ const (
 
 	ReasonNotFound Reason = "not-found" // 404: no source serves the path, and the secret is one of a source
 
+	ReasonUnauthorized Reason = "unauthorized" // 401: without the credentials of the source, which keeps some of them (auth.keep_refused)
+
 	// Of a body that was not received as a whole only the beginning is kept.
 	ReasonBodyTooLarge   Reason = "body-too-large"  // 413: more than ingress.max_body
 	ReasonBodyIncomplete Reason = "body-incomplete" // 408 or 400: it broke off, or did not come in time
@@ -26,7 +28,7 @@ const (
 // Reasons returns every reason.
 func Reasons() []Reason {
 	return []Reason{ReasonNotJSON, ReasonNotObject, ReasonTooDeep, ReasonTooMany, ReasonMissing, ReasonKindForbidden,
-		ReasonContentType, ReasonContentEncoding, ReasonNotFound, ReasonBodyTooLarge, ReasonBodyIncomplete}
+		ReasonContentType, ReasonContentEncoding, ReasonNotFound, ReasonBodyTooLarge, ReasonBodyIncomplete, ReasonUnauthorized}
 }
 
 // The headers of a refused body in the quarantine, beside HeaderMsgID,
@@ -38,5 +40,5 @@ const (
 	HeaderViolations    = "Treble-Violations"     // what is wrong, as JSON: an array of objects with field and problem
 	HeaderSource        = "Treble-Source"         // name of the configured source
 	HeaderPath          = "Treble-Path"           // path of the request
-	HeaderRequestHeader = "Treble-Request-Header" // a header of the request as "Name: value", once for each; without secrets
+	HeaderRequestHeader = "Treble-Request-Header" // a header of the request as "Name: value", once for each; of most the name only
 )

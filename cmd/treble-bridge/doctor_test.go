@@ -323,7 +323,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 	})
 	t.Run("config", func(t *testing.T) {
 		t.Parallel()
-		p := newPatient(t, h.url, "auth.bearer", []string{"short"}, "log.level", "loud")
+		p := newPatient(t, h.url, "auth.bearer", []string{"short"}, "auth.allow_short_secrets", true, "log.level", "loud")
 		list, code := p.examine(t, "--no-probe")
 		c := find(list, "config", "")
 		if len(c) != 2 || code != cli.ExitFailed || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "log.level") ||

@@ -122,7 +122,7 @@ func TestSendFailsIfOneWasNot200(t *testing.T) {
 
 func TestSendKeepsTheConfiguredSecretFromOthers(t *testing.T) {
 	r := newReceiver(t, always(200))
-	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "the-secret-of-our-bridge")
+	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "secret-of-our-bridge-4d1e")
 	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
@@ -133,7 +133,7 @@ func TestSendKeepsTheConfiguredSecretFromOthers(t *testing.T) {
 	if code, _, errs := command(t.Context(), "", "send", "message.read"); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
-	if got := r.headers[1].Get("Authorization"); got != "Bearer the-secret-of-our-bridge" {
+	if got := r.headers[1].Get("Authorization"); got != "Bearer secret-of-our-bridge-4d1e" {
 		t.Error("without --url the configured secret must be used")
 	}
 }

@@ -33,8 +33,8 @@ var (
 	numbered = regexp.MustCompile(`[0-9]{0,4}$`)
 )
 
-// isPlaceholder reports whether a secret is one that nothing has replaced.
-func isPlaceholder(s string) bool {
+// IsPlaceholder reports whether a secret is one that nothing has replaced: ${TOKEN}, <token>, changeme.
+func IsPlaceholder(s string) bool {
 	switch {
 	case s == "":
 		return false

@@ -121,7 +121,7 @@ func secretDoubts(s, header string) (doubts []string) {
 			doubts = append(doubts, text)
 		}
 	}
-	doubt(isPlaceholder(s), doubtPlaceholder)
+	doubt(IsPlaceholder(s), doubtPlaceholder)
 	doubt(reference.MatchString(s), "looks like the name of a secret in a store, and not like the secret")
 	doubt(pathLike.MatchString(s), "looks like the path of a file: the key that ends in _file reads one")
 	doubt(setting.MatchString(s), "looks like NAME=value: only the value belongs here")

@@ -1,51 +1,218 @@
-// Package auth decides whether a request may deliver events to a source. A
-// scheme is an [Authenticator]; [New] chooses the schemes that a [Config] names.
+// Package auth decides whether a request may deliver events to a source. [New]
+// makes an [Authenticator] of the schemes that a [Config] names.
 package auth
 
 import (
-	"fmt"
 	"net/http"
+	"net/netip"
+	"strings"
+	"time"
 )
 
-// Authenticator says whether a request carries a credential of a source. It
-// looks at the request line and the headers only: it is asked before the body
-// is read and must not read it. It is safe for concurrent use.
-type Authenticator interface {
-	// Authenticate reports whether the request may come in, and the name of
-	// the credential that let it in, such as "bearer-1". The name is that of
-	// the scheme and the position in the configuration, so that it may stand
-	// in metrics and logs; it never tells anything of the value.
-	Authenticate(r *http.Request) (credential string, ok bool)
-
-	// Challenge is the value of WWW-Authenticate in a 401, or "".
-	Challenge() string
+// Request is a request and what the listener knows of it.
+type Request struct {
+	*http.Request
+	Now     time.Time
+	Client  netip.Addr // of the client, see [Proxies.Client]; the zero value if it is not known
+	Segment string     // what stands for the * of the source's path, "" if it has none
 }
+
+// state is how far a scheme is satisfied. The order is that of and (the least)
+// and or (the greatest).
+type state uint8
+
+const (
+	refused state = iota
+	pending       // all but the signature of the body is right
+	satisfied
+)
+
+// scheme is one way to authenticate. It is safe for concurrent use.
+type scheme interface {
+	// check looks at everything but the body, which it does not read. It
+	// returns the credential if it is satisfied, and does the same work
+	// whatever the request carries.
+	check(Request) (*Credential, state)
+	// challenge is the scheme's part of WWW-Authenticate in a 401, or "".
+	challenge() string
+}
+
+// signature is a scheme that wants the body. Its check is pending at the most.
+type signature interface {
+	scheme
+	// verify returns the credential that signed the body, or nil.
+	verify(in Request, body []byte) *Credential
+}
+
+// names of schemes, in the configuration and in the names of credentials.
+const (
+	schemeBearer           = "bearer"
+	schemeHeader           = "header"
+	schemeBasic            = "basic"
+	schemeQuery            = "query"
+	schemePath             = "path"
+	schemeHMAC             = "hmac"
+	schemeStandardWebhooks = "standard_webhooks"
+	schemeMTLS             = "mtls"
+	schemeIP               = "ip"
+)
+
+// schemeNames has all of them, those with secrets first.
+var schemeNames = [...]string{schemeBearer, schemeHeader, schemeBasic, schemeQuery, schemePath,
+	schemeHMAC, schemeStandardWebhooks, schemeMTLS, schemeIP}
 
 // Open is the credential name of a source without authentication.
 const Open = "open"
 
+// Authenticator holds the schemes of a source and how they combine. It does not change, and
+// is safe for concurrent use.
+type Authenticator struct {
+	schemes     []scheme
+	policy      policy
+	credentials []*Credential
+	challenge   string
+	hidden      []string
+	open        bool
+	needsClient bool
+	path        *secrets // of the scheme path, or nil
+}
+
 // New returns the authenticator of the configuration. It reads the secret
-// files, once: a changed file needs a restart. The error lists every problem,
+// files, once. The error lists every problem,
 // each with its key below the given one, as [Config.Validate] does.
-func New(c Config, key string) (Authenticator, error) {
-	loaded := load(c, key)
-	if err := loaded.err(); err != nil {
+func New(c Config, key string) (*Authenticator, error) {
+	l := load(c, key)
+	if err := l.err(); err != nil {
 		return nil, err
 	}
+	a := &Authenticator{open: c.Disabled, policy: l.policy}
 	if c.Disabled {
-		return open{}, nil
+		a.credentials = []*Credential{{Name: Open, Scheme: Open}}
+		return a, nil
 	}
-	var schemes anyOf
-	if len(loaded.bearer) > 0 {
-		schemes = append(schemes, bearer{newSecrets("bearer", loaded.bearer)})
+	var challenges []string
+	for _, name := range l.configured {
+		s := l.build(c, name)
+		a.schemes = append(a.schemes, s)
+		if text := s.challenge(); text != "" {
+			challenges = append(challenges, text)
+		}
+		switch s := s.(type) {
+		case path:
+			a.path = &s.secrets
+		case ip:
+			a.needsClient = true
+		}
 	}
-	if len(loaded.header) > 0 {
-		schemes = append(schemes, header{
-			name:    http.CanonicalHeaderKey(c.Header.Name),
-			secrets: newSecrets("header", loaded.header),
-		})
+	for i, credential := range l.credentials() {
+		credential.Index = i
+		a.credentials = append(a.credentials, credential)
 	}
-	return schemes, nil
+	a.challenge = strings.Join(challenges, ", ")
+	for _, name := range []string{c.Header.Name, c.HMAC.Header} {
+		if name != "" {
+			a.hidden = append(a.hidden, http.CanonicalHeaderKey(name))
+		}
+	}
+	return a, nil
+}
+
+// Credentials returns all that can let a request in, in the order of the
+// configuration. They are not changed.
+func (a *Authenticator) Credentials() []*Credential { return a.credentials }
+
+// Challenge is the value of WWW-Authenticate in a 401, or "".
+func (a *Authenticator) Challenge() string { return a.challenge }
+
+// SecretHeaders are the headers of the configuration that carry a credential, in their
+// canonical form.
+func (a *Authenticator) SecretHeaders() []string { return a.hidden }
+
+// Open reports whether every request is let in.
+func (a *Authenticator) Open() bool { return a.open }
+
+// NeedsClient reports whether a scheme looks at the address of the client.
+func (a *Authenticator) NeedsClient() bool { return a.needsClient }
+
+// PathSecret reports whether a segment of a path is one of the source's secrets, valid or
+// not: such a path must not be kept.
+func (a *Authenticator) PathSecret(segment string) bool {
+	if a.path == nil {
+		return false
+	}
+	return a.path.knows(segment)
+}
+
+// SecretPaths reports whether the last segment of the source's paths is a secret.
+func (a *Authenticator) SecretPaths() bool { return a.path != nil }
+
+// Verdict is what is known of a request. Make it with [Authenticator.Check].
+type Verdict struct {
+	state   state
+	states  [len(schemeNames)]state
+	granted [len(schemeNames)]*Credential
+	n       int
+}
+
+// Accepted reports whether the request may come in.
+func (v *Verdict) Accepted() bool { return v.state == satisfied }
+
+// NeedsBody reports whether only the signature of the body is missing: read the
+// body and call [Authenticator.Verify].
+func (v *Verdict) NeedsBody() bool { return v.state == pending }
+
+// Credentials yields the credentials that let the request in: one of each scheme
+// that it satisfies.
+func (v *Verdict) Credentials(yield func(*Credential) bool) {
+	for _, c := range v.granted[:v.n] {
+		if c != nil && !yield(c) {
+			return
+		}
+	}
+}
+
+// Secret reports whether a secret or a certificate let the request in, and
+// not an address alone, or nothing at all.
+func (v *Verdict) Secret() bool {
+	for c := range v.Credentials {
+		if c.Scheme != schemeIP && c.Scheme != Open {
+			return v.Accepted()
+		}
+	}
+	return false
+}
+
+// Check looks at everything but the body, which it does not read.
+func (a *Authenticator) Check(in Request) (v Verdict) {
+	if a.open {
+		v.state, v.granted[0], v.n = satisfied, a.credentials[0], 1
+		return v
+	}
+	v.n = len(a.schemes)
+	for i, s := range a.schemes {
+		v.granted[i], v.states[i] = s.check(in)
+	}
+	v.state = a.policy.judge(&v.states)
+	return v
+}
+
+// Verify finishes a verdict that needs the body. All keys of every signature are tried.
+func (a *Authenticator) Verify(in Request, v *Verdict, body []byte) {
+	if !v.NeedsBody() {
+		return
+	}
+	for i, s := range a.schemes {
+		if v.states[i] != pending {
+			continue
+		}
+		v.states[i] = refused
+		if signed, ok := s.(signature); ok {
+			if v.granted[i] = signed.verify(in, body); v.granted[i] != nil {
+				v.states[i] = satisfied
+			}
+		}
+	}
+	v.state = a.policy.judge(&v.states)
 }
 
 // Validate returns every problem of the configuration, joined, each with its
@@ -53,36 +220,16 @@ func New(c Config, key string) (Authenticator, error) {
 // the secret files and changes nothing.
 func (c Config) Validate(key string) error { return load(c, key).err() }
 
-// Warnings returns what works but should be better, such as a short secret,
-// each with its key and without any value.
+// Warnings returns what works but should be better, such as a short secret that is
+// allowed, each with its key and without any value.
 func (c Config) Warnings(key string) []string { return load(c, key).warnings }
 
-// anyOf lets a request in if any of its schemes does.
-type anyOf []Authenticator
-
-func (a anyOf) Authenticate(r *http.Request) (string, bool) {
-	for _, scheme := range a {
-		if credential, ok := scheme.Authenticate(r); ok {
-			return credential, true
-		}
+// only returns the value of a header that came exactly once. Of a header that
+// came twice nobody knows which one a proxy before us looked at, so neither
+// counts.
+func only(values []string) (string, bool) {
+	if len(values) != 1 {
+		return "", false
 	}
-	return "", false
+	return values[0], true
 }
-
-func (a anyOf) Challenge() string {
-	for _, scheme := range a {
-		if c := scheme.Challenge(); c != "" {
-			return c
-		}
-	}
-	return ""
-}
-
-// open lets every request in.
-type open struct{}
-
-func (open) Authenticate(*http.Request) (string, bool) { return Open, true }
-func (open) Challenge() string                         { return "" }
-
-// position names the i-th credential of a scheme, counted from 1.
-func position(scheme string, i int) string { return fmt.Sprintf("%s-%d", scheme, i+1) }

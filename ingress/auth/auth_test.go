@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
@@ -35,6 +36,34 @@ func file(t testing.TB, content string) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// authenticate takes a request through both steps, and returns the names of the credentials that
+// let it in; none if it is refused.
+func authenticate(a *auth.Authenticator, in auth.Request, body []byte) (names []string) {
+	if in.Now.IsZero() {
+		in.Now = time.Now()
+	}
+	v := a.Check(in)
+	if v.NeedsBody() {
+		a.Verify(in, &v, body)
+	}
+	if !v.Accepted() {
+		return nil
+	}
+	for c := range v.Credentials {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+func newAuthenticator(t testing.TB, c auth.Config) *auth.Authenticator {
+	t.Helper()
+	a, err := auth.New(c, "auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 func TestAuthenticate(t *testing.T) {
@@ -79,9 +108,8 @@ func TestAuthenticate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest("POST", "/webhook?token="+first, unread{t})
 			r.Header = tt.header
-			credential, ok := a.Authenticate(r)
-			if credential != tt.want || ok != (tt.want != "") {
-				t.Errorf("got %q %v, want %q", credential, ok, tt.want)
+			if got := strings.Join(authenticate(a, auth.Request{Request: r}, nil), " "); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
 	}
@@ -114,11 +142,16 @@ func TestAsTheyCome(t *testing.T) {
 				}
 				r := httptest.NewRequest("POST", "/", nil)
 				r.Header.Set("Authorization", "Bearer "+secret)
-				if _, ok := a.Authenticate(r); !ok {
+				if authenticate(a, auth.Request{Request: r}, nil) == nil {
 					t.Errorf("%s: the secret is refused", way)
 				}
-				if name, content, err := config.Credential(); name != "Authorization" || content != "Bearer "+secret || err != nil {
-					t.Errorf("%s: the credential is %s %q %v", way, name, content, err)
+				signer, err := config.Signer(time.Now())
+				if err != nil {
+					t.Fatalf("%s: %v", way, err)
+				}
+				own := httptest.NewRequest("POST", "/", nil)
+				if err := signer.Sign(own, nil, time.Now()); err != nil || own.Header.Get("Authorization") != "Bearer "+secret {
+					t.Errorf("%s: the credential is %q %v", way, own.Header.Get("Authorization"), err)
 				}
 				warnings := strings.Join(config.Warnings("auth"), "\n")
 				if (warnings != "") != (tt.warning != "") || !strings.Contains(warnings, tt.warning) || strings.Contains(warnings, secret) {
@@ -157,8 +190,8 @@ func TestDisabledLetsAllIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := a.Authenticate(httptest.NewRequest("POST", "/", nil)); !ok || got != auth.Open {
-		t.Errorf("got %q %v, want %q true", got, ok, auth.Open)
+	if got := authenticate(a, auth.Request{Request: httptest.NewRequest("POST", "/", nil)}, nil); len(got) != 1 || got[0] != auth.Open || !a.Open() {
+		t.Errorf("got %q, want %q", got, auth.Open)
 	}
 }
 
@@ -185,6 +218,11 @@ func TestValidate(t *testing.T) {
 		{"bad-name", auth.Config{Header: auth.HeaderConfig{Name: "X Key", Values: []value.Secret{first}}}, "auth", []string{"auth.header.name: is not a header name"}},
 		{"name-only", auth.Config{Bearer: []value.Secret{first}, Header: auth.HeaderConfig{Name: "X-Key"}}, "auth", []string{"auth.header.name: is set, but"}},
 		{"authorization", auth.Config{Header: auth.HeaderConfig{Name: "authorization", Values: []value.Secret{first}}}, "auth", []string{"auth.header.name: is Authorization"}},
+		{"host", auth.Config{Header: auth.HeaderConfig{Name: "host", Values: []value.Secret{first}}}, "auth", []string{"auth.header.name: is Host, which"}},
+		{"content-length", auth.Config{Header: auth.HeaderConfig{Name: "Content-Length", Values: []value.Secret{first}}}, "auth", []string{"auth.header.name: is Content-Length, which"}},
+		{"placeholder", auth.Config{Bearer: []value.Secret{"${TREBLE_WEBHOOK_TOKEN}"}}, "auth", []string{"auth.bearer[0]: the secret looks like a placeholder"}},
+		{"placeholder-words", auth.Config{Bearer: []value.Secret{"your-secret-token-here"}, AllowShort: true}, "auth", []string{"auth.bearer[0]: the secret looks like a placeholder"}},
+		{"short", auth.Config{Bearer: []value.Secret{"fifteen-bytes-x"}}, "auth", []string{"auth.bearer[0]: the secret has fewer than 16 bytes", "allow_short_secrets"}},
 		{"all-at-once", auth.Config{Bearer: []value.Secret{""}, Header: auth.HeaderConfig{Values: []value.Secret{hidden}}}, "auth",
 			[]string{"auth.bearer[0]", "auth.header.values[0]", "auth.header.name"}},
 	}
@@ -219,14 +257,23 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestWarnings(t *testing.T) {
+func TestShortSecrets(t *testing.T) {
 	c := auth.Config{Bearer: []value.Secret{first, "short"}, BearerFile: file(t, "tiny")}
+	err := c.Validate("auth")
+	if err == nil || !strings.Contains(err.Error(), "auth.bearer[1]: the secret has fewer than 16 bytes") ||
+		!strings.Contains(err.Error(), "\nauth.bearer_file: line 1: the secret has fewer than 16 bytes") {
+		t.Errorf("got %v, want an error for bearer[1] and line 1 of the file", err)
+	}
+	c.AllowShort = true
+	if err := c.Validate("auth"); err != nil {
+		t.Errorf("with allow_short_secrets: %v", err)
+	}
 	got := strings.Join(c.Warnings("auth"), "\n")
 	if !strings.HasPrefix(got, "auth.bearer[1]: the secret is short") || !strings.Contains(got, "\nauth.bearer_file: line 1: the secret is short") {
 		t.Errorf("got %q, want a warning for bearer[1] and line 1 of the file", got)
 	}
-	if strings.Contains(got, "tiny") {
-		t.Errorf("a secret is in the warnings %q", got)
+	if strings.Contains(got+err.Error(), "tiny") {
+		t.Errorf("a secret is in the warnings %q or the error %q", got, err)
 	}
 }
 
@@ -234,18 +281,15 @@ func FuzzAuthenticate(f *testing.F) {
 	for _, seed := range []string{"", "Bearer", "Bearer " + first, "bearer\t" + first, "Bearer  x y", "Basic eDp5", first} {
 		f.Add(seed)
 	}
-	a, err := auth.New(auth.Config{
+	a := newAuthenticator(f, auth.Config{
 		Bearer: []value.Secret{first},
 		Header: auth.HeaderConfig{Name: "X-Key", Values: []value.Secret{second}},
-	}, "auth")
-	if err != nil {
-		f.Fatal(err)
-	}
+	})
 	f.Fuzz(func(t *testing.T, given string) {
 		r := &http.Request{Header: http.Header{"Authorization": {given}, "X-Key": {given}}}
-		credential, ok := a.Authenticate(r)
-		if ok && !strings.Contains(given, first) && given != second {
-			t.Errorf("%q was let in as %s", given, credential)
+		got := authenticate(a, auth.Request{Request: r}, nil)
+		if got != nil && !strings.Contains(given, first) && given != second {
+			t.Errorf("%q was let in as %s", given, got)
 		}
 	})
 }

@@ -3,24 +3,30 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/textproto"
+	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
-// shortest is the length below which a secret is warned about: 16 random bytes
-// cannot be guessed, 8 can.
+// shortest is the least length of a secret: 16 random bytes cannot be guessed, 8 can.
 const shortest = 16
 
 // loaded is a configuration with its files read.
 type loaded struct {
-	bearer, header []string
-	warnings       []string
-	problems       []error
+	secrets    map[string][]*secret // by scheme
+	configured []string             // the schemes, in the order of schemeNames
+	policy     policy
+	warnings   []string
+	problems   []error
+
+	nameless   map[string]*Credential // of the schemes without secrets
+	allowShort bool
 }
 
 func (l *loaded) err() error { return errors.Join(l.problems...) }
@@ -29,36 +35,92 @@ func (l *loaded) problem(key, format string, args ...any) {
 	l.problems = append(l.problems, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
 }
 
-func load(c Config, key string) *loaded {
-	l := new(loaded)
-	l.bearer = l.secrets(value.Authorization, c.Bearer, key+".bearer", c.BearerFile, key+".bearer_file")
-	l.header = l.secrets(c.Header.Name, c.Header.Values, key+".header.values", c.Header.ValuesFile, key+".header.values_file")
+func (l *loaded) warn(key, text string) { l.warnings = append(l.warnings, key+": "+text) }
 
-	given := len(c.Bearer) > 0 || c.BearerFile != "" || len(c.Header.Values) > 0 || c.Header.ValuesFile != ""
+// secretList is where the secrets of a scheme are configured.
+type secretList struct {
+	scheme       string
+	header       string // that carries them, for value.CleanSecret
+	values       []value.Secret
+	file         string
+	key, fileKey string // below that of the configuration
+}
+
+// lists has every list of secrets, in the order of schemeNames.
+func (c Config) lists() []secretList {
+	return []secretList{
+		{schemeBearer, value.Authorization, c.Bearer, c.BearerFile, "bearer", "bearer_file"},
+		{schemeHeader, c.Header.Name, c.Header.Values, c.Header.ValuesFile, "header.values", "header.values_file"},
+		{schemeBasic, "", c.Basic.Passwords, c.Basic.PasswordsFile, "basic.passwords", "basic.passwords_file"},
+		{schemeQuery, "", c.Query.Values, c.Query.ValuesFile, "query.values", "query.values_file"},
+		{schemePath, "", c.Path.Values, c.Path.ValuesFile, "path.values", "path.values_file"},
+		{schemeHMAC, "", c.HMAC.Keys, c.HMAC.KeysFile, "hmac.keys", "hmac.keys_file"},
+		{schemeStandardWebhooks, "", c.StandardWebhooks.Keys, c.StandardWebhooks.KeysFile, "standard_webhooks.keys", "standard_webhooks.keys_file"},
+	}
+}
+
+// Files are the files with secrets that the configuration names.
+func (c Config) Files() []string {
+	var all []string
+	for _, l := range c.lists() {
+		all = append(all, l.file)
+	}
+	for _, s := range c.Secrets {
+		all = append(all, s.File)
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
+}
+
+// schemes returns the schemes that are configured, in the order of schemeNames.
+func (c Config) schemes() []string {
+	has := map[string]bool{
+		schemeIP:   len(c.IP.Allow) > 0,
+		schemeMTLS: len(c.MTLS.Subjects) > 0 || len(c.MTLS.SANs) > 0 || c.MTLS.Any,
+	}
+	for _, l := range c.lists() {
+		has[l.scheme] = len(l.values) > 0 || l.file != ""
+	}
+	for _, s := range c.Secrets {
+		has[s.Scheme] = true
+	}
+	var all []string
+	for _, name := range schemeNames {
+		if has[name] {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// HasPath reports whether the last segment of the source's paths is a secret.
+func (c Config) HasPath() bool { return slices.Contains(c.schemes(), schemePath) }
+
+// HasMTLS reports whether the source looks at client certificates.
+func (c Config) HasMTLS() bool { return slices.Contains(c.schemes(), schemeMTLS) }
+
+func load(c Config, key string) *loaded {
+	l := &loaded{secrets: map[string][]*secret{}, configured: c.schemes(), allowShort: c.AllowShort}
+	for _, from := range c.lists() {
+		for _, one := range l.read(from, key) {
+			one.Name = fmt.Sprintf("%s-%d", from.scheme, len(l.secrets[from.scheme])+1)
+			l.secrets[from.scheme] = append(l.secrets[from.scheme], one)
+		}
+	}
+	l.named(c, key)
+	given := len(l.configured) > 0 || len(c.Secrets) > 0
 	switch {
 	case c.Disabled && given:
 		l.problem(key+".disabled", "true, but secrets are configured: remove one or the other")
 	case !c.Disabled && !given:
 		l.problem(key+".bearer", "no secret is configured: set %s, %s.header.values, or %s.disabled: true", orVariable(key), key, key)
 	}
-	l.headerName(c.Header, key+".header.name")
-	return l
-}
-
-// Credential returns a header that lets a request in, the first that is configured, or ""
-// if none is. It is read as the bridge reads it, so that what is wrong with a secret
-// is wrong for both.
-func (c Config) Credential() (name, content string, _ error) {
-	l := load(c, "auth")
-	switch {
-	case len(l.bearer) > 0:
-		return value.Authorization, "Bearer " + l.bearer[0], nil
-	case len(l.header) > 0:
-		return http.CanonicalHeaderKey(c.Header.Name), l.header[0], nil
-	case c.BearerFile != "" || c.Header.ValuesFile != "":
-		return "", "", l.err()
+	if c.KeepRefused < 0 {
+		l.problem(key+".keep_refused", "is %d: use a number of deliveries a minute, or 0 for none", c.KeepRefused)
 	}
-	return "", "", nil
+	l.schemes(c, key)
+	l.combination(c, key)
+	l.duplicates()
+	return l
 }
 
 // orVariable names the bearer key, as the environment variable where it has one.
@@ -69,32 +131,113 @@ func orVariable(key string) string {
 	return "TREBLE_BRIDGE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) + "_BEARER"
 }
 
-func (l *loaded) headerName(h HeaderConfig, key string) {
-	given := len(h.Values) > 0 || h.ValuesFile != ""
-	switch {
-	case h.Name == "" && given:
-		l.problem(key, "is missing: name the header that carries the secret, such as X-Api-Key")
-	case h.Name != "" && !given:
-		l.problem(key, "is set, but there is no value: set values or values_file beside it")
-	case h.Name != "" && !httpguts.ValidHeaderFieldName(h.Name):
-		// Not repeated: it may be the whole line, "X-Api-Key: secret".
-		l.problem(key, "is not a header name: use letters, digits and -, such as X-Api-Key")
-	case textproto.CanonicalMIMEHeaderKey(h.Name) == "Authorization":
-		l.problem(key, "is Authorization: use bearer for it, or another header")
+// schemes checks what stands beside the secrets of each scheme.
+func (l *loaded) schemes(c Config, key string) {
+	l.headerName(c.Header.Name, l.has(schemeHeader), key+".header.name", "values or values_file")
+	l.headerName(c.HMAC.Header, l.has(schemeHMAC), key+".hmac.header", "keys or keys_file")
+	if c.HMAC.TimestampHeader != "" {
+		l.headerName(c.HMAC.TimestampHeader, true, key+".hmac.timestamp_header", "")
+	}
+	if l.has(schemeHMAC) {
+		checkHMAC(c.HMAC, func(name, format string, args ...any) { l.problem(key+".hmac."+name, format, args...) })
+		if orDefault(c.HMAC.Hash, "sha256") == "sha1" {
+			l.warn(key+".hmac.hash", "is sha1: use sha256 if the sender offers it")
+		}
+	}
+	if c.StandardWebhooks.Tolerance < 0 {
+		l.problem(key+".standard_webhooks.tolerance", "is %s: use a duration above zero, such as 5m", c.StandardWebhooks.Tolerance)
+	}
+	switch has := l.has(schemeBasic); {
+	case has && c.Basic.User == "":
+		l.problem(key+".basic.user", "is missing: name the user of the passwords")
+	case !has && c.Basic.User != "":
+		l.problem(key+".basic.user", "is set, but there is no password: set passwords or passwords_file beside it")
+	case strings.ContainsAny(c.Basic.User, ":\x00\r\n"):
+		l.problem(key+".basic.user", "has a colon or a control character, which a user of Basic cannot have")
+	}
+	switch has := l.has(schemeQuery); {
+	case has && c.Query.Name == "":
+		l.problem(key+".query.name", "is missing: name the query parameter that carries the secret, such as token")
+	case !has && c.Query.Name != "":
+		l.problem(key+".query.name", "is set, but there is no value: set values or values_file beside it")
+	}
+	if _, err := ParseNetworks(c.IP.Allow); err != nil {
+		l.problem(key+".ip.allow", "%w", err)
+	}
+	for name, list := range map[string][]string{"subjects": c.MTLS.Subjects, "sans": c.MTLS.SANs} {
+		if slices.Contains(list, "") {
+			l.problem(key+".mtls."+name, "has an empty entry: remove it, or name what the certificate must have")
+		}
+	}
+	if c.MTLS.Any && len(c.MTLS.Subjects)+len(c.MTLS.SANs) > 0 {
+		l.problem(key+".mtls.any", "is true beside subjects or sans, which then decide nothing: remove one or the other")
 	}
 }
 
-// secrets returns the configured secrets and those of the file, in this order. The header
-// is the one that carries them.
-func (l *loaded) secrets(header string, values []value.Secret, key, file, fileKey string) []string {
-	var all []string
-	for i, v := range values {
-		all = l.add(all, v, header, fmt.Sprintf("%s[%d]", key, i))
+func (l *loaded) has(scheme string) bool { return slices.Contains(l.configured, scheme) }
+
+// combination checks how the schemes combine.
+func (l *loaded) combination(c Config, key string) {
+	key += ".require"
+	p, err := parsePolicy(c.Require, l.configured)
+	if err != nil {
+		l.problem(key, "%w", err)
+		return
 	}
-	if file == "" {
+	l.policy = p
+	if strings.TrimSpace(c.Require) == "" && len(l.configured) > 1 {
+		for _, name := range []string{schemeIP, schemeMTLS} {
+			if l.has(name) {
+				// Without a word it would be ambiguous, and one of the readings lets in without a secret.
+				l.problem(key, "is missing: %s stands beside other schemes: say whether both are needed, such as: %s, or one is enough, such as: %s",
+					name, strings.Join(l.configured, " and "), strings.Join(l.configured, " or "))
+				break
+			}
+		}
+	}
+	n := len(l.configured)
+	if p.needs(slices.Index(l.configured, schemeBearer), n) && p.needs(slices.Index(l.configured, schemeBasic), n) {
+		l.problem(key, "asks for bearer and basic: a request has one header Authorization")
+	}
+	if p.with(func(i int) bool { return l.configured[i] == schemeIP }, n) {
+		l.warn(key, "lets in by the address of the client alone, without a secret: whoever can send from it, or through a trusted proxy, can post events")
+	}
+}
+
+// unsuitable are headers that cannot carry a secret: net/http takes them out, or they have a meaning of
+// their own, for HTTP, for proxies or for the bridge.
+var unsuitable = []string{"Host", "Content-Length", "Transfer-Encoding", "Trailer", "Te", "Connection", "Keep-Alive", "Proxy-Connection",
+	"Upgrade", "Expect", "Content-Type", "Content-Encoding", "Accept", "Accept-Encoding", "Date", "Via", "Forwarded", "X-Forwarded-For",
+	"X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Treble-Test", "Treble-Received"}
+
+func (l *loaded) headerName(name string, given bool, key, beside string) {
+	canonical := textproto.CanonicalMIMEHeaderKey(name)
+	switch {
+	case name == "" && given:
+		l.problem(key, "is missing: name the header that carries the secret, such as X-Api-Key")
+	case name != "" && !given:
+		l.problem(key, "is set, but there is no value: set %s beside it", beside)
+	case name != "" && !httpguts.ValidHeaderFieldName(name):
+		// Not repeated: it may be the whole line, "X-Api-Key: secret".
+		l.problem(key, "is not a header name: use letters, digits and -, such as X-Api-Key")
+	case canonical == "Authorization":
+		l.problem(key, "is Authorization: use bearer for it, or another header")
+	case slices.Contains(unsuitable, canonical):
+		l.problem(key, "is %s, which HTTP, proxies or the bridge use for something else: use another header, such as X-Api-Key", canonical)
+	}
+}
+
+// read returns the secrets of a list and those of its file, in this order.
+func (l *loaded) read(from secretList, key string) []*secret {
+	var all []*secret
+	for i, v := range from.values {
+		all = l.add(all, v, from, fmt.Sprintf("%s.%s[%d]", key, from.key, i))
+	}
+	if from.file == "" {
 		return all
 	}
-	lines, err := value.ReadSecrets(file)
+	fileKey := key + "." + from.fileKey
+	lines, err := value.ReadSecrets(from.file)
 	if err != nil {
 		l.problem(fileKey, "%w", err)
 		return all
@@ -104,30 +247,195 @@ func (l *loaded) secrets(header string, values []value.Secret, key, file, fileKe
 			l.problem(fileKey, "line %d looks like a comment, and every line is taken for a secret: remove it", line.Number)
 			continue
 		}
-		all = l.add(all, line.Secret, header, fmt.Sprintf("%s: line %d", fileKey, line.Number))
+		all = l.add(all, line.Secret, from, fmt.Sprintf("%s: line %d", fileKey, line.Number))
 	}
 	if len(lines) == 0 {
-		l.problem(fileKey, "the file %s has no secret: write one per line", file)
+		l.problem(fileKey, "the file %s has no secret: write one per line", from.file)
 	}
 	return all
 }
 
-// add appends the secret if it can be sent in a header. No message repeats it.
-func (l *loaded) add(all []string, given value.Secret, header, key string) []string {
-	secret, doubts := value.CleanSecret(given, header)
+// secretName is the form of a configured name.
+var secretName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+
+// named reads the secrets that have a name of their own.
+func (l *loaded) named(c Config, key string) {
+	taken := map[string]string{}
+	for _, all := range l.secrets {
+		for _, one := range all {
+			taken[one.Name] = one.key
+		}
+	}
+	lists := c.lists()
+	for i, s := range c.Secrets {
+		at := fmt.Sprintf("%s.secrets[%d]", key, i)
+		other, twice := taken[s.Name]
+		switch {
+		case !secretName.MatchString(s.Name): // not repeated: it may be the secret
+			l.problem(at+".name", "is not a name: use 1 to 32 of a-z, 0-9, - and _, such as crm-2026")
+		case twice:
+			l.problem(at+".name", "%q is the name of %s too: names must differ", s.Name, other)
+		}
+		taken[s.Name] = at
+		j := slices.IndexFunc(lists, func(from secretList) bool { return from.scheme == s.Scheme })
+		if j < 0 {
+			l.problem(at+".scheme", "%q is not a scheme with secrets: use bearer, header, basic, query, path, hmac or standard_webhooks", s.Scheme)
+			continue
+		}
+		one := l.namedSecret(s, lists[j], at)
+		if one == nil {
+			continue
+		}
+		one.Name = s.Name
+		one.NotBefore = l.time(s.NotBefore, at+".not_before")
+		one.NotAfter = l.time(s.NotAfter, at+".not_after")
+		switch now := time.Now(); {
+		case !one.NotAfter.IsZero() && !one.NotBefore.Before(one.NotAfter):
+			l.problem(at+".not_after", "is not after not_before: the secret would never be valid")
+		case !one.NotAfter.IsZero() && now.After(one.NotAfter):
+			l.warn(at+".not_after", "is over: the secret lets nobody in any more: remove it")
+		}
+		l.secrets[s.Scheme] = append(l.secrets[s.Scheme], one)
+	}
+}
+
+// namedSecret reads the one secret of an entry; nil after a problem.
+func (l *loaded) namedSecret(s SecretConfig, from secretList, at string) *secret {
+	var all []*secret
 	switch {
-	case secret == "":
+	case s.Value != "" && s.File != "":
+		l.problem(at+".file", "is set beside value: use one of them")
+	case s.File != "":
+		text, _, err := value.ReadSecret(s.File, from.header)
+		if err != nil {
+			l.problem(at+".file", "%w", err)
+			break
+		}
+		all = l.add(nil, value.Secret(text), from, at+".file")
+	default:
+		all = l.add(nil, s.Value, from, at+".value")
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all[0]
+}
+
+// time reads a time; the zero value for none.
+func (l *loaded) time(text, key string) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		l.problem(key, "%q is not a time: use the form of RFC 3339, such as 2026-01-31T08:00:00Z", text)
+	}
+	return t
+}
+
+// segment is what a secret in a path may be made of, so that it stands there as it is.
+var segment = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
+
+// add appends the secret if its scheme can carry it. No message repeats it.
+func (l *loaded) add(all []*secret, given value.Secret, from secretList, key string) []*secret {
+	text, doubts := value.CleanSecret(given, from.header)
+	length := len(text)
+	switch {
+	case text == "":
 		l.problem(key, "the secret is empty: remove it, or set one")
 		return all
-	case !httpguts.ValidHeaderFieldValue(secret):
+	case !httpguts.ValidHeaderFieldValue(text):
 		l.problem(key, "the secret has a control character, which a header cannot carry: use printable characters")
 		return all
+	case value.IsPlaceholder(text):
+		l.problem(key, "the secret looks like a placeholder that nothing has replaced: set the real one")
+		return all
+	case from.scheme == schemePath && !segment.MatchString(text):
+		l.problem(key, "the secret has a character that would have to be escaped in a path: use letters, digits and . _ ~ -")
+		return all
+	case from.scheme == schemeStandardWebhooks:
+		bytes, err := webhookKey(text)
+		if err != nil {
+			l.problem(key, "%w", err)
+			return all
+		}
+		length = len(bytes)
 	}
 	for _, doubt := range doubts {
-		l.warnings = append(l.warnings, key+": the secret "+doubt)
+		l.warn(key, "the secret "+doubt)
 	}
-	if len(secret) < shortest {
-		l.warnings = append(l.warnings, fmt.Sprintf("%s: the secret is short: use at least %d random bytes", key, shortest))
+	switch {
+	case length >= shortest:
+	case l.allowShort:
+		l.warn(key, fmt.Sprintf("the secret is short: use at least %d random bytes", shortest))
+	default:
+		l.problem(key, "the secret has fewer than %d bytes, so that it can be guessed: use a random one, such as of openssl rand -hex 24, or set allow_short_secrets", shortest)
+		return all
 	}
-	return append(all, secret)
+	return append(all, &secret{Credential: Credential{Scheme: from.scheme}, text: text, key: key})
+}
+
+// duplicates warns of a secret that stands twice in a scheme: it is counted as one of them.
+func (l *loaded) duplicates() {
+	for _, scheme := range schemeNames {
+		seen := map[string]string{}
+		for _, one := range l.secrets[scheme] {
+			if other, twice := seen[one.text]; twice {
+				l.warn(one.key, "the secret is that of "+other+" too: remove one of them")
+			}
+			seen[one.text] = one.key
+		}
+	}
+}
+
+// credentials returns what can let a request in, in the order of schemeNames.
+func (l *loaded) credentials() []*Credential {
+	var all []*Credential
+	for _, scheme := range l.configured {
+		for _, one := range l.secrets[scheme] {
+			all = append(all, &one.Credential)
+		}
+		if scheme == schemeIP || scheme == schemeMTLS {
+			all = append(all, l.without(scheme))
+		}
+	}
+	return all
+}
+
+// without returns the credential of a scheme that has no secret, always the same.
+func (l *loaded) without(scheme string) *Credential {
+	if l.nameless == nil {
+		l.nameless = map[string]*Credential{}
+	}
+	if l.nameless[scheme] == nil {
+		l.nameless[scheme] = &Credential{Name: scheme, Scheme: scheme}
+	}
+	return l.nameless[scheme]
+}
+
+// build makes a scheme of a configuration without problems.
+func (l *loaded) build(c Config, name string) scheme {
+	all := l.secrets[name]
+	switch name {
+	case schemeBearer:
+		return bearer{newSecrets(all, nil)}
+	case schemeHeader:
+		return header{newSecrets(all, nil), textproto.CanonicalMIMEHeaderKey(c.Header.Name)}
+	case schemeBasic:
+		return basic{newSecrets(all, func(password string) string { return c.Basic.User + ":" + password })}
+	case schemeQuery:
+		return query{newSecrets(all, nil), c.Query.Name}
+	case schemePath:
+		return path{newSecrets(all, nil)}
+	case schemeHMAC:
+		return newHMAC(c.HMAC, all)
+	case schemeStandardWebhooks:
+		return newStandard(c.StandardWebhooks, all)
+	case schemeMTLS:
+		return mtls{c.MTLS, l.without(name)}
+	case schemeIP:
+		networks, _ := ParseNetworks(c.IP.Allow) // seen by load
+		return ip{networks, l.without(name)}
+	}
+	panic("auth: no such scheme: " + name) // schemes has no other
 }

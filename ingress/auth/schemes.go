@@ -1,60 +1,85 @@
 package auth
 
 import (
-	"net/http"
+	"encoding/base64"
+	"net/url"
 	"strings"
 )
 
-// bearer takes "Authorization: Bearer <token>" (RFC 6750).
-type bearer struct{ secrets secrets }
-
-func (b bearer) Authenticate(r *http.Request) (string, bool) {
-	value, ok := only(r.Header["Authorization"])
-	if !ok {
-		return "", false
+// grant is what a scheme makes of the secret that a request carries.
+func (s secrets) grant(given string, present bool, in Request) (*Credential, state) {
+	if c := s.find(given, present, in.Now); c != nil {
+		return c, satisfied
 	}
-	token, ok := bearerToken(value)
-	if !ok {
-		return "", false
-	}
-	return b.secrets.find(token)
+	return nil, refused
 }
 
-func (bearer) Challenge() string { return "Bearer" }
+// bearer takes "Authorization: Bearer <token>" (RFC 6750).
+type bearer struct{ secrets }
 
-// bearerToken returns the token of an Authorization header. The scheme is
+func (b bearer) check(in Request) (*Credential, state) {
+	token, ok := authorization(in, "Bearer")
+	return b.grant(token, ok, in)
+}
+
+func (bearer) challenge() string { return "Bearer" }
+
+// authorization returns what stands behind the scheme in the header Authorization. The scheme is
 // compared without regard to case, as RFC 9110 wants it.
-func bearerToken(value string) (string, bool) {
-	scheme, token, ok := strings.Cut(value, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
+func authorization(in Request, scheme string) (string, bool) {
+	value, once := only(in.Header["Authorization"])
+	got, rest, ok := strings.Cut(value, " ")
+	if !once || !ok || !strings.EqualFold(got, scheme) {
 		return "", false
 	}
-	token = strings.Trim(token, " \t")
-	return token, token != ""
+	rest = strings.Trim(rest, " \t")
+	return rest, rest != ""
 }
 
 // header takes a secret in a header of its own.
 type header struct {
-	name    string // canonical
-	secrets secrets
+	secrets
+	name string // canonical
 }
 
-func (h header) Authenticate(r *http.Request) (string, bool) {
-	value, ok := only(r.Header[h.name])
-	if !ok || value == "" {
-		return "", false
-	}
-	return h.secrets.find(value)
+func (h header) check(in Request) (*Credential, state) {
+	value, ok := only(in.Header[h.name])
+	return h.grant(value, ok && value != "", in)
 }
 
-func (header) Challenge() string { return "" }
+func (header) challenge() string { return "" }
 
-// only returns the value of a header that came exactly once. Of a header that
-// came twice nobody knows which one a proxy before us looked at, so neither
-// counts.
-func only(values []string) (string, bool) {
-	if len(values) != 1 {
-		return "", false
-	}
-	return values[0], true
+// basic takes a user and a password (RFC 7617). Its secrets are both, with a colon between.
+type basic struct{ secrets }
+
+func (b basic) check(in Request) (*Credential, state) {
+	encoded, ok := authorization(in, "Basic")
+	pair, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	return b.grant(string(pair), ok && err == nil, in)
 }
+
+func (basic) challenge() string { return `Basic realm="treble-bridge", charset="UTF-8"` }
+
+// query takes a secret in the query of the URL.
+type query struct {
+	secrets
+	name string
+}
+
+func (q query) check(in Request) (*Credential, state) {
+	// A query that is partly malformed may mean something else to a proxy before us.
+	all, err := url.ParseQuery(in.URL.RawQuery)
+	value, ok := only(all[q.name])
+	return q.grant(value, ok && err == nil && value != "", in)
+}
+
+func (query) challenge() string { return "" }
+
+// path takes a secret that is the last segment of the path.
+type path struct{ secrets }
+
+func (p path) check(in Request) (*Credential, state) {
+	return p.grant(in.Segment, in.Segment != "", in)
+}
+
+func (path) challenge() string { return "" }

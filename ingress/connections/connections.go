@@ -231,10 +231,10 @@ func peerOf(addr net.Addr) netip.Prefix {
 
 // Dropped counts and logs what is closed for a bound.
 func Dropped(m *Metrics, log *zap.Logger) func(why string) {
-	pace := new(perSecond)
+	pace := new(PerSecond)
 	return func(why string) {
 		m.dropped.WithLabelValues(why).Inc()
-		if more, ok := pace.take(); ok {
+		if more, ok := pace.Take(); ok {
 			log.Warn("a connection is closed: there are as many as ingress.max_connections, or from one address as ingress.max_connections_per_address, allows",
 				zap.String("closed", why), zap.Int("more_since_the_last_line", more))
 		}

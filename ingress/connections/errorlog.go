@@ -9,15 +9,15 @@ import (
 	"go.uber.org/zap"
 )
 
-// perSecond lets one through in a second. Its zero value is ready.
-type perSecond struct {
+// PerSecond lets one through in a second. Its zero value is ready. It is safe for concurrent use.
+type PerSecond struct {
 	mu   sync.Mutex
 	next time.Time
 	held int
 }
 
-// take reports whether the caller may go on, and how many were held back before it.
-func (p *perSecond) take() (held int, ok bool) {
+// Take reports whether the caller may go on, and how many were held back before it.
+func (p *PerSecond) Take() (held int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now := time.Now(); now.Before(p.next) {
@@ -35,11 +35,11 @@ func ErrorLog(to *zap.Logger) *log.Logger { return log.New(&pacedLog{log: to}, "
 
 type pacedLog struct {
 	log  *zap.Logger
-	pace perSecond
+	pace PerSecond
 }
 
 func (p *pacedLog) Write(line []byte) (int, error) {
-	if more, ok := p.pace.take(); ok {
+	if more, ok := p.pace.Take(); ok {
 		p.log.Warn(string(bytes.TrimSpace(line)), zap.Int("more_since_the_last_line", more))
 	}
 	return len(line), nil

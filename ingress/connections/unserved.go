@@ -23,7 +23,7 @@ import (
 type Unserved struct {
 	log     *zap.Logger
 	counted *prometheus.CounterVec
-	pace    perSecond
+	pace    PerSecond
 }
 
 // NewUnserved returns one that counts in m, and logs at most one line a second.
@@ -125,7 +125,7 @@ func (c *watchedConn) refuse(status string) {
 
 func (u *Unserved) count(reason, status string, remote net.Addr) {
 	u.counted.WithLabelValues(reason).Inc()
-	if more, ok := u.pace.take(); ok {
+	if more, ok := u.pace.Take(); ok {
 		u.log.Warn("refused before it was a request",
 			zap.String("reason", reason), zap.String("hint", hints[reason]), zap.String("status", status),
 			zap.String("remote", remote.String()), zap.Int("more_since_the_last_line", more))

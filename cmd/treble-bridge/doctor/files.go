@@ -104,7 +104,7 @@ func (d *command) secretFiles() []string {
 		c.NATS.TokenFile, c.NATS.PasswordFile, c.NATS.CredentialsFile, c.NATS.NKeyFile, c.NATS.TLS.KeyFile, c.NATS.Embedded.TokenFile, c.NATS.Embedded.TLS.KeyFile,
 	}
 	for _, s := range c.EffectiveSources() {
-		files = append(files, s.Auth.BearerFile, s.Auth.Header.ValuesFile)
+		files = append(files, s.Auth.Files()...)
 	}
 	for _, s := range c.Settings() {
 		if c.File != "" && s.Origin == config.OriginFile && holdsSecret(s.Value) {

@@ -59,7 +59,7 @@ func (d *command) probeSource(ctx context.Context, visit *diagnose.Visit, door *
 	}
 	to := url.URL{Scheme: "http", Host: door.Base.Host, Path: webhook.ConcretePath(s)}
 	posted := time.Now()
-	answer := webhook.Poster{URL: to.String(), Header: door.Headers[s.Name], Client: door.Client}.Post(ctx, body)
+	answer := webhook.Poster{URL: to.String(), Header: door.Headers[s.Name], Signer: door.Signers[s.Name], Client: door.Client}.Post(ctx, body)
 	answered := posted.Add(answer.Took)
 	if !answer.OK {
 		d.refused(&c, answer, to.Path)

@@ -39,8 +39,9 @@ not read.
 The reasons: not-json, not-object, too-deep, too-many-events, missing-fields,
 kind-not-accepted; content-type and content-encoding, of what came with such a
 header and is no JSON; not-found, of what came with a source's secret to a path that
-none serves; body-too-large and body-incomplete, of which only the first 64 KiB are
-kept. The quarantine keeps bodies for 30 days, and at most 1 GiB of
+none serves; unauthorized, of what came without the credentials of the source, which
+keeps some of them (auth.keep_refused); body-too-large and body-incomplete, of which
+only the first 64 KiB are kept. The quarantine keeps bodies for 30 days, and at most 1 GiB of
 them; the oldest go first. Long numbers in a path are masked, since they may be
 phones; --show-pii shows them.
 

@@ -20,6 +20,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -131,10 +132,11 @@ func (s *command) run(cmd *cobra.Command, args []string) error {
 	if err := s.confirm(target, args); err != nil {
 		return err
 	}
-	if header, err = s.complete(header, &loaded.Config, run); err != nil {
+	signer, err := s.complete(header, &loaded.Config, run)
+	if err != nil {
 		return err
 	}
-	return s.report(cmd.Context(), webhook.Poster{URL: target.String(), Header: header, Client: webhook.NewClient(s.load.timeout, s.load.concurrency)}, bodies, run)
+	return s.report(cmd.Context(), webhook.Poster{URL: target.String(), Header: header, Signer: signer, Client: webhook.NewClient(s.load.timeout, s.load.concurrency)}, bodies, run)
 }
 
 // body returns what to send, and whether it is a sample of ours.
@@ -191,8 +193,9 @@ func (s *command) confirm(target *url.URL, args []string) error {
 	return nil
 }
 
-// complete adds what every request carries, unless the user set it.
-func (s *command) complete(h http.Header, c *config.Config, run string) (http.Header, error) {
+// complete adds what every request carries, unless the user set it. The signer adds the
+// credentials of the configuration; nil if there are none to add.
+func (s *command) complete(h http.Header, c *config.Config, run string) (*auth.Signer, error) {
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", "application/json")
 	}
@@ -205,9 +208,9 @@ func (s *command) complete(h http.Header, c *config.Config, run string) (http.He
 	case h.Get("Authorization") == "" && s.url == "":
 		// The configured secrets are for our own bridge: with --url they
 		// could reach somebody else.
-		return h, webhook.Authorize(h, c.EffectiveSources()[0].Auth, c.DataDir)
+		return webhook.SignerOf(c.EffectiveSources()[0].Auth, c.DataDir)
 	}
-	return h, nil
+	return nil, nil
 }
 
 // report sends, shows the progress on a terminal, and prints the summary.

@@ -57,7 +57,7 @@ func Open(ctx context.Context, c *config.Config, version string, log *zap.Logger
 	if err != nil {
 		return nil, err
 	}
-	b.ops, err = ingress.NewOps(c.Ops, b.Readiness, registry, log)
+	b.ops, err = ingress.NewOps(c.Ops, b.Readiness, b.server.Credentials, registry, log)
 	if err != nil {
 		return nil, err
 	}

@@ -3,27 +3,26 @@ package webhook
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 )
 
-// Authorize sets what lets a request in by a source's auth, as the bridge reads it; with
-// nothing configured, the token of serve --dev.
-func Authorize(h http.Header, a auth.Config, dataDir string) error {
-	name, content, err := a.Credential()
-	if err != nil || a.Disabled {
-		return err
+// SignerOf returns what lets requests in by a source's auth, as the bridge reads it; with
+// nothing configured, the token of serve --dev; nil if there is none.
+func SignerOf(a auth.Config, dataDir string) (*auth.Signer, error) {
+	now := time.Now()
+	signer, err := a.Signer(now)
+	if signer != nil || err != nil || a.Disabled {
+		return signer, err
 	}
-	if name == "" {
-		token, err := cli.ReadDevToken(dataDir)
-		if err != nil || token == "" {
-			return err
-		}
-		name, content = "Authorization", "Bearer "+token
+	token, err := cli.ReadDevToken(dataDir)
+	if err != nil || token == "" {
+		return nil, err
 	}
-	h.Set(name, content)
-	return nil
+	return auth.Config{Bearer: []value.Secret{value.Secret(token)}, AllowShort: true}.Signer(now)
 }
 
 func ParseHeaders(lines []string) (http.Header, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -24,8 +25,9 @@ type Bridge struct {
 	Base    *url.URL
 	Own     bool // the bridge of our configuration, whose sources and secrets we know
 	sources map[string]ingress.SourceConfig
-	Headers map[string]http.Header // by source, with its credentials
-	common  http.Header            // of every request
+	Headers map[string]http.Header  // by source
+	Signers map[string]*auth.Signer // by source: what lets the requests in, if the headers have nothing
+	common  http.Header             // of every request
 	Client  *http.Client
 }
 
@@ -33,7 +35,7 @@ type Bridge struct {
 // bridge of the configuration. The configured secrets go nowhere else.
 func OpenBridge(c *config.Config, base *url.URL, common http.Header, token string, client *http.Client) (*Bridge, error) {
 	d := &Bridge{Base: base, Own: base == nil, common: common, Client: client,
-		sources: map[string]ingress.SourceConfig{}, Headers: map[string]http.Header{}}
+		sources: map[string]ingress.SourceConfig{}, Headers: map[string]http.Header{}, Signers: map[string]*auth.Signer{}}
 	if common.Get("Content-Type") == "" {
 		common.Set("Content-Type", "application/json")
 	}
@@ -51,7 +53,7 @@ func OpenBridge(c *config.Config, base *url.URL, common http.Header, token strin
 	for _, s := range c.EffectiveSources() {
 		h := common.Clone()
 		if h.Get("Authorization") == "" {
-			if err := Authorize(h, s.Auth, c.DataDir); err != nil {
+			if d.Signers[s.Name], err = SignerOf(s.Auth, c.DataDir); err != nil {
 				return nil, fmt.Errorf("credentials of the source %s: %w", s.Name, err)
 			}
 		}
@@ -99,7 +101,7 @@ func (d *Bridge) Post(ctx context.Context, line Delivery) Result {
 	to := *d.Base
 	to.Path = strings.TrimRight(to.Path, "/") + line.Path
 	to.RawPath = ""
-	return Poster{URL: to.String(), Header: h, Client: d.Client}.Post(ctx, line.Body)
+	return Poster{URL: to.String(), Header: h, Signer: d.Signers[line.Source], Client: d.Client}.Post(ctx, line.Body)
 }
 
 // OfTheDelivery reports whether an answer is about the delivery alone, so that the

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 )
 
 // Result is what became of one request.
@@ -23,6 +25,7 @@ type Result struct {
 type Poster struct {
 	URL    string
 	Header http.Header
+	Signer *auth.Signer // nil: the header has what lets the requests in
 	Client *http.Client
 }
 
@@ -50,6 +53,9 @@ func (p Poster) Post(ctx context.Context, body []byte) Result {
 		return Result{Status: "invalid request"}
 	}
 	req.Header = p.Header.Clone()
+	if err := p.Signer.Sign(req, body, time.Now()); err != nil {
+		return Result{Status: "cannot be signed"}
+	}
 	began := time.Now()
 	resp, err := p.Client.Do(req)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // PathOf is the path to which the client commands post: the first one
-// that is not a pattern.
+// that is not a pattern. Of a source with a secret in its path the * stands for the secret.
 func PathOf(c *config.Config) string {
 	for _, s := range c.EffectiveSources() {
 		if p := ConcretePath(s); slices.Contains(s.Paths, p) {
@@ -28,6 +28,9 @@ func ConcretePath(s ingress.SourceConfig) string {
 		if !strings.Contains(p, "*") {
 			return p
 		}
+	}
+	if s.Auth.HasPath() {
+		return s.Paths[0] // auth.Signer puts the secret in place of the *
 	}
 	return strings.Replace(s.Paths[0], "*", "probe", 1)
 }

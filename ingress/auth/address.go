@@ -1,0 +1,127 @@
+package auth
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// ip takes clients by their address.
+type ip struct {
+	allow      []netip.Prefix
+	credential *Credential
+}
+
+func (s ip) check(in Request) (*Credential, state) {
+	if !contains(s.allow, in.Client) {
+		return nil, refused
+	}
+	return s.credential, satisfied
+}
+
+func (ip) challenge() string { return "" }
+
+// contains reports whether a network has the address. An address that is not known is
+// in none.
+func contains(networks []netip.Prefix, a netip.Addr) bool {
+	for _, n := range networks {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// ParseNetworks reads addresses and networks, such as 10.0.0.0/8, 192.0.2.7 or
+// 2001:db8::/32. The error names the first that is none, by its position.
+func ParseNetworks(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for i, text := range texts {
+		n, err := parseNetwork(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("entry %d, %q, is no address and no network: use one such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32", i+1, text)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+func parseNetwork(text string) (netip.Prefix, error) {
+	if !strings.Contains(text, "/") {
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		a = a.Unmap().WithZone("")
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	n, err := netip.ParsePrefix(text)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	if n.Addr().Is4In6() { // an address is compared in its shorter form
+		if n.Bits() < 96 {
+			return netip.Prefix{}, fmt.Errorf("%s is wider than all of IPv4", n)
+		}
+		n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
+	}
+	return n.Masked(), nil
+}
+
+// Proxies are the networks of proxies whose header X-Forwarded-For is believed.
+type Proxies []netip.Prefix
+
+// forwardedFor bounds how many addresses of X-Forwarded-For are looked at.
+const forwardedFor = 32
+
+// Client returns the address of the client: that of the connection's other end
+// (http.Request.RemoteAddr, which a listener for the PROXY protocol sets too), or, if that is a
+// trusted proxy, the last address in X-Forwarded-For that is not one. What an
+// untrusted peer writes into the header changes nothing.
+//
+// It returns the zero value, which no network contains, if the client is not known: if a trusted
+// proxy sends something that is no address, or too many of them. Peer is the other end of the connection.
+func (p Proxies) Client(r *http.Request) (client, peer netip.Addr) {
+	peer = parseHost(r.RemoteAddr)
+	if len(p) == 0 || !contains(p, peer) {
+		return peer, peer
+	}
+	values := r.Header["X-Forwarded-For"]
+	client = peer
+	looked := 0
+	for i := len(values) - 1; i >= 0; i-- {
+		rest := values[i]
+		for more := true; more; looked++ {
+			if looked == forwardedFor {
+				return netip.Addr{}, peer
+			}
+			var entry string
+			if at := strings.LastIndexByte(rest, ','); at >= 0 {
+				rest, entry = rest[:at], rest[at+1:]
+			} else {
+				entry, more = rest, false
+			}
+			client = parseHost(strings.Trim(entry, " \t"))
+			if !contains(p, client) {
+				return client, peer
+			}
+		}
+	}
+	return client, peer // all are proxies of ours: the first one is the client
+}
+
+// parseHost reads an address, with a port or without.
+func parseHost(text string) netip.Addr {
+	if at, err := netip.ParseAddrPort(text); err == nil {
+		return at.Addr().Unmap().WithZone("")
+	}
+	if len(text) > 2 && text[0] == '[' && text[len(text)-1] == ']' {
+		text = text[1 : len(text)-1]
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Unmap().WithZone("")
+}

@@ -1,0 +1,271 @@
+package ingress
+
+import (
+	"bytes"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
+)
+
+// use is how a credential of a source is used. It belongs to the name of the
+// credential, and not to a configuration that was read.
+type use struct {
+	count     atomic.Int64
+	last      atomic.Int64 // Unix nanoseconds; 0: not since the start
+	counted   prometheus.Counter
+	lastGauge prometheus.Gauge
+}
+
+func (u *use) add(now time.Time) {
+	u.count.Add(1)
+	u.last.Store(now.UnixNano())
+	u.counted.Inc()
+	u.lastGauge.Set(float64(now.UnixMilli()) / 1000)
+}
+
+// uses are those of all credentials. It is safe for concurrent use.
+type uses struct {
+	mu  sync.Mutex
+	all map[[2]string]*use // by source and credential
+}
+
+// of returns the use of a credential, the same one for the same names.
+func (u *uses) of(m *metrics, source, credential string) *use {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	key := [2]string{source, credential}
+	if u.all[key] == nil {
+		if u.all == nil {
+			u.all = map[[2]string]*use{}
+		}
+		u.all[key] = &use{
+			counted:   m.authentications.WithLabelValues(source, credential),
+			lastGauge: m.lastUsed.WithLabelValues(source, credential),
+		}
+	}
+	return u.all[key]
+}
+
+// CredentialStatus is a credential of a source and how it is used. It tells nothing of its value.
+type CredentialStatus struct {
+	Source    string     `json:"source"`
+	Name      string     `json:"name"`
+	Scheme    string     `json:"scheme"`
+	Uses      int64      `json:"uses"` // since the start
+	LastUsed  *time.Time `json:"last_used,omitempty"`
+	NotBefore *time.Time `json:"not_before,omitempty"`
+	NotAfter  *time.Time `json:"not_after,omitempty"`
+}
+
+// CredentialsStatus is the answer of /credentials of the ops listener.
+type CredentialsStatus struct {
+	Since       time.Time          `json:"since"` // when the bridge was started: it knows of no use before
+	Credentials []CredentialStatus `json:"credentials"`
+}
+
+// Credentials returns what lets requests in, and when it last did.
+func (s *Server) Credentials() CredentialsStatus {
+	answer := CredentialsStatus{Since: s.since.UTC(), Credentials: []CredentialStatus{}}
+	for _, src := range s.sources {
+		for i, c := range src.auth.Credentials() {
+			u := src.uses[i]
+			status := CredentialStatus{Source: src.name, Name: c.Name, Scheme: c.Scheme, Uses: u.count.Load(),
+				NotBefore: timeOrNil(c.NotBefore), NotAfter: timeOrNil(c.NotAfter)}
+			if last := u.last.Load(); last != 0 {
+				status.LastUsed = timeOrNil(time.Unix(0, last))
+			}
+			answer.Credentials = append(answer.Credentials, status)
+		}
+	}
+	return answer
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// request is what authentication looks at. The source's path adds its segment.
+func (s *Server) request(r *http.Request, now time.Time) auth.Request {
+	in := auth.Request{Request: r, Now: now}
+	if s.needsClient {
+		in.Client, _ = s.proxies.Client(r)
+	}
+	return in
+}
+
+// attempt is a request of a source, and what is known of who sends it.
+type attempt struct {
+	src     *source
+	in      auth.Request
+	verdict auth.Verdict
+
+	// What operatorHeaders says.
+	testRun  string
+	received time.Time
+	again    bool
+}
+
+// authenticate looks at all that stands outside the body. It returns nil if the request may come in, or if
+// only the signature of the body is missing.
+func (s *Server) authenticate(x *exchange, a *attempt) *problem {
+	a.verdict = a.src.auth.Check(a.in)
+	switch {
+	case a.verdict.Accepted():
+		return s.admit(x, a)
+	case a.verdict.NeedsBody():
+		return nil
+	}
+	s.keepDenied(x, a.src)
+	return s.denied(a.src, a.in)
+}
+
+// authenticateBody finishes with the body, if the credentials want it.
+func (s *Server) authenticateBody(x *exchange, a *attempt, body []byte) *problem {
+	if !a.verdict.NeedsBody() {
+		return nil
+	}
+	a.src.auth.Verify(a.in, &a.verdict, body)
+	if !a.verdict.Accepted() {
+		if a.src.refusedKept != nil && len(body) <= refusedBody && a.src.refusedKept.Allow() {
+			s.keepRefused(x, a.src, body)
+		}
+		return s.denied(a.src, a.in)
+	}
+	return s.admit(x, a)
+}
+
+// admit is for a request whose credentials are right.
+func (s *Server) admit(x *exchange, a *attempt) (refusal *problem) {
+	x.trust()
+	for c := range a.verdict.Credentials {
+		a.src.uses[c.Index].add(a.in.Now)
+	}
+	a.testRun, a.received, a.again, refusal = s.operatorHeaders(a.in.Request, a.in.Now)
+	return refusal
+}
+
+// origin is where a delivery comes from that was received at a time.
+func (a *attempt) origin(x *exchange, received time.Time, doubts []doubt) delivery.Origin {
+	if a.again {
+		received = a.received
+	}
+	return delivery.Origin{
+		Source:   a.src.name,
+		Path:     x.keptPath(a.src),
+		Received: received,
+		TestRun:  a.testRun,
+		Warnings: warnings(doubts),
+	}
+}
+
+// denied returns the answer to a request without the credentials of its source. It is one for
+// every cause; only an address that has failed too often gets another one.
+func (s *Server) denied(src *source, in auth.Request) *problem {
+	client, peer := s.proxies.Client(in.Request)
+	if !client.IsValid() {
+		client = peer
+	}
+	if retry, tooMany := s.failures.Fail(client, in.Now); tooMany {
+		return tooManyFailures(retry)
+	}
+	return unauthorized(src.auth.Challenge())
+}
+
+// proxied are headers that a proxy sets. Behind one that is not configured, everybody
+// seems to come from its address.
+var proxied = []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"}
+
+// byOperator reports whether a request comes from an address of ingress.operator_addresses.
+func (s *Server) byOperator(r *http.Request) bool {
+	client, peer := s.proxies.Client(r)
+	if client == peer && slices.ContainsFunc(proxied, func(name string) bool { return len(r.Header[name]) > 0 }) {
+		return false
+	}
+	return slices.ContainsFunc(s.operators, func(n netip.Prefix) bool { return n.Contains(client) })
+}
+
+// operatorHeaders returns what the commands of the bridge say of a request: the test run, and
+// when its body was first received, if again is true. From anybody else such a request
+// is refused: Treble sends no such header, and a test that is taken for an event, or a time that the
+// sender chose, would stay in the stream.
+func (s *Server) operatorHeaders(r *http.Request, now time.Time) (run string, at time.Time, again bool, _ *problem) {
+	if len(r.Header[schema.HeaderTest]) == 0 && len(r.Header[schema.HeaderReceived]) == 0 {
+		return "", time.Time{}, false, nil
+	}
+	if !s.byOperator(r) {
+		return "", time.Time{}, false, notOperator()
+	}
+	at, again, problem := receivedTime(r.Header, now)
+	return testRun(r.Header), at, again, problem
+}
+
+// withoutSecrets returns a path as it may be kept: a segment that is a secret of a source is *.
+func (s *Server) withoutSecrets(path string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		if slices.ContainsFunc(s.sources, func(src *source) bool { return src.auth.PathSecret(segment) }) {
+			segments[i] = "*"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+// refusedBody is the largest body that is kept of a request with wrong credentials.
+const refusedBody = 256 << 10
+
+// keepDenied keeps a request with wrong credentials in the quarantine, if its
+// source is configured for it and the bounds allow it. It changes nothing of the answer.
+func (s *Server) keepDenied(x *exchange, src *source) {
+	r := x.Request()
+	if src.refusedKept == nil || r.ContentLength > refusedBody || !src.refusedKept.Allow() {
+		return
+	}
+	r.Body = http.MaxBytesReader(x.Response(), r.Body, refusedBody)
+	in, body, problem := s.readBody(x, src)
+	defer in.release()
+	if problem != nil {
+		return
+	}
+	x.bodyRead, x.bytes = true, len(body)
+	if !s.enter() {
+		return
+	}
+	defer s.leave()
+	s.keepRefused(x, src, body)
+}
+
+// keepRefused gives the quarantine a body that nobody has shown a credential for.
+func (s *Server) keepRefused(x *exchange, src *source, body []byte) {
+	if len(body) == 0 {
+		return
+	}
+	_ = s.accept(s.deadlines.context(), delivery.Delivery{
+		Origin: delivery.Origin{Source: src.name, Path: x.keptPath(src), Received: time.Now(),
+			Header: keptHeaders(x.Request().Header, src.auth.SecretHeaders())},
+		Body: bytes.Clone(body),
+		Rejection: &delivery.Rejection{Reason: schema.ReasonUnauthorized, Violations: []delivery.Violation{{
+			Problem: "the request had no credential that the source takes: make sure that it came from Treble before you send it again"}}},
+	})
+}
+
+// keptPath is the path of a request as it may be kept.
+func (x *exchange) keptPath(src *source) string {
+	if src.auth.SecretPaths() {
+		return x.route
+	}
+	return x.Request().URL.Path
+}
