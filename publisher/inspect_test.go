@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/inspect"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-func inspected(t *testing.T, dataDir string) *JournalState {
+func inspected(t *testing.T, dataDir string) *inspect.State {
 	t.Helper()
-	s, err := InspectJournal(t.Context(), dataDir)
+	s, err := inspect.Journals(t.Context(), dataDir)
 	if err != nil {
 		t.Fatalf("InspectJournal: %v", err)
 	}
@@ -26,7 +27,7 @@ func inspected(t *testing.T, dataDir string) *JournalState {
 
 // wantAccount compares but for what differs on purpose: the bridge retains for a
 // time, the files until their segment is removed.
-func wantAccount(t *testing.T, s *JournalState, want outbox.Account) {
+func wantAccount(t *testing.T, s *inspect.State, want outbox.Account) {
 	t.Helper()
 	got := s.Account
 	got.Retained, want.Retained = 0, 0
@@ -140,7 +141,7 @@ func TestInspectFindsEveryFlip(t *testing.T) {
 
 func TestInspectWithoutJournal(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := InspectJournal(t.Context(), dir); !errors.Is(err, ErrNoJournal) || !strings.Contains(err.Error(), dir) {
+	if _, err := inspect.Journals(t.Context(), dir); !errors.Is(err, inspect.ErrNoJournal) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v, want ErrNoJournal and the directory", err)
 	}
 }

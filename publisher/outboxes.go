@@ -137,10 +137,10 @@ func (p *Publisher) refuse(ctx context.Context, m broker.Message) {
 	}
 }
 
-// Forget notes that messages are removed from the streams of the bridge on purpose, by
+// NoteRemoved notes that messages are removed from the streams of the bridge on purpose, by
 // the names of the streams and their sequences, so that they are not taken for a
 // loss and published again. It returns when that is on stable storage.
-func (p *Publisher) Forget(ctx context.Context, removed map[string][]uint64) error {
+func (p *Publisher) NoteRemoved(ctx context.Context, removed map[string][]uint64) error {
 	if !p.begin() {
 		return errors.New("the bridge is shutting down")
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
@@ -74,14 +75,14 @@ func TestPlaces(t *testing.T) {
 			if got := followed(t, c, client.FollowOptions{FromStart: true, StopAtEnd: true}); !slices.Equal(got, ids) {
 				t.Errorf("a command read %v", got)
 			}
-			a, err := OpenAudit(t.Context(), c, o.Config.Spec(""))
+			a, err := audit.Open(t.Context(), c, o.Config.Spec(""))
 			if err == nil {
-				err = a.Put(t.Context(), AuditRecord{Run: "run", State: AuditDone})
+				err = a.Put(t.Context(), audit.Record{Run: "run", State: audit.Done})
 			}
 			if err == nil {
 				_, err = a.Get(t.Context(), "run")
 			}
-			var records []AuditRecord
+			var records []audit.Record
 			if err == nil {
 				records, err = a.List(t.Context(), "")
 			}
@@ -363,13 +364,13 @@ func TestImportsThatLack(t *testing.T) {
 	}
 	t.Run("bucket-under-its-own-name", func(t *testing.T) {
 		c := open(t, strings.Replace(exportedAccounts, `, to: "JS.treble.$KV.TREBLE_AUDIT.>"`, "", 1))
-		a, err := OpenAudit(t.Context(), c, DefaultConfig().Spec(""))
+		a, err := audit.Open(t.Context(), c, DefaultConfig().Spec(""))
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err = a.Put(ctx, AuditRecord{Run: "run"})
+		err = a.Put(ctx, audit.Record{Run: "run"})
 		if want := "nothing answers on JS.treble.$KV.TREBLE_AUDIT.run: with nats.api_prefix the account must import"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Put = %v", err)
 		}
@@ -414,7 +415,7 @@ func TestNobodyAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(c.Close)
-			if _, err := OpenAudit(t.Context(), c, o.Config.Spec("")); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := audit.Open(t.Context(), c, o.Config.Spec("")); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("OpenAudit = %v", err)
 			}
 		})

@@ -33,7 +33,7 @@ func TestQuarantineKeepsTheBody(t *testing.T) {
 		t.Fatalf("Accept of a rejected body: %v", err)
 	}
 	natstest.Eventually(t, "stored", func() bool {
-		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 1
+		return metric(t, o.Metrics, "treble_bridge_quarantine_total", "stored") == 1
 	})
 	m := natstest.Messages(t, n.JS, "TREBLE_QUARANTINE")[0]
 	if m.Subject != "treble-quarantine.not-json" {
@@ -43,24 +43,24 @@ func TestQuarantineKeepsTheBody(t *testing.T) {
 		t.Errorf("data = %q, want %q", m.Data, body)
 	}
 	for name, want := range map[string]string{
-		headerReason:   "not-json",
-		headerSource:   "default",
-		headerPath:     "/a%25b%0Ac",
-		headerReceived: "2026-02-03T04:05:06Z",
+		schema.HeaderReason:   "not-json",
+		schema.HeaderSource:   "default",
+		schema.HeaderPath:     "/a%25b%0Ac",
+		schema.HeaderReceived: "2026-02-03T04:05:06Z",
 	} {
 		if got := m.Header.Get(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
-	if id := m.Header.Get(headerQuarantineID); id == "" || id != m.Header.Get(schema.HeaderMsgID) {
-		t.Errorf("%s = %q, want the message id", headerQuarantineID, id)
+	if id := m.Header.Get(schema.HeaderQuarantineID); id == "" || id != m.Header.Get(schema.HeaderMsgID) {
+		t.Errorf("%s = %q, want the message id", schema.HeaderQuarantineID, id)
 	}
 	var violations []delivery.Violation
-	if err := json.Unmarshal([]byte(m.Header.Get(headerViolations)), &violations); err != nil || !slices.Equal(violations, d.Rejection.Violations) {
+	if err := json.Unmarshal([]byte(m.Header.Get(schema.HeaderViolations)), &violations); err != nil || !slices.Equal(violations, d.Rejection.Violations) {
 		t.Errorf("violations = %v, %v, want %v", violations, err, d.Rejection.Violations)
 	}
 	want := []string{"User-Agent: treble", "X-Odd: zo%C3%AB%0D%0ANats-Msg-Id: forged"}
-	if got := m.Header.Values(headerRequestHeader); !slices.Equal(got, want) {
+	if got := m.Header.Values(schema.HeaderRequestHeader); !slices.Equal(got, want) {
 		t.Errorf("request headers = %q, want %q without the secret", got, want)
 	}
 }
@@ -88,7 +88,7 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 	}
 	px.Up()
 	natstest.Eventually(t, "both stored", func() bool {
-		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 3
+		return metric(t, o.Metrics, "treble_bridge_quarantine_total", "stored") == 3
 	})
 	if got := len(n.IDs(t, "TREBLE_QUARANTINE")); got != 3 {
 		t.Errorf("quarantine holds %d, want 3", got)
@@ -106,9 +106,9 @@ func TestLargeRefusedBodyIsSetAside(t *testing.T) {
 	p.Accept(t.Context(), rejected(strings.Repeat("x", 70<<10)))
 	p.Accept(t.Context(), rejected("small"))
 	natstest.Eventually(t, "the small one stored", func() bool {
-		return metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineStored) == 1
+		return metric(t, o.Metrics, "treble_bridge_quarantine_total", "stored") == 1
 	})
-	if got := metric(t, o.Metrics, "treble_bridge_quarantine_total", quarantineSetAside); got != 1 {
+	if got := metric(t, o.Metrics, "treble_bridge_quarantine_total", "set_aside"); got != 1 {
 		t.Errorf("set aside: %v, want 1", got)
 	}
 	if got := len(readSetAside(t, o.DataDir)); got != 1 {
@@ -157,42 +157,4 @@ func inspectedRefused(t *testing.T, dataDir string) *outbox.State {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// However much a request says, the headers stay under JetStream's 64 KiB.
-func TestQuarantineHeadersAreBounded(t *testing.T) {
-	d := rejected("x")
-	d.Path = strings.Repeat("\xff", 100_000)
-	for i := range 5000 {
-		d.Header[fmt.Sprintf("X-%d", i)] = []string{strings.Repeat("ñ", 5000)}
-		d.Rejection.Violations = append(d.Rejection.Violations, delivery.Violation{Field: "[" + fmt.Sprint(i) + "].session_id", Problem: "missing 😀"})
-	}
-	m := quarantineMessage("treble", d)
-	if size := m.Size() - int64(len(m.Data)); size > 60<<10 {
-		t.Errorf("headers of %d bytes, want at most 60 KiB", size)
-	}
-	var violations []delivery.Violation
-	if err := json.Unmarshal([]byte(m.Header.Get(headerViolations)), &violations); err != nil {
-		t.Fatal(err)
-	}
-	if last := violations[len(violations)-1].Problem; !strings.HasPrefix(last, "and ") {
-		t.Errorf("last violation = %q, want the number of those left out", last)
-	}
-}
-
-func FuzzHeaderSafe(f *testing.F) {
-	for _, s := range []string{"", "plain", "a\r\nb", "\xff\x00", "100%", strings.Repeat("é", 50)} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got := headerSafe(s, 100)
-		if len(got) > 100 {
-			t.Errorf("%d bytes, want at most 100", len(got))
-		}
-		for _, c := range []byte(got) {
-			if c < 0x20 || c > 0x7e {
-				t.Errorf("%q holds byte %#x", got, c)
-			}
-		}
-	})
 }

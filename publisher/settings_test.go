@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
@@ -195,7 +196,7 @@ func TestAssets(t *testing.T) {
 	o.Config.MaxBytes = 1 << 20
 	open(t, o)
 	c := reader(t, r.URL)
-	if _, err := OpenAudit(t.Context(), c, DefaultConfig().Spec("")); err != nil {
+	if _, err := audit.Open(t.Context(), c, DefaultConfig().Spec("")); err != nil {
 		t.Error(err)
 	}
 	if _, err := DefaultConfig().Spec("").MakeReplay(t.Context(), c.JetStream()); err != nil {

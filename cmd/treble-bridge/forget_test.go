@@ -20,7 +20,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/forget"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 )
 
 // nobody is the person who is to be forgotten.
@@ -281,7 +281,7 @@ func TestForgetPerson(t *testing.T) {
 		t.Errorf("without --yes: %s", errs)
 	}
 	v, _ := p.forget(t, cli.ExitFine, nobody+"\n", "--phone", "-", "--yes", "--wait")
-	if v.State != publisher.AuditDone || v.DataDir != "running" || v.Left == nil || v.Left.Total() != 0 || v.Sessions != 3 ||
+	if v.State != audit.Done || v.DataDir != "running" || v.Left == nil || v.Left.Total() != 0 || v.Sessions != 3 ||
 		v.Erased.Deletable() != dry.Found.Deletable() || fmt.Sprint(v.Erased.Streams) != fmt.Sprint(dry.Found.Streams) {
 		t.Errorf("forget: %+v", v)
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 )
 
 func TestForgetUsage(t *testing.T) {
@@ -81,7 +81,7 @@ func (p *process) checkAudit(t *testing.T, n int) {
 	t.Helper()
 	records := p.stored(t, "KV_TREBLE_AUDIT")
 	for _, r := range records {
-		if !strings.Contains(r, `"action":"forget"`) || !strings.Contains(r, `"state":"`+publisher.AuditDone) || !strings.Contains(r, "found-journal") {
+		if !strings.Contains(r, `"action":"forget"`) || !strings.Contains(r, `"state":"`+audit.Done) || !strings.Contains(r, "found-journal") {
 			t.Errorf("audit: %s", r)
 		}
 		for _, trace := range traces {
@@ -103,7 +103,7 @@ func TestForgetLeavesWhatIsPending(t *testing.T) {
 	p := serveOn(t, t.TempDir(), "--nats-url", away)
 	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
 	v, errs := p.forget(t, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait-pending", "1ms")...)
-	if v.State != publisher.AuditFailed || v.Left == nil || v.Left.Pending != 1 || !strings.Contains(errs, "1 in the journals are not published yet: wait until NATS") {
+	if v.State != audit.Failed || v.Left == nil || v.Left.Pending != 1 || !strings.Contains(errs, "1 in the journals are not published yet: wait until NATS") {
 		t.Errorf("running: %+v\n%s", v, errs)
 	}
 	p.kill(t)
@@ -155,7 +155,7 @@ func TestForgetOfAStoppedBridge(t *testing.T) {
 	}
 	for _, wait := range []string{"--wait=false", "--wait"} {
 		v, errs := p.forget(t, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", wait)...)
-		if v.Left == nil || v.Left.Copies() != 1 || v.Left.Deletable() != 0 || v.State != publisher.AuditFailed ||
+		if v.Left == nil || v.Left.Copies() != 1 || v.Left.Deletable() != 0 || v.State != audit.Failed ||
 			!strings.Contains(errs, "stay while no bridge runs: start it, and they are gone after 11m0s") {
 			t.Errorf("%s: %+v\n%s", wait, v, errs)
 		}

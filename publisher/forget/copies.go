@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
@@ -52,10 +52,10 @@ func (s streamSet) derived(ctx context.Context) (notes []string) {
 // replayed are the places to which events were replayed. They are known as long as
 // the audit is.
 func (s streamSet) replayed(ctx context.Context, spec streams.Spec) (notes []string) {
-	audit, err := publisher.OpenAudit(ctx, s.client, spec)
-	var records []publisher.AuditRecord
+	bucket, err := audit.Open(ctx, s.client, spec)
+	var records []audit.Record
 	if err == nil {
-		records, err = audit.List(ctx, "replay")
+		records, err = bucket.List(ctx, "replay")
 	}
 	if err != nil {
 		return []string{fmt.Sprintf("where events were replayed to is not known: %v", err)}
@@ -68,7 +68,7 @@ func (s streamSet) replayed(ctx context.Context, spec streams.Spec) (notes []str
 	return notes
 }
 
-func (s streamSet) replayedTo(r publisher.AuditRecord) string {
+func (s streamSet) replayedTo(r audit.Record) string {
 	var d struct {
 		Target struct{ Stream, Host, File string }
 	}

@@ -9,9 +9,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/erase"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -22,7 +22,7 @@ const leaving = time.Minute
 // DataDir is the data directory of a bridge of this host, which may run or not.
 type DataDir struct {
 	path   string
-	stream string // of the events
+	stream schema.StreamName // of the events
 	stays  time.Duration
 	client *http.Client
 }
@@ -31,7 +31,7 @@ type DataDir struct {
 // its journal.retain, which a running bridge knows better. It returns nil if no bridge
 // ever ran on the directory. It is an error if one runs that cannot be reached, or if
 // its files are another user's.
-func OpenDataDir(ctx context.Context, path, stream string, retain time.Duration) (*DataDir, error) {
+func OpenDataDir(ctx context.Context, path string, stream schema.StreamName, retain time.Duration) (*DataDir, error) {
 	if !datadir.Used(path) {
 		return nil, nil
 	}
@@ -94,7 +94,7 @@ func (d *DataDir) note(ctx context.Context, copies []location) error {
 		copies = copies[n:]
 		_, err := ask(ctx, d.client, doorRequest{Removed: removed})
 		if errors.Is(err, control.ErrNobody) {
-			err = publisher.ForgetStopped(d.path, d.stream, removed)
+			err = erase.NoteRemoved(d.path, d.stream, removed)
 			var locked *datadir.LockedError
 			if errors.As(err, &locked) {
 				err = errUnreachable(d.path, locked.PID)
@@ -128,7 +128,7 @@ func locations(refused bool, seqs []uint64) (all []location) {
 
 func (d *DataDir) streamOf(p location) string {
 	if p.refused {
-		return schema.StreamName(d.stream).Quarantine()
+		return d.stream.Quarantine()
 	}
-	return d.stream
+	return string(d.stream)
 }

@@ -13,9 +13,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// Bridge is what the door needs of a running bridge; see publisher.Publisher.Forget.
+// Bridge is what the door needs of a running bridge; see publisher.Publisher.NoteRemoved.
 type Bridge interface {
-	Forget(ctx context.Context, removed map[string][]uint64) error
+	NoteRemoved(ctx context.Context, removed map[string][]uint64) error
 }
 
 // DoorPath is the path of the Door below the socket of a data directory.
@@ -53,7 +53,7 @@ func Door(b Bridge, retain time.Duration, log *zap.Logger) http.Handler {
 			for _, seqs := range q.Removed {
 				n += len(seqs)
 			}
-			if err := b.Forget(r.Context(), q.Removed); err != nil {
+			if err := b.NoteRemoved(r.Context(), q.Removed); err != nil {
 				log.Error("forget: what is to be removed is not noted", zap.Int("messages", n), zap.Error(err))
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 				return

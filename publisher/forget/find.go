@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/erase"
 )
 
 // Counts are numbers of messages.
@@ -89,15 +89,15 @@ func (r *Run) readDir(ctx context.Context, f *findings, step func()) error {
 	if r.dir == nil {
 		return nil
 	}
-	return publisher.EachKept(ctx, r.dir.path, func(k publisher.Kept) error {
+	return erase.Each(ctx, r.dir.path, func(k erase.Message) error {
 		step()
 		m := r.person.Match(k.Header, k.Data)
 		switch {
 		case m == No:
-		case k.Place == publisher.PlaceSetAside:
+		case k.Place == erase.PlaceSetAside:
 			f.SetAside++
 			f.files = append(f.files, k.File)
-		case k.Place == publisher.PlaceDamaged:
+		case k.Place == erase.PlaceDamaged:
 			f.Damaged++
 			f.files = append(f.files, k.File)
 		default:

@@ -134,8 +134,8 @@ func find(t *testing.T, r *Run) Counts {
 	return c
 }
 
-// erase erases what was found, and waits for what is not published yet.
-func erase(t *testing.T, r *Run) (erased Counts, left *Counts) {
+// eraseFound erases what was found, and waits for what is not published yet.
+func eraseFound(t *testing.T, r *Run) (erased Counts, left *Counts) {
 	t.Helper()
 	erased, left, err := r.Erase(t.Context(), EraseOptions{Pending: 10 * time.Second})
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/erase"
 )
 
 // Run forgets one person. Make it with New, call Find, and if it is to be done,
@@ -191,7 +191,7 @@ func (r *Run) eraseFiles(ctx context.Context, m Match, erased *Counts) error {
 	if r.dir == nil {
 		return nil
 	}
-	setAside, damaged, err := publisher.ShredKept(ctx, r.dir.path, func(k publisher.Kept) bool {
+	setAside, damaged, err := erase.Shred(ctx, r.dir.path, func(k erase.Message) bool {
 		found := r.person.Match(k.Header, k.Data)
 		return found == m || found == BySession
 	})

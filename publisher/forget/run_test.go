@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 )
 
 const (
@@ -50,7 +51,7 @@ func TestForgetOfRunningAndStopped(t *testing.T) {
 			if r.dir.Running() != running {
 				t.Errorf("running: %t", !running)
 			}
-			erased, left := erase(t, r)
+			erased, left := eraseFound(t, r)
 			if erased.Total() != 4 || left.Total() != 4 || left.Copies() != 4 {
 				t.Fatalf("erased %+v, left %+v", erased, left)
 			}
@@ -97,7 +98,7 @@ func TestCutOffAtEveryStep(t *testing.T) {
 		}
 		again := p.run(t, me)
 		find(t, again)
-		if _, left := erase(t, again); left.Deletable() != 0 || !again.Idle() {
+		if _, left := eraseFound(t, again); left.Deletable() != 0 || !again.Idle() {
 			t.Fatalf("after %d: left %+v", n, left)
 		}
 		cut()
@@ -143,7 +144,7 @@ func TestForgottenIsNotHealed(t *testing.T) {
 			if got := find(t, r); got.Streams["TREBLE"] != 3 {
 				t.Fatalf("found %+v", got)
 			}
-			if _, left := erase(t, r); left.Deletable() != 0 {
+			if _, left := eraseFound(t, r); left.Deletable() != 0 {
 				t.Fatalf("left %+v", left)
 			}
 			p.holds(t, "TREBLE", 2)
@@ -194,7 +195,7 @@ func TestPendingIsLeft(t *testing.T) {
 	_, _ = p.bridge(t, true)
 	r := p.run(t, me)
 	find(t, r) // which may still be pending, and is waited for
-	if erased, left := erase(t, r); erased.Streams["TREBLE"] != 2 || left.Deletable() != 0 || left.Pending != 0 {
+	if erased, left := eraseFound(t, r); erased.Streams["TREBLE"] != 2 || left.Deletable() != 0 || left.Pending != 0 {
 		t.Errorf("when it is published: left %+v", left)
 	}
 }
@@ -318,7 +319,7 @@ func TestForgetSpellings(t *testing.T) {
 	p.holds(t, "TREBLE_QUARANTINE", uint64(len(refused)))
 	r := p.run(t, "+57 300\u2009123\u20094567")
 	find(t, r)
-	if erased, left := erase(t, r); left.Deletable() != 0 || erased.Streams["TREBLE"] != int64(len(spelled)) || erased.Streams["TREBLE_QUARANTINE"] != int64(len(refused)) {
+	if erased, left := eraseFound(t, r); left.Deletable() != 0 || erased.Streams["TREBLE"] != int64(len(spelled)) || erased.Streams["TREBLE_QUARANTINE"] != int64(len(refused)) {
 		t.Errorf("erased %+v, left %+v", erased, left)
 	}
 	p.holds(t, "TREBLE", 1)
@@ -332,7 +333,7 @@ func TestCopies(t *testing.T) {
 	p.makeStream(t, jetstream.StreamConfig{Name: "COPY", Sources: []*jetstream.StreamSource{{Name: "TREBLE"}}})
 	accept(t, b, mixed(1)...)
 	p.holds(t, "COPY", 5)
-	audit, err := publisher.OpenAudit(t.Context(), p.client, publisher.DefaultConfig().Spec(""))
+	bucket, err := audit.Open(t.Context(), p.client, publisher.DefaultConfig().Spec(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +341,7 @@ func TestCopies(t *testing.T) {
 		"replay-1": `{"target":{"to":"stream","stream":"BILLING"}}`, "replay-2": `{"target":{"to":"stream","stream":"TREBLE_REPLAY"}}`,
 		"replay-3": `{"target":{"to":"file","file":"/tmp/x"}}`, "replay-4": `{"target":{"to":"url","host":"https://there"}}`,
 	} {
-		if err := audit.Put(t.Context(), publisher.AuditRecord{Run: run, Action: "replay", Who: "me@here", Detail: []byte(detail)}); err != nil {
+		if err := bucket.Put(t.Context(), audit.Record{Run: run, Action: "replay", Who: "me@here", Detail: []byte(detail)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -356,7 +357,7 @@ func TestCopies(t *testing.T) {
 	}
 	r = p.run(t, me, "COPY")
 	find(t, r)
-	if erased, left := erase(t, r); left.Deletable() != 0 || erased.Streams["COPY"] != 3 {
+	if erased, left := eraseFound(t, r); left.Deletable() != 0 || erased.Streams["COPY"] != 3 {
 		t.Errorf("erased %+v, left %+v", erased, left)
 	}
 	p.holds(t, "COPY", 2)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -118,7 +119,7 @@ func TestReplayOfWhatTakesNoConsumer(t *testing.T) {
 				t.Errorf("counted %d: %v", total, err)
 			}
 			res, err := run.Do(t.Context())
-			if err != nil || res.State != publisher.AuditDone || br.state(t, "AGAIN").Msgs != 5 {
+			if err != nil || res.State != audit.Done || br.state(t, "AGAIN").Msgs != 5 {
 				t.Errorf("%+v: %v", res, err)
 			}
 		})
@@ -189,7 +190,7 @@ func TestResumeDenied(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if res, err := again.Do(t.Context()); err != nil || res.State != publisher.AuditDone || res.Replayed != events {
+			if res, err := again.Do(t.Context()); err != nil || res.State != audit.Done || res.Replayed != events {
 				t.Errorf("by one who may: %+v, %v", res, err)
 			}
 			s, err := n.JS.Stream(t.Context(), "AGAIN")

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -253,9 +254,9 @@ func do(t testing.TB, r *Run) Result {
 }
 
 // record returns the record of a run as it is stored, and as text.
-func record(t testing.TB, c *client.Client, run string) (publisher.AuditRecord, detail, string) {
+func record(t testing.TB, c *client.Client, run string) (audit.Record, detail, string) {
 	t.Helper()
-	a, err := publisher.OpenAudit(context.Background(), c, theStreams)
+	a, err := audit.Open(context.Background(), c, theStreams)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 )
 
 const (
@@ -28,14 +28,14 @@ var (
 // keeper writes the audit record of a run: the checkpoint, and that the run lives.
 // Its methods may be called at the same time.
 type keeper struct {
-	audit  *publisher.Audit
+	audit  *audit.Bucket
 	where  func() (position, error) // how far the run is, durable in the target
 	giveUp time.Duration
 	kick   chan struct{} // asks for a write now
 
 	writing sync.Mutex // held during a write
 	// Under writing:
-	record   publisher.AuditRecord
+	record   audit.Record
 	detail   detail
 	revision uint64
 
@@ -44,8 +44,8 @@ type keeper struct {
 	changed chan struct{} // closed and replaced at each write
 }
 
-func newKeeper(a *publisher.Audit, r publisher.HeldRecord, d detail, giveUp time.Duration) *keeper {
-	return &keeper{audit: a, giveUp: giveUp, record: r.AuditRecord, revision: r.Revision, detail: d,
+func newKeeper(a *audit.Bucket, r audit.Versioned, d detail, giveUp time.Duration) *keeper {
+	return &keeper{audit: a, giveUp: giveUp, record: r.Record, revision: r.Revision, detail: d,
 		kick: make(chan struct{}, 1), written: d.Checkpoint, changed: make(chan struct{})}
 }
 
@@ -66,7 +66,7 @@ func (k *keeper) write(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	revision, err := k.audit.Replace(ctx, k.record, k.revision)
-	if errors.Is(err, publisher.ErrAuditChanged) {
+	if errors.Is(err, audit.ErrChanged) {
 		// An earlier write of ours may have come through without an answer.
 		if err = k.adopt(ctx); err == nil {
 			revision, err = k.audit.Replace(ctx, k.record, k.revision)
@@ -86,11 +86,11 @@ func (k *keeper) write(ctx context.Context) error {
 
 // adopt takes the record's revision if this process wrote it.
 func (k *keeper) adopt(ctx context.Context) error {
-	held, err := k.audit.Look(ctx, k.record.Run)
+	held, err := k.audit.GetVersioned(ctx, k.record.Run)
 	if err != nil {
 		return err
 	}
-	d, err := decodeDetail(held.AuditRecord)
+	d, err := decodeDetail(held.Record)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
@@ -12,7 +12,7 @@ import (
 // Listed is a run as it may be shown to anybody.
 type Listed struct {
 	Run      string
-	State    string // one of publisher.AuditRunning, …
+	State    string // one of audit.Running, …
 	Who      string
 	Began    time.Time
 	Updated  time.Time
@@ -27,11 +27,11 @@ type Listed struct {
 
 // List returns the runs there were, the oldest first.
 func List(ctx context.Context, c *client.Client, spec streams.Spec) ([]Listed, error) {
-	audit, err := publisher.OpenAudit(ctx, c, spec)
+	bucket, err := audit.Open(ctx, c, spec)
 	if err != nil {
 		return nil, err
 	}
-	records, err := audit.List(ctx, Action)
+	records, err := bucket.List(ctx, Action)
 	if err != nil {
 		return nil, err
 	}

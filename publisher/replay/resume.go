@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
@@ -19,23 +19,23 @@ type Given struct {
 // Resume plans to go on with a run that did not come to its end. A run whose process
 // lives is refused; to be sure it may take some seconds, after a kill.
 func Resume(ctx context.Context, c *client.Client, name string, g Given, o Options) (*Run, error) {
-	audit, err := publisher.OpenAudit(ctx, c, o.Streams)
+	bucket, err := audit.Open(ctx, c, o.Streams)
 	if err != nil {
 		return nil, err
 	}
-	held, err := settled(ctx, audit, name)
+	held, err := settled(ctx, bucket, name)
 	if err != nil {
 		return nil, err
 	}
 	if held.Action != Action {
 		return nil, fmt.Errorf("%s is a run of %q, not of %q", name, held.Action, Action)
 	}
-	d, err := decodeDetail(held.AuditRecord)
+	d, err := decodeDetail(held.Record)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case held.State == publisher.AuditDone:
+	case held.State == audit.Done:
 		return nil, fmt.Errorf("run %s is done: it replayed %d events", name, held.Counts["replayed"])
 	}
 	if err := d.check(g); err != nil {
@@ -53,11 +53,11 @@ func Resume(ctx context.Context, c *client.Client, name string, g Given, o Optio
 }
 
 // settled returns the record of a run when nobody writes it any more.
-func settled(ctx context.Context, a *publisher.Audit, name string) (publisher.HeldRecord, error) {
-	first, err := a.Look(ctx, name)
-	for held := first; ; held, err = a.Look(ctx, name) {
+func settled(ctx context.Context, a *audit.Bucket, name string) (audit.Versioned, error) {
+	first, err := a.GetVersioned(ctx, name)
+	for held := first; ; held, err = a.GetVersioned(ctx, name) {
 		switch {
-		case err != nil, held.State != publisher.AuditRunning, held.Age >= alive:
+		case err != nil, held.State != audit.Running, held.Age >= alive:
 			return held, err
 		case held.Revision != first.Revision:
 			return held, fmt.Errorf("run %s is running, as %s: stop it first", name, held.Who)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -38,8 +38,8 @@ type Run struct {
 	name   string
 	spec   Spec
 	detail detail
-	held   publisher.HeldRecord // of a resumed run
-	total  int64                // events chosen; -1: not counted
+	held   audit.Versioned // of a resumed run
+	total  int64           // events chosen; -1: not counted
 
 	skipped int64 // messages that are no events, as far as Count or Do has read
 }
@@ -47,7 +47,7 @@ type Run struct {
 // Result is what became of a run.
 type Result struct {
 	Run      string
-	State    string // publisher.AuditDone, …
+	State    string // audit.Done, …
 	Total    int64  // events chosen; -1: not counted
 	Replayed int64  // of them those that the target has
 	Skipped  int64  // messages that were chosen and are no events of the bridge
@@ -103,16 +103,16 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 	if r.opts.GiveUp == 0 {
 		r.opts.GiveUp = defaultGiveUp
 	}
-	res := Result{Run: r.name, State: publisher.AuditFailed, Total: r.total, Replayed: r.Done(), Sequence: r.detail.Checkpoint.Sequence}
+	res := Result{Run: r.name, State: audit.Failed, Total: r.total, Replayed: r.Done(), Sequence: r.detail.Checkpoint.Sequence}
 	began := time.Now()
-	audit, err := publisher.OpenAudit(ctx, r.client, r.opts.Streams)
+	bucket, err := audit.Open(ctx, r.client, r.opts.Streams)
 	if err != nil {
 		return res, r.denied(began, err)
 	}
 	if err := r.makeTarget(ctx); err != nil {
 		return res, r.denied(began, err)
 	}
-	k := newKeeper(audit, r.begin(), r.detail, r.opts.GiveUp)
+	k := newKeeper(bucket, r.begin(), r.detail, r.opts.GiveUp)
 	t, err := r.open(k)
 	if err != nil {
 		return res, err
@@ -135,15 +135,15 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 }
 
 // begin is the record of a run that is starting, or going on.
-func (r *Run) begin() publisher.HeldRecord {
+func (r *Run) begin() audit.Versioned {
 	h := r.held
 	if h.Run == "" {
-		h.AuditRecord = publisher.AuditRecord{Run: r.name, Action: Action, Began: time.Now().UTC(), Counts: map[string]int64{}}
+		h.Record = audit.Record{Run: r.name, Action: Action, Began: time.Now().UTC(), Counts: map[string]int64{}}
 	}
 	if r.total >= 0 {
 		h.Counts["total"] = r.total
 	}
-	h.Who, h.State, h.Problem, h.Ended = r.opts.Who, publisher.AuditRunning, "", time.Time{}
+	h.Who, h.State, h.Problem, h.Ended = r.opts.Who, audit.Running, "", time.Time{}
 	r.detail.Owner = rand.Text()
 	return h
 }
@@ -156,19 +156,19 @@ func (r *Run) finish(ctx context.Context, k *keeper, t target, res Result, err e
 	problem := ""
 	switch {
 	case err == nil:
-		res.State, res.Skipped = publisher.AuditDone, r.skipped
+		res.State, res.Skipped = audit.Done, r.skipped
 		if res.Total >= 0 { // the server counts messages, whatever they are
 			res.Total = min(res.Total, max(res.Replayed, res.Total-res.Skipped))
 		}
 	case errors.Is(err, context.Canceled):
-		res.State = publisher.AuditStopped
+		res.State = audit.Stopped
 	default:
 		problem = err.Error()
 	}
 	if errors.Is(err, errTaken) {
 		return res, err // the record is another's
 	}
-	res.Resumable = res.State != publisher.AuditDone && r.detail.Target.File != "-"
+	res.Resumable = res.State != audit.Done && r.detail.Target.File != "-"
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*writeTimeout)
 	defer cancel()
 	return res, errors.Join(err, k.end(ending, res, problem))

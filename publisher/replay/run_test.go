@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -27,7 +27,7 @@ func TestReplayStream(t *testing.T) {
 		t.Fatalf("Count: %d, %v", n, err)
 	}
 	res := do(t, r)
-	if res.State != publisher.AuditDone || res.Replayed != 3000 || res.Total != 3000 || res.Sequence != 3000 || res.Resumable {
+	if res.State != audit.Done || res.Replayed != 3000 || res.Total != 3000 || res.Sequence != 3000 || res.Resumable {
 		t.Errorf("got %+v", res)
 	}
 	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", r.Name()), 3000, true)
@@ -44,7 +44,7 @@ func TestReplayStream(t *testing.T) {
 		t.Errorf("got %+v", cfg)
 	}
 	rec, d, _ := record(t, c, r.Name())
-	if rec.State != publisher.AuditDone || rec.Who != "me@here" || rec.Ended.IsZero() || rec.Counts["replayed"] != 3000 || rec.Counts["total"] != 3000 || d.End != 3000 {
+	if rec.State != audit.Done || rec.Who != "me@here" || rec.Ended.IsZero() || rec.Counts["replayed"] != 3000 || rec.Counts["total"] != 3000 || d.End != 3000 {
 		t.Errorf("got %+v, %+v", rec, d)
 	}
 	// A second run is another one: all again.
@@ -54,7 +54,7 @@ func TestReplayStream(t *testing.T) {
 	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "is done") {
 		t.Errorf("resume of a done run: %v", err)
 	}
-	if _, err := Resume(t.Context(), c, "replay-nothing", Given{}, Options{Streams: theStreams}); !errors.Is(err, publisher.ErrNoRun) {
+	if _, err := Resume(t.Context(), c, "replay-nothing", Given{}, Options{Streams: theStreams}); !errors.Is(err, audit.ErrNoRun) {
 		t.Errorf("resume of no run: %v", err)
 	}
 }
@@ -116,15 +116,15 @@ func TestStopAndResume(t *testing.T) {
 		}
 	}})
 	res, err := r.Do(ctx)
-	if !errors.Is(err, context.Canceled) || res.State != publisher.AuditStopped || !res.Resumable || res.Replayed < 1234 || res.Replayed >= events {
+	if !errors.Is(err, context.Canceled) || res.State != audit.Stopped || !res.Resumable || res.Replayed < 1234 || res.Replayed >= events {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	got := b.sequences(t, "TREBLE_REPLAY", r.Name())
-	if rec, _, _ := record(t, c, r.Name()); rec.State != publisher.AuditStopped || int(rec.Counts["replayed"]) != len(got) || int(res.Replayed) != len(got) {
+	if rec, _, _ := record(t, c, r.Name()); rec.State != audit.Stopped || int(rec.Counts["replayed"]) != len(got) || int(res.Replayed) != len(got) {
 		t.Errorf("the record %+v and the result %+v must know of all %d", rec, res, len(got))
 	}
 	// The record of a killed process knows too little, and says that it runs.
-	setBack(t, c, r.Name(), 1000)(publisher.AuditRunning)
+	setBack(t, c, r.Name(), 1000)(audit.Running)
 	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func TestStopAndResume(t *testing.T) {
 	if n, err := again.Count(t.Context(), nil); err != nil || n != events {
 		t.Errorf("Count: %d, %v", n, err)
 	}
-	if res := do(t, again); res.Replayed != events || res.State != publisher.AuditDone {
+	if res := do(t, again); res.Replayed != events || res.State != audit.Done {
 		t.Errorf("got %+v", res)
 	}
 	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", r.Name()), events, true)
@@ -141,7 +141,7 @@ func TestStopAndResume(t *testing.T) {
 // setBack returns what puts a checkpoint of long ago on record, with a state.
 func setBack(t *testing.T, c *client.Client, run string, to uint64) func(state string) {
 	t.Helper()
-	a, err := publisher.OpenAudit(t.Context(), c, theStreams)
+	a, err := audit.Open(t.Context(), c, theStreams)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestGapIsFilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(300 * time.Millisecond) // until the duplicate window is over: what is tested is not it
-	setBack(t, c, r.Name(), gap-100)(publisher.AuditFailed)
+	setBack(t, c, r.Name(), gap-100)(audit.Failed)
 	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func TestFullStream(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "maximum messages exceeded") || !strings.Contains(err.Error(), "sequence 1501") || res.Replayed != 1500 {
 		t.Fatalf("got %+v, %v", res, err)
 	}
-	if rec, _, _ := record(t, c, r.Name()); rec.State != publisher.AuditFailed || rec.Problem == "" {
+	if rec, _, _ := record(t, c, r.Name()); rec.State != audit.Failed || rec.Problem == "" {
 		t.Errorf("got %+v", rec)
 	}
 	target.MaxMsgs = -1
@@ -358,7 +358,7 @@ func TestTakenOver(t *testing.T) {
 			rec, d, _ := record(t, c, r.Name())
 			d.Owner = "another"
 			rec.Detail = encode(t, d)
-			a, _ := publisher.OpenAudit(t.Context(), c, theStreams)
+			a, _ := audit.Open(t.Context(), c, theStreams)
 			if err := a.Put(t.Context(), rec); err != nil {
 				t.Error(err)
 			}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -176,7 +176,7 @@ func subjectPattern(subject string) string {
 	return subject
 }
 
-func decodeDetail(r publisher.AuditRecord) (detail, error) {
+func decodeDetail(r audit.Record) (detail, error) {
 	var d detail
 	if err := json.Unmarshal(r.Detail, &d); err != nil {
 		return d, fmt.Errorf("audit record of %s is malformed: %w", r.Run, err)

@@ -18,7 +18,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -433,7 +433,7 @@ func TestList(t *testing.T) {
 		t.Fatalf("got %v, %v", all, err)
 	}
 	l := all[0]
-	if l.Run != r.Name() || l.State != publisher.AuditDone || l.Who != "me@here" || l.Total != 1 || l.Replayed != 1 || l.Ended.IsZero() ||
+	if l.Run != r.Name() || l.State != audit.Done || l.Who != "me@here" || l.Total != 1 || l.Replayed != 1 || l.Ended.IsZero() ||
 		l.Filter != "one session, one phone, source default" || l.Target != "stream TREBLE_REPLAY, subject treble-replay."+r.Name()+".{kind}" {
 		t.Errorf("got %+v", l)
 	}

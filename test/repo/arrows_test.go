@@ -180,8 +180,8 @@ func TestArrowsCheck(t *testing.T) {
 	}
 }
 
-// TestArrowsOfTests: the tests of a package know its own part, what the package stands on,
-// and the helpers of tests; nothing above it.
+// TestArrowsOfTests: the tests of a package know its own part, what the package and the part stand
+// on, and the helpers of tests; nothing above it.
 func TestArrowsOfTests(t *testing.T) {
 	for _, p := range goList(t, "./...") {
 		if inside(p.name(), "test") {
@@ -189,6 +189,7 @@ func TestArrowsOfTests(t *testing.T) {
 		}
 		part, _, _ := strings.Cut(p.name(), "/")
 		below := standsOn(p.name())
+		maps.Copy(below, standsOn(part))
 		for _, imported := range slices.Concat(p.TestImports, p.XTestImports) {
 			to, ours := strings.CutPrefix(imported, module+"/")
 			if ours && !inside(to, part) && !below[to] && !inside(to, helpers...) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 )
@@ -19,33 +19,23 @@ import (
 // erase deletes what was found, and keeps a record of that. Without one nothing is
 // deleted.
 func (f *command) erase(ctx context.Context, client *client.Client, run *forget.Run, dir *forget.DataDir, v *RunJSON) error {
-	audit, err := publisher.OpenAudit(ctx, client, f.spec)
+	bucket, err := audit.Open(ctx, client, f.spec)
 	if err != nil {
 		return err
 	}
 	v.Run = "forget-" + strings.ToLower(rand.Text()[:10])
-	record := publisher.AuditRecord{Run: v.Run, Action: "forget", Who: cli.UserAtHost(), Began: time.Now().UTC(), State: publisher.AuditRunning, Counts: v.counts()}
+	record := audit.Record{Run: v.Run, Action: "forget", Who: cli.UserAtHost(), Counts: v.counts()}
 	record.Detail, err = json.Marshal(map[string]any{"phone": f.phone != "", "sessions": len(f.sessions), "data_dir": v.DataDir})
 	if err != nil {
 		return err
 	}
-	if err := audit.Put(ctx, record); err != nil {
+	err = bucket.Do(ctx, &record, func(r *audit.Record) error {
+		err := f.delete(ctx, run, dir, v)
+		r.Counts = v.counts()
 		return err
-	}
-	failure := f.delete(ctx, run, dir, v)
-	switch {
-	case ctx.Err() != nil:
-		v.State = publisher.AuditStopped
-	case failure != nil:
-		v.State, record.Problem = publisher.AuditFailed, failure.Error()
-	default:
-		v.State = publisher.AuditDone
-	}
-	record.State, record.Ended, record.Counts = v.State, time.Now().UTC(), v.counts()
-	// A run that is interrupted is recorded too.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cli.DeleteTimeout)
-	defer cancel()
-	return errors.Join(failure, audit.Put(ctx, record))
+	})
+	v.State = record.State
+	return err
 }
 
 func (f *command) delete(ctx context.Context, run *forget.Run, dir *forget.DataDir, v *RunJSON) error {

@@ -14,10 +14,11 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
+	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // command is the command that deletes all that is kept of a person.
@@ -187,7 +188,7 @@ func (f *command) run(cmd *cobra.Command, _ []string) error {
 	defer client.Close()
 	ctx := cmd.Context()
 	f.spec = cli.StreamSpec(&loaded.Config)
-	dir, err := forget.OpenDataDir(ctx, loaded.DataDir, loaded.Publisher.Stream, loaded.Journal.Retain)
+	dir, err := forget.OpenDataDir(ctx, loaded.DataDir, schema.StreamName(loaded.Publisher.Stream), loaded.Journal.Retain)
 	if err != nil {
 		return err
 	}
@@ -233,10 +234,10 @@ func (f *command) forget(ctx context.Context, client *client.Client, run *forget
 		return errors.Join(v.print(f.io, f.json), run.Denied())
 	case run.Idle() && (v.Found.Copies() == 0 || !f.wait):
 		v.leave(v.Found, dir)
-		v.State = publisher.AuditDone
+		v.State = audit.Done
 		failure := f.unfinished(run, v, false)
 		if failure != nil {
-			v.State = publisher.AuditFailed
+			v.State = audit.Failed
 		}
 		return errors.Join(v.print(f.io, f.json), failure)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/inspect"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
@@ -50,9 +50,9 @@ Entries that are damaged are named on standard error, and the exit code is then 
 				return err
 			}
 			e := MessageExportJSON{errs: streams.Err, To: to}
-			var state *publisher.JournalState
+			var state *inspect.State
 			err = cli.ExportTo(streams, to, func(w io.Writer) error {
-				state, err = publisher.EachPending(cmd.Context(), loaded.DataDir, func(m setaside.Message) error { return e.write(w, m) })
+				state, err = inspect.EachPending(cmd.Context(), loaded.DataDir, func(m setaside.Message) error { return e.write(w, m) })
 				return err
 			})
 			if cmd.Context().Err() != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/inspect"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
@@ -113,7 +113,7 @@ func inspectJournal(cmd *cobra.Command) (*StatusJSON, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := publisher.InspectJournal(cmd.Context(), loaded.DataDir)
+	state, err := inspect.Journals(cmd.Context(), loaded.DataDir)
 	if err != nil {
 		return nil, err
 	}

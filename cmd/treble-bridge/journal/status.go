@@ -10,7 +10,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/inspect"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
@@ -93,7 +93,7 @@ type fileCountJSON struct {
 	Damaged int   `json:"damaged"`
 }
 
-func newStatusJSON(dataDir string, maxBytes int64, s *publisher.JournalState, files fileCountJSON) *StatusJSON {
+func newStatusJSON(dataDir string, maxBytes int64, s *inspect.State, files fileCountJSON) *StatusJSON {
 	v := &StatusJSON{
 		DataDir: dataDir, Running: s.Running, PID: s.PID,
 		Sound: s.Sound() && files.Damaged == 0,

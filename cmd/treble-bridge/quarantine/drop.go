@@ -14,8 +14,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -64,7 +65,7 @@ func (d *dropCommand) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
-	return withQuarantine(cmd, d.io, func(bridge *config.Config, client *client.Client, q *publisher.Quarantine) error {
+	return withQuarantine(cmd, d.io, func(bridge *config.Config, client *client.Client, q *quarantine.Reader) error {
 		c, err := choose(cmd.Context(), q, filter)
 		if err == nil {
 			err = c.notThere() // a typing mistake is no reason to delete the others
@@ -100,36 +101,32 @@ type DropJSON struct {
 
 // drop deletes one body after the other. Without a record of it nothing is
 // deleted.
-func (d *dropCommand) drop(ctx context.Context, client *client.Client, spec streams.Spec, q *publisher.Quarantine, c chosen) error {
-	audit, err := publisher.OpenAudit(ctx, client, spec)
+func (d *dropCommand) drop(ctx context.Context, client *client.Client, spec streams.Spec, q *quarantine.Reader, c chosen) error {
+	bucket, err := audit.Open(ctx, client, spec)
 	if err != nil {
 		return err
 	}
 	sum := DropJSON{Run: "quarantine-drop-" + strings.ToLower(rand.Text()[:10]), Left: int64(len(c.seqs)), Reasons: c.reasons}
-	record := publisher.AuditRecord{Run: sum.Run, Action: "quarantine-drop", Who: cli.UserAtHost(), Began: time.Now().UTC(), State: publisher.AuditRunning}
+	record := audit.Record{Run: sum.Run, Action: "quarantine-drop", Who: cli.UserAtHost(), Counts: sum.counts()}
 	if record.Detail, err = json.Marshal(d.chosenBy()); err != nil {
 		return err
 	}
-	record.Counts = sum.counts()
-	if err := audit.Put(ctx, record); err != nil {
+	err = bucket.Do(ctx, &record, func(r *audit.Record) error {
+		err := d.each(ctx, q, c, &sum)
+		r.Counts = sum.counts()
+		left := cli.Count(sum.Left, "body is", "bodies are")
+		switch {
+		case ctx.Err() != nil:
+			err = fmt.Errorf("interrupted: %s left", left)
+		case err != nil:
+			err = fmt.Errorf("%s left: %w", left, err)
+		}
 		return err
-	}
-	failure := d.each(ctx, q, c, &sum)
-	record.State, record.Ended, record.Counts = publisher.AuditDone, time.Now().UTC(), sum.counts()
-	switch {
-	case ctx.Err() != nil:
-		record.State, failure = publisher.AuditStopped, fmt.Errorf("interrupted: %s left", cli.Count(sum.Left, "body is", "bodies are"))
-	case failure != nil:
-		record.State, record.Problem = publisher.AuditFailed, failure.Error()
-		failure = fmt.Errorf("%s left: %w", cli.Count(sum.Left, "body is", "bodies are"), failure)
-	}
-	// A run that is interrupted is recorded too.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cli.DeleteTimeout)
-	defer cancel()
-	return errors.Join(d.print(sum), failure, audit.Put(ctx, record))
+	})
+	return errors.Join(d.print(sum), err)
 }
 
-func (d *dropCommand) each(ctx context.Context, q *publisher.Quarantine, c chosen, sum *DropJSON) error {
+func (d *dropCommand) each(ctx context.Context, q *quarantine.Reader, c chosen, sum *DropJSON) error {
 	bar := terminal.NewProgress(d.io.Err, len(c.seqs))
 	defer bar.Done()
 	for _, seq := range c.seqs {
@@ -137,7 +134,7 @@ func (d *dropCommand) each(ctx context.Context, q *publisher.Quarantine, c chose
 			return ctx.Err()
 		}
 		switch err := q.Drop(ctx, seq); {
-		case errors.Is(err, publisher.ErrNotQuarantined):
+		case errors.Is(err, quarantine.ErrGone):
 			sum.Gone++
 		case err != nil:
 			return err

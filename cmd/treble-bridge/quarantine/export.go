@@ -12,8 +12,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 )
 
 func newExport(streams cli.Streams) *cobra.Command {
@@ -45,7 +45,7 @@ touched.
 				return err
 			}
 			exported := 0
-			err = withQuarantine(cmd, streams, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
+			err = withQuarantine(cmd, streams, func(_ *config.Config, _ *client.Client, q *quarantine.Reader) error {
 				c, err := choose(cmd.Context(), q, filter)
 				if err == nil {
 					err = c.notThere()
@@ -56,7 +56,7 @@ touched.
 				return cli.ExportTo(streams, to, func(w io.Writer) error {
 					for _, seq := range c.seqs {
 						item, err := q.Get(cmd.Context(), seq)
-						if errors.Is(err, publisher.ErrNotQuarantined) {
+						if errors.Is(err, quarantine.ErrGone) {
 							continue // removed meanwhile
 						}
 						if err == nil {
@@ -88,10 +88,10 @@ touched.
 	return cmd
 }
 
-func lineOf(q publisher.Quarantined) webhook.Delivery {
+func lineOf(q quarantine.Body) webhook.Delivery {
 	return webhook.Delivery{
 		ID: q.ID, Received: q.Received, Source: q.Source, Path: q.Path, Test: q.TestRun,
-		Reason: q.Reason, Violations: q.Violations, Body: q.Body,
+		Reason: q.Reason, Violations: q.Violations, Body: q.Data,
 	}
 }
 

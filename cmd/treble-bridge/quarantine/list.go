@@ -11,8 +11,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"github.com/treble-bridge/treble-bridge/schema/phone"
@@ -56,7 +56,7 @@ problem), source, path, test (the run of send; absent if none), size.`,
 			if err != nil {
 				return err
 			}
-			return withQuarantine(cmd, io, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
+			return withQuarantine(cmd, io, func(_ *config.Config, _ *client.Client, q *quarantine.Reader) error {
 				return l.print(cmd, q, filter)
 			})
 		},
@@ -80,7 +80,7 @@ type BodyJSON struct {
 	Size       int64                `json:"size"`
 }
 
-func viewOf(q publisher.Quarantined, showPII bool) BodyJSON {
+func viewOf(q quarantine.Body, showPII bool) BodyJSON {
 	v := BodyJSON{
 		ID: q.ID, Received: q.Received.UTC(), Reason: q.Reason, Violations: append([]delivery.Violation{}, q.Violations...),
 		Source: q.Source, Path: q.Path, Test: q.TestRun, Size: q.Size,
@@ -92,7 +92,7 @@ func viewOf(q publisher.Quarantined, showPII bool) BodyJSON {
 }
 
 // print writes line by line, however many there are.
-func (l *listCommand) print(cmd *cobra.Command, q *publisher.Quarantine, f publisher.QuarantineFilter) error {
+func (l *listCommand) print(cmd *cobra.Command, q *quarantine.Reader, f quarantine.Filter) error {
 	out := bufio.NewWriter(l.io.Out)
 	p := terminal.PaletteFor(l.io.Out)
 	const row = "%-20s  %s  %-*s  %10v  %-22s  %s\n"
@@ -100,7 +100,7 @@ func (l *listCommand) print(cmd *cobra.Command, q *publisher.Quarantine, f publi
 	total, skipped, reasons := int64(0), int64(0), map[schema.Reason]int{}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	err := q.Each(cmd.Context(), f, &skipped, func(item publisher.Quarantined) error {
+	err := q.Each(cmd.Context(), f, &skipped, func(item quarantine.Body) error {
 		total++
 		reasons[item.Reason]++
 		v := viewOf(item, l.showPII)

@@ -15,9 +15,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
+	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -63,8 +63,8 @@ func (f *choiceFlags) empty() bool {
 }
 
 // filter checks the flags. Its errors are of usage.
-func (f *choiceFlags) filter(ids []string, now time.Time) (publisher.QuarantineFilter, error) {
-	out := publisher.QuarantineFilter{IDs: ids, Source: f.source, Path: f.path}
+func (f *choiceFlags) filter(ids []string, now time.Time) (quarantine.Filter, error) {
+	out := quarantine.Filter{IDs: ids, Source: f.source, Path: f.path}
 	for _, name := range f.reasons {
 		if !slices.Contains(reasonNames(), name) {
 			return out, cli.Usagef("--reason: unknown reason %q: use one of %s", name, strings.Join(reasonNames(), ", "))
@@ -93,14 +93,14 @@ func (f *choiceFlags) filter(ids []string, now time.Time) (publisher.QuarantineF
 
 // choice is filter for a command that changes something: what it is about has to
 // be said, in one way.
-func (f *choiceFlags) choice(ids []string, now time.Time) (publisher.QuarantineFilter, error) {
+func (f *choiceFlags) choice(ids []string, now time.Time) (quarantine.Filter, error) {
 	switch {
 	case len(ids) > 0 && (f.all || !f.empty()):
-		return publisher.QuarantineFilter{}, cli.Usagef("name ids, or choose by flags: use one of them")
+		return quarantine.Filter{}, cli.Usagef("name ids, or choose by flags: use one of them")
 	case f.all && !f.empty():
-		return publisher.QuarantineFilter{}, cli.Usagef("--all and flags that choose: use one of them")
+		return quarantine.Filter{}, cli.Usagef("--all and flags that choose: use one of them")
 	case len(ids) == 0 && f.empty() && !f.all:
-		return publisher.QuarantineFilter{}, cli.Usagef("say which: ids (see treble-bridge quarantine list), flags such as --reason, or --all")
+		return quarantine.Filter{}, cli.Usagef("say which: ids (see treble-bridge quarantine list), flags such as --reason, or --all")
 	}
 	return f.filter(ids, now)
 }
@@ -113,10 +113,10 @@ type chosen struct {
 	missing []string // ids that are not in the quarantine
 }
 
-func choose(ctx context.Context, q *publisher.Quarantine, f publisher.QuarantineFilter) (chosen, error) {
+func choose(ctx context.Context, q *quarantine.Reader, f quarantine.Filter) (chosen, error) {
 	c := chosen{reasons: map[schema.Reason]int{}}
 	found := map[string]bool{}
-	err := q.Each(ctx, f, nil, func(item publisher.Quarantined) error {
+	err := q.Each(ctx, f, nil, func(item quarantine.Body) error {
 		c.seqs = append(c.seqs, item.Sequence)
 		c.reasons[item.Reason]++
 		if len(f.IDs) > 0 {
@@ -172,7 +172,7 @@ func noteRemoved(cmd *cobra.Command, streams cli.Streams, seqs ...uint64) {
 	if err != nil {
 		return // it was loaded before
 	}
-	dir, err := forget.OpenDataDir(cmd.Context(), loaded.DataDir, loaded.Publisher.Stream, loaded.Journal.Retain)
+	dir, err := forget.OpenDataDir(cmd.Context(), loaded.DataDir, schema.StreamName(loaded.Publisher.Stream), loaded.Journal.Retain)
 	if err == nil && dir != nil {
 		err = dir.NoteRefused(cmd.Context(), seqs...)
 	}
@@ -183,7 +183,7 @@ func noteRemoved(cmd *cobra.Command, streams cli.Streams, seqs ...uint64) {
 
 // withQuarantine calls f with the configuration of the command line, and with the quarantine of
 // its NATS.
-func withQuarantine(cmd *cobra.Command, streams cli.Streams, f func(*config.Config, *client.Client, *publisher.Quarantine) error) error {
+func withQuarantine(cmd *cobra.Command, streams cli.Streams, f func(*config.Config, *client.Client, *quarantine.Reader) error) error {
 	loaded, err := cli.LoadConfig(cmd)
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func withQuarantine(cmd *cobra.Command, streams cli.Streams, f func(*config.Conf
 		return err
 	}
 	defer client.Close()
-	q, err := publisher.OpenQuarantine(cmd.Context(), client)
+	q, err := quarantine.Open(cmd.Context(), client)
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -106,7 +106,7 @@ func (r *retryCommand) run(cmd *cobra.Command, ids []string) error {
 		return err
 	}
 	r.note = func(seq uint64) { noteRemoved(cmd, r.io, seq) }
-	return withQuarantine(cmd, r.io, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
+	return withQuarantine(cmd, r.io, func(_ *config.Config, _ *client.Client, q *quarantine.Reader) error {
 		c, err := choose(cmd.Context(), q, filter)
 		if err != nil {
 			return err
@@ -136,7 +136,7 @@ func (r *retryCommand) door(c *config.Config, header http.Header) (*webhook.Brid
 }
 
 // retry tries one body after the other, until the bridge takes none any more.
-func (r *retryCommand) retry(ctx context.Context, q *publisher.Quarantine, desk *dryRun, c chosen) error {
+func (r *retryCommand) retry(ctx context.Context, q *quarantine.Reader, desk *dryRun, c chosen) error {
 	left := 0
 	for i, seq := range c.seqs {
 		if ctx.Err() != nil {
@@ -161,10 +161,10 @@ func (r *retryCommand) retry(ctx context.Context, q *publisher.Quarantine, desk 
 }
 
 // one tries one body. The error is why the others need not be tried.
-func (r *retryCommand) one(ctx context.Context, q *publisher.Quarantine, desk *dryRun, seq uint64) (RetriedJSON, error) {
+func (r *retryCommand) one(ctx context.Context, q *quarantine.Reader, desk *dryRun, seq uint64) (RetriedJSON, error) {
 	item, err := q.Get(ctx, seq)
 	line := RetriedJSON{ID: item.ID, Reason: item.Reason, Result: retryKept}
-	if errors.Is(err, publisher.ErrNotQuarantined) {
+	if errors.Is(err, quarantine.ErrGone) {
 		line.ID, line.Result, line.Error = fmt.Sprintf("message %d", seq), retryGone, err.Error()
 		return line, nil
 	}
@@ -189,7 +189,7 @@ func (r *retryCommand) one(ctx context.Context, q *publisher.Quarantine, desk *d
 	}
 	// What was begun is finished: the event may be stored already.
 	ctx = context.WithoutCancel(ctx)
-	answer := desk.door.Post(ctx, webhook.Delivery{Received: item.Received, Source: item.Source, Path: item.Path, Test: item.TestRun, Body: item.Body})
+	answer := desk.door.Post(ctx, webhook.Delivery{Received: item.Received, Source: item.Source, Path: item.Path, Test: item.TestRun, Body: item.Data})
 	if !answer.OK {
 		line.Error = "the bridge did not take it: " + answer.Status
 		return line, notTaken(answer)
@@ -197,7 +197,7 @@ func (r *retryCommand) one(ctx context.Context, q *publisher.Quarantine, desk *d
 	r.note(seq)
 	ctx, cancel := context.WithTimeout(ctx, cli.DeleteTimeout)
 	defer cancel()
-	if err := q.Drop(ctx, seq); err != nil && !errors.Is(err, publisher.ErrNotQuarantined) {
+	if err := q.Drop(ctx, seq); err != nil && !errors.Is(err, quarantine.ErrGone) {
 		line.Error = "the bridge took it, and it could not be deleted: " + err.Error()
 		return line, errors.New("bodies that were taken cannot be deleted, and would be taken again the next time")
 	}
@@ -250,7 +250,7 @@ func newDryRun(c *config.Config, d *webhook.Bridge, path string) (*dryRun, error
 
 // readdress returns a body with the path, and the source, that it is to have. The one that a
 // body of a path of no source came with is only the one whose secret it had.
-func (d *dryRun) readdress(q publisher.Quarantined) publisher.Quarantined {
+func (d *dryRun) readdress(q quarantine.Body) quarantine.Body {
 	if d.path != "" && q.Reason == schema.ReasonNotFound {
 		q.Path = d.path
 		if d.pathIsOf != "" {
@@ -261,7 +261,7 @@ func (d *dryRun) readdress(q publisher.Quarantined) publisher.Quarantined {
 }
 
 // parse reads a body as the bridge would. The error is why it cannot be told.
-func (d *dryRun) parse(q publisher.Quarantined) (delivery.Delivery, error) {
+func (d *dryRun) parse(q quarantine.Body) (delivery.Delivery, error) {
 	if err := d.door.Knows(webhook.Delivery{Source: q.Source, Path: q.Path}); err != nil {
 		if q.Reason == schema.ReasonNotFound {
 			return delivery.Delivery{}, fmt.Errorf("%w: name another with --to-path, or add it to sources[].paths", err)
@@ -272,7 +272,7 @@ func (d *dryRun) parse(q publisher.Quarantined) (delivery.Delivery, error) {
 	if !ok {
 		return delivery.Delivery{}, fmt.Errorf("%w here", webhook.ErrNoSource)
 	}
-	return p.Parse(q.Body, delivery.Origin{Source: q.Source, Path: q.Path, Received: q.Received, TestRun: q.TestRun}), nil
+	return p.Parse(q.Data, delivery.Origin{Source: q.Source, Path: q.Path, Received: q.Received, TestRun: q.TestRun}), nil
 }
 
 // explain is the first thing that is wrong.

@@ -14,8 +14,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 )
 
 // showCommand is the command that shows one refused body.
@@ -52,8 +52,8 @@ the exact bytes as body_base64 instead.`,
 			case s.raw && terminal.Is(io.Out):
 				return cli.Usagef("--raw: the bytes could steer this terminal, and are not masked: write them to a file or a pipe")
 			}
-			return withQuarantine(cmd, io, func(_ *config.Config, _ *client.Client, q *publisher.Quarantine) error {
-				c, err := choose(cmd.Context(), q, publisher.QuarantineFilter{IDs: args})
+			return withQuarantine(cmd, io, func(_ *config.Config, _ *client.Client, q *quarantine.Reader) error {
+				c, err := choose(cmd.Context(), q, quarantine.Filter{IDs: args})
 				if err == nil {
 					err = c.notThere()
 				}
@@ -85,9 +85,9 @@ type ShownBodyJSON struct {
 	Base64         []byte          `json:"body_base64,omitempty"`
 }
 
-func (s *showCommand) print(q publisher.Quarantined) error {
+func (s *showCommand) print(q quarantine.Body) error {
 	if s.raw {
-		_, err := s.io.Out.Write(q.Body)
+		_, err := s.io.Out.Write(q.Data)
 		return err
 	}
 	v := ShownBodyJSON{BodyJSON: viewOf(q, s.showPII), RequestHeaders: append([]string{}, q.RequestHeaders...)}
@@ -125,22 +125,22 @@ func (s *showCommand) print(q publisher.Quarantined) error {
 		}
 		line(name, h)
 	}
-	fmt.Fprintf(&b, "\n%s\n", s.body(q.Body))
+	fmt.Fprintf(&b, "\n%s\n", s.body(q.Data))
 	_, err := s.io.Out.Write([]byte(b.String()))
 	return err
 }
 
-func (s *showCommand) printJSON(q publisher.Quarantined, v ShownBodyJSON) error {
-	isJSON := json.Valid(q.Body) && utf8.Valid(q.Body)
+func (s *showCommand) printJSON(q quarantine.Body, v ShownBodyJSON) error {
+	isJSON := json.Valid(q.Data) && utf8.Valid(q.Data)
 	switch {
 	case isJSON && s.showPII:
-		v.Body = q.Body
+		v.Body = q.Data
 	case isJSON:
-		v.Body = redact.MaskRefused(q.Body)
+		v.Body = redact.MaskRefused(q.Data)
 	case s.showPII:
-		v.Base64 = q.Body
+		v.Base64 = q.Data
 	default:
-		text := string(redact.MaskRefused(q.Body))
+		text := string(redact.MaskRefused(q.Data))
 		v.Text = &text
 	}
 	enc := json.NewEncoder(s.io.Out)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
 
@@ -99,7 +99,7 @@ func printList(streams cli.Streams, runs []replay.Listed, now time.Time) error {
 	fmt.Fprintln(w, "RUN\tSTATE\tBEGAN\tWHO\tREPLAYED\tTARGET\tFILTER\tPROBLEM")
 	for _, l := range runs {
 		state := l.State
-		if ago := now.Sub(l.Updated); state == publisher.AuditRunning && ago > silent {
+		if ago := now.Sub(l.Updated); state == audit.Running && ago > silent {
 			state = "silent for " + ago.Round(time.Second).String()
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d of %d\t%s\t%s\t%s\n", terminal.Printable(l.Run), terminal.Printable(state), l.Began.Local().Format(time.DateTime),

@@ -13,7 +13,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
@@ -212,7 +212,7 @@ func (r *command) check() error {
 func (r *command) plan(cmd *cobra.Command, c *client.Client, s replay.Spec, g replay.Given, o replay.Options) (*replay.Run, error) {
 	if r.resume != "" {
 		run, err := replay.Resume(cmd.Context(), c, r.resume, g, o)
-		if errors.Is(err, publisher.ErrNoRun) {
+		if errors.Is(err, audit.ErrNoRun) {
 			err = fmt.Errorf("--resume: %w; see treble-bridge replay list", err)
 		}
 		return run, err

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
 
@@ -34,7 +34,7 @@ func TestResumeLine(t *testing.T) {
 }
 
 func TestRunOutput(t *testing.T) {
-	v := RunJSON{Run: "replay-x", State: publisher.AuditStopped, Filter: "all events", Target: "host\x1b[2J", Events: 10, Replayed: 4, Sequence: 7,
+	v := RunJSON{Run: "replay-x", State: audit.Stopped, Filter: "all events", Target: "host\x1b[2J", Events: 10, Replayed: 4, Sequence: 7,
 		Seconds: 2, rate: 2, Resume: "treble-bridge replay --resume replay-x"}
 	var out, errs bytes.Buffer
 	if err := v.print(cli.Streams{Out: &out, Err: &errs}, false, false); err != nil {
@@ -59,8 +59,8 @@ func TestRunOutput(t *testing.T) {
 func TestListOutput(t *testing.T) {
 	now := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
 	runs := []replay.Listed{
-		{Run: "replay-a", State: publisher.AuditRunning, Who: "me@here", Began: now, Updated: now.Add(-time.Minute), Filter: "one phone", Target: "t", Total: 5, Replayed: 2},
-		{Run: "replay-b", State: publisher.AuditDone, Who: "me\x1b@here", Began: now, Updated: now, Ended: now, Filter: "all events", Target: "t", Total: 5, Replayed: 5},
+		{Run: "replay-a", State: audit.Running, Who: "me@here", Began: now, Updated: now.Add(-time.Minute), Filter: "one phone", Target: "t", Total: 5, Replayed: 2},
+		{Run: "replay-b", State: audit.Done, Who: "me\x1b@here", Began: now, Updated: now, Ended: now, Filter: "all events", Target: "t", Total: 5, Replayed: 5},
 	}
 	var out, errs bytes.Buffer
 	if err := printList(cli.Streams{Out: &out, Err: &errs}, runs, now); err != nil {

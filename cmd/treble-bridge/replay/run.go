@@ -15,7 +15,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
 
@@ -62,7 +62,7 @@ func (r *command) run(cmd *cobra.Command, _ []string) error {
 		return view.print(r.io, r.json, r.file == "-")
 	}
 	if total == 0 {
-		view.State = publisher.AuditDone
+		view.State = audit.Done
 		return view.print(r.io, r.json, r.file == "-")
 	}
 	if err := r.confirm(run, given, spec, total); err != nil {

@@ -1,4 +1,6 @@
-package publisher
+// Package inspect reads the journals of a data directory without the help of a bridge: what their
+// records say, and which messages were not published yet. It changes nothing.
+package inspect
 
 import (
 	"context"
@@ -10,9 +12,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
-// JournalState is what the records of the journals of a data directory say, counted
+// State is what the records of the journals of a data directory say, counted
 // one by one.
-type JournalState struct {
+type State struct {
 	outbox.State               // of the events
 	Refused      *outbox.State // of the refused bodies; nil if there is no journal of them
 	// Running says that a bridge had the journals open. Its marks reach the disk with
@@ -23,16 +25,16 @@ type JournalState struct {
 
 // Sound reports whether every record of both is as it was written and every event is
 // accounted for.
-func (s *JournalState) Sound() bool {
+func (s *State) Sound() bool {
 	return s.State.Sound() && (s.Refused == nil || s.Refused.Sound())
 }
 
 // ErrNoJournal: there is no journal in the data directory.
 var ErrNoJournal = outbox.ErrNoJournal
 
-// InspectJournal reads every record of the journals in dataDir. It changes
+// Journals reads every record of the journals in dataDir. It changes
 // nothing, needs no NATS, and a bridge may be running on the directory.
-func InspectJournal(ctx context.Context, dataDir string) (*JournalState, error) {
+func Journals(ctx context.Context, dataDir string) (*State, error) {
 	running, pid, err := datadir.HeldBy(dataDir)
 	if err != nil {
 		return nil, err
@@ -44,7 +46,7 @@ func InspectJournal(ctx context.Context, dataDir string) (*JournalState, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &JournalState{State: *events, Running: running, PID: pid}
+	s := &State{State: *events, Running: running, PID: pid}
 	if s.Refused, err = inspectTwice(ctx, filepath.Join(dataDir, datadir.Refused), running); errors.Is(err, ErrNoJournal) {
 		err = nil // of an older program, or of a bridge without refusals
 	}

@@ -1,4 +1,4 @@
-package publisher
+package inspect
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 //
 // A bridge may not run on the directory, and none can start on it meanwhile: what
 // it published while we read would be taken for pending.
-func EachPending(ctx context.Context, dataDir string, fn func(setaside.Message) error) (*JournalState, error) {
+func EachPending(ctx context.Context, dataDir string, fn func(setaside.Message) error) (*State, error) {
 	release, err := datadir.Block(dataDir)
 	var busy *datadir.LockedError
 	if errors.As(err, &busy) {
@@ -28,7 +28,7 @@ func EachPending(ctx context.Context, dataDir string, fn func(setaside.Message) 
 		return nil, err
 	}
 	defer release()
-	state, err := InspectJournal(ctx, dataDir)
+	state, err := Journals(ctx, dataDir)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,6 @@
-package publisher
+// Package erase finds and removes what a data directory keeps of a person: in the journals, in the
+// set-aside, and in copies of damaged bytes. A bridge may be running on the directory.
+package erase
 
 import (
 	"context"
@@ -21,8 +23,8 @@ const (
 	PlaceDamaged  = "damaged" // copies of damaged bytes of the journals
 )
 
-// Kept is a message that a data directory keeps.
-type Kept struct {
+// Message is a message that a data directory keeps.
+type Message struct {
 	Place   string // PlaceJournal, …
 	Pending bool   // in a journal, and not published yet
 	Refused bool   // in the journal of refused bodies
@@ -35,32 +37,35 @@ type Kept struct {
 	Data     []byte // of damaged bytes and files, all of them
 }
 
-// EachKept calls fn with every message in the journals, published or not, and in
+// MatchFunc reports whether a message is to be erased.
+type MatchFunc func(Message) bool
+
+// Each calls fn with every message in the journals, published or not, and in
 // the set-aside, and with damaged bytes that were kept. Nothing is changed, and a
 // bridge may be running on the directory.
-func EachKept(ctx context.Context, dataDir string, fn func(Kept) error) error {
+func Each(ctx context.Context, dataDir string, fn func(Message) error) error {
 	for _, name := range []string{datadir.Journal, datadir.Refused} {
 		err := outbox.Each(ctx, filepath.Join(dataDir, name), func(k outbox.Kept) error {
-			return fn(Kept{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Sequence: k.Sequence, Subject: k.Subject, Header: k.Header.Map(), Data: k.Data})
+			return fn(Message{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Sequence: k.Sequence, Subject: k.Subject, Header: k.Header.Map(), Data: k.Data})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return eachFile(ctx, dataDir, func(_ string, k Kept) error { return fn(k) })
+	return eachFile(ctx, dataDir, func(_ string, k Message) error { return fn(k) })
 }
 
-// ShredKept overwrites and removes the files of the set-aside, and the copies of damaged
-// bytes, that are meant, and returns how many there were of each. After one that cannot be
+// Shred overwrites and removes the files of the set-aside, and the copies of damaged
+// bytes, that match, and returns how many there were of each. After one that cannot be
 // erased it goes on with the others. A bridge may be running on the directory: it counts
 // its files again every 30 seconds.
-func ShredKept(ctx context.Context, dataDir string, meant func(Kept) bool) (setAside, damaged int64, err error) {
+func Shred(ctx context.Context, dataDir string, match MatchFunc) (setAside, damaged int64, err error) {
 	var failed error
-	err = eachFile(ctx, dataDir, func(path string, k Kept) error {
-		if !meant(k) {
+	err = eachFile(ctx, dataDir, func(path string, k Message) error {
+		if !match(k) {
 			return nil
 		}
-		if err := shred(path); err != nil {
+		if err := shredFile(path); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("erase %s: %w", k.File, err))
 			return nil
 		}
@@ -76,7 +81,7 @@ func ShredKept(ctx context.Context, dataDir string, meant func(Kept) bool) (setA
 
 // eachFile calls fn with each file that is a message, or damaged bytes, also with what a
 // crash left half written. A file that is gone meanwhile is passed over.
-func eachFile(ctx context.Context, dataDir string, fn func(path string, k Kept) error) error {
+func eachFile(ctx context.Context, dataDir string, fn func(path string, k Message) error) error {
 	for _, set := range []struct{ place, dir string }{
 		{PlaceSetAside, datadir.SetAside},
 		{PlaceDamaged, filepath.Join(datadir.Journal, datadir.Damaged)},
@@ -99,7 +104,7 @@ func eachFile(ctx context.Context, dataDir string, fn func(path string, k Kept) 
 			if err != nil {
 				return err
 			}
-			k := Kept{Place: set.place, File: filepath.Join(set.dir, entry.Name()), Data: b}
+			k := Message{Place: set.place, File: filepath.Join(set.dir, entry.Name()), Data: b}
 			if e, err := setaside.Decode(b); err == nil && set.place == PlaceSetAside {
 				k.Subject, k.Header, k.Data = e.Subject, e.Header.Map(), e.Data
 			}
@@ -111,9 +116,9 @@ func eachFile(ctx context.Context, dataDir string, fn func(path string, k Kept) 
 	return nil
 }
 
-// shred overwrites a file and removes it, and returns when both are on stable
+// shredFile overwrites a file and removes it, and returns when both are on stable
 // storage.
-func shred(path string) error {
+func shredFile(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
@@ -131,16 +136,15 @@ func shred(path string) error {
 	return datadir.Sync(filepath.Dir(path))
 }
 
-// ForgetStopped is Publisher.Forget for a data directory on which no bridge runs. If one
-// does, the error is a *datadir.LockedError.
-func ForgetStopped(dataDir, stream string, removed map[string][]uint64) error {
+// NoteRemoved is publisher.Publisher.NoteRemoved for a data directory on which no bridge runs. If
+// one does, the error is a *datadir.LockedError.
+func NoteRemoved(dataDir string, events schema.StreamName, removed map[string][]uint64) error {
 	lock, err := datadir.Acquire(dataDir)
 	if err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
-	quarantine := schema.StreamName(stream).Quarantine()
 	return errors.Join(
-		outbox.ForgetIn(filepath.Join(dataDir, datadir.Journal), removed[stream]),
-		outbox.ForgetIn(filepath.Join(dataDir, datadir.Refused), removed[quarantine]),
+		outbox.ForgetIn(filepath.Join(dataDir, datadir.Journal), removed[string(events)]),
+		outbox.ForgetIn(filepath.Join(dataDir, datadir.Refused), removed[events.Quarantine()]),
 		lock.Release())
 }

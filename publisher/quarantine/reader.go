@@ -1,4 +1,4 @@
-package publisher
+package quarantine
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// QuarantineFilter chooses refused bodies. Its parts must all apply; an empty
+// Filter chooses refused bodies. Its parts must all apply; an empty
 // one always does. Reasons are left to the server, the others are looked at here.
-type QuarantineFilter struct {
+type Filter struct {
 	IDs          []string // any of them
 	Reasons      []schema.Reason
 	Source, Path string
@@ -24,7 +24,7 @@ type QuarantineFilter struct {
 }
 
 // Match reports whether a body is chosen.
-func (f QuarantineFilter) Match(q Quarantined) bool {
+func (f Filter) Match(q Body) bool {
 	return (len(f.IDs) == 0 || slices.Contains(f.IDs, q.ID)) &&
 		(len(f.Reasons) == 0 || slices.Contains(f.Reasons, q.Reason)) &&
 		(f.Source == "" || f.Source == q.Source) &&
@@ -32,15 +32,15 @@ func (f QuarantineFilter) Match(q Quarantined) bool {
 		!q.Received.Before(f.Since) && (f.Until.IsZero() || q.Received.Before(f.Until))
 }
 
-// Quarantine is the stream of the refused bodies, for the client commands. One
+// Reader reads the stream of the refused bodies, for the client commands. One
 // goroutine may use it.
-type Quarantine struct {
+type Reader struct {
 	client *client.Client
 	stream jetstream.Stream
 }
 
-// OpenQuarantine looks for the stream of the bridge that c is for.
-func OpenQuarantine(ctx context.Context, c *client.Client) (*Quarantine, error) {
+// Open looks for the stream of the bridge that c is for.
+func Open(ctx context.Context, c *client.Client) (*Reader, error) {
 	name := c.Events().Quarantine()
 	s, err := c.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -49,32 +49,32 @@ func OpenQuarantine(ctx context.Context, c *client.Client) (*Quarantine, error) 
 	if err != nil {
 		return nil, fmt.Errorf("look at stream %s: %w", name, err)
 	}
-	return &Quarantine{client: c, stream: s}, nil
+	return &Reader{client: c, stream: s}, nil
 }
 
 // Each calls fn with the chosen bodies, the one that was kept first before the
 // others, and returns nil behind the last that was there when it began. The
 // bodies themselves are not read: see Get. It adds to skipped, unless that is nil, the
 // messages that are no refused bodies. It returns the error of fn, or of ctx.
-func (q *Quarantine) Each(ctx context.Context, f QuarantineFilter, skipped *int64, fn func(Quarantined) error) error {
-	info, err := q.stream.Info(ctx)
+func (r *Reader) Each(ctx context.Context, f Filter, skipped *int64, fn func(Body) error) error {
+	info, err := r.stream.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("look at stream %s: %w", q.stream.CachedInfo().Config.Name, err)
+		return fmt.Errorf("look at stream %s: %w", r.stream.CachedInfo().Config.Name, err)
 	}
 	last := info.State.LastSeq
 	o := client.FollowOptions{Stream: info.Config.Name, FromStart: true, HeadersOnly: true, StopAtEnd: true}
-	for _, r := range f.Reasons {
-		o.Subjects = append(o.Subjects, q.client.Prefix().Quarantine(r))
+	for _, reason := range f.Reasons {
+		o.Subjects = append(o.Subjects, r.client.Prefix().Quarantine(reason))
 	}
 	if len(o.Subjects) == 0 {
-		o.Subjects = []string{q.client.Prefix().AllQuarantine()}
+		o.Subjects = []string{r.client.Prefix().AllQuarantine()}
 	}
-	err = q.client.Follow(ctx, o, func(s client.Message) error {
+	err = r.client.Follow(ctx, o, func(s client.Message) error {
 		if s.Sequence > last {
 			return errBehind
 		}
-		item, ok := decodeQuarantined(s)
-		item.Body = nil
+		item, ok := decode(s)
+		item.Data = nil
 		if !ok && skipped != nil {
 			*skipped++
 		}
@@ -94,36 +94,36 @@ func (q *Quarantine) Each(ctx context.Context, f QuarantineFilter, skipped *int6
 	return err
 }
 
-// ErrNotQuarantined: the body is not in the quarantine any more.
-var ErrNotQuarantined = errors.New("not in the quarantine any more")
+// ErrGone: the body is not in the quarantine any more.
+var ErrGone = errors.New("not in the quarantine any more")
 
-// Get returns the body at a sequence that Each told, or ErrNotQuarantined.
-func (q *Quarantine) Get(ctx context.Context, seq uint64) (Quarantined, error) {
-	m, err := q.stream.GetMsg(ctx, seq)
+// Get returns the body at a sequence that Each told, or ErrGone.
+func (r *Reader) Get(ctx context.Context, seq uint64) (Body, error) {
+	m, err := r.stream.GetMsg(ctx, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return Quarantined{}, ErrNotQuarantined
+		return Body{}, ErrGone
 	}
 	if err != nil {
-		return Quarantined{}, fmt.Errorf("read message %d of the quarantine: %w", seq, err)
+		return Body{}, fmt.Errorf("read message %d of the quarantine: %w", seq, err)
 	}
-	item, ok := decodeQuarantined(client.Message{Sequence: m.Sequence, Stored: m.Time, Subject: m.Subject, Header: m.Header, Data: m.Data})
+	item, ok := decode(client.Message{Sequence: m.Sequence, Stored: m.Time, Subject: m.Subject, Header: m.Header, Data: m.Data})
 	if !ok {
-		return Quarantined{}, ErrNotQuarantined
+		return Body{}, ErrGone
 	}
 	return item, nil
 }
 
 // Drop deletes the body at a sequence, and has the server overwrite its bytes.
-// It returns ErrNotQuarantined if it is not there.
-func (q *Quarantine) Drop(ctx context.Context, seq uint64) error {
-	err := q.stream.SecureDeleteMsg(ctx, seq)
+// It returns ErrGone if it is not there.
+func (r *Reader) Drop(ctx context.Context, seq uint64) error {
+	err := r.stream.SecureDeleteMsg(ctx, seq)
 	if err == nil {
 		return nil
 	}
 	// The server has one code for whatever keeps it from deleting.
 	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		if _, getErr := q.Get(ctx, seq); errors.Is(getErr, ErrNotQuarantined) {
-			return ErrNotQuarantined
+		if _, getErr := r.Get(ctx, seq); errors.Is(getErr, ErrGone) {
+			return ErrGone
 		}
 	}
 	return fmt.Errorf("delete message %d of the quarantine: %w", seq, err)

@@ -1,4 +1,6 @@
-package publisher
+// Package quarantine keeps the bodies that the ingress refused, byte for byte, in a stream of their
+// own: the form of a message there, what writes it, and what reads it for a command.
+package quarantine
 
 import (
 	"encoding/json"
@@ -41,8 +43,8 @@ const (
 // to be secret; these are taken out whatever it does.
 var secretHeaders = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
 
-// quarantineMessage returns the message that keeps a refused body.
-func quarantineMessage(prefix schema.Prefix, d delivery.Delivery) broker.Message {
+// Encode returns the message that keeps a refused body.
+func Encode(prefix schema.Prefix, d delivery.Delivery) broker.Message {
 	id := nuid.Next()
 	h := map[string][]string{
 		schema.HeaderMsgID: {id},
@@ -154,8 +156,8 @@ func headerPlain(s string) string {
 	return b.String()
 }
 
-// Quarantined is a refused body, as the quarantine keeps it.
-type Quarantined struct {
+// Body is a refused body, as the quarantine keeps it.
+type Body struct {
 	Sequence       uint64 // in the stream of the quarantine
 	ID             string
 	Reason         schema.Reason
@@ -165,21 +167,21 @@ type Quarantined struct {
 	TestRun        string // see delivery.Origin
 	Received       time.Time
 	RequestHeaders []string // "Name: value", without secrets
-	Size           int64    // of the body
-	Body           []byte   // as received; nil where only the headers were read
+	Size           int64    // of the data
+	Data           []byte   // the body as received; nil where only the headers were read
 }
 
-// decodeQuarantined reads what quarantineMessage wrote, of which the body may be
+// decode reads what Encode wrote, of which the body may be
 // left out. The bool is false if the message is none of it: the stream may hold
 // what somebody else put there.
-func decodeQuarantined(s client.Message) (Quarantined, bool) {
+func decode(s client.Message) (Body, bool) {
 	get := func(name string) string {
 		if values := s.Header[name]; len(values) > 0 {
 			return values[0]
 		}
 		return ""
 	}
-	q := Quarantined{
+	q := Body{
 		Sequence: s.Sequence,
 		ID:       get(headerQuarantineID),
 		Reason:   schema.Reason(get(headerReason)),
@@ -187,7 +189,7 @@ func decodeQuarantined(s client.Message) (Quarantined, bool) {
 		Path:     headerPlain(get(headerPath)),
 		TestRun:  headerPlain(get(schema.HeaderTest)),
 		Size:     int64(len(s.Data)),
-		Body:     s.Data,
+		Data:     s.Data,
 	}
 	var err error
 	if q.Received, err = time.Parse(time.RFC3339Nano, get(headerReceived)); err != nil {

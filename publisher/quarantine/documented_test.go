@@ -1,4 +1,4 @@
-package publisher
+package quarantine
 
 import (
 	"encoding/json"
@@ -33,15 +33,15 @@ func documentedHeaders(t *testing.T, set string) (all map[string]any, required [
 	return s.Properties, s.Required
 }
 
-// TestQuarantineHeadersAreDocumented: a refused body has the headers that the
+// TestHeadersAreDocumented: a refused body has the headers that the
 // AsyncAPI document names, and no other but those for the server.
-func TestQuarantineHeadersAreDocumented(t *testing.T) {
+func TestHeadersAreDocumented(t *testing.T) {
 	all, required := documentedHeaders(t, "QuarantineHeaders")
 	d := rejected("{")
 	d.Origin = delivery.Origin{
 		Source: "default", Path: "/webhook", Header: http.Header{"User-Agent": {"x"}}, Received: time.Now(), TestRun: "run",
 	}
-	m := quarantineMessage("treble", d)
+	m := Encode("treble", d)
 	for name := range m.Header.Map() {
 		if all[name] == nil && !strings.HasPrefix(name, "Nats-") {
 			t.Errorf("%s is not in the document", name)
@@ -52,7 +52,7 @@ func TestQuarantineHeadersAreDocumented(t *testing.T) {
 			t.Errorf("%s is in the document, and the message does not have it", name)
 		}
 	}
-	bare := quarantineMessage("treble", delivery.Delivery{Rejection: d.Rejection})
+	bare := Encode("treble", delivery.Delivery{Rejection: d.Rejection})
 	for name := range all {
 		if got, want := bare.Header.Get(name) != "", slices.Contains(required, name); got != want {
 			t.Errorf("%s: of a bare delivery it is there: %v; required: %v", name, got, want)

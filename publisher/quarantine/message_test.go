@@ -1,0 +1,64 @@
+package quarantine
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
+)
+
+func rejected(body string) delivery.Delivery {
+	return delivery.Delivery{
+		Origin: delivery.Origin{
+			Source: "default", Path: "/webhook", Received: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
+			Header: map[string][]string{"User-Agent": {"treble"}, "Authorization": {"Bearer s3cret"}},
+		},
+		Body: []byte(body),
+		Rejection: &delivery.Rejection{
+			Reason:     schema.ReasonNotJSON,
+			Violations: []delivery.Violation{{Problem: "not JSON: unexpected end"}},
+		},
+	}
+}
+
+// However much a request says, the headers stay under JetStream's 64 KiB.
+func TestHeadersAreBounded(t *testing.T) {
+	d := rejected("x")
+	d.Path = strings.Repeat("\xff", 100_000)
+	for i := range 5000 {
+		d.Header[fmt.Sprintf("X-%d", i)] = []string{strings.Repeat("ñ", 5000)}
+		d.Rejection.Violations = append(d.Rejection.Violations, delivery.Violation{Field: "[" + fmt.Sprint(i) + "].session_id", Problem: "missing 😀"})
+	}
+	m := Encode("treble", d)
+	if size := m.Size() - int64(len(m.Data)); size > 60<<10 {
+		t.Errorf("headers of %d bytes, want at most 60 KiB", size)
+	}
+	var violations []delivery.Violation
+	if err := json.Unmarshal([]byte(m.Header.Get(headerViolations)), &violations); err != nil {
+		t.Fatal(err)
+	}
+	if last := violations[len(violations)-1].Problem; !strings.HasPrefix(last, "and ") {
+		t.Errorf("last violation = %q, want the number of those left out", last)
+	}
+}
+
+func FuzzHeaderSafe(f *testing.F) {
+	for _, s := range []string{"", "plain", "a\r\nb", "\xff\x00", "100%", strings.Repeat("é", 50)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := headerSafe(s, 100)
+		if len(got) > 100 {
+			t.Errorf("%d bytes, want at most 100", len(got))
+		}
+		for _, c := range []byte(got) {
+			if c < 0x20 || c > 0x7e {
+				t.Errorf("%q holds byte %#x", got, c)
+			}
+		}
+	})
+}
