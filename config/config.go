@@ -11,6 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/publisher"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 )
 
 // Config is everything that can be configured. A field's mapstructure tag is
@@ -24,6 +25,7 @@ type Config struct {
 	NATS            publisher.NATSConfig    `mapstructure:"nats"`
 	Publisher       publisher.Config        `mapstructure:"publisher"`
 	Journal         publisher.JournalConfig `mapstructure:"journal"`
+	Encryption      atrest.Config           `mapstructure:"encryption"`
 	Auth            auth.Config             `mapstructure:"auth"` // of the default source
 	Sources         []ingress.SourceConfig  `mapstructure:"sources" doc:"sources instead of the default one, each with its own paths and auth; see below"`
 }

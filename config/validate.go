@@ -18,6 +18,7 @@ func (c *Config) Validate() error {
 		c.NATS.Validate(),
 		c.Publisher.Validate(),
 		c.Journal.Validate(),
+		c.Encryption.Validate(),
 		c.validateOwn(),
 		c.validateSources(),
 		c.validateTimeouts(),

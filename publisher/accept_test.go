@@ -387,7 +387,7 @@ func readSetAside(t *testing.T, dataDir string) map[string]setaside.Entry {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := setaside.Decode(b)
+		e, err := setaside.Decode(b, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

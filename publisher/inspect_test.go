@@ -18,7 +18,7 @@ import (
 
 func inspected(t *testing.T, dataDir string) *inspect.State {
 	t.Helper()
-	s, err := inspect.Journals(t.Context(), dataDir)
+	s, err := inspect.Journals(t.Context(), dataDir, nil)
 	if err != nil {
 		t.Fatalf("InspectJournal: %v", err)
 	}
@@ -141,7 +141,7 @@ func TestInspectFindsEveryFlip(t *testing.T) {
 
 func TestInspectWithoutJournal(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := inspect.Journals(t.Context(), dir); !errors.Is(err, inspect.ErrNoJournal) || !strings.Contains(err.Error(), dir) {
+	if _, err := inspect.Journals(t.Context(), dir, nil); !errors.Is(err, inspect.ErrNoJournal) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v, want ErrNoJournal and the directory", err)
 	}
 }

@@ -113,7 +113,7 @@ func (p *Publisher) putAside(m broker.Message, reason string) error {
 
 func (p *Publisher) outboxOptions(o Options, dir string) outbox.Options {
 	return outbox.Options{
-		Dir: dir, FS: o.journalFS,
+		Dir: dir, FS: o.journalFS, Keys: o.Keys,
 		Reserve: max(int64(o.Journal.Reserve), leastReserve), Retain: o.Journal.Retain,
 		Prefix: p.cfg.SubjectPrefix, RefusedAfter: p.cfg.RefusedAfter, Verify: o.recheck,
 		// Both are called after Open only, when there are streams to look at.

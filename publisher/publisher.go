@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
@@ -35,6 +36,7 @@ type Options struct {
 	NATS    NATSConfig
 	Journal JournalConfig
 	DataDir string                // journals, set-aside, lock, and the store of the embedded server
+	Keys    *atrest.Keys          // encrypt what is kept in DataDir, but for the embedded server's store; nil: it is not encrypted
 	MaxBody value.Size            // largest body the ingress takes; max_payload of the embedded server follows from it
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none; one Publisher per registerer
@@ -150,7 +152,7 @@ func (p *Publisher) openDataDir(o Options) error {
 		p.log.Warn("data_dir cannot be written: an event that is too large for NATS will not be kept", zap.Error(err))
 	}
 	p.lock = lock
-	if p.setAside, err = setaside.Open(o.DataDir, setaside.Limit, p.log, o.Metrics); err != nil {
+	if p.setAside, err = setaside.Open(o.DataDir, setaside.Limit, o.Keys, p.log, o.Metrics); err != nil {
 		return err
 	}
 	return p.openOutboxes(o)

@@ -152,7 +152,7 @@ func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 
 func inspectedRefused(t *testing.T, dataDir string) *outbox.State {
 	t.Helper()
-	s, err := outbox.Inspect(t.Context(), filepath.Join(dataDir, datadir.Refused))
+	s, err := outbox.Inspect(t.Context(), filepath.Join(dataDir, datadir.Refused), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/forget"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/journal"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/keys"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/quarantine"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/replay"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
@@ -42,6 +43,7 @@ var jsonForms = map[string]any{
 	"journal set-aside retry":  journal.RetriedJSON{},
 	"journal status":           journal.StatusJSON{},
 	"journal verify":           journal.StatusJSON{},
+	"keys list":                keys.KeyJSON{},
 	"quarantine drop":          quarantine.DropJSON{},
 	"quarantine export":        nil, // to, exported
 	"quarantine list":          quarantine.BodyJSON{},
@@ -56,7 +58,7 @@ var jsonForms = map[string]any{
 }
 
 // withoutJSON are the commands that print no data.
-var withoutJSON = []string{"serve", "config init"}
+var withoutJSON = []string{"serve", "config init", "keys create", "keys rotate", "keys drop"}
 
 // eachCommand calls f with every command that does something, by its path without the
 // name of the program.

@@ -53,7 +53,7 @@ func TestForgetInAnImportedAccount(t *testing.T) {
 	}
 	eventually(t, "all is stored", func() bool { return stored() == uint64(len(bodies)) })
 	eventually(t, "the journal says so", func() bool { // its marks come a second later
-		s, err := outbox.Inspect(t.Context(), filepath.Join(p.Config.DataDir, datadir.Journal))
+		s, err := outbox.Inspect(t.Context(), filepath.Join(p.Config.DataDir, datadir.Journal), nil)
 		return err == nil && s.Pending == 0
 	})
 	for _, want := range []struct{ flag, says string }{

@@ -9,6 +9,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/forget"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/journal"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/keys"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/quarantine"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/replay"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
@@ -47,6 +48,7 @@ Configuration comes from a YAML file (--config), from environment variables
 		doctor.New(io),
 		journal.New(io),
 		quarantine.New(io),
+		keys.New(io),
 		newSchema(io),
 		forget.New(io),
 		newConfig(io),

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
@@ -43,25 +44,25 @@ type MatchFunc func(Message) bool
 // Each calls fn with every message in the journals, published or not, and in
 // the set-aside, and with damaged bytes that were kept. Nothing is changed, and a
 // bridge may be running on the directory.
-func Each(ctx context.Context, dataDir string, fn func(Message) error) error {
+func Each(ctx context.Context, dataDir string, keys *atrest.Keys, fn func(Message) error) error {
 	for _, name := range []string{datadir.Journal, datadir.Refused} {
-		err := outbox.Each(ctx, filepath.Join(dataDir, name), func(k outbox.Kept) error {
+		err := outbox.Each(ctx, filepath.Join(dataDir, name), keys, func(k outbox.Kept) error {
 			return fn(Message{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Sequence: k.Sequence, Subject: k.Subject, Header: k.Header.Map(), Data: k.Data})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return eachFile(ctx, dataDir, func(_ string, k Message) error { return fn(k) })
+	return eachFile(ctx, dataDir, keys, func(_ string, k Message) error { return fn(k) })
 }
 
 // Shred overwrites and removes the files of the set-aside, and the copies of damaged
 // bytes, that match, and returns how many there were of each. After one that cannot be
 // erased it goes on with the others. A bridge may be running on the directory: it counts
 // its files again every 30 seconds.
-func Shred(ctx context.Context, dataDir string, match MatchFunc) (setAside, damaged int64, err error) {
+func Shred(ctx context.Context, dataDir string, keys *atrest.Keys, match MatchFunc) (setAside, damaged int64, err error) {
 	var failed error
-	err = eachFile(ctx, dataDir, func(path string, k Message) error {
+	err = eachFile(ctx, dataDir, keys, func(path string, k Message) error {
 		if !match(k) {
 			return nil
 		}
@@ -81,7 +82,7 @@ func Shred(ctx context.Context, dataDir string, match MatchFunc) (setAside, dama
 
 // eachFile calls fn with each file that is a message, or damaged bytes, also with what a
 // crash left half written. A file that is gone meanwhile is passed over.
-func eachFile(ctx context.Context, dataDir string, fn func(path string, k Message) error) error {
+func eachFile(ctx context.Context, dataDir string, keys *atrest.Keys, fn func(path string, k Message) error) error {
 	for _, set := range []struct{ place, dir string }{
 		{PlaceSetAside, datadir.SetAside},
 		{PlaceDamaged, filepath.Join(datadir.Journal, datadir.Damaged)},
@@ -105,7 +106,11 @@ func eachFile(ctx context.Context, dataDir string, fn func(path string, k Messag
 				return err
 			}
 			k := Message{Place: set.place, File: filepath.Join(set.dir, entry.Name()), Data: b}
-			if e, err := setaside.Decode(b); err == nil && set.place == PlaceSetAside {
+			e, err := setaside.Decode(b, keys)
+			if missing := (*atrest.MissingKeyError)(nil); errors.As(err, &missing) {
+				return fmt.Errorf("%s: %w", k.File, err)
+			}
+			if err == nil && set.place == PlaceSetAside {
 				k.Subject, k.Header, k.Data = e.Subject, e.Header.Map(), e.Data
 			}
 			if err := errors.Join(ctx.Err(), fn(path, k)); err != nil {

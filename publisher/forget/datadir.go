@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/erase"
@@ -22,20 +23,21 @@ const leaving = time.Minute
 // DataDir is the data directory of a bridge of this host, which may run or not.
 type DataDir struct {
 	path   string
+	keys   *atrest.Keys
 	stream schema.StreamName // of the events
 	stays  time.Duration
 	client *http.Client
 }
 
 // OpenDataDir opens the data directory of the bridge whose events are in stream; retain is
-// its journal.retain, which a running bridge knows better. It returns nil if no bridge
+// its journal.retain, which a running bridge knows better; keys open what is encrypted. It returns nil if no bridge
 // ever ran on the directory. It is an error if one runs that cannot be reached, or if
 // its files are another user's.
-func OpenDataDir(ctx context.Context, path string, stream schema.StreamName, retain time.Duration) (*DataDir, error) {
+func OpenDataDir(ctx context.Context, path string, keys *atrest.Keys, stream schema.StreamName, retain time.Duration) (*DataDir, error) {
 	if !datadir.Used(path) {
 		return nil, nil
 	}
-	d := &DataDir{path: path, stream: stream, stays: retain + leaving, client: control.Client(path)}
+	d := &DataDir{path: path, keys: keys, stream: stream, stays: retain + leaving, client: control.Client(path)}
 	switch told, err := ask(ctx, d.client, doorRequest{}); {
 	case err == nil:
 		d.stays = told.Retain + leaving

@@ -89,7 +89,7 @@ func (r *Run) readDir(ctx context.Context, f *findings, step func()) error {
 	if r.dir == nil {
 		return nil
 	}
-	return erase.Each(ctx, r.dir.path, func(k erase.Message) error {
+	return erase.Each(ctx, r.dir.path, r.dir.keys, func(k erase.Message) error {
 		step()
 		m := r.person.Match(k.Header, k.Data)
 		switch {

@@ -118,7 +118,7 @@ func (p *place) run(t *testing.T, phone string, more ...string) *Run {
 
 func (p *place) runFor(t *testing.T, who *Person, more ...string) *Run {
 	t.Helper()
-	d, err := OpenDataDir(t.Context(), p.dir, "TREBLE", p.retain)
+	d, err := OpenDataDir(t.Context(), p.dir, nil, "TREBLE", p.retain)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,7 +191,7 @@ func (r *Run) eraseFiles(ctx context.Context, m Match, erased *Counts) error {
 	if r.dir == nil {
 		return nil
 	}
-	setAside, damaged, err := erase.Shred(ctx, r.dir.path, func(k erase.Message) bool {
+	setAside, damaged, err := erase.Shred(ctx, r.dir.path, r.dir.keys, func(k erase.Message) bool {
 		found := r.person.Match(k.Header, k.Data)
 		return found == m || found == BySession
 	})

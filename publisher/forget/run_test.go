@@ -369,15 +369,15 @@ func TestCopies(t *testing.T) {
 func TestDataDirs(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	if d, err := OpenDataDir(t.Context(), filepath.Join(p.dir, "none"), "TREBLE", 0); d != nil || err != nil {
+	if d, err := OpenDataDir(t.Context(), filepath.Join(p.dir, "none"), nil, "TREBLE", 0); d != nil || err != nil {
 		t.Errorf("where no bridge ever ran: %v, %v", d, err)
 	}
 	_, stop := p.bridge(t, false)
-	if _, err := OpenDataDir(t.Context(), p.dir, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "stop it, and run this again") {
+	if _, err := OpenDataDir(t.Context(), p.dir, nil, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "stop it, and run this again") {
 		t.Errorf("a bridge that cannot be asked: %v", err)
 	}
 	stop()
-	if d, err := OpenDataDir(t.Context(), p.dir, "TREBLE", 0); err != nil || d.Running() {
+	if d, err := OpenDataDir(t.Context(), p.dir, nil, "TREBLE", 0); err != nil || d.Running() {
 		t.Errorf("when it stopped: %v", err)
 	}
 	if os.Geteuid() != 0 {
@@ -386,7 +386,7 @@ func TestDataDirs(t *testing.T) {
 	if err := os.Chown(p.dir, 12345, -1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDataDir(t.Context(), p.dir, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "belongs to user id 12345") {
+	if _, err := OpenDataDir(t.Context(), p.dir, nil, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "belongs to user id 12345") {
 		t.Errorf("of another user: %v", err)
 	}
 }

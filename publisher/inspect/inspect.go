@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
@@ -34,12 +35,12 @@ var ErrNoJournal = outbox.ErrNoJournal
 
 // Journals reads every record of the journals in dataDir. It changes
 // nothing, needs no NATS, and a bridge may be running on the directory.
-func Journals(ctx context.Context, dataDir string) (*State, error) {
+func Journals(ctx context.Context, dataDir string, keys *atrest.Keys) (*State, error) {
 	running, pid, err := datadir.HeldBy(dataDir)
 	if err != nil {
 		return nil, err
 	}
-	events, err := inspectTwice(ctx, filepath.Join(dataDir, datadir.Journal), running)
+	events, err := inspectTwice(ctx, filepath.Join(dataDir, datadir.Journal), keys, running)
 	if errors.Is(err, ErrNoJournal) {
 		return nil, fmt.Errorf("%w in %s: did a bridge with publisher.ack \"journal\" run on this data_dir?", ErrNoJournal, dataDir)
 	}
@@ -47,7 +48,7 @@ func Journals(ctx context.Context, dataDir string) (*State, error) {
 		return nil, err
 	}
 	s := &State{State: *events, Running: running, PID: pid}
-	if s.Refused, err = inspectTwice(ctx, filepath.Join(dataDir, datadir.Refused), running); errors.Is(err, ErrNoJournal) {
+	if s.Refused, err = inspectTwice(ctx, filepath.Join(dataDir, datadir.Refused), keys, running); errors.Is(err, ErrNoJournal) {
 		err = nil // of an older program, or of a bridge without refusals
 	}
 	return s, err
@@ -55,10 +56,10 @@ func Journals(ctx context.Context, dataDir string) (*State, error) {
 
 // inspectTwice looks again at damage in a journal that is being changed: what is
 // damaged, is so the second time too.
-func inspectTwice(ctx context.Context, dir string, running bool) (*outbox.State, error) {
-	s, err := outbox.Inspect(ctx, dir)
+func inspectTwice(ctx context.Context, dir string, keys *atrest.Keys, running bool) (*outbox.State, error) {
+	s, err := outbox.Inspect(ctx, dir, keys)
 	if err == nil && running && len(s.Report.Damage) > 0 {
-		s, err = outbox.Inspect(ctx, dir)
+		s, err = outbox.Inspect(ctx, dir, keys)
 	}
 	return s, err
 }

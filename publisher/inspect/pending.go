@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
@@ -18,7 +19,7 @@ import (
 //
 // A bridge may not run on the directory, and none can start on it meanwhile: what
 // it published while we read would be taken for pending.
-func EachPending(ctx context.Context, dataDir string, fn func(setaside.Message) error) (*State, error) {
+func EachPending(ctx context.Context, dataDir string, keys *atrest.Keys, fn func(setaside.Message) error) (*State, error) {
 	release, err := datadir.Block(dataDir)
 	var busy *datadir.LockedError
 	if errors.As(err, &busy) {
@@ -28,12 +29,12 @@ func EachPending(ctx context.Context, dataDir string, fn func(setaside.Message) 
 		return nil, err
 	}
 	defer release()
-	state, err := Journals(ctx, dataDir)
+	state, err := Journals(ctx, dataDir, keys)
 	if err != nil {
 		return nil, err
 	}
 	for _, dir := range []string{datadir.Journal, datadir.Refused} {
-		err = outbox.Each(ctx, filepath.Join(dataDir, dir), func(k outbox.Kept) error {
+		err = outbox.Each(ctx, filepath.Join(dataDir, dir), keys, func(k outbox.Kept) error {
 			switch {
 			case k.Settled:
 				return nil

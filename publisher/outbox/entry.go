@@ -7,6 +7,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
@@ -16,6 +17,10 @@ import (
 // milliseconds), the number of messages, and per message subject, id, headers and
 // data; every number is a uvarint and every text has its length in front.
 const entryVersion = 3
+
+// In sealedVersion, what follows the number of messages is encrypted, with what comes before it
+// as context. How many events there are, and how old they are, is told without the key.
+const sealedVersion = 4
 
 // The versions of older programs have no time. In erasedVersion, messages may have been
 // erased: their data is zeros, which no event begins with.
@@ -56,13 +61,33 @@ func appendText(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// decodeEntry is the reverse of encodeEntry; of an entry of an older program the
+// sealEntry returns an entry that encodeEntry made, encrypted.
+func sealEntry(b []byte, keys *atrest.Keys) ([]byte, error) {
+	h, err := decodeHead(b)
+	if err != nil {
+		return nil, err
+	}
+	head := b[: len(b)-len(h.rest) : len(b)-len(h.rest)]
+	head[0] = sealedVersion
+	sealed, err := keys.Seal(h.rest, head)
+	if err != nil {
+		return nil, err
+	}
+	return append(head, sealed...), nil
+}
+
+// decodeEntry is the reverse of encodeEntry and sealEntry; of an entry of an older program the
 // time is zero. The messages share b's memory, their subjects and headers as well: it
 // must not change while they are in use.
-func decodeEntry(b []byte) (accepted time.Time, msgs []broker.Message, err error) {
+func decodeEntry(b []byte, keys *atrest.Keys) (accepted time.Time, msgs []broker.Message, err error) {
 	h, err := decodeHead(b)
 	if err != nil {
 		return time.Time{}, nil, err
+	}
+	if h.version == sealedVersion {
+		if h.rest, err = keys.Open(h.rest, b[:len(b)-len(h.rest)]); err != nil {
+			return time.Time{}, nil, err
+		}
 	}
 	r := entryReader{b: h.rest}
 	msgs = make([]broker.Message, 0, min(h.messages, 16))
@@ -105,14 +130,14 @@ func decodeHead(b []byte) (entryHead, error) {
 	b = b[1:]
 	switch h.version {
 	case timelessVersion, erasedVersion:
-	case entryVersion:
+	case entryVersion, sealedVersion:
 		ms, n := binary.Uvarint(b)
 		if n <= 0 || ms > 1<<62 {
 			return entryHead{}, errEntry
 		}
 		h.accepted, b = time.UnixMilli(int64(ms)), b[n:]
 	default:
-		return entryHead{}, fmt.Errorf("%w: version %d, this program reads up to %d", errEntry, h.version, entryVersion)
+		return entryHead{}, fmt.Errorf("%w: version %d, this program reads up to %d", errEntry, h.version, sealedVersion)
 	}
 	r := entryReader{b: b}
 	h.messages = r.count()

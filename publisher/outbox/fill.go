@@ -35,7 +35,7 @@ func (r *relay) readPending() (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	accepted, msgs, err := decodeEntry(rec.Payload)
+	accepted, msgs, err := decodeEntry(rec.Payload, r.cfg.keys)
 	if err != nil {
 		return false, fmt.Errorf("journal entry %d: %w", rec.Seq, err)
 	}
@@ -74,7 +74,7 @@ func (r *relay) readLost(lost lostEntry) error {
 	if err != nil || !ok || rec.Seq != lost.entry {
 		return err
 	}
-	accepted, msgs, err := decodeEntry(rec.Payload)
+	accepted, msgs, err := decodeEntry(rec.Payload, r.cfg.keys)
 	if err != nil {
 		return fmt.Errorf("journal entry %d: %w", rec.Seq, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
@@ -40,15 +41,15 @@ func (s *State) Sound() bool {
 var ErrNoJournal = errors.New("there is no journal")
 
 // Inspect reads every record of the journal in dir. It changes nothing, needs no NATS,
-// and the outbox may be open. Its marks reach the disk with the next entry, or after
+// and the outbox may be open. Keys open what is encrypted; an entry whose key is missing is a problem. Its marks reach the disk with the next entry, or after
 // about a second: so long the figures may lag.
-func Inspect(ctx context.Context, dir string) (*State, error) {
-	s, _, err := inspect(ctx, dir)
+func Inspect(ctx context.Context, dir string, keys *atrest.Keys) (*State, error) {
+	s, _, err := inspect(ctx, dir, keys)
 	return s, err
 }
 
 // inspect is Inspect, and returns what is known of the entries besides.
-func inspect(ctx context.Context, dir string) (*State, *ledger, error) {
+func inspect(ctx context.Context, dir string, keys *atrest.Keys) (*State, *ledger, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, ErrNoJournal
 	}
@@ -56,13 +57,16 @@ func inspect(ctx context.Context, dir string) (*State, *ledger, error) {
 	var accepted runs // Unix milliseconds, by entry
 	report, err := journal.Scan(dir, nil, func(r journal.Record) error {
 		if r.Type == journal.Entry {
-			h, _, err := decodeEntry(r.Payload)
+			_, _, err := decodeEntry(r.Payload, keys)
 			if err != nil {
 				l.account.problem("entry %d cannot be read: %v", r.Seq, err)
-				return ctx.Err()
 			}
-			if !h.IsZero() {
-				accepted.push(r.Seq, h.UnixMilli())
+			h, errHead := decodeHead(r.Payload)
+			if missing := (*atrest.MissingKeyError)(nil); errHead != nil || err != nil && !errors.As(err, &missing) {
+				return ctx.Err() // it is counted as damaged
+			}
+			if !h.accepted.IsZero() {
+				accepted.push(r.Seq, h.accepted.UnixMilli())
 			}
 			if done := l.now().Done; r.Seq <= done {
 				l.account.problem("entry %d stands behind what says that it is settled", r.Seq)
@@ -108,12 +112,12 @@ type Kept struct {
 
 // Each calls fn with every message in the journal in dir, and with what cannot be
 // read as messages, as Data alone. It changes nothing, and the outbox may be open. It
-// returns the error of fn, or of ctx.
-func Each(ctx context.Context, dir string, fn func(Kept) error) error {
+// returns the error of fn, or of ctx, and a *atrest.MissingKeyError before it has left out anything.
+func Each(ctx context.Context, dir string, keys *atrest.Keys, fn func(Kept) error) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	state, l, err := inspect(ctx, dir) // marks stand behind the entries that they are of
+	state, l, err := inspect(ctx, dir, keys) // marks stand behind the entries that they are of
 	if err != nil {
 		return err
 	}
@@ -122,7 +126,10 @@ func Each(ctx context.Context, dir string, fn func(Kept) error) error {
 			return ctx.Err()
 		}
 		settled := r.Seq <= state.Done
-		accepted, msgs, err := decodeEntry(bytes.Clone(r.Payload)) // fn may keep what it gets
+		accepted, msgs, err := decodeEntry(bytes.Clone(r.Payload), keys) // fn may keep what it gets
+		if missing := (*atrest.MissingKeyError)(nil); errors.As(err, &missing) {
+			return fmt.Errorf("entry %d: %w", r.Seq, err)
+		}
 		if err != nil {
 			return fn(Kept{Message: broker.Message{Data: r.Payload}, Entry: r.Seq, Settled: settled})
 		}

@@ -118,7 +118,7 @@ func (l *lookup) want(id string) {
 func (l *lookup) wantUnsettled(sent journal.Seq) error {
 	l.unsettledAt, l.unsettledIn = map[string][]uint64{}, map[string]unsettled{}
 	return l.relay.journalRange(l.state.Done+1, sent, func(seq journal.Seq, payload []byte) (bool, error) {
-		_, msgs, err := decodeEntry(payload)
+		_, msgs, err := decodeEntry(payload, l.relay.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}
@@ -313,7 +313,7 @@ func (k *keptReader) read() error {
 		return nil
 	}
 	k.at = rec.Seq + 1
-	accepted, msgs, err := decodeEntry(rec.Payload)
+	accepted, msgs, err := decodeEntry(rec.Payload, k.l.relay.cfg.keys)
 	seqs := s.of(rec.Seq)
 	if err != nil || len(seqs) != len(msgs) {
 		return nil // of another version, or damaged: it heals nothing

@@ -25,6 +25,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
@@ -58,6 +59,9 @@ type Options struct {
 	Settled func(Settled)            // told of each entry that is settled; nil: nobody is told
 	Told    func(time.Duration, int) // told how long a publish took, of how many messages; nil: nobody
 	Log     *zap.Logger              // nil: none
+
+	// Keys encrypt entries; nil: they are kept as they are. Entries without encryption are read with keys too.
+	Keys *atrest.Keys
 
 	FS journal.FS // nil: the operating system's
 
@@ -157,7 +161,12 @@ func Open(o Options) (*Outbox, error) {
 		Now:         o.now,
 		Rand:        o.salt,
 		Synchronous: o.synchronous,
-	}, l.recover)
+	}, func(r journal.Record) error {
+		if err := checkSealed(r, o.Keys); err != nil {
+			return err
+		}
+		return l.recover(r)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
@@ -170,6 +179,22 @@ func Open(o Options) (*Outbox, error) {
 	return b, nil
 }
 
+// checkSealed refuses an entry that cannot be opened for want of a key: a journal whose events
+// cannot be published must not take more.
+func checkSealed(r journal.Record, keys *atrest.Keys) error {
+	if r.Type != journal.Entry {
+		return nil
+	}
+	h, err := decodeHead(r.Payload)
+	if err != nil || h.version != sealedVersion {
+		return nil // who reads it will tell
+	}
+	if err := keys.Check(h.rest); err != nil {
+		return fmt.Errorf("entry %d: %w", r.Seq, err)
+	}
+	return nil
+}
+
 func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
 	state := l.now()
 	return &relay{
@@ -177,7 +202,7 @@ func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
 		cfg: relayConfig{
 			target: target{Stream: o.Name, Prefix: o.Prefix},
 			verify: o.Verify, retain: o.Retain, refusedAfter: o.RefusedAfter,
-			subjects: o.Subjects, subject: o.Subject, fit: o.Fit, setAside: o.SetAside, recheck: o.Recheck,
+			keys: o.Keys, subjects: o.Subjects, subject: o.Subject, fit: o.Fit, setAside: o.SetAside, recheck: o.Recheck,
 			now: o.now, rand: o.rand,
 		},
 		// For how long entries are safe is written with them, and not that it began anew.
@@ -240,7 +265,14 @@ func (b *Outbox) step(ctx context.Context) rest {
 // storage. Its errors are those of journal.Append: ErrUnknown means that they may be
 // published, all others that they never will.
 func (b *Outbox) Append(ctx context.Context, msgs []broker.Message) error {
-	_, err := b.journal.Append(ctx, encodeEntry(b.o.now(), msgs))
+	entry := encodeEntry(b.o.now(), msgs)
+	if b.o.Keys != nil {
+		var err error
+		if entry, err = sealEntry(entry, b.o.Keys); err != nil {
+			return fmt.Errorf("encrypt: %w", err)
+		}
+	}
+	_, err := b.journal.Append(ctx, entry)
 	if err == nil || errors.Is(err, journal.ErrUnknown) {
 		select {
 		case b.wake <- struct{}{}:

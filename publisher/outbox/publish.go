@@ -396,7 +396,7 @@ func (r *relay) othersWait(subject string) (others bool, err error) {
 	}
 	from := max(r.alike.upTo+1, r.session.reader.Pos())
 	err = r.journalRange(from, r.journal.Stats().Last, func(seq journal.Seq, payload []byte) (bool, error) {
-		_, msgs, err := decodeEntry(payload)
+		_, msgs, err := decodeEntry(payload, r.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
@@ -67,6 +68,7 @@ type relayConfig struct {
 	verify       time.Duration // between two looks for a loss
 	retain       time.Duration
 	refusedAfter time.Duration
+	keys         *atrest.Keys
 	subjects     []string                    // all that are published to
 	subject      func(broker.Message) string // under today's configuration
 	fit          func(m broker.Message, limit int64) (broker.Message, bool)

@@ -106,7 +106,7 @@ func (r *relay) readRepeats(oldest, until time.Time) error {
 			seen.next = seq + 1
 			return true, nil
 		}
-		_, msgs, err := decodeEntry(payload)
+		_, msgs, err := decodeEntry(payload, r.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -18,12 +19,15 @@ import (
 // Dir is the set-aside of a data directory, for the client commands. A
 // bridge may run on the directory: files are whole, or not there, and it counts
 // them again every 30 seconds.
-type Dir struct{ dir string }
+type Dir struct {
+	dir  string
+	keys *atrest.Keys
+}
 
 // OpenDir reads nothing yet: the directory may be missing, which means that
-// nothing was ever set aside.
-func OpenDir(dataDir string) Dir {
-	return Dir{dir: filepath.Join(dataDir, datadir.SetAside)}
+// nothing was ever set aside. Keys open what is encrypted.
+func OpenDir(dataDir string, keys *atrest.Keys) Dir {
+	return Dir{dir: filepath.Join(dataDir, datadir.SetAside), keys: keys}
 }
 
 // Message is a message in set-aside, or one that was taken out of it. All but the data is free of
@@ -85,7 +89,7 @@ func (s Dir) Read(file string) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("read set-aside: %w", err)
 	}
-	e, err := Decode(b)
+	e, err := Decode(b, s.keys)
 	if err != nil {
 		return Message{File: name, Bytes: int64(len(b)), Damaged: err}, nil
 	}

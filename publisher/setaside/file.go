@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -32,6 +33,21 @@ const (
 	checksumLine = "Set-Aside-Checksum" // CRC-32C of the data, in hexadecimal
 	ownPrefix    = "Set-Aside-"
 )
+
+// sealedMagic is in front of a file that is encrypted, all of it.
+const sealedMagic = "TREBLE-SET-ASIDE-SEALED/1\r\n"
+
+// seal encrypts a file, if there are keys.
+func seal(b []byte, keys *atrest.Keys) ([]byte, error) {
+	if keys == nil {
+		return b, nil
+	}
+	sealed, err := keys.Seal(b, []byte(sealedMagic))
+	if err != nil {
+		return nil, fmt.Errorf("encrypt: %w", err)
+	}
+	return append([]byte(sealedMagic), sealed...), nil
+}
 
 // checksum is CRC-32C, for which most processors have an instruction.
 func checksum(b []byte) string {
@@ -58,8 +74,14 @@ func encode(e Entry) []byte {
 }
 
 // Decode reads a set-aside file. It accepts nothing that is cut short
-// or damaged.
-func Decode(b []byte) (Entry, error) {
+// or damaged. Its error is a *atrest.MissingKeyError if keys lack that of the file.
+func Decode(b []byte, keys *atrest.Keys) (Entry, error) {
+	if sealed, ok := bytes.CutPrefix(b, []byte(sealedMagic)); ok {
+		var err error
+		if b, err = keys.Open(sealed, []byte(sealedMagic)); err != nil {
+			return Entry{}, fmt.Errorf("read set-aside file: %w", err)
+		}
+	}
 	head, data, ok := bytes.Cut(b, []byte("\r\n\r\n"))
 	if !ok {
 		return Entry{}, errors.New("read set-aside file: the headers have no end")

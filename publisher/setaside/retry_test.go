@@ -25,11 +25,11 @@ import (
 // asideOf returns the set-aside of a data directory, with a writer to it.
 func asideOf(t *testing.T, dataDir string) (Dir, *Store) {
 	t.Helper()
-	w, err := Open(dataDir, value.MiB, zap.NewNop(), nil)
+	w, err := Open(dataDir, value.MiB, nil, zap.NewNop(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return OpenDir(dataDir), w
+	return OpenDir(dataDir, nil), w
 }
 
 func put(t *testing.T, w *Store, m broker.Message, reason string) {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
@@ -50,6 +51,7 @@ const suffix = ".msg"
 type Store struct {
 	dir     string
 	limit   value.Size
+	keys    *atrest.Keys // nil: files are not encrypted
 	log     *zap.Logger
 	metrics *metrics
 
@@ -68,13 +70,13 @@ var ErrFull = errors.New("set-aside is full")
 
 // Open opens the set-aside of a data directory for writing. A directory that cannot be
 // written is told at the first message, as one that becomes so later. The registerer may
-// be nil.
-func Open(dataDir string, limit value.Size, log *zap.Logger, reg prometheus.Registerer) (*Store, error) {
+// be nil, and so may keys, which encrypt the files.
+func Open(dataDir string, limit value.Size, keys *atrest.Keys, log *zap.Logger, reg prometheus.Registerer) (*Store, error) {
 	m, err := newMetrics(reg)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	s := &Store{dir: filepath.Join(dataDir, datadir.SetAside), limit: limit, log: log, metrics: m, writers: make(chan struct{}, maxWriters)}
+	s := &Store{dir: filepath.Join(dataDir, datadir.SetAside), limit: limit, keys: keys, log: log, metrics: m, writers: make(chan struct{}, maxWriters)}
 	s.Recount()
 	return s, nil
 }
@@ -123,7 +125,10 @@ func (s *Store) failed(err error) error {
 }
 
 func (s *Store) write(e Entry) (name string, err error) {
-	b := encode(e)
+	b, err := seal(encode(e), s.keys)
+	if err != nil {
+		return "", err
+	}
 	size := onDisk(int64(len(b)))
 	if err := s.reserve(size, accepted(e.Reason)); err != nil {
 		return "", err

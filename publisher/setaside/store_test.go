@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
@@ -27,7 +28,7 @@ func aMessage(id string, size int) broker.Message {
 
 func newStore(t *testing.T, limit value.Size) *Store {
 	t.Helper()
-	s, err := Open(t.TempDir(), limit, zap.NewNop(), nil)
+	s, err := Open(t.TempDir(), limit, nil, zap.NewNop(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func newStore(t *testing.T, limit value.Size) *Store {
 func TestStoreFileRoundTrip(t *testing.T) {
 	for _, size := range []int{0, 1, 1000} {
 		want := Entry{Message: aMessage("id-1", size), Reason: TooLarge, Time: time.Unix(1, 2).UTC()}
-		got, err := Decode(encode(want))
+		got, err := Decode(encode(want), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,14 +52,14 @@ func TestStoreFileRoundTrip(t *testing.T) {
 func TestStoreFileDamage(t *testing.T) {
 	whole := encode(Entry{Message: aMessage("id-1", 40), Reason: TooLarge, Time: time.Unix(1, 2)})
 	for n := range whole {
-		if _, err := Decode(whole[:n]); err == nil {
+		if _, err := Decode(whole[:n], nil); err == nil {
 			t.Errorf("cut to %d of %d bytes: no error", n, len(whole))
 		}
 	}
 	for i := len(whole) - 40; i < len(whole); i++ {
 		damaged := append([]byte(nil), whole...)
 		damaged[i] ^= 1
-		if _, err := Decode(damaged); err == nil {
+		if _, err := Decode(damaged, nil); err == nil {
 			t.Errorf("byte %d changed: no error", i)
 		}
 	}
@@ -68,11 +69,11 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encode(Entry{Message: aMessage("id-1", 40), Reason: TooLarge, Time: time.Unix(1, 2)}))
 	f.Add([]byte("TREBLE-SET-ASIDE/1\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e, err := Decode(b)
+		e, err := Decode(b, nil)
 		if err != nil {
 			return
 		}
-		again, err := Decode(encode(e))
+		again, err := Decode(encode(e), nil)
 		if err != nil || !reflect.DeepEqual(again.Message, e.Message) {
 			t.Errorf("read %+v, written and read again %+v, %v", e, again, err)
 		}
@@ -140,11 +141,48 @@ func TestStoreCountsWhatIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again, err := Open(filepath.Dir(s.dir), s.limit, s.log, nil)
+	again, err := Open(filepath.Dir(s.dir), s.limit, nil, s.log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if again.files.Load() != 3 || again.used != s.used {
 		t.Errorf("opened again: %d files, %d bytes; want 3, %d", again.files.Load(), again.used, s.used)
+	}
+}
+
+// TestStoreSealed: with keys, nothing of a message is readable in its file, and without them
+// the file says what is missing.
+func TestStoreSealed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	if err := atrest.Create(path); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := atrest.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dataDir := t.TempDir()
+	s, err := Open(dataDir, Limit, keys, zap.NewNop(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := aMessage("id-1", 100)
+	if err := s.Put(t.Context(), want, TooLarge); err != nil {
+		t.Fatal(err)
+	}
+	names, err := OpenDir(dataDir, keys).Files()
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	b, err := os.ReadFile(filepath.Join(s.dir, names[0]))
+	if err != nil || strings.Contains(string(b), "treble.message.read") || strings.Contains(string(b), "xx") {
+		t.Errorf("the file is readable: %q, %v", b, err)
+	}
+	if got, err := OpenDir(dataDir, keys).Read(names[0]); err != nil || got.Damaged != nil || !reflect.DeepEqual(got.message, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	var missing *atrest.MissingKeyError
+	if got, err := OpenDir(dataDir, nil).Read(names[0]); err != nil || !errors.As(got.Damaged, &missing) {
+		t.Errorf("without keys: %+v, %v", got, err)
 	}
 }

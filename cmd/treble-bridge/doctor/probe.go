@@ -102,7 +102,7 @@ func (d *command) probeSource(ctx context.Context, visit *diagnose.Visit, door *
 // noteProbe tells the bridge that its probe is removed on purpose: else it would heal it when
 // NATS is started again soon.
 func (d *command) noteProbe(ctx context.Context, seq uint64) error {
-	dir, err := forget.OpenDataDir(ctx, d.config.DataDir, schema.StreamName(d.config.Publisher.Stream), d.config.Journal.Retain)
+	dir, err := forget.OpenDataDir(ctx, d.config.DataDir, nil, schema.StreamName(d.config.Publisher.Stream), d.config.Journal.Retain)
 	if err != nil || dir == nil {
 		return err
 	}

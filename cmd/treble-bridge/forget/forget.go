@@ -188,7 +188,11 @@ func (f *command) run(cmd *cobra.Command, _ []string) error {
 	defer client.Close()
 	ctx := cmd.Context()
 	f.spec = cli.StreamSpec(&loaded.Config)
-	dir, err := forget.OpenDataDir(ctx, loaded.DataDir, schema.StreamName(loaded.Publisher.Stream), loaded.Journal.Retain)
+	keys, err := loaded.Encryption.Load()
+	if err != nil {
+		return err
+	}
+	dir, err := forget.OpenDataDir(ctx, loaded.DataDir, keys, schema.StreamName(loaded.Publisher.Stream), loaded.Journal.Retain)
 	if err != nil {
 		return err
 	}

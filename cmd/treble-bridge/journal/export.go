@@ -49,10 +49,14 @@ Entries that are damaged are named on standard error, and the exit code is then 
 			if err != nil {
 				return err
 			}
+			keys, err := loaded.Encryption.Load()
+			if err != nil {
+				return err
+			}
 			e := MessageExportJSON{errs: streams.Err, To: to}
 			var state *inspect.State
 			err = cli.ExportTo(streams, to, func(w io.Writer) error {
-				state, err = inspect.EachPending(cmd.Context(), loaded.DataDir, func(m setaside.Message) error { return e.write(w, m) })
+				state, err = inspect.EachPending(cmd.Context(), loaded.DataDir, keys, func(m setaside.Message) error { return e.write(w, m) })
 				return err
 			})
 			if cmd.Context().Err() != nil {

@@ -113,11 +113,15 @@ func inspectJournal(cmd *cobra.Command) (*StatusJSON, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := inspect.Journals(cmd.Context(), loaded.DataDir)
+	keys, err := loaded.Encryption.Load()
 	if err != nil {
 		return nil, err
 	}
-	files, err := countSetAside(setaside.OpenDir(loaded.DataDir))
+	state, err := inspect.Journals(cmd.Context(), loaded.DataDir, keys)
+	if err != nil {
+		return nil, err
+	}
+	files, err := countSetAside(setaside.OpenDir(loaded.DataDir, keys))
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,11 @@ NATS counts it), bytes (of the file), damaged (why it cannot be read).`,
 			if err != nil {
 				return err
 			}
-			items, err := listSetAside(setaside.OpenDir(loaded.DataDir))
+			keys, err := loaded.Encryption.Load()
+			if err != nil {
+				return err
+			}
+			items, err := listSetAside(setaside.OpenDir(loaded.DataDir, keys))
 			if err != nil {
 				return err
 			}

@@ -39,7 +39,11 @@ Damaged files are named on standard error, and the exit code is then 1.
 			if err != nil {
 				return err
 			}
-			files := setaside.OpenDir(loaded.DataDir)
+			keys, err := loaded.Encryption.Load()
+			if err != nil {
+				return err
+			}
+			files := setaside.OpenDir(loaded.DataDir, keys)
 			e := MessageExportJSON{errs: streams.Err, To: to}
 			err = cli.ExportTo(streams, to, func(w io.Writer) error {
 				names, err := files.Files()

@@ -69,7 +69,11 @@ func (r *retryCommand) run(cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	files := setaside.OpenDir(loaded.DataDir)
+	keys, err := loaded.Encryption.Load()
+	if err != nil {
+		return err
+	}
+	files := setaside.OpenDir(loaded.DataDir, keys)
 	if r.all {
 		if names, err = files.Files(); err != nil {
 			return err

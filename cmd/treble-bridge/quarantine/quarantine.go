@@ -172,7 +172,7 @@ func noteRemoved(cmd *cobra.Command, streams cli.Streams, seqs ...uint64) {
 	if err != nil {
 		return // it was loaded before
 	}
-	dir, err := forget.OpenDataDir(cmd.Context(), loaded.DataDir, schema.StreamName(loaded.Publisher.Stream), loaded.Journal.Retain)
+	dir, err := forget.OpenDataDir(cmd.Context(), loaded.DataDir, nil, schema.StreamName(loaded.Publisher.Stream), loaded.Journal.Retain)
 	if err == nil && dir != nil {
 		err = dir.NoteRefused(cmd.Context(), seqs...)
 	}

@@ -61,11 +61,16 @@ func Open(ctx context.Context, c *config.Config, version string, log *zap.Logger
 	if err != nil {
 		return nil, err
 	}
+	keys, err := c.Encryption.Load()
+	if err != nil {
+		return nil, err
+	}
 	b.publisher, err = publisher.Open(ctx, publisher.Options{
 		Config:  c.Publisher,
 		NATS:    c.NATS,
 		Journal: c.Journal,
 		DataDir: c.DataDir,
+		Keys:    keys,
 		MaxBody: c.Ingress.MaxBody,
 		Log:     log.Named("publisher"),
 		Metrics: registry,
