@@ -26,10 +26,13 @@ type use struct {
 	lastGauge prometheus.Gauge
 }
 
-func (u *use) add(now time.Time) {
+// admitted counts a request that the credential let in, whoever sent it.
+func (u *use) admitted() { u.counted.Inc() }
+
+// used notes that a sender used the credential.
+func (u *use) used(now time.Time) {
 	u.count.Add(1)
 	u.last.Store(now.UnixNano())
-	u.counted.Inc()
 	u.lastGauge.Set(float64(now.UnixMilli()) / 1000)
 }
 
@@ -61,7 +64,7 @@ type CredentialStatus struct {
 	Source    string     `json:"source"`
 	Name      string     `json:"name"`
 	Scheme    string     `json:"scheme"`
-	Uses      int64      `json:"uses"` // since the start
+	Uses      int64      `json:"uses"` // by senders, since the start
 	LastUsed  *time.Time `json:"last_used,omitempty"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	NotAfter  *time.Time `json:"not_after,omitempty"`
@@ -152,10 +155,21 @@ func (s *Server) authenticateBody(x *exchange, a *attempt, body []byte) *problem
 func (s *Server) admit(x *exchange, a *attempt) (refusal *problem) {
 	x.trust()
 	for c := range a.verdict.Credentials {
-		a.src.uses[c.Index].add(a.in.Now)
+		a.src.uses[c.Index].admitted()
 	}
 	a.testRun, a.received, a.again, refusal = s.operatorHeaders(a.in.Request, a.in.Now)
 	return refusal
+}
+
+// used notes that a sender used the credentials, and not a command of the bridge: a test, a
+// delivery that is brought in again, or the probe of doctor.
+func (a *attempt) used(events []schema.Event) {
+	if a.testRun != "" || a.again || len(events) == 1 && events[0].Kind == schema.KindBridgeProbe {
+		return
+	}
+	for c := range a.verdict.Credentials {
+		a.src.uses[c.Index].used(a.in.Now)
+	}
 }
 
 // origin is where a delivery comes from that was received at a time.

@@ -347,6 +347,10 @@ func TestCredentialsStatus(t *testing.T) {
 	if a := b.send(t, "/webhook", read, "Authorization: Bearer gone-secret-77aa10"); a.status != 401 {
 		t.Errorf("a secret that is over: got %d, want 401", a.status)
 	}
+	// The commands of the bridge use the first secret, and that must not hide that nobody else does.
+	b.send(t, "/webhook", read, "Authorization: Bearer "+token, "Treble-Test: run-1")
+	b.send(t, "/webhook", read, "Authorization: Bearer "+token, "Treble-Received: 2026-01-31T08:00:00Z")
+	b.send(t, "/webhook", `{"event_type":"bridge.probe","event_id":"p1"}`, "Authorization: Bearer "+token)
 	got := b.Credentials()
 	if len(got.Credentials) != 3 || got.Since.IsZero() {
 		t.Fatalf("got %+v, want three credentials and the start", got)
@@ -362,7 +366,7 @@ func TestCredentialsStatus(t *testing.T) {
 	}
 	m := b.metrics(t)
 	for _, want := range []string{
-		`treble_bridge_authentications_total{credential="bearer-1",source="default"} 0`,
+		`treble_bridge_authentications_total{credential="bearer-1",source="default"} 3`,
 		`treble_bridge_authentications_total{credential="next",source="default"} 1`,
 		`treble_bridge_credential_last_used_timestamp_seconds{credential="gone",source="default"} 0`,
 		`treble_bridge_credential_last_used_timestamp_seconds{credential="next",source="default"} 1`,

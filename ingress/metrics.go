@@ -38,7 +38,7 @@ func newMetrics() *metrics {
 		}, []string{"source", "credential"}),
 		lastUsed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "credential_last_used_timestamp_seconds",
-			Help: "When a credential last let a request in, by source and credential; 0: not since the start of the bridge.",
+			Help: "When a sender last used a credential, by source and credential; 0: not since the start of the bridge. Tests, deliveries that are brought in again and the probe of doctor do not count.",
 		}, []string{"source", "credential"}),
 		accept: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "accept_seconds",

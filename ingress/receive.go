@@ -26,6 +26,7 @@ func (s *Server) receive(c echo.Context, src *source) error {
 	doubts := doubtsOf(r.Header)
 	if problem != nil {
 		if a.verdict.Accepted() { // else nobody knows whose it is
+			a.used(nil)
 			origin := a.origin(x, received, doubts)
 			origin.Header = keptHeaders(r.Header, src.auth.SecretHeaders())
 			s.keepBeginning(origin, body, problem)
@@ -53,6 +54,7 @@ func (s *Server) receive(c echo.Context, src *source) error {
 		d.Header = keptHeaders(r.Header, src.auth.SecretHeaders())
 	}
 	x.delivery = d
+	a.used(d.Events)
 	if err := s.accept(ctx, d); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,10 @@ which they were first received. What came to a path that no source serves (reaso
 not-found) goes to --to-path, with the credentials of the source that serves that one. A body that was answered with 200 is deleted from
 the quarantine, and its bytes overwritten; anything else stays, with the reason.
 
+What came without the credentials of its source (reason unauthorized, see
+auth.keep_refused) is tried only if that reason or its id is given: look at it first, since
+anybody may have sent it.
+
 An event gets the id that it would have had. One without an id and a time of its
 own (dedupekey none) gets a new id each time: if this command is killed between the
 answer and the deletion, and run again, such an event is stored twice; any other
@@ -72,7 +77,7 @@ the events).`,
 	}
 	r.flags.add(cmd, "until")
 	f := cmd.Flags()
-	f.BoolVar(&r.flags.all, "all", false, "everything in the quarantine")
+	f.BoolVar(&r.flags.all, "all", false, "everything in the quarantine, but what came without credentials")
 	f.StringVar(&r.url, "url", "", "the bridge, without a path (default: the running one)")
 	f.StringVar(&r.token, "token", "", "bearer token (default: the configured one of each source; with --url none)")
 	f.StringVar(&r.toPath, "to-path", "", "the path for bodies that came to one that no source serves (not-found)")
@@ -88,6 +93,10 @@ func (r *retryCommand) run(cmd *cobra.Command, ids []string) error {
 	filter, err := r.flags.choice(ids, time.Now())
 	if err != nil {
 		return err
+	}
+	if len(ids) == 0 && len(filter.Reasons) == 0 {
+		// Nobody knows who sent it: only on purpose.
+		filter.Reasons = slices.DeleteFunc(schema.Reasons(), func(r schema.Reason) bool { return r == schema.ReasonUnauthorized })
 	}
 	header, err := webhook.ParseHeaders(r.headers)
 	if err != nil {

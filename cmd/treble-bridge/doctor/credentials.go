@@ -1,0 +1,80 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
+)
+
+// unusedAfter is when a secret that lets nobody in is one to remove.
+const unusedAfter = 30 * 24 * time.Hour
+
+// askCredentials says which secrets of the running bridge are over, or not used any more.
+func (d *command) askCredentials(ctx context.Context) []diagnose.Check {
+	if !d.running {
+		return []diagnose.Check{{Name: "credentials", Status: diagnose.Skip, Detail: "no bridge answers"}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	status, err := credentialsOf(ctx, "http://"+d.at.Ops+"/credentials")
+	if err != nil {
+		return []diagnose.Check{{Name: "credentials", Status: diagnose.Skip, Detail: fmt.Sprintf("the running bridge does not say: %v", err)}}
+	}
+	return checkCredentials(status, time.Now())
+}
+
+func credentialsOf(ctx context.Context, url string) (status ingress.CredentialsStatus, _ error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return status, err
+	}
+	// A proxy of the environment has no business between us and the bridge.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return status, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return status, fmt.Errorf("%s answered %d", url, resp.StatusCode)
+	}
+	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&status)
+	return status, err
+}
+
+// checkCredentials has a line for each secret that is over or not used any more, or one that all
+// is well. The bridge knows of no use before its start.
+func checkCredentials(status ingress.CredentialsStatus, now time.Time) []diagnose.Check {
+	var checks []diagnose.Check
+	warn := func(c ingress.CredentialStatus, format string, args ...any) {
+		checks = append(checks, diagnose.Check{Name: "credentials", Of: c.Source + "/" + c.Name, Status: diagnose.Warn,
+			Detail: fmt.Sprintf(format, args...), Fix: "treble-bridge config print  # remove it from auth, and restart the bridge", FixIn: diagnose.InShell})
+	}
+	for _, c := range status.Credentials {
+		switch {
+		case c.Scheme == "open":
+		case c.NotAfter != nil && !now.Before(*c.NotAfter):
+			warn(c, "it lets nobody in since %s (not_after): remove it", c.NotAfter.Format(time.RFC3339))
+		case c.NotBefore != nil && now.Before(c.NotBefore.Add(unusedAfter)):
+			// it could not be used long enough
+		case c.LastUsed != nil && now.Sub(*c.LastUsed) >= unusedAfter:
+			warn(c, "not used since %s: remove it, if nobody sends with it any more", c.LastUsed.Format(time.RFC3339))
+		case c.LastUsed == nil && now.Sub(status.Since) >= unusedAfter:
+			warn(c, "not used since the bridge was started (%s): remove it, if nobody sends with it any more", status.Since.Format(time.RFC3339))
+		}
+	}
+	if len(checks) == 0 {
+		detail := "all were used within 30 days"
+		if now.Sub(status.Since) < unusedAfter {
+			detail = fmt.Sprintf("the bridge knows of no use before its start (%s), so it cannot tell of 30 days yet", status.Since.Format(time.RFC3339))
+		}
+		checks = append(checks, diagnose.Check{Name: "credentials", Status: diagnose.Pass, Detail: detail})
+	}
+	return checks
+}
