@@ -383,7 +383,9 @@ func TestImportsThatLack(t *testing.T) {
 			t.Skip("waits until it is sure")
 		}
 		c := open(t, strings.Replace(exportedAccounts, "response: stream, ", "", 1))
-		err := c.Follow(t.Context(), client.FollowOptions{FromStart: true, StopAtEnd: true}, func(client.Message) error { return nil })
+		var err error
+		for _, err = range c.Follow(t.Context(), client.FollowOptions{FromStart: true, StopAtEnd: true}) {
+		}
 		if err == nil || !strings.Contains(err.Error(), "response: stream") {
 			t.Errorf("Follow = %v", err)
 		}

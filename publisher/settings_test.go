@@ -108,12 +108,12 @@ func TestSettingsThatRefuse(t *testing.T) {
 // followed returns the ids of what Follow reads.
 func followed(t *testing.T, c *client.Client, o client.FollowOptions) (ids []string) {
 	t.Helper()
-	err := c.Follow(t.Context(), o, func(s client.Message) error {
-		ids = append(ids, s.Header[schema.HeaderMsgID][0])
-		return nil
-	})
-	if err != nil {
-		t.Errorf("Follow: %v", err)
+	for m, err := range c.Follow(t.Context(), o) {
+		if err != nil {
+			t.Errorf("Follow: %v", err)
+			break
+		}
+		ids = append(ids, m.Header[schema.HeaderMsgID][0])
 	}
 	return ids
 }
@@ -127,14 +127,16 @@ func live(t *testing.T, p *Publisher, c *client.Client) {
 	go func() {
 		defer close(read)
 		first := true
-		_ = c.Follow(ctx, client.FollowOptions{FromSeq: 40}, func(s client.Message) error {
+		for m, err := range c.Follow(ctx, client.FollowOptions{FromSeq: 40}) {
+			if err != nil {
+				return // the test has ended
+			}
 			if first {
 				close(began)
 			}
 			first = false
-			read <- s.Header[schema.HeaderMsgID][0]
-			return nil
-		})
+			read <- m.Header[schema.HeaderMsgID][0]
+		}
 	}()
 	<-began
 	accept(t, p, "live-0", "live-1")

@@ -195,17 +195,17 @@ func (b *Bucket) List(ctx context.Context, action string) ([]Record, error) {
 	// JetStream does not get, and waits for it for ever.
 	prefix := fmt.Sprintf("$KV.%s.", b.kv.Bucket())
 	last := map[string]Record{}
-	err := b.client.Follow(ctx, client.FollowOptions{Stream: "KV_" + b.kv.Bucket(), Subjects: []string{prefix + ">"}, FromStart: true, StopAtEnd: true}, func(s client.Message) error {
-		key, r := strings.TrimPrefix(s.Subject, prefix), Record{}
-		if err := json.Unmarshal(s.Data, &r); err != nil || r.Run != key {
+	o := client.FollowOptions{Stream: "KV_" + b.kv.Bucket(), Subjects: []string{prefix + ">"}, FromStart: true, StopAtEnd: true}
+	for m, err := range b.client.Follow(ctx, o) {
+		if err != nil {
+			return nil, fmt.Errorf("read audit records: %w", err)
+		}
+		key, r := strings.TrimPrefix(m.Subject, prefix), Record{}
+		if err := json.Unmarshal(m.Data, &r); err != nil || r.Run != key {
 			delete(last, key) // removed, or somebody else's
-			return nil
+			continue
 		}
 		last[key] = r
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read audit records: %w", err)
 	}
 	all := slices.Collect(maps.Values(last))
 	all = slices.DeleteFunc(all, func(r Record) bool { return action != "" && r.Action != action })

@@ -20,11 +20,11 @@ func follow(t *testing.T, r *client.Client, o client.FollowOptions) []string {
 	t.Helper()
 	var ids []string
 	o.StopAtEnd = true
-	if err := r.Follow(t.Context(), o, func(s client.Message) error {
-		ids = append(ids, s.Header[schema.HeaderMsgID][0])
-		return nil
-	}); err != nil {
-		t.Fatalf("Follow: %v", err)
+	for m, err := range r.Follow(t.Context(), o) {
+		if err != nil {
+			t.Fatalf("Follow: %v", err)
+		}
+		ids = append(ids, m.Header[schema.HeaderMsgID][0])
 	}
 	return ids
 }
@@ -66,7 +66,7 @@ func TestFollow(t *testing.T) {
 }
 
 // Follow goes on when NATS comes back, without a gap, and ends with its
-// context or with the caller's error.
+// context or when the caller stops.
 func TestFollowAcrossAReconnect(t *testing.T) {
 	n := natstest.Start(t)
 	n.Store(t)
@@ -74,15 +74,18 @@ func TestFollowAcrossAReconnect(t *testing.T) {
 	r := open(t, optionsFor(px.URL()))
 	got := make(chan string, 10)
 	done := make(chan error, 1)
-	stop := errors.New("enough")
 	go func() {
-		done <- r.Follow(t.Context(), client.FollowOptions{FromStart: true}, func(s client.Message) error {
-			got <- s.Header[schema.HeaderMsgID][0]
-			if s.Sequence == 3 {
-				return stop
+		defer close(done)
+		for m, err := range r.Follow(t.Context(), client.FollowOptions{FromStart: true}) {
+			if err != nil {
+				done <- err
+				return
 			}
-			return nil
-		})
+			got <- m.Header[schema.HeaderMsgID][0]
+			if m.Sequence == 3 {
+				return
+			}
+		}
 	}()
 	for i, id := range []string{"a", "b", "c"} {
 		n.Store(t, natstest.Event(id, `{}`))
@@ -98,13 +101,13 @@ func TestFollowAcrossAReconnect(t *testing.T) {
 			px.Cut()
 		}
 	}
-	if err := <-done; !errors.Is(err, stop) {
-		t.Errorf("Follow = %v, want %v", err, stop)
+	if err := <-done; err != nil {
+		t.Errorf("Follow: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := r.Follow(ctx, client.FollowOptions{}, func(client.Message) error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Follow = %v, want %v", err, context.DeadlineExceeded)
+	if err := firstError(r.Follow(ctx, client.FollowOptions{})); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Follow ended with %v, want %v", err, context.DeadlineExceeded)
 	}
 }
 
@@ -116,7 +119,7 @@ func TestReaderErrors(t *testing.T) {
 	}
 	n := natstest.Start(t)
 	r := open(t, optionsFor(n.URL))
-	err := r.Follow(t.Context(), client.FollowOptions{}, nil)
+	err := firstError(r.Follow(t.Context(), client.FollowOptions{}))
 	if err == nil || !strings.Contains(err.Error(), "TREBLE does not exist") {
 		t.Errorf("no stream: %v, want an error that says so", err)
 	}

@@ -3,8 +3,8 @@ package client
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -143,49 +143,45 @@ func writtenAsIs(s string) bool {
 	}) < 0
 }
 
-// Each calls fn with the chosen events, in the order of the stream, and returns
-// nil behind the last. Events that are stored while it reads are not among them,
-// so that it ends however fast they come. It adds to skipped, unless that is nil, the
-// messages that are no events of the bridge; see Filter.Match. It returns the error of
-// fn, or of ctx.
-func (c *Client) Each(ctx context.Context, f Filter, skipped *int64, fn func(Message) error) error {
-	last, err := c.lastSequence(ctx)
-	if err != nil {
-		return err
-	}
-	if f.ToSeq == 0 || f.ToSeq > last {
-		f.ToSeq = last
-	}
-	if f.FromSeq > f.ToSeq {
-		return nil
-	}
-	o := FollowOptions{FromSeq: f.FromSeq, Since: f.Since, FromStart: f.Since.IsZero(), StopAtEnd: true}
-	for _, k := range f.Kinds {
-		o.Subjects = append(o.Subjects, c.Prefix().Subject(k))
-	}
-	err = c.Follow(ctx, o, func(s Message) error {
-		chosen, skip := f.Match(s)
-		if skip && skipped != nil {
-			*skipped++
+// Select yields the chosen events, in the order of the stream, and ends behind the last, or
+// with an error. Events that are stored while it reads are not among them, so that it ends
+// however fast they come. It adds to skipped, unless that is nil, the messages that are no
+// events of the bridge; see Filter.Match.
+func (c *Client) Select(ctx context.Context, f Filter, skipped *int64) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		last, err := c.lastSequence(ctx)
+		if err != nil {
+			yield(Message{}, err)
+			return
 		}
-		if chosen {
-			if err := fn(s); err != nil {
-				return err
+		if f.ToSeq == 0 || f.ToSeq > last {
+			f.ToSeq = last
+		}
+		if f.FromSeq > f.ToSeq {
+			return
+		}
+		o := FollowOptions{FromSeq: f.FromSeq, Since: f.Since, FromStart: f.Since.IsZero(), StopAtEnd: true}
+		for _, k := range f.Kinds {
+			o.Subjects = append(o.Subjects, c.Prefix().Subject(k))
+		}
+		for m, err := range c.Follow(ctx, o) {
+			if err != nil {
+				yield(Message{}, err)
+				return
+			}
+			chosen, skip := f.Match(m)
+			if skip && skipped != nil {
+				*skipped++
+			}
+			if chosen && !yield(m, nil) {
+				return
+			}
+			if m.Sequence >= f.ToSeq || !f.Until.IsZero() && !m.Stored.Before(f.Until) {
+				return
 			}
 		}
-		if s.Sequence >= f.ToSeq || !f.Until.IsZero() && !s.Stored.Before(f.Until) {
-			return errBehind
-		}
-		return nil
-	})
-	if errors.Is(err, errBehind) {
-		return nil
 	}
-	return err
 }
-
-// errBehind ends a Follow that has read all that can match.
-var errBehind = errors.New("behind the last message")
 
 // lastSequence is that of the newest message in the event stream.
 func (c *Client) lastSequence(ctx context.Context) (uint64, error) {

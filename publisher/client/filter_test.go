@@ -1,7 +1,6 @@
 package client_test
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +41,7 @@ func TestMatchKinds(t *testing.T) {
 	}
 }
 
-func TestEachChooses(t *testing.T) {
+func TestSelect(t *testing.T) {
 	n := natstest.Start(t)
 	events := natstest.Events("a", "b", "c")
 	for i, e := range events {
@@ -85,16 +84,18 @@ func TestEachChooses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			var skipped int64
-			err := c.Each(t.Context(), tt.f, &skipped, func(s client.Message) error {
+			for s, err := range c.Select(t.Context(), tt.f, &skipped) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				id := "-"
 				if ids := s.Header[schema.HeaderMsgID]; len(ids) > 0 {
 					id = ids[0]
 				}
 				got = append(got, id)
-				return nil
-			})
-			if err != nil || strings.Join(got, " ") != tt.want {
-				t.Errorf("got %v, %v; want %q", got, err, tt.want)
+			}
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("got %v, want %q", got, tt.want)
 			}
 			want := 0
 			if slices.Contains([]string{"all", "kinds", "behind", "until"}, tt.name) {
@@ -108,13 +109,15 @@ func TestEachChooses(t *testing.T) {
 	if all, err := c.Consumers(t.Context(), true); err != nil || len(all) > 0 {
 		t.Errorf("left %d consumers behind (%v)", len(all), err)
 	}
-	want := errors.New("enough")
-	if err := c.Each(t.Context(), client.Filter{}, nil, func(client.Message) error { return want }); !errors.Is(err, want) {
-		t.Errorf("got %v, want the error of the function", err)
+	for m, err := range c.Select(t.Context(), client.Filter{}, nil) {
+		if err != nil || m.Sequence != 1 {
+			t.Errorf("got %d, %v; want that it ends with the loop", m.Sequence, err)
+		}
+		break
 	}
 	o := optionsFor(n.URL)
 	o.Events = "OTHER"
-	if err := open(t, o).Each(t.Context(), client.Filter{}, nil, nil); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
+	if err := firstError(open(t, o).Select(t.Context(), client.Filter{}, nil)); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
 		t.Errorf("no stream: %v", err)
 	}
 }
@@ -186,13 +189,12 @@ func TestFollowEndsWhenTheRestIsRemoved(t *testing.T) {
 	}
 	// The last message of the stream is deleted, so that what the consumer says is
 	// pending at "a" can be more than what comes.
-	err = c.Each(t.Context(), client.Filter{}, nil, func(m client.Message) error {
-		if m.Sequence == 1 {
-			return s.DeleteMsg(t.Context(), 2)
+	for m, err := range c.Select(t.Context(), client.Filter{}, nil) {
+		if err == nil && m.Sequence == 1 {
+			err = s.DeleteMsg(t.Context(), 2)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }

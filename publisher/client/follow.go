@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,10 +38,19 @@ type FollowOptions struct {
 // messages that it waits for may have been removed.
 const idle = 5 * time.Second
 
-// Follow calls f with the stored messages, one after the other in the order of
-// the stream, without gaps, also across a reconnect. It returns ctx's error
-// when ctx ends, the error of f if it has one, or nil with StopAtEnd.
-func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Message) error) error {
+// Follow yields the stored messages, one after the other in the order of the stream,
+// without gaps, also across a reconnect. It ends with an error, which is ctx's when ctx
+// ends, or with StopAtEnd behind the last message.
+func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		if err := c.follow(ctx, o, func(m Message) bool { return yield(m, nil) }); err != nil {
+			yield(Message{}, err)
+		}
+	}
+}
+
+// follow is Follow. It returns nil when yield wants no more.
+func (c *Client) follow(ctx context.Context, o FollowOptions, yield func(Message) bool) error {
 	if o.Stream == "" {
 		o.Stream = string(c.opts.Events)
 		if len(o.Subjects) == 0 {
@@ -53,7 +63,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Message) er
 		return fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", o.Stream, err)
 	}
 	if broker.RefusesConsumer(err) {
-		return c.followByGet(ctx, o, f, err)
+		return c.followByGet(ctx, o, yield, err)
 	}
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", o.Stream, err)
@@ -95,7 +105,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Message) er
 			return fmt.Errorf("read stream %s: %w", o.Stream, err)
 		}
 		got = received{consumer: meta.Consumer, messages: meta.Sequence.Consumer}
-		err = f(Message{
+		more := yield(Message{
 			Sequence: meta.Sequence.Stream,
 			Stored:   meta.Timestamp,
 			Subject:  m.Subject(),
@@ -103,10 +113,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions, f func(Message) er
 			Data:     m.Data(),
 			Pending:  meta.NumPending,
 		})
-		if err != nil {
-			return err
-		}
-		if o.StopAtEnd && meta.NumPending == 0 {
+		if !more || o.StopAtEnd && meta.NumPending == 0 {
 			return nil
 		}
 	}

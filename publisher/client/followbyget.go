@@ -16,7 +16,7 @@ const pollEvery = 250 * time.Millisecond
 
 // followByGet is Follow for a stream that takes no consumer: each message is asked for. That is
 // slower, takes nothing from a work queue, and no other setting of a stream can refuse it.
-func (c *Client) followByGet(ctx context.Context, o FollowOptions, f func(Message) error, why error) error {
+func (c *Client) followByGet(ctx context.Context, o FollowOptions, yield func(Message) bool, why error) error {
 	c.log.Warn("the stream takes no consumer: it is read message by message", zap.String("stream", o.Stream), zap.Error(why))
 	r := getReader{stream: broker.NewStream(c.conn, o.Stream, c.opts.Timeout), subjects: o.Subjects}
 	if len(r.subjects) == 0 {
@@ -50,8 +50,8 @@ func (c *Client) followByGet(ctx context.Context, o FollowOptions, f func(Messag
 			if o.HeadersOnly {
 				s.Data = nil
 			}
-			if err := f(s); err != nil {
-				return err
+			if !yield(s) {
+				return nil
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"iter"
 	"testing"
 	"time"
 
@@ -25,4 +26,14 @@ func open(t *testing.T, o client.Options) *client.Client {
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// firstError is the error that a sequence ends with, or nil.
+func firstError(all iter.Seq2[client.Message, error]) error {
+	for _, err := range all {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

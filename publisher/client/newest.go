@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -18,7 +19,7 @@ const (
 
 // Newest returns the last n of the chosen events, in the order of the stream; n is
 // above 0. After each part of the stream it calls looked, if that is not nil, with
-// the number of sequences it has looked at so far. It adds to skipped, as Each does, what
+// the number of sequences it has looked at so far. It adds to skipped, as Select does, what
 // it came upon.
 func (c *Client) Newest(ctx context.Context, f Filter, n int, skipped *int64, looked func(uint64)) ([]Message, error) {
 	first, last, err := c.bounds(ctx, f)
@@ -54,15 +55,17 @@ func (f Filter) all() bool { return !f.inside() && f.ID == "" && len(f.Kinds) ==
 // lastOf returns the last n of the chosen events, and holds no more of them.
 func (c *Client) lastOf(ctx context.Context, f Filter, n int, skipped *int64) ([]Message, error) {
 	var last []Message
-	err := c.Each(ctx, f, skipped, func(s Message) error {
+	for m, err := range c.Select(ctx, f, skipped) {
+		if err != nil {
+			return nil, err
+		}
 		if len(last) == n {
 			last[0] = Message{} // its data is not kept alive
 			last = last[1:]
 		}
-		last = append(last, s)
-		return nil
-	})
-	return last, err
+		last = append(last, m)
+	}
+	return last, nil
 }
 
 // bounds returns the sequences between which the chosen events are; last is below
@@ -102,14 +105,10 @@ func (c *Client) bounds(ctx context.Context, f Filter) (first, last uint64, err 
 // firstSince returns the sequence of the first message that o follows, or 0.
 func (c *Client) firstSince(ctx context.Context, o FollowOptions) (seq uint64, err error) {
 	o.StopAtEnd, o.HeadersOnly = true, true
-	err = c.Follow(ctx, o, func(s Message) error {
-		seq = s.Sequence
-		return errBehind
-	})
-	if errors.Is(err, errBehind) {
-		err = nil
-	}
-	return seq, err
+	next, stop := iter.Pull2(c.Follow(ctx, o))
+	defer stop()
+	m, err, _ := next()
+	return m.Sequence, err
 }
 
 // eventStream returns the stream of the events.

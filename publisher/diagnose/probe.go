@@ -47,21 +47,16 @@ func (v *Visit) Watch(ctx context.Context, eventID string) (*Watch, error) {
 		Subjects: []string{v.client.Prefix().Subject(schema.KindBridgeProbe)},
 	}
 	w.done.Go(func() {
-		err := v.client.Follow(ctx, from, func(m client.Message) error {
-			if !slices.Contains(m.Header[schema.HeaderEventID], eventID) {
-				return nil
+		for m, err := range v.client.Follow(ctx, from) {
+			if err == nil && !slices.Contains(m.Header[schema.HeaderEventID], eventID) {
+				continue
 			}
-			w.found <- sighting{seq: m.Sequence, at: time.Now()}
-			return errSeen
-		})
-		if !errors.Is(err, errSeen) {
-			w.found <- sighting{err: err}
+			w.found <- sighting{seq: m.Sequence, at: time.Now(), err: err}
+			return
 		}
 	})
 	return w, nil
 }
-
-var errSeen = errors.New("seen")
 
 // Wait returns where the probe is in the stream, and when it was read.
 func (w *Watch) Wait(ctx context.Context) (seq uint64, at time.Time, err error) {

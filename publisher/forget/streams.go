@@ -60,30 +60,27 @@ func (s streamSet) find(ctx context.Context, p *Person, step func()) ([]found, e
 	return all, nil
 }
 
-var errBehind = errors.New("behind the last message")
-
 func (s streamSet) read(ctx context.Context, f *found, p *Person, step func()) error {
 	state := f.stream.CachedInfo().State
 	if state.Msgs == 0 {
 		return nil
 	}
-	err := s.client.Follow(ctx, client.FollowOptions{Stream: f.name, FromStart: true, StopAtEnd: true}, func(m client.Message) error {
+	for m, err := range s.client.Follow(ctx, client.FollowOptions{Stream: f.name, FromStart: true, StopAtEnd: true}) {
+		if err != nil {
+			return err
+		}
 		if m.Sequence > state.LastSeq {
-			return errBehind
+			return nil
 		}
 		step()
 		if why := p.Match(m.Header, m.Data); why != No {
 			f.of[why] = append(f.of[why], m.Sequence)
 		}
 		if m.Sequence == state.LastSeq {
-			return errBehind
+			return nil
 		}
-		return nil
-	})
-	if errors.Is(err, errBehind) {
-		return nil
 	}
-	return err
+	return nil
 }
 
 // gone reports whether a message is not there. A replica that answers may be behind.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -52,52 +53,48 @@ func Open(ctx context.Context, c *client.Client) (*Reader, error) {
 	return &Reader{client: c, stream: s}, nil
 }
 
-// Each calls fn with the chosen bodies, the one that was kept first before the
-// others, and returns nil behind the last that was there when it began. The
-// bodies themselves are not read: see Get. It adds to skipped, unless that is nil, the
-// messages that are no refused bodies. It returns the error of fn, or of ctx.
-func (r *Reader) Each(ctx context.Context, f Filter, skipped *int64, fn func(Body) error) error {
-	info, err := r.stream.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("look at stream %s: %w", r.stream.CachedInfo().Config.Name, err)
-	}
-	last := info.State.LastSeq
-	o := client.FollowOptions{Stream: info.Config.Name, FromStart: true, HeadersOnly: true, StopAtEnd: true}
-	for _, reason := range f.Reasons {
-		o.Subjects = append(o.Subjects, r.client.Prefix().Quarantine(reason))
-	}
-	if len(o.Subjects) == 0 {
-		o.Subjects = []string{r.client.Prefix().AllQuarantine()}
-	}
-	err = r.client.Follow(ctx, o, func(s client.Message) error {
-		if s.Sequence > last {
-			return errBehind
+// Select yields the chosen bodies, the one that was kept first before the others, and ends
+// behind the last that was there when it began, or with an error. The data is not read: see
+// Get. It adds to skipped, unless that is nil, the messages that are no refused bodies.
+func (r *Reader) Select(ctx context.Context, f Filter, skipped *int64) iter.Seq2[Body, error] {
+	return func(yield func(Body, error) bool) {
+		info, err := r.stream.Info(ctx)
+		if err != nil {
+			yield(Body{}, fmt.Errorf("look at stream %s: %w", r.stream.CachedInfo().Config.Name, err))
+			return
 		}
-		item, ok := decode(s)
-		item.Data = nil
-		if !ok && skipped != nil {
-			*skipped++
+		last := info.State.LastSeq
+		o := client.FollowOptions{Stream: info.Config.Name, FromStart: true, HeadersOnly: true, StopAtEnd: true}
+		for _, reason := range f.Reasons {
+			o.Subjects = append(o.Subjects, r.client.Prefix().Quarantine(reason))
 		}
-		if ok && f.Match(item) {
-			if err := fn(item); err != nil {
-				return err
+		if len(o.Subjects) == 0 {
+			o.Subjects = []string{r.client.Prefix().AllQuarantine()}
+		}
+		for m, err := range r.client.Follow(ctx, o) {
+			if err != nil {
+				yield(Body{}, err)
+				return
+			}
+			if m.Sequence > last {
+				return
+			}
+			body, ok := decode(m)
+			body.Data = nil
+			if !ok && skipped != nil {
+				*skipped++
+			}
+			if ok && f.Match(body) && !yield(body, nil) || m.Sequence == last {
+				return
 			}
 		}
-		if s.Sequence == last {
-			return errBehind
-		}
-		return nil
-	})
-	if errors.Is(err, errBehind) {
-		return nil
 	}
-	return err
 }
 
 // ErrGone: the body is not in the quarantine any more.
 var ErrGone = errors.New("not in the quarantine any more")
 
-// Get returns the body at a sequence that Each told, or ErrGone.
+// Get returns the body at a sequence that Select told, or ErrGone.
 func (r *Reader) Get(ctx context.Context, seq uint64) (Body, error) {
 	m, err := r.stream.GetMsg(ctx, seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -128,6 +125,3 @@ func (r *Reader) Drop(ctx context.Context, seq uint64) error {
 	}
 	return fmt.Errorf("delete message %d of the quarantine: %w", seq, err)
 }
-
-// errBehind ends a Follow that has read all that can match.
-var errBehind = errors.New("behind the last message")

@@ -36,18 +36,17 @@ func (r *Run) count(ctx context.Context, step func()) (int64, error) {
 	}
 	var n int64
 	r.skipped = 0
-	err := r.client.Each(ctx, f, &r.skipped, func(client.Message) error {
+	for _, err := range r.client.Select(ctx, f, &r.skipped) {
+		if err != nil {
+			return n, err
+		}
 		n++
 		step()
 		if r.spec.Limit > 0 && n >= r.spec.Limit {
-			return errEnough
+			break
 		}
-		return nil
-	})
-	if n == r.spec.Limit && n > 0 {
-		return n, nil
 	}
-	return n, err
+	return n, nil
 }
 
 // serverCount is the difference of what is pending for two consumers, one at the

@@ -215,9 +215,6 @@ func (r *Run) denied(began time.Time, err error) error {
 	return err
 }
 
-// errEnough ends a pass at the limit.
-var errEnough = errors.New("limit reached")
-
 // pass sends what the target does not have yet, in order.
 func (r *Run) pass(ctx context.Context, k *keeper, t target) error {
 	if err := k.write(ctx); err != nil { // still ours, also after a long silence
@@ -258,23 +255,22 @@ func (r *Run) each(ctx context.Context, t target) error {
 		return finalError{fmt.Errorf("stream %s was made again since the run began: begin a new run", r.client.Events())}
 	}
 	pace, sent := newPace(r.opts.Rate), at.Done
-	err = r.client.Each(ctx, f, &r.skipped, func(s client.Message) error {
+	for m, err := range r.client.Select(ctx, f, &r.skipped) {
+		if err != nil {
+			return err
+		}
 		if err := pace.wait(ctx); err != nil {
 			return err
 		}
-		if err := t.send(ctx, r.event(s)); err != nil {
+		if err := t.send(ctx, r.event(m)); err != nil {
 			return err
 		}
 		r.report(t)
 		if sent++; r.spec.Limit > 0 && sent >= r.spec.Limit {
-			return errEnough
+			return nil
 		}
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		return nil
 	}
-	return err
+	return nil
 }
 
 func (r *Run) event(s client.Message) event {

@@ -59,34 +59,28 @@ func (t *streamTarget) begin(ctx context.Context) error {
 	if err != nil || last <= at.Target {
 		return err
 	}
-	err = t.client.Follow(ctx, client.FollowOptions{
+	o := client.FollowOptions{
 		Stream:      t.stream,
 		Subjects:    []string{subjectPattern(t.subject)},
 		FromSeq:     at.Target + 1,
 		HeadersOnly: true,
 		StopAtEnd:   true,
-	}, func(s client.Message) error {
-		if s.Sequence > last {
-			return errRead
+	}
+	for m, err := range t.client.Follow(ctx, o) {
+		if err != nil {
+			return fmt.Errorf("read back what was stored: %w", err)
 		}
-		if h := nats.Header(s.Header); h.Get(schema.HeaderReplayRun) == t.run {
+		if m.Sequence > last {
+			break // what comes now was stored by somebody else
+		}
+		if h := nats.Header(m.Header); h.Get(schema.HeaderReplayRun) == t.run {
 			if seq, err := strconv.ParseUint(h.Get(schema.HeaderReplaySequence), 10, 64); err == nil && seq > at.Sequence {
 				t.have[seq] = struct{}{}
 			}
 		}
-		return nil
-	})
-	if errors.Is(err, errRead) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read back what was stored: %w", err)
 	}
 	return nil
 }
-
-// errRead ends reading back: what comes now was stored by somebody else.
-var errRead = errors.New("read to the end")
 
 // look returns the last sequence of the stream, if it is the one that the run began
 // with.

@@ -20,8 +20,13 @@ func (e *command) list(ctx context.Context, c *client.Client, f client.Filter) e
 		return err
 	}
 	if e.limit == 0 { // line by line, however many there are
-		if err := c.Each(ctx, f, &e.skipped, show); err != nil {
-			return err
+		for s, err := range c.Select(ctx, f, &e.skipped) {
+			if err == nil {
+				err = show(s)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	} else {
 		found, more, err := e.newest(ctx, c, f)
@@ -45,11 +50,13 @@ func (e *command) list(ctx context.Context, c *client.Client, f client.Filter) e
 // it is 0.
 func (e *command) newest(ctx context.Context, c *client.Client, f client.Filter) (found []client.Message, more bool, err error) {
 	if e.limit == 0 {
-		err = c.Each(ctx, f, &e.skipped, func(s client.Message) error {
+		for s, err := range c.Select(ctx, f, &e.skipped) {
+			if err != nil {
+				return found, false, err
+			}
 			found = append(found, s)
-			return nil
-		})
-		return found, false, err
+		}
+		return found, false, nil
 	}
 	found, err = c.Newest(ctx, f, e.limit+1, &e.skipped, e.looked())
 	e.wipe()

@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -126,9 +125,6 @@ func (t *tailCommand) options(now time.Time) (o client.FollowOptions, kinds []sc
 	return o, kinds, nil
 }
 
-// errLimit ends a Follow that has shown enough.
-var errLimit = errors.New("limit reached")
-
 // How long to wait before the stream is asked again, and from which age on a
 // failed Follow is taken for an interruption instead of a wrong set-up.
 const (
@@ -141,35 +137,34 @@ const (
 func (t *tailCommand) follow(ctx context.Context, c *client.Client, o client.FollowOptions, log *zap.Logger) error {
 	shown, last, began := 0, uint64(0), time.Now()
 	for {
-		err := c.Follow(ctx, o, func(s client.Message) error {
-			if s.Sequence <= last {
-				return nil // seen before the interruption
+		var failed error
+		for m, err := range c.Follow(ctx, o) {
+			if failed = err; err != nil {
+				break
 			}
-			last = s.Sequence
-			o.Since, o.FromStart = s.Stored, false
-			if !s.IsEvent() {
+			if m.Sequence <= last {
+				continue // seen before the interruption
+			}
+			last = m.Sequence
+			o.Since, o.FromStart = m.Stored, false
+			if !m.IsEvent() {
 				t.skipped++
-				return nil
+				continue
 			}
-			if !t.wanted(s) {
-				return nil
+			if !t.wanted(m) {
+				continue
 			}
-			if _, err := t.io.Out.Write(t.format.line(s)); err != nil {
-				return writeError{err}
+			if _, err := t.io.Out.Write(t.format.line(m)); err != nil {
+				return err
 			}
 			if shown++; t.limit > 0 && shown >= t.limit {
-				return errLimit
+				return nil
 			}
-			return nil
-		})
-		var failed writeError
-		switch {
-		case err == nil, errors.Is(err, errLimit):
-			return nil
-		case ctx.Err() != nil, errors.As(err, &failed), time.Since(began) < settled:
-			return err
 		}
-		log.Warn("reading the stream was interrupted; trying again", zap.Error(err))
+		if failed == nil || ctx.Err() != nil || time.Since(began) < settled {
+			return failed
+		}
+		log.Warn("reading the stream was interrupted; trying again", zap.Error(failed))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -177,9 +172,6 @@ func (t *tailCommand) follow(ctx context.Context, c *client.Client, o client.Fol
 		}
 	}
 }
-
-// writeError is a failure of the output, as opposed to one of the stream.
-type writeError struct{ error }
 
 // wanted reports whether an event is of the session asked for.
 func (t *tailCommand) wanted(s client.Message) bool {

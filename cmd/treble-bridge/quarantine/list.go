@@ -100,7 +100,7 @@ func (l *listCommand) print(cmd *cobra.Command, q *quarantine.Reader, f quaranti
 	total, skipped, reasons := int64(0), int64(0), map[schema.Reason]int{}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	err := q.Each(cmd.Context(), f, &skipped, func(item quarantine.Body) error {
+	line := func(item quarantine.Body) error {
 		total++
 		reasons[item.Reason]++
 		v := viewOf(item, l.showPII)
@@ -114,7 +114,16 @@ func (l *listCommand) print(cmd *cobra.Command, q *quarantine.Reader, f quaranti
 		_, err := fmt.Fprintf(out, row, v.Received.Truncate(time.Second).Format(time.RFC3339), p.Paint(terminal.Yellow, terminal.Pad(terminal.Printable(string(v.Reason)), reasonWidth)),
 			source, terminal.Printable(v.Source), v.Size, terminal.Printable(v.ID), terminal.Shorten(terminal.Printable(v.Path), pathWidth))
 		return err
-	})
+	}
+	var err error
+	for item, failed := range q.Select(cmd.Context(), f, &skipped) {
+		if err = failed; err == nil {
+			err = line(item)
+		}
+		if err != nil {
+			break
+		}
+	}
 	switch {
 	case err != nil || l.json:
 	case total == 0 && l.flags.empty():

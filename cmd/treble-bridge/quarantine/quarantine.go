@@ -116,20 +116,22 @@ type chosen struct {
 func choose(ctx context.Context, q *quarantine.Reader, f quarantine.Filter) (chosen, error) {
 	c := chosen{reasons: map[schema.Reason]int{}}
 	found := map[string]bool{}
-	err := q.Each(ctx, f, nil, func(item quarantine.Body) error {
+	for item, err := range q.Select(ctx, f, nil) {
+		if err != nil {
+			return c, err
+		}
 		c.seqs = append(c.seqs, item.Sequence)
 		c.reasons[item.Reason]++
 		if len(f.IDs) > 0 {
 			found[item.ID] = true
 		}
-		return nil
-	})
+	}
 	for _, id := range f.IDs {
 		if !found[id] {
 			c.missing = append(c.missing, id)
 		}
 	}
-	return c, err
+	return c, nil
 }
 
 // String is such as "3 refused bodies: 2 not-json, 1 missing-fields".
