@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,12 +12,12 @@ import (
 	"github.com/treble-bridge/treble-bridge/config"
 )
 
-func newConfig(io cli.Streams) *cobra.Command {
+func newConfig(streams cli.Streams) *cobra.Command {
 	return cli.NewGroup("config", "Check, print or begin a configuration",
-		newConfigCheck(io), newConfigPrint(io), newConfigInit(io))
+		newConfigCheck(streams), newConfigPrint(streams), newConfigInit(streams))
 }
 
-func newConfigCheck(io cli.Streams) *cobra.Command {
+func newConfigCheck(streams cli.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -38,7 +37,7 @@ or the variable that was typed; never a secret).`,
 			if v.OK {
 				v.Warnings = append(v.Warnings, loaded.Notices()...)
 			}
-			return errors.Join(err, v.print(io, asJSON))
+			return errors.Join(err, v.print(streams, asJSON))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
@@ -63,8 +62,7 @@ func texts(errs []error) []string {
 // print leaves the problems to who prints the error, unless they are asked for as JSON.
 func (c configCheckJSON) print(streams cli.Streams, asJSON bool) error {
 	if asJSON {
-		_, err := streams.Out.Write(append(cli.EncodeJSON(c), '\n'))
-		return err
+		return cli.WriteJSON(streams.Out, c)
 	}
 	for _, w := range c.Warnings {
 		fmt.Fprintln(streams.Err, "warning: "+w)
@@ -76,7 +74,7 @@ func (c configCheckJSON) print(streams cli.Streams, asJSON bool) error {
 	return err
 }
 
-func newConfigPrint(io cli.Streams) *cobra.Command {
+func newConfigPrint(streams cli.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "print",
@@ -95,19 +93,16 @@ file, env, flag).`,
 				return err
 			}
 			if !asJSON {
-				return loaded.Print(io.Out)
+				return loaded.Print(streams.Out)
 			}
-			enc := json.NewEncoder(io.Out)
-			enc.SetEscapeHTML(false)
-			enc.SetIndent("", "  ")
-			return enc.Encode(loaded.Settings())
+			return cli.WriteIndentedJSON(streams.Out, loaded.Settings())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a list of {key, value, origin}")
 	return cmd
 }
 
-func newConfigInit(io cli.Streams) *cobra.Command {
+func newConfigInit(streams cli.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a commented configuration file with every key",
@@ -118,7 +113,7 @@ touched.`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				_, err := fmt.Fprint(io.Out, config.Template())
+				_, err := fmt.Fprint(streams.Out, config.Template())
 				return err
 			}
 			// Secrets may come into it, so it is for its owner alone.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -55,7 +54,7 @@ absent if there is none). Without an answer it prints nothing.`,
 // printHealth prints the answer; one that is not good is an error too.
 func printHealth(w io.Writer, r ingress.Readiness, asJSON bool) error {
 	if asJSON {
-		if err := json.NewEncoder(w).Encode(r); err != nil {
+		if err := cli.WriteJSON(w, r); err != nil {
 			return err
 		}
 	} else {

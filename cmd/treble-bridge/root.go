@@ -17,7 +17,7 @@ import (
 )
 
 // newRoot returns the command tree.
-func newRoot(io cli.Streams) *cobra.Command {
+func newRoot(streams cli.Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "treble-bridge",
 		Short: "Treble's webhooks in over HTTP, events out on NATS JetStream",
@@ -36,23 +36,23 @@ Configuration comes from a YAML file (--config), from environment variables
   treble-bridge tail                         # watch the events
   treble-bridge config init > bridge.yaml    # a commented configuration file`,
 	}
-	cli.PrepareRoot(root, io)
+	cli.PrepareRoot(root, streams)
 	root.AddCommand(
-		serve.New(io, version()),
-		send.New(io),
-		events.NewTail(io),
-		events.New(io),
-		consumers.New(io),
-		replay.New(io),
-		newHealth(io),
-		doctor.New(io),
-		journal.New(io),
-		quarantine.New(io),
-		keys.New(io),
-		newSchema(io),
-		forget.New(io),
-		newConfig(io),
-		newVersion(io),
+		serve.New(streams, version()),
+		send.New(streams),
+		events.NewTail(streams),
+		events.New(streams),
+		consumers.New(streams),
+		replay.New(streams),
+		newHealth(streams),
+		doctor.New(streams),
+		journal.New(streams),
+		quarantine.New(streams),
+		keys.New(streams),
+		newSchema(streams),
+		forget.New(streams),
+		newConfig(streams),
+		newVersion(streams),
 	)
 	return root
 }

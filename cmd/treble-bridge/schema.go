@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -14,13 +13,13 @@ import (
 
 // schemaCommand is the command that prints what describes the events.
 type schemaCommand struct {
-	io   cli.Streams
-	list bool
-	json bool
+	streams cli.Streams
+	list    bool
+	json    bool
 }
 
-func newSchema(io cli.Streams) *cobra.Command {
-	s := &schemaCommand{io: io}
+func newSchema(streams cli.Streams) *cobra.Command {
+	s := &schemaCommand{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "schema [KIND | envelope | asyncapi]",
 		Short: "Print the JSON Schema of an event, or the AsyncAPI document",
@@ -63,7 +62,7 @@ func (s *schemaCommand) run(_ *cobra.Command, args []string) error {
 	}
 	for _, d := range schema.Documents() {
 		if d.Name == args[0] {
-			_, err := s.io.Out.Write(d.Content())
+			_, err := s.streams.Out.Write(d.Content())
 			return err
 		}
 	}
@@ -82,9 +81,9 @@ func (s *schemaCommand) print() error {
 		all = append(all, entry{d.Name, d.ContentType, d.Title})
 	}
 	if s.json {
-		return json.NewEncoder(s.io.Out).Encode(all)
+		return cli.WriteJSON(s.streams.Out, all)
 	}
-	w := tabwriter.NewWriter(s.io.Out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(s.streams.Out, 0, 0, 2, ' ', 0)
 	for _, e := range all {
 		fmt.Fprintf(w, "%s\t%s\n", e.Name, e.Title) // into memory
 	}

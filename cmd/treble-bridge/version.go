@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -52,7 +51,7 @@ type versionJSON struct {
 	Platform string `json:"platform"`
 }
 
-func newVersion(io cli.Streams) *cobra.Command {
+func newVersion(streams cli.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
@@ -66,9 +65,9 @@ absent), go (the version of Go), platform (such as linux/amd64).`,
 		RunE: func(*cobra.Command, []string) error {
 			v := versionJSON{version(), revision(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
 			if asJSON {
-				return json.NewEncoder(io.Out).Encode(v)
+				return cli.WriteJSON(streams.Out, v)
 			}
-			_, err := fmt.Fprintf(io.Out, "treble-bridge %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			_, err := fmt.Fprintf(streams.Out, "treble-bridge %s (%s, %s)\n", v.Version, v.Go, v.Platform)
 			return err
 		},
 	}

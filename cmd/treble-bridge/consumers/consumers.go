@@ -17,15 +17,15 @@ import (
 
 // command is the command that shows how far the consumers are.
 type command struct {
-	io         cli.Streams
+	streams    cli.Streams
 	all        bool
 	maxLag     time.Duration
 	maxPending int64
 	json       bool
 }
 
-func New(io cli.Streams) *cobra.Command {
-	c := &command{io: io}
+func New(streams cli.Streams) *cobra.Command {
+	c := &command{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "consumers [NAME…]",
 		Short: "Show who reads the event stream, and how far behind each is",
@@ -73,11 +73,7 @@ func (c *command) run(cmd *cobra.Command, names []string) error {
 	case c.maxPending < 0 && cmd.Flags().Changed("max-pending"):
 		return cli.Usagef("--max-pending: use a number of messages, such as 10000")
 	}
-	loaded, err := cli.LoadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	client, err := cli.OpenClient(cmd, &loaded.Config, c.io, "consumers")
+	_, client, err := cli.Connect(cmd, c.streams, "consumers")
 	if err != nil {
 		return err
 	}

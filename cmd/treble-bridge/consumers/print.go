@@ -62,7 +62,7 @@ func newConsumerJSON(s client.ConsumerState) ConsumerJSON {
 func (c *command) print(stream string, states []client.ConsumerState, named bool) error {
 	if c.json {
 		for _, s := range states {
-			if _, err := c.io.Out.Write(append(cli.EncodeJSON(newConsumerJSON(s)), '\n')); err != nil {
+			if err := cli.WriteJSON(c.streams.Out, newConsumerJSON(s)); err != nil {
 				return err
 			}
 		}
@@ -72,10 +72,10 @@ func (c *command) print(stream string, states []client.ConsumerState, named bool
 		return nil // the error says which are not there
 	}
 	if len(states) == 0 {
-		_, err := fmt.Fprintf(c.io.Err, "stream %s has no durable consumer; a service makes one for itself, see README.md\n", stream)
+		_, err := fmt.Fprintf(c.streams.Err, "stream %s has no durable consumer; a service makes one for itself, see README.md\n", stream)
 		return err
 	}
-	return printTable(c.io, states)
+	return printTable(c.streams, states)
 }
 
 func printTable(streams cli.Streams, states []client.ConsumerState) error {

@@ -18,7 +18,7 @@ import (
 
 // command is the command that examines a bridge and its NATS.
 type command struct {
-	io      cli.Streams
+	streams cli.Streams
 	noProbe bool
 	json    bool
 	timeout time.Duration
@@ -33,8 +33,8 @@ type command struct {
 	checks   []diagnose.Check
 }
 
-func New(io cli.Streams) *cobra.Command {
-	d := &command{io: io}
+func New(streams cli.Streams) *cobra.Command {
+	d := &command{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Examine the bridge and its NATS, and say how to mend what is wrong",

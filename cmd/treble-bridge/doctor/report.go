@@ -1,11 +1,11 @@
 package doctor
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
@@ -53,12 +53,9 @@ func (d *command) report() error {
 	s := summarize(d.checks)
 	var err error
 	if d.json {
-		enc := json.NewEncoder(d.io.Out)
-		enc.SetEscapeHTML(false) // or && in a fix could not be pasted
-		enc.SetIndent("", "  ")
-		err = enc.Encode(ChecklistJSON{Checks: d.checks, Summary: s})
+		err = cli.WriteIndentedJSON(d.streams.Out, ChecklistJSON{Checks: d.checks, Summary: s})
 	} else {
-		err = printChecks(d.io.Out, d.checks, s)
+		err = printChecks(d.streams.Out, d.checks, s)
 	}
 	if err == nil && s.Fail > 0 {
 		err = fmt.Errorf("%d of %d checks failed", s.Fail, len(d.checks))

@@ -2,8 +2,6 @@
 package events
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -17,10 +15,10 @@ import (
 
 // command is the command that shows stored events.
 type command struct {
-	io     cli.Streams
-	filter cli.FilterFlags
-	limit  int
-	format eventFormat
+	streams cli.Streams
+	filter  cli.FilterFlags
+	limit   int
+	format  eventFormat
 
 	skipped int64 // messages that are no events
 }
@@ -31,8 +29,8 @@ const (
 	timelineLimit = 1000 // of a session one wants all, and the lines of a terminal are not for ever
 )
 
-func New(io cli.Streams) *cobra.Command {
-	e := &command{io: io}
+func New(streams cli.Streams) *cobra.Command {
+	e := &command{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "events [ID | SEQUENCE]",
 		Short: "Show stored events: the newest, those of a session or a person, or one in full",
@@ -94,13 +92,9 @@ func (e *command) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := cli.LoadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	e.format.terminal = terminal.Is(e.io.Out)
-	e.format.palette = terminal.PaletteFor(e.io.Out)
-	client, err := cli.OpenClient(cmd, &loaded.Config, e.io, "events")
+	e.format.terminal = terminal.Is(e.streams.Out)
+	e.format.palette = terminal.PaletteFor(e.streams.Out)
+	_, client, err := cli.Connect(cmd, e.streams, "events")
 	if err != nil {
 		return err
 	}
@@ -114,10 +108,7 @@ func (e *command) run(cmd *cobra.Command, args []string) error {
 		err = e.list(cmd.Context(), client, filter)
 	}
 	if e.skipped > 0 && err == nil {
-		fmt.Fprintln(e.io.Err, cli.SkippedMessages(e.skipped))
-	}
-	if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		return errors.New("interrupted")
+		fmt.Fprintln(e.streams.Err, cli.SkippedMessages(e.skipped))
 	}
 	return err
 }

@@ -17,8 +17,7 @@ import (
 
 // one shows one event. That there is none is an error.
 func (e *command) one(ctx context.Context, c *client.Client, f client.Filter) error {
-	found, err := c.Newest(ctx, f, 1, &e.skipped, e.looked())
-	e.wipe()
+	found, err := e.search(ctx, c, f, 1)
 	switch {
 	case err != nil:
 		return err
@@ -31,9 +30,9 @@ func (e *command) one(ctx context.Context, c *client.Client, f client.Filter) er
 	case len(found) == 0:
 		return fmt.Errorf("there is no event at %d: it was removed, belongs to somebody else, or is not stored yet", f.FromSeq)
 	case e.format.json || e.format.raw:
-		_, err = e.io.Out.Write(e.listed(found[0]))
+		_, err = e.streams.Out.Write(e.listed(found[0]))
 	default:
-		_, err = e.io.Out.Write(e.format.full(found[0]))
+		_, err = e.streams.Out.Write(e.format.full(found[0]))
 	}
 	return err
 }
@@ -91,7 +90,11 @@ func normalised(envelope []byte) []byte {
 	}
 	delete(members, "raw")
 	delete(members, "raw_base64")
-	return cli.EncodeJSON(members)
+	out, err := cli.MarshalJSON(members)
+	if err != nil {
+		return nil // not reached, likewise
+	}
+	return out
 }
 
 // indented is JSON for people.

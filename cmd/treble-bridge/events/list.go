@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
@@ -16,7 +17,7 @@ func (e *command) list(ctx context.Context, c *client.Client, f client.Filter) e
 	shown := 0
 	show := func(s client.Message) error {
 		shown++
-		_, err := e.io.Out.Write(e.listed(s))
+		_, err := e.streams.Out.Write(e.listed(s))
 		return err
 	}
 	if e.limit == 0 { // line by line, however many there are
@@ -58,45 +59,36 @@ func (e *command) newest(ctx context.Context, c *client.Client, f client.Filter)
 		}
 		return found, false, nil
 	}
-	found, err = c.Newest(ctx, f, e.limit+1, &e.skipped, e.looked())
-	e.wipe()
+	found, err = e.search(ctx, c, f, e.limit+1)
 	if more = len(found) > e.limit; more {
 		found = found[1:]
 	}
 	return found, more, err
 }
 
-// looked returns what tells people at a terminal how far the search is, or nil.
-func (e *command) looked() func(uint64) {
-	if !terminal.Is(e.io.Err) {
-		return nil
-	}
-	return func(n uint64) { fmt.Fprintf(e.io.Err, "\r\x1b[Klooked at %d events", n) }
-}
-
-// wipe removes the line that looked wrote.
-func (e *command) wipe() {
-	if terminal.Is(e.io.Err) {
-		fmt.Fprint(e.io.Err, "\r\x1b[K")
-	}
+// search returns the newest n events, and tells people how far it is.
+func (e *command) search(ctx context.Context, c *client.Client, f client.Filter, n int) ([]client.Message, error) {
+	note := terminal.NewNote(e.streams.Err)
+	defer note.Done()
+	return c.Newest(ctx, f, n, &e.skipped, func(looked uint64) { note.Printf("looked at %d events", looked) })
 }
 
 // sayMore and sayNone write to standard error, so that a script reads nothing but
 // events.
 func (e *command) sayMore(more bool) {
 	if more {
-		fmt.Fprintf(e.io.Err, "these are the newest %d, and there are older ones: use --limit, or --limit 0 for all\n", e.limit)
+		fmt.Fprintf(e.streams.Err, "these are the newest %d, and there are older ones: use --limit, or --limit 0 for all\n", e.limit)
 	}
 }
 
 func (e *command) sayNone(f client.Filter) {
 	switch {
 	case e.filter.Empty():
-		fmt.Fprintln(e.io.Err, "the stream holds no event yet")
+		fmt.Fprintln(e.streams.Err, "the stream holds no event yet")
 	case f.Session != "":
-		fmt.Fprintln(e.io.Err, "no event is chosen: --session wants the whole id (one event in full shows it: treble-bridge events SEQUENCE)")
+		fmt.Fprintln(e.streams.Err, "no event is chosen: --session wants the whole id (one event in full shows it: treble-bridge events SEQUENCE)")
 	default:
-		fmt.Fprintln(e.io.Err, "no event is chosen by these flags")
+		fmt.Fprintln(e.streams.Err, "no event is chosen by these flags")
 	}
 }
 
@@ -131,5 +123,9 @@ func (f eventFormat) eventJSON(s client.Message, m *moment) []byte {
 		gap := m.gap.Milliseconds()
 		v.GapMS, v.Marks = &gap, append([]mark{}, m.marks...)
 	}
-	return append(f.harmless(cli.EncodeJSON(v)), '\n')
+	line, err := cli.MarshalJSON(v)
+	if err != nil {
+		line = redact.QuoteJSON(err.Error()) // not reached: the event is JSON, the rest can be encoded
+	}
+	return append(f.harmless(line), '\n')
 }

@@ -11,14 +11,13 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // tailCommand is the command that follows the event stream.
 type tailCommand struct {
-	io       cli.Streams
+	streams  cli.Streams
 	kinds    []string
 	session  string
 	since    string
@@ -29,8 +28,8 @@ type tailCommand struct {
 	skipped int64 // messages that are no events
 }
 
-func NewTail(io cli.Streams) *cobra.Command {
-	t := &tailCommand{io: io}
+func NewTail(streams cli.Streams) *cobra.Command {
+	t := &tailCommand{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "tail",
 		Short: "Watch the events in the stream",
@@ -78,13 +77,9 @@ func (t *tailCommand) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := cli.LoadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	t.format.terminal = terminal.Is(t.io.Out)
-	t.format.palette = terminal.PaletteFor(t.io.Out)
-	client, err := cli.OpenClient(cmd, &loaded.Config, t.io, "tail")
+	t.format.terminal = terminal.Is(t.streams.Out)
+	t.format.palette = terminal.PaletteFor(t.streams.Out)
+	_, client, err := cli.Connect(cmd, t.streams, "tail")
 	if err != nil {
 		return err
 	}
@@ -92,10 +87,10 @@ func (t *tailCommand) run(cmd *cobra.Command, _ []string) error {
 	for _, kind := range kinds {
 		follow.Subjects = append(follow.Subjects, client.Prefix().Subject(kind))
 	}
-	log := cli.NewLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, t.io.Err)
+	log := cli.NewCommandLogger(t.streams)
 	err = t.follow(cmd.Context(), client, follow, log)
 	if t.skipped > 0 {
-		fmt.Fprintln(t.io.Err, cli.SkippedMessages(t.skipped))
+		fmt.Fprintln(t.streams.Err, cli.SkippedMessages(t.skipped))
 	}
 	if cmd.Context().Err() != nil {
 		return nil // Ctrl-C is how one ends it
@@ -154,7 +149,7 @@ func (t *tailCommand) follow(ctx context.Context, c *client.Client, o client.Fol
 			if !t.wanted(m) {
 				continue
 			}
-			if _, err := t.io.Out.Write(t.format.line(m)); err != nil {
+			if _, err := t.streams.Out.Write(t.format.line(m)); err != nil {
 				return err
 			}
 			if shown++; t.limit > 0 && shown >= t.limit {

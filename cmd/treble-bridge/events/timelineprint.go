@@ -26,7 +26,7 @@ func (e *command) timeline(ctx context.Context, c *client.Client, f client.Filte
 		return nil
 	}
 	whole := !more && len(f.Kinds) == 0 && f.Since.IsZero() && f.Until.IsZero() && f.FromSeq == 0 && f.ToSeq == 0
-	_, err = e.io.Out.Write(e.format.timeline(line, whole))
+	_, err = e.streams.Out.Write(e.format.timeline(line, whole))
 	e.sayMore(more)
 	return err
 }

@@ -43,14 +43,14 @@ func (f *command) delete(ctx context.Context, run *forget.Run, dir *forget.DataD
 	for _, n := range v.Found.Streams {
 		inStreams += n
 	}
-	bar := terminal.NewProgress(f.io.Err, int(inStreams))
+	bar := terminal.NewProgress(f.streams.Err, int(inStreams))
 	erased, left, err := run.Erase(ctx, forget.EraseOptions{
 		Pending: f.waitPending, Copies: f.wait,
 		Step: func() { bar.Step(true) },
 		Waits: func(copies int64, until time.Time) {
-			if terminal.Is(f.io.Err) {
+			if terminal.Is(f.streams.Err) {
 				bar.Done()
-				fmt.Fprintf(f.io.Err, "waiting for %s in the journals to go, until %s at most\n", cli.Count(copies, "copy", "copies"), until.Format(time.TimeOnly))
+				fmt.Fprintf(f.streams.Err, "waiting for %s in the journals to go, until %s at most\n", cli.Count(copies, "copy", "copies"), until.Format(time.TimeOnly))
 			}
 		},
 	})

@@ -18,16 +18,15 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
-	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // command is the command that deletes all that is kept of a person.
 type command struct {
-	io          cli.Streams
+	streams     cli.Streams
 	spec        streams.Spec // of the bridge
 	phone       string
 	sessions    []string
-	streams     []string
+	alsoIn      []string
 	wait        bool
 	waitPending time.Duration
 	show        bool
@@ -36,8 +35,8 @@ type command struct {
 	json        bool
 }
 
-func New(io cli.Streams) *cobra.Command {
-	f := &command{io: io}
+func New(streams cli.Streams) *cobra.Command {
+	f := &command{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "forget",
 		Short: "Delete all that is kept of a person, by telephone number or session",
@@ -97,7 +96,7 @@ gone; missing if nothing is, or no bridge runs), data_dir (running, stopped, non
 	flags := cmd.Flags()
 	flags.StringVar(&f.phone, "phone", "", "the person's number, such as +573001234567; - reads it from standard input")
 	flags.StringArrayVar(&f.sessions, "session", nil, "the id of a session of the person; may be repeated")
-	flags.StringArrayVar(&f.streams, "stream", nil, "also delete from this stream; may be repeated")
+	flags.StringArrayVar(&f.alsoIn, "stream", nil, "also delete from this stream; may be repeated")
 	flags.BoolVar(&f.wait, "wait", false, "wait until the copies in the journals are gone too, about journal.retain and a minute")
 	cli.DurationVar(flags, &f.waitPending, "wait-pending", 10*time.Second, "how long to wait for what is not published yet")
 	flags.BoolVar(&f.show, "show-sessions", false, "print the sessions that are known to be the person's, to standard error")
@@ -153,12 +152,12 @@ const longestNumber = 1024
 // readPhone reads one line, and nothing behind it: the answer to the question may
 // follow.
 func (f *command) readPhone() (string, error) {
-	if terminal.Is(f.io.In) {
-		fmt.Fprint(f.io.Err, "number: ")
+	if terminal.Is(f.streams.In) {
+		fmt.Fprint(f.streams.Err, "number: ")
 	}
 	var line strings.Builder
 	for b := make([]byte, 1); ; {
-		n, err := f.io.In.Read(b)
+		n, err := f.streams.In.Read(b)
 		if n > 0 && b[0] == '\n' || err == io.EOF {
 			break
 		}
@@ -177,36 +176,32 @@ func (f *command) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := cli.LoadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	client, err := cli.OpenClient(cmd, &loaded.Config, f.io, "forget")
+	cfg, client, err := cli.Connect(cmd, f.streams, "forget")
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	ctx := cmd.Context()
-	f.spec = cli.StreamSpec(&loaded.Config)
-	keys, err := loaded.Encryption.Load()
+	f.spec = cli.StreamSpec(cfg)
+	keys, err := cfg.Encryption.Load()
 	if err != nil {
 		return err
 	}
-	dir, err := forget.OpenDataDir(ctx, loaded.DataDir, keys, schema.StreamName(loaded.Publisher.Stream), loaded.Journal.Retain)
+	dir, err := forget.OpenDataDir(ctx, cfg.DataDir, keys, client.Events(), cfg.Journal.Retain)
 	if err != nil {
 		return err
 	}
-	run := forget.New(client, dir, p, f.streams...)
+	run := forget.New(client, dir, p, f.alsoIn...)
 	view := RunJSON{DataDir: dataDirState(dir), Erased: forget.Counts{Streams: map[string]int64{}}, Notes: []string{}}
 	if view.Found, err = f.find(ctx, run); err == nil {
 		view.about(p)
 		view.Notes = append(view.Notes, run.Copies(ctx, f.spec)...)
-		view.Notes = append(view.Notes, f.elsewhere(&loaded.Config, dir, p)...)
+		view.Notes = append(view.Notes, f.elsewhere(cfg, dir, p)...)
 		err = f.forget(ctx, client, run, dir, p, &view)
 	}
 	if f.show {
 		for _, s := range p.Sessions() {
-			fmt.Fprintln(f.io.Err, terminal.Printable(s))
+			fmt.Fprintln(f.streams.Err, terminal.Printable(s))
 		}
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
@@ -217,17 +212,12 @@ func (f *command) run(cmd *cobra.Command, _ []string) error {
 
 // find counts, with a word to people who wait.
 func (f *command) find(ctx context.Context, run *forget.Run) (forget.Counts, error) {
-	n, drawn, shown := 0, time.Now(), terminal.Is(f.io.Err)
-	found, err := run.Find(ctx, func() {
-		if n++; shown && time.Since(drawn) >= terminal.DrawEvery {
-			drawn = time.Now()
-			fmt.Fprintf(f.io.Err, "\r\x1b[Ksearching: %d messages read", n)
-		}
+	n, note := 0, terminal.NewNote(f.streams.Err)
+	defer note.Done()
+	return run.Find(ctx, func() {
+		n++
+		note.Printf("searching: %d messages read", n)
 	})
-	if shown {
-		fmt.Fprint(f.io.Err, "\r\x1b[K")
-	}
-	return found, err
 }
 
 // forget does what is to be done about what was found, and prints it.
@@ -235,7 +225,7 @@ func (f *command) forget(ctx context.Context, client *client.Client, run *forget
 	switch {
 	case f.dryRun:
 		v.State = "dry-run"
-		return errors.Join(v.print(f.io, f.json), run.Denied())
+		return errors.Join(v.print(f.streams, f.json), run.Denied())
 	case run.Idle() && (v.Found.Copies() == 0 || !f.wait):
 		v.leave(v.Found, dir)
 		v.State = audit.Done
@@ -243,19 +233,19 @@ func (f *command) forget(ctx context.Context, client *client.Client, run *forget
 		if failure != nil {
 			v.State = audit.Failed
 		}
-		return errors.Join(v.print(f.io, f.json), failure)
+		return errors.Join(v.print(f.streams, f.json), failure)
 	}
 	if err := run.Denied(); err != nil {
 		return err
 	}
 	if !f.yes && !run.Idle() {
-		if err := cli.Confirm(f.io, fmt.Sprintf("Delete %s for good?", places(v.Found))); err != nil {
+		if err := cli.Confirm(f.streams, fmt.Sprintf("Delete %s for good?", places(v.Found))); err != nil {
 			return err
 		}
 	}
 	err := f.erase(ctx, client, run, dir, v)
 	v.about(p)
-	return errors.Join(v.print(f.io, f.json), err)
+	return errors.Join(v.print(f.streams, f.json), err)
 }
 
 // elsewhere tells of data directories that cannot be seen from here.

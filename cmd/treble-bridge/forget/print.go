@@ -1,7 +1,6 @@
 package forget
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,7 +48,7 @@ func (v *RunJSON) about(p *forget.Person) {
 
 func (v *RunJSON) print(streams cli.Streams, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(streams.Out).Encode(v)
+		return cli.WriteJSON(streams.Out, v)
 	}
 	var b strings.Builder
 	switch {

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -59,9 +58,6 @@ Entries that are damaged are named on standard error, and the exit code is then 
 				state, err = inspect.EachPending(cmd.Context(), loaded.DataDir, keys, func(m setaside.Message) error { return e.write(w, m) })
 				return err
 			})
-			if cmd.Context().Err() != nil {
-				return errors.New("interrupted")
-			}
 			if err != nil {
 				return err
 			}
@@ -105,7 +101,7 @@ func (e *MessageExportJSON) incomplete(problems bool) error {
 // printJournalExport prints the summary and what to do next.
 func printJournalExport(w io.Writer, e MessageExportJSON, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(e)
+		return cli.WriteJSON(w, e)
 	}
 	if e.Exported == 0 && e.Damaged == 0 {
 		_, err := fmt.Fprintln(w, "nothing is pending: everything that was accepted is published, or set aside")

@@ -12,11 +12,11 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
-func New(io cli.Streams) *cobra.Command {
+func New(streams cli.Streams) *cobra.Command {
 	return cli.NewGroup("journal", "Look at the journal of accepted events, and at what was set aside",
-		newStatus(io), newVerify(io), newExport(io),
+		newStatus(streams), newVerify(streams), newExport(streams),
 		cli.NewGroup("set-aside", "See, publish again or export what NATS did not take",
-			newSetAsideList(io), newSetAsideRetry(io), newSetAsideExport(io)))
+			newSetAsideList(streams), newSetAsideRetry(streams), newSetAsideExport(streams)))
 }
 
 const journalJSONHelp = `
@@ -30,7 +30,7 @@ the same of the journal of refused bodies, of which stored are in the quarantine
 (accepted, stored, duplicate, set_aside, damaged, pending, unaccounted, damage,
 problems; null if there is none).`
 
-func newStatus(io cli.Streams) *cobra.Command {
+func newStatus(streams cli.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -60,16 +60,16 @@ see "treble-bridge journal verify".
 				return err
 			}
 			if asJSON {
-				return v.printJSON(io.Out)
+				return v.printJSON(streams.Out)
 			}
-			return v.printStatus(io.Out)
+			return v.printStatus(streams.Out)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }
 
-func newVerify(io cli.Streams) *cobra.Command {
+func newVerify(streams cli.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -96,9 +96,9 @@ The exit code is 1 if anything is damaged, or an event is not accounted for.
 				return err
 			}
 			if asJSON {
-				err = v.printJSON(io.Out)
+				err = v.printJSON(streams.Out)
 			} else {
-				err = v.printVerify(io.Out)
+				err = v.printVerify(streams.Out)
 			}
 			return errors.Join(err, v.failure())
 		},

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
-func newSetAsideList(io cli.Streams) *cobra.Command {
+func newSetAsideList(streams cli.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -50,12 +49,10 @@ NATS counts it), bytes (of the file), damaged (why it cannot be read).`,
 				return err
 			}
 			if !asJSON {
-				return printSetAside(io, items)
+				return printSetAside(streams, items)
 			}
-			enc := json.NewEncoder(io.Out)
-			enc.SetEscapeHTML(false)
 			for _, item := range items {
-				if err := enc.Encode(item); err != nil {
+				if err := cli.WriteJSON(streams.Out, item); err != nil {
 					return err
 				}
 			}

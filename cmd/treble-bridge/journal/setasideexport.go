@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -105,7 +104,7 @@ func prefixed(file string) string {
 func (e *MessageExportJSON) print(w io.Writer, asJSON bool) error {
 	var err error
 	if asJSON {
-		err = json.NewEncoder(w).Encode(e)
+		err = cli.WriteJSON(w, e)
 	} else {
 		_, err = fmt.Fprintf(w, "exported %s\n", cli.Count(int64(e.Exported), "message", "messages"))
 	}

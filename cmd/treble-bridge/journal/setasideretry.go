@@ -2,7 +2,6 @@ package journal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,15 +16,15 @@ import (
 
 // retryCommand is the command that publishes what was set aside.
 type retryCommand struct {
-	io   cli.Streams
-	from string
-	all  bool
-	yes  bool
-	json bool
+	streams cli.Streams
+	from    string
+	all     bool
+	yes     bool
+	json    bool
 }
 
-func newSetAsideRetry(io cli.Streams) *cobra.Command {
-	r := &retryCommand{io: io}
+func newSetAsideRetry(streams cli.Streams) *cobra.Command {
+	r := &retryCommand{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "retry [FILE…]",
 		Short: "Publish what was set aside, and remove what JetStream took",
@@ -89,15 +88,15 @@ func (r *retryCommand) run(cmd *cobra.Command, names []string) error {
 		defer exported.Close()
 	}
 	if total == 0 {
-		fmt.Fprintln(r.io.Err, "the set-aside is empty")
+		fmt.Fprintln(r.streams.Err, "the set-aside is empty")
 		return nil
 	}
 	if !r.yes {
-		if err := cli.Confirm(r.io, fmt.Sprintf(question, cli.Count(int64(total), "message", "messages"))); err != nil {
+		if err := cli.Confirm(r.streams, fmt.Sprintf(question, cli.Count(int64(total), "message", "messages"))); err != nil {
 			return err
 		}
 	}
-	client, err := cli.OpenClient(cmd, &loaded.Config, r.io, "set-aside")
+	client, err := cli.OpenClient(cmd, &loaded.Config, r.streams, "set-aside")
 	if err != nil {
 		return err
 	}
@@ -203,7 +202,7 @@ func (r *retryCommand) print(c candidate, done setaside.Retried, failure error) 
 		v.Error = failure.Error()
 	}
 	if r.json {
-		return json.NewEncoder(r.io.Out).Encode(v)
+		return cli.WriteJSON(r.streams.Out, v)
 	}
 	name, taken := terminal.Printable(c.file), "removed "
 	if c.line > 0 {
@@ -212,11 +211,11 @@ func (r *retryCommand) print(c candidate, done setaside.Retried, failure error) 
 	var err error
 	switch {
 	case failure != nil:
-		_, err = fmt.Fprintf(r.io.Out, "kept     %s: %s\n", name, terminal.Printable(v.Error))
+		_, err = fmt.Fprintf(r.streams.Out, "kept     %s: %s\n", name, terminal.Printable(v.Error))
 	case done.Duplicate:
-		_, err = fmt.Fprintf(r.io.Out, "%s %s: stream %s has it already, at %d\n", taken, name, done.Stream, done.Sequence)
+		_, err = fmt.Fprintf(r.streams.Out, "%s %s: stream %s has it already, at %d\n", taken, name, done.Stream, done.Sequence)
 	default:
-		_, err = fmt.Fprintf(r.io.Out, "%s %s: stored in stream %s at %d\n", taken, name, done.Stream, done.Sequence)
+		_, err = fmt.Fprintf(r.streams.Out, "%s %s: stored in stream %s at %d\n", taken, name, done.Stream, done.Sequence)
 	}
 	return err
 }

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -138,9 +137,7 @@ func newConditionJSON(s *outbox.State) conditionJSON {
 }
 
 func (v *StatusJSON) printJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	return cli.WriteJSON(w, v)
 }
 
 // failure is what a check has to complain about, nil if all is well.

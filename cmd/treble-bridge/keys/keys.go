@@ -2,7 +2,6 @@
 package keys
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -13,12 +12,12 @@ import (
 )
 
 // New returns the group of commands.
-func New(io cli.Streams) *cobra.Command {
+func New(streams cli.Streams) *cobra.Command {
 	return cli.NewGroup("keys", "Make and rotate the keys of the encryption at rest",
-		newCreate(io), newRotate(io), newList(io), newDrop(io))
+		newCreate(streams), newRotate(streams), newList(streams), newDrop(streams))
 }
 
-func newCreate(io cli.Streams) *cobra.Command {
+func newCreate(streams cli.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "create FILE",
 		Short: "Make a file with a key",
@@ -33,12 +32,12 @@ file apart from the data directory: without it, what is encrypted is lost.`,
 			if err := atrest.Create(args[0]); err != nil {
 				return err
 			}
-			return printPrimary(io, args[0], "made with key %d: name it in encryption.key_file, and keep a copy elsewhere")
+			return printPrimary(streams, args[0], "made with key %d: name it in encryption.key_file, and keep a copy elsewhere")
 		},
 	}
 }
 
-func newRotate(io cli.Streams) *cobra.Command {
+func newRotate(streams cli.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rotate FILE",
 		Short: "Add a key, with which everything new is encrypted",
@@ -53,19 +52,19 @@ retry or remove them.`,
 			if err := atrest.Rotate(args[0]); err != nil {
 				return err
 			}
-			return printPrimary(io, args[0], "key %d encrypts from the next start of the bridge on; the others still read")
+			return printPrimary(streams, args[0], "key %d encrypts from the next start of the bridge on; the others still read")
 		},
 	}
 }
 
-func printPrimary(io cli.Streams, file, format string) error {
+func printPrimary(streams cli.Streams, file, format string) error {
 	keys, err := atrest.List(file)
 	if err != nil {
 		return err
 	}
 	for _, k := range keys {
 		if k.Primary {
-			_, err = fmt.Fprintf(io.Out, "%s: "+format+"\n", file, k.ID)
+			_, err = fmt.Fprintf(streams.Out, "%s: "+format+"\n", file, k.ID)
 		}
 	}
 	return err
@@ -77,7 +76,7 @@ type KeyJSON struct {
 	Primary bool   `json:"primary"` // it encrypts
 }
 
-func newList(io cli.Streams) *cobra.Command {
+func newList(streams cli.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list FILE",
@@ -93,14 +92,13 @@ shown.
 			if err != nil {
 				return err
 			}
-			enc := json.NewEncoder(io.Out)
 			for _, k := range keys {
 				if asJSON {
-					err = enc.Encode(KeyJSON(k))
+					err = cli.WriteJSON(streams.Out, KeyJSON(k))
 				} else if k.Primary {
-					_, err = fmt.Fprintf(io.Out, "%d  encrypts\n", k.ID)
+					_, err = fmt.Fprintf(streams.Out, "%d  encrypts\n", k.ID)
 				} else {
-					_, err = fmt.Fprintf(io.Out, "%d  only reads\n", k.ID)
+					_, err = fmt.Fprintf(streams.Out, "%d  only reads\n", k.ID)
 				}
 				if err != nil {
 					return err
@@ -113,7 +111,7 @@ shown.
 	return cmd
 }
 
-func newDrop(io cli.Streams) *cobra.Command {
+func newDrop(streams cli.Streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drop FILE KEY-ID",
 		Short: "Remove a key that is not needed any more",
@@ -131,7 +129,7 @@ so keep a copy of the file until it has started.`,
 			if err := atrest.Drop(args[0], uint32(id)); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(io.Out, "%s: key %d is gone\n", args[0], id)
+			_, err = fmt.Fprintf(streams.Out, "%s: key %d is gone\n", args[0], id)
 			return err
 		},
 	}

@@ -13,24 +13,21 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
-	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
-	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // dropCommand is the command that deletes refused bodies.
 type dropCommand struct {
-	io    cli.Streams
-	flags choiceFlags
-	yes   bool
-	json  bool
+	streams cli.Streams
+	flags   choiceFlags
+	yes     bool
+	json    bool
 }
 
-func newDrop(io cli.Streams) *cobra.Command {
-	d := &dropCommand{io: io}
+func newDrop(streams cli.Streams) *cobra.Command {
+	d := &dropCommand{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "drop [ID…]",
 		Short: "Delete refused bodies for good",
@@ -65,11 +62,8 @@ func (d *dropCommand) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
-	return withQuarantine(cmd, d.io, func(bridge *config.Config, client *client.Client, q *quarantine.Reader) error {
-		c, err := choose(cmd.Context(), q, filter)
-		if err == nil {
-			err = c.notThere() // a typing mistake is no reason to delete the others
-		}
+	return withQuarantine(cmd, d.streams, func(q *opened) error {
+		c, err := q.chooseAll(cmd.Context(), filter) // a typing mistake is no reason to delete the others
 		if err != nil {
 			return err
 		}
@@ -77,16 +71,16 @@ func (d *dropCommand) run(cmd *cobra.Command, ids []string) error {
 			if d.json {
 				return d.print(DropJSON{Reasons: c.reasons})
 			}
-			_, err := fmt.Fprintln(d.io.Err, "nothing in the quarantine is chosen")
+			_, err := fmt.Fprintln(d.streams.Err, "nothing in the quarantine is chosen")
 			return err
 		}
 		if !d.yes {
-			if err := cli.Confirm(d.io, fmt.Sprintf("Delete %s for good?", c)); err != nil {
+			if err := cli.Confirm(d.streams, fmt.Sprintf("Delete %s for good?", c)); err != nil {
 				return err
 			}
 		}
-		noteRemoved(cmd, d.io, c.seqs...)
-		return d.drop(cmd.Context(), client, cli.StreamSpec(bridge), q, c)
+		q.noteRemoved(cmd.Context(), c.seqs...)
+		return d.drop(cmd.Context(), q, c)
 	})
 }
 
@@ -101,8 +95,8 @@ type DropJSON struct {
 
 // drop deletes one body after the other. Without a record of it nothing is
 // deleted.
-func (d *dropCommand) drop(ctx context.Context, client *client.Client, spec streams.Spec, q *quarantine.Reader, c chosen) error {
-	bucket, err := audit.Open(ctx, client, spec)
+func (d *dropCommand) drop(ctx context.Context, q *opened, c chosen) error {
+	bucket, err := audit.Open(ctx, q.client, cli.StreamSpec(q.config))
 	if err != nil {
 		return err
 	}
@@ -126,8 +120,8 @@ func (d *dropCommand) drop(ctx context.Context, client *client.Client, spec stre
 	return errors.Join(d.print(sum), err)
 }
 
-func (d *dropCommand) each(ctx context.Context, q *quarantine.Reader, c chosen, sum *DropJSON) error {
-	bar := terminal.NewProgress(d.io.Err, len(c.seqs))
+func (d *dropCommand) each(ctx context.Context, q *opened, c chosen, sum *DropJSON) error {
+	bar := terminal.NewProgress(d.streams.Err, len(c.seqs))
 	defer bar.Done()
 	for _, seq := range c.seqs {
 		if ctx.Err() != nil {
@@ -181,12 +175,12 @@ func (d *dropCommand) chosenBy() map[string]any {
 
 func (d *dropCommand) print(s DropJSON) error {
 	if d.json {
-		return json.NewEncoder(d.io.Out).Encode(s)
+		return cli.WriteJSON(d.streams.Out, s)
 	}
 	gone := ""
 	if s.Gone > 0 {
 		gone = fmt.Sprintf("; %d were gone already", s.Gone)
 	}
-	_, err := fmt.Fprintf(d.io.Out, "deleted %s%s, run %s\n", refusedBodies(s.Dropped), gone, s.Run)
+	_, err := fmt.Fprintf(d.streams.Out, "deleted %s%s, run %s\n", refusedBodies(s.Dropped), gone, s.Run)
 	return err
 }

@@ -1,7 +1,6 @@
 package quarantine
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
-	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 )
 
@@ -45,11 +42,8 @@ touched.
 				return err
 			}
 			exported := 0
-			err = withQuarantine(cmd, streams, func(_ *config.Config, _ *client.Client, q *quarantine.Reader) error {
-				c, err := choose(cmd.Context(), q, filter)
-				if err == nil {
-					err = c.notThere()
-				}
+			err = withQuarantine(cmd, streams, func(q *opened) error {
+				c, err := q.chooseAll(cmd.Context(), filter)
 				if err != nil {
 					return err
 				}
@@ -75,7 +69,7 @@ touched.
 			}
 			out := cli.SummaryOutput(streams, to)
 			if asJSON {
-				return json.NewEncoder(out).Encode(map[string]any{"to": to, "exported": exported})
+				return cli.WriteJSON(out, map[string]any{"to": to, "exported": exported})
 			}
 			_, err = fmt.Fprintf(out, "exported %s\n", refusedBodies(int64(exported)))
 			return err

@@ -2,7 +2,6 @@ package quarantine
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -10,8 +9,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -20,14 +17,14 @@ import (
 
 // listCommand is the command that lists refused bodies.
 type listCommand struct {
-	io      cli.Streams
+	streams cli.Streams
 	flags   choiceFlags
 	json    bool
 	showPII bool
 }
 
-func newList(io cli.Streams) *cobra.Command {
-	l := &listCommand{io: io}
+func newList(streams cli.Streams) *cobra.Command {
+	l := &listCommand{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the bodies that were refused, and count them by reason",
@@ -56,7 +53,7 @@ problem), source, path, test (the run of send; absent if none), size.`,
 			if err != nil {
 				return err
 			}
-			return withQuarantine(cmd, io, func(_ *config.Config, _ *client.Client, q *quarantine.Reader) error {
+			return withQuarantine(cmd, streams, func(q *opened) error {
 				return l.print(cmd, q, filter)
 			})
 		},
@@ -92,20 +89,18 @@ func viewOf(q quarantine.Body, showPII bool) BodyJSON {
 }
 
 // print writes line by line, however many there are.
-func (l *listCommand) print(cmd *cobra.Command, q *quarantine.Reader, f quarantine.Filter) error {
-	out := bufio.NewWriter(l.io.Out)
-	p := terminal.PaletteFor(l.io.Out)
+func (l *listCommand) print(cmd *cobra.Command, q *opened, f quarantine.Filter) error {
+	out := bufio.NewWriter(l.streams.Out)
+	p := terminal.PaletteFor(l.streams.Out)
 	const row = "%-20s  %s  %-*s  %10v  %-22s  %s\n"
 	source := len("SOURCE")
 	total, skipped, reasons := int64(0), int64(0), map[schema.Reason]int{}
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
 	line := func(item quarantine.Body) error {
 		total++
 		reasons[item.Reason]++
 		v := viewOf(item, l.showPII)
 		if l.json {
-			return enc.Encode(v)
+			return cli.WriteJSON(out, v)
 		}
 		if total == 1 {
 			fmt.Fprintf(out, row, "RECEIVED", terminal.Pad("REASON", reasonWidth), source, "SOURCE", "SIZE", "ID", "PATH")
@@ -137,7 +132,7 @@ func (l *listCommand) print(cmd *cobra.Command, q *quarantine.Reader, f quaranti
 		err = flushErr
 	}
 	if skipped > 0 {
-		fmt.Fprintln(l.io.Err, cli.Count(skipped, "message was", "messages were")+" skipped: no refused bodies")
+		fmt.Fprintln(l.streams.Err, cli.Count(skipped, "message was", "messages were")+" skipped: no refused bodies")
 	}
 	return err
 }

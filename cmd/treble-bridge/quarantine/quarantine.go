@@ -3,7 +3,6 @@ package quarantine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,9 +20,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-func New(io cli.Streams) *cobra.Command {
+func New(streams cli.Streams) *cobra.Command {
 	return cli.NewGroup("quarantine", "See, try again, export or delete the bodies that were refused",
-		newList(io), newShow(io), newRetry(io), newDrop(io), newExport(io))
+		newList(streams), newShow(streams), newRetry(streams), newDrop(streams), newExport(streams))
 }
 
 // choiceFlags are the flags by which commands choose refused bodies.
@@ -113,7 +112,8 @@ type chosen struct {
 	missing []string // ids that are not in the quarantine
 }
 
-func choose(ctx context.Context, q *quarantine.Reader, f quarantine.Filter) (chosen, error) {
+// choose finds the bodies that a filter chooses.
+func (q *opened) choose(ctx context.Context, f quarantine.Filter) (chosen, error) {
 	c := chosen{reasons: map[schema.Reason]int{}}
 	found := map[string]bool{}
 	for item, err := range q.Select(ctx, f, nil) {
@@ -132,6 +132,15 @@ func choose(ctx context.Context, q *quarantine.Reader, f quarantine.Filter) (cho
 		}
 	}
 	return c, nil
+}
+
+// chooseAll is choose, with an error if an id is not in the quarantine.
+func (q *opened) chooseAll(ctx context.Context, f quarantine.Filter) (chosen, error) {
+	c, err := q.choose(ctx, f)
+	if err == nil {
+		err = c.notThere()
+	}
+	return c, err
 }
 
 // String is such as "3 refused bodies: 2 not-json, 1 missing-fields".
@@ -166,31 +175,17 @@ func (c chosen) notThere() error {
 	return fmt.Errorf("not in the quarantine: %s; see treble-bridge quarantine list", terminal.Printable(strings.Join(c.missing, ", ")))
 }
 
-// noteRemoved tells the bridge of this host, if there is one, that bodies are about to be
-// removed from the quarantine on purpose: else it would heal them when NATS is started again
-// soon.
-func noteRemoved(cmd *cobra.Command, streams cli.Streams, seqs ...uint64) {
-	loaded, err := cli.LoadConfig(cmd)
-	if err != nil {
-		return // it was loaded before
-	}
-	dir, err := forget.OpenDataDir(cmd.Context(), loaded.DataDir, nil, schema.StreamName(loaded.Publisher.Stream), loaded.Journal.Retain)
-	if err == nil && dir != nil {
-		err = dir.NoteRefused(cmd.Context(), seqs...)
-	}
-	if err != nil {
-		fmt.Fprintf(streams.Err, "the bridge could not be told (%v): if NATS is started again within half a minute, it may put back what is removed now\n", err)
-	}
+// opened is the quarantine that a command works on.
+type opened struct {
+	*quarantine.Reader
+	client  *client.Client
+	config  *config.Config
+	streams cli.Streams
 }
 
-// withQuarantine calls f with the configuration of the command line, and with the quarantine of
-// its NATS.
-func withQuarantine(cmd *cobra.Command, streams cli.Streams, f func(*config.Config, *client.Client, *quarantine.Reader) error) error {
-	loaded, err := cli.LoadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	client, err := cli.OpenClient(cmd, &loaded.Config, streams, "quarantine")
+// withQuarantine calls f with the quarantine of the command line's NATS.
+func withQuarantine(cmd *cobra.Command, streams cli.Streams, f func(*opened) error) error {
+	cfg, client, err := cli.Connect(cmd, streams, "quarantine")
 	if err != nil {
 		return err
 	}
@@ -199,9 +194,18 @@ func withQuarantine(cmd *cobra.Command, streams cli.Streams, f func(*config.Conf
 	if err != nil {
 		return err
 	}
-	err = f(&loaded.Config, client, q)
-	if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
-		return errors.New("interrupted")
+	return f(&opened{Reader: q, client: client, config: cfg, streams: streams})
+}
+
+// noteRemoved tells the bridge of this host, if there is one, that bodies are about to be
+// removed from the quarantine on purpose: else it would heal them when NATS is started again
+// soon.
+func (q *opened) noteRemoved(ctx context.Context, seqs ...uint64) {
+	dir, err := forget.OpenDataDir(ctx, q.config.DataDir, nil, q.client.Events(), q.config.Journal.Retain)
+	if err == nil && dir != nil {
+		err = dir.NoteRefused(ctx, seqs...)
 	}
-	return err
+	if err != nil {
+		fmt.Fprintf(q.streams.Err, "the bridge could not be told (%v): if NATS is started again within half a minute, it may put back what is removed now\n", err)
+	}
 }

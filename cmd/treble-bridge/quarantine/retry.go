@@ -2,7 +2,6 @@ package quarantine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,7 +17,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
-	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -26,8 +24,7 @@ import (
 
 // retryCommand is the command that posts refused bodies again.
 type retryCommand struct {
-	note    func(seq uint64) // that a body is about to be removed
-	io      cli.Streams
+	streams cli.Streams
 	flags   choiceFlags
 	url     string
 	token   string
@@ -38,8 +35,8 @@ type retryCommand struct {
 	json    bool
 }
 
-func newRetry(io cli.Streams) *cobra.Command {
-	r := &retryCommand{io: io}
+func newRetry(streams cli.Streams) *cobra.Command {
+	r := &retryCommand{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "retry [ID…]",
 		Short: "Post refused bodies to the bridge again, and remove what it takes",
@@ -114,18 +111,17 @@ func (r *retryCommand) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
-	r.note = func(seq uint64) { noteRemoved(cmd, r.io, seq) }
-	return withQuarantine(cmd, r.io, func(_ *config.Config, _ *client.Client, q *quarantine.Reader) error {
-		c, err := choose(cmd.Context(), q, filter)
+	return withQuarantine(cmd, r.streams, func(q *opened) error {
+		c, err := q.choose(cmd.Context(), filter)
 		if err != nil {
 			return err
 		}
 		if len(c.seqs) == 0 && len(c.missing) == 0 {
-			_, err := fmt.Fprintln(r.io.Err, "nothing in the quarantine is chosen")
+			_, err := fmt.Fprintln(r.streams.Err, "nothing in the quarantine is chosen")
 			return err
 		}
 		if !r.yes && !r.dryRun && len(c.seqs) > 0 {
-			if err := cli.Confirm(r.io, fmt.Sprintf("Post %s to %s, and delete what it takes?", c, door.Base.Host)); err != nil {
+			if err := cli.Confirm(r.streams, fmt.Sprintf("Post %s to %s, and delete what it takes?", c, door.Base.Host)); err != nil {
 				return err
 			}
 		}
@@ -145,7 +141,7 @@ func (r *retryCommand) door(c *config.Config, header http.Header) (*webhook.Brid
 }
 
 // retry tries one body after the other, until the bridge takes none any more.
-func (r *retryCommand) retry(ctx context.Context, q *quarantine.Reader, desk *dryRun, c chosen) error {
+func (r *retryCommand) retry(ctx context.Context, q *opened, desk *dryRun, c chosen) error {
 	left := 0
 	for i, seq := range c.seqs {
 		if ctx.Err() != nil {
@@ -170,7 +166,7 @@ func (r *retryCommand) retry(ctx context.Context, q *quarantine.Reader, desk *dr
 }
 
 // one tries one body. The error is why the others need not be tried.
-func (r *retryCommand) one(ctx context.Context, q *quarantine.Reader, desk *dryRun, seq uint64) (RetriedJSON, error) {
+func (r *retryCommand) one(ctx context.Context, q *opened, desk *dryRun, seq uint64) (RetriedJSON, error) {
 	item, err := q.Get(ctx, seq)
 	line := RetriedJSON{ID: item.ID, Reason: item.Reason, Result: retryKept}
 	if errors.Is(err, quarantine.ErrGone) {
@@ -203,7 +199,7 @@ func (r *retryCommand) one(ctx context.Context, q *quarantine.Reader, desk *dryR
 		line.Error = "the bridge did not take it: " + answer.Status
 		return line, notTaken(answer)
 	}
-	r.note(seq)
+	q.noteRemoved(ctx, seq)
 	ctx, cancel := context.WithTimeout(ctx, cli.DeleteTimeout)
 	defer cancel()
 	if err := q.Drop(ctx, seq); err != nil && !errors.Is(err, quarantine.ErrGone) {
@@ -326,9 +322,9 @@ type RetriedJSON struct {
 
 func (r *retryCommand) print(line RetriedJSON) error {
 	if r.json {
-		return json.NewEncoder(r.io.Out).Encode(line)
+		return cli.WriteJSON(r.streams.Out, line)
 	}
-	p, colour, text := terminal.PaletteFor(r.io.Out), terminal.Yellow, line.Error
+	p, colour, text := terminal.PaletteFor(r.streams.Out), terminal.Yellow, line.Error
 	if line.Result == retryAccepted {
 		colour, text = terminal.Green, ""
 		for i, k := range line.Kinds {
@@ -338,7 +334,7 @@ func (r *retryCommand) print(line RetriedJSON) error {
 			text += string(k)
 		}
 	}
-	_, err := fmt.Fprintf(r.io.Out, "%s  %s  %s\n", p.Paint(colour, terminal.Pad(line.Result, len(retryAccepted))), terminal.Printable(line.ID), terminal.Printable(text))
+	_, err := fmt.Fprintf(r.streams.Out, "%s  %s  %s\n", p.Paint(colour, terminal.Pad(line.Result, len(retryAccepted))), terminal.Printable(line.ID), terminal.Printable(text))
 	return err
 }
 

@@ -13,19 +13,17 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 )
 
 // showCommand is the command that shows one refused body.
 type showCommand struct {
-	io                 cli.Streams
+	streams            cli.Streams
 	raw, json, showPII bool
 }
 
-func newShow(io cli.Streams) *cobra.Command {
-	s := &showCommand{io: io}
+func newShow(streams cli.Streams) *cobra.Command {
+	s := &showCommand{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show a refused body: what is wrong with it, how it came, what it says",
@@ -49,14 +47,11 @@ the exact bytes as body_base64 instead.`,
 			switch {
 			case s.raw && s.json:
 				return cli.Usagef("--raw and --json: use one of them")
-			case s.raw && terminal.Is(io.Out):
+			case s.raw && terminal.Is(streams.Out):
 				return cli.Usagef("--raw: the bytes could steer this terminal, and are not masked: write them to a file or a pipe")
 			}
-			return withQuarantine(cmd, io, func(_ *config.Config, _ *client.Client, q *quarantine.Reader) error {
-				c, err := choose(cmd.Context(), q, quarantine.Filter{IDs: args})
-				if err == nil {
-					err = c.notThere()
-				}
+			return withQuarantine(cmd, streams, func(q *opened) error {
+				c, err := q.chooseAll(cmd.Context(), quarantine.Filter{IDs: args})
 				if err != nil {
 					return err
 				}
@@ -87,7 +82,7 @@ type ShownBodyJSON struct {
 
 func (s *showCommand) print(q quarantine.Body) error {
 	if s.raw {
-		_, err := s.io.Out.Write(q.Data)
+		_, err := s.streams.Out.Write(q.Data)
 		return err
 	}
 	v := ShownBodyJSON{BodyJSON: viewOf(q, s.showPII), RequestHeaders: append([]string{}, q.RequestHeaders...)}
@@ -100,7 +95,7 @@ func (s *showCommand) print(q quarantine.Body) error {
 		return s.printJSON(q, v)
 	}
 	var b strings.Builder
-	p := terminal.PaletteFor(s.io.Out)
+	p := terminal.PaletteFor(s.streams.Out)
 	line := func(name, value string) { fmt.Fprintf(&b, "%-10s %s\n", name, terminal.Printable(value)) }
 	line("id", v.ID)
 	line("received", v.Received.Format(time.RFC3339Nano))
@@ -126,7 +121,7 @@ func (s *showCommand) print(q quarantine.Body) error {
 		line(name, h)
 	}
 	fmt.Fprintf(&b, "\n%s\n", s.body(q.Data))
-	_, err := s.io.Out.Write([]byte(b.String()))
+	_, err := s.streams.Out.Write([]byte(b.String()))
 	return err
 }
 
@@ -143,9 +138,7 @@ func (s *showCommand) printJSON(q quarantine.Body, v ShownBodyJSON) error {
 		text := string(redact.MaskRefused(q.Data))
 		v.Text = &text
 	}
-	enc := json.NewEncoder(s.io.Out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	return cli.WriteJSON(s.streams.Out, v)
 }
 
 // body is the body for people: JSON is indented, anything else stands as it is.
@@ -156,7 +149,7 @@ func (s *showCommand) body(body []byte) []byte {
 	if !s.showPII {
 		body = redact.MaskRefused(body)
 	}
-	shown := terminal.Is(s.io.Out)
+	shown := terminal.Is(s.streams.Out)
 	if !json.Valid(body) {
 		if !shown {
 			return body

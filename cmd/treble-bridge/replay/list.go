@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -15,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
 
-func newList(io cli.Streams) *cobra.Command {
+func newList(streams cli.Streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -33,23 +32,19 @@ Of a phone number, a session or a conversation it says only that there was one.`
   treble-bridge replay list --json | jq 'select(.state != "done")'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			loaded, err := cli.LoadConfig(cmd)
-			if err != nil {
-				return err
-			}
-			client, err := cli.OpenClient(cmd, &loaded.Config, io, "replay list")
+			cfg, client, err := cli.Connect(cmd, streams, "replay list")
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			runs, err := replay.List(cmd.Context(), client, cli.StreamSpec(&loaded.Config))
+			runs, err := replay.List(cmd.Context(), client, cli.StreamSpec(cfg))
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printListJSON(io.Out, runs)
+				return printListJSON(streams.Out, runs)
 			}
-			return printList(io, runs, time.Now())
+			return printList(streams, runs, time.Now())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
@@ -74,13 +69,12 @@ type RecordJSON struct {
 }
 
 func printListJSON(w io.Writer, runs []replay.Listed) error {
-	enc := json.NewEncoder(w)
 	for _, l := range runs {
 		r := RecordJSON{l.Run, l.State, l.Who, l.Began, l.Updated, nil, l.Filter, l.Target, l.Total, l.Replayed, l.Skipped, l.Problem}
 		if !l.Ended.IsZero() {
 			r.Ended = &l.Ended
 		}
-		if err := enc.Encode(r); err != nil {
+		if err := cli.WriteJSON(w, r); err != nil {
 			return err
 		}
 	}

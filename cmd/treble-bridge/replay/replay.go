@@ -20,8 +20,8 @@ import (
 
 // command is the command that publishes stored events once more.
 type command struct {
-	io     cli.Streams
-	filter cli.FilterFlags
+	streams cli.Streams
+	filter  cli.FilterFlags
 
 	subject string
 	url     string
@@ -40,8 +40,8 @@ type command struct {
 	json   bool
 }
 
-func New(io cli.Streams) *cobra.Command {
-	r := &command{io: io}
+func New(streams cli.Streams) *cobra.Command {
+	r := &command{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "replay",
 		Short: "Publish stored events once more: to a stream, to a URL or to a file",
@@ -112,7 +112,7 @@ bridge), sequence (of the event stream: all up to it is done), seconds, and resu
 	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&r.json, "json", false, "print one JSON object")
 	cli.AddNATSFlags(cmd)
-	cmd.AddCommand(newList(io))
+	cmd.AddCommand(newList(streams))
 	return cmd
 }
 

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -35,19 +34,15 @@ func (r *command) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	loaded, err := cli.LoadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	client, err := cli.OpenClient(cmd, &loaded.Config, r.io, "replay")
+	cfg, client, err := cli.Connect(cmd, r.streams, "replay")
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	var bar *terminal.Progress
 	run, err := r.plan(cmd, client, spec, given, replay.Options{
-		Streams: cli.StreamSpec(&loaded.Config),
-		Who:     cli.UserAtHost(), Rate: r.rate, GiveUp: r.giveUp, Out: r.io.Out, Exact: r.dryRun,
+		Streams: cli.StreamSpec(cfg),
+		Who:     cli.UserAtHost(), Rate: r.rate, GiveUp: r.giveUp, Out: r.streams.Out, Exact: r.dryRun,
 		Progress: func(done int64) { bar.Reached(int(done)) },
 	})
 	if err != nil {
@@ -59,16 +54,16 @@ func (r *command) run(cmd *cobra.Command, _ []string) error {
 	}
 	view := RunJSON{Run: run.Name(), State: "dry-run", Filter: run.Filter(), Target: run.Target(), Events: total, Replayed: run.Done(), Skipped: run.Skipped()}
 	if r.dryRun {
-		return view.print(r.io, r.json, r.file == "-")
+		return view.print(r.streams, r.json, r.file == "-")
 	}
 	if total == 0 {
 		view.State = audit.Done
-		return view.print(r.io, r.json, r.file == "-")
+		return view.print(r.streams, r.json, r.file == "-")
 	}
 	if err := r.confirm(run, given, spec, total); err != nil {
 		return err
 	}
-	bar = terminal.NewProgress(r.io.Err, int(total))
+	bar = terminal.NewProgress(r.streams.Err, int(total))
 	bar.Before = int(run.Done())
 	began := time.Now()
 	res, err := run.Do(cmd.Context())
@@ -82,22 +77,17 @@ func (r *command) run(cmd *cobra.Command, _ []string) error {
 	if errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("stopped after %d of %d", res.Replayed, total)
 	}
-	return errors.Join(err, view.print(r.io, r.json, r.file == "-"))
+	return errors.Join(err, view.print(r.streams, r.json, r.file == "-"))
 }
 
 // count counts the chosen events, with a word to people who wait.
 func (r *command) count(ctx context.Context, run *replay.Run) (int64, error) {
-	n, drawn, shown := 0, time.Now(), terminal.Is(r.io.Err)
-	total, err := run.Count(ctx, func() {
-		if n++; shown && time.Since(drawn) >= terminal.DrawEvery {
-			drawn = time.Now()
-			fmt.Fprintf(r.io.Err, "\r\x1b[Kcounting: %d", n)
-		}
+	n, note := 0, terminal.NewNote(r.streams.Err)
+	defer note.Done()
+	return run.Count(ctx, func() {
+		n++
+		note.Printf("counting: %d", n)
 	})
-	if shown {
-		fmt.Fprint(r.io.Err, "\r\x1b[K")
-	}
-	return total, err
 }
 
 // confirm asks before anything is published. A file harms nobody, and neither does
@@ -107,14 +97,14 @@ func (r *command) confirm(run *replay.Run, g replay.Given, s replay.Spec, total 
 	if u == nil {
 		u = g.URL.URL
 	}
-	if r.yes || run.To() == replay.ToFile || u != nil && cli.IsLoopback(u.Hostname()) && !terminal.Is(r.io.In) {
+	if r.yes || run.To() == replay.ToFile || u != nil && cli.IsLoopback(u.Hostname()) && !terminal.Is(r.streams.In) {
 		return nil
 	}
 	what := cli.Count(total, "event", "events")
 	if done := run.Done(); done > 0 {
 		what = fmt.Sprintf("the rest (%d of %s)", total-done, what)
 	}
-	return cli.Confirm(r.io, fmt.Sprintf("Replay %s (%s) to %s?", what, terminal.Printable(run.Filter()), terminal.Printable(run.Target())))
+	return cli.Confirm(r.streams, fmt.Sprintf("Replay %s (%s) to %s?", what, terminal.Printable(run.Filter()), terminal.Printable(run.Target())))
 }
 
 // RunJSON is what is printed of a run. Its JSON form is stable.
@@ -136,7 +126,7 @@ type RunJSON struct {
 // their way.
 func (v RunJSON) print(streams cli.Streams, asJSON, toStdout bool) error {
 	if asJSON {
-		return json.NewEncoder(streams.Out).Encode(v)
+		return cli.WriteJSON(streams.Out, v)
 	}
 	var b strings.Builder
 	switch {

@@ -62,20 +62,20 @@ func (s *command) sendLines(cmd *cobra.Command, name string, header http.Header)
 	if name == "-" {
 		total = 0 // not known
 	}
-	bar := terminal.NewProgress(s.io.Err, total)
+	bar := terminal.NewProgress(s.streams.Err, total)
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
 	f.stop = stop
 	sum := s.load.run(ctx, f.next, func(r webhook.Result) { bar.Step(r.OK) })
 	bar.Done()
 	sum.URL = webhook.WithoutUserinfo(d.Base)
-	return errors.Join(sum.print(s.io.Out, s.json), f.report(s.io.Err, cmd.Context().Err() != nil))
+	return errors.Join(sum.print(s.streams.Out, s.json), f.report(s.streams.Err, cmd.Context().Err() != nil))
 }
 
 // openLines opens the input, and returns how many lines it has; of standard input that is not known.
 func (s *command) openLines(name string) (*cli.Lines[webhook.Delivery], int, error) {
 	if name == "-" {
-		return cli.NewLines(io.NopCloser(s.io.In), "delivery", webhook.ParseDelivery), math.MaxInt, nil
+		return cli.NewLines(io.NopCloser(s.streams.In), "delivery", webhook.ParseDelivery), math.MaxInt, nil
 	}
 	in, total, err := cli.OpenLines(name, "delivery", webhook.ParseDelivery)
 	if err != nil {

@@ -26,7 +26,7 @@ import (
 
 // command is the command that posts events to a bridge.
 type command struct {
-	io      cli.Streams
+	streams cli.Streams
 	url     string
 	token   string
 	headers []string
@@ -39,8 +39,8 @@ type command struct {
 	ndjson  bool
 }
 
-func New(io cli.Streams) *cobra.Command {
-	s := &command{io: io}
+func New(streams cli.Streams) *cobra.Command {
+	s := &command{streams: streams}
 	cmd := &cobra.Command{
 		Use:   "send [SAMPLE | FILE | -]",
 		Short: "Post a sample event, a file, or exported deliveries to a bridge",
@@ -99,7 +99,7 @@ or by what kept it from being one), seconds, rate, latency_ms (p50, p95, p99, ma
 
 func (s *command) run(cmd *cobra.Command, args []string) error {
 	if s.list {
-		_, err := fmt.Fprintln(s.io.Out, strings.Join(webhook.SampleNames(), "\n"))
+		_, err := fmt.Fprintln(s.streams.Out, strings.Join(webhook.SampleNames(), "\n"))
 		return err
 	}
 	if err := s.load.check(); err != nil {
@@ -150,7 +150,7 @@ func (s *command) body(args []string) (body []byte, builtIn bool, err error) {
 		body, err = os.ReadFile(s.file)
 		return body, false, err
 	case args[0] == "-":
-		body, err = io.ReadAll(s.io.In)
+		body, err = io.ReadAll(s.streams.In)
 		return body, false, err
 	}
 	body, err = webhook.Sample(args[0])
@@ -182,11 +182,11 @@ func (s *command) confirm(target *url.URL, args []string) error {
 	if s.yes || cli.IsLoopback(target.Hostname()) {
 		return nil
 	}
-	if !terminal.Is(s.io.In) || len(args) > 0 && args[0] == "-" {
+	if !terminal.Is(s.streams.In) || len(args) > 0 && args[0] == "-" {
 		return cli.Usagef("%s is another host, and nobody can be asked: confirm with --yes", target.Host)
 	}
-	fmt.Fprintf(s.io.Err, "Post %d test events to %s? [y/N] ", s.load.count, webhook.WithoutUserinfo(target))
-	answer, _ := bufio.NewReader(s.io.In).ReadString('\n')
+	fmt.Fprintf(s.streams.Err, "Post %d test events to %s? [y/N] ", s.load.count, webhook.WithoutUserinfo(target))
+	answer, _ := bufio.NewReader(s.streams.In).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return errors.New("nothing was sent")
 	}
@@ -215,14 +215,14 @@ func (s *command) complete(h http.Header, c *config.Config, run string) (*auth.S
 
 // report sends, shows the progress on a terminal, and prints the summary.
 func (s *command) report(ctx context.Context, p webhook.Poster, bodies func() []byte, run string) error {
-	bar := terminal.NewProgress(s.io.Err, s.load.count)
+	bar := terminal.NewProgress(s.streams.Err, s.load.count)
 	sum := s.load.run(ctx, func(ctx context.Context) webhook.Result { return p.Post(ctx, bodies()) }, func(r webhook.Result) { bar.Step(r.OK) })
 	bar.Done()
 	sum.Run, sum.URL = run, p.URL
 	if u, err := url.Parse(p.URL); err == nil {
 		sum.URL = webhook.WithoutUserinfo(u)
 	}
-	if err := sum.print(s.io.Out, s.json); err != nil {
+	if err := sum.print(s.streams.Out, s.json); err != nil {
 		return err
 	}
 	switch {

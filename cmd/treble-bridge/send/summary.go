@@ -1,7 +1,6 @@
 package send
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 )
@@ -84,7 +84,7 @@ func (s *SummaryJSON) advice() string {
 
 func (s *SummaryJSON) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(s)
+		return cli.WriteJSON(w, s)
 	}
 	var counts []string
 	for _, status := range slices.Sorted(maps.Keys(s.Statuses)) {

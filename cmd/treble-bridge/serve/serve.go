@@ -19,15 +19,15 @@ import (
 
 // command is the command that runs the bridge.
 type command struct {
-	io       cli.Streams
+	streams  cli.Streams
 	version  string
 	dev      bool
 	addrFile string
 }
 
 // New takes the version of the program, for its log and its metrics.
-func New(io cli.Streams, version string) *cobra.Command {
-	s := &command{io: io, version: version}
+func New(streams cli.Streams, version string) *cobra.Command {
+	s := &command{streams: streams, version: version}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the bridge",
@@ -69,7 +69,7 @@ func (s *command) run(cmd *cobra.Command, _ []string) (err error) {
 	if err := loaded.Validate(); err != nil {
 		return err
 	}
-	log := cli.NewLogger(loaded.Log, s.io.Err)
+	log := cli.NewLogger(loaded.Log, s.streams.Err)
 	defer func() { _ = log.Sync() }() // standard error cannot be flushed everywhere
 	for _, w := range loaded.Notices() {
 		log.Warn(w)
@@ -86,7 +86,7 @@ func (s *command) run(cmd *cobra.Command, _ []string) (err error) {
 	}
 	if err = b.Announce(&loaded.Config, files...); err == nil {
 		if s.dev {
-			fmt.Fprint(s.io.Out, devBlock(&loaded.Config, b.Addrs(), token))
+			fmt.Fprint(s.streams.Out, devBlock(&loaded.Config, b.Addrs(), token))
 		}
 		n := startNotifier(b.Readiness, log)
 		err = b.Run(cmd.Context())

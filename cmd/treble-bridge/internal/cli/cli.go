@@ -59,6 +59,9 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	if err == nil {
 		return ExitFine
 	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
 	var usage UsageError
 	// What goes wrong before a command is started is the command line.
 	wrongUsage := !started || errors.As(err, &usage)

@@ -15,6 +15,16 @@ func AddNATSFlags(cmd *cobra.Command) {
 	cmd.Flags().String("nats-context", "", "context of the nats command line to use instead")
 }
 
+// Connect loads the configuration that a command line asks for and connects to its NATS.
+func Connect(cmd *cobra.Command, streams Streams, role string) (*config.Config, *client.Client, error) {
+	loaded, err := LoadConfig(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := OpenClient(cmd, &loaded.Config, streams, role)
+	return &loaded.Config, c, err
+}
+
 // OpenClient connects to the NATS that a command line asks for: that of nats.url,
 // or else the embedded one of the running bridge.
 func OpenClient(cmd *cobra.Command, c *config.Config, streams Streams, role string) (*client.Client, error) {
@@ -23,7 +33,7 @@ func OpenClient(cmd *cobra.Command, c *config.Config, streams Streams, role stri
 		return nil, err
 	}
 	o := ClientOptions(c, at.NATS, role)
-	o.Log = NewLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, streams.Err)
+	o.Log = NewCommandLogger(streams)
 	return client.Open(cmd.Context(), o)
 }
 

@@ -3,29 +3,29 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
-
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
+	"io"
 )
 
-// EncodeJSON returns JSON on one line, without its end and without escaping what only
-// HTML minds.
-func EncodeJSON(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return redact.QuoteJSON(err.Error()) // not reached: what is passed here can be encoded
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+// WriteJSON writes a value as one line of JSON, without escaping what only HTML minds: commands
+// in it can be pasted.
+func WriteJSON(w io.Writer, v any) error { return encoder(w).Encode(v) }
+
+// WriteIndentedJSON writes a value as JSON on several lines.
+func WriteIndentedJSON(w io.Writer, v any) error {
+	enc := encoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }
 
-// MarshalJSON is json.Marshal without the escaping for HTML.
+// MarshalJSON returns what WriteJSON writes, without its end.
 func MarshalJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
+	err := WriteJSON(&b, v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+func encoder(w io.Writer) *json.Encoder {
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return enc
 }

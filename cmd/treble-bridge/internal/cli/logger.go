@@ -32,3 +32,9 @@ func NewLogger(c config.LogConfig, w io.Writer) *zap.Logger {
 	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)
 	return zap.New(core, zap.ErrorOutput(zapcore.Lock(zapcore.AddSync(w))))
 }
+
+// NewCommandLogger returns the logger of a command that prints for people: it has what may go
+// wrong beside the command.
+func NewCommandLogger(streams Streams) *zap.Logger {
+	return NewLogger(config.LogConfig{Level: "warn", Format: config.FormatConsole}, streams.Err)
+}
