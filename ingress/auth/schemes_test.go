@@ -48,6 +48,13 @@ type schemeCase struct {
 	want string // credential, "" if refused
 }
 
+// sumOf is an HMAC with SHA-256.
+func sumOf(key, text string) []byte {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
+}
+
 func TestBasic(t *testing.T) {
 	a := newAuthenticator(t, auth.Config{Basic: auth.BasicConfig{User: "Aladdin", Passwords: []value.Secret{"open sesame and more", second}}})
 	basic := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
@@ -183,9 +190,7 @@ func TestStripe(t *testing.T) {
 	now := time.Unix(1492774577, 0)
 	const body = `{"id":"evt_1"}`
 	sign := func(key string, at time.Time) string {
-		mac := hmac.New(sha256.New, []byte(key))
-		fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
-		return hex.EncodeToString(mac.Sum(nil))
+		return hex.EncodeToString(sumOf(key, fmt.Sprintf("%d.%s", at.Unix(), body)))
 	}
 	const other = "5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd" // of the documentation's example
 	right := sign(first, now)
@@ -349,9 +354,7 @@ func TestPolicy(t *testing.T) {
 		IP:     auth.IPConfig{Allow: []string{"192.0.2.0/24"}},
 	}
 	const body = "the body"
-	mac := hmac.New(sha256.New, []byte(third))
-	mac.Write([]byte(body))
-	sum := hex.EncodeToString(mac.Sum(nil))
+	sum := hex.EncodeToString(sumOf(third, body))
 	for require, right := range map[string]func(bearer, header, hmac, ip bool) bool{
 		"bearer and header and hmac and ip":       func(b, h, m, i bool) bool { return b && h && m && i },
 		"bearer or header or hmac or ip":          func(b, h, m, i bool) bool { return b || h || m || i },
