@@ -22,7 +22,15 @@ const (
 // Readiness is the answer of /readyz.
 type Readiness struct {
 	Status  string   `json:"status"`
-	Reasons []string `json:"reasons,omitempty"` // why it is not Ready
+	Reasons []string `json:"reasons,omitempty"` // why it is not Ready, each in one line
+	Details []Detail `json:"details,omitempty"` // the same reasons, with the lines that mend them apart
+}
+
+// Detail is a reason, and the line that mends it.
+type Detail struct {
+	Text  string `json:"text"`
+	Fix   string `json:"fix,omitempty"`    // or the command that tells more
+	FixIn string `json:"fix_in,omitempty"` // where to put it: shell, environment or nats-server.conf
 }
 
 // opsConnections bounds the connections of the ops listener, apart from the public one, so

@@ -281,7 +281,7 @@ func TestAnotherStreamOnTheSubjectIsUnavailable(t *testing.T) {
 		t.Errorf("the other stream holds %v, want nothing", got)
 	}
 	s := p.Status()
-	if s.Ready || !strings.Contains(strings.Join(s.Reasons, " "), "OTHER") {
+	if s.Ready || !strings.Contains(strings.Join(reasonsOf(s), " "), "OTHER") {
 		t.Errorf("Status = %+v, want unready and the name of the other stream", s)
 	}
 }

@@ -41,7 +41,7 @@ func TestDenialsAreSaidOnce(t *testing.T) {
 	}
 	want := "NATS does not permit this user to publish to $JS.API.STREAM.INFO.TREBLE"
 	natstest.Eventually(t, "the status names the subject", func() bool {
-		reasons := strings.Join(p.Status().Reasons, "\n")
+		reasons := strings.Join(reasonsOf(p.Status()), "\n")
 		return strings.Contains(reasons, "look at stream TREBLE: "+want) && strings.Contains(reasons, "new events wait in the journal: ") && !strings.Contains(reasons, "deadline")
 	})
 }

@@ -54,7 +54,7 @@ func TestUnreadableSector(t *testing.T) {
 				t.Errorf("got %d events, %+v; want all but those in the sector, and these as damaged", len(got), a)
 			}
 			wantIDs(t, got, slices.DeleteFunc(want, func(id string) bool { return !slices.Contains(got, id) }))
-			if s := p.Status(); !s.Ready || !s.Degraded || !strings.Contains(strings.Join(s.Reasons, "\n"), "damaged") {
+			if s := p.Status(); !s.Ready || !s.Degraded || !strings.Contains(strings.Join(reasonsOf(s), "\n"), "damaged") {
 				t.Errorf("Status = %+v, want ready, and the damage as a reason", s)
 			}
 			accept(t, p, "after")

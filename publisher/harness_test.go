@@ -125,3 +125,11 @@ func madeByABridge(t *testing.T) jetstream.StreamConfig {
 	cfg.Metadata = nil // of the server that it was made on
 	return cfg
 }
+
+// reasonsOf are the reasons of a status, as people read them.
+func reasonsOf(s Status) (lines []string) {
+	for _, r := range s.Reasons {
+		lines = append(lines, r.String())
+	}
+	return lines
+}

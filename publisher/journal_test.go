@@ -150,7 +150,7 @@ func TestFullJournal(t *testing.T) {
 	if !full || len(want) < 10 {
 		t.Fatalf("accepted %d events, full: %v; want some and then no more", len(want), full)
 	}
-	if s := p.Status(); s.Ready || !strings.Contains(strings.Join(s.Reasons, "\n"), "the journal of events is full") {
+	if s := p.Status(); s.Ready || !strings.Contains(strings.Join(reasonsOf(s), "\n"), "the journal of events is full") {
 		t.Errorf("Status = %+v, want unready because of the full journal", s)
 	}
 	px.Up()

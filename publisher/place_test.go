@@ -306,7 +306,7 @@ func TestCutLeafLink(t *testing.T) {
 	px.Down()
 	accept(t, p, ids[10:20]...)
 	natstest.Eventually(t, "the reason names the key", func() bool {
-		return slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, "nats.jetstream_domain") })
+		return slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, "nats.jetstream_domain") })
 	})
 	if !p.conn.Connected() || p.events.Account().Pending == 0 {
 		t.Errorf("connected %v, %d pending; want the connection to the leaf node, and events that wait", p.conn.Connected(), p.events.Account().Pending)
@@ -336,7 +336,7 @@ func TestWrongDomain(t *testing.T) {
 	natstest.Eventually(t, "it is in the right domain, or the reason is told", func() bool {
 		s, err := at.js.Stream(t.Context(), "TREBLE")
 		stored := err == nil && s.CachedInfo().State.Msgs > 0
-		told := p.events.Account().Pending == 1 && slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, `JetStream domain "leaf"`) })
+		told := p.events.Account().Pending == 1 && slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, `JetStream domain "leaf"`) })
 		return stored || told
 	})
 }
@@ -409,7 +409,7 @@ func TestNobodyAnswers(t *testing.T) {
 			p := open(t, o)
 			accept(t, p, "e")
 			natstest.Eventually(t, "each reason names the key", func() bool {
-				reasons := p.Status().Reasons
+				reasons := reasonsOf(p.Status())
 				return len(reasons) >= 2 && !slices.ContainsFunc(reasons, func(r string) bool { return !strings.Contains(r, tt.want) })
 			})
 			c, err := client.Open(t.Context(), clientOptions(o))

@@ -75,7 +75,7 @@ func TestSettingsThatRefuse(t *testing.T) {
 			}
 			if tt.finding != "" {
 				natstest.Eventually(t, "the finding "+tt.finding, func() bool {
-					return slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, tt.finding) && strings.Contains(r, "; fix") })
+					return slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, tt.finding) && strings.Contains(r, "; fix") })
 				})
 				if got := strings.Count(log.String(), tt.finding); got > 2 { // once for each of the two bridges
 					t.Errorf("%q is logged %d times", tt.finding, got)
@@ -264,7 +264,7 @@ func TestMappedAway(t *testing.T) {
 			p := open(t, withJournal(t, r.URL))
 			accept(t, p, "e")
 			natstest.Eventually(t, "the reason", func() bool {
-				return slices.ContainsFunc(p.Status().Reasons, func(r string) bool { return strings.Contains(r, tt.why) })
+				return slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, tt.why) })
 			})
 		})
 	}

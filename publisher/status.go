@@ -9,19 +9,47 @@ import (
 
 // Status is what the publisher can do now.
 type Status struct {
-	Ready    bool     // deliveries can be accepted
-	Degraded bool     // something needs the operator; Reasons says what
-	Reasons  []string // why not ready or degraded; no secrets, no personal data
+	Ready    bool // deliveries can be accepted
+	Degraded bool // something needs the operator; Reasons says what
+	Reasons  []Reason
 }
 
-func (s *Status) unready(format string, args ...any) {
+// Reason is why the publisher is not ready or degraded. It holds no secret and no personal
+// data.
+type Reason struct {
+	Text  string
+	Fix   string // the line that mends it, "" if there is none
+	FixIn string // where to put the line: streams.InShell, …
+	See   string // the command that tells more, "" if there is none
+}
+
+// String is one line with all of it.
+func (r Reason) String() string {
+	switch {
+	case r.Fix != "":
+		return r.Text + streams.FixClause(r.Fix, r.FixIn)
+	case r.See != "":
+		return r.Text + "; see " + r.See
+	}
+	return r.Text
+}
+
+func (s *Status) unready(r Reason) {
 	s.Ready = false
-	s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...))
+	s.Reasons = append(s.Reasons, r)
 }
 
-func (s *Status) degraded(format string, args ...any) {
+func (s *Status) degraded(r Reason) {
 	s.Degraded = true
-	s.Reasons = append(s.Reasons, fmt.Sprintf(format, args...))
+	s.Reasons = append(s.Reasons, r)
+}
+
+// says is a reason without a fix.
+func says(format string, args ...any) Reason { return Reason{Text: fmt.Sprintf(format, args...)} }
+
+// seeJournal is a reason that a command about the journal tells more of.
+func seeJournal(command, format string, args ...any) Reason {
+	return Reason{Text: fmt.Sprintf(format, args...), See: "treble-bridge journal " + command}
 }
 
 // Status follows the connection, the last look at the streams and the outboxes; it
@@ -32,7 +60,7 @@ func (p *Publisher) Status() Status {
 	closing := p.closing
 	p.mu.Unlock()
 	if closing {
-		s.unready("shutting down")
+		s.unready(says("shutting down"))
 	}
 	// Without a journal, what keeps events out of the stream keeps them out
 	// altogether; with one, they wait.
@@ -45,20 +73,21 @@ func (p *Publisher) Status() Status {
 	switch {
 	case !p.conn.Connected():
 		if reason := p.conn.Reason(); reason != "" {
-			blocked("not connected to NATS: %s", reason)
+			blocked(says("not connected to NATS: %s", reason))
 		} else {
-			blocked("not connected to NATS")
+			blocked(says("not connected to NATS"))
 		}
 	case problem != nil:
-		blocked("%v", problem)
+		blocked(says("%v", problem))
 	case !looked:
-		blocked("the streams have not been looked at yet")
+		blocked(says("the streams have not been looked at yet"))
 	}
 	for _, f := range findings {
+		r := Reason{Text: fmt.Sprintf("stream %s: %s", f.Stream, f.Problem), Fix: f.Fix, FixIn: f.FixIn}
 		if f.Severity == streams.Unusable && f.Stream == p.cfg.Stream {
-			blocked("%s", f)
+			blocked(r)
 		} else {
-			s.degraded("%s", f)
+			s.degraded(r)
 		}
 	}
 	if p.events != nil {
@@ -67,8 +96,8 @@ func (p *Publisher) Status() Status {
 	if p.refused != nil {
 		p.outboxStatus(&s, p.refused, "refused bodies", false)
 	}
-	if reason := p.setAside.Reason(); reason != "" {
-		s.degraded("%s", reason)
+	if text, see := p.setAside.Reason(); text != "" {
+		s.degraded(Reason{Text: text, See: see})
 	}
 	return s
 }
@@ -82,19 +111,19 @@ func (p *Publisher) outboxStatus(s *Status, b *outbox.Outbox, what string, accep
 		report = s.unready
 	}
 	if full := b.Full(); full != nil {
-		report("the journal of %s is full: %v; see treble-bridge journal status", what, full)
+		report(seeJournal("status", "the journal of %s is full: %v", what, full))
 	}
 	if stats.Fault != nil {
-		report("the journal of %s cannot be written: %v; see treble-bridge journal status", what, stats.Fault)
+		report(seeJournal("status", "the journal of %s cannot be written: %v", what, stats.Fault))
 	}
 	if problem := b.Problem(); problem != "" && p.conn.Connected() {
 		if b.Account().Pending == 0 {
 			what = "new " + what // there are none yet, or no more
 		}
-		s.degraded("%s wait in the journal: %s; see treble-bridge journal status", what, problem)
+		s.degraded(seeJournal("status", "%s wait in the journal: %s", what, problem))
 	}
 	if stats.Damaged > 0 {
-		s.degraded("the journal of %s is damaged in %d places; see treble-bridge journal verify", what, stats.Damaged)
+		s.degraded(seeJournal("verify", "the journal of %s is damaged in %d places", what, stats.Damaged))
 	}
 }
 

@@ -165,6 +165,34 @@ func TestFindingsFollowTheStream(t *testing.T) {
 	}
 }
 
+// TestReason: a reason is read as one line, and its fix is apart for who pastes it.
+func TestReason(t *testing.T) {
+	for _, tt := range []struct {
+		r    Reason
+		want string
+	}{
+		{Reason{Text: "shutting down"}, "shutting down"},
+		{Reason{Text: "stream X: too small", Fix: "nats stream edit X", FixIn: streams.InShell}, "stream X: too small; fix: nats stream edit X"},
+		{Reason{Text: "stream X: taken", Fix: "A=b", FixIn: streams.InEnv}, "stream X: taken; fix, in the environment: A=b"},
+		{Reason{Text: "the journal is full", See: "treble-bridge journal status"}, "the journal is full; see treble-bridge journal status"},
+	} {
+		if got := tt.r.String(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+	n := natstest.Start(t)
+	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, MaxMsgs: 10})
+	p := open(t, options(t, n.URL))
+	for _, f := range p.Findings() {
+		if !slices.ContainsFunc(p.Status().Reasons, func(r Reason) bool { return r.Fix == f.Fix && r.FixIn == f.FixIn && r.String() == f.String() }) {
+			t.Errorf("%v is no reason of %+v", f, p.Status())
+		}
+	}
+	if len(p.Findings()) == 0 {
+		t.Error("no findings")
+	}
+}
+
 // TestOverlapIsLeftAlone: what has our subjects is not ours, and so the bridge gives way.
 func TestOverlapIsLeftAlone(t *testing.T) {
 	for _, tt := range []struct {
@@ -195,7 +223,7 @@ func TestOverlapIsLeftAlone(t *testing.T) {
 				!strings.Contains(f.Problem, "OTHER captures subjects of "+tt.prefix+".>") {
 				t.Errorf("%+v", f)
 			}
-			if !slices.ContainsFunc(p.Status().Reasons, func(r string) bool {
+			if !slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool {
 				return strings.Contains(r, "; fix, in the environment: TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=")
 			}) {
 				t.Errorf("%+v", p.Status())

@@ -22,7 +22,9 @@ func newHealth(streams cli.Streams) *cobra.Command {
 which means that it takes events, and 1 if it is not or does not answer.
 
 --json prints one object: status (ready, degraded, unready), reasons (a list of text;
-absent if there is none). Without an answer it prints nothing.`,
+absent if there is none), details (of each reason: text, fix, which is the line that
+mends it or the command that tells more, and fix_in, where to put it: shell, environment
+or nats-server.conf). Without an answer it prints nothing.`,
 		Example: `  treble-bridge health
   treble-bridge health --url http://bridge:9464/readyz
   treble-bridge health --json | jq -r '.reasons[]?'`,

@@ -177,15 +177,16 @@ func (s *Store) Recount() {
 	s.files.Store(files)
 }
 
-// Reason says why the set-aside needs the operator, "" if it does not.
-func (s *Store) Reason() string {
+// Reason says why the set-aside needs the operator, and the command that tells more; "" if it
+// does not, or if there is none.
+func (s *Store) Reason() (text, see string) {
 	if n := s.lost.Load(); n > 0 {
-		return fmt.Sprintf("set-aside: %d messages could not be written since the start; see the log", n)
+		return fmt.Sprintf("set-aside: %d messages could not be written since the start; see the log", n), ""
 	}
 	if n := s.files.Load(); n > 0 {
-		return fmt.Sprintf("set-aside: %d messages need a look; see treble-bridge journal set-aside list", n)
+		return fmt.Sprintf("set-aside: %d messages need a look", n), "treble-bridge journal set-aside list"
 	}
-	return ""
+	return "", ""
 }
 
 // onDisk rounds up to blocks, so that the bound limits the number of files too.

@@ -93,7 +93,7 @@ func TestStoreIsBounded(t *testing.T) {
 	if err := s.Put(t.Context(), aMessage("f", 40_000), Uncaptured); !errors.Is(err, ErrFull) {
 		t.Errorf("accepted event over the bound: %v, want %v", err, ErrFull)
 	}
-	if got := s.Reason(); !strings.Contains(got, "5 messages could not") {
+	if got, _ := s.Reason(); !strings.Contains(got, "5 messages could not") {
 		t.Errorf("reason = %q, want the lost ones", got)
 	}
 	files, _ := filepath.Glob(filepath.Join(s.dir, "*"))

@@ -135,5 +135,5 @@ func withFix(err error, s Spec, bytesKey string) error {
 	if !ok {
 		return err
 	}
-	return fmt.Errorf("%w; fix%s: %s", err, where(f.in), f.line)
+	return fmt.Errorf("%w%s", err, FixClause(f.line, f.in))
 }

@@ -35,7 +35,7 @@ const (
 
 // String is one line with all of it.
 func (f Finding) String() string {
-	return fmt.Sprintf("stream %s: %s; fix%s: %s", f.Stream, f.Problem, where(f.FixIn), f.Fix)
+	return fmt.Sprintf("stream %s: %s%s", f.Stream, f.Problem, FixClause(f.Fix, f.FixIn))
 }
 
 // serverFacts are what must be known of the server to judge a stream.

@@ -56,15 +56,17 @@ func placed(findings []Finding, n broker.NATSConfig) []Finding {
 	return findings
 }
 
-// where says in words where a line is to be put; a command line needs none.
-func where(in string) string {
+// FixClause ends a sentence with the line that mends it, and where to put that.
+func FixClause(line, in string) string {
 	switch in {
 	case InEnv:
-		return ", in the environment"
+		in = ", in the environment"
 	case InServer:
-		return ", in " + InServer
+		in = ", in " + InServer
+	default:
+		in = "" // a command line needs no words
 	}
-	return ""
+	return fmt.Sprintf("; fix%s: %s", in, line)
 }
 
 // Setting is the environment variable that gives a key of the configuration a value.

@@ -31,7 +31,7 @@ func (d *command) askBridge(ctx context.Context) diagnose.Check {
 	}
 	d.running, d.starting = true, false
 	c := diagnose.Check{Name: "bridge", Status: diagnose.Pass, Detail: answer.Status}
-	c.Fix, c.FixIn = mending(answer.Reasons)
+	c.Fix, c.FixIn = firstFix(answer.Details)
 	switch answer.Status {
 	case ingress.Ready:
 		c.Fix, c.FixIn = "", ""
@@ -93,20 +93,12 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// mending is the line that the reasons name and where to put it, or where to read on.
-func mending(reasons []string) (fix, in string) {
-	for _, r := range reasons {
-		for before, in := range map[string]string{
-			"; fix: ":                               diagnose.InShell,
-			"; fix, in the environment: ":           diagnose.InEnv,
-			"; fix, in " + diagnose.InServer + ": ": diagnose.InServer,
-		} {
-			if _, fix, ok := strings.Cut(r, before); ok {
-				return fix, in
-			}
-		}
-		if _, command, ok := strings.Cut(r, "see treble-bridge "); ok {
-			return "treble-bridge " + command, diagnose.InShell
+// firstFix is the first line that mends a reason and where to put it, or the command that tells
+// more.
+func firstFix(details []ingress.Detail) (fix, in string) {
+	for _, d := range details {
+		if d.Fix != "" {
+			return d.Fix, d.FixIn
 		}
 	}
 	return "treble-bridge health", diagnose.InShell

@@ -20,6 +20,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
@@ -209,9 +210,22 @@ func (b *Bridge) Readiness() ingress.Readiness {
 	s := b.publisher.Status()
 	switch {
 	case !s.Ready:
-		return ingress.Readiness{Status: ingress.Unready, Reasons: s.Reasons}
+		return readiness(ingress.Unready, s.Reasons)
 	case s.Degraded:
-		return ingress.Readiness{Status: ingress.Degraded, Reasons: s.Reasons}
+		return readiness(ingress.Degraded, s.Reasons)
 	}
 	return ingress.Readiness{Status: ingress.Ready}
+}
+
+// readiness says why the publisher is not ready.
+func readiness(status string, reasons []publisher.Reason) ingress.Readiness {
+	r := ingress.Readiness{Status: status}
+	for _, reason := range reasons {
+		d := ingress.Detail{Text: reason.Text, Fix: reason.Fix, FixIn: reason.FixIn}
+		if d.Fix == "" && reason.See != "" {
+			d.Fix, d.FixIn = reason.See, streams.InShell
+		}
+		r.Reasons, r.Details = append(r.Reasons, reason.String()), append(r.Details, d)
+	}
+	return r
 }
