@@ -134,7 +134,7 @@ func (b *budgeted) readUpTo(most, announced int64) ([]byte, error) {
 		}
 		n, err := b.Read(body[len(body):min(int64(cap(body)), most)])
 		body = body[:len(body)+n]
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return body, nil
 		}
 		if err != nil {

@@ -91,7 +91,7 @@ func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 		if v == nil {
 			return
 		}
-		if v == http.ErrAbortHandler {
+		if aborted, ok := v.(error); ok && errors.Is(aborted, http.ErrAbortHandler) {
 			err = http.ErrAbortHandler
 			return
 		}

@@ -36,10 +36,10 @@ func methodNotAllowed() *problem {
 func unauthorized(challenge string) *problem {
 	p := &problem{name: "unauthorized", status: http.StatusUnauthorized, title: "Not authorized",
 		detail: "The request carries no credential that this source takes."}
-	if challenge != "" {
-		p.with("WWW-Authenticate", challenge)
+	if challenge == "" {
+		return p
 	}
-	return p
+	return p.with("WWW-Authenticate", challenge)
 }
 
 // tooManyFailures is for an address that failed to authenticate too often.
@@ -135,7 +135,7 @@ func ofRejection(r *delivery.Rejection) *problem {
 		p.title, p.status = "Content type not supported", http.StatusUnsupportedMediaType
 	case schema.ReasonContentEncoding:
 		p.title, p.status = "Content encoding not supported", http.StatusUnsupportedMediaType
-		p.with("Accept-Encoding", "identity")
+		p = p.with("Accept-Encoding", "identity")
 	case schema.ReasonMissing:
 		p.title, p.status = "Fields are missing", http.StatusUnprocessableEntity
 	case schema.ReasonKindForbidden:

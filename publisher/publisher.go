@@ -99,7 +99,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	p := &Publisher{cfg: o.Config, dataDir: o.DataDir, prefix: schema.Prefix(o.Config.SubjectPrefix), log: o.Log}
 	defer func() {
 		if err != nil {
-			p.release(ctx)
+			_ = p.release(ctx) // the error that counts is the first one
 		}
 	}()
 	if p.metrics, err = newMetrics(o.Metrics); err != nil {

@@ -87,7 +87,7 @@ func (r *release) build(platform string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // a directory of temporary files
 	binary := filepath.Join(dir, "treble-bridge")
 	if err := r.compile(goos, goarch, binary); err != nil {
 		return nil, err

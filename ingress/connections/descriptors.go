@@ -16,7 +16,7 @@ func descriptors() uint64 {
 	return uint64(limit.Cur)
 }
 
-// Withindescriptors returns how many of the configured connections the file descriptors of the process
+// WithinDescriptors returns how many of the configured connections the file descriptors of the process
 // allow, and how many descriptors those are, 0 if that is not known.
 func WithinDescriptors(configured int) (connections int, limit uint64) {
 	limit = descriptors()

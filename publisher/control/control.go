@@ -46,7 +46,7 @@ func Listen(dataDir string, h http.Handler) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // empty: the socket was renamed
 	private := filepath.Join(dir, "s")
 	if len(private) > longestPath {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLong, len(dataDir))

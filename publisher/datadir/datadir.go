@@ -83,7 +83,7 @@ func WriteFile(dir, name string, b []byte) (err error) {
 	defer func() {
 		if err != nil {
 			f.Close()
-			os.Remove(f.Name())
+			_ = os.Remove(f.Name()) // the error that counts is the first one
 		}
 	}()
 	if _, err = f.Write(b); err != nil {

@@ -98,7 +98,7 @@ func (j *Journal) inspect(s *segment) (c chained, err error) {
 			return c, nil
 		}
 	}
-	if err != nil && err != io.EOF && !errors.Is(err, errBadFrame) {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, errBadFrame) {
 		return c, err
 	}
 	flushed, err := flushedAfter(f, c.salt, 0, c.extent)

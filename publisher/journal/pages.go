@@ -26,7 +26,7 @@ type pages struct {
 func (p *pages) ReadAt(b []byte, off int64) (int, error) {
 	if p.unreadable(off, int64(len(b))) == 0 {
 		n, err := p.File.ReadAt(b, off)
-		if err == nil || err == io.EOF || ofWholeFile(err) {
+		if err == nil || errors.Is(err, io.EOF) || ofWholeFile(err) {
 			return n, err
 		}
 	}
@@ -62,7 +62,7 @@ func (p *pages) readPage(b []byte, off int64) error {
 		switch {
 		case n == len(b):
 			return nil
-		case err == nil || err == io.EOF:
+		case err == nil || errors.Is(err, io.EOF):
 			return io.ErrUnexpectedEOF // the file became shorter
 		case ofWholeFile(err):
 			return err

@@ -82,13 +82,13 @@ func (r *Reader) step() (Record, <-chan struct{}, error) {
 		}
 		r.from = max(r.from, r.scan.expect) // also past what is damaged
 		switch {
-		case err == io.EOF && v.next != nil:
+		case errors.Is(err, io.EOF) && v.next != nil:
 			r.from = max(r.from, v.next.first)
 			_ = r.leave() // it was only read
 			r.seg = v.next
-		case err == io.EOF && v.closed:
+		case errors.Is(err, io.EOF) && v.closed:
 			return Record{}, nil, ErrClosed
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return Record{}, v.changed, nil
 		case err != nil:
 			return Record{}, nil, fmt.Errorf("read journal segment %s at %d: %w", r.seg.name(), r.scan.off, err)

@@ -191,7 +191,7 @@ func (w *walk) run() error {
 	for {
 		before := w.scan.expect
 		f, g, err := w.scan.next(w.lastHere())
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("at %d: %w", w.scan.off, err)
 		}
 		if g.length > 0 && last {
@@ -214,7 +214,7 @@ func (w *walk) run() error {
 		if g.found() {
 			w.j.addDamage(w.c.segment, g)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			w.end(w.scan.limit, w.scan.expect)
 			return nil
 		}

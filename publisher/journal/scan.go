@@ -44,7 +44,7 @@ func (s *scanner) next(last Seq) (frame, gap, error) {
 		g.length = s.off - g.off
 	}
 	due := f.due()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		due = last + 1
 	} else if err != nil {
 		return frame{}, gap{}, err
@@ -118,7 +118,7 @@ func (s *scanner) resync(off int64) (frame, error) {
 		if err == nil {
 			s.off = off
 		}
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			return f, err
 		}
 	}
@@ -149,7 +149,7 @@ func (s *scanner) fill(off int64, n int) error {
 	s.start, s.buf = off, s.buf[:size]
 	got, err := s.f.ReadAt(s.buf, off)
 	s.buf = s.buf[:got]
-	if err == io.EOF || got == size {
+	if errors.Is(err, io.EOF) || got == size {
 		return nil
 	}
 	s.buf = s.buf[:0]
@@ -163,7 +163,7 @@ func flushedAfter(f *pages, salt uint32, off, limit int64) (int64, error) {
 	var flushed int64
 	for {
 		fr, err := s.resync(off)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return flushed, nil
 		}
 		if err != nil {

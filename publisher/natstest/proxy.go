@@ -99,7 +99,7 @@ func (p *Proxy) toServer(dst, src net.Conn) {
 		}
 		if left := p.Budget.Load(); left >= 0 {
 			if int64(n) > left {
-				dst.Write(b[:left])
+				_, _ = dst.Write(b[:left]) // the connection ends here anyway
 				p.Refuse.Store(true)
 				return
 			}

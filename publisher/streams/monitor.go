@@ -50,6 +50,8 @@ type Monitor struct {
 	looked   bool
 }
 
+// NewMonitor returns a monitor that looks at the streams every so often, and calls each at
+// every round, whether there is a connection or not; every 0 means 30 s.
 func NewMonitor(c *broker.Conn, spec Spec, every time.Duration, each func(), log *zap.Logger, reg prometheus.Registerer) (*Monitor, error) {
 	if every == 0 {
 		every = recheckEvery
@@ -69,12 +71,14 @@ func NewMonitor(c *broker.Conn, spec Spec, every time.Duration, each func(), log
 	return k, reg.Register(k.gauge)
 }
 
+// Start begins to look, until Close.
 func (k *Monitor) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
 	k.done.Go(func() { k.run(ctx) })
 }
 
+// Close ends the looking and waits for a look that goes on.
 func (k *Monitor) Close() {
 	if k.stop != nil {
 		k.stop()

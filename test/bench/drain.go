@@ -103,7 +103,7 @@ func (d *drainRound) run(ctx context.Context) (ours, bare drained, err error) {
 	if ours, err = d.bridge(ctx); err != nil {
 		return ours, bare, err
 	}
-	defer os.Remove(d.file)
+	defer func() { _ = os.Remove(d.file) }() // in a directory of temporary files
 	bare, err = d.bare(ctx)
 	return ours, bare, err
 }

@@ -79,7 +79,7 @@ func flushTime(dir string) float64 {
 	if err != nil {
 		return 0
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // in a directory of temporary files
 	defer f.Close()
 	var took []float64
 	for range 50 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 )
 
+// ReadFile returns a file with line feeds alone, whatever git made of them.
 func ReadFile(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -17,6 +18,7 @@ func ReadFile(t *testing.T, path string) string {
 	return string(bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")))
 }
 
+// Absolute returns an absolute path.
 func Absolute(t *testing.T, path string) string {
 	t.Helper()
 	abs, err := filepath.Abs(path)

@@ -118,6 +118,7 @@ func Payloads(t *testing.T) []string {
 	return names
 }
 
+// Payload returns one of them.
 func Payload(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(Testdata, "payloads", name))

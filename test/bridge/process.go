@@ -220,6 +220,7 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
+// Signal sends a signal.
 func (p *Process) Signal(s syscall.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
@@ -279,16 +280,16 @@ func (p *Process) Published(t *testing.T) {
 	})
 }
 
-// readiness is the answer of /readyz.
-type readiness struct {
+// ReadinessAnswer is the answer of /readyz.
+type ReadinessAnswer struct {
 	Status  string
 	Reasons []string
 }
 
-func (r readiness) String() string { return r.Status + ": " + strings.Join(r.Reasons, "; ") }
+func (r ReadinessAnswer) String() string { return r.Status + ": " + strings.Join(r.Reasons, "; ") }
 
 // Readiness reads /readyz; an error shows as its status.
-func (p *Process) Readiness(ctx context.Context) (r readiness) {
+func (p *Process) Readiness(ctx context.Context) (r ReadinessAnswer) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Addrs.Ops+"/readyz", nil)
 	if err == nil {
 		var resp *http.Response
@@ -298,7 +299,7 @@ func (p *Process) Readiness(ctx context.Context) (r readiness) {
 		}
 	}
 	if err != nil {
-		return readiness{Status: err.Error()}
+		return ReadinessAnswer{Status: err.Error()}
 	}
 	return r
 }

@@ -40,6 +40,7 @@ type sentDelivery struct {
 	status   int
 }
 
+// New returns an oracle that knows of no delivery.
 func New() *Oracle { return &Oracle{byID: map[string]*sentDelivery{}} }
 
 // send notes that a request with events of these ids is about to be sent. Every
@@ -230,6 +231,7 @@ type Totals struct {
 	byStatus             Tally
 }
 
+// Totals counts what was reported up to now.
 func (o *Oracle) Totals() Totals {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -244,6 +246,7 @@ func (o *Oracle) Totals() Totals {
 	return t
 }
 
+// Add adds the counts of another round.
 func (t *Totals) Add(other Totals) {
 	if t.byStatus == nil {
 		t.byStatus = Tally{}
@@ -281,6 +284,7 @@ func Report(t *testing.T, wrong []string) {
 // Tally counts replies by status.
 type Tally map[int]int
 
+// Add counts a reply.
 func (c *Tally) Add(status int) {
 	if *c == nil {
 		*c = Tally{}

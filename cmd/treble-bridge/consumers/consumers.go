@@ -24,6 +24,7 @@ type command struct {
 	json       bool
 }
 
+// New returns the command consumers.
 func New(streams cli.Streams) *cobra.Command {
 	c := &command{streams: streams}
 	cmd := &cobra.Command{

@@ -31,6 +31,7 @@ type ConsumerJSON struct {
 	Notes       []string      `json:"notes"`
 }
 
+// PositionJSON is a sequence of the stream, and when something was last done there.
 type PositionJSON struct {
 	Sequence uint64     `json:"sequence"`
 	At       *time.Time `json:"at"`

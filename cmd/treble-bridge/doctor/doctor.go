@@ -33,6 +33,7 @@ type command struct {
 	checks   []diagnose.Check
 }
 
+// New returns the command doctor.
 func New(streams cli.Streams) *cobra.Command {
 	d := &command{streams: streams}
 	cmd := &cobra.Command{

@@ -29,6 +29,7 @@ const (
 	timelineLimit = 1000 // of a session one wants all, and the lines of a terminal are not for ever
 )
 
+// New returns the command events.
 func New(streams cli.Streams) *cobra.Command {
 	e := &command{streams: streams}
 	cmd := &cobra.Command{

@@ -28,6 +28,7 @@ type tailCommand struct {
 	skipped int64 // messages that are no events
 }
 
+// NewTail returns the command tail.
 func NewTail(streams cli.Streams) *cobra.Command {
 	t := &tailCommand{streams: streams}
 	cmd := &cobra.Command{

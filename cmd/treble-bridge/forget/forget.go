@@ -35,6 +35,7 @@ type command struct {
 	json        bool
 }
 
+// New returns the command forget.
 func New(streams cli.Streams) *cobra.Command {
 	f := &command{streams: streams}
 	cmd := &cobra.Command{

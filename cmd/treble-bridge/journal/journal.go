@@ -12,6 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
+// New returns the command journal with its subcommands.
 func New(streams cli.Streams) *cobra.Command {
 	return cli.NewGroup("journal", "Look at the journal of accepted events, and at what was set aside",
 		newStatus(streams), newVerify(streams), newExport(streams),

@@ -146,7 +146,7 @@ func (r *retryCommand) lines(in *cli.Lines[setaside.Message]) iter.Seq[candidate
 	return func(yield func(candidate) bool) {
 		for {
 			m, err := in.Next()
-			if err == io.EOF || !yield(candidate{file: r.from, line: in.Number, message: m, err: err}) || err != nil {
+			if errors.Is(err, io.EOF) || !yield(candidate{file: r.from, line: in.Number, message: m, err: err}) || err != nil {
 				return
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
+// New returns the command quarantine with its subcommands.
 func New(streams cli.Streams) *cobra.Command {
 	return cli.NewGroup("quarantine", "See, try again, export or delete the bodies that were refused",
 		newList(streams), newShow(streams), newRetry(streams), newDrop(streams), newExport(streams))

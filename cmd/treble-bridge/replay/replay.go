@@ -40,6 +40,7 @@ type command struct {
 	json   bool
 }
 
+// New returns the command replay.
 func New(streams cli.Streams) *cobra.Command {
 	r := &command{streams: streams}
 	cmd := &cobra.Command{

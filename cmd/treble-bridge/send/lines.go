@@ -135,7 +135,7 @@ func (f *lineFeed) take() (d webhook.Delivery, number int, ok bool) {
 	}
 	d, err := f.in.Next()
 	if err != nil {
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			f.broken = err
 		}
 		f.end()

@@ -39,6 +39,7 @@ type command struct {
 	ndjson  bool
 }
 
+// New returns the command send.
 func New(streams cli.Streams) *cobra.Command {
 	s := &command{streams: streams}
 	cmd := &cobra.Command{

@@ -48,7 +48,7 @@ func (s *Stream) IDs(ctx context.Context, from, to uint64) iter.Seq2[At, error] 
 					if !yield(at, nil) {
 						stop()
 						select {
-						case <-result: // the consumer is deleted
+						case <-result: //nolint:errcheck // it means that the consumer is deleted
 						case <-ctx.Done():
 						}
 						return

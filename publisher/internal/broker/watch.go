@@ -108,7 +108,7 @@ func probeDisk(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(path)
+	defer func() { _ = os.Remove(path) }() // the next probe overwrites what stays
 	_, err = f.Write(bytes.Repeat([]byte{1}, probeSize))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write to the store: %w", err)

@@ -44,7 +44,7 @@ func run() error {
 	}
 	for r := bufio.NewReaderSize(f, 1<<20); ; {
 		id, data, err := message.Read(r)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

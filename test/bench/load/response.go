@@ -85,7 +85,7 @@ func (r *responseReader) more() error {
 
 // unexpected is the error of a read inside a response.
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

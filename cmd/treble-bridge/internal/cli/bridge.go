@@ -41,7 +41,7 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once it is renamed, as it should
+	defer func() { _ = os.Remove(f.Name()) }() // fails once it is renamed, as it should
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Chmod(mode), f.Close()); err != nil {
 		return err
@@ -116,6 +116,8 @@ func ReadDevToken(dataDir string) (string, error) {
 // readinessTimeout bounds the question; a container's health check waits longer.
 const readinessTimeout = 4 * time.Second
 
+// AskReadiness returns what the bridge whose /readyz is at a URL answers, ready or not. An error
+// says that it did not answer.
 func AskReadiness(ctx context.Context, url string) (ingress.Readiness, error) {
 	var answer ingress.Readiness
 	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)

@@ -47,6 +47,7 @@ type Streams struct {
 // failed.
 type UsageError struct{ error }
 
+// Usagef returns a UsageError.
 func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
 
 // Run runs a tree of commands and returns the exit code. It prints an error,

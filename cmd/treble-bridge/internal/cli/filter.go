@@ -90,6 +90,7 @@ func ParseSince(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-01-31T08:00:00Z, nor a day such as 2026-01-31, nor a duration such as 2h or 7d", s)
 }
 
+// KindNames returns the names of all kinds, for help and completion.
 func KindNames() []string {
 	var names []string
 	for _, k := range schema.Kinds() {

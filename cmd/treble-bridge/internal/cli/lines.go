@@ -22,6 +22,8 @@ type Lines[T any] struct {
 	Number int // of the line that was read last
 }
 
+// NewLines returns a reader of lines that parse turns into values; noun is what an error calls a
+// line.
 func NewLines[T any](r io.ReadCloser, noun string, parse func([]byte) (T, error)) *Lines[T] {
 	return &Lines[T]{Closer: r, r: bufio.NewReaderSize(r, 64<<10), noun: noun, parse: parse}
 }
@@ -36,7 +38,7 @@ func OpenLines[T any](name, noun string, parse func([]byte) (T, error)) (_ *Line
 	for in := NewLines(f, noun, parse); err == nil; total++ {
 		_, err = in.Next()
 	}
-	if total--; err == io.EOF {
+	if total--; errors.Is(err, io.EOF) {
 		_, err = f.Seek(0, io.SeekStart)
 	}
 	if err == nil && total == 0 {
@@ -76,7 +78,7 @@ func (l *Lines[T]) line() ([]byte, error) {
 		switch {
 		case len(text) > longestLine:
 			return nil, fmt.Errorf("line %d is longer than %d bytes", l.Number, longestLine)
-		case err == nil, err == io.EOF && len(text) > 0:
+		case err == nil, errors.Is(err, io.EOF) && len(text) > 0:
 			return text, nil
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err

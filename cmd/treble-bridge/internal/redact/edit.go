@@ -86,7 +86,7 @@ func QuoteJSON(s string) []byte {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(s) // a string can always be encoded
-	return []byte(terminal.EscapeControls(strings.TrimSuffix(b.String(), "\n"), terminal.JsonEscape))
+	return []byte(terminal.EscapeControls(strings.TrimSuffix(b.String(), "\n"), terminal.JSONEscape))
 }
 
 // Harmless escapes what could steer a terminal in a JSON document, or in anything else.

@@ -33,6 +33,7 @@ const (
 	Cyan   = "36"
 )
 
+// Paint returns the text in a colour, or as it is if colours are off.
 func (p Palette) Paint(code, text string) string {
 	if !p.On || text == "" {
 		return text

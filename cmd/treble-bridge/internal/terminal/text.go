@@ -15,6 +15,7 @@ func Shorten(s string, width int) string {
 	return string([]rune(s)[:width-1]) + "…"
 }
 
+// Pad appends blanks up to a width in characters.
 func Pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
 }
@@ -23,11 +24,11 @@ func Pad(s string, width int) string {
 // terminal: line ends become a blank, other controls are shown as \u001b.
 func Printable(text string) string {
 	text = strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ").Replace(text)
-	return EscapeControls(text, JsonEscape)
+	return EscapeControls(text, JSONEscape)
 }
 
-// JsonEscape writes a character as JSON does.
-func JsonEscape(r rune) string {
+// JSONEscape writes a character as JSON does.
+func JSONEscape(r rune) string {
 	if r > 0xffff {
 		return "\ufffd"
 	}

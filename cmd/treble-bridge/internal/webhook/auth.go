@@ -25,6 +25,7 @@ func SignerOf(a auth.Config, dataDir string) (*auth.Signer, error) {
 	return auth.Config{Bearer: []value.Secret{value.Secret(token)}, AllowShort: true}.Signer(now)
 }
 
+// ParseHeaders reads header lines, such as "X-Api-Key: secret".
 func ParseHeaders(lines []string) (http.Header, error) {
 	h := http.Header{}
 	for _, line := range lines {

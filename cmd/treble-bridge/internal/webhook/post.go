@@ -47,6 +47,7 @@ func NewClient(timeout time.Duration, connections int) *http.Client {
 // longestReply is as much of an answer as is shown.
 const longestReply = 2 << 10
 
+// Post posts a body once and says what came of it.
 func (p Poster) Post(ctx context.Context, body []byte) Result {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader(body))
 	if err != nil {
