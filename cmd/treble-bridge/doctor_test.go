@@ -203,7 +203,7 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 		{"mapped-to-another", withMapping("other.>"), "permissions", "TREBLE", diagnose.Fail,
 			"reaches stream OTHER", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<a prefix that no mapping of the account has> TREBLE_BRIDGE_PUBLISHER_STREAM=<…", diagnose.InEnv},
 		{"account-storage", withServer(limited("{max_file: 100MB}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
-			"reserve 1 GiB", "max_file: 1140850688  # in jetstream of the account", diagnose.InServer},
+			"reserve 1.0 GiB", "max_file: 1140850688  # in jetstream of the account", diagnose.InServer},
 		{"account-unbounded", withServer(limited("{max_bytes_required: true}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "storage", diagnose.Fail,
 			"publisher.max_bytes is 0", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=1GiB", diagnose.InEnv},
 		{"max-payload", withServer("max_payload: 200KB"), "payload", "", diagnose.Warn, "answered 413", "max_payload: 1572864", diagnose.InServer},

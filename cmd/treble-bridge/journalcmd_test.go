@@ -101,7 +101,7 @@ func TestJournalOfProcess(t *testing.T) {
 		t.Errorf("while it runs: %+v", v)
 	}
 	text, _ := p.ops(t, cli.ExitFine, "journal", "status")
-	for _, want := range []string{fmt.Sprintf("pid %d", p.Process.Pid), "20 events in 20 entries, the oldest received", "of 10.0 GiB", "unaccounted           0"} {
+	for _, want := range []string{fmt.Sprintf("pid %d", p.Process.Pid), "20 events in 20 entries, the oldest received", "of 10 GiB", "unaccounted           0"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("status: %q is not in\n%s", want, text)
 		}

@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"github.com/dustin/go-humanize"
+
 	"context"
 	"errors"
 	"fmt"
@@ -131,22 +133,22 @@ func (r room) storage() Check {
 	case l.MaxBytesRequired && len(r.unbounded) > 0:
 		return line(Fail, "the account takes only streams with a limit, and %s is 0", r.unbounded[0]).set(r.unbounded[0], streams.SuggestedBytes)
 	case l.StoreMaxStreamBytes > 0 && r.largest > l.StoreMaxStreamBytes:
-		return line(Fail, "a stream may hold %s, and the bridge makes one of %s", bytes(l.StoreMaxStreamBytes), bytes(r.largest)).
+		return line(Fail, "a stream may hold %s, and the bridge makes one of %s", humanize.IBytes(uint64(l.StoreMaxStreamBytes)), humanize.IBytes(uint64(r.largest))).
 			server("disk_max_stream_bytes: %d  %s", r.largest, where)
 	case l.MaxStore < 0:
-		return line(Pass, "%s used or reserved, no limit", bytes(used))
+		return line(Pass, "%s used or reserved, no limit", humanize.IBytes(uint64(used)))
 	case used+r.needed > l.MaxStore:
-		return line(Fail, "%s of %s used or reserved, and the streams that the bridge makes reserve %s", bytes(used), bytes(l.MaxStore), bytes(r.needed)).
+		return line(Fail, "%s of %s used or reserved, and the streams that the bridge makes reserve %s", humanize.IBytes(uint64(used)), humanize.IBytes(uint64(l.MaxStore)), humanize.IBytes(uint64(r.needed))).
 			server("max_file: %d  %s", used+r.needed+r.reserve, where)
 	case used >= l.MaxStore:
-		return line(Fail, "%s of %s used or reserved: nothing more is stored", bytes(used), bytes(l.MaxStore)).server("max_file: %d  %s", 2*l.MaxStore, where)
+		return line(Fail, "%s of %s used or reserved: nothing more is stored", humanize.IBytes(uint64(used)), humanize.IBytes(uint64(l.MaxStore))).server("max_file: %d  %s", 2*l.MaxStore, where)
 	case used+r.needed+r.reserve > l.MaxStore:
-		return line(Warn, "%s of %s used or reserved, and what commands (replay, forget, quarantine drop) make when they need it reserves %s", bytes(used+r.needed), bytes(l.MaxStore), bytes(r.reserve)).
+		return line(Warn, "%s of %s used or reserved, and what commands (replay, forget, quarantine drop) make when they need it reserves %s", humanize.IBytes(uint64(used+r.needed)), humanize.IBytes(uint64(l.MaxStore)), humanize.IBytes(uint64(r.reserve))).
 			server("max_file: %d  %s", used+r.needed+r.reserve, where)
 	case float64(r.tier.Store) > nearlyFull*float64(l.MaxStore):
-		return line(Warn, "%s of %s used: soon nothing more is stored", bytes(int64(r.tier.Store)), bytes(l.MaxStore)).server("max_file: %d  %s", 2*l.MaxStore, where)
+		return line(Warn, "%s of %s used: soon nothing more is stored", humanize.IBytes(uint64(r.tier.Store)), humanize.IBytes(uint64(l.MaxStore))).server("max_file: %d  %s", 2*l.MaxStore, where)
 	}
-	return line(Pass, "%s of %s used or reserved", bytes(used), bytes(l.MaxStore))
+	return line(Pass, "%s of %s used or reserved", humanize.IBytes(uint64(used)), humanize.IBytes(uint64(l.MaxStore)))
 }
 
 // consumers holds the limit of the account, which counts for each stream, against those of the
@@ -163,19 +165,4 @@ func (r room) consumers(events streams.State) Check {
 			events.Info.State.Consumers, limit, events.Name).server("max_consumers: %d  # in jetstream of the account", 2*limit)
 	}
 	return check("account", "consumers", Pass, "%d of %d in stream %s", events.Info.State.Consumers, limit, events.Name)
-}
-
-// bytes writes a number of bytes for people.
-func bytes(n int64) string {
-	size := float64(n)
-	for _, unit := range []string{"B", "KiB", "MiB", "GiB", "TiB"} {
-		if size < 1024 || unit == "TiB" {
-			if size == float64(int64(size)) {
-				return fmt.Sprintf("%d %s", int64(size), unit)
-			}
-			return fmt.Sprintf("%.1f %s", size, unit)
-		}
-		size /= 1024
-	}
-	return ""
 }

@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"github.com/dustin/go-humanize"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,7 +52,7 @@ func describe(info *jetstream.StreamInfo) string {
 		parts = append(parts, fmt.Sprintf("keeps %s", strings.TrimSuffix(strings.TrimSuffix(c.MaxAge.String(), "0s"), "0m")))
 	}
 	if c.MaxBytes > 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s used", bytes(int64(info.State.Bytes)), bytes(c.MaxBytes)))
+		parts = append(parts, fmt.Sprintf("%s of %s used", humanize.IBytes(uint64(info.State.Bytes)), humanize.IBytes(uint64(c.MaxBytes))))
 	}
 	return fmt.Sprintf("%s, %d messages", strings.Join(parts, ", "), info.State.Msgs)
 }
@@ -184,11 +186,11 @@ func (v *Visit) payload(events streams.State) Check {
 	needed, roomy := int64(body+overhead), min(2*body+value.MiB, largestPayload)
 	switch {
 	case have >= int64(roomy):
-		return check(name, "", Pass, "%s is %s, ingress.max_body %s", whose, bytes(have), bytes(int64(body)))
+		return check(name, "", Pass, "%s is %s, ingress.max_body %s", whose, humanize.IBytes(uint64(have)), humanize.IBytes(uint64(body)))
 	case have >= needed:
-		return check(name, "", Pass, "%s is %s, ingress.max_body %s; the largest envelopes go without the copies of messages and session_keys", whose, bytes(have), bytes(int64(body)))
+		return check(name, "", Pass, "%s is %s, ingress.max_body %s; the largest envelopes go without the copies of messages and session_keys", whose, humanize.IBytes(uint64(have)), humanize.IBytes(uint64(body)))
 	}
-	c := check(name, "", Warn, "%s is %s, ingress.max_body %s: a body above the former is answered 413, and Treble does not send it again", whose, bytes(have), bytes(int64(body)))
+	c := check(name, "", Warn, "%s is %s, ingress.max_body %s: a body above the former is answered 413, and Treble does not send it again", whose, humanize.IBytes(uint64(have)), humanize.IBytes(uint64(body)))
 	switch {
 	case whose != "the server's max_payload":
 		return c.shell("%s", events.Edit("--max-msg-size=-1"))

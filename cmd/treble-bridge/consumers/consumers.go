@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -123,7 +125,7 @@ func (c *command) check(states []client.ConsumerState) error {
 	if len(late) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s too far behind:\n%s", cli.Count(int64(len(late)), "consumer is", "consumers are"), strings.Join(late, "\n"))
+	return fmt.Errorf("%s too far behind:\n%s", english.Plural(len(late), "consumer is", "consumers are"), strings.Join(late, "\n"))
 }
 
 // quiet is after how long without a delivery, while messages are pending, nobody is
@@ -145,7 +147,7 @@ func notes(s client.ConsumerState) []string {
 		notes = append(notes, "nobody asks it for messages")
 	}
 	if s.Redelivered > 0 {
-		notes = append(notes, cli.Count(int64(s.Redelivered), "message was", "messages were")+" given more than once and not acknowledged since: its handler fails, or takes longer than ack_wait")
+		notes = append(notes, english.Plural(int(s.Redelivered), "message was", "messages were")+" given more than once and not acknowledged since: its handler fails, or takes longer than ack_wait")
 	}
 	return notes
 }

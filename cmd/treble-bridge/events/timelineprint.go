@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
@@ -71,7 +73,7 @@ func (f eventFormat) heading(line []moment) string {
 	if from.Format(time.DateOnly) != to.Format(time.DateOnly) {
 		end = to.Format(time.DateTime)
 	}
-	return fmt.Sprintf("session %s: %s in %s, %s to %s\n", f.session(line[0]), cli.Count(int64(len(line)), "event", "events"),
+	return fmt.Sprintf("session %s: %s in %s, %s to %s\n", f.session(line[0]), english.Plural(len(line), "event", ""),
 		cli.Span(to.Sub(from)), from.Format(time.DateTime), end)
 }
 

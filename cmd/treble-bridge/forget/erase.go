@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
@@ -50,7 +52,7 @@ func (f *command) delete(ctx context.Context, run *forget.Run, dir *forget.DataD
 		Waits: func(copies int64, until time.Time) {
 			if terminal.Is(f.streams.Err) {
 				bar.Done()
-				fmt.Fprintf(f.streams.Err, "waiting for %s in the journals to go, until %s at most\n", cli.Count(copies, "copy", "copies"), until.Format(time.TimeOnly))
+				fmt.Fprintf(f.streams.Err, "waiting for %s in the journals to go, until %s at most\n", english.Plural(int(copies), "copy", ""), until.Format(time.TimeOnly))
 			}
 		},
 	})

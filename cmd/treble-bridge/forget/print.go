@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
@@ -62,16 +64,16 @@ func (v *RunJSON) print(streams cli.Streams, asJSON bool) error {
 		fmt.Fprintf(&b, "run %s: %s, deleted %s\n", v.Run, v.State, places(v.Erased))
 	}
 	if v.Sessions > 0 {
-		fmt.Fprintf(&b, "known as the person's: %s\n", cli.Count(int64(v.Sessions), "session", "sessions"))
+		fmt.Fprintf(&b, "known as the person's: %s\n", english.Plural(int(v.Sessions), "session", ""))
 	}
 	if v.Shared > 0 {
-		fmt.Fprintf(&b, "of other numbers too, so that messages without a number in them stay: %s\n", cli.Count(int64(v.Shared), "session", "sessions"))
+		fmt.Fprintf(&b, "of other numbers too, so that messages without a number in them stay: %s\n", english.Plural(int(v.Shared), "session", ""))
 	}
 	if v.Left != nil && v.Left.Total() > 0 {
 		fmt.Fprintf(&b, "left: %s\n", places(*v.Left))
 	}
 	if v.GoneBy != nil {
-		fmt.Fprintf(&b, "%s in the journals will be gone by %s, if NATS stays reachable\n", cli.Count(v.Left.Copies(), "copy", "copies"), v.GoneBy.Format(time.RFC3339))
+		fmt.Fprintf(&b, "%s in the journals will be gone by %s, if NATS stays reachable\n", english.Plural(int(v.Left.Copies()), "copy", ""), v.GoneBy.Format(time.RFC3339))
 	}
 	for _, n := range v.Notes {
 		fmt.Fprintf(&b, "note: %s\n", terminal.Printable(n))
@@ -101,7 +103,7 @@ func places(c forget.Counts) string {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.where))
 		}
 	}
-	text := cli.Count(c.Total(), "message", "messages")
+	text := english.Plural(int(c.Total()), "message", "")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -90,7 +92,7 @@ func (e *MessageExportJSON) addLost(s *outbox.State) {
 func (e *MessageExportJSON) incomplete(problems bool) error {
 	var errs []error
 	if e.Damaged > 0 {
-		errs = append(errs, fmt.Errorf("%s not exported: damaged; see treble-bridge journal verify", cli.Count(int64(e.Damaged), "entry is", "entries are")))
+		errs = append(errs, fmt.Errorf("%s not exported: damaged; see treble-bridge journal verify", english.Plural(int(e.Damaged), "entry is", "entries are")))
 	}
 	if problems {
 		errs = append(errs, errors.New("the journal says what cannot be, so that more or less may be pending; see treble-bridge journal verify"))
@@ -112,6 +114,6 @@ func printJournalExport(w io.Writer, e MessageExportJSON, asJSON bool) error {
 		file = "FILE.ndjson"
 	}
 	_, err := fmt.Fprintf(w, "exported %s\nNext, where NATS can be reached: treble-bridge journal set-aside retry --from %s\nThen remove the old data_dir, so that no bridge publishes the same from it.\n",
-		cli.Count(int64(e.Exported), "message", "messages"), cli.ShellWords(file))
+		english.Plural(int(e.Exported), "message", ""), cli.ShellWords(file))
 	return err
 }

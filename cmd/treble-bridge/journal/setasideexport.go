@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -106,10 +108,10 @@ func (e *MessageExportJSON) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		err = cli.WriteJSON(w, e)
 	} else {
-		_, err = fmt.Fprintf(w, "exported %s\n", cli.Count(int64(e.Exported), "message", "messages"))
+		_, err = fmt.Fprintf(w, "exported %s\n", english.Plural(int(e.Exported), "message", ""))
 	}
 	if e.Damaged > 0 {
-		err = errors.Join(err, fmt.Errorf("%s not exported: damaged", cli.Count(int64(e.Damaged), "file is", "files are")))
+		err = errors.Join(err, fmt.Errorf("%s not exported: damaged", english.Plural(int(e.Damaged), "file is", "files are")))
 	}
 	return err
 }

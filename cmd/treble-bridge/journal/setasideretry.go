@@ -7,6 +7,8 @@ import (
 	"io"
 	"iter"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -92,7 +94,7 @@ func (r *retryCommand) run(cmd *cobra.Command, names []string) error {
 		return nil
 	}
 	if !r.yes {
-		if err := cli.Confirm(r.streams, fmt.Sprintf(question, cli.Count(int64(total), "message", "messages"))); err != nil {
+		if err := cli.Confirm(r.streams, fmt.Sprintf(question, english.Plural(int(total), "message", ""))); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/inspect"
@@ -147,30 +150,22 @@ func (v *StatusJSON) failure() error {
 		errs = append(errs, complaints("the journal of refused bodies", "refused body", r.accountJSON, r.conditionJSON)...)
 	}
 	if v.Files.Damaged > 0 {
-		errs = append(errs, fmt.Errorf("%s in set-aside damaged; see treble-bridge journal set-aside list", cli.Count(int64(v.Files.Damaged), "file is", "files are")))
+		errs = append(errs, fmt.Errorf("%s in set-aside damaged; see treble-bridge journal set-aside list", english.Plural(int(v.Files.Damaged), "file is", "files are")))
 	}
 	return errors.Join(errs...)
 }
 
 func complaints(journal, noun string, a accountJSON, c conditionJSON) (errs []error) {
 	if n := len(c.Damage); n > 0 {
-		errs = append(errs, fmt.Errorf("%s is damaged in %s", journal, cli.Count(int64(n), "place", "places")))
+		errs = append(errs, fmt.Errorf("%s is damaged in %s", journal, english.Plural(n, "place", "")))
 	}
 	if n := len(c.Problems); n > 0 {
-		errs = append(errs, fmt.Errorf("%s of %s cannot be as they are", cli.Count(int64(n), "record", "records"), journal))
+		errs = append(errs, fmt.Errorf("%s of %s cannot be as they are", english.Plural(n, "record", ""), journal))
 	}
 	if a.Unaccounted != 0 {
-		errs = append(errs, fmt.Errorf("not accounted for: %s", cli.Count(a.Unaccounted, noun, plural(noun))))
+		errs = append(errs, fmt.Errorf("not accounted for: %s", english.Plural(int(a.Unaccounted), noun, "")))
 	}
 	return errs
-}
-
-// plural is that of event and refused body.
-func plural(noun string) string {
-	if stem, ok := strings.CutSuffix(noun, "y"); ok {
-		return stem + "ies"
-	}
-	return noun + "s"
 }
 
 func (v *StatusJSON) printStatus(w io.Writer) error {
@@ -181,7 +176,7 @@ func (v *StatusJSON) printStatus(w io.Writer) error {
 	line("data_dir", "%s, %s", v.DataDir, v.who())
 	line("pending", "%s", v.pending())
 	account := func(name, noun, stored, aside string, a accountJSON) {
-		line(name, "%s, of which", cli.Count(a.Accepted, noun, plural(noun)))
+		line(name, "%s, of which", english.Plural(int(a.Accepted), noun, ""))
 		for _, part := range []struct {
 			name string
 			n    int64
@@ -196,8 +191,8 @@ func (v *StatusJSON) printStatus(w io.Writer) error {
 	}
 	account("accepted", "event", "stored", "refused by NATS, or not captured by the stream", v.accountJSON)
 	line("healed", "%d events that JetStream had lost", v.Healed)
-	line("retained", "%s to heal what JetStream loses", cli.Count(v.RetainedEntries, "entry", "entries"))
-	line("size", "%s of %s in %s", cli.Bytes(v.Size.Bytes), cli.Bytes(v.Size.MaxBytes), cli.Count(int64(v.Size.Segments), "segment", "segments"))
+	line("retained", "%s to heal what JetStream loses", english.Plural(int(v.RetainedEntries), "entry", ""))
+	line("size", "%s of %s in %s", humanize.IBytes(uint64(v.Size.Bytes)), humanize.IBytes(uint64(v.Size.MaxBytes)), english.Plural(int(v.Size.Segments), "segment", ""))
 	line("set-aside", "%s", v.setAside())
 	line("damage", "%s", v.damage(v.Size.Copies))
 	if r := v.Refused; r != nil {
@@ -222,7 +217,7 @@ func (v *StatusJSON) pending() string {
 	if v.Pending == 0 {
 		return "nothing"
 	}
-	text := fmt.Sprintf("%s in %s", cli.Count(v.Pending, "event", "events"), cli.Count(v.PendingEntries, "entry", "entries"))
+	text := fmt.Sprintf("%s in %s", english.Plural(int(v.Pending), "event", ""), english.Plural(int(v.PendingEntries), "entry", ""))
 	if v.OldestPending != nil {
 		text += fmt.Sprintf(", the oldest received %s ago", max(0, time.Since(*v.OldestPending)).Round(time.Second))
 	}
@@ -233,7 +228,7 @@ func (v *StatusJSON) setAside() string {
 	if v.Files.Files == 0 {
 		return "empty"
 	}
-	text := fmt.Sprintf("%s, %s; see treble-bridge journal set-aside list", cli.Count(int64(v.Files.Files), "file", "files"), cli.Bytes(v.Files.Bytes))
+	text := fmt.Sprintf("%s, %s; see treble-bridge journal set-aside list", english.Plural(int(v.Files.Files), "file", ""), humanize.IBytes(uint64(v.Files.Bytes)))
 	if v.Files.Damaged > 0 {
 		text += fmt.Sprintf(" (%d damaged)", v.Files.Damaged)
 	}
@@ -244,13 +239,13 @@ func (v *StatusJSON) setAside() string {
 func (v conditionJSON) damage(copies int) string {
 	var parts []string
 	if n := len(v.Damage); n > 0 {
-		parts = append(parts, fmt.Sprintf("in %s; see treble-bridge journal verify", cli.Count(int64(n), "place", "places")))
+		parts = append(parts, fmt.Sprintf("in %s; see treble-bridge journal verify", english.Plural(n, "place", "")))
 	}
 	if n := len(v.Problems); n > 0 {
-		parts = append(parts, fmt.Sprintf("%s that cannot be as they are; see treble-bridge journal verify", cli.Count(int64(n), "record", "records")))
+		parts = append(parts, fmt.Sprintf("%s that cannot be as they are; see treble-bridge journal verify", english.Plural(n, "record", "")))
 	}
 	if copies > 0 {
-		parts = append(parts, fmt.Sprintf("%s of damaged bytes in journal/damaged", cli.Count(int64(copies), "copy", "copies")))
+		parts = append(parts, fmt.Sprintf("%s of damaged bytes in journal/damaged", english.Plural(int(copies), "copy", "")))
 	}
 	if len(parts) == 0 {
 		return "none"
@@ -262,16 +257,16 @@ func (v *StatusJSON) printVerify(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", v.DataDir, v.who())
 	fmt.Fprintf(&b, "read %s, %s and %s in %s (%s), and %s in set-aside\n",
-		cli.Count(v.Read.Entries, "entry", "entries"), cli.Count(v.Read.Marks, "mark", "marks"), cli.Count(v.Read.Checkpoints, "checkpoint", "checkpoints"),
-		cli.Count(int64(v.Size.Segments), "segment", "segments"), cli.Bytes(v.Size.Bytes), cli.Count(int64(v.Files.Files), "file", "files"))
+		english.Plural(int(v.Read.Entries), "entry", ""), english.Plural(int(v.Read.Marks), "mark", ""), english.Plural(int(v.Read.Checkpoints), "checkpoint", ""),
+		english.Plural(int(v.Size.Segments), "segment", ""), humanize.IBytes(uint64(v.Size.Bytes)), english.Plural(int(v.Files.Files), "file", ""))
 	if v.Size.Torn > 0 {
 		fmt.Fprintf(&b, "the last %d bytes are no record yet, or were cut short by a crash: that is normal\n", v.Size.Torn)
 	}
 	v.write(&b, "")
-	fmt.Fprintf(&b, "%s accepted, %d of them not accounted for\n", cli.Count(v.Accepted, "event", "events"), v.Unaccounted)
+	fmt.Fprintf(&b, "%s accepted, %d of them not accounted for\n", english.Plural(int(v.Accepted), "event", ""), v.Unaccounted)
 	if r := v.Refused; r != nil {
 		r.write(&b, "in the journal of refused bodies, ")
-		fmt.Fprintf(&b, "%s kept, %d of them not accounted for\n", cli.Count(r.Accepted, "refused body", "refused bodies"), r.Unaccounted)
+		fmt.Fprintf(&b, "%s kept, %d of them not accounted for\n", english.Plural(int(r.Accepted), "refused body", "refused bodies"), r.Unaccounted)
 	}
 	if v.Sound {
 		fmt.Fprintln(&b, "all is as it was written")

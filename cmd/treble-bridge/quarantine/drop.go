@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -108,7 +110,7 @@ func (d *dropCommand) drop(ctx context.Context, q *opened, c chosen) error {
 	err = bucket.Do(ctx, &record, func(r *audit.Record) error {
 		err := d.each(ctx, q, c, &sum)
 		r.Counts = sum.counts()
-		left := cli.Count(sum.Left, "body is", "bodies are")
+		left := english.Plural(int(sum.Left), "body is", "bodies are")
 		switch {
 		case ctx.Err() != nil:
 			err = fmt.Errorf("interrupted: %s left", left)

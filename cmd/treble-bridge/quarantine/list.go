@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -132,7 +134,7 @@ func (l *listCommand) print(cmd *cobra.Command, q *opened, f quarantine.Filter) 
 		err = flushErr
 	}
 	if skipped > 0 {
-		fmt.Fprintln(l.streams.Err, cli.Count(skipped, "message was", "messages were")+" skipped: no refused bodies")
+		fmt.Fprintln(l.streams.Err, english.Plural(int(skipped), "message was", "messages were")+" skipped: no refused bodies")
 	}
 	return err
 }

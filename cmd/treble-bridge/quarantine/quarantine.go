@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -149,7 +151,7 @@ func (c chosen) String() string {
 	return refusedBodies(int64(len(c.seqs))) + byReason(c.reasons)
 }
 
-func refusedBodies(n int64) string { return cli.Count(n, "refused body", "refused bodies") }
+func refusedBodies(n int64) string { return english.Plural(int(n), "refused body", "refused bodies") }
 
 // byReason lists the counts, the largest first.
 func byReason(reasons map[schema.Reason]int) string {

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -112,7 +114,7 @@ func (s *showCommand) print(q quarantine.Body) error {
 	if v.Test != "" {
 		line("test", v.Test)
 	}
-	line("size", cli.Bytes(v.Size))
+	line("size", humanize.IBytes(uint64(v.Size)))
 	for i, h := range v.RequestHeaders {
 		name := ""
 		if i == 0 {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -100,7 +102,7 @@ func (r *command) confirm(run *replay.Run, g replay.Given, s replay.Spec, total 
 	if r.yes || run.To() == replay.ToFile || u != nil && cli.IsLoopback(u.Hostname()) && !terminal.Is(r.streams.In) {
 		return nil
 	}
-	what := cli.Count(total, "event", "events")
+	what := english.Plural(int(total), "event", "")
 	if done := run.Done(); done > 0 {
 		what = fmt.Sprintf("the rest (%d of %s)", total-done, what)
 	}
@@ -131,12 +133,12 @@ func (v RunJSON) print(streams cli.Streams, asJSON, toStdout bool) error {
 	var b strings.Builder
 	switch {
 	case v.State == "dry-run":
-		fmt.Fprintf(&b, "would replay %s (%s) to %s\n", cli.Count(v.Events-v.Replayed, "event", "events"), terminal.Printable(v.Filter), terminal.Printable(v.Target))
+		fmt.Fprintf(&b, "would replay %s (%s) to %s\n", english.Plural(int(v.Events-v.Replayed), "event", ""), terminal.Printable(v.Filter), terminal.Printable(v.Target))
 	case v.Events == 0:
 		fmt.Fprintf(&b, "no event is chosen (%s): nothing to replay\n", terminal.Printable(v.Filter))
 	default:
 		fmt.Fprintf(&b, "run %s: %s, %d of %s replayed to %s, in %s (%.0f/s)\n", v.Run, v.State, v.Replayed,
-			cli.Count(v.Events, "event", "events"), terminal.Printable(v.Target), time.Duration(v.Seconds*float64(time.Second)).Round(time.Millisecond), v.rate)
+			english.Plural(int(v.Events), "event", ""), terminal.Printable(v.Target), time.Duration(v.Seconds*float64(time.Second)).Round(time.Millisecond), v.rate)
 	}
 	if v.Skipped > 0 {
 		fmt.Fprintln(&b, cli.SkippedMessages(v.Skipped))

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -160,7 +162,7 @@ func (f *lineFeed) report(w io.Writer, interrupted bool) error {
 	}
 	var errs []error
 	if n := len(f.refused) + f.more; n > 0 {
-		errs = append(errs, fmt.Errorf("%s not taken", cli.Count(int64(n), "line was", "lines were")))
+		errs = append(errs, fmt.Errorf("%s not taken", english.Plural(int(n), "line was", "lines were")))
 	}
 	switch {
 	case f.resume > 0:

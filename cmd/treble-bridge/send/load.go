@@ -5,6 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 )
@@ -31,57 +34,40 @@ func (l load) check() error {
 	return nil
 }
 
-// run calls do count times, at the given rate, by concurrency workers, and
+// run calls do count times, at the given rate, so many at a time as concurrency says, and
 // after each call step, one call at a time. When ctx ends no new call begins;
 // those that run are waited for.
 func (l load) run(ctx context.Context, do func(context.Context) webhook.Result, step func(webhook.Result)) SummaryJSON {
-	tickets := make(chan struct{})
-	results := make(chan webhook.Result)
-	go l.issue(ctx, tickets)
-	var workers sync.WaitGroup
-	for range min(l.concurrency, l.count) {
-		workers.Go(func() {
-			for range tickets {
-				// A request that was begun is finished: its event may be
-				// stored already. The timeout bounds it.
-				results <- do(context.WithoutCancel(ctx))
+	limiter := rate.NewLimiter(rate.Inf, 1)
+	if l.rate > 0 {
+		limiter.SetLimit(rate.Limit(l.rate))
+	}
+	var calls errgroup.Group
+	calls.SetLimit(l.concurrency)
+	var mu sync.Mutex // guards sum, and calls step
+	sum := SummaryJSON{Statuses: map[string]int{}}
+	began := time.Now()
+	for range l.count {
+		if limiter.Wait(ctx) != nil {
+			break
+		}
+		calls.Go(func() error {
+			if ctx.Err() != nil {
+				return nil // it ended while others were waited for
 			}
+			// A request that was begun is finished: its event may be
+			// stored already. The timeout bounds it.
+			r := do(context.WithoutCancel(ctx))
+			mu.Lock()
+			defer mu.Unlock()
+			if r.Status != "" {
+				sum.add(r)
+				step(r)
+			}
+			return nil
 		})
 	}
-	go func() {
-		workers.Wait()
-		close(results)
-	}()
-	began := time.Now()
-	sum := SummaryJSON{Statuses: map[string]int{}}
-	for r := range results {
-		if r.Status == "" {
-			continue
-		}
-		sum.add(r)
-		step(r)
-	}
+	_ = calls.Wait() // a result says what failed
 	sum.finish(time.Since(began))
 	return sum
-}
-
-// issue hands out count tickets at the rate, or fewer if ctx ends.
-func (l load) issue(ctx context.Context, tickets chan<- struct{}) {
-	defer close(tickets)
-	began := time.Now()
-	for i := range l.count {
-		if l.rate > 0 {
-			due := began.Add(time.Duration(float64(i) / l.rate * float64(time.Second)))
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(time.Until(due)):
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case tickets <- struct{}{}:
-		}
-	}
 }

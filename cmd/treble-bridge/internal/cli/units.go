@@ -5,36 +5,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
 
-// Count writes a number with its noun.
-func Count(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// Bytes writes a number of bytes for people.
-func Bytes(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, names := float64(n), []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
-	i := -1
-	for f >= unit && i < len(names)-1 {
-		f /= unit
-		i++
-	}
-	return fmt.Sprintf("%.1f %s", f, names[i])
-}
-
 // SkippedMessages says that messages of the stream were left out.
 func SkippedMessages(n int64) string {
-	return Count(n, "message was", "messages were") + " skipped: no events of the bridge"
+	return english.Plural(int(n), "message was", "messages were") + " skipped: no events of the bridge"
 }
 
 // ShellWords joins words to a command line that can be pasted, each quoted if it
