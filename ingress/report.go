@@ -32,7 +32,7 @@ func (r *refusals) take(source, outcome string) (held int, ok bool) {
 	}
 	pace := r.paces[key]
 	if pace == nil {
-		pace = new(connections.PerSecond)
+		pace = connections.NewPerSecond()
 		r.paces[key] = pace
 	}
 	r.mu.Unlock()

@@ -231,7 +231,7 @@ func peerOf(addr net.Addr) netip.Prefix {
 
 // Dropped counts and logs what is closed for a bound.
 func Dropped(m *Metrics, log *zap.Logger) func(why string) {
-	pace := new(PerSecond)
+	pace := NewPerSecond()
 	return func(why string) {
 		m.dropped.WithLabelValues(why).Inc()
 		if more, ok := pace.Take(); ok {

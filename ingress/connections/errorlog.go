@@ -3,39 +3,38 @@ package connections
 import (
 	"bytes"
 	"log"
-	"sync"
-	"time"
+	"sync/atomic"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 )
 
-// PerSecond lets one through in a second. Its zero value is ready. It is safe for concurrent use.
+// PerSecond lets one through in a second. It is safe for concurrent use.
 type PerSecond struct {
-	mu   sync.Mutex
-	next time.Time
-	held int
+	limiter *rate.Limiter
+	held    atomic.Int64
 }
+
+// NewPerSecond returns one that lets the first through.
+func NewPerSecond() *PerSecond { return &PerSecond{limiter: rate.NewLimiter(1, 1)} }
 
 // Take reports whether the caller may go on, and how many were held back before it.
 func (p *PerSecond) Take() (held int, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now := time.Now(); now.Before(p.next) {
-		p.held++
+	if !p.limiter.Allow() {
+		p.held.Add(1)
 		return 0, false
-	} else {
-		p.next = now.Add(time.Second)
 	}
-	held, p.held = p.held, 0
-	return held, true
+	return int(p.held.Swap(0)), true
 }
 
 // ErrorLog is what net/http writes its complaints to: at most one line a second.
-func ErrorLog(to *zap.Logger) *log.Logger { return log.New(&pacedLog{log: to}, "", 0) }
+func ErrorLog(to *zap.Logger) *log.Logger {
+	return log.New(&pacedLog{log: to, pace: NewPerSecond()}, "", 0)
+}
 
 type pacedLog struct {
 	log  *zap.Logger
-	pace PerSecond
+	pace *PerSecond
 }
 
 func (p *pacedLog) Write(line []byte) (int, error) {

@@ -23,12 +23,12 @@ import (
 type Unserved struct {
 	log     *zap.Logger
 	counted *prometheus.CounterVec
-	pace    PerSecond
+	pace    *PerSecond
 }
 
 // NewUnserved returns one that counts in m, and logs at most one line a second.
 func NewUnserved(m *Metrics, log *zap.Logger) *Unserved {
-	return &Unserved{log: log, counted: m.unserved}
+	return &Unserved{log: log, counted: m.unserved, pace: NewPerSecond()}
 }
 
 // Listener returns l with connections that are watched. Those of Bounds are known again in Of.

@@ -259,7 +259,7 @@ func (r *Run) each(ctx context.Context, t target) error {
 		if err != nil {
 			return err
 		}
-		if err := pace.wait(ctx); err != nil {
+		if err := sleep(ctx, pace.Reserve().Delay()); err != nil {
 			return err
 		}
 		if err := t.send(ctx, r.event(m)); err != nil {
