@@ -36,7 +36,7 @@ type Options struct {
 	NATS    NATSConfig
 	Journal JournalConfig
 	DataDir string                // journals, set-aside, lock, and the store of the embedded server
-	Keys    *atrest.Keys          // encrypt what is kept in DataDir, but for the embedded server's store; nil: it is not encrypted
+	Keys    *atrest.Keys          // encrypt what is kept in DataDir; nil: it is not encrypted
 	MaxBody value.Size            // largest body the ingress takes; max_payload of the embedded server follows from it
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none; one Publisher per registerer
@@ -164,9 +164,14 @@ func (p *Publisher) connect(o Options) (err error) {
 		if o.NATS, err = o.NATS.EnsureToken(o.DataDir); err != nil {
 			return err
 		}
+		storeKey, err := atrest.StoreKey(o.DataDir, o.Keys)
+		if err != nil {
+			return err
+		}
 		p.embedded, err = broker.StartEmbedded(broker.EmbeddedOptions{
 			Config:     o.NATS.Embedded,
 			StoreDir:   filepath.Join(o.DataDir, datadir.NATS),
+			StoreKey:   storeKey,
 			MaxBody:    o.MaxBody,
 			SyncAlways: p.cfg.Ack == AckStream,
 			Log:        p.log.Named("nats-server"),

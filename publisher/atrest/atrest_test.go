@@ -127,3 +127,27 @@ func TestFiles(t *testing.T) {
 		t.Errorf("no file: %v, %v, want nothing", k, err)
 	}
 }
+
+// TestStoreKey: the key stays the same over a rotation, and is refused, not made anew, without the keys.
+func TestStoreKey(t *testing.T) {
+	dir, path := t.TempDir(), created(t)
+	if key, err := atrest.StoreKey(dir, nil); key != "" || err != nil {
+		t.Fatalf("without keys: %q, %v", key, err)
+	}
+	first, err := atrest.StoreKey(dir, load(t, path))
+	if err != nil || len(first) < 20 {
+		t.Fatalf("%q, %v", first, err)
+	}
+	if err := atrest.Rotate(path); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := atrest.StoreKey(dir, load(t, path)); err != nil || again != first {
+		t.Errorf("after a rotation: %q, %v, want %q", again, err, first)
+	}
+	for name, keys := range map[string]*atrest.Keys{"none": nil, "others": load(t, created(t))} {
+		var missing *atrest.MissingKeyError
+		if key, err := atrest.StoreKey(dir, keys); key != "" || !errors.As(err, &missing) {
+			t.Errorf("%s: %q, %v", name, key, err)
+		}
+	}
+}

@@ -16,6 +16,7 @@ const (
 	Refused   = "refused"      // directory: the journal of bodies that were refused
 	SetAside  = "set-aside"    // directory: messages that NATS does not take
 	NATS      = "nats"         // directory: the store of the embedded nats-server
+	NATSKey   = "nats-key"     // the key of that store, sealed
 	NATSToken = "nats-token"   // the token of the embedded nats-server, if none is configured
 	Damaged   = "damaged"      // directory in Journal: copies of bytes that cannot be read
 	Addrs     = "addr.json"    // the addresses that a running bridge listens on

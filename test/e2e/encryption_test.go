@@ -36,19 +36,7 @@ func TestEncryptionAtRest(t *testing.T) {
 		t.Fatalf("a malformed body: %+v", r)
 	}
 	away.Kill()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if strings.Contains(string(b), secret) {
-			t.Errorf("%s can be read", path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	expectUnreadable(t, dir, secret)
 
 	if out := run(env, "journal", "export"); !strings.Contains(out, secret) {
 		t.Errorf("journal export has not what was accepted:\n%s", out)
@@ -67,6 +55,66 @@ func TestEncryptionAtRest(t *testing.T) {
 	p.Ready()
 	p.Published(t)
 	if got := bridge.StreamSessions(t, p.JetStream(t)); len(got) != 1 || got[0] != secret {
+		t.Errorf("in the stream: %q", got)
+	}
+}
+
+// expectUnreadable looks for a text in every file below dir.
+func expectUnreadable(t *testing.T, dir, text string) {
+	t.Helper()
+	files := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		files++
+		b, err := os.ReadFile(path)
+		if strings.Contains(string(b), text) {
+			t.Errorf("%s can be read", path)
+		}
+		return err
+	})
+	if err != nil || files == 0 {
+		t.Fatalf("%d files: %v", files, err)
+	}
+}
+
+// TestEncryptionOfTheStore: the embedded server's store is encrypted, what was in it before
+// too, and opened after a rotation. Without the keys the bridge does not start on it.
+func TestEncryptionOfTheStore(t *testing.T) {
+	dir := t.TempDir()
+	post := func(p *bridge.Process, session string) {
+		t.Helper()
+		p.Ready()
+		p.Post(t, bridge.Request{Body: bridge.MessageRead(t, session)}).Accepted(t)
+		p.Published(t)
+	}
+	plain := bridge.Launch(t, bridge.Binary(t), dir)
+	post(plain, "zq-before")
+	if code := plain.Terminate(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	encrypted := "TREBLE_BRIDGE_ENCRYPTION_KEY_FILE=" + keys
+	if out, code := command(t, nil, "keys", "create", keys); code != 0 {
+		t.Fatal(out)
+	}
+	p := bridge.Launch(t, bridge.Binary(t), dir, encrypted)
+	post(p, "zq-after")
+	p.Kill()
+	expectUnreadable(t, filepath.Join(dir, "nats"), "zq-")
+
+	without := bridge.Launch(t, bridge.Binary(t), dir)
+	if code := without.ExitCode(); code == 0 || !strings.Contains(without.Output.String(), "encryption.key_file") {
+		t.Errorf("without the keys: exit code %d\n%s", code, without.Output.String())
+	}
+	if out, code := command(t, nil, "keys", "rotate", keys); code != 0 {
+		t.Fatal(out)
+	}
+	p = bridge.Launch(t, bridge.Binary(t), dir, encrypted)
+	p.Ready()
+	if got := bridge.StreamSessions(t, p.JetStream(t)); strings.Join(got, " ") != "zq-before zq-after" {
 		t.Errorf("in the stream: %q", got)
 	}
 }

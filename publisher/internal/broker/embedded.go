@@ -37,6 +37,7 @@ type Embedded struct {
 type EmbeddedOptions struct {
 	Config     EmbeddedConfig
 	StoreDir   string
+	StoreKey   string     // encrypts the store; "": it is not encrypted
 	MaxBody    value.Size // largest body that is accepted; max_payload of the server follows from it
 	SyncAlways bool       // flush each event before its PubAck, which is then the promise
 	Log        *zap.Logger
@@ -88,6 +89,8 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 		MaxPayload:             embeddedMaxPayload(o.MaxBody),
 		JetStream:              true,
 		StoreDir:               o.StoreDir,
+		JetStreamCipher:        server.ChaCha,
+		JetStreamKey:           o.StoreKey,
 		JetStreamMaxStore:      embeddedMaxStore,
 		SyncAlways:             o.SyncAlways,
 		NoSigs:                 true, // signals are the daemon's
