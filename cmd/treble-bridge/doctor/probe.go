@@ -29,20 +29,20 @@ func (d *command) probe(ctx context.Context, visit *diagnose.Visit) []diagnose.C
 	case visit == nil:
 		return leftOut("NATS cannot be reached, so nobody can see it arrive")
 	}
-	door, err := webhook.OpenBridge(&d.config.Config, nil, http.Header{}, "", webhook.NewClient(d.timeout, 1))
+	bridge, err := webhook.OpenBridge(&d.config.Config, nil, http.Header{}, "", webhook.NewClient(d.timeout, 1))
 	if err != nil {
 		return []diagnose.Check{{Name: "probe", Status: diagnose.Fail, Detail: err.Error(), Fix: "treble-bridge config check", FixIn: diagnose.InShell}}
 	}
-	defer door.Client.CloseIdleConnections()
+	defer bridge.Client.CloseIdleConnections()
 	var checks []diagnose.Check
 	for _, s := range d.config.EffectiveSources() {
-		checks = append(checks, d.probeSource(ctx, visit, door, s))
+		checks = append(checks, d.probeSource(ctx, visit, bridge, s))
 	}
 	return checks
 }
 
 // probeSource sends one event as Treble would send it to a source.
-func (d *command) probeSource(ctx context.Context, visit *diagnose.Visit, door *webhook.Bridge, s ingress.SourceConfig) diagnose.Check {
+func (d *command) probeSource(ctx context.Context, visit *diagnose.Visit, bridge *webhook.Bridge, s ingress.SourceConfig) diagnose.Check {
 	c := diagnose.Check{Name: "probe", Of: s.Name, Status: diagnose.Fail}
 	id := diagnose.NewProbeID()
 	watch, err := visit.Watch(ctx, id)
@@ -57,9 +57,9 @@ func (d *command) probeSource(ctx context.Context, visit *diagnose.Visit, door *
 		c.Detail = err.Error()
 		return c
 	}
-	to := url.URL{Scheme: "http", Host: door.Base.Host, Path: webhook.ConcretePath(s)}
+	to := url.URL{Scheme: "http", Host: bridge.Base.Host, Path: webhook.ConcretePath(s)}
 	posted := time.Now()
-	answer := webhook.Poster{URL: to.String(), Header: door.Headers[s.Name], Signer: door.Signers[s.Name], Client: door.Client}.Post(ctx, body)
+	answer := webhook.Poster{URL: to.String(), Header: bridge.Headers[s.Name], Signer: bridge.Signers[s.Name], Client: bridge.Client}.Post(ctx, body)
 	answered := posted.Add(answer.Took)
 	if !answer.OK {
 		d.refused(&c, answer, to.Path)

@@ -75,22 +75,9 @@ func (f *choiceFlags) filter(ids []string, now time.Time) (quarantine.Filter, er
 			out.Reasons = append(out.Reasons, r)
 		}
 	}
-	for _, t := range []struct {
-		flag, text string
-		into       *time.Time
-	}{{"--since", f.since, &out.Since}, {"--" + f.untilFlag, f.until, &out.Until}} {
-		if t.text == "" {
-			continue
-		}
-		var err error
-		if *t.into, err = cli.ParseSince(t.text, now); err != nil {
-			return out, cli.Usagef("%s: %w", t.flag, err)
-		}
-	}
-	if !out.Until.IsZero() && !out.Since.Before(out.Until) {
-		return out, cli.Usagef("--%s: use a time after that of --since", f.untilFlag)
-	}
-	return out, nil
+	var err error
+	out.Since, out.Until, err = cli.ParsePeriod(f.since, "--"+f.untilFlag, f.until, now)
+	return out, err
 }
 
 // choice is filter for a command that changes something: what it is about has to

@@ -103,11 +103,11 @@ func (r *retryCommand) run(cmd *cobra.Command, ids []string) error {
 	if err != nil {
 		return err
 	}
-	door, err := r.door(&loaded.Config, header)
+	bridge, err := r.bridge(&loaded.Config, header)
 	if err != nil {
 		return err
 	}
-	desk, err := newDryRun(&loaded.Config, door, r.toPath)
+	dry, err := newDryRun(&loaded.Config, bridge, r.toPath)
 	if err != nil {
 		return err
 	}
@@ -121,15 +121,15 @@ func (r *retryCommand) run(cmd *cobra.Command, ids []string) error {
 			return err
 		}
 		if !r.yes && !r.dryRun && len(c.seqs) > 0 {
-			if err := cli.Confirm(r.streams, fmt.Sprintf("Post %s to %s, and delete what it takes?", c, door.Base.Host)); err != nil {
+			if err := cli.Confirm(r.streams, fmt.Sprintf("Post %s to %s, and delete what it takes?", c, bridge.Base.Host)); err != nil {
 				return err
 			}
 		}
-		return r.retry(cmd.Context(), q, desk, c)
+		return r.retry(cmd.Context(), q, dry, c)
 	})
 }
 
-func (r *retryCommand) door(c *config.Config, header http.Header) (*webhook.Bridge, error) {
+func (r *retryCommand) bridge(c *config.Config, header http.Header) (*webhook.Bridge, error) {
 	var base *url.URL
 	if r.url != "" {
 		var err error
@@ -141,13 +141,13 @@ func (r *retryCommand) door(c *config.Config, header http.Header) (*webhook.Brid
 }
 
 // retry tries one body after the other, until the bridge takes none any more.
-func (r *retryCommand) retry(ctx context.Context, q *opened, desk *dryRun, c chosen) error {
+func (r *retryCommand) retry(ctx context.Context, q *opened, dry *dryRun, c chosen) error {
 	left := 0
 	for i, seq := range c.seqs {
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted: %d of %d are left", left+len(c.seqs)-i, len(c.seqs))
 		}
-		line, stop := r.one(ctx, q, desk, seq)
+		line, stop := r.one(ctx, q, dry, seq)
 		if line.Result != retryAccepted {
 			left++
 		}
@@ -166,7 +166,7 @@ func (r *retryCommand) retry(ctx context.Context, q *opened, desk *dryRun, c cho
 }
 
 // one tries one body. The error is why the others need not be tried.
-func (r *retryCommand) one(ctx context.Context, q *opened, desk *dryRun, seq uint64) (RetriedJSON, error) {
+func (r *retryCommand) one(ctx context.Context, q *opened, dry *dryRun, seq uint64) (RetriedJSON, error) {
 	item, err := q.Get(ctx, seq)
 	line := RetriedJSON{ID: item.ID, Reason: item.Reason, Result: retryKept}
 	if errors.Is(err, quarantine.ErrGone) {
@@ -177,8 +177,8 @@ func (r *retryCommand) one(ctx context.Context, q *opened, desk *dryRun, seq uin
 		line.ID, line.Error = fmt.Sprintf("message %d", seq), err.Error()
 		return line, err
 	}
-	item = desk.readdress(item)
-	d, err := desk.parse(item)
+	item = dry.readdress(item)
+	d, err := dry.parse(item)
 	switch {
 	case err != nil:
 		line.Error = err.Error()
@@ -194,7 +194,7 @@ func (r *retryCommand) one(ctx context.Context, q *opened, desk *dryRun, seq uin
 	}
 	// What was begun is finished: the event may be stored already.
 	ctx = context.WithoutCancel(ctx)
-	answer := desk.door.Post(ctx, webhook.Delivery{Received: item.Received, Source: item.Source, Path: item.Path, Test: item.TestRun, Body: item.Data})
+	answer := dry.bridge.Post(ctx, webhook.Delivery{Received: item.Received, Source: item.Source, Path: item.Path, Test: item.TestRun, Body: item.Data})
 	if !answer.OK {
 		line.Error = "the bridge did not take it: " + answer.Status
 		return line, notTaken(answer)
@@ -225,32 +225,32 @@ func notTaken(answer webhook.Result) error {
 
 // dryRun decides beforehand what the bridge will say to a body.
 type dryRun struct {
-	door     *webhook.Bridge
+	bridge   *webhook.Bridge
 	parsers  map[string]delivery.Parser // by source
 	path     string                     // instead of one that no source serves; "": none
 	pathIsOf string                     // the source that serves path; "": nobody knows
 }
 
-// newDryRun returns one for a door. The error is of usage if no source serves the path.
-func newDryRun(c *config.Config, d *webhook.Bridge, path string) (*dryRun, error) {
-	desk := &dryRun{door: d, parsers: map[string]delivery.Parser{}, path: path}
+// newDryRun returns one for a bridge. The error is of usage if no source serves the path.
+func newDryRun(c *config.Config, b *webhook.Bridge, path string) (*dryRun, error) {
+	d := &dryRun{bridge: b, parsers: map[string]delivery.Parser{}, path: path}
 	if path != "" && !strings.HasPrefix(path, "/") {
 		return nil, cli.Usagef("--to-path: use a path, such as /webhook")
 	}
 	for _, s := range c.EffectiveSources() {
 		if path != "" && s.Serves(path) {
-			desk.pathIsOf = s.Name
+			d.pathIsOf = s.Name
 		}
 		p, err := parserOf(c, s)
 		if err != nil {
 			return nil, err
 		}
-		desk.parsers[s.Name] = p
+		d.parsers[s.Name] = p
 	}
-	if path != "" && desk.pathIsOf == "" && d.Own {
+	if path != "" && d.pathIsOf == "" && b.Own {
 		return nil, cli.Usagef("--to-path: no source serves %q", path)
 	}
-	return desk, nil
+	return d, nil
 }
 
 // readdress returns a body with the path, and the source, that it is to have. The one that a
@@ -267,7 +267,7 @@ func (d *dryRun) readdress(q quarantine.Body) quarantine.Body {
 
 // parse reads a body as the bridge would. The error is why it cannot be told.
 func (d *dryRun) parse(q quarantine.Body) (delivery.Delivery, error) {
-	if err := d.door.Knows(webhook.Delivery{Source: q.Source, Path: q.Path}); err != nil {
+	if err := d.bridge.Knows(webhook.Delivery{Source: q.Source, Path: q.Path}); err != nil {
 		if q.Reason == schema.ReasonNotFound {
 			return delivery.Delivery{}, fmt.Errorf("%w: name another with --to-path, or add it to sources[].paths", err)
 		}

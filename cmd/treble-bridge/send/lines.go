@@ -59,7 +59,7 @@ func (s *command) sendLines(cmd *cobra.Command, name string, header http.Header)
 	if err := s.confirm(d.Base, []string{name}); err != nil {
 		return err
 	}
-	f := &lineFeed{in: in, door: d}
+	f := &lineFeed{in: in, bridge: d}
 	s.load.count = total
 	if name == "-" {
 		total = 0 // not known
@@ -91,8 +91,8 @@ const mostNamed = 20
 
 // lineFeed sends lines until one shows that the bridge takes none.
 type lineFeed struct {
-	door *webhook.Bridge
-	stop context.CancelFunc
+	bridge *webhook.Bridge
+	stop   context.CancelFunc
 
 	mu      sync.Mutex // guards what follows, and the order of the lines
 	in      *cli.Lines[webhook.Delivery]
@@ -111,7 +111,7 @@ func (f *lineFeed) next(ctx context.Context) webhook.Result {
 	if !ok {
 		return webhook.Result{}
 	}
-	r := f.door.Post(ctx, d)
+	r := f.bridge.Post(ctx, d)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {

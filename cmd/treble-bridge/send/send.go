@@ -2,7 +2,6 @@
 package send
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -183,15 +182,10 @@ func (s *command) confirm(target *url.URL, args []string) error {
 	if s.yes || cli.IsLoopback(target.Hostname()) {
 		return nil
 	}
-	if !terminal.Is(s.streams.In) || len(args) > 0 && args[0] == "-" {
-		return cli.Usagef("%s is another host, and nobody can be asked: confirm with --yes", target.Host)
+	if len(args) > 0 && args[0] == "-" {
+		return cli.Usagef("%s is another host, and standard input is what is sent: confirm with --yes", target.Host)
 	}
-	fmt.Fprintf(s.streams.Err, "Post %d test events to %s? [y/N] ", s.load.count, webhook.WithoutUserinfo(target))
-	answer, _ := bufio.NewReader(s.streams.In).ReadString('\n')
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("nothing was sent")
-	}
-	return nil
+	return cli.Confirm(s.streams, fmt.Sprintf("Post %d test events to %s?", s.load.count, webhook.WithoutUserinfo(target)))
 }
 
 // complete adds what every request carries, unless the user set it. The signer adds the

@@ -57,24 +57,33 @@ func (f *FilterFlags) Filter(now time.Time) (client.Filter, error) {
 			return out, Usagef("--phone: use the international form, such as +573001234567")
 		}
 	}
-	for _, t := range []struct {
-		flag, text string
-		into       *time.Time
-	}{{"--since", f.since, &out.Since}, {"--until", f.until, &out.Until}} {
-		if t.text == "" {
-			continue
-		}
-		if *t.into, err = ParseSince(t.text, now); err != nil {
-			return out, Usagef("%s: %w", t.flag, err)
-		}
-	}
-	if !out.Until.IsZero() && !out.Since.Before(out.Until) {
-		return out, Usagef("--until: use a time after that of --since")
+	if out.Since, out.Until, err = ParsePeriod(f.since, "--until", f.until, now); err != nil {
+		return out, err
 	}
 	if out.ToSeq > 0 && out.FromSeq > out.ToSeq {
 		return out, Usagef("--to-seq: use a sequence that is not below that of --from-seq")
 	}
 	return out, nil
+}
+
+// ParsePeriod reads the texts of --since and of the flag that ends the period; an empty one gives
+// the zero time. Its errors are of usage.
+func ParsePeriod(since, flag, until string, now time.Time) (from, to time.Time, err error) {
+	if since != "" {
+		if from, err = ParseSince(since, now); err != nil {
+			return from, to, Usagef("--since: %w", err)
+		}
+	}
+	if until == "" {
+		return from, to, nil
+	}
+	if to, err = ParseSince(until, now); err != nil {
+		return from, to, Usagef("%s: %w", flag, err)
+	}
+	if !from.Before(to) {
+		return from, to, Usagef("%s: use a time after that of --since", flag)
+	}
+	return from, to, nil
 }
 
 // ParseSince reads a time, a day (its beginning in UTC), or how long ago it was.

@@ -31,10 +31,10 @@ type Bridge struct {
 	Client  *http.Client
 }
 
-// OpenBridge returns the door at base, or, if that is nil, that of the running
-// bridge of the configuration. The configured secrets go nowhere else.
+// OpenBridge returns the bridge at base, or, if that is nil, the running one
+// of the configuration. The configured secrets go nowhere else.
 func OpenBridge(c *config.Config, base *url.URL, common http.Header, token string, client *http.Client) (*Bridge, error) {
-	d := &Bridge{Base: base, Own: base == nil, common: common, Client: client,
+	b := &Bridge{Base: base, Own: base == nil, common: common, Client: client,
 		sources: map[string]ingress.SourceConfig{}, Headers: map[string]http.Header{}, Signers: map[string]*auth.Signer{}}
 	if common.Get("Content-Type") == "" {
 		common.Set("Content-Type", "application/json")
@@ -42,24 +42,24 @@ func OpenBridge(c *config.Config, base *url.URL, common http.Header, token strin
 	if token != "" {
 		common.Set("Authorization", "Bearer "+token)
 	}
-	if !d.Own {
-		return d, nil
+	if !b.Own {
+		return b, nil
 	}
 	at, err := cli.ClientAddrs(c)
 	if err != nil {
 		return nil, err
 	}
-	d.Base = &url.URL{Scheme: "http", Host: at.Ingress}
+	b.Base = &url.URL{Scheme: "http", Host: at.Ingress}
 	for _, s := range c.EffectiveSources() {
 		h := common.Clone()
 		if h.Get("Authorization") == "" {
-			if d.Signers[s.Name], err = SignerOf(s.Auth, c.DataDir); err != nil {
+			if b.Signers[s.Name], err = SignerOf(s.Auth, c.DataDir); err != nil {
 				return nil, fmt.Errorf("credentials of the source %s: %w", s.Name, err)
 			}
 		}
-		d.sources[s.Name], d.Headers[s.Name] = s, h
+		b.sources[s.Name], b.Headers[s.Name] = s, h
 	}
-	return d, nil
+	return b, nil
 }
 
 // What keeps a delivery from being posted at all.
@@ -70,38 +70,38 @@ var (
 
 // Knows returns nil if the bridge of our configuration would take the delivery as
 // one of the source that it names. Another source would give it other ids.
-func (d *Bridge) Knows(line Delivery) error {
-	if !d.Own {
+func (b *Bridge) Knows(d Delivery) error {
+	if !b.Own {
 		return nil
 	}
-	s, ok := d.sources[line.Source]
+	s, ok := b.sources[d.Source]
 	switch {
 	case !ok:
 		return ErrNoSource
-	case !s.Serves(line.Path):
+	case !s.Serves(d.Path):
 		return errNoPath
 	}
 	return nil
 }
 
 // Post posts one delivery, with the time at which it was received.
-func (d *Bridge) Post(ctx context.Context, line Delivery) Result {
-	if err := d.Knows(line); err != nil {
+func (b *Bridge) Post(ctx context.Context, d Delivery) Result {
+	if err := b.Knows(d); err != nil {
 		return Result{Status: err.Error()}
 	}
-	h := d.common
-	if own := d.Headers[line.Source]; own != nil {
+	h := b.common
+	if own := b.Headers[d.Source]; own != nil {
 		h = own
 	}
 	h = h.Clone()
-	h.Set(schema.HeaderReceived, line.Received.UTC().Format(time.RFC3339Nano))
-	if line.Test != "" {
-		h.Set(schema.HeaderTest, line.Test)
+	h.Set(schema.HeaderReceived, d.Received.UTC().Format(time.RFC3339Nano))
+	if d.Test != "" {
+		h.Set(schema.HeaderTest, d.Test)
 	}
-	to := *d.Base
-	to.Path = strings.TrimRight(to.Path, "/") + line.Path
+	to := *b.Base
+	to.Path = strings.TrimRight(to.Path, "/") + d.Path
 	to.RawPath = ""
-	return Poster{URL: to.String(), Header: h, Signer: d.Signers[line.Source], Client: d.Client}.Post(ctx, line.Body)
+	return Poster{URL: to.String(), Header: h, Signer: b.Signers[d.Source], Client: b.Client}.Post(ctx, d.Body)
 }
 
 // OfTheDelivery reports whether an answer is about the delivery alone, so that the
