@@ -125,6 +125,24 @@ func classifyBatch(err error) Fate {
 	return Unknown
 }
 
+// classifyFast says what an error that answers one message of a fast-ingest batch proves of that
+// message: that it was not stored (any fate but Unknown), or nothing. What it proves of the
+// others is for fastBatch to say.
+func classifyFast(err error) Fate {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		switch server.ErrorIdentifier(api.ErrorCode) {
+		case server.JSBatchPublishDisabledErr,
+			server.JSBatchPublishInvalidBatchIDErr,
+			server.JSBatchPublishInvalidPatternErr,
+			server.JSBatchPublishTooManyInflight,
+			server.JSBatchPublishUnknownBatchIDErr: // the batch was ended, or never began
+			return Refused
+		}
+	}
+	return Classify(err)
+}
+
 // IsRepetition reports whether a batch was refused because the stream, or the batch itself,
 // has one of its ids already.
 func IsRepetition(err error) bool {

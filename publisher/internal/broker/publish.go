@@ -45,6 +45,13 @@ var (
 // is given, waits for an answer to the first message, and ends with one kind of error
 // whether the commit had left or not, which is what makes Unknown of Refused.
 func (s *Stream) Publish(ctx context.Context, msgs []Message) Result {
+	a := &attempt{stream: s, msgs: msgs}
+	return a.run(ctx, a.send)
+}
+
+// run lets send do its work within the stream's timeout.
+func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Result {
+	s, msgs := a.stream, a.msgs
 	if len(msgs) == 0 {
 		return Result{Fate: NotSent, Err: errNothing}
 	}
@@ -67,8 +74,8 @@ func (s *Stream) Publish(ctx context.Context, msgs []Message) Result {
 	// The client holds its lock while it writes, and a peer that does not read
 	// can make that last for seconds, which no context ends. So the write is
 	// left behind when the time is up.
-	a := &attempt{stream: s, msgs: msgs, done: make(chan Result, 1), stop: stop}
-	s.busy.Go(func() { a.done <- a.send(within) })
+	a.done, a.stop = make(chan Result, 1), stop
+	s.busy.Go(func() { a.done <- send(within) })
 	var why Result
 	select {
 	case r := <-a.done:
@@ -100,17 +107,19 @@ func (s *Stream) Publish(ctx context.Context, msgs []Message) Result {
 	return a.end(why)
 }
 
-// attempt is one call of Publish.
+// attempt is one call of Publish or PublishFast.
 type attempt struct {
 	stream *Stream
 	msgs   []Message
+	fast   bool        // a part of msgs can be stored
 	done   chan Result // receives the result of send
 	stop   func()      // ends the watch for denials, when nothing of it can leave any more
 	phase  atomic.Int32
 }
 
 // The phases of an attempt. Before it is committed nothing of it can be stored: its only
-// message, or the last one of its batch, was not given to the client.
+// message, or the last one of its batch, or the first one of a fast-ingest batch, was not given to
+// the client.
 const (
 	preparing int32 = iota
 	committed
@@ -149,6 +158,9 @@ func (a *attempt) end(why Result) Result {
 
 // denied is the result of what the server said apart from an answer.
 func (a *attempt) denied(err error) Result {
+	if a.fast {
+		return Result{Err: err} // those before it may be stored
+	}
 	if errors.Is(err, errExceeds) {
 		return Result{Fate: a.refused(RefusedSize), Err: err}
 	}

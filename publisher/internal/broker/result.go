@@ -18,11 +18,12 @@ const (
 	RefusedSize                // nothing was stored: too large for the stream or the server as they are
 	RefusedEver                // nothing was stored, and never will be
 	NotSent                    // it cannot be stored: nothing left, or only the beginning of a batch
+	Partly                     // of a fast-ingest batch: the first Count of its messages are in the stream, the others never will be
 )
 
 // String names the fate, for tests and logs.
 func (f Fate) String() string {
-	names := [...]string{"unknown", "stored", "refused", "refused-subject", "refused-size", "refused-ever", "not-sent"}
+	names := [...]string{"unknown", "stored", "refused", "refused-subject", "refused-size", "refused-ever", "not-sent", "partly"}
 	if f < 0 || int(f) >= len(names) {
 		return fmt.Sprintf("fate(%d)", int(f))
 	}
@@ -40,7 +41,12 @@ type Result struct {
 	// stream. Only a message that is published alone can be one: a batch with a
 	// repetition in it is refused.
 	Duplicate bool
-	Err       error // why it is not stored, or why that is not known; nil if it is
+	// Count and Last are of a fast-ingest batch that is Stored or Partly stored: how many of its
+	// messages are in the stream, and the sequence of the last one that this publish stored, 0 if they
+	// all were there before. First is not known then; see Stream.PublishFast.
+	Count int
+	Last  uint64
+	Err   error // why it is not stored, or why that is not known; nil if it is
 }
 
 // Info is a stream at one moment, as far as publishing is concerned.
@@ -53,6 +59,7 @@ type Info struct {
 	Messages    uint64 // that are there: less than Last-First+1 if some between were deleted
 
 	Batches    bool          // atomic batches are allowed
+	Fast       bool          // fast-ingest batches are allowed, and worth it: without replicas only
 	Duplicates time.Duration // the duplicate window
 	MaxMsgSize int64         // of a message with its headers; 0: no limit but the server's
 	Subjects   []string      // filters of the subjects that the stream captures

@@ -36,6 +36,7 @@ type Stream struct {
 	// NoBatches says that batches are not wanted, whatever the stream allows. Set it before
 	// anything else is called.
 	NoBatches bool
+	fast      fastReplies
 	busy      sync.WaitGroup
 	hanging   atomic.Int64           // publishes that were given up, and may leave yet
 	domain    atomic.Pointer[string] // of the JetStream that has the stream; nil before the first look
@@ -74,7 +75,7 @@ func (s *Stream) Info(ctx context.Context) (Info, error) {
 		s.domain.Store(&domain)
 		i := infoOf(found)
 		i.Leader = s.leader(found.Cluster)
-		i.Batches = i.Batches && !s.NoBatches
+		i.Batches, i.Fast = i.Batches && !s.NoBatches, i.Fast && !s.NoBatches
 		return i, nil
 	})
 }
@@ -117,7 +118,8 @@ func infoOf(have *jetstream.StreamInfo) Info {
 		First:      state.FirstSeq,
 		Last:       state.LastSeq,
 		Messages:   state.Msgs,
-		Batches:    cfg.AllowAtomicPublish && cfg.Mirror == nil, // a server before 2.12 drops the flag
+		Batches:    cfg.AllowAtomicPublish && cfg.Mirror == nil,                     // a server before 2.12 drops the flag
+		Fast:       cfg.AllowBatchPublish && cfg.Replicas <= 1 && cfg.Mirror == nil, // and before 2.14 this one
 		Duplicates: cfg.Duplicates,
 		MaxMsgSize: int64(max(cfg.MaxMsgSize, 0)),
 		Subjects:   cfg.Subjects,
