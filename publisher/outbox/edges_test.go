@@ -141,6 +141,16 @@ func (d denied) Publish(ctx context.Context, msgs []broker.Message) broker.Resul
 	return d.Stream.Publish(ctx, msgs)
 }
 
+func (d denied) PublishFast(ctx context.Context, msgs []broker.Message) broker.Result {
+	for i, m := range msgs {
+		if m.Subject == d.subject {
+			d.Stream.PublishFast(ctx, msgs[:i])
+			return broker.Result{Err: errNotOurs}
+		}
+	}
+	return d.Stream.PublishFast(ctx, msgs)
+}
+
 // TestUpgradeInTheMiddleOfAHealing: an older program noted where the stream ended, and
 // had published copies of what was lost. They are found, and not published once more.
 func TestUpgradeInTheMiddleOfAHealing(t *testing.T) {

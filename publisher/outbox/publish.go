@@ -13,7 +13,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
-// Bounds of an atomic batch. The server takes 1,000 messages.
+// Bounds of a batch. The server takes 1,000 messages of an atomic one.
 const (
 	batchMessages = 500
 	batchBytes    = 1 << 20
@@ -31,6 +31,7 @@ type item struct {
 	size  int64
 	known *outcome // set if it is not to be sent
 	own   outcome
+	alone bool // it is sent by itself
 }
 
 // settle says what became of the message.
@@ -114,6 +115,14 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 		}
 	}
 	began := r.cfg.now()
+	if len(msgs) > 1 && r.fast() {
+		group = slices.DeleteFunc(slices.Clone(group), func(it *item) bool { return it.known != nil })
+		res := r.stream.PublishFast(ctx, msgs)
+		if res.Fate == broker.Stored {
+			r.told(r.cfg.now().Sub(began), len(msgs))
+		}
+		return true, r.publishedFast(ctx, group, res)
+	}
 	res := r.stream.Publish(ctx, msgs)
 	if res.Fate == broker.Stored {
 		took := r.cfg.now().Sub(began)
@@ -129,19 +138,21 @@ func (r *relay) group() []*item {
 	s := r.session
 	n, messages, last := 0, 0, 1
 	var bytes int64
+	batches := s.singles == 0 && (s.info.Batches || r.fast())
 	for _, it := range s.queue {
 		if it.known == nil {
-			if messages > 0 && (!s.info.Batches || s.singles > 0 || messages == batchMessages ||
+			if messages > 0 && (!batches || it.alone || messages == batchMessages ||
 				bytes+it.size > batchBytes || !s.info.Captures(it.msg.Subject)) {
 				break
 			}
 			messages++
 			bytes += it.size
 			last = n + 1
+			batches = batches && !it.alone
 		}
 		n++
 	}
-	if messages > 1 && !r.pace.WorthBatch(messages) {
+	if messages > 1 && !r.fast() && !r.pace.WorthBatch(messages) {
 		s.singles = 1 // and then it is asked again: more may wait, or the first have told how long one takes
 		last = 1
 	}
@@ -201,6 +212,11 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 			return err
 		}
 	}
+	if res.Duplicate {
+		r.noteEnd(res.First, 0)
+	} else {
+		r.noteEnd(res.First+uint64(sent)-1, sent)
+	}
 	seq := res.First
 	// The copy that a duplicate is of may be its own, which came late. Then it is behind all
 	// that was settled, since what was sent before is settled in order.
@@ -213,11 +229,16 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 			delete(r.refusing, it.msg.Subject)
 		}
 	}
-	s.singles = max(0, s.singles-sent)
+	r.took(sent)
+	return nil
+}
+
+// took settles what is known after so many messages were stored.
+func (r *relay) took(sent int) {
+	r.session.singles = max(0, r.session.singles-sent)
 	r.denied = 0
 	r.settleKnown()
 	r.well(true)
-	return nil
 }
 
 // sure makes certain that a message which is answered as a duplicate, and was lost, is

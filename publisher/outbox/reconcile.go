@@ -255,6 +255,7 @@ func (r *relay) verify(ctx context.Context) error {
 		next.First = max(info.First, 1)
 		r.record(mark{Looked: &next})
 	}
+	r.noteEnd(info.Last, 0)
 	s.info = info
 	return nil
 }

@@ -48,6 +48,8 @@ type relay struct {
 	reached    time.Time            // when the newest settled entry was accepted
 	denied     int                  // subjects refused since something was stored
 	alike      alike
+	othersAt   time.Time // when messages of another writer came to the stream last, as far as was seen
+	wary       bool      // nobody knows what became of the last fast-ingest batch
 
 	halted  atomic.Pointer[string] // why nothing is published now; nil if all is well
 	logged  map[string]time.Time   // reasons that were logged since all was well, and when
@@ -101,6 +103,7 @@ type session struct {
 	// singles is how many messages are sent one at a time, since a batch with them was
 	// refused.
 	singles    int
+	last       uint64 // the highest sequence of the stream that is known
 	nextVerify time.Time
 }
 
@@ -185,7 +188,11 @@ func (r *relay) begin(ctx context.Context, server string) error {
 	r.session = &session{
 		server: server, info: info, plan: p, heal: p.lost,
 		reader:     r.journal.NewReader(r.ledger.now().Done + 1),
+		last:       info.Last,
 		nextVerify: r.cfg.now().Add(r.cfg.verify),
+	}
+	if r.wary {
+		r.session.singles = 1 // what it ended at may be at the head, and says why if it is alone
 	}
 	if len(p.lost) == 0 {
 		return r.serve(ctx)
@@ -361,4 +368,6 @@ type faults struct {
 	keepHighest      bool // after a loss the old highest sequence stays
 	scanAll          bool // what may have been sent is looked for in the whole stream
 	waitForSubject   bool // a subject that the stream does not take is waited for
+	partIsAll        bool // a fast-ingest batch of which a part is stored is taken for whole
+	assumeSequences  bool // the messages of a fast-ingest batch are taken to follow each other
 }

@@ -27,7 +27,7 @@ type bench struct {
 func newBench(t *testing.T, change ...func(*streammodel.Config)) *bench {
 	t.Helper()
 	b := &bench{t: t, clock: time.Unix(1_770_000_000, 0), dir: t.TempDir()}
-	c := streammodel.Config{Subjects: []string{"treble.>"}, Batches: true, Duplicates: 10 * time.Minute}
+	c := streammodel.Config{Subjects: []string{"treble.>"}, Batches: true, Fast: true, Duplicates: 10 * time.Minute}
 	for _, f := range change {
 		f(&c)
 	}
@@ -137,8 +137,8 @@ func ids(prefix string, n int) []string {
 }
 
 func TestPublishesInOrder(t *testing.T) {
-	for _, batches := range []bool{true, false} {
-		b := newBench(t, func(c *streammodel.Config) { c.Batches = batches })
+	for _, way := range []struct{ fast, atomic bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
+		b := newBench(t, func(c *streammodel.Config) { c.Fast, c.Batches = way.fast, way.atomic })
 		b.client.SetUp(false)
 		all := ids("e", 1300)
 		b.accept(all[:1200]...)
@@ -157,27 +157,30 @@ func TestPublishesInOrder(t *testing.T) {
 
 // TestRepetitionInABatch: a repetition refuses the batch that it is in, and nothing else.
 func TestRepetitionInABatch(t *testing.T) {
-	b := newBench(t)
-	b.client.SetUp(false)
-	b.accept("a", "b", "a", "c", "b", "d")
-	b.client.SetUp(true)
-	b.settle()
-	b.want("a", "b", "c", "d")
-	if a := b.b.Account(); a.Stored != 4 || a.Duplicate != 2 {
-		t.Errorf("account %+v, want 4 stored and 2 duplicates", a)
+	for _, fast := range []bool{true, false} {
+		b := newBench(t, func(c *streammodel.Config) { c.Fast = fast })
+		b.client.SetUp(false)
+		b.accept("a", "b", "a", "c", "b", "d")
+		b.client.SetUp(true)
+		b.settle()
+		b.want("a", "b", "c", "d")
+		if a := b.b.Account(); a.Stored != 4 || a.Duplicate != 2 {
+			t.Errorf("account %+v, want 4 stored and 2 duplicates", a)
+		}
 	}
 }
 
 func TestUnknownIsLookedFor(t *testing.T) {
-	for _, kind := range []streammodel.FaultKind{streammodel.LostRequest, streammodel.LostAck, streammodel.CutLink, streammodel.CutLinkAck} {
-		for _, restart := range []bool{false, true} {
-			b := newBench(t)
+	for _, kind := range []streammodel.FaultKind{streammodel.LostRequest, streammodel.LostAck, streammodel.CutLink, streammodel.CutLinkAck, streammodel.CutInside} {
+		for n := range 4 {
+			restart := n%2 == 0
+			b := newBench(t, func(c *streammodel.Config) { c.Fast = n < 2 })
 			b.accept("first")
 			b.settle()
 			b.client.SetUp(false)
 			b.accept(ids("e", 20)...)
 			b.client.SetUp(true)
-			b.client.Next(streammodel.Fault{Kind: kind})
+			b.client.Next(streammodel.Fault{Kind: kind, Sent: 7})
 			b.b.step(context.Background()) // away
 			for len(b.ids()) == 1 && b.b.relay.pauseUntil.Before(b.clock) && b.b.step(context.Background()).more {
 			}

@@ -73,8 +73,10 @@ func TestEverySchedule(t *testing.T) {
 				for _, i := range word {
 					parts = append(parts, c.letters[i])
 				}
-				if v := simulate(parseSchedule(strings.Join(parts, "; ")), simOptions{brief: true}); v != nil {
-					t.Fatal(v)
+				for _, atomic := range []bool{false, true} {
+					if v := simulate(parseSchedule(strings.Join(parts, "; ")), simOptions{brief: true, atomic: atomic}); v != nil {
+						t.Fatal(v)
+					}
 				}
 				i := 0
 				for ; i < length; i++ { // the next word

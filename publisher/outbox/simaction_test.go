@@ -135,6 +135,8 @@ func init() {
 	add("server-start", verb{weight: 6, do: (*world).serverStart})
 	add("power-loss", verb{weight: 4, n: upTo(1000), do: (*world).powerLoss})
 	add("cut-batch", verb{weight: 2, n: upTo(3), do: (*world).cutBatch})
+	add("cut-inside", verb{weight: 3, n: upTo(4), do: (*world).cutInside})
+	add("between", verb{weight: 3, n: upTo(3), do: (*world).between})
 	add("elect", verb{weight: 2, do: (*world).elect})
 	add("no-leader", verb{weight: 1, do: (*world).noLeader})
 	add("fall-back", verb{weight: 4, n: upTo(12), do: (*world).fallBack})
@@ -150,6 +152,7 @@ func init() {
 	add("narrow", verb{weight: 1, do: (*world).narrow})
 	add("wide", verb{weight: 3, do: (*world).wide})
 	add("no-batches", verb{weight: 1, do: (*world).noBatches})
+	add("no-fast", verb{weight: 1, do: (*world).noFast})
 	add("oldest-go", verb{weight: 1, do: (*world).oldestGo})
 	add("others", verb{weight: 3, n: upTo(12), do: (*world).others})
 }

@@ -25,6 +25,8 @@ var mutations = []struct {
 	{"keep_highest", "all is well", func(f *faults) { f.keepHighest = true }, "accept run fall-back recreate others"},
 	{"scan_all", "the stream is read from", func(f *faults) { f.scanAll = true }, ""},
 	{"wait_for_subject", "standstill", func(f *faults) { f.waitForSubject = true }, "accept odd narrow run"},
+	{"part_is_all", "is not there", func(f *faults) { f.partIsAll = true }, ""},
+	{"assume_sequences", "", func(f *faults) { f.assumeSequences = true }, ""},
 }
 
 // mutationRuns bounds how many schedules a defect may stay unseen.

@@ -42,8 +42,10 @@ func simulate(s schedule, o simOptions) *violation {
 // simLength is that of a random schedule.
 const simLength = 60
 
-// simulateSeed runs the random schedule of a seed. What fails is shrunk.
+// simulateSeed runs the random schedule of a seed, every other one with atomic batches. What
+// fails is shrunk.
 func simulateSeed(seed uint64, o simOptions) *violation {
+	o.atomic = seed%2 == 1
 	fails := func(s schedule) *violation { return simulate(s, o) }
 	v := fails(randomSchedule(seed, simLength))
 	if v == nil {

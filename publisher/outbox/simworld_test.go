@@ -30,6 +30,7 @@ const (
 type simOptions struct {
 	faults faults // defects built in
 	brief  bool   // the end of a run does not wait until nothing is retained
+	atomic bool   // the stream takes atomic batches only
 }
 
 // world is one simulated run: the bridge with its outbox and journal, its disk, the network
@@ -79,7 +80,7 @@ func newWorld(o simOptions) *world {
 
 // config is that of the stream when nothing is wrong with it.
 func (w *world) config() streammodel.Config {
-	return streammodel.Config{Subjects: []string{w.prefix + ".>"}, Batches: true, Duplicates: simWindow}
+	return streammodel.Config{Subjects: []string{w.prefix + ".>"}, Batches: true, Fast: !w.o.atomic, Duplicates: simWindow}
 }
 
 func (w *world) log(format string, args ...any) {
@@ -562,6 +563,12 @@ func (w *world) cutAck(action)      { w.next(streammodel.Fault{Kind: streammodel
 func (w *world) cutBatch(a action) {
 	w.next(streammodel.Fault{Kind: streammodel.CutBatch, Sent: a.n})
 }
+func (w *world) cutInside(a action) {
+	w.next(streammodel.Fault{Kind: streammodel.CutInside, Sent: a.n})
+}
+func (w *world) between(a action) {
+	w.next(streammodel.Fault{Kind: streammodel.Between, Sent: a.n, Other: w.otherMessage()})
+}
 
 func (w *world) readFails(a action) {
 	if w.bridge != nil {
@@ -651,7 +658,11 @@ func (w *world) narrow(action) {
 }
 
 func (w *world) noBatches(action) {
-	w.model.Configure(func(c *streammodel.Config) { c.Batches = false })
+	w.model.Configure(func(c *streammodel.Config) { c.Batches, c.Fast = false, false })
+}
+
+func (w *world) noFast(action) {
+	w.model.Configure(func(c *streammodel.Config) { c.Fast = false })
 }
 
 // wide gives the stream the configuration that it should have.
@@ -663,9 +674,14 @@ func (w *world) wide(action) {
 // others lets somebody else write to the stream.
 func (w *world) others(a action) {
 	for range a.n {
-		w.truth.other++
-		w.model.Write(w.prefix+".x", fmt.Sprintf("other-%d", w.truth.other))
+		m := w.otherMessage()
+		w.model.Write(m.Subject, m.ID)
 	}
+}
+
+func (w *world) otherMessage() broker.Message {
+	w.truth.other++
+	return broker.Message{Subject: w.prefix + ".x", ID: fmt.Sprintf("other-%d", w.truth.other)}
 }
 
 // mend makes everything well, and lets the bridge work until it must be done.
@@ -717,6 +733,14 @@ func (s watched) Publish(ctx context.Context, msgs []broker.Message) broker.Resu
 	if r.Fate == broker.Stored {
 		s.w.truth.acknowledged(msgs)
 	}
+	return r
+}
+
+// PublishFast is Publish.
+func (s watched) PublishFast(ctx context.Context, msgs []broker.Message) broker.Result {
+	r := s.Client.PublishFast(ctx, msgs)
+	s.w.log("  publish %d from %s fast: %v %d to %d", len(msgs), msgs[0].ID, r.Fate, r.Count, r.Last)
+	s.w.truth.acknowledged(msgs[:r.Count])
 	return r
 }
 

@@ -26,6 +26,10 @@ type Stream interface {
 	// their order, or none: one as a plain publish, several as an atomic batch, which
 	// Info.Batches must allow. It does not retry.
 	Publish(ctx context.Context, msgs []broker.Message) broker.Result
+	// PublishFast sends several messages so that they are stored in their order, up to the first
+	// that cannot be, as a fast-ingest batch, which Info.Fast must allow. What it left out
+	// as a repetition it does not say: see broker.Stream.
+	PublishFast(ctx context.Context, msgs []broker.Message) broker.Result
 	// ID returns the Nats-Msg-Id of the message at a sequence; there is false if no
 	// message is there.
 	ID(ctx context.Context, seq uint64) (id string, there bool, err error)

@@ -28,7 +28,7 @@ type backend interface {
 
 // defaults is the stream that a script begins with.
 func defaults() streammodel.Config {
-	return streammodel.Config{Subjects: []string{"t.>"}, Batches: true, Duplicates: time.Minute}
+	return streammodel.Config{Subjects: []string{"t.>"}, Batches: true, Fast: true, Duplicates: time.Minute}
 }
 
 // modelBackend is the model, with a clock of its own.
@@ -99,7 +99,7 @@ func (o *observer) do(step string) string {
 	f := strings.Fields(step)
 	args := f[1:]
 	switch f[0] {
-	case "publish":
+	case "publish", "fast":
 		var msgs []broker.Message
 		for _, w := range args {
 			if id, n, ok := strings.Cut(w, "*"); ok {
@@ -111,6 +111,9 @@ func (o *observer) do(step string) string {
 				continue
 			}
 			msgs = append(msgs, message(w))
+		}
+		if f[0] == "fast" {
+			return o.fast(msgs)
 		}
 		return o.publish(msgs)
 	case "info":
@@ -173,6 +176,8 @@ func (o *observer) set(words []string) {
 			c.Subjects = strings.Split(value, ",")
 		case "batches":
 			c.Batches = value == "yes"
+		case "fast":
+			c.Fast = value == "yes"
 		case "duplicates":
 			c.Duplicates = d
 		case "max-age":
@@ -217,6 +222,24 @@ func (o *observer) publish(msgs []broker.Message) string {
 	return said
 }
 
+// fast publishes a fast-ingest batch.
+func (o *observer) fast(msgs []broker.Message) string {
+	ctx, cancel := o.ask()
+	defer cancel()
+	r := o.b.stream().PublishFast(ctx, msgs)
+	said := r.Fate.String()
+	if r.Fate == broker.Stored || r.Fate == broker.Partly {
+		said += fmt.Sprint(" ", r.Count, " to ", r.Last)
+	}
+	if r.Fate != broker.Stored {
+		o.t.Logf("%s: %v", said, r.Err)
+		if r.Err == nil {
+			return said + " without a reason"
+		}
+	}
+	return said
+}
+
 // info says what the stream is, and what changed of its identity since the last look.
 func (o *observer) info() string {
 	ctx, cancel := o.ask()
@@ -232,7 +255,7 @@ func (o *observer) info() string {
 	for _, w := range []struct {
 		is   bool
 		word string
-	}{{!i.Batches, "no-batches"}, {i.Discards, "discards"}, {i.PerSubject, "per-subject"}, {i.MaxAge > 0, "ages"}} {
+	}{{!i.Batches, "no-batches"}, {!i.Fast, "no-fast"}, {i.Discards, "discards"}, {i.PerSubject, "per-subject"}, {i.MaxAge > 0, "ages"}} {
 		if w.is {
 			said += " " + w.word
 		}

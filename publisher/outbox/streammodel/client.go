@@ -17,8 +17,9 @@ const MaxPayload = 1 << 20
 // Fault is what happens to one publish on its way.
 type Fault struct {
 	Kind  FaultKind
-	Delay time.Duration // of LateRequest: when it takes effect
-	Sent  int           // of CutBatch: how much of it is stored before the server dies
+	Delay time.Duration  // of LateRequest: when it takes effect
+	Sent  int            // of CutBatch, CutInside, Between: how many messages come before it happens
+	Other broker.Message // of Between: what another writer writes
 }
 
 // FaultKind says what happens.
@@ -32,7 +33,9 @@ const (
 	LateRequest FaultKind = "request late" // stored after the sender gave up
 	CutLink     FaultKind = "link cut"     // the link goes before anything is stored
 	CutLinkAck  FaultKind = "link cut before the ack"
-	CutBatch    FaultKind = "server killed in a batch" // a part is stored, the rest by the next start
+	CutBatch    FaultKind = "server killed in a batch" // a part is stored, the rest of an atomic batch by the next start
+	CutInside   FaultKind = "link cut in a batch"      // a part has arrived; only a fast-ingest batch stores it
+	Between     FaultKind = "written between"          // another writer's message comes into a fast-ingest batch
 )
 
 // Client is one connection to the server. It is an outbox.Stream.
@@ -138,7 +141,7 @@ func (c *Client) Info(ctx context.Context) (broker.Info, error) {
 	}
 	return broker.Info{
 		Created: m.created, Leader: m.leaderName(), First: first, Last: m.last, Messages: uint64(len(m.msgs)),
-		Batches: o.Batches, Duplicates: o.Duplicates, MaxMsgSize: o.MaxMsgSize, Subjects: slices.Clone(o.Subjects),
+		Batches: o.Batches, Fast: o.Fast, Duplicates: o.Duplicates, MaxMsgSize: o.MaxMsgSize, Subjects: slices.Clone(o.Subjects),
 		Discards: o.MaxPerSubject > 0 || o.DiscardOld && o.MaxMsgs > 0, PerSubject: o.MaxPerSubject > 0, MaxAge: o.MaxAge,
 	}, nil
 }
@@ -181,6 +184,15 @@ func (c *Client) IDs(ctx context.Context, from, to uint64) iter.Seq2[broker.At, 
 
 // Publish is as outbox.Stream says.
 func (c *Client) Publish(ctx context.Context, msgs []broker.Message) broker.Result {
+	return c.publish(ctx, msgs, false)
+}
+
+// PublishFast is as outbox.Stream says.
+func (c *Client) PublishFast(ctx context.Context, msgs []broker.Message) broker.Result {
+	return c.publish(ctx, msgs, true)
+}
+
+func (c *Client) publish(ctx context.Context, msgs []broker.Message, fast bool) broker.Result {
 	m := c.m
 	m.tick()
 	if err := ctx.Err(); err != nil {
@@ -203,7 +215,7 @@ func (c *Client) Publish(ctx context.Context, msgs []broker.Message) broker.Resu
 	case LostRequest:
 		return unknown
 	case LateRequest:
-		m.late = append(m.late, late{at: m.now().Add(f.Delay), msgs: slices.Clone(msgs)})
+		m.late = append(m.late, late{at: m.now().Add(f.Delay), msgs: slices.Clone(msgs), fast: fast})
 		sort.SliceStable(m.late, func(i, j int) bool { return m.late[i].at.Before(m.late[j].at) })
 		return unknown
 	case CutLink:
@@ -216,10 +228,24 @@ func (c *Client) Publish(ctx context.Context, msgs []broker.Message) broker.Resu
 	case m.broken:
 		return unknown
 	case f.Kind == CutBatch:
-		m.cut(msgs, f.Sent)
+		m.cut(msgs, f.Sent, fast)
+		return unknown
+	case f.Kind == CutInside:
+		if fast {
+			m.applyFast(msgs[:min(f.Sent, len(msgs))])
+		}
+		c.SetUp(false)
 		return unknown
 	}
-	r := m.apply(msgs)
+	var r broker.Result
+	switch {
+	case fast && f.Kind == Between && f.Sent < len(msgs):
+		r = m.applyFastBetween(msgs, f.Sent, f.Other)
+	case fast:
+		r = m.applyFast(msgs)
+	default:
+		r = m.apply(msgs)
+	}
 	switch f.Kind {
 	case LostAck:
 		return unknown
@@ -240,8 +266,13 @@ func batched(f broker.Fate, msgs []broker.Message) broker.Fate {
 
 // cut kills the server when it has stored the first n of a batch. A lone message is
 // stored, or not.
-func (m *Model) cut(msgs []broker.Message, n int) {
+func (m *Model) cut(msgs []broker.Message, n int, fast bool) {
 	n = min(n, len(msgs))
+	if fast {
+		m.applyFast(msgs[:n])
+		m.Stop()
+		return
+	}
 	ok := m.applyCheck(msgs)
 	if ok && len(msgs) > 1 {
 		for _, msg := range msgs[:n] {

@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Subjects      []string // filters
 	Batches       bool     // allow_atomic
+	Fast          bool     // allow_batched
 	Duplicates    time.Duration
 	MaxMsgSize    int64 // 0: no limit
 	MaxAge        time.Duration
@@ -112,6 +113,7 @@ type partial struct{ msgs []broker.Message }
 type late struct {
 	at   time.Time
 	msgs []broker.Message
+	fast bool // as a fast-ingest batch
 }
 
 // New returns a server that runs, with an empty stream.
@@ -260,7 +262,11 @@ func (m *Model) tick() {
 
 // arrive lets a late request take effect, if anybody is there to take it.
 func (m *Model) arrive(l late) {
-	if m.Healthy() {
+	switch {
+	case !m.Healthy():
+	case l.fast:
+		m.applyFast(l.msgs)
+	default:
 		m.apply(l.msgs)
 	}
 }

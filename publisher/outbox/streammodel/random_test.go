@@ -43,13 +43,22 @@ func steps(seed uint64) []string {
 			for i := range words {
 				words[i] = word()
 			}
-			all = append(all, "publish "+strings.Join(words, " "))
+			if r.IntN(2) == 0 {
+				all = append(all, "publish "+strings.Join(words, " "))
+				continue
+			}
+			for i, w := range words {
+				if strings.Contains(w, "/") {
+					words[i] = "x" + w[strings.Index(w, "/"):] // that nobody takes it, the server says before it says the rest
+				}
+			}
+			all = append(all, "fast "+strings.Join(words, " "))
 		case n < 65:
 			all = append(all, fmt.Sprintf("delete %d", 1+r.IntN(20)))
 		case n < 67:
 			all = append(all, fmt.Sprintf("purge %d", r.IntN(20)))
 		case n < 69:
-			all = append(all, "config batches="+[]string{"yes", "no"}[r.IntN(2)])
+			all = append(all, "config "+[]string{"batches=yes", "batches=no", "fast=yes", "fast=no"}[r.IntN(4)])
 		case n < 72:
 			all = append(all, fmt.Sprintf("config max=%d old=%s", r.IntN(3)*10, []string{"yes", "no"}[r.IntN(2)]))
 		case n < 74:

@@ -76,7 +76,7 @@ func (b *realBackend) up() {
 func (b *realBackend) settings() jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
 		Name: streamName, Subjects: b.config.Subjects, Storage: jetstream.FileStorage,
-		AllowAtomicPublish: b.config.Batches, Duplicates: b.config.Duplicates, MaxMsgSize: int32(b.config.MaxMsgSize),
+		AllowAtomicPublish: b.config.Batches, AllowBatchPublish: b.config.Fast, Duplicates: b.config.Duplicates, MaxMsgSize: int32(b.config.MaxMsgSize),
 		MaxAge: b.config.MaxAge, MaxMsgs: int64(b.config.MaxMsgs), MaxMsgsPerSubject: int64(b.config.MaxPerSubject),
 		Discard: jetstream.DiscardNew, Sealed: b.config.Sealed, AllowDirect: true,
 	}

@@ -175,6 +175,74 @@ var scripts = []struct{ name, config, steps string }{
 		config batches=yes
 		info => first 1 last 1 messages 1
 		publish b c => stored 2`},
+	{"fast_batches", "", `
+		fast a b c => stored 3 to 3
+		publish d => stored 4
+		fast e f => stored 2 to 6
+		ids => 1:a 2:b 3:c 4:d 5:e 6:f
+		fast g*1500 => stored 1500 to 1506`},
+	{"fast_repetition", "", `
+		publish a => stored 1
+		fast b a => stored 2 to 2
+		fast b a => stored 2 to 0
+		fast b c => stored 2 to 3
+		fast c b d => stored 3 to 4
+		fast e e f => stored 3 to 6
+		fast g a b c => stored 4 to 7
+		ids => 1:a 2:b 3:c 4:d 5:e 6:f 7:g
+		restart
+		fast h a i => stored 3 to 9`},
+	{"fast_full", "max=3", `
+		fast a b => stored 2 to 2
+		fast c d e => partly 1 to 3
+		fast f g => refused
+		fast a g => partly 1 to 0
+		publish f => refused
+		delete 1 => true
+		fast f b c g => partly 3 to 4
+		ids => 2:b 3:c 4:f
+		delete 2 => true
+		fast g h => partly 1 to 5`},
+	{"fast_too_large", "max-size=1000", `
+		fast a 2000:b c => partly 1 to 1
+		fast 2000:b c => refused
+		fast c d 2000:b => unknown
+		publish 2000:b => refused-size
+		ids => 1:a 2:c 3:d
+		fast e f => stored 2 to 5`},
+	{"fast_larger_than_the_server_takes", "", `
+		fast a 1048577:b c => refused
+		fast a b => stored 2 to 2`},
+	{"fast_uncaptured", "subjects=t.x,t.y", `
+		fast x/a z/b y/c => partly 1 to 1
+		fast z/b y/c => refused
+		fast x/d y/e z/b => unknown
+		ids => 1:a 2:d 3:e
+		fast x/f y/c => stored 2 to 5`},
+	{"fast_sealed", "", `
+		publish a => stored 1
+		config sealed=yes
+		fast b c => refused
+		ids => 1:a`},
+	{"fast_gone", "", `
+		fast a b => stored 2 to 2
+		drop
+		fast c d => refused`},
+	{"fast_drops_its_oldest", "max=3 old=yes", `
+		fast a b => stored 2 to 2
+		fast c d e => stored 3 to 5
+		ids => 3:c 4:d 5:e`},
+	{"fast_per_subject", "per-subject=1 old=yes", `
+		fast x/a x/b y/c => stored 3 to 3
+		ids => 2:b 3:c`},
+	{"no_fast_batches", "fast=no", `
+		info => first 0 last 0 messages 0 no-fast
+		fast a b => refused
+		publish a b => stored 1
+		config fast=yes batches=no
+		info => first 1 last 2 messages 2 no-batches
+		fast c d => stored 2 to 4
+		publish e f => refused`},
 	{"largest_batch", "", `
 		publish a*1000 => stored 1
 		publish b*1001 => refused
