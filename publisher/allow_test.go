@@ -75,7 +75,7 @@ func TestNack(t *testing.T) {
 // nackNames are the fields of nack's objects by those of the JetStream API, where they are not
 // the same in snake case; lengths of time are texts.
 var nackNames = map[string]string{
-	"replicas": "num_replicas", "durableName": "durable_name", "allowAtomicPublish": "allow_atomic",
+	"replicas": "num_replicas", "durableName": "durable_name", "allowAtomicPublish": "allow_atomic", "allowBatched": "allow_batched",
 	"preventDelete": "", "streamName": "",
 }
 

@@ -25,7 +25,7 @@ type Config struct {
 	AuditMaxBytes      value.Size    `mapstructure:"audit_max_bytes" doc:"how much the bucket with the records of replay, forget and quarantine drop keeps, if a command makes it; 0: unlimited"`
 	Discard            string        `mapstructure:"discard" doc:"what a full stream does: new (refuse new events) or old (drop the oldest)"`
 	Replicas           int           `mapstructure:"replicas" doc:"copies of the stream in a NATS cluster: 1, 3 or 5"`
-	Batches            bool          `mapstructure:"batches" doc:"publish what waits together as one atomic batch, which the streams must allow (allow_atomic); false: one event at a time"`
+	Batches            bool          `mapstructure:"batches" doc:"publish what waits together as one batch, which the streams must allow (allow_atomic, and without replicas allow_batched); false: one event at a time"`
 	RefusedAfter       time.Duration `mapstructure:"refused_after" doc:"how long an event whose subject the stream does not take holds up the others, before it is set aside"`
 	DuplicateWindow    time.Duration `mapstructure:"duplicate_window" doc:"how long the stream drops a repeated delivery"`
 }

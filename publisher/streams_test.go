@@ -89,7 +89,7 @@ func TestStreamModes(t *testing.T) {
 func TestApplyNeverShrinks(t *testing.T) {
 	n := natstest.Start(t)
 	generous := jetstream.StreamConfig{
-		Name: "TREBLE", Subjects: []string{">"}, NoAck: true, Storage: jetstream.FileStorage, Duplicates: time.Hour, AllowDirect: true, AllowAtomicPublish: true,
+		Name: "TREBLE", Subjects: []string{">"}, NoAck: true, Storage: jetstream.FileStorage, Duplicates: time.Hour, AllowDirect: true, AllowAtomicPublish: true, AllowBatchPublish: true,
 	}
 	generous.Subjects = []string{"treble.>", "mine.>"}
 	generous.NoAck = false

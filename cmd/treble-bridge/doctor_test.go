@@ -63,7 +63,7 @@ func TestDoctorNamesWrongStreams(t *testing.T) {
 	edit := func(flags string) string { return "nats stream edit TREBLE " + flags }
 	for _, w := range []wrong{
 		{"missing", withServer("", "publisher.streams", "check"), "stream", "TREBLE", diagnose.Fail, "publisher.streams is check",
-			"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --defaults", diagnose.InShell},
+			"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --allow-batch --allow-fast --max-age=720h --defaults", diagnose.InShell},
 		{"not-yet", withServer(""), "stream", "TREBLE", diagnose.Warn, "the bridge makes it when it starts", "nats stream add TREBLE --subjects 'treble.>' …", diagnose.InShell},
 		{"memory", withStream(func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }), "stream", "TREBLE", diagnose.Warn, "in memory",
 			"treble-bridge replay --to-file ./TREBLE.ndjson  # the first step of …", diagnose.InShell},

@@ -110,7 +110,7 @@ func (h natsHost) stream(t *testing.T, change func(*jetstream.StreamConfig)) jet
 	t.Helper()
 	c := jetstream.StreamConfig{
 		Name: "TREBLE", Subjects: []string{"treble.>"}, MaxAge: 720 * time.Hour, Duplicates: 10 * time.Minute,
-		Discard: jetstream.DiscardNew, AllowDirect: true, AllowAtomicPublish: true,
+		Discard: jetstream.DiscardNew, AllowDirect: true, AllowAtomicPublish: true, AllowBatchPublish: true,
 	}
 	if change != nil {
 		change(&c)

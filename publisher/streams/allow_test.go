@@ -81,15 +81,16 @@ func TestWhatNATSMustAllow(t *testing.T) {
 		"`consumer_limits`":         func(c *jetstream.StreamConfig) { c.ConsumerLimits.InactiveThreshold = 1 },
 		"`allow_direct: false`":     func(c *jetstream.StreamConfig) { c.AllowDirect = false },
 		"`allow_atomic: false`":     func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false },
+		"`allow_batched: false`":    func(c *jetstream.StreamConfig) { c.AllowBatchPublish = false },
 		"`compression`":             func(c *jetstream.StreamConfig) { c.Compression = jetstream.S2Compression },
 		"`deny_purge`":              func(c *jetstream.StreamConfig) { c.DenyPurge = true },
 		"`allow_rollup_hdrs`":       func(c *jetstream.StreamConfig) { c.AllowRollup = true },
 		"`allow_msg_ttl`":           func(c *jetstream.StreamConfig) { c.AllowMsgTTL = true },
 		"`republish`":               func(c *jetstream.StreamConfig) { c.RePublish = &jetstream.RePublish{} },
 	} {
-		have := w.create()
+		have := w.create(serverFacts{fast: true})
 		change(&have)
-		found := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, consumers: 1})
+		found := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, fast: true, consumers: 1})
 		severity := ""
 		if len(found) > 0 {
 			severity = string(found[0].Severity)

@@ -42,6 +42,7 @@ func (f Finding) String() string {
 type serverFacts struct {
 	maxPayload int64
 	batches    bool // it knows atomic batches
+	fast       bool // it knows fast-ingest batches
 	consumers  int  // that the stream has
 	version    string
 	move       func() fix // see wantedStream.giveWay
@@ -49,10 +50,14 @@ type serverFacts struct {
 
 // factsOf returns those of the server that a connection leads to.
 func factsOf(nc *nats.Conn, maxPayload int64, consumers int, move func() fix) serverFacts {
-	return serverFacts{move: move, maxPayload: maxPayload, consumers: consumers, version: nc.ConnectedServerVersion(), batches: client.AtLeast(nc.ConnectedServerVersion(), 2, 12)}
+	version := nc.ConnectedServerVersion()
+	return serverFacts{
+		move: move, maxPayload: maxPayload, consumers: consumers, version: version,
+		batches: client.AtLeast(version, 2, 12), fast: client.AtLeast(version, 2, 14),
+	}
 }
 
-var newerServer = inServer("# nats-server %d.%d or later; from 2.12 on events leave in batches", client.OldestServer[0], client.OldestServer[1])
+var newerServer = inServer("# nats-server %d.%d or later; from 2.12 on events leave in batches, from 2.14 on in faster ones", client.OldestServer[0], client.OldestServer[1])
 
 // TooOld says that the server of a connection is too old, and what mends it; "" if it is not.
 func TooOld(version string) (problem, fix string) { return client.TooOld(version), newerServer.line }
@@ -76,6 +81,9 @@ func compare(w wantedStream, have jetstream.StreamConfig, server serverFacts) []
 	c.readers(server)
 	if server.batches && w.AllowAtomicPublish && !have.AllowAtomicPublish {
 		c.add(Slow, c.edit("--allow-batch"), "it allows no atomic batches (allow_atomic), so events leave one at a time; publisher.batches: false says that this is wanted")
+	}
+	if w.lacksFast(have, server) {
+		c.add(Slow, c.edit("--allow-fast"), "it allows no fast-ingest batches (allow_batched), which cost nats-server half as much without replicas; publisher.batches: false says that batches are not wanted")
 	}
 	return c.findings
 }

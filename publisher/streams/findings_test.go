@@ -78,9 +78,9 @@ func TestFindings(t *testing.T) {
 	w := eventStream(base)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			have := w.create()
+			have := w.create(serverFacts{fast: true})
 			tt.change(&have)
-			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, consumers: 2})
+			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, fast: true, consumers: 2})
 			if len(got) != 1 {
 				t.Fatalf("findings = %v, want one", got)
 			}
@@ -91,14 +91,14 @@ func TestFindings(t *testing.T) {
 		})
 	}
 	t.Run("discard-old", func(t *testing.T) {
-		have := w.create()
+		have := w.create(serverFacts{fast: true})
 		have.MaxBytes, have.Discard = 1000, jetstream.DiscardOld
-		if got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true}); len(got) != 2 || !strings.Contains(got[1].Fix, "--discard=new") {
+		if got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, fast: true}); len(got) != 2 || !strings.Contains(got[1].Fix, "--discard=new") {
 			t.Errorf("findings = %v, want the limit and the discard policy", got)
 		}
 	})
 	t.Run("max-consumers-of-older-servers", func(t *testing.T) {
-		have := w.create()
+		have := w.create(serverFacts{fast: true})
 		have.MaxConsumers = 2
 		for version, want := range map[string]string{
 			"2.10.0":  "nats stream info TREBLE  # nats-server 2.10.0 may refuse to change max_consumers",
@@ -107,17 +107,17 @@ func TestFindings(t *testing.T) {
 			"2.15.2":  "nats stream edit TREBLE --max-consumers=-1",
 			"3.0.0-X": "nats stream edit TREBLE --max-consumers=-1",
 		} {
-			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, consumers: 2, version: version})
+			got := compare(w, have, serverFacts{maxPayload: 1 << 20, batches: true, fast: true, consumers: 2, version: version})
 			if len(got) != 1 || !strings.Contains(got[0].Fix, want) {
 				t.Errorf("%s: got %v, want %q", version, got, want)
 			}
 		}
 	})
 	t.Run("retention-of-older-servers", func(t *testing.T) {
-		have := w.create()
+		have := w.create(serverFacts{fast: true})
 		have.Retention, have.MaxAge = jetstream.InterestPolicy, time.Hour
 		for version, changes := range map[string]bool{"2.9.10": false, "2.10.0": true, "2.15.2": true, "": true} {
-			server := serverFacts{maxPayload: 1 << 20, batches: true, version: version}
+			server := serverFacts{maxPayload: 1 << 20, batches: true, fast: true, version: version}
 			found := compare(w, have, server)
 			if got := slices.ContainsFunc(found, func(f Finding) bool { return strings.Contains(f.Fix, "--retention=limits") }); got != changes {
 				t.Errorf("%q: a line changes the retention %v, want %v", version, got, changes)
@@ -128,14 +128,40 @@ func TestFindings(t *testing.T) {
 			}
 		}
 	})
+	t.Run("fast-batches", func(t *testing.T) {
+		w := w
+		w.Replicas = 1
+		older := serverFacts{maxPayload: 1 << 20, batches: true, version: "2.12.1"}
+		have := w.create(older)
+		if have.AllowBatchPublish || !have.AllowAtomicPublish {
+			t.Errorf("%+v: such a server refuses a stream with a setting that it does not know", have)
+		}
+		if found := compare(w, have, older); len(found) != 0 {
+			t.Errorf("findings = %v, want none: there is nothing to change", found)
+		}
+		if _, changed := w.extend(have, older); changed {
+			t.Error("apply sets what the server does not know")
+		}
+		newer := serverFacts{maxPayload: 1 << 20, batches: true, fast: true, version: "2.14.0"}
+		if found := compare(w, have, newer); len(found) != 1 || found[0].Severity != Slow || found[0].Fix != "nats stream edit TREBLE --allow-fast" {
+			t.Errorf("findings = %v, want the line that allows them", found)
+		}
+		if extended, changed := w.extend(have, newer); !changed || !extended.AllowBatchPublish {
+			t.Errorf("%+v: apply does not allow fast batches", extended)
+		}
+		have.Replicas = 3
+		if found := compare(w, have, newer); len(found) != 0 {
+			t.Errorf("findings = %v, want none: with replicas they are not used", found)
+		}
+	})
 	t.Run("nothing", func(t *testing.T) {
-		generous := w.create()
+		generous := w.create(serverFacts{fast: true})
 		generous.MaxAge, generous.Duplicates, generous.Replicas = 0, time.Hour, 5
 		generous.Subjects = []string{"treble.>", "more.>"}
 		// What refuses nothing that the bridge does.
 		generous.Compression, generous.DenyPurge, generous.AllowRollup, generous.AllowMsgTTL, generous.FirstSeq, generous.MaxConsumers = jetstream.S2Compression, true, true, true, 7, 10
 		generous.RePublish = &jetstream.RePublish{Source: ">", Destination: "copy.>"}
-		if got := compare(w, generous, serverFacts{maxPayload: 1 << 20, batches: true}); len(got) != 0 {
+		if got := compare(w, generous, serverFacts{maxPayload: 1 << 20, batches: true, fast: true}); len(got) != 0 {
 			t.Errorf("findings = %v, want none for a stream that is better than configured", got)
 		}
 	})
@@ -160,8 +186,8 @@ func TestLinesForAMissingStream(t *testing.T) {
 	c.MaxBytes = 1 << 30
 	all := wantedStreams(c)
 	for i, want := range []string{
-		"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --max-bytes=1073741824 --defaults",
-		"nats stream add TREBLE_QUARANTINE --subjects 'treble-quarantine.>' --storage=file --retention=limits --discard=old --replicas=1 --dupe-window=10m --allow-batch --max-age=720h --max-bytes=1073741824 --defaults",
+		"nats stream add TREBLE --subjects 'treble.>' --storage=file --retention=limits --discard=new --replicas=1 --dupe-window=10m --allow-batch --allow-fast --max-age=720h --max-bytes=1073741824 --defaults",
+		"nats stream add TREBLE_QUARANTINE --subjects 'treble-quarantine.>' --storage=file --retention=limits --discard=old --replicas=1 --dupe-window=10m --allow-batch --allow-fast --max-age=720h --max-bytes=1073741824 --defaults",
 	} {
 		if got := createLine(all[i]); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

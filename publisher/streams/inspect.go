@@ -42,7 +42,7 @@ func Inspect(ctx context.Context, c *broker.Conn, spec Spec) ([]State, error) {
 	var all []State
 	js, nc := c.JetStream(), c.NATS()
 	for _, w := range wantedStreams(spec) {
-		s := State{Name: w.Name, Required: w.required, Create: createLine(w), MaxBytes: w.create().MaxBytes, want: w}
+		s := State{Name: w.Name, Required: w.required, Create: createLine(w), MaxBytes: w.bytesAtCreation(), want: w}
 		began := time.Now()
 		stream, err := js.Stream(ctx, w.Name)
 		err = c.Explain(err, w.Name, began)
@@ -163,10 +163,13 @@ func createLine(w wantedStream) string {
 	if w.AllowAtomicPublish {
 		line += " --allow-batch"
 	}
+	if w.AllowBatchPublish {
+		line += " --allow-fast"
+	}
 	if w.MaxAge > 0 {
 		line += " --max-age=" + cliDuration(w.MaxAge)
 	}
-	if size := w.create().MaxBytes; size > 0 {
+	if size := w.bytesAtCreation(); size > 0 {
 		line += fmt.Sprintf(" --max-bytes=%d", size)
 	}
 	return line + " --defaults"

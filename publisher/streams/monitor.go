@@ -240,7 +240,7 @@ func (k *Monitor) missing(ctx context.Context, w wantedStream) ([]Finding, error
 	if k.mode == Check {
 		return []Finding{w.leftOut()}, nil
 	}
-	s, err := k.conn.JetStream().CreateStream(ctx, w.create())
+	s, err := k.conn.JetStream().CreateStream(ctx, w.create(k.facts(ctx, w, 0)))
 	var api *jetstream.APIError
 	switch {
 	case err == nil:

@@ -44,7 +44,7 @@ type Spec struct {
 
 	Discard         string // DiscardNew or DiscardOld
 	Replicas        int
-	Batches         bool // events leave in atomic batches
+	Batches         bool // events leave in batches
 	DuplicateWindow time.Duration
 
 	// EmbeddedIn is the data directory of the bridge if the streams are in its embedded
@@ -108,6 +108,7 @@ func eventStream(s Spec) wantedStream {
 			AllowDirect: true,
 
 			AllowAtomicPublish: s.Batches,
+			AllowBatchPublish:  s.Batches,
 		},
 	}
 	for _, k := range schema.Kinds() {
@@ -140,6 +141,7 @@ func quarantineStream(s Spec) wantedStream {
 			AllowDirect: true,
 
 			AllowAtomicPublish: s.Batches,
+			AllowBatchPublish:  s.Batches,
 		},
 	}
 	for _, r := range schema.Reasons() {
@@ -148,13 +150,21 @@ func quarantineStream(s Spec) wantedStream {
 	return w
 }
 
-// create returns the configuration for making the stream now.
-func (w wantedStream) create() jetstream.StreamConfig {
+// create returns the configuration for making the stream now. A server that does not know
+// fast-ingest batches refuses one that names them.
+func (w wantedStream) create(server serverFacts) jetstream.StreamConfig {
 	cfg := w.StreamConfig
-	if w.maxBytesAtCreation != nil {
-		cfg.MaxBytes = unlimitedIfZero(w.maxBytesAtCreation())
-	}
+	cfg.AllowBatchPublish = cfg.AllowBatchPublish && server.fast
+	cfg.MaxBytes = w.bytesAtCreation()
 	return cfg
+}
+
+// bytesAtCreation is max_bytes of a stream that is made now.
+func (w wantedStream) bytesAtCreation() int64 {
+	if w.maxBytesAtCreation == nil {
+		return w.MaxBytes
+	}
+	return unlimitedIfZero(w.maxBytesAtCreation())
 }
 
 // owns reports whether a stream is plainly ours: it takes subjects, and none that our prefix
@@ -224,10 +234,19 @@ func (w wantedStream) extend(have jetstream.StreamConfig, server serverFacts) (j
 	if w.AllowAtomicPublish && server.batches && !have.AllowAtomicPublish {
 		have.AllowAtomicPublish, changed = true, true
 	}
+	if w.lacksFast(have, server) {
+		have.AllowBatchPublish, changed = true, true
+	}
 	if missing := uncovered(have.Subjects, w.subjects); len(missing) > 0 {
 		have.Subjects, changed = widen(have.Subjects, w.Subjects), true
 	}
 	return have, changed
+}
+
+// lacksFast reports whether a stream would take events faster if it allowed fast-ingest batches,
+// which the bridge uses for a stream without replicas.
+func (w wantedStream) lacksFast(have jetstream.StreamConfig, server serverFacts) bool {
+	return w.AllowBatchPublish && server.fast && have.Replicas <= 1 && !have.AllowBatchPublish
 }
 
 // weaker says whether the limit have is lower than want; 0 or less is none.
