@@ -36,6 +36,8 @@ func TestRefuse(t *testing.T) {
 		{"short-token", "stateless", `{auth: {existingSecret: "", tokens: [short]}}`, "auth"},
 		{"disabled-with-secret", "stateless", `{auth: {disabled: true}}`, "auth.disabled: true beside a secret"},
 		{"secret-in-sources", "standalone", `{config: {sources: [{name: a, paths: [/a], auth: {bearer: [x]}}]}}`, "config.sources[0].auth: a secret would stand in a ConfigMap"},
+		{"key-in-sources", "standalone", `{config: {sources: [{name: a, paths: [/a], auth: {hmac: {header: X-Sum, keys: [x]}}}]}}`, "config.sources[0].auth: a secret would stand in a ConfigMap"},
+		{"named-secret-in-sources", "standalone", `{config: {sources: [{name: a, paths: [/a], auth: {secrets: [{name: b, scheme: bearer, value: x}]}}]}}`, "config.sources[0].auth: a secret would stand in a ConfigMap"},
 		{"replicas-and-autoscaler", "stateless", `{replicas: 2}`, "the autoscaler decides"},
 		{"autoscaler-bounds", "stateless", `{autoscaling: {minReplicas: 9, maxReplicas: 3}}`, "minReplicas is more than"},
 		{"owned-data-dir", "standalone", `{config: {data_dir: /tmp}}`, "config.data_dir: belongs to the chart: it is always /data"},

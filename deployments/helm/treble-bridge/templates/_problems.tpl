@@ -112,8 +112,12 @@ one value alone may be is said by values.schema.json.
 - auth.disabled and auth.header are of the default source, which config.sources replaces: move them to config.sources[].auth
 {{- end }}
 {{- range $i, $source := (get .Values.config "sources") }}
-{{- if or (dig "auth" "bearer" "" $source) (dig "auth" "header" "values" "" $source) }}
-- config.sources[{{ $i }}].auth: a secret would stand in a ConfigMap: put it into auth.existingSecret and name it as bearer_file or values_file: /etc/treble-bridge/auth/<key>
+{{- $inline := or (dig "auth" "bearer" "" $source) (dig "auth" "header" "values" "" $source) (dig "auth" "basic" "passwords" "" $source) (dig "auth" "query" "values" "" $source) (dig "auth" "path" "values" "" $source) (dig "auth" "hmac" "keys" "" $source) (dig "auth" "standard_webhooks" "keys" "" $source) }}
+{{- range (dig "auth" "secrets" list $source) }}
+{{- $inline = or $inline (get . "value") }}
+{{- end }}
+{{- if $inline }}
+- config.sources[{{ $i }}].auth: a secret would stand in a ConfigMap: put it into auth.existingSecret and name it as bearer_file, values_file, keys_file or file: /etc/treble-bridge/auth/<key>
 {{- end }}
 {{- end }}
 {{- else if not (or .Values.auth.disabled $given) }}
