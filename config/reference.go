@@ -12,7 +12,7 @@ func Template() string {
 	var b strings.Builder
 	b.WriteString("# Configuration of treble-bridge. Every key stands here with its default.\n" +
 		"# An environment variable " + EnvPrefix + "<KEY_WITH_UNDERSCORES> wins over this file:\n" +
-		"# " + EnvName("auth.bearer") + "=secret1,secret2 alone is enough to start.\n\n")
+		"# " + EnvName("auth.bearer") + " alone is enough to start: secrets of at least 16 bytes, joined by commas.\n\n")
 	var open []string
 	for _, k := range Keys() {
 		parts := strings.Split(k.Name, ".")

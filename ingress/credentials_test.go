@@ -152,7 +152,7 @@ func TestSpoofedAddress(t *testing.T) {
 		{"proxy", []string{"127.0.0.0/8"}, "192.0.2.1", "X-Forwarded-For: 192.0.2.1", 200},
 		{"behind-a-proxy-spoofed", []string{"127.0.0.0/8"}, "192.0.2.1", "X-Forwarded-For: 192.0.2.1, 198.51.100.1", 401},
 		{"behind-a-proxy-the-proxy-itself", []string{"127.0.0.0/8"}, "127.0.0.1", "X-Forwarded-For: 198.51.100.1", 401},
-		{"proxy-with-garbage", []string{"127.0.0.0/8"}, "0.0.0.0/0", "X-Forwarded-For: unknown", 401},
+		{"proxy-with-garbage", []string{"127.0.0.0/8"}, "127.0.0.1", "X-Forwarded-For: unknown", 401},
 		{"trusted-is-another", []string{"10.0.0.0/8"}, "192.0.2.1", "X-Forwarded-For: 192.0.2.1", 401},
 		{"other-header", nil, "192.0.2.1", "Forwarded: for=192.0.2.1", 401},
 	} {
@@ -201,6 +201,23 @@ func TestFailuresAreLimited(t *testing.T) {
 	}
 	if n := strings.Count(b.logs.String(), `"msg":"refused"`); n == 0 || n > 12 { // of each outcome one a second
 		t.Errorf("%d lines for 40 refusals", n)
+	}
+}
+
+// TestFailuresAreThoseOfTheClient: behind a trusted proxy, one client does not pay for another.
+func TestFailuresAreThoseOfTheClient(t *testing.T) {
+	s := newSetup()
+	s.config.MaxAuthFailures, s.config.TrustedProxies = 3, []string{"127.0.0.1"}
+	b := s.start(t)
+	var statuses []int
+	for range 5 {
+		statuses = append(statuses, b.send(t, "/webhook", "", "X-Forwarded-For: 192.0.2.1").status)
+	}
+	if statuses[0] != 401 || statuses[4] != 429 {
+		t.Errorf("one client: got %v, want 401 and in the end 429", statuses)
+	}
+	if a := b.send(t, "/webhook", "", "X-Forwarded-For: 192.0.2.2"); a.status != 401 {
+		t.Errorf("another client: got %d, want 401", a.status)
 	}
 }
 

@@ -62,7 +62,7 @@ func (acceptAll) Accept(context.Context, delivery.Delivery) error { return nil }
 func FuzzHandler(f *testing.F) {
 	const secret = "secret-of-the-fuzz-test"
 	cfg := DefaultConfig()
-	cfg.MaxBody = 4096
+	cfg.MaxBody, cfg.MaxAuthFailures = 4096, 0
 	src := DefaultSource()
 	src.Auth = auth.Config{Bearer: []value.Secret{secret}}
 	s, err := New(cfg, []SourceConfig{src}, acceptAll{}, zap.NewNop(), prometheus.NewRegistry())
@@ -86,6 +86,50 @@ func FuzzHandler(f *testing.F) {
 		}
 		if w.Code == 200 && (method != "POST" || !strings.HasSuffix(strings.TrimSpace(authorization), secret)) {
 			t.Errorf("%s %s with %q was accepted", method, path, authorization)
+		}
+	})
+}
+
+// FuzzCredentials: whatever stands in the headers and the URL, a request without a credential is
+// not let in, by no scheme, and its path and query are not in what is kept.
+func FuzzCredentials(f *testing.F) {
+	const key = "9f3b6c1e0d5a4827b6e1"
+	secret := []value.Secret{key}
+	cfg := DefaultConfig()
+	cfg.MaxBody, cfg.MaxAuthFailures, cfg.TrustedProxies = 4096, 0, []string{"10.0.0.0/8"}
+	var sources []SourceConfig
+	for name, a := range map[string]auth.Config{
+		"hmac":     {HMAC: auth.HMACConfig{Header: "X-Sum", Prefix: "v1=", Separator: ",", TimestampPrefix: "t=", Template: "{timestamp}.{body}", Keys: secret}},
+		"standard": {StandardWebhooks: auth.StandardWebhooksConfig{Keys: []value.Secret{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}},
+		"basic":    {Basic: auth.BasicConfig{User: "u", Passwords: secret}},
+		"query":    {Query: auth.QueryConfig{Name: "t", Values: secret}},
+		"ip":       {IP: auth.IPConfig{Allow: []string{"192.0.2.99"}}},
+	} {
+		sources = append(sources, SourceConfig{Name: name, Paths: []string{"/" + name}, Auth: a})
+	}
+	sources = append(sources, SourceConfig{Name: "path", Paths: []string{"/path/*"}, Auth: auth.Config{Path: auth.PathConfig{Values: secret}}})
+	s, err := New(cfg, sources, acceptAll{}, zap.NewNop(), prometheus.NewRegistry())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("/hmac", "", "t=1492774577,v1=00", "1492774577", "198.51.100.1", []byte(`{}`))
+	f.Add("/standard", "", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", "1614265330", "", []byte(`{}`))
+	f.Add("/basic", "", "Basic dTp1", "", "10.0.0.1, 192.0.2.99", []byte(`{}`))
+	f.Add("/query", "t=x", "", "", "", []byte(`{}`))
+	f.Add("/path/x", "", "", "", "", []byte(`{`))
+	f.Add("/ip", "", "", "", "192.0.2.99", []byte(`{}`))
+	f.Fuzz(func(t *testing.T, path, query, header, timestamp, forwarded string, body []byte) {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(string(body)))
+		r.URL.Path, r.URL.RawQuery = path, query // RemoteAddr is no proxy of ours
+		r.Header = http.Header{"X-Sum": {header}, "Webhook-Signature": {header}, "Authorization": {header}, "Webhook-Timestamp": {timestamp},
+			"Webhook-Id": {timestamp}, "X-Forwarded-For": {forwarded}}
+		w := httptest.NewRecorder()
+		s.http.Handler.ServeHTTP(w, r)
+		if given := path + query + header; w.Code == 200 && !strings.Contains(given, key) && !strings.Contains(given, "%") {
+			t.Errorf("%s?%s with %q was accepted", path, query, header)
+		}
+		if w.Code == 500 {
+			t.Errorf("%s?%s with %q: %s", path, query, header, w.Body)
 		}
 	})
 }

@@ -34,13 +34,17 @@ func contains(networks []netip.Prefix, a netip.Addr) bool {
 }
 
 // ParseNetworks reads addresses and networks, such as 10.0.0.0/8, 192.0.2.7 or
-// 2001:db8::/32. The error names the first that is none, by its position.
+// 2001:db8::/32. The error names the first that is none, by its position. A network
+// of all addresses is an error: a list that has everybody is no list.
 func ParseNetworks(texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for i, text := range texts {
 		n, err := parseNetwork(strings.TrimSpace(text))
 		if err != nil {
 			return nil, fmt.Errorf("entry %d, %q, is no address and no network: use one such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32", i+1, text)
+		}
+		if n.Bits() == 0 {
+			return nil, fmt.Errorf("entry %d, %q, is everybody: name the networks", i+1, text)
 		}
 		all = append(all, n)
 	}

@@ -474,6 +474,8 @@ func TestSchemesValidate(t *testing.T) {
 		{"standard-short", auth.Config{StandardWebhooks: auth.StandardWebhooksConfig{Keys: []value.Secret{"whsec_AAECAwQFBgcICQoLDA0="}}},
 			"auth.standard_webhooks.keys[0]: the secret has fewer than 16 bytes"},
 		{"ip", auth.Config{IP: auth.IPConfig{Allow: []string{"10.0.0.0/8", "10.0.0.300"}}}, `auth.ip.allow: entry 2, "10.0.0.300", is no address`},
+		{"ip-everybody", auth.Config{IP: auth.IPConfig{Allow: []string{"::1", "0.0.0.0/0"}}}, `auth.ip.allow: entry 2, "0.0.0.0/0", is everybody`},
+		{"ip-mapped-everybody", auth.Config{IP: auth.IPConfig{Allow: []string{"::ffff:0.0.0.0/96"}}}, "auth.ip.allow: entry 1"},
 		{"ip-mapped", auth.Config{IP: auth.IPConfig{Allow: []string{"::ffff:0.0.0.0/90"}}}, "auth.ip.allow: entry 1"},
 		{"ip-beside", auth.Config{Bearer: []value.Secret{first}, IP: auth.IPConfig{Allow: []string{"10.0.0.0/8"}}},
 			"auth.require: is missing: ip stands beside other schemes: say whether both are needed, such as: bearer and ip,"},

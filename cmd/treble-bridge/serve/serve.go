@@ -39,7 +39,7 @@ data directory, where the other commands find them.
 
 Under systemd (Type=notify) it says when it is ready, and when it is stopping.`,
 		Example: `  treble-bridge serve --dev
-  TREBLE_BRIDGE_AUTH_BEARER=a-long-random-secret treble-bridge serve
+  TREBLE_BRIDGE_AUTH_BEARER=$(openssl rand -hex 24) treble-bridge serve
   treble-bridge serve --config bridge.yaml --log-level debug
   treble-bridge serve --nats-url nats://nats-1:4222,nats://nats-2:4222`,
 		Args: cobra.NoArgs,
