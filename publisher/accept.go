@@ -8,7 +8,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
-	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -35,7 +34,7 @@ func (p *Publisher) Accept(ctx context.Context, d delivery.Delivery) error {
 	defer p.inFlight.Done()
 
 	if d.Rejection != nil {
-		p.refuse(ctx, quarantine.Encode(p.prefix, d))
+		p.quarantine.Keep(ctx, d)
 		return nil
 	}
 	enc := encoders.Get().(*encoder)

@@ -19,12 +19,6 @@ func (p *Publisher) registerGauges(reg prometheus.Registerer) error {
 		errs = append(errs, reg.Register(prometheus.NewGaugeFunc(
 			prometheus.GaugeOpts{Name: "treble_bridge_" + name, Help: help}, read)))
 	}
-	gauge("quarantine_pending", "Refused bodies that wait to be stored.", func() float64 {
-		if p.refused == nil {
-			return 0
-		}
-		return float64(p.refused.Account().Pending)
-	})
 	b := p.events
 	if b == nil {
 		return errors.Join(errs...)

@@ -35,7 +35,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // the stream is known then
 		t.Fatal(err)
 	}
-	natstest.Eventually(t, "the quarantine is known", func() bool { return p.refused.Problem() == "" && p.refused.Serving() })
+	natstest.Eventually(t, "the quarantine is known", func() bool { return p.quarantine.Journal().Problem() == "" && p.quarantine.Journal().Serving() })
 	px.HoldBack.Store(true)
 	const requests = 50
 	errs := make([]error, requests)

@@ -5,28 +5,18 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// metrics are the publisher's numbers. For refused bodies, always:
-// added to the quarantine = stored + set_aside + failed + pending.
+// metrics are the numbers of the events.
 type metrics struct {
 	stored, duplicates prometheus.Counter
 	failures           *prometheus.CounterVec // outcome
 	ackTime            prometheus.Histogram
-	quarantined        *prometheus.CounterVec // outcome
 	healed             prometheus.Counter
 }
-
-// The values of the label outcome of treble_bridge_quarantine_total.
-const (
-	quarantineStored   = "stored"
-	quarantineSetAside = "set_aside"
-	quarantineFailed   = "failed"
-)
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	counter := func(name, help string) prometheus.Counter {
@@ -44,24 +34,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help:    "Time from sending a delivery's first event to the PubAck of its last.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 5},
 		}),
-		quarantined: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "treble_bridge_quarantine_total",
-			Help: "Refused bodies by what became of them: stored, set_aside, failed.",
-		}, []string{"outcome"}),
 		healed: counter("healed_total", "Events published again after JetStream had lost them."),
 	}
 	for _, outcome := range []string{"unavailable", "outcome_unknown", "too_large", "internal"} {
 		m.failures.WithLabelValues(outcome)
-	}
-	for _, outcome := range []string{quarantineStored, quarantineSetAside, quarantineFailed} {
-		m.quarantined.WithLabelValues(outcome)
 	}
 	if reg == nil {
 		return m, nil
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.stored, m.duplicates, m.failures, m.ackTime, m.quarantined, m.healed,
+		m.stored, m.duplicates, m.failures, m.ackTime, m.healed,
 	} {
 		errs = append(errs, reg.Register(c))
 	}
@@ -80,18 +63,6 @@ func (m *metrics) settled(s outbox.Settled) {
 	m.stored.Add(float64(s.Stored))
 	m.duplicates.Add(float64(s.Duplicate))
 	m.healed.Add(float64(s.Healed))
-}
-
-// quarantineSettled counts what became of refused bodies.
-func (m *metrics) quarantineSettled(s outbox.Settled) {
-	m.quarantined.WithLabelValues(quarantineStored).Add(float64(s.Stored + s.Duplicate))
-	m.quarantined.WithLabelValues(quarantineSetAside).Add(float64(s.SetAside))
-}
-
-// quarantineFailed counts a refused body that could not be kept.
-func (m *metrics) quarantineFailed(id string, err error, log *zap.Logger) {
-	m.quarantined.WithLabelValues(quarantineFailed).Inc()
-	log.Error("refused body could not be kept", zap.String("id", id), zap.Error(err))
 }
 
 // failed counts a delivery that was not accepted; nil is one that was.

@@ -24,6 +24,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -51,23 +52,24 @@ type Options struct {
 
 // Publisher takes deliveries. Its methods may be called at the same time.
 type Publisher struct {
-	cfg     Config
-	dataDir string
-	prefix  schema.Prefix
-	log     *zap.Logger
-	metrics *metrics
+	cfg        Config
+	dataDir    string
+	prefix     schema.Prefix
+	streamName schema.StreamName // of the event stream, from which those of the others derive
+	log        *zap.Logger
+	metrics    *metrics
 
-	lock     *datadir.Lock // nil if there is no writable data_dir, which only an external NATS allows
-	setAside *setaside.Store
-	events   *outbox.Outbox // nil with "ack: stream" where there never was a journal
-	refused  *outbox.Outbox // of bodies that the ingress refused; nil without a data_dir
-	embedded *broker.Embedded
-	conn     *broker.Conn
-	stream   *broker.Stream  // of the events
-	refusals *broker.Stream  // the quarantine
-	batcher  *broker.Batcher // nil with "ack: journal"
-	streams  *streams.Monitor
-	ack      ackMode
+	lock       *datadir.Lock // nil if there is no writable data_dir, which only an external NATS allows
+	setAside   *setaside.Store
+	events     *outbox.Outbox // nil with "ack: stream" where there never was a journal
+	quarantine *quarantine.Writer
+	embedded   *broker.Embedded
+	conn       *broker.Conn
+	stream     *broker.Stream  // of the events
+	refusals   *broker.Stream  // that of the quarantine
+	batcher    *broker.Batcher // nil with "ack: journal"
+	streams    *streams.Monitor
+	ack        ackMode
 
 	mu       sync.Mutex // guards closing against inFlight.Add
 	closing  bool
@@ -96,7 +98,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	p := &Publisher{cfg: o.Config, dataDir: o.DataDir, prefix: schema.Prefix(o.Config.SubjectPrefix), log: o.Log}
+	p := &Publisher{cfg: o.Config, dataDir: o.DataDir, prefix: schema.Prefix(o.Config.SubjectPrefix), streamName: schema.StreamName(o.Config.Stream), log: o.Log}
 	defer func() {
 		if err != nil {
 			_ = p.release(ctx) // the error that counts is the first one
@@ -191,8 +193,8 @@ func (p *Publisher) connect(o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	p.stream = broker.NewStream(p.conn, p.cfg.Stream, p.cfg.AckTimeout)
-	p.refusals = broker.NewStream(p.conn, schema.StreamName(p.cfg.Stream).Quarantine(), p.cfg.AckTimeout)
+	p.stream = broker.NewStream(p.conn, string(p.streamName), p.cfg.AckTimeout)
+	p.refusals = broker.NewStream(p.conn, p.streamName.Quarantine(), p.cfg.AckTimeout)
 	p.stream.NoBatches, p.refusals.NoBatches = !p.cfg.Batches, !p.cfg.Batches
 	return nil
 }
@@ -207,9 +209,7 @@ func (p *Publisher) start(o Options) {
 		}
 		p.events.Start(stream)
 	}
-	if p.refused != nil {
-		p.refused.Start(p.refusals)
-	}
+	p.quarantine.Start(p.refusals)
 }
 
 // begin registers work that Close waits for, unless Close was called.
@@ -266,10 +266,11 @@ func (p *Publisher) Close(ctx context.Context) error {
 }
 
 func (p *Publisher) outboxes() (all []*outbox.Outbox) {
-	for _, b := range []*outbox.Outbox{p.events, p.refused} {
-		if b != nil {
-			all = append(all, b)
-		}
+	if p.events != nil {
+		all = append(all, p.events)
+	}
+	if p.quarantine != nil && p.quarantine.Journal() != nil {
+		all = append(all, p.quarantine.Journal())
 	}
 	return all
 }

@@ -75,7 +75,7 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 	p := open(t, o)
 
 	p.Accept(t.Context(), rejected("before"))
-	natstest.Eventually(t, "it is stored", func() bool { return p.refused.Account().Stored == 1 })
+	natstest.Eventually(t, "it is stored", func() bool { return p.quarantine.Journal().Account().Stored == 1 })
 	px.HoldBack.Store(true) // stored, and the PubAck never comes
 	p.Accept(t.Context(), rejected("first"))
 	natstest.Eventually(t, "first stored", func() bool { return len(n.IDs(t, "TREBLE_QUARANTINE")) == 2 })
@@ -141,11 +141,11 @@ func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 	px.Up()
 	o.Metrics = prometheus.NewRegistry()
 	p = open(t, o)
-	natstest.Eventually(t, "all stored", func() bool { return p.refused.Account().Stored == 1200 })
+	natstest.Eventually(t, "all stored", func() bool { return p.quarantine.Journal().Account().Stored == 1200 })
 	if got := len(n.IDs(t, "TREBLE_QUARANTINE")); got != 1200 {
 		t.Errorf("quarantine holds %d, want 1200", got)
 	}
-	if a := p.refused.Account(); a.Accepted != 1200 || a.Pending != 0 || a.Unaccounted != 0 {
+	if a := p.quarantine.Journal().Account(); a.Accepted != 1200 || a.Pending != 0 || a.Unaccounted != 0 {
 		t.Errorf("account %+v", a)
 	}
 }

@@ -93,8 +93,8 @@ func (p *Publisher) Status() Status {
 	if p.events != nil {
 		p.outboxStatus(&s, p.events, "events", accepts)
 	}
-	if p.refused != nil {
-		p.outboxStatus(&s, p.refused, "refused bodies", false)
+	if refused := p.quarantine.Journal(); refused != nil {
+		p.outboxStatus(&s, refused, "refused bodies", false)
 	}
 	if text, see := p.setAside.Reason(); text != "" {
 		s.degraded(Reason{Text: text, See: see})

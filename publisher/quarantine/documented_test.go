@@ -41,7 +41,7 @@ func TestHeadersAreDocumented(t *testing.T) {
 	d.Origin = delivery.Origin{
 		Source: "default", Path: "/webhook", Header: http.Header{"User-Agent": {"x"}}, Received: time.Now(), TestRun: "run",
 	}
-	m := Encode("treble", d)
+	m := encode("treble", d)
 	for name := range m.Header.Map() {
 		if all[name] == nil && !strings.HasPrefix(name, "Nats-") {
 			t.Errorf("%s is not in the document", name)
@@ -52,7 +52,7 @@ func TestHeadersAreDocumented(t *testing.T) {
 			t.Errorf("%s is in the document, and the message does not have it", name)
 		}
 	}
-	bare := Encode("treble", delivery.Delivery{Rejection: d.Rejection})
+	bare := encode("treble", delivery.Delivery{Rejection: d.Rejection})
 	for name := range all {
 		if got, want := bare.Header.Get(name) != "", slices.Contains(required, name); got != want {
 			t.Errorf("%s: of a bare delivery it is there: %v; required: %v", name, got, want)

@@ -43,8 +43,8 @@ const (
 // to be secret; these are taken out whatever it does.
 var secretHeaders = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
 
-// Encode returns the message that keeps a refused body.
-func Encode(prefix schema.Prefix, d delivery.Delivery) broker.Message {
+// encode returns the message that keeps a refused body.
+func encode(prefix schema.Prefix, d delivery.Delivery) broker.Message {
 	id := nuid.Next()
 	h := map[string][]string{
 		schema.HeaderMsgID: {id},

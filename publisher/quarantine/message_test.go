@@ -33,7 +33,7 @@ func TestHeadersAreBounded(t *testing.T) {
 		d.Header[fmt.Sprintf("X-%d", i)] = []string{strings.Repeat("ñ", 5000)}
 		d.Rejection.Violations = append(d.Rejection.Violations, delivery.Violation{Field: "[" + fmt.Sprint(i) + "].session_id", Problem: "missing 😀"})
 	}
-	m := Encode("treble", d)
+	m := encode("treble", d)
 	if size := m.Size() - int64(len(m.Data)); size > 60<<10 {
 		t.Errorf("headers of %d bytes, want at most 60 KiB", size)
 	}

@@ -106,6 +106,17 @@ func (s *Store) Put(ctx context.Context, m broker.Message, reason string) error 
 	}
 }
 
+// keepTimeout bounds a write that no request waits for.
+const keepTimeout = 10 * time.Second
+
+// Keep is Put with a deadline of its own, for what no request waits for. A write that hangs is to be
+// tried again.
+func (s *Store) Keep(m broker.Message, reason string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
+	defer cancel()
+	return s.Put(ctx, m, reason)
+}
+
 func (s *Store) put(m broker.Message, reason string) error {
 	name, err := s.write(Entry{Message: m, Reason: reason, Time: time.Now()})
 	if err != nil {

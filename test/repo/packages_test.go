@@ -41,7 +41,7 @@ var packages = []row{
 	{name: "publisher/audit", imports: "publisher/client publisher/streams", libraries: "nats.go"},
 	{name: "publisher/erase", imports: "publisher/atrest publisher/datadir publisher/outbox publisher/setaside schema"},
 	{name: "publisher/inspect", imports: "publisher/atrest publisher/datadir publisher/outbox publisher/setaside"},
-	{name: "publisher/quarantine", imports: "publisher/client publisher/internal/broker schema schema/delivery", libraries: "nats.go nuid"},
+	{name: "publisher/quarantine", imports: "config/value publisher/client publisher/internal/broker publisher/outbox publisher/setaside schema schema/delivery", libraries: "nats.go nuid"},
 	{name: "publisher/outbox", imports: "publisher/atrest publisher/internal/broker publisher/journal",
 		lines: 3600, files: 16, why: "ledger, relay and reconciling share the position in the journal, and a simulation runs them as one"},
 	{name: "publisher/outbox/streammodel", imports: "publisher/internal/broker"},
