@@ -4,6 +4,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -62,12 +64,24 @@ func (c *Client) Close() { c.nc.Close() }
 // user publish to it. A request there ends as one without an answer.
 func (c *Client) DeniedSince(t time.Time) error { return c.conn.DeniedSince(t) }
 
-// Stream looks at a stream. Of one that NATS does not let this user look at the error names the
-// subject, where the library only has the end of its patience.
+// Stream returns a stream with its settings and its state of now. The error of one that is missing
+// wraps jetstream.ErrStreamNotFound. Of one that NATS does not let this user see it names the
+// subject, where the library only says that nobody answers.
 func (c *Client) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	began := time.Now()
 	s, err := c.js.Stream(ctx, name)
-	return s, c.conn.Explain(err, name, began)
+	switch err = c.conn.Explain(err, name, began); {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, missing(name, err)
+	case err != nil:
+		return nil, fmt.Errorf("look at stream %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// missing says of a stream that does not exist who makes it.
+func missing(name string, err error) error {
+	return fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)
 }
 
 // InDomain reports whether a PubAck with a domain can be of the JetStream that the client was

@@ -47,7 +47,7 @@ func (s ConsumerState) Behind() uint64 { return s.Pending + uint64(max(s.AckPend
 // is looked up behind its ack floor. If it was deleted from the stream, the next
 // one that is still there stands for it.
 func (c *Client) Consumers(ctx context.Context, all bool) ([]ConsumerState, error) {
-	s, err := c.eventStream(ctx)
+	s, err := c.Stream(ctx, string(c.opts.Events))
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func (c *Client) follow(ctx context.Context, o FollowOptions, yield func(Message
 	}
 	cons, err := c.js.OrderedConsumer(ctx, o.Stream, o.consumer())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", o.Stream, err)
+		return missing(o.Stream, err)
 	}
 	if broker.RefusesConsumer(err) {
 		return c.followByGet(ctx, o, yield, err)

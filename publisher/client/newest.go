@@ -2,11 +2,7 @@ package client
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // The stream is read from its end in windows of sequences, each twice as large as
@@ -71,7 +67,7 @@ func (c *Client) lastOf(ctx context.Context, f Filter, n int, skipped *int64) ([
 // bounds returns the sequences between which the chosen events are; last is below
 // first if there is none.
 func (c *Client) bounds(ctx context.Context, f Filter) (first, last uint64, err error) {
-	s, err := c.eventStream(ctx)
+	s, err := c.Stream(ctx, string(c.opts.Events))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -109,17 +105,4 @@ func (c *Client) firstSince(ctx context.Context, o FollowOptions) (seq uint64, e
 	defer stop()
 	m, err, _ := next()
 	return m.Sequence, err
-}
-
-// eventStream returns the stream of the events.
-func (c *Client) eventStream(ctx context.Context) (jetstream.Stream, error) {
-	name := string(c.opts.Events)
-	s, err := c.Stream(ctx, name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("look at stream %s: %w", name, err)
-	}
-	return s, nil
 }

@@ -14,9 +14,9 @@ import (
 )
 
 // account asks whether there is JetStream, and reports whether it can be asked on.
-func (v *Visit) account(ctx context.Context) ([]Check, bool) {
-	err := v.within(ctx, func(ctx context.Context) error {
-		_, err := v.js.AccountInfo(ctx)
+func (se *Session) account(ctx context.Context) ([]Check, bool) {
+	err := se.within(ctx, func(ctx context.Context) error {
+		_, err := se.js.AccountInfo(ctx)
 		return err
 	})
 	const name = "jetstream"
@@ -26,34 +26,34 @@ func (v *Visit) account(ctx context.Context) ([]Check, bool) {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return []Check{check(name, "", Fail, "not enabled for the account of these credentials; nothing can be stored").server("jetstream: enabled  # in the account")}, false
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
-		if key, _ := v.o.Client.NATS.Place(); key != "" { // the server beside the bridge may well have none
-			return []Check{v.failed(name, "", v.o.Client.NATS.Nobody(err)).set(key, "<a domain, or a prefix, that a server of your NATS has>")}, false
+		if key, _ := se.o.Client.NATS.Place(); key != "" { // the server beside the bridge may well have none
+			return []Check{se.failed(name, "", se.o.Client.NATS.Nobody(err)).set(key, "<a domain, or a prefix, that a server of your NATS has>")}, false
 		}
 		return []Check{check(name, "", Fail, "not enabled on this server; nothing can be stored").server("jetstream: {store_dir: /var/lib/nats}")}, false
 	}
-	return []Check{v.failed(name, "", err)}, false
+	return []Check{se.failed(name, "", err)}, false
 }
 
 // nearlyFull is the share of an account's storage from which on it is time.
 const nearlyFull = 0.9
 
 // room holds the limits of the account against what the bridge still needs.
-func (v *Visit) room(ctx context.Context, found []streams.State) []Check {
+func (se *Session) room(ctx context.Context, found []streams.State) []Check {
 	var info *jetstream.AccountInfo
-	err := v.within(ctx, func(ctx context.Context) (err error) {
-		info, err = v.js.AccountInfo(ctx)
+	err := se.within(ctx, func(ctx context.Context) (err error) {
+		info, err = se.js.AccountInfo(ctx)
 		return err
 	})
 	if err != nil {
-		return []Check{v.failed("account", "", err)}
+		return []Check{se.failed("account", "", err)}
 	}
-	r := room{tier: info.Tier, copies: int64(v.o.Streams.Replicas)}
+	r := room{tier: info.Tier, copies: int64(se.o.Streams.Replicas)}
 	if t, ok := info.Tiers[fmt.Sprintf("R%d", r.copies)]; ok {
 		r.tier, r.copies = t, 1 // the limits of a tier are for one copy
 	}
-	missing, err := v.missing(ctx, found)
+	missing, err := se.missing(ctx, found)
 	if err != nil {
-		return []Check{v.failed("account", "", err)}
+		return []Check{se.failed("account", "", err)}
 	}
 	for _, a := range missing {
 		if a.Lazy {
@@ -72,17 +72,17 @@ func (v *Visit) room(ctx context.Context, found []streams.State) []Check {
 }
 
 // missing are the streams and buckets that the bridge or a command will make.
-func (v *Visit) missing(ctx context.Context, found []streams.State) ([]streams.Asset, error) {
+func (se *Session) missing(ctx context.Context, found []streams.State) ([]streams.Asset, error) {
 	var missing []streams.Asset
-	for i, a := range v.o.Streams.Assets() {
+	for i, a := range se.o.Streams.Assets() {
 		if i < len(found) { // looked at already, and with the size that it is made with
 			if a.MaxBytes = found[i].MaxBytes; found[i].Info == nil {
 				missing = append(missing, a)
 			}
 			continue
 		}
-		err := v.within(ctx, func(ctx context.Context) error {
-			_, err := v.js.Stream(ctx, a.Stream)
+		err := se.within(ctx, func(ctx context.Context) error {
+			_, err := se.js.Stream(ctx, a.Stream)
 			return err
 		})
 		switch {

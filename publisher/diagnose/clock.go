@@ -21,16 +21,16 @@ const userInfo = "$SYS.REQ.USER.INFO"
 
 // clock compares the clock of the server with ours, between the question and the
 // answer.
-func (v *Visit) clock(ctx context.Context, events streams.State) Check {
+func (se *Session) clock(ctx context.Context, events streams.State) Check {
 	var theirs, asked, answered time.Time
-	err := v.within(ctx, func(ctx context.Context) (err error) {
-		asked = v.o.time()
+	err := se.within(ctx, func(ctx context.Context) (err error) {
+		asked = se.o.time()
 		if events.Info != nil {
-			theirs, err = v.streamTime(ctx, events.Name)
+			theirs, err = se.streamTime(ctx, events.Name)
 		} else {
-			theirs, err = v.serverTime(ctx)
+			theirs, err = se.serverTime(ctx)
 		}
-		answered = v.o.time()
+		answered = se.o.time()
 		return err
 	})
 	if err != nil || theirs.IsZero() {
@@ -60,17 +60,17 @@ func skew(asked, answered, theirs time.Time) Check {
 		shell("timedatectl set-ntp true  # on both hosts")
 }
 
-func (v *Visit) streamTime(ctx context.Context, name string) (time.Time, error) {
+func (se *Session) streamTime(ctx context.Context, name string) (time.Time, error) {
 	var s jetstream.Stream
-	s, err := v.js.Stream(ctx, name)
+	s, err := se.js.Stream(ctx, name)
 	if err != nil {
 		return time.Time{}, err
 	}
 	return s.CachedInfo().TimeStamp, nil
 }
 
-func (v *Visit) serverTime(ctx context.Context) (time.Time, error) {
-	reply, err := v.nc.RequestWithContext(ctx, userInfo, nil)
+func (se *Session) serverTime(ctx context.Context) (time.Time, error) {
+	reply, err := se.nc.RequestWithContext(ctx, userInfo, nil)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -92,16 +92,16 @@ const safeRetain = 5 * defaultFlush
 
 // flushing says what is known of sync_interval: only an embedded server's. A user
 // of an account cannot ask for it.
-func (v *Visit) flushing() Check {
+func (se *Session) flushing() Check {
 	const name = "sync-interval"
-	journal, retain := v.o.Journal.Answers, v.o.Journal.Retain
+	journal, retain := se.o.Journal.Answers, se.o.Journal.Retain
 	switch {
 	case journal && retain < defaultFlush:
 		return check(name, "", Warn, "JetStream flushes every %s if it is not configured, and the journal keeps what it acknowledged for %s (journal.retain): power loss can lose events",
 			defaultFlush, retain).set("journal.retain", safeRetain)
-	case v.o.embedded() && !journal:
+	case se.o.embedded() && !journal:
 		return check(name, "", Pass, "always: the embedded JetStream flushes each event before it acknowledges it")
-	case v.o.embedded():
+	case se.o.embedded():
 		return check(name, "", Pass, "%s, and the journal heals what JetStream lost within %s", defaultFlush, retain)
 	case journal:
 		return check(name, "", Skip, "an account cannot ask for it; the journal heals what JetStream lost if it is below %s (journal.retain)", retain)

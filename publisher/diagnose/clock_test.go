@@ -64,12 +64,12 @@ func TestClockOfAServer(t *testing.T) {
 		t.Helper()
 		o := o
 		o.now = now
-		v, c := Connect(t.Context(), o)
-		if v == nil {
+		se, c := Connect(t.Context(), o)
+		if se == nil {
 			t.Fatal(c)
 		}
-		defer v.Close()
-		for _, c := range v.Examine(t.Context()) {
+		defer se.Close()
+		for _, c := range se.Examine(t.Context()) {
 			if c.Name == "clock" {
 				return c
 			}

@@ -8,24 +8,24 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
-// Behind is from when on a consumer is far behind.
-type Behind struct {
+// LagLimit is from when on a consumer is far behind.
+type LagLimit struct {
 	Pending uint64        // more messages than that are not delivered yet
 	Lag     time.Duration // the oldest that is not acknowledged is older
 }
 
 // consumers names the durable consumers of the event stream that are far behind.
-func (v *Visit) consumers(ctx context.Context, events streams.State) []Check {
+func (se *Session) consumers(ctx context.Context, events streams.State) []Check {
 	const name = "consumers"
 	if events.Info == nil {
 		return []Check{check(name, "", Skip, "the stream does not exist")}
 	}
 	var checks []Check
 	good := 0
-	err := v.within(ctx, func(ctx context.Context) error {
-		all, err := v.client.Consumers(ctx, false)
+	err := se.within(ctx, func(ctx context.Context) error {
+		all, err := se.client.Consumers(ctx, false)
 		for _, state := range all {
-			if c := v.behind(events.Name, state); c.Status == Pass {
+			if c := se.behind(events.Name, state); c.Status == Pass {
 				good++
 			} else {
 				checks = append(checks, c)
@@ -35,7 +35,7 @@ func (v *Visit) consumers(ctx context.Context, events streams.State) []Check {
 	})
 	switch {
 	case err != nil:
-		return append(checks, v.failed(name, "", err))
+		return append(checks, se.failed(name, "", err))
 	case len(checks) == 0 && good == 0:
 		return []Check{check(name, "", Pass, "no durable consumers")}
 	case good > 0:
@@ -45,11 +45,11 @@ func (v *Visit) consumers(ctx context.Context, events streams.State) []Check {
 }
 
 // behind judges one consumer.
-func (v *Visit) behind(stream string, c client.ConsumerState) Check {
+func (se *Session) behind(stream string, c client.ConsumerState) Check {
 	line := func(s Status, detail string, args ...any) Check {
 		return check("consumers", c.Name, s, detail, args...)
 	}
-	b := v.o.Behind
+	b := se.o.Behind
 	idle := c.Waiting == 0 && !c.Bound && c.AckPending == 0
 	switch {
 	case c.Pending <= b.Pending && c.Lag <= b.Lag:

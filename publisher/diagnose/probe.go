@@ -31,10 +31,10 @@ type sighting struct {
 
 // Watch begins to look for the probe with an event id. What is posted after it
 // returned is not missed. Call Stop.
-func (v *Visit) Watch(ctx context.Context, eventID string) (*Watch, error) {
+func (se *Session) Watch(ctx context.Context, eventID string) (*Watch, error) {
 	var s jetstream.Stream
-	err := v.within(ctx, func(ctx context.Context) (err error) {
-		s, err = v.js.Stream(ctx, string(v.o.Client.Events))
+	err := se.within(ctx, func(ctx context.Context) (err error) {
+		s, err = se.js.Stream(ctx, string(se.o.Client.Events))
 		return err
 	})
 	if err != nil {
@@ -44,10 +44,10 @@ func (v *Visit) Watch(ctx context.Context, eventID string) (*Watch, error) {
 	w := &Watch{stream: s, found: make(chan sighting, 1), stop: stop}
 	from := client.FollowOptions{
 		FromSeq:  s.CachedInfo().State.LastSeq + 1,
-		Subjects: []string{v.client.Prefix().Subject(schema.KindBridgeProbe)},
+		Subjects: []string{se.client.Prefix().Subject(schema.KindBridgeProbe)},
 	}
 	w.done.Go(func() {
-		for m, err := range v.client.Follow(ctx, from) {
+		for m, err := range se.client.Follow(ctx, from) {
 			if err == nil && !slices.Contains(m.Header[schema.HeaderEventID], eventID) {
 				continue
 			}

@@ -22,7 +22,7 @@ import (
 )
 
 // streams are the findings that a running bridge has too, each as a line.
-func (v *Visit) streams(all []streams.State) []Check {
+func (se *Session) streams(all []streams.State) []Check {
 	var checks []Check
 	for _, s := range all {
 		for _, f := range s.Findings {
@@ -61,15 +61,15 @@ func describe(info *jetstream.StreamInfo) string {
 const fewestCopies = 3
 
 // copies holds the copies of the event stream against the servers there are.
-func (v *Visit) copies(events streams.State) Check {
+func (se *Session) copies(events streams.State) Check {
 	const name = "replicas"
 	of := events.Name
 	if events.Info == nil {
 		return check(name, of, Skip, "the stream does not exist")
 	}
-	have, cluster, servers := events.Info.Config.Replicas, events.Info.Cluster, v.servers()
+	have, cluster, servers := events.Info.Config.Replicas, events.Info.Cluster, se.servers()
 	switch {
-	case cluster == nil || v.nc.ConnectedClusterName() == "":
+	case cluster == nil || se.nc.ConnectedClusterName() == "":
 		return check(name, of, Pass, "1, on a single server: what it lost with its disk is lost")
 	case cluster.Leader == "":
 		return check(name, of, Fail, "the stream has no leader: too few of its servers are up; nothing can be stored").shell("nats stream info %s", of)
@@ -80,7 +80,7 @@ func (v *Visit) copies(events streams.State) Check {
 		}
 	}
 	// What is below the configured number is a finding on the stream.
-	if have < fewestCopies && servers >= fewestCopies && have >= v.o.Streams.Replicas {
+	if have < fewestCopies && servers >= fewestCopies && have >= se.o.Streams.Replicas {
 		return check(name, of, Warn, "%d, and the cluster %s has %d servers: when that of the stream is away nothing is stored, and what its disk lost is lost; set publisher.replicas to %d too",
 			have, cluster.Name, servers, fewestCopies).shell("%s", events.Edit(fmt.Sprintf("--replicas=%d", fewestCopies)))
 	}
@@ -89,10 +89,10 @@ func (v *Visit) copies(events streams.State) Check {
 
 // servers is how many servers of the cluster the connection knows. A name in
 // nats.url stands for one that tells its address too, so it does not count.
-func (v *Visit) servers() int {
+func (se *Session) servers() int {
 	known := map[string]bool{}
-	discovered := v.nc.DiscoveredServers()
-	for _, s := range v.nc.Servers() {
+	discovered := se.nc.DiscoveredServers()
+	for _, s := range se.nc.Servers() {
 		u, err := url.Parse(s)
 		if err == nil && (slices.Contains(discovered, s) || net.ParseIP(u.Hostname()) != nil) {
 			known[u.Host] = true
@@ -104,15 +104,15 @@ func (v *Visit) servers() int {
 // permissions finds out whether this user may publish, without storing anything:
 // JetStream refuses what is meant for another stream. The kind is one that consumers
 // ignore, and the reason of a refused body one that there is not.
-func (v *Visit) permissions(ctx context.Context, events, quarantine streams.State) []Check {
-	p := v.client.Prefix()
+func (se *Session) permissions(ctx context.Context, events, quarantine streams.State) []Check {
+	p := se.client.Prefix()
 	return []Check{
-		v.mayPublish(ctx, events, p.Subject(schema.KindBridgeProbe)),
-		v.mayPublish(ctx, quarantine, p.Quarantine("bridge-probe")),
+		se.mayPublish(ctx, events, p.Subject(schema.KindBridgeProbe)),
+		se.mayPublish(ctx, quarantine, p.Quarantine("bridge-probe")),
 	}
 }
 
-func (v *Visit) mayPublish(ctx context.Context, s streams.State, subject string) Check {
+func (se *Session) mayPublish(ctx context.Context, s streams.State, subject string) Check {
 	const name = "permissions"
 	if s.Info != nil && s.Info.Config.NoAck {
 		return check(name, s.Name, Skip, "the stream acknowledges nothing")
@@ -123,9 +123,9 @@ func (v *Visit) mayPublish(ctx context.Context, s streams.State, subject string)
 			Code uint16 `json:"err_code"`
 		} `json:"error"`
 	}
-	err := v.within(ctx, func(ctx context.Context) error {
+	err := se.within(ctx, func(ctx context.Context) error {
 		m := &nats.Msg{Subject: subject, Header: nats.Header{jetstream.ExpectedStreamHeader: {"none-of-doctor"}}}
-		reply, err := v.nc.RequestMsgWithContext(ctx, m)
+		reply, err := se.nc.RequestMsgWithContext(ctx, m)
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (v *Visit) mayPublish(ctx context.Context, s streams.State, subject string)
 	case errors.Is(err, nats.ErrNoResponders):
 		return check(name, s.Name, Skip, "no stream captures %s", subject)
 	case err != nil:
-		return v.failed(name, s.Name, err)
+		return se.failed(name, s.Name, err)
 	case ack.Error == nil || server.ErrorIdentifier(ack.Error.Code) != server.JSStreamNotMatchErr:
 		return check(name, s.Name, Warn, "what answers on %s does not answer as JetStream does", subject).shell("nats stream ls --subject '%s'", subject)
 	}
@@ -174,9 +174,9 @@ const overhead = 64 * value.KiB
 const largestPayload = 64 * value.MiB
 
 // payload holds the server's limit against the largest body that is let in.
-func (v *Visit) payload(events streams.State) Check {
+func (se *Session) payload(events streams.State) Check {
 	const name = "payload"
-	have, body := v.nc.MaxPayload(), v.o.MaxBody
+	have, body := se.nc.MaxPayload(), se.o.MaxBody
 	whose := "the server's max_payload"
 	if events.Info != nil {
 		if own := int64(events.Info.Config.MaxMsgSize); own > 0 && own < have {
@@ -194,7 +194,7 @@ func (v *Visit) payload(events streams.State) Check {
 	switch {
 	case whose != "the server's max_payload":
 		return c.shell("%s", events.Edit("--max-msg-size=-1"))
-	case v.o.embedded():
+	case se.o.embedded():
 		return c.shell("treble-bridge serve  # after the running one has ended: its limit is of another configuration")
 	}
 	return c.server("max_payload: %d", int64(roomy))

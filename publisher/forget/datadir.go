@@ -38,7 +38,7 @@ func OpenDataDir(ctx context.Context, path string, keys *atrest.Keys, stream sch
 		return nil, nil
 	}
 	d := &DataDir{path: path, keys: keys, stream: stream, stays: retain + leaving, client: control.Client(path)}
-	switch told, err := ask(ctx, d.client, doorRequest{}); {
+	switch told, err := ask(ctx, d.client, request{}); {
 	case err == nil:
 		d.stays = told.Retain + leaving
 	case !errors.Is(err, control.ErrNobody):
@@ -88,13 +88,13 @@ func errUnreachable(path string, pid int) error {
 // purpose, or the bridge would publish them again after a restart of NATS.
 func (d *DataDir) note(ctx context.Context, copies []location) error {
 	for len(copies) > 0 {
-		n := min(len(copies), mostNoted)
+		n := min(len(copies), maxSequences)
 		removed := map[string][]uint64{}
 		for _, p := range copies[:n] {
 			removed[d.streamOf(p)] = append(removed[d.streamOf(p)], p.sequence)
 		}
 		copies = copies[n:]
-		_, err := ask(ctx, d.client, doorRequest{Removed: removed})
+		_, err := ask(ctx, d.client, request{Removed: removed})
 		if errors.Is(err, control.ErrNobody) {
 			err = erase.NoteRemoved(d.path, d.stream, removed)
 			var locked *datadir.LockedError

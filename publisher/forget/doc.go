@@ -5,7 +5,7 @@
 // The journals are not rewritten. What is published leaves them by itself, within
 // journal.retain and a minute, and until then it would heal a loss: so before a message is
 // deleted from a stream, the bridge notes that it is removed on purpose. A running
-// bridge is told through its Door. What is not published yet was promised, and has to be
+// bridge is told through its Handler. What is not published yet was promised, and has to be
 // published before it can be deleted.
 //
 // A Run is safe to be cut off and run again, knowing nothing but the number. Of some

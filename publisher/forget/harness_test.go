@@ -61,7 +61,7 @@ func (p *place) bridge(t *testing.T, door bool) (b *publisher.Publisher, stop fu
 	}
 	var c *control.Server
 	if door {
-		if c, err = control.Listen(p.dir, Door(b, p.retain, zap.NewNop())); err != nil {
+		if c, err = control.Listen(p.dir, Handler(b, p.retain, zap.NewNop())); err != nil {
 			t.Fatal(err)
 		}
 		go func() { _ = c.Serve() }()

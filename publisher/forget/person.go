@@ -89,7 +89,7 @@ func (p *Person) share(session string) {
 // kept of a message counts: its headers too, what JSON or a URL escapes, and
 // raw_base64. It need not be an event, nor JSON.
 func (p *Person) Match(header map[string][]string, data []byte) Match {
-	m := letter{texts: readings(header, data), data: data}
+	m := scanned{texts: decodings(header, data), data: data}
 	if p.number != nil && m.holds(p.number) {
 		// A number that is only mentioned in the talk of somebody else says nothing of
 		// the rest of that talk.

@@ -42,13 +42,9 @@ type Reader struct {
 
 // Open looks for the stream of the bridge that c is for.
 func Open(ctx context.Context, c *client.Client) (*Reader, error) {
-	name := c.Events().Quarantine()
-	s, err := c.Stream(ctx, name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)
-	}
+	s, err := c.Stream(ctx, c.Events().Quarantine())
 	if err != nil {
-		return nil, fmt.Errorf("look at stream %s: %w", name, err)
+		return nil, err
 	}
 	return &Reader{client: c, stream: s}, nil
 }

@@ -44,7 +44,7 @@ func BenchmarkReplay(b *testing.B) {
 }
 
 func copyBare(b *testing.B, br *broker, run string, events int) {
-	js, err := jetstream.New(br.nc, jetstream.WithPublishAsyncMaxPending(inFlight))
+	js, err := jetstream.New(br.nc, jetstream.WithPublishAsyncMaxPending(maxInFlight))
 	if err != nil {
 		b.Fatal(err)
 	}

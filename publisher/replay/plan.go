@@ -22,13 +22,12 @@ var ErrNoStream = errors.New("no stream captures it")
 
 // eventStream looks at the stream of the events.
 func eventStream(ctx context.Context, c *client.Client) (*jetstream.StreamInfo, error) {
-	name := string(c.Events())
-	s, err := c.Stream(ctx, name)
+	s, err := c.Stream(ctx, string(c.Events()))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, finalError{fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)}
+		return nil, finalError{err}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look at stream %s: %w", name, err)
+		return nil, err
 	}
 	return s.CachedInfo(), nil
 }
@@ -130,12 +129,12 @@ func (r *Run) makeTarget(ctx context.Context) error {
 }
 
 // open opens the target for this process.
-func (r *Run) open(k *keeper) (target, error) {
+func (r *Run) open(l *lease) (target, error) {
 	at, t := r.detail.Checkpoint, r.detail.Target
 	switch t.To {
 	case ToStream:
 		return &streamTarget{client: r.client, run: r.name, stream: t.Stream, subject: t.Subject, made: r.detail.TargetCreated,
-			keeper: k, progress: progress{at: at}}, nil
+			lease: l, progress: progress{at: at}}, nil
 	case ToURL:
 		return newURLTarget(r.spec.Target.URL, r.name, at), nil
 	}

@@ -23,7 +23,7 @@ func Resume(ctx context.Context, c *client.Client, name string, g Given, o Optio
 	if err != nil {
 		return nil, err
 	}
-	held, err := settled(ctx, bucket, name)
+	held, err := awaitReleased(ctx, bucket, name)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +52,8 @@ func Resume(ctx context.Context, c *client.Client, name string, g Given, o Optio
 	return r, nil
 }
 
-// settled returns the record of a run when nobody writes it any more.
-func settled(ctx context.Context, a *audit.Bucket, name string) (audit.Versioned, error) {
+// awaitReleased returns the record of a run when no process holds its lease any more.
+func awaitReleased(ctx context.Context, a *audit.Bucket, name string) (audit.Versioned, error) {
 	first, err := a.GetVersioned(ctx, name)
 	for held := first; ; held, err = a.GetVersioned(ctx, name) {
 		switch {

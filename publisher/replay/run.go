@@ -112,26 +112,26 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 	if err := r.makeTarget(ctx); err != nil {
 		return res, r.denied(began, err)
 	}
-	k := newKeeper(bucket, r.begin(), r.detail, r.opts.GiveUp)
-	t, err := r.open(k)
+	l := newLease(bucket, r.begin(), r.detail, r.opts.GiveUp)
+	t, err := r.open(l)
 	if err != nil {
 		return res, err
 	}
-	k.where = t.position
-	if err := k.write(ctx); err != nil { // from now on the run is ours
+	l.where = t.position
+	if err := l.write(ctx); err != nil { // from now on the run is ours
 		return res, errors.Join(r.denied(began, err), t.close())
 	}
 
-	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	renewing, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	kept := make(chan struct{})
 	go func() {
 		defer close(kept)
-		k.run(keeping, cancel)
+		l.run(renewing, cancel)
 	}()
-	err = r.passes(ctx, k, t)
-	stopKeeping()
+	err = r.passes(ctx, l, t)
+	stopRenewing()
 	<-kept
-	return r.finish(ctx, k, t, res, err)
+	return r.finish(ctx, l, t, res, err)
 }
 
 // begin is the record of a run that is starting, or going on.
@@ -149,7 +149,7 @@ func (r *Run) begin() audit.Versioned {
 }
 
 // finish writes the last record.
-func (r *Run) finish(ctx context.Context, k *keeper, t target, res Result, err error) (Result, error) {
+func (r *Run) finish(ctx context.Context, l *lease, t target, res Result, err error) (Result, error) {
 	err = errors.Join(err, t.close())
 	at := t.reached()
 	res.Replayed, res.Sequence, res.Skipped = at.Done, at.Sequence, at.Skipped
@@ -171,19 +171,19 @@ func (r *Run) finish(ctx context.Context, k *keeper, t target, res Result, err e
 	res.Resumable = res.State != audit.Done && r.detail.Target.File != "-"
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*writeTimeout)
 	defer cancel()
-	return res, errors.Join(err, k.end(ending, res, problem))
+	return res, errors.Join(err, l.end(ending, res, problem))
 }
 
 // settleTimeout bounds how long the end waits for what is in flight.
 const settleTimeout = ackTimeout + 2*time.Second
 
 // passes makes passes until one comes to the end.
-func (r *Run) passes(ctx context.Context, k *keeper, t target) error {
+func (r *Run) passes(ctx context.Context, l *lease, t target) error {
 	const most = 5 * time.Second
 	last, pause := time.Now(), 100*time.Millisecond
 	for {
 		before, began := t.reached(), time.Now()
-		err := r.denied(began, r.pass(ctx, k, t))
+		err := r.denied(began, r.pass(ctx, l, t))
 		switch {
 		case err == nil, isFinal(err), refusedForGood(err):
 			return err
@@ -216,8 +216,8 @@ func (r *Run) denied(began time.Time, err error) error {
 }
 
 // pass sends what the target does not have yet, in order.
-func (r *Run) pass(ctx context.Context, k *keeper, t target) error {
-	if err := k.write(ctx); err != nil { // still ours, also after a long silence
+func (r *Run) pass(ctx context.Context, l *lease, t target) error {
+	if err := l.write(ctx); err != nil { // still ours, also after a long silence
 		return err
 	}
 	if err := t.begin(ctx); err != nil {

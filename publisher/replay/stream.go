@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	inFlight      = 256
-	inFlightBytes = 32 << 20 // but for a single larger message
-	ackTimeout    = 10 * time.Second
+	maxInFlight      = 256
+	maxInFlightBytes = 32 << 20 // but for a single larger message
+	ackTimeout       = 10 * time.Second
 )
 
 // streamTarget stores events in a stream, each exactly once per run.
@@ -29,19 +29,19 @@ type streamTarget struct {
 	stream  string
 	subject string    // with {kind}
 	made    time.Time // when the stream was made
-	keeper  *keeper
+	lease   *lease
 
-	have    map[uint64]struct{} // sequences behind the position that are stored; from reading back
-	flying  []*flight           // in order, the oldest first
-	bytes   int64               // of flying
-	settled int                 // events of this pass that are stored
-	sent    int64               // events of the run up to the last one launched
-	broken  error               // why this pass ended
+	have     map[uint64]struct{} // sequences behind the position that are stored; from reading back
+	inFlight []*publish          // in order, the oldest first
+	bytes    int64               // of inFlight
+	settled  int                 // events of this pass that are stored
+	sent     int64               // events of the run up to the last one that was sent
+	broken   error               // why this pass ended
 	progress
 }
 
-// flight is an event on its way, or one that the target has already.
-type flight struct {
+// publish is an event in flight, or one that the target has already.
+type publish struct {
 	event
 	future jetstream.PubAckFuture // nil: the target has it
 	began  time.Time
@@ -54,8 +54,8 @@ func (t *streamTarget) close() error { return nil }
 // begin reads what the target has of the run behind the position.
 func (t *streamTarget) begin(ctx context.Context) error {
 	at := t.reached()
-	t.have, t.flying, t.bytes, t.settled, t.sent, t.broken = map[uint64]struct{}{}, nil, 0, 0, at.Done, nil
-	last, err := t.look(ctx)
+	t.have, t.inFlight, t.bytes, t.settled, t.sent, t.broken = map[uint64]struct{}{}, nil, 0, 0, at.Done, nil
+	last, err := t.lastSequence(ctx)
 	if err != nil || last <= at.Target {
 		return err
 	}
@@ -82,9 +82,9 @@ func (t *streamTarget) begin(ctx context.Context) error {
 	return nil
 }
 
-// look returns the last sequence of the stream, if it is the one that the run began
+// lastSequence returns the last sequence of the stream, if it is the one that the run began
 // with.
-func (t *streamTarget) look(ctx context.Context) (uint64, error) {
+func (t *streamTarget) lastSequence(ctx context.Context) (uint64, error) {
 	s, err := t.client.JetStream().Stream(ctx, t.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, finalError{fmt.Errorf("stream %s is gone", t.stream)}
@@ -102,7 +102,7 @@ func (t *streamTarget) send(ctx context.Context, e event) error {
 	if err := t.pop(ctx); err != nil {
 		return err
 	}
-	for len(t.flying) > 0 && (len(t.flying) >= inFlight || t.bytes+int64(len(e.Data)) > inFlightBytes) {
+	for len(t.inFlight) > 0 && (len(t.inFlight) >= maxInFlight || t.bytes+int64(len(e.Data)) > maxInFlightBytes) {
 		if err := t.head(ctx); err != nil {
 			return err
 		}
@@ -110,11 +110,11 @@ func (t *streamTarget) send(ctx context.Context, e event) error {
 	t.sent++
 	if _, ok := t.have[e.Sequence]; ok {
 		delete(t.have, e.Sequence)
-		t.flying = append(t.flying, &flight{event: e})
+		t.inFlight = append(t.inFlight, &publish{event: e})
 		t.bytes += int64(len(e.Data))
 		return nil
 	}
-	if err := t.keeper.await(ctx, func(p position) bool { return t.sent-p.Done <= maxAhead }); err != nil {
+	if err := t.lease.await(ctx, func(p position) bool { return t.sent-p.Done <= maxAhead }); err != nil {
 		return err
 	}
 	h := header(t.run, e)
@@ -126,15 +126,15 @@ func (t *streamTarget) send(ctx context.Context, e event) error {
 		t.broken = t.judge(ctx, e, err)
 		return t.broken
 	}
-	t.flying = append(t.flying, &flight{event: e, future: future, began: time.Now()})
+	t.inFlight = append(t.inFlight, &publish{event: e, future: future, began: time.Now()})
 	t.bytes += int64(len(e.Data))
 	return nil
 }
 
 // pop takes out the oldest ones of which it is known what became.
 func (t *streamTarget) pop(ctx context.Context) error {
-	for len(t.flying) > 0 {
-		f := t.flying[0]
+	for len(t.inFlight) > 0 {
+		f := t.inFlight[0]
 		if f.future != nil && !f.known() {
 			return nil
 		}
@@ -147,7 +147,7 @@ func (t *streamTarget) pop(ctx context.Context) error {
 
 // head waits for the oldest one's PubAck.
 func (t *streamTarget) head(ctx context.Context) error {
-	f := t.flying[0]
+	f := t.inFlight[0]
 	if f.future == nil {
 		return t.stored(f, nil)
 	}
@@ -163,7 +163,7 @@ func (t *streamTarget) head(ctx context.Context) error {
 }
 
 // known reports whether there is an answer.
-func (f *flight) known() bool {
+func (f *publish) known() bool {
 	if f.ack == nil && f.err == nil {
 		select {
 		case f.ack = <-f.future.Ok():
@@ -175,7 +175,7 @@ func (f *flight) known() bool {
 }
 
 // wait returns the answer, once there is one.
-func (f *flight) wait(ctx context.Context) (*jetstream.PubAck, error) {
+func (f *publish) wait(ctx context.Context) (*jetstream.PubAck, error) {
 	if f.known() {
 		return f.ack, f.err
 	}
@@ -195,12 +195,12 @@ func (f *flight) wait(ctx context.Context) (*jetstream.PubAck, error) {
 var errNoAck = fmt.Errorf("no PubAck within %s", ackTimeout)
 
 // stored notes that the target has the oldest one.
-func (t *streamTarget) stored(f *flight, ack *jetstream.PubAck) error {
+func (t *streamTarget) stored(f *publish, ack *jetstream.PubAck) error {
 	if ack != nil && (ack.Stream != t.stream || !t.client.InDomain(ack.Domain)) {
 		return finalError{fmt.Errorf("event %s at sequence %d was stored in stream %q (JetStream domain %q) instead of %q", f.id, f.Sequence, ack.Stream, ack.Domain, t.stream)}
 	}
-	t.flying[0] = nil
-	t.flying = t.flying[1:]
+	t.inFlight[0] = nil
+	t.inFlight = t.inFlight[1:]
 	t.bytes -= int64(len(f.Data))
 	t.settled++
 	t.has(f.event)
@@ -215,12 +215,12 @@ func (t *streamTarget) stored(f *flight, ack *jetstream.PubAck) error {
 // settle waits for everything in flight. The position moves up to the first event
 // that is not stored; what is stored behind it is found by the next pass.
 func (t *streamTarget) settle(ctx context.Context) error {
-	for t.broken == nil && len(t.flying) > 0 {
+	for t.broken == nil && len(t.inFlight) > 0 {
 		if err := t.head(ctx); err != nil && t.broken == nil {
 			return err // ctx has ended
 		}
 	}
-	for _, f := range t.flying {
+	for _, f := range t.inFlight {
 		if f.future != nil {
 			_, _ = f.wait(ctx)
 		}
@@ -239,8 +239,8 @@ func (t *streamTarget) judge(ctx context.Context, e event, err error) error {
 		return finalError{err}
 	case errors.Is(err, jetstream.ErrNoStreamResponse):
 		// Nobody listens on the subject: for a moment, or for ever.
-		if _, looked := t.look(ctx); isFinal(looked) {
-			return looked
+		if _, gone := t.lastSequence(ctx); isFinal(gone) {
+			return gone
 		}
 	}
 	return err

@@ -22,7 +22,7 @@ type command struct {
 	noProbe bool
 	json    bool
 	timeout time.Duration
-	behind  diagnose.Behind
+	behind  diagnose.LagLimit
 
 	config   *config.Loaded
 	devToken bool // no secret is configured, and serve --dev made one
@@ -133,17 +133,17 @@ func (d *command) examine(ctx context.Context) {
 	d.add(d.checkFiles()...)
 	d.add(diagnose.Disk(o))
 	d.add(d.checkPorts(ctx)...)
-	visit, connected := diagnose.Connect(ctx, o)
+	session, connected := diagnose.Connect(ctx, o)
 	d.add(connected)
-	if visit == nil {
-		d.add(diagnose.Unasked()...)
+	if session == nil {
+		d.add(diagnose.SkippedChecks()...)
 	} else {
-		defer visit.Close()
-		d.add(visit.Examine(ctx)...)
+		defer session.Close()
+		d.add(session.Examine(ctx)...)
 	}
 	d.add(readiness)
 	d.add(d.askCredentials(ctx)...)
-	d.add(d.probe(ctx, visit)...)
+	d.add(d.probe(ctx, session)...)
 }
 
 func (d *command) options() diagnose.Options {

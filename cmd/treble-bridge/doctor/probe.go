@@ -17,7 +17,7 @@ import (
 )
 
 // probe sends an event through each source of the running bridge.
-func (d *command) probe(ctx context.Context, visit *diagnose.Visit) []diagnose.Check {
+func (d *command) probe(ctx context.Context, session *diagnose.Session) []diagnose.Check {
 	leftOut := func(why string) []diagnose.Check {
 		return []diagnose.Check{{Name: "probe", Status: diagnose.Skip, Detail: why}}
 	}
@@ -26,7 +26,7 @@ func (d *command) probe(ctx context.Context, visit *diagnose.Visit) []diagnose.C
 		return leftOut("left out (--no-probe): whether an event comes through was not tried")
 	case !d.running:
 		return leftOut("no bridge answers")
-	case visit == nil:
+	case session == nil:
 		return leftOut("NATS cannot be reached, so nobody can see it arrive")
 	}
 	bridge, err := webhook.OpenBridge(&d.config.Config, nil, http.Header{}, "", webhook.NewClient(d.timeout, 1))
@@ -36,16 +36,16 @@ func (d *command) probe(ctx context.Context, visit *diagnose.Visit) []diagnose.C
 	defer bridge.Client.CloseIdleConnections()
 	var checks []diagnose.Check
 	for _, s := range d.config.EffectiveSources() {
-		checks = append(checks, d.probeSource(ctx, visit, bridge, s))
+		checks = append(checks, d.probeSource(ctx, session, bridge, s))
 	}
 	return checks
 }
 
 // probeSource sends one event as Treble would send it to a source.
-func (d *command) probeSource(ctx context.Context, visit *diagnose.Visit, bridge *webhook.Bridge, s ingress.SourceConfig) diagnose.Check {
+func (d *command) probeSource(ctx context.Context, session *diagnose.Session, bridge *webhook.Bridge, s ingress.SourceConfig) diagnose.Check {
 	c := diagnose.Check{Name: "probe", Of: s.Name, Status: diagnose.Fail}
 	id := diagnose.NewProbeID()
-	watch, err := visit.Watch(ctx, id)
+	watch, err := session.Watch(ctx, id)
 	if err != nil {
 		c.Detail = fmt.Sprintf("the stream cannot be read: %v", err)
 		c.Fix, c.FixIn = "treble-bridge health", diagnose.InShell

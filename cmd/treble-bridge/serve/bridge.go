@@ -96,7 +96,7 @@ func (a accepter) Accept(ctx context.Context, d delivery.Delivery) error {
 // bridge that cannot be asked is no worse at what it promises.
 func (b *Bridge) openControl(c *config.Config) {
 	mux := http.NewServeMux()
-	mux.Handle("POST "+forget.DoorPath, forget.Door(b.publisher, c.Journal.Retain, b.log))
+	mux.Handle("POST "+forget.Path, forget.Handler(b.publisher, c.Journal.Retain, b.log))
 	var err error
 	if b.control, err = control.Listen(c.DataDir, mux); err != nil {
 		b.control = nil

@@ -9,9 +9,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
-// readings returns all that a message says: its data and headers as they are, and
+// decodings returns all that a message says: its data and headers as they are, and
 // without what hides a text in them.
-func readings(header map[string][]string, data []byte) [][]byte {
+func decodings(header map[string][]string, data []byte) [][]byte {
 	texts := [][]byte{data}
 	for name, values := range header {
 		for _, v := range values {
@@ -22,7 +22,7 @@ func readings(header map[string][]string, data []byte) [][]byte {
 	var all [][]byte
 	for _, t := range texts {
 		all = append(all, phone.Readings(t)...)
-		if bytes.IndexByte(t, 0) >= 0 { // text of two bytes a letter, which may begin anywhere
+		if bytes.IndexByte(t, 0) >= 0 { // text of two bytes a scanned, which may begin anywhere
 			all = append(all, phone.Readings(bytes.ReplaceAll(t, []byte{0}, nil))...)
 			for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 				all = append(all, phone.Readings(narrow(t, order))...)

@@ -25,13 +25,13 @@ var (
 	errGaveUp = errors.New("no progress")
 )
 
-// keeper writes the audit record of a run: the checkpoint, and that the run lives.
-// Its methods may be called at the same time.
-type keeper struct {
-	audit  *audit.Bucket
+// lease holds a run for this process: it renews the audit record, with the checkpoint, as long as
+// the run lives. Its methods may be called at the same time.
+type lease struct {
+	bucket *audit.Bucket
 	where  func() (position, error) // how far the run is, durable in the target
 	giveUp time.Duration
-	kick   chan struct{} // asks for a write now
+	wake   chan struct{} // asks for a write now
 
 	writing sync.Mutex // held during a write
 	// Under writing:
@@ -44,49 +44,49 @@ type keeper struct {
 	changed chan struct{} // closed and replaced at each write
 }
 
-func newKeeper(a *audit.Bucket, r audit.Versioned, d detail, giveUp time.Duration) *keeper {
-	return &keeper{audit: a, giveUp: giveUp, record: r.Record, revision: r.Revision, detail: d,
-		kick: make(chan struct{}, 1), written: d.Checkpoint, changed: make(chan struct{})}
+func newLease(a *audit.Bucket, r audit.Versioned, d detail, giveUp time.Duration) *lease {
+	return &lease{bucket: a, giveUp: giveUp, record: r.Record, revision: r.Revision, detail: d,
+		wake: make(chan struct{}, 1), written: d.Checkpoint, changed: make(chan struct{})}
 }
 
 // write puts the record as it is now. It is errTaken if the run belongs to another
 // process.
-func (k *keeper) write(ctx context.Context) error {
-	k.writing.Lock()
-	defer k.writing.Unlock()
-	at, err := k.where()
+func (l *lease) write(ctx context.Context) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	at, err := l.where()
 	if err != nil {
 		return err
 	}
-	k.detail.Checkpoint = at
-	k.record.Counts["replayed"] = at.Done
-	if k.record.Detail, err = json.Marshal(k.detail); err != nil {
+	l.detail.Checkpoint = at
+	l.record.Counts["replayed"] = at.Done
+	if l.record.Detail, err = json.Marshal(l.detail); err != nil {
 		return fmt.Errorf("encode audit record: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	revision, err := k.audit.Replace(ctx, k.record, k.revision)
+	revision, err := l.bucket.Replace(ctx, l.record, l.revision)
 	if errors.Is(err, audit.ErrChanged) {
 		// An earlier write of ours may have come through without an answer.
-		if err = k.adopt(ctx); err == nil {
-			revision, err = k.audit.Replace(ctx, k.record, k.revision)
+		if err = l.refreshRevision(ctx); err == nil {
+			revision, err = l.bucket.Replace(ctx, l.record, l.revision)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	k.revision = revision
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.written = at
-	close(k.changed)
-	k.changed = make(chan struct{})
+	l.revision = revision
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.written = at
+	close(l.changed)
+	l.changed = make(chan struct{})
 	return nil
 }
 
-// adopt takes the record's revision if this process wrote it.
-func (k *keeper) adopt(ctx context.Context) error {
-	held, err := k.audit.GetVersioned(ctx, k.record.Run)
+// refreshRevision takes the record's revision if this process wrote it.
+func (l *lease) refreshRevision(ctx context.Context) error {
+	held, err := l.bucket.GetVersioned(ctx, l.record.Run)
 	if err != nil {
 		return err
 	}
@@ -94,17 +94,17 @@ func (k *keeper) adopt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.Owner != k.detail.Owner {
+	if d.Owner != l.detail.Owner {
 		return finalError{errTaken}
 	}
-	k.revision = held.Revision
+	l.revision = held.Revision
 	return nil
 }
 
 // run writes the record from time to time until ctx ends. It calls stop when the
 // run must end: it is another process's now, or the record could not be written
 // for too long.
-func (k *keeper) run(ctx context.Context, stop func(error)) {
+func (l *lease) run(ctx context.Context, stop func(error)) {
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
 	last := time.Now()
@@ -113,9 +113,9 @@ func (k *keeper) run(ctx context.Context, stop func(error)) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-k.kick:
+		case <-l.wake:
 		}
-		err := k.write(ctx)
+		err := l.write(ctx)
 		switch {
 		case err == nil:
 			last = time.Now()
@@ -124,24 +124,24 @@ func (k *keeper) run(ctx context.Context, stop func(error)) {
 		case isFinal(err), refusedForGood(err):
 			stop(err)
 			return
-		case time.Since(last) > k.giveUp:
-			stop(fmt.Errorf("%w for %s: %w", errGaveUp, k.giveUp, err))
+		case time.Since(last) > l.giveUp:
+			stop(fmt.Errorf("%w for %s: %w", errGaveUp, l.giveUp, err))
 			return
 		}
 	}
 }
 
 // await returns when a position for which ok is true is on record.
-func (k *keeper) await(ctx context.Context, ok func(position) bool) error {
+func (l *lease) await(ctx context.Context, ok func(position) bool) error {
 	for {
-		k.mu.Lock()
-		at, changed := k.written, k.changed
-		k.mu.Unlock()
+		l.mu.Lock()
+		at, changed := l.written, l.changed
+		l.mu.Unlock()
 		if ok(at) {
 			return nil
 		}
 		select {
-		case k.kick <- struct{}{}:
+		case l.wake <- struct{}{}:
 		default:
 		}
 		select {
@@ -153,14 +153,14 @@ func (k *keeper) await(ctx context.Context, ok func(position) bool) error {
 }
 
 // end writes the last record of this process.
-func (k *keeper) end(ctx context.Context, res Result, problem string) error {
-	k.writing.Lock()
-	k.record.State, k.record.Problem = res.State, problem
-	k.record.Counts["skipped"] = res.Skipped
+func (l *lease) end(ctx context.Context, res Result, problem string) error {
+	l.writing.Lock()
+	l.record.State, l.record.Problem = res.State, problem
+	l.record.Counts["skipped"] = res.Skipped
 	if res.Total >= 0 {
-		k.record.Counts["total"] = res.Total
+		l.record.Counts["total"] = res.Total
 	}
-	k.record.Ended = time.Now().UTC()
-	k.writing.Unlock()
-	return k.write(ctx)
+	l.record.Ended = time.Now().UTC()
+	l.writing.Unlock()
+	return l.write(ctx)
 }

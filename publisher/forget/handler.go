@@ -13,36 +13,36 @@ import (
 	"go.uber.org/zap"
 )
 
-// Bridge is what the door needs of a running bridge; see publisher.Publisher.NoteRemoved.
+// Bridge is what the Handler needs of a running bridge; see publisher.Publisher.NoteRemoved.
 type Bridge interface {
 	NoteRemoved(ctx context.Context, removed map[string][]uint64) error
 }
 
-// DoorPath is the path of the Door below the socket of a data directory.
-const DoorPath = "/forget"
+// Path is the path of the Handler below the socket of a data directory.
+const Path = "/forget"
 
-// doorRequest and doorReply are what a command and the bridge say to each other.
+// request and reply are what a command and the bridge say to each other.
 // Both are of one program, so their form may change with it.
-type doorRequest struct {
+type request struct {
 	Removed map[string][]uint64 `json:"removed"` // sequences, by stream; none: only say that you are there
 }
 
-type doorReply struct {
+type reply struct {
 	Retain time.Duration `json:"retain"` // journal.retain of the bridge
 }
 
-// mostNoted bounds the sequences of one request, and mostAsked its bytes.
+// maxSequences bounds the sequences of one request, and maxRequestBytes its bytes.
 const (
-	mostNoted = 100_000
-	mostAsked = 4 << 20
+	maxSequences    = 100_000
+	maxRequestBytes = 4 << 20
 )
 
-// Door answers the forget command on the bridge's own host: the bridge notes what is
+// Handler answers the forget command on the bridge's own host: the bridge notes what is
 // removed from its streams on purpose. Retain is its journal.retain.
-func Door(b Bridge, retain time.Duration, log *zap.Logger) http.Handler {
+func Handler(b Bridge, retain time.Duration, log *zap.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var q doorRequest
-		dec := json.NewDecoder(io.LimitReader(r.Body, mostAsked))
+		var q request
+		dec := json.NewDecoder(io.LimitReader(r.Body, maxRequestBytes))
 		dec.DisallowUnknownFields() // or a command of another version would take nothing for done
 		if err := dec.Decode(&q); err != nil {
 			http.Error(w, "the request is not understood", http.StatusBadRequest)
@@ -61,17 +61,17 @@ func Door(b Bridge, retain time.Duration, log *zap.Logger) http.Handler {
 			log.Info("forget: noted what is removed on purpose", zap.Int("messages", n))
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(doorReply{Retain: retain}) // a client that hung up asks again
+		_ = json.NewEncoder(w).Encode(reply{Retain: retain}) // a client that hung up asks again
 	})
 }
 
-// ask puts a request to the door of the bridge that client reaches.
-func ask(ctx context.Context, client *http.Client, q doorRequest) (reply doorReply, err error) {
+// ask puts a request to the Handler of the bridge that client reaches.
+func ask(ctx context.Context, client *http.Client, q request) (reply reply, err error) {
 	body, err := json.Marshal(q)
 	if err != nil {
 		return reply, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://bridge"+DoorPath, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://bridge"+Path, bytes.NewReader(body))
 	if err != nil {
 		return reply, err
 	}

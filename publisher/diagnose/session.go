@@ -25,7 +25,7 @@ type Options struct {
 	DataDir string
 	MaxBody value.Size // the largest body that the ingress takes
 	Timeout time.Duration
-	Behind  Behind
+	Behind  LagLimit
 
 	now func() time.Time // for tests; nil: time.Now
 }
@@ -48,8 +48,8 @@ func (o Options) time() time.Time {
 // embedded reports whether the bridge runs its own NATS.
 func (o Options) embedded() bool { return o.Client.NATS.URL == "" }
 
-// Visit is a connection to the NATS that is examined. One goroutine may use it.
-type Visit struct {
+// Session is a connection to the NATS that is examined. One goroutine may use it.
+type Session struct {
 	o      Options
 	client *client.Client
 	js     jetstream.JetStream
@@ -59,30 +59,30 @@ type Visit struct {
 	stop context.CancelCauseFunc // of the check that runs
 }
 
-// Connect connects, and says how that went. The Visit is nil if it did not.
-func Connect(ctx context.Context, o Options) (*Visit, Check) {
+// Connect connects, and says how that went. The Session is nil if it did not.
+func Connect(ctx context.Context, o Options) (*Session, Check) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	c, err := client.Open(ctx, o.Client)
 	if err != nil {
 		return nil, unreachable(ctx, o, err)
 	}
-	v := &Visit{o: o, client: c, js: c.JetStream(), nc: c.Conn()}
-	v.nc.SetErrorHandler(v.onError)
+	se := &Session{o: o, client: c, js: c.JetStream(), nc: c.Conn()}
+	se.nc.SetErrorHandler(se.onError)
 	began := time.Now()
-	if err := v.nc.FlushWithContext(ctx); err != nil {
+	if err := se.nc.FlushWithContext(ctx); err != nil {
 		c.Close()
 		return nil, unreachable(ctx, o, err)
 	}
-	if problem, fix := streams.TooOld(v.nc.ConnectedServerVersion()); problem != "" {
-		return v, check(natsCheck, "", Warn, "%s", problem).server("%s", fix)
+	if problem, fix := streams.TooOld(se.nc.ConnectedServerVersion()); problem != "" {
+		return se, check(natsCheck, "", Warn, "%s", problem).server("%s", fix)
 	}
-	return v, check(natsCheck, "", Pass, "nats-server %s (%s) at %s, round trip %s",
-		v.nc.ConnectedServerVersion(), v.nc.ConnectedServerName(), v.nc.ConnectedUrlRedacted(), short(time.Since(began)))
+	return se, check(natsCheck, "", Pass, "nats-server %s (%s) at %s, round trip %s",
+		se.nc.ConnectedServerVersion(), se.nc.ConnectedServerName(), se.nc.ConnectedUrlRedacted(), short(time.Since(began)))
 }
 
 // Close ends the connection.
-func (v *Visit) Close() { v.client.Close() }
+func (se *Session) Close() { se.client.Close() }
 
 // deniedError: NATS does not let this user do what a check needs.
 type deniedError struct {
@@ -96,7 +96,7 @@ var quoted = regexp.MustCompile(`"([^"]*)"`)
 
 // onError ends the check that runs if NATS denied it something. It says so apart
 // from the request, which would only run out of time.
-func (v *Visit) onError(_ *nats.Conn, _ *nats.Subscription, err error) {
+func (se *Session) onError(_ *nats.Conn, _ *nats.Subscription, err error) {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return
 	}
@@ -104,26 +104,26 @@ func (v *Visit) onError(_ *nats.Conn, _ *nats.Subscription, err error) {
 	if m := quoted.FindStringSubmatch(err.Error()); m != nil {
 		subject = m[1]
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.stop != nil {
-		v.stop(deniedError{subject, strings.Contains(err.Error(), "Violation for Subscription")})
+	se.mu.Lock()
+	defer se.mu.Unlock()
+	if se.stop != nil {
+		se.stop(deniedError{subject, strings.Contains(err.Error(), "Violation for Subscription")})
 	}
 }
 
 // within runs a part of the examination with the time that one check has.
-func (v *Visit) within(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
+func (se *Session) within(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, se.o.Timeout)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	v.mu.Lock()
-	v.stop = stop
-	v.mu.Unlock()
+	se.mu.Lock()
+	se.stop = stop
+	se.mu.Unlock()
 	err := do(ctx)
-	v.mu.Lock()
-	v.stop = nil
-	v.mu.Unlock()
+	se.mu.Lock()
+	se.stop = nil
+	se.mu.Unlock()
 	var denied deniedError
 	if err != nil && errors.As(context.Cause(ctx), &denied) {
 		return denied
@@ -132,25 +132,25 @@ func (v *Visit) within(ctx context.Context, do func(context.Context) error) erro
 }
 
 // failed is the line of a question that got no answer.
-func (v *Visit) failed(name, of string, err error) Check {
+func (se *Session) failed(name, of string, err error) Check {
 	var denied deniedError
 	switch {
 	case errors.As(err, &denied):
-		return check(name, of, Fail, "%v, with the credentials that doctor was given", denied).server("%s", v.allowance(denied))
+		return check(name, of, Fail, "%v, with the credentials that doctor was given", denied).server("%s", se.allowance(denied))
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return check(name, of, Fail, "no answer in %s", v.o.Timeout).shell("nats account info")
+		return check(name, of, Fail, "no answer in %s", se.o.Timeout).shell("nats account info")
 	}
 	return check(name, of, Fail, "%v", err).shell("nats account info")
 }
 
 // allowance is what a user must be allowed besides what it is, and nothing more: the whole JetStream
 // API would let it remove every stream of the account.
-func (v *Visit) allowance(denied deniedError) string {
+func (se *Session) allowance(denied deniedError) string {
 	const besides = `  # besides what it has; or run doctor as the user operator of deployments/nats/permissions.conf`
 	if denied.listen {
-		return fmt.Sprintf(`permissions: {subscribe: {allow: ["%s.>"]}}`, v.o.Client.NATS.Inbox()) + besides
+		return fmt.Sprintf(`permissions: {subscribe: {allow: ["%s.>"]}}`, se.o.Client.NATS.Inbox()) + besides
 	}
-	subject, p := denied.subject, v.client.Prefix()
+	subject, p := denied.subject, se.client.Prefix()
 	for _, all := range []string{p.All(), p.AllQuarantine(), p.AllReplay()} {
 		if strings.HasPrefix(subject, strings.TrimSuffix(all, ">")) {
 			subject = all
