@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/ingress/connections"
@@ -72,6 +71,17 @@ func (b *budgeted) take() bool {
 	return true
 }
 
+// fits reports whether there is room for so many bytes now. It takes none of it.
+func (b *budgeted) fits(bytes int64) bool {
+	for _, budget := range b.budgets {
+		if !budget.TryAcquire(bytes) {
+			return false
+		}
+		budget.Release(bytes)
+	}
+	return true
+}
+
 // hurry lets the next read wait only as long as the least rate allows. A body that comes at
 // once does not get here.
 func (b *budgeted) hurry() {
@@ -107,6 +117,9 @@ func (s *Server) readBody(c echo.Context, src *source) (in *budgeted, body []byt
 		body, _ = in.readUpTo(beginning, 0) // what there is
 		return in, body, bodyTooLarge(r.ContentLength, limit, true)
 	}
+	if r.ContentLength > freeBody && !in.fits(r.ContentLength-freeBody) {
+		return in, nil, tooManyRequests() // rather than when half of it has come
+	}
 	body, err := in.readUpTo(limit+1, r.ContentLength)
 	if n := int64(len(body)); n > limit {
 		return in, body, bodyTooLarge(n, limit, false)
@@ -130,7 +143,13 @@ func (b *budgeted) readUpTo(most, announced int64) ([]byte, error) {
 	body := make([]byte, 0, min(max(announced, 0)+1, firstBuffer)) // one more, to see the end
 	for int64(len(body)) < most {
 		if len(body) == cap(body) {
-			body = slices.Grow(body, least)
+			grown := max(2*cap(body), least)
+			// What is announced is believed when a quarter of it has come: then the rest is read
+			// without copying again and again.
+			if whole := int(min(announced, most)) + 1; announced > 0 && grown >= whole/2 {
+				grown = max(whole, cap(body)+least)
+			}
+			body = append(make([]byte, 0, grown), body...)
 		}
 		n, err := b.Read(body[len(body):min(int64(cap(body)), most)])
 		body = body[:len(body)+n]

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,7 @@ func TestTrustedConnectionStays(t *testing.T) {
 		io.WriteString(dial(t, b.addr), begun)
 	}
 	eventually(t, "connections are dropped", func() bool {
+		t.Log(regexp.MustCompile("dropped_total.*").FindAllString(b.metrics(t), -1))
 		return strings.Contains(b.metrics(t), `treble_bridge_connections_dropped_total{connection="waiting"} 41`)
 	})
 	if got := exchange(t, good, in, goodRequest()).StatusCode; got != 200 {

@@ -118,7 +118,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		log.Warn("ingress.max_connections is lowered to half of the file descriptors that the process may have open: raise that limit (ulimit -n, LimitNOFILE=)",
 			zap.Int("max_connections", most), zap.Uint64("descriptors", descriptors))
 	}
-	bounds := connections.New(most, min(cfg.MaxConnectionsPerAddress, most), connections.Dropped(m.connections, log))
+	bounds := connections.New(most, cfg.MaxConnectionsPerAddress, connections.Dropped(m.connections, log))
 	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, connections: bounds, watch: unserved.Listener, http: &http.Server{
 		Handler:           unserved.Handler(e),
 		ConnContext:       unserved.Context,

@@ -9,6 +9,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
+// largeRaw is from where on the memory for an envelope is made at once.
+const largeRaw = 64 << 10
+
 // encoder makes messages of events. Its memory is used again: see release.
 type encoder struct {
 	data   []byte
@@ -71,6 +74,9 @@ func (n *encoder) fitting(prefix schema.Prefix, e schema.Event, limit int64) (br
 
 func (n *encoder) message(prefix schema.Prefix, e schema.Event) (broker.Message, error) {
 	begin, first := len(n.data), len(n.fields)
+	if raw := len(e.Data.Base().Raw); raw > largeRaw {
+		n.data = slices.Grow(n.data, raw+raw/8) // or it would grow, and be copied, step by step
+	}
 	data, err := e.AppendTo(n.data)
 	if err != nil {
 		return broker.Message{}, err

@@ -15,10 +15,12 @@ import (
 // Bounds bounds the connections of a listener, in all and from each address. A new
 // connection beyond a bound takes the place of an old one that does nothing useful: first of
 // one that never showed a credential and is not being answered, then of one whose body is
-// slow, then of one that is idle. Only if there is none is the new one closed.
+// slow, then of one that is idle. Each of these keeps its place for a moment, for which the new one waits; only
+// if none gives way is the new one closed.
 type Bounds struct {
 	most     int              // in all
 	mostEach int              // from one address; 0: no bound but most
+	freed    chan struct{}    // has one after a place was given back
 	dropped  func(why string) // is told of each connection that is closed for a bound
 
 	drains atomic.Bool // bodies must be complete by draining
@@ -33,18 +35,31 @@ type Bounds struct {
 const (
 	droppedNew     = "new"       // all others are at work
 	droppedWaiting = "waiting"   // no credential was ever shown on it
-	droppedSlow    = "slow-body" // its body was not complete after patience
-	droppedIdle    = "idle"      // it waited for the next request for longer than patience
+	droppedSlow    = "slow-body" // its body was not complete after patienceForBody
+	droppedIdle    = "idle"      // it waited for the next request for longer than patienceForIdle
 )
 
-// patience is how long a body in the middle, or an idle connection of somebody with a
-// credential, keeps its place from others.
-const patience = time.Second
+// How long a connection keeps its place from others in any case. Good senders send their request
+// at once; a closed idle connection may cost one of theirs.
+const (
+	patienceForRequest = 100 * time.Millisecond
+	patienceForIdle    = 250 * time.Millisecond
+	patienceForBody    = time.Second
+)
+
+// How long a new connection waits for a place.
+const (
+	shortestWait = 10 * time.Millisecond // before it looks again
+	longestWait  = 2 * patienceForBody
+)
 
 // New returns bounds for one listener: so many connections in all, and from each address, 0 for no
 // bound of its own. It calls dropped for each connection that is closed, from many goroutines.
 func New(most, mostEach int, dropped func(why string)) *Bounds {
-	return &Bounds{most: most, mostEach: mostEach, dropped: dropped, each: map[netip.Prefix]int{}}
+	if mostEach >= most {
+		mostEach = 0
+	}
+	return &Bounds{most: most, mostEach: mostEach, dropped: dropped, each: map[netip.Prefix]int{}, freed: make(chan struct{}, 1)}
 }
 
 // Listener returns l with its connections bounded.
@@ -67,10 +82,12 @@ func (l boundedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit returns the connection as one that counts, or closes it and returns nil.
+// admit returns the connection as one that counts, or closes it and returns nil. Where all places
+// are taken it waits until one may be given away, and the connections behind this one wait in
+// the kernel meanwhile. It does not wait for one address, since others would wait with it.
 func (c *Bounds) admit(conn net.Conn) *Conn {
 	b := &Conn{Conn: conn, connections: c, peer: peerOf(conn.RemoteAddr())}
-	b.since.Store(time.Now().UnixNano())
+	until := time.Now().Add(longestWait)
 	for {
 		c.mu.Lock()
 		var from *netip.Prefix
@@ -78,6 +95,7 @@ func (c *Bounds) admit(conn net.Conn) *Conn {
 		case c.mostEach > 0 && c.each[b.peer] >= c.mostEach:
 			from = &b.peer
 		case c.open.Len() < c.most:
+			b.since.Store(time.Now().UnixNano())
 			b.place = c.open.PushBack(b)
 			c.each[b.peer]++
 			c.mu.Unlock()
@@ -85,19 +103,41 @@ func (c *Bounds) admit(conn net.Conn) *Conn {
 		}
 		victim, why := c.victim(from)
 		c.mu.Unlock()
-		c.dropped(why)
-		if victim == nil {
+		if victim != nil {
+			c.dropped(why)
+			_ = victim.Close() // gives its place back
+			continue
+		}
+		if from != nil || !c.awaitPlace(until) {
+			c.dropped(droppedNew)
 			_ = conn.Close()
 			return nil
 		}
-		_ = victim.Close() // gives its place back
 	}
 }
 
-// victim returns the connection that loses its place, of one address if from is set, and why.
+// awaitPlace waits until a place is free, or may be given away by now. It returns false after
+// until.
+func (c *Bounds) awaitPlace(until time.Time) bool {
+	if !time.Now().Before(until) {
+		return false
+	}
+	timer := time.NewTimer(min(time.Until(until), shortestWait))
+	defer timer.Stop()
+	select {
+	case <-c.freed:
+	case <-timer.C:
+	}
+	return true
+}
+
+// victim returns the connection that loses its place, of one address if from is set, and why; nil
+// if there is none now.
 func (c *Bounds) victim(from *netip.Prefix) (*Conn, string) {
 	var slow, idle *Conn
-	before := time.Now().Add(-patience).UnixNano()
+	soon := false // there will be one that never showed a credential
+	now := time.Now()
+	fresh := now.Add(-patienceForRequest).UnixNano()
 	for e := c.open.Front(); e != nil; e = e.Next() {
 		b := e.Value.(*Conn)
 		if from != nil && b.peer != *from {
@@ -105,27 +145,32 @@ func (c *Bounds) victim(from *netip.Prefix) (*Conn, string) {
 		}
 		switch Phase(b.phase.Load()) {
 		case Waiting:
-			if !b.trusted.Load() {
+			if b.trusted.Load() {
+				idle = olderOf(idle, b, now.Add(-patienceForIdle))
+			} else if b.since.Load() < fresh {
 				return b, droppedWaiting
+			} else {
+				soon = true
 			}
-			idle = olderOf(idle, b, before)
 		case Sending:
-			slow = olderOf(slow, b, before)
+			slow = olderOf(slow, b, now.Add(-patienceForBody))
 		}
 	}
 	switch {
+	case soon:
+		return nil, ""
 	case slow != nil:
 		return slow, droppedSlow
 	case idle != nil:
 		return idle, droppedIdle
 	}
-	return nil, droppedNew
+	return nil, ""
 }
 
 // olderOf returns which of two connections has been in its phase for longer, and the first
 // if the second has not been in it since before.
-func olderOf(a, b *Conn, before int64) *Conn {
-	if since := b.since.Load(); since > before || a != nil && a.since.Load() <= since {
+func olderOf(a, b *Conn, before time.Time) *Conn {
+	if since := b.since.Load(); since > before.UnixNano() || a != nil && a.since.Load() <= since {
 		return a
 	}
 	return b
@@ -199,6 +244,10 @@ func (b *Conn) Close() error {
 		b.place = nil
 		if c.each[b.peer]--; c.each[b.peer] == 0 {
 			delete(c.each, b.peer)
+		}
+		select {
+		case c.freed <- struct{}{}:
+		default:
 		}
 	}
 	c.mu.Unlock()
