@@ -6,7 +6,7 @@
 # of ./test/..., which wait for real programs to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
-.PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check vuln-check fuzz bench bench-quick bench-check bench-go soak clean
+.PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check vuln-check fuzz bench bench-quick bench-check bench-go soak attack clean
 
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # Outside go.mod: what it needs is much, and the bridge needs none of it.
@@ -159,6 +159,9 @@ bench-go: ## Run the Go benchmarks of the packages
 soak: ## Run the tests that take longer (build tag soak)
 	$(call need,TestSoak)
 	go test $(RACE) -tags soak -run '^TestSoak' -count 1 -timeout $(SOAKTIMEOUT) ./...
+
+attack: ## Attack the bridge over raw sockets, and measure its memory and a good sender's latency (build tag attack)
+	go test -tags attack -run '^TestAttack' -count 1 -v -timeout 10m ./test/attack
 
 # What ./test/containers marks its containers, networks, volumes and images with.
 OURS := label=treble-bridge.test

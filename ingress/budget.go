@@ -3,6 +3,7 @@ package ingress
 import (
 	"bytes"
 	"context"
+	"unicode/utf8"
 
 	"golang.org/x/sync/semaphore"
 
@@ -18,7 +19,8 @@ func newBodies(cfg Config, size value.Size) *semaphore.Weighted {
 // What a request needs beside its body, while it is parsed and accepted, in bytes. They are
 // estimates, from above.
 const (
-	perByte  = 2       // the envelope, and the entry of the journal
+	perByte  = 3       // the envelope, the entry of the journal, and what is sent to NATS
+	perOther = 8       // instead, where it is not UTF-8: what stands for it, and its bytes in base64
 	perValue = 320     // its place in the index, and what is normalised of it
 	perEvent = 4 << 10 // an envelope around almost nothing, made and encoded
 )
@@ -31,7 +33,11 @@ const freeWork = 64 << 10
 func workOf(body []byte, maxElements int) int64 {
 	objects := bytes.Count(body, []byte{'{'})
 	values := 1 + objects + bytes.Count(body, []byte{'['}) + bytes.Count(body, []byte{','})
-	work := int64(len(body))*perByte + int64(min(values, maxElements))*perValue
+	bytewise := int64(perByte)
+	if len(body) > freeWork/perOther && !utf8.Valid(body) {
+		bytewise = perOther
+	}
+	work := int64(len(body))*bytewise + int64(min(values, maxElements))*perValue
 	if text := bytes.TrimLeft(body, " \t\r\n\ufeff"); len(text) > 0 && text[0] == '[' {
 		work += int64(min(objects, delivery.MaxEvents)) * perEvent
 	}

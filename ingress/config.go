@@ -11,7 +11,7 @@ import (
 type Config struct {
 	Addr                     string        `mapstructure:"addr" doc:"address of the public listener; port 0 takes a free one"`
 	MaxConnections           int           `mapstructure:"max_connections" doc:"connections open at once, and never more than half of the file descriptors that the process may have open; one more takes the place of one that shows no credential, of a slow body, or of an idle one"`
-	MaxConnectionsPerAddress int           `mapstructure:"max_connections_per_address" doc:"of these from one address (of IPv6: one /64); a balancer or proxy in front is one address; 0: no bound but max_connections"`
+	MaxConnectionsPerAddress int           `mapstructure:"max_connections_per_address" doc:"the share of one address (of IPv6: one /64) when all are taken: beyond it, connections of that address are closed first, and its new ones take no place of others; a balancer or proxy in front is one address; 0: no share"`
 	MaxBody                  value.Size    `mapstructure:"max_body" doc:"largest body of a request; a larger one is answered 413"`
 	MaxInFlight              int           `mapstructure:"max_in_flight" doc:"requests handled at once, from when their body is read; one more is answered 429"`
 	MaxInFlightBytes         value.Size    `mapstructure:"max_in_flight_bytes" doc:"bytes of the bodies of all requests at once, beyond the first 32KiB of each, and as much again for what is made of them; of several sources each may take three quarters; a request whose body would be more is answered 429; never less than max_body"`
@@ -35,7 +35,7 @@ func DefaultConfig() Config {
 		MaxConnectionsPerAddress: 512,
 		MaxBody:                  10 * value.MiB,
 		MaxInFlight:              1000,
-		MaxInFlightBytes:         48 * value.MiB,
+		MaxInFlightBytes:         32 * value.MiB,
 		MaxElements:              100_000,
 		MinBodyRate:              value.KiB,
 		AcceptTimeout:            4 * time.Second,

@@ -58,50 +58,65 @@ func isClosed(t *testing.T, conn net.Conn) {
 // through.
 func TestNewConnectionTakesThePlaceOfAnUselessOne(t *testing.T) {
 	const most = 20
-	for _, bound := range []string{"in-all", "per-address"} {
-		for _, tt := range []struct{ name, sent, dropped string }{
-			{"nothing-sent", "", "waiting"},
-			{"unfinished-headers", begun, "waiting"},
-			{"slow-body", authorized + "Content-Length: 100\r\n\r\n{", "slow-body"},
-			{"idle", goodRequest(), "idle"},
-		} {
-			t.Run(bound+"/"+tt.name, func(t *testing.T) {
-				s := newSetup()
-				if bound == "in-all" {
-					s.config.MaxConnections = most
-				} else {
-					s.config.MaxConnectionsPerAddress = most
+	for _, tt := range []struct{ name, sent, dropped string }{
+		{"nothing-sent", "", "waiting"},
+		{"unfinished-headers", begun, "waiting"},
+		{"slow-body", authorized + "Content-Length: 100\r\n\r\n{", "slow-body"},
+		{"idle", goodRequest(), "idle"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSetup()
+			s.config.MaxConnections = most
+			b := s.start(t)
+			var first net.Conn
+			for i := range most {
+				conn := dial(t, b.addr)
+				io.WriteString(conn, tt.sent)
+				if i == 0 {
+					first = conn
 				}
-				b := s.start(t)
-				var first net.Conn
-				for i := range most {
-					conn := dial(t, b.addr)
-					io.WriteString(conn, tt.sent)
-					if i == 0 {
-						first = conn
-					}
-				}
-				done := fmt.Sprintf(`authentications_total{credential="bearer-1",source="default"} %d`, most)
-				eventually(t, "all have come", func() bool {
-					return tt.dropped == "waiting" || strings.Contains(b.metrics(t), done)
-				})
-				// A slow body and an idle connection keep their places for a second.
-				eventually(t, "a good request is answered", func() bool {
-					conn, err := net.Dial("tcp", b.addr)
-					if err != nil {
-						return false
-					}
-					defer conn.Close()
-					io.WriteString(conn, goodRequest())
-					_ = conn.SetReadDeadline(time.Now().Add(wait))
-					resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-					return err == nil && resp.StatusCode == 200
-				})
-				isClosed(t, first) // the oldest one
-				if want := fmt.Sprintf(`treble_bridge_connections_dropped_total{connection="%s"} 1`, tt.dropped); !strings.Contains(b.metrics(t), want) {
-					t.Errorf("want %s in\n%s", want, b.metrics(t))
-				}
+			}
+			done := fmt.Sprintf(`authentications_total{credential="bearer-1",source="default"} %d`, most)
+			eventually(t, "all have come", func() bool {
+				return tt.dropped == "waiting" || strings.Contains(b.metrics(t), done)
 			})
+			conn := dial(t, b.addr)
+			if got := exchange(t, conn, bufio.NewReader(conn), goodRequest()).StatusCode; got != 200 {
+				t.Errorf("got %d, want 200", got)
+			}
+			isClosed(t, first) // the oldest one
+			if want := fmt.Sprintf(`treble_bridge_connections_dropped_total{connection="%s"} 1`, tt.dropped); !strings.Contains(b.metrics(t), want) {
+				t.Errorf("want %s in\n%s", want, b.metrics(t))
+			}
+		})
+	}
+}
+
+// TestAddressBeyondItsShare: an address that has most of the connections loses its own, and takes none of
+// others.
+func TestAddressBeyondItsShare(t *testing.T) {
+	s := newSetup()
+	s.config.MaxConnections, s.config.MaxConnectionsPerAddress = 20, 15
+	b := s.start(t)
+	from := func(address string) net.Conn {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+		conn, err := d.Dial("tcp", b.addr)
+		if err != nil {
+			t.Skipf("a second address of loopback: %v", err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	others := []net.Conn{from("127.0.0.3"), from("127.0.0.3"), from("127.0.0.4")}
+	for range 60 {
+		from("127.0.0.2")
+	}
+	eventually(t, "some are dropped", func() bool {
+		return strings.Contains(b.metrics(t), `treble_bridge_connections_dropped_total{connection="waiting"} 43`)
+	})
+	for _, conn := range append(others, from("127.0.0.5")) {
+		if got := exchange(t, conn, bufio.NewReader(conn), goodRequest()).StatusCode; got != 200 {
+			t.Errorf("got %d, want 200", got)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (c Config) Validate() error {
 		p.add("ingress.max_connections", "is %d: use a number above zero, such as 1024", c.MaxConnections)
 	}
 	if c.MaxConnectionsPerAddress < 0 {
-		p.add("ingress.max_connections_per_address", "is %d: use a number above zero, such as 512, or 0 for no bound of its own", c.MaxConnectionsPerAddress)
+		p.add("ingress.max_connections_per_address", "is %d: use a number above zero, such as 512, or 0 for no share", c.MaxConnectionsPerAddress)
 	}
 	if c.MaxBody <= 0 || c.MaxBody > value.GiB {
 		p.add("ingress.max_body", "is %s: use a size above zero and up to 1GiB, such as 10MiB", c.MaxBody)
@@ -33,7 +33,7 @@ func (c Config) Validate() error {
 		p.add("ingress.max_in_flight", "is %d: use a number above zero, such as 1000", c.MaxInFlight)
 	}
 	if c.MaxInFlightBytes <= 0 {
-		p.add("ingress.max_in_flight_bytes", "is %s: use a size above zero, such as 48MiB", c.MaxInFlightBytes)
+		p.add("ingress.max_in_flight_bytes", "is %s: use a size above zero, such as 32MiB", c.MaxInFlightBytes)
 	}
 	if c.MaxElements <= 0 {
 		p.add("ingress.max_elements", "is %d: use a number above zero, such as 100000", c.MaxElements)

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"encoding/base64"
 	"slices"
 	"sync"
 
@@ -74,8 +75,9 @@ func (n *encoder) fitting(prefix schema.Prefix, e schema.Event, limit int64) (br
 
 func (n *encoder) message(prefix schema.Prefix, e schema.Event) (broker.Message, error) {
 	begin, first := len(n.data), len(n.fields)
-	if raw := len(e.Data.Base().Raw); raw > largeRaw {
-		n.data = slices.Grow(n.data, raw+raw/8) // or it would grow, and be copied, step by step
+	if data := e.Data.Base(); len(data.Raw) > largeRaw {
+		// Or it would grow, and be copied, step by step.
+		n.data = slices.Grow(n.data, len(data.Raw)+len(data.Raw)/8+base64.StdEncoding.EncodedLen(len(data.RawBase64)))
 	}
 	data, err := e.AppendTo(n.data)
 	if err != nil {

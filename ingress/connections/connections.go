@@ -3,6 +3,7 @@ package connections
 import (
 	"container/list"
 	"context"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -12,16 +13,16 @@ import (
 	"go.uber.org/zap"
 )
 
-// Bounds bounds the connections of a listener, in all and from each address. A new
-// connection beyond a bound takes the place of an old one that does nothing useful: first of
+// Bounds bounds the connections of a listener. A new
+// connection beyond the bound takes the place of an old one that does nothing useful: first of
 // one that never showed a credential and is not being answered, then of one whose body is
 // slow, then of one that is idle. Each of these keeps its place for a moment, for which the new one waits; only
 // if none gives way is the new one closed.
 type Bounds struct {
-	most     int              // in all
-	mostEach int              // from one address; 0: no bound but most
-	freed    chan struct{}    // has one after a place was given back
-	dropped  func(why string) // is told of each connection that is closed for a bound
+	most    int              // in all
+	share   int              // of these for one address, when all are taken
+	freed   chan struct{}    // has one after a place was given back
+	dropped func(why string) // is told of each connection that is closed for a bound
 
 	drains atomic.Bool // bodies must be complete by draining
 
@@ -42,7 +43,7 @@ const (
 // How long a connection keeps its place from others in any case. Good senders send their request
 // at once; a closed idle connection may cost one of theirs.
 const (
-	patienceForRequest = 100 * time.Millisecond
+	patienceForRequest = 250 * time.Millisecond
 	patienceForIdle    = 250 * time.Millisecond
 	patienceForBody    = time.Second
 )
@@ -53,13 +54,13 @@ const (
 	longestWait  = 2 * patienceForBody
 )
 
-// New returns bounds for one listener: so many connections in all, and from each address, 0 for no
-// bound of its own. It calls dropped for each connection that is closed, from many goroutines.
-func New(most, mostEach int, dropped func(why string)) *Bounds {
-	if mostEach >= most {
-		mostEach = 0
+// New returns bounds for one listener: so many connections in all, and of these a share for one
+// address, when all are taken; 0 for no share. It calls dropped for each connection that is closed, from many goroutines.
+func New(most, share int, dropped func(why string)) *Bounds {
+	if share == 0 {
+		share = math.MaxInt // no address is greedy
 	}
-	return &Bounds{most: most, mostEach: mostEach, dropped: dropped, each: map[netip.Prefix]int{}, freed: make(chan struct{}, 1)}
+	return &Bounds{most: most, share: share, dropped: dropped, each: map[netip.Prefix]int{}, freed: make(chan struct{}, 1)}
 }
 
 // Listener returns l with its connections bounded.
@@ -84,31 +85,26 @@ func (l boundedListener) Accept() (net.Conn, error) {
 
 // admit returns the connection as one that counts, or closes it and returns nil. Where all places
 // are taken it waits until one may be given away, and the connections behind this one wait in
-// the kernel meanwhile. It does not wait for one address, since others would wait with it.
+// the kernel meanwhile.
 func (c *Bounds) admit(conn net.Conn) *Conn {
 	b := &Conn{Conn: conn, connections: c, peer: peerOf(conn.RemoteAddr())}
 	until := time.Now().Add(longestWait)
 	for {
 		c.mu.Lock()
-		var from *netip.Prefix
-		switch {
-		case c.mostEach > 0 && c.each[b.peer] >= c.mostEach:
-			from = &b.peer
-		case c.open.Len() < c.most:
+		if c.open.Len() < c.most {
 			b.since.Store(time.Now().UnixNano())
 			b.place = c.open.PushBack(b)
 			c.each[b.peer]++
 			c.mu.Unlock()
 			return b
 		}
-		victim, why := c.victim(from)
+		victim, why := c.victim(b.peer)
 		c.mu.Unlock()
-		if victim != nil {
+		switch {
+		case victim != nil:
 			c.dropped(why)
 			_ = victim.Close() // gives its place back
-			continue
-		}
-		if from != nil || !c.awaitPlace(until) {
+		case !c.awaitPlace(until):
 			c.dropped(droppedNew)
 			_ = conn.Close()
 			return nil
@@ -131,34 +127,43 @@ func (c *Bounds) awaitPlace(until time.Time) bool {
 	return true
 }
 
-// victim returns the connection that loses its place, of one address if from is set, and why; nil
-// if there is none now.
-func (c *Bounds) victim(from *netip.Prefix) (*Conn, string) {
-	var slow, idle *Conn
-	soon := false // there will be one that never showed a credential
+// victim returns the connection that loses its place to one of the address, and why; nil if there is
+// none now. An address that has its share or more takes no place of others, and loses its own first.
+func (c *Bounds) victim(of netip.Prefix) (*Conn, string) {
+	greedy := c.each[of] >= c.share
+	var waiting, slow, idle *Conn
+	fresh := 0 // have not shown a credential, and may be about to
 	now := time.Now()
-	fresh := now.Add(-patienceForRequest).UnixNano()
 	for e := c.open.Front(); e != nil; e = e.Next() {
 		b := e.Value.(*Conn)
-		if from != nil && b.peer != *from {
+		if greedy && b.peer != of {
 			continue
 		}
 		switch Phase(b.phase.Load()) {
 		case Waiting:
 			if b.trusted.Load() {
 				idle = olderOf(idle, b, now.Add(-patienceForIdle))
-			} else if b.since.Load() < fresh {
+				continue
+			}
+			if b.since.Load() > now.Add(-patienceForRequest).UnixNano() {
+				fresh++
+				continue
+			}
+			if greedy || c.each[b.peer] >= c.share {
 				return b, droppedWaiting
-			} else {
-				soon = true
+			}
+			if waiting == nil {
+				waiting = b
 			}
 		case Sending:
 			slow = olderOf(slow, b, now.Add(-patienceForBody))
 		}
 	}
 	switch {
-	case soon:
-		return nil, ""
+	case waiting != nil:
+		return waiting, droppedWaiting
+	case fresh*8 > c.most:
+		return nil, "" // soon they will be the ones to go, unless they are good
 	case slow != nil:
 		return slow, droppedSlow
 	case idle != nil:
@@ -284,7 +289,7 @@ func Dropped(m *Metrics, log *zap.Logger) func(why string) {
 	return func(why string) {
 		m.dropped.WithLabelValues(why).Inc()
 		if more, ok := pace.Take(); ok {
-			log.Warn("a connection is closed: there are as many as ingress.max_connections, or from one address as ingress.max_connections_per_address, allows",
+			log.Warn("a connection is closed: there are as many as ingress.max_connections allows",
 				zap.String("closed", why), zap.Int("more_since_the_last_line", more))
 		}
 	}

@@ -160,7 +160,7 @@ func head(more string) string {
 
 // raw writes a request to a connection of its own, and returns the status of the answer, 0 if
 // there is none.
-func raw(addr, request, body string) int {
+func raw(addr, request string, body ...string) int {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return 0
@@ -170,7 +170,11 @@ func raw(addr, request, body string) int {
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		_, _ = io.Copy(conn, io.MultiReader(strings.NewReader(request), strings.NewReader(body)))
+		for _, part := range append([]string{request}, body...) {
+			if _, err := io.WriteString(conn, part); err != nil {
+				return
+			}
+		}
 	}()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	conn.Close()
@@ -181,10 +185,17 @@ func raw(addr, request, body string) int {
 	return resp.StatusCode
 }
 
-// post posts a body with a good token on a connection of its own.
-func post(addr, body string) int {
-	return raw(addr, head(fmt.Sprintf("Content-Length: %d\r\n", len(body))), body)
+// post posts a body of several parts with a good token on a connection of its own.
+func post(addr string, body ...string) int {
+	length := 0
+	for _, part := range body {
+		length += len(part)
+	}
+	return raw(addr, head(fmt.Sprintf("Content-Length: %d\r\n", length)), body...)
 }
+
+// again is how long an attacker waits before it opens a connection again.
+const again = 500 * time.Millisecond
 
 // hold opens n connections, writes to each, and keeps them for so long. Those that are closed are
 // opened again.
@@ -193,6 +204,7 @@ func hold(addr string, n int, d time.Duration, first string, every time.Duration
 	together(n, func(int) {
 		for time.Now().Before(until) {
 			holdOne(addr, until, first, every, more)
+			time.Sleep(min(again, time.Until(until)))
 		}
 	})
 }

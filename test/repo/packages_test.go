@@ -84,6 +84,7 @@ var packages = []row{
 	{name: "test/e2e"},
 	{name: "test/faults"},
 	{name: "test/soak"},
+	{name: "test/attack"},
 	{name: "test/deploy"},
 	{name: "test/repo"},
 }

@@ -74,7 +74,9 @@ func (s *command) run(cmd *cobra.Command, _ []string) (err error) {
 	for _, w := range loaded.Notices() {
 		log.Warn(w)
 	}
-	log.Info("starting", append(limitMemory(loaded.NATS.URL == ""), zap.String("version", s.version), zap.String("config", loaded.File))...)
+	memory, fields := limitMemory(loaded.NATS.URL == "")
+	defer memory.start()()
+	log.Info("starting", append(fields, zap.String("version", s.version), zap.String("config", loaded.File))...)
 
 	b, err := Open(cmd.Context(), &loaded.Config, s.version, log)
 	if err != nil {
