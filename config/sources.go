@@ -27,7 +27,7 @@ func (c *Config) validateSources() error {
 // Advice returns what works but should be better, such as a short secret,
 // each with its key and without any value.
 func (c *Config) Advice() []string {
-	all := c.NATS.Warnings()
+	all := append(c.NATS.Warnings(), c.Ingress.TLS.Warnings("ingress.tls")...)
 	if len(c.Sources) == 0 {
 		return append(all, c.Auth.Warnings("auth")...)
 	}

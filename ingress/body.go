@@ -102,14 +102,14 @@ func (b *budgeted) release() {
 // cut. The limit is that of the source's listener. Of a body that announces more only
 // the beginning is read, if it comes soon; one that comes in chunks is read to one byte more.
 // Release what it took of the budgets when the body is not needed any more, also after a problem.
-func (s *Server) readBody(c echo.Context, src *source) (in *budgeted, body []byte, _ *problem) {
+func (s *snapshot) readBody(c echo.Context, src *source) (in *budgeted, body []byte, _ *problem) {
 	r, w, limit := c.Request(), c.Response(), int64(s.config.MaxBody)
 	in = &budgeted{body: r.Body, budgets: [2]*semaphore.Weighted{s.bodies, src.bodies}, control: http.NewResponseController(w.Writer), connections: s.connections,
 		rate: int64(s.config.MinBodyRate), begun: time.Now()}
 	in.latest = in.begun.Add(s.config.BodyTimeout)
 	if conn := connections.Of(r.Context()); conn != nil {
-		conn.Enter(connections.Sending)
-		defer conn.Enter(connections.Working)
+		conn.Move(connections.Working, connections.Sending)
+		defer conn.Move(connections.Sending, connections.Working)
 	}
 	if r.ContentLength > limit {
 		in.latest = in.begun.Add(lingerTimeout)

@@ -52,7 +52,7 @@ type reservation struct {
 
 // reserve waits until what a body needs beside itself can be had, in all and for its source, or
 // the context ends. Most need so little that they never wait.
-func (s *Server) reserve(ctx context.Context, src *source, body []byte) (r reservation, ok bool) {
+func (s *snapshot) reserve(ctx context.Context, src *source, body []byte) (r reservation, ok bool) {
 	work := workOf(body, s.config.MaxElements)
 	if work <= freeWork {
 		return r, true

@@ -76,8 +76,8 @@ type CredentialsStatus struct {
 	Credentials []CredentialStatus `json:"credentials"`
 }
 
-// Credentials returns what lets requests in, and when it last did.
-func (s *Server) Credentials() CredentialsStatus {
+// credentials returns what lets requests in, and when it last did.
+func (s *snapshot) credentials() CredentialsStatus {
 	answer := CredentialsStatus{Since: s.since.UTC(), Credentials: []CredentialStatus{}}
 	for _, src := range s.sources {
 		for i, c := range src.auth.Credentials() {
@@ -102,7 +102,7 @@ func timeOrNil(t time.Time) *time.Time {
 }
 
 // request is what authentication looks at. The source's path adds its segment.
-func (s *Server) request(r *http.Request, now time.Time) auth.Request {
+func (s *snapshot) request(r *http.Request, now time.Time) auth.Request {
 	in := auth.Request{Request: r, Now: now}
 	if s.needsClient {
 		in.Client, _ = s.proxies.Client(r)
@@ -124,7 +124,7 @@ type attempt struct {
 
 // authenticate looks at all that stands outside the body. It returns nil if the request may come in, or if
 // only the signature of the body is missing.
-func (s *Server) authenticate(x *exchange, a *attempt) *problem {
+func (s *snapshot) authenticate(x *exchange, a *attempt) *problem {
 	a.verdict = a.src.auth.Check(a.in)
 	switch {
 	case a.verdict.Accepted():
@@ -137,7 +137,7 @@ func (s *Server) authenticate(x *exchange, a *attempt) *problem {
 }
 
 // authenticateBody finishes with the body, if the credentials want it.
-func (s *Server) authenticateBody(x *exchange, a *attempt, body []byte) *problem {
+func (s *snapshot) authenticateBody(x *exchange, a *attempt, body []byte) *problem {
 	if !a.verdict.NeedsBody() {
 		return nil
 	}
@@ -152,7 +152,7 @@ func (s *Server) authenticateBody(x *exchange, a *attempt, body []byte) *problem
 }
 
 // admit is for a request whose credentials are right.
-func (s *Server) admit(x *exchange, a *attempt) (refusal *problem) {
+func (s *snapshot) admit(x *exchange, a *attempt) (refusal *problem) {
 	x.trust()
 	for c := range a.verdict.Credentials {
 		a.src.uses[c.Index].admitted()
@@ -188,7 +188,7 @@ func (a *attempt) origin(x *exchange, received time.Time, doubts []doubt) delive
 
 // denied returns the answer to a request without the credentials of its source. It is one for
 // every cause; only an address that has failed too often gets another one.
-func (s *Server) denied(src *source, in auth.Request) *problem {
+func (s *snapshot) denied(src *source, in auth.Request) *problem {
 	client, peer := s.proxies.Client(in.Request)
 	if !client.IsValid() {
 		client = peer
@@ -204,7 +204,7 @@ func (s *Server) denied(src *source, in auth.Request) *problem {
 var proxied = []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"}
 
 // byOperator reports whether a request comes from an address of ingress.operator_addresses.
-func (s *Server) byOperator(r *http.Request) bool {
+func (s *snapshot) byOperator(r *http.Request) bool {
 	client, peer := s.proxies.Client(r)
 	if client == peer && slices.ContainsFunc(proxied, func(name string) bool { return len(r.Header[name]) > 0 }) {
 		return false
@@ -216,7 +216,7 @@ func (s *Server) byOperator(r *http.Request) bool {
 // when its body was first received, if again is true. From anybody else such a request
 // is refused: Treble sends no such header, and a test that is taken for an event, or a time that the
 // sender chose, would stay in the stream.
-func (s *Server) operatorHeaders(r *http.Request, now time.Time) (run string, at time.Time, again bool, _ *problem) {
+func (s *snapshot) operatorHeaders(r *http.Request, now time.Time) (run string, at time.Time, again bool, _ *problem) {
 	if len(r.Header[schema.HeaderTest]) == 0 && len(r.Header[schema.HeaderReceived]) == 0 {
 		return "", time.Time{}, false, nil
 	}
@@ -228,7 +228,7 @@ func (s *Server) operatorHeaders(r *http.Request, now time.Time) (run string, at
 }
 
 // withoutSecrets returns a path as it may be kept: a segment that is a secret of a source is *.
-func (s *Server) withoutSecrets(path string) string {
+func (s *snapshot) withoutSecrets(path string) string {
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
 		if slices.ContainsFunc(s.sources, func(src *source) bool { return src.auth.PathSecret(segment) }) {
@@ -243,7 +243,7 @@ const refusedBody = 256 << 10
 
 // keepDenied keeps a request with wrong credentials in the quarantine, if its
 // source is configured for it and the bounds allow it. It changes nothing of the answer.
-func (s *Server) keepDenied(x *exchange, src *source) {
+func (s *snapshot) keepDenied(x *exchange, src *source) {
 	r := x.Request()
 	if src.refusedKept == nil || r.ContentLength > refusedBody || !src.refusedKept.Allow() {
 		return
@@ -263,7 +263,7 @@ func (s *Server) keepDenied(x *exchange, src *source) {
 }
 
 // keepRefused gives the quarantine a body that nobody has shown a credential for.
-func (s *Server) keepRefused(x *exchange, src *source, body []byte) {
+func (s *snapshot) keepRefused(x *exchange, src *source, body []byte) {
 	if len(body) == 0 {
 		return
 	}

@@ -21,7 +21,7 @@ import (
 // lost answers a request to a path of no source. A POST with the secret of one is kept in
 // the quarantine: it is a delivery to a URL with a slip in it. What an open source would let in
 // proves nothing.
-func (s *Server) lost(c echo.Context) error {
+func (s *snapshot) lost(c echo.Context) error {
 	r, x := c.Request(), exchangeOf(c)
 	if r.Method != http.MethodPost {
 		return notFound()
@@ -61,7 +61,7 @@ const beginning = 64 << 10
 
 // keepBeginning gives the quarantine what was read of a body that is too large or broke
 // off: Treble sends once, and the beginning tells at least whose event it was.
-func (s *Server) keepBeginning(o delivery.Origin, body []byte, p *problem) {
+func (s *snapshot) keepBeginning(o delivery.Origin, body []byte, p *problem) {
 	reason := schema.ReasonBodyIncomplete
 	switch p.status {
 	case http.StatusTooManyRequests:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/ingress/connections"
+	"github.com/treble-bridge/treble-bridge/ingress/listen"
 )
 
 // How long each may take that no configuration names.
@@ -30,6 +31,7 @@ type listener struct {
 	http *http.Server
 
 	connections *connections.Bounds             // its bounds
+	front       *listen.Front                   // makes them ready for HTTP; nil: they are
 	watch       func(net.Listener) net.Listener // stands in front of the bounded one; nil: nothing does
 
 	mu    sync.Mutex
@@ -68,6 +70,9 @@ func (l *listener) Serve() error {
 		return fmt.Errorf("%s: serve before listen", l.key)
 	}
 	served := l.connections.Listener(bound)
+	if l.front != nil && l.front.Needed() {
+		served = l.front.Listener(served)
+	}
 	if l.watch != nil {
 		served = l.watch(served)
 	}

@@ -75,8 +75,9 @@ func (m *metrics) begin(source string) {
 }
 
 // register registers all metrics or none.
-func (m *metrics) register(reg prometheus.Registerer) error {
+func (m *metrics) register(reg prometheus.Registerer, more ...prometheus.Collector) error {
 	all := append(m.connections.All(), m.requests, m.authentications, m.lastUsed, m.accept, m.lastEvent, m.inFlight, m.forgiven)
+	all = append(all, more...)
 	for i, c := range all {
 		if err := reg.Register(c); err != nil {
 			for _, done := range all[:i] {

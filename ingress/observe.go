@@ -63,7 +63,7 @@ func exchangeOf(c echo.Context) *exchange {
 
 // observe stands around every request: it turns errors and panics into
 // answers, counts, and logs.
-func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *snapshot) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
 		x := newExchange(c)
@@ -85,7 +85,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 // recovered calls next and returns a panic as an error. The value of a panic is
 // not told, since it may be made of a body; its type, and the text of a runtime
 // error, are.
-func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
+func (s *snapshot) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
 		v := recover()
 		if v == nil {

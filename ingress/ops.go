@@ -91,8 +91,8 @@ func NewOps(cfg OpsConfig, ready func() Readiness, credentials func() Credential
 func atWork(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c := connections.Of(r.Context()); c != nil {
-			c.Enter(connections.Working)
-			defer c.Enter(connections.Waiting)
+			c.Move(connections.Waiting, connections.Working)
+			defer c.Move(connections.Working, connections.Waiting)
 		}
 		next.ServeHTTP(w, r)
 	})

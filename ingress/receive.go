@@ -12,7 +12,7 @@ import (
 
 // receive takes one request of a source to its end: nil after a 200 was
 // written, else the problem.
-func (s *Server) receive(c echo.Context, src *source) error {
+func (s *snapshot) receive(c echo.Context, src *source) error {
 	r, x := c.Request(), exchangeOf(c)
 
 	a := attempt{src: src, in: s.request(r, time.Now())}
@@ -71,7 +71,7 @@ func (s *Server) receive(c echo.Context, src *source) error {
 
 // accept hands the delivery on and waits, until the context ends. Nothing may answer in its place: an
 // answer before Accept returns would be a guess.
-func (s *Server) accept(ctx context.Context, d delivery.Delivery) error {
+func (s *snapshot) accept(ctx context.Context, d delivery.Delivery) error {
 	// Not with the request's context: a client that went away does not end it. The event is
 	// here, and half an Accept is of no use to anybody.
 	start := time.Now()
@@ -90,7 +90,7 @@ func (s *Server) accept(ctx context.Context, d delivery.Delivery) error {
 }
 
 // enter takes a slot for a request, unless all are taken.
-func (s *Server) enter() bool {
+func (s *snapshot) enter() bool {
 	select {
 	case s.slots <- struct{}{}:
 		s.metrics.inFlight.Inc()
@@ -100,7 +100,7 @@ func (s *Server) enter() bool {
 	}
 }
 
-func (s *Server) leave() {
+func (s *snapshot) leave() {
 	s.metrics.inFlight.Dec()
 	<-s.slots
 }

@@ -17,7 +17,7 @@ const problemContentType = "application/problem+json"
 const lingerTimeout = time.Second
 
 // refuse answers with a problem. The only place that does.
-func (s *Server) refuse(x *exchange, p *problem) {
+func (s *snapshot) refuse(x *exchange, p *problem) {
 	c := x.Context
 	x.problem = p
 	if c.Response().Committed {
@@ -55,7 +55,7 @@ var noSniff = []string{"nosniff"}
 // write sends a complete answer. It leaves when the handler returns, so after
 // the log line and the metrics. A client that does not take it loses its
 // connection after replyTimeout.
-func (s *Server) write(x *exchange, status int, a reply) {
+func (s *snapshot) write(x *exchange, status int, a reply) {
 	w := x.Response()
 	_ = http.NewResponseController(w.Writer).SetWriteDeadline(time.Now().Add(replyTimeout))
 	header := w.Header()

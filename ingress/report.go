@@ -45,7 +45,7 @@ func (r *refusals) take(source, outcome string) (held int, ok bool) {
 //
 // It logs what the bridge itself knows: the configured path in place of the
 // real one, event ids, names of fields; never a value of the request.
-func (s *Server) report(r *http.Request, x *exchange, took time.Duration) {
+func (s *snapshot) report(r *http.Request, x *exchange, took time.Duration) {
 	level, message := zapcore.WarnLevel, "refused"
 	switch {
 	case x.problem == nil:

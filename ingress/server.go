@@ -2,20 +2,19 @@ package ingress
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"io"
 	"net/http"
-	"net/netip"
+	"sync/atomic"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/ingress/connections"
+	"github.com/treble-bridge/treble-bridge/ingress/listen"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"go.uber.org/zap"
-	"golang.org/x/sync/semaphore"
 )
 
 // Accepter takes what a request carried.
@@ -35,92 +34,56 @@ type Accepter interface {
 }
 
 // Server is the public listener: it takes what Treble sends. Make it with New,
-// then call Listen, Serve and, once, Shutdown.
+// then call Listen, Serve and, once, Shutdown. Its methods may be called at the same time.
 type Server struct {
 	listener
-	config    Config
-	accepter  Accepter
-	log       *zap.Logger
-	metrics   *metrics
-	sources   []*source
-	slots     chan struct{} // one element for each request in flight
-	deadlines deadlines
-	bodies    *semaphore.Weighted // bytes of bodies
-	memory    *semaphore.Weighted // bytes that requests in work need beside their bodies
+	common  *common
+	current atomic.Pointer[snapshot]
+	tls     *listen.TLS // nil: plain HTTP
+}
 
-	proxies     auth.Proxies
-	operators   []netip.Prefix
-	failures    *auth.Failures
+// common is what every snapshot of a server has.
+type common struct {
+	accepter    Accepter
+	log         *zap.Logger
+	metrics     *metrics
+	connections *connections.Bounds
 	uses        uses
-	needsClient bool // a source asks for the address of the client
 	since       time.Time
 	refusals    refusals
 }
 
 // New returns a server of the given sources. It validates the configuration,
-// reads the files with secrets, and registers its metrics with reg. The error
+// reads the files with secrets and certificates, and registers its metrics with reg. The error
 // lists every problem by its key.
 func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger, reg prometheus.Registerer) (*Server, error) {
 	if err := errors.Join(cfg.Validate(), ValidateSources(sources)); err != nil {
 		return nil, err
 	}
-	location, err := time.LoadLocation(cfg.Timezone)
-	if err != nil {
-		return nil, err
-	}
-	proxies, err := auth.ParseNetworks(cfg.TrustedProxies)
-	if err != nil {
-		return nil, err
-	}
-	operators, err := auth.ParseNetworks(cfg.Operators)
-	if err != nil {
-		return nil, err
-	}
 	m := newMetrics()
-	s := &Server{
-		config:    cfg,
-		accepter:  accepter,
-		log:       log,
-		metrics:   m,
-		slots:     make(chan struct{}, cfg.MaxInFlight),
-		deadlines: deadlines{timeout: cfg.AcceptTimeout},
-		proxies:   proxies,
-		operators: operators,
-		failures:  auth.NewFailures(cfg.MaxAuthFailures),
-		since:     time.Now(),
-		bodies:    newBodies(cfg, cfg.MaxInFlightBytes),
-		memory:    semaphore.NewWeighted(int64(cfg.MaxInFlightBytes)),
-	}
-	e := s.router()
-	for i, c := range sources {
-		src, err := newSource(cfg, c, sourceKey(i), len(sources) > 1, location)
-		if err != nil {
-			return nil, err
-		}
-		for _, credential := range src.auth.Credentials() {
-			src.uses = append(src.uses, s.uses.of(m, src.name, credential.Name))
-		}
-		s.needsClient = s.needsClient || src.auth.NeedsClient()
-		s.sources = append(s.sources, src)
-		s.serve(e, src)
-		// Silence is counted from the start, so that an alarm on it needs no
-		// exception for a bridge that has just been started.
-		m.begin(src.name)
-		src.lastEvent = m.lastEvent.WithLabelValues(src.name)
-		src.lastEvent.Set(float64(time.Now().Unix()))
-	}
-	if err := m.register(reg); err != nil {
-		return nil, err
-	}
-	unserved := connections.NewUnserved(m.connections, log)
 	most, descriptors := connections.WithinDescriptors(cfg.MaxConnections)
 	if most < cfg.MaxConnections {
 		log.Warn("ingress.max_connections is lowered to half of the file descriptors that the process may have open: raise that limit (ulimit -n, LimitNOFILE=)",
 			zap.Int("max_connections", most), zap.Uint64("descriptors", descriptors))
 	}
 	bounds := connections.New(most, cfg.MaxConnectionsPerAddress, connections.Dropped(m.connections, log))
-	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, connections: bounds, watch: unserved.Listener, http: &http.Server{
-		Handler:           unserved.Handler(e),
+	s := &Server{common: &common{accepter: accepter, log: log, metrics: m, connections: bounds, since: time.Now()}}
+	first, err := s.snapshot(cfg, sources)
+	if err != nil {
+		return nil, err
+	}
+	first.begin(nil)
+	s.current.Store(first)
+	unserved := connections.NewUnserved(m.connections, log)
+	front, err := s.front(cfg, unserved)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.register(reg, s.certificateExpiry()...); err != nil {
+		return nil, err
+	}
+	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, connections: bounds, front: front, watch: unserved.Listener, http: &http.Server{
+		Handler:           unserved.Handler(http.HandlerFunc(s.serveHTTP)),
 		ConnContext:       unserved.Context,
 		ConnState:         unserved.State,
 		ReadHeaderTimeout: cfg.HeaderTimeout,
@@ -134,40 +97,22 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		MaxHeaderBytes:               maxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is a 404 like any other path
 		ErrorLog:                     connections.ErrorLog(log.Named("http")),
+		TLSConfig:                    &tls.Config{NextProtos: []string{"h2", "http/1.1"}}, // for HTTP/2; the front has its own
+		HTTP2:                        http2Config(),
 		// No BaseContext: were it the one that a signal ends, the signal
 		// would end the requests in work.
 	}}
 	return s, nil
 }
 
-// router returns an echo that answers everything with a problem.
-func (s *Server) router() *echo.Echo {
-	e := echo.New()
-	e.Logger.SetOutput(io.Discard) // it logs nothing for us: see report
-	e.HTTPErrorHandler = func(err error, c echo.Context) { s.refuse(exchangeOf(c), asProblem(err)) }
-	e.Pre(canonical)
-	e.Use(s.observe)
-	return e
+// serveHTTP takes the snapshot of now, once: a request is handled to its end with what counted
+// when it came.
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	s.current.Load().router.ServeHTTP(w, r)
 }
 
-// serve adds the routes of a source. The second route of each path takes every
-// other method, OPTIONS too, which echo would answer by itself.
-func (s *Server) serve(e *echo.Echo, src *source) {
-	for _, p := range src.patterns {
-		guard := func(next echo.HandlerFunc) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				if !p.fits(c.Param("*")) {
-					return s.lost(c)
-				}
-				x := exchangeOf(c)
-				x.source, x.route = src.name, p.String()
-				return next(c)
-			}
-		}
-		e.POST(p.String(), func(c echo.Context) error { return s.receive(c, src) }, guard)
-		e.RouteNotFound(p.String(), func(echo.Context) error { return methodNotAllowed() }, guard)
-	}
-}
+// Credentials returns what lets requests in, and when it last did.
+func (s *Server) Credentials() CredentialsStatus { return s.current.Load().credentials() }
 
 // asProblem returns the problem in err; an error of echo's router has a status,
 // any other is an internal one.

@@ -26,6 +26,17 @@ type source struct {
 	bodies      *semaphore.Weighted // bytes of its bodies
 	memory      *semaphore.Weighted // bytes that its requests in work need beside them
 	memorySize  int64
+	bodiesSize  value.Size // max_body, which bodies depend on too
+}
+
+// goOn takes over what the source of the same name counted before, unless its limit is another.
+func (s *source) goOn(before *source) {
+	if s.memorySize == before.memorySize && s.bodiesSize == before.bodiesSize {
+		s.bodies, s.memory = before.bodies, before.memory
+	}
+	if s.refusedKept != nil && before.refusedKept != nil && s.refusedKept.Limit() == before.refusedKept.Limit() {
+		s.refusedKept = before.refusedKept
+	}
 }
 
 // newSource returns a source of several, if there are others.
@@ -40,6 +51,7 @@ func newSource(cfg Config, c SourceConfig, key string, several bool, location *t
 		bodies:     newBodies(cfg, size),
 		memory:     semaphore.NewWeighted(int64(size)),
 		memorySize: int64(size),
+		bodiesSize: cfg.MaxBody,
 		reply:      newReply(echo.MIMEApplicationJSON, []byte("{}")),
 	}
 	for _, path := range c.Paths {

@@ -106,7 +106,8 @@ func TestCountersBeginAtZero(t *testing.T) {
 		"forgiven": {`{slip="path",source="default"}`, `{slip="content-type",source="default"}`, `{slip="content-encoding",source="default"}`},
 		"unserved": {`{reason="proxy-protocol"}`, `{reason="tls"}`, `{reason="http-2"}`, `{reason="incomplete"}`, `{reason="expectation"}`,
 			`{reason="headers-too-large"}`, `{reason="transfer-encoding"}`, `{reason="http-version"}`, `{reason="malformed"}`,
-			`{reason="too-many-headers"}`, `{reason="ambiguous-length"}`},
+			`{reason="too-many-headers"}`, `{reason="ambiguous-length"}`,
+			`{reason="plaintext"}`, `{reason="tls-handshake"}`, `{reason="proxy-header"}`},
 	} {
 		for _, l := range labels {
 			if want := "treble_bridge_requests_" + name + "_total" + l + " 0\n"; !strings.Contains(metrics, want) {

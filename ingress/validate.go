@@ -50,6 +50,12 @@ func (c Config) Validate() error {
 	if _, err := auth.ParseNetworks(c.Operators); err != nil {
 		p.add("ingress.operator_addresses", "%w", err)
 	}
+	if _, err := auth.ParseNetworks(c.ProxyProtocol); err != nil {
+		p.add("ingress.proxy_protocol", "%w", err)
+	}
+	if err := c.TLS.Validate("ingress.tls"); err != nil {
+		p = append(p, err)
+	}
 	defaults := DefaultConfig()
 	p.positive("ingress.accept_timeout", c.AcceptTimeout, defaults.AcceptTimeout)
 	p.positive("ingress.header_timeout", c.HeaderTimeout, defaults.HeaderTimeout)

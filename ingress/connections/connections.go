@@ -139,7 +139,7 @@ func (c *Bounds) victim(of netip.Prefix) (*Conn, string) {
 		if greedy && b.peer != of {
 			continue
 		}
-		switch Phase(b.phase.Load()) {
+		switch b.phase() {
 		case Waiting:
 			if b.trusted.Load() {
 				idle = olderOf(idle, b, now.Add(-patienceForIdle))
@@ -189,7 +189,7 @@ func (c *Bounds) Drain(until time.Time) {
 	c.draining = until
 	c.drains.Store(true)
 	for e := c.open.Front(); e != nil; e = e.Next() {
-		if b := e.Value.(*Conn); Phase(b.phase.Load()) == Sending {
+		if b := e.Value.(*Conn); b.phase() == Sending {
 			_ = b.SetReadDeadline(until)
 		}
 	}
@@ -208,7 +208,7 @@ func (c *Bounds) ReadUntil(conn interface{ SetReadDeadline(time.Time) error }, u
 	_ = conn.SetReadDeadline(until)
 }
 
-// Phase is what a connection is doing.
+// Phase is what a connection, or a request of it, is doing.
 type Phase int32
 
 const (
@@ -224,17 +224,39 @@ type Conn struct {
 	peer        netip.Prefix
 	place       *list.Element // nil once it was given back; guarded by connections.mu
 
-	phase   atomic.Int32
+	working atomic.Int32 // requests at work; more than one with HTTP/2
+	sending atomic.Int32 // requests whose body is being read
 	since   atomic.Int64 // when it began to wait, or its body to be read, in Unix nanoseconds
 	trusted atomic.Bool  // it has carried a credential that a source takes
 }
 
-// Enter notes what the connection does from now on.
-func (b *Conn) Enter(p Phase) {
-	if p != Working {
+// Move notes that a request of the connection goes from one phase to another. A connection
+// with several requests is at work as long as one of them is.
+func (b *Conn) Move(from, to Phase) {
+	if to != Working {
 		b.since.Store(time.Now().UnixNano())
 	}
-	b.phase.Store(int32(p))
+	b.count(to, 1) // first, so that the connection does not seem idle in between
+	b.count(from, -1)
+}
+
+func (b *Conn) count(p Phase, n int32) {
+	switch p {
+	case Working:
+		b.working.Add(n)
+	case Sending:
+		b.sending.Add(n)
+	}
+}
+
+func (b *Conn) phase() Phase {
+	switch {
+	case b.working.Load() > 0:
+		return Working
+	case b.sending.Load() > 0:
+		return Sending
+	}
+	return Waiting
 }
 
 // Trust notes that a credential was shown on the connection that a source takes.
@@ -307,8 +329,24 @@ func Of(ctx context.Context) *Conn {
 	switch c := ctx.Value(connKey{}).(type) {
 	case *watchedConn:
 		return c.bounded
+	case *watchedTLSConn:
+		return c.bounded
 	case *Conn:
 		return c
 	}
 	return nil
+}
+
+// boundedOf returns the connection that counts below what stands on it, such as TLS, or nil.
+func boundedOf(c net.Conn) *Conn {
+	for {
+		if b, ok := c.(*Conn); ok {
+			return b
+		}
+		above, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		c = above.NetConn()
+	}
 }

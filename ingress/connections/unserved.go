@@ -3,6 +3,7 @@ package connections
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -44,9 +45,34 @@ func (l watchedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &watchedConn{Conn: conn, unserved: l.unserved}
-	c.bounded, _ = conn.(*Conn)
+	c := &watchedConn{Conn: conn, unserved: l.unserved, bounded: boundedOf(conn)}
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		if encrypted.ConnectionState().NegotiatedProtocol == "h2" {
+			return conn, nil // net/http wants it as it is, and bounds headers itself
+		}
+		return &watchedTLSConn{c, encrypted}, nil
+	}
 	return c, nil
+}
+
+// watchedTLSConn is a connection of HTTP/1.1 in TLS whose handshake is done.
+type watchedTLSConn struct {
+	*watchedConn
+	encrypted *tls.Conn
+}
+
+// ConnectionState is what net/http asks for, for Request.TLS.
+func (c *watchedTLSConn) ConnectionState() tls.ConnectionState { return c.encrypted.ConnectionState() }
+
+// watched returns the connection of a listener that is watched, or nil.
+func watched(conn any) *watchedConn {
+	switch c := conn.(type) {
+	case *watchedConn:
+		return c
+	case *watchedTLSConn:
+		return c.watchedConn
+	}
+	return nil
 }
 
 // watchedConn is a connection of the public listener. net/http reads and writes it in
@@ -132,8 +158,15 @@ func (u *Unserved) count(reason, status string, remote net.Addr) {
 	}
 }
 
+// Refused counts, and logs at most once a second, what was refused before it came to
+// net/http.
+func (u *Unserved) Refused(reason string, remote net.Addr) { u.count(reason, "", remote) }
+
 // Context is http.Server.ConnContext.
 func (u *Unserved) Context(ctx context.Context, c net.Conn) context.Context {
+	if _, ok := c.(*tls.Conn); ok { // HTTP/2
+		return context.WithValue(ctx, connKey{}, boundedOf(c))
+	}
 	return context.WithValue(ctx, connKey{}, c)
 }
 
@@ -147,9 +180,16 @@ func (u *Unserved) Handler(next http.Handler) http.Handler {
 			http.Error(w, "505 HTTP Version Not Supported: unsupported protocol version", http.StatusHTTPVersionNotSupported)
 			return
 		}
-		if c, ok := r.Context().Value(connKey{}).(*watchedConn); ok {
-			c.serving.Store(true)
-			c.enter(Working)
+		switch c := r.Context().Value(connKey{}).(type) {
+		case *watchedConn:
+			c.serve()
+		case *watchedTLSConn:
+			c.serve()
+		case *Conn: // one of several requests of HTTP/2
+			if c != nil {
+				c.Move(Waiting, Working)
+				defer c.Move(Working, Waiting)
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -162,21 +202,23 @@ func isHTTP2(r *http.Request) bool {
 
 // State is http.Server.ConnState.
 func (u *Unserved) State(conn net.Conn, state http.ConnState) {
-	c, ok := conn.(*watchedConn)
-	if !ok {
+	c := watched(conn)
+	if c == nil {
 		return
 	}
 	switch state {
 	case http.StateActive:
 		c.active.Store(true)
 	case http.StateIdle:
-		c.serving.Store(false)
+		served := c.serving.Swap(false)
 		c.active.Store(false)
 		c.ended.Store(false) // net/http ends a read of its own while it serves
 		c.mu.Lock()
 		c.head.reset()
 		c.mu.Unlock()
-		c.enter(Waiting)
+		if served && c.bounded != nil {
+			c.bounded.Move(Working, Waiting)
+		}
 	case http.StateClosed:
 		if c.active.Load() && !c.serving.Load() {
 			c.refuse("")
@@ -184,10 +226,11 @@ func (u *Unserved) State(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// enter notes what the connection does from now on.
-func (c *watchedConn) enter(p Phase) {
+// serve notes that a handler is called for a request.
+func (c *watchedConn) serve() {
+	c.serving.Store(true)
 	if c.bounded != nil {
-		c.bounded.Enter(p)
+		c.bounded.Move(Waiting, Working)
 	}
 }
 
@@ -205,7 +248,7 @@ const (
 	proxyV1  = "PROXY "
 	proxyV2  = "\r\n\r\n\x00\r\nQUIT\n"
 	tlsBegin = "\x16\x03"
-	http2    = "PRI * HTTP/2" // ".0", behind what is kept
+	priLine  = "PRI * HTTP/2" // ".0", behind what is kept
 )
 
 func reasonOf(first []byte, status string) string {
@@ -214,7 +257,7 @@ func reasonOf(first []byte, status string) string {
 		return "proxy-protocol"
 	case strings.HasPrefix(begins, tlsBegin):
 		return "tls"
-	case strings.HasPrefix(begins, http2):
+	case strings.HasPrefix(begins, priLine):
 		return "http-2"
 	}
 	switch status {
@@ -232,6 +275,13 @@ func reasonOf(first []byte, status string) string {
 	return "malformed"
 }
 
+// What is refused before net/http sees a connection; see Refused.
+const (
+	ReasonPlaintext   = "plaintext"
+	ReasonHandshake   = "tls-handshake"
+	ReasonProxyHeader = "proxy-header"
+)
+
 // What head finds.
 const (
 	reasonTooManyHeaders  = "too-many-headers"
@@ -244,8 +294,11 @@ var headStatus = map[string]string{
 }
 
 var hints = map[string]string{
-	"proxy-protocol":      "the balancer speaks the PROXY protocol, which the bridge does not read: switch it off there for this target",
-	"tls":                 "the client speaks TLS, and this port does not: let what ends TLS for you stand before the bridge, or use http://",
+	"proxy-protocol":      "a balancer speaks the PROXY protocol, and its address is not in ingress.proxy_protocol: name its network there, or switch the protocol off for this target",
+	"tls":                 "the client speaks TLS, and this port does not: set ingress.tls, let what ends TLS for you stand before the bridge, or use http://",
+	ReasonPlaintext:       "the client speaks HTTP without TLS, and this port speaks TLS: use https://",
+	ReasonHandshake:       "the TLS handshake failed: no common version, an unknown server name, or a certificate that one side does not accept",
+	ReasonProxyHeader:     "an address in ingress.proxy_protocol began with a malformed PROXY header",
 	"http-2":              "the client speaks HTTP/2 without TLS, and the bridge HTTP/1.1: set the protocol of this target to HTTP/1.1 there",
 	"incomplete":          "the headers ended too early, or did not come within ingress.header_timeout",
 	"expectation":         "the header Expect asks for something else than 100-continue",

@@ -45,6 +45,7 @@ warn or fail stands the line that mends it, to be pasted into a shell, into the
 environment of the bridge, or into nats-server.conf.
 
   config         the configuration is valid, the secrets are long enough
+  certificate    how long the certificates of the listeners are valid
   files          data_dir and the files with secrets are for the bridge alone
   disk           there is room for the journal and the embedded store
   ports          a running bridge answers; else nobody else has its ports
@@ -130,6 +131,7 @@ func (d *command) examine(ctx context.Context) {
 	o := d.options()
 	readiness := d.askBridge(ctx)
 	d.add(d.checkConfig()...)
+	d.add(d.checkCertificates(time.Now())...)
 	d.add(d.checkFiles()...)
 	d.add(diagnose.Disk(o))
 	d.add(d.checkPorts(ctx)...)

@@ -57,7 +57,7 @@ func (d *command) probeSource(ctx context.Context, session *diagnose.Session, br
 		c.Detail = err.Error()
 		return c
 	}
-	to := url.URL{Scheme: "http", Host: bridge.Base.Host, Path: webhook.ConcretePath(s)}
+	to := url.URL{Scheme: bridge.Base.Scheme, Host: bridge.Base.Host, Path: webhook.ConcretePath(s)}
 	posted := time.Now()
 	answer := webhook.Poster{URL: to.String(), Header: bridge.Headers[s.Name], Signer: bridge.Signers[s.Name], Client: bridge.Client}.Post(ctx, body)
 	answered := posted.Add(answer.Took)

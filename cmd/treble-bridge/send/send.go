@@ -136,7 +136,13 @@ func (s *command) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return s.report(cmd.Context(), webhook.Poster{URL: target.String(), Header: header, Signer: signer, Client: webhook.NewClient(s.load.timeout, s.load.concurrency)}, bodies, run)
+	client := webhook.NewClient(s.load.timeout, s.load.concurrency)
+	if s.url == "" {
+		if err := webhook.TrustOwn(client, &loaded.Config); err != nil {
+			return err
+		}
+	}
+	return s.report(cmd.Context(), webhook.Poster{URL: target.String(), Header: header, Signer: signer, Client: client}, bodies, run)
 }
 
 // body returns what to send, and whether it is a sample of ours.
@@ -172,7 +178,9 @@ func (s *command) target(c *config.Config) (*url.URL, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &url.URL{Scheme: "http", Host: at.Ingress, Path: webhook.PathOf(c)}, nil
+		u := webhook.OwnURL(c, at.Ingress)
+		u.Path = webhook.PathOf(c)
+		return u, nil
 	}
 	return webhook.ParseURL("--url", s.url)
 }

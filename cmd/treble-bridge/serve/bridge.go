@@ -54,7 +54,9 @@ func Open(ctx context.Context, c *config.Config, version string, log *zap.Logger
 		}
 	}()
 
-	b.server, err = ingress.New(c.Ingress, c.EffectiveSources(), accepter{b}, log.Named("ingress"), registry)
+	in := c.Ingress
+	in.TLS = in.TLS.InDataDir(c.DataDir)
+	b.server, err = ingress.New(in, c.EffectiveSources(), accepter{b}, log.Named("ingress"), registry)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func devToken(dataDir string) (string, error) {
 
 // devBlock says how to go on, in lines that work when they are pasted.
 func devBlock(c *config.Config, a cli.Addrs, token string) string {
-	url := "http://" + cli.Dialable(a.Ingress) + webhook.PathOf(c)
+	url := webhook.OwnURL(c, cli.Dialable(a.Ingress)).String() + webhook.PathOf(c)
 	self := os.Args[0]
 	where := ""
 	if c.DataDir != config.Default().DataDir {

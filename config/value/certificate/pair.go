@@ -79,13 +79,9 @@ func (p *Pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // Pinned returns what a client on the same host needs to trust exactly the certificate in
 // the file, by whatever address it connects: the name that it has to ask for is the certificate's own.
 func Pinned(file string) (*tls.Config, error) {
-	text, err := value.ReadFile(file)
+	leaf, err := ReadLeaf(file)
 	if err != nil {
 		return nil, err
-	}
-	leaf, err := first([]byte(text))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(leaf)

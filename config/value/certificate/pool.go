@@ -25,6 +25,19 @@ func first(text []byte) (*x509.Certificate, error) {
 	}
 }
 
+// ReadLeaf reads the first certificate of a file, whatever else is in it.
+func ReadLeaf(file string) (*x509.Certificate, error) {
+	text, err := value.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	leaf, err := first([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return leaf, nil
+}
+
 // ReadPool reads a file with the certificates of authorities, in PEM.
 func ReadPool(file string) (*x509.CertPool, error) {
 	text, err := value.ReadFile(file)

@@ -49,7 +49,10 @@ func OpenBridge(c *config.Config, base *url.URL, common http.Header, token strin
 	if err != nil {
 		return nil, err
 	}
-	b.Base = &url.URL{Scheme: "http", Host: at.Ingress}
+	b.Base = OwnURL(c, at.Ingress)
+	if err := TrustOwn(client, c); err != nil {
+		return nil, err
+	}
 	for _, s := range c.EffectiveSources() {
 		h := common.Clone()
 		if h.Get("Authorization") == "" {

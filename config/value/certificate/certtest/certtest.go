@@ -19,6 +19,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 )
 
+// Files are those of a certificate.
+type Files = certificate.Files
+
 // Authority signs certificates.
 type Authority struct {
 	File string // its own certificate, in PEM

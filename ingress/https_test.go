@@ -1,0 +1,301 @@
+package ingress_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+)
+
+// withTLS is a setup with a certificate for bridge.test.
+func withTLS(t testing.TB, ca *certtest.Authority) (setup, certtest.Files) {
+	t.Helper()
+	s := newSetup()
+	files := ca.Issue(t, "bridge.test")
+	s.config.TLS.CertFile, s.config.TLS.KeyFile = files.Certificate, files.Key
+	return s, files
+}
+
+// trusting is a client's side of TLS, with the protocols of HTTP that it offers.
+func trusting(ca *certtest.Authority, protocols ...string) *tls.Config {
+	return &tls.Config{RootCAs: ca.Pool(), ServerName: "bridge.test", NextProtos: protocols}
+}
+
+// postTLS posts an event on a connection of its own.
+func (b *bridge) postTLS(t testing.TB, config *tls.Config) (answer, error) {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: !slices.Equal(config.NextProtos, []string{"http/1.1"})}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport, Timeout: wait}).Do(newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", strings.NewReader(read)))
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return answer{status: resp.StatusCode, header: resp.Header, body: resp.Proto + " " + string(body)}, err
+}
+
+func TestHTTPS(t *testing.T) {
+	ca := certtest.New(t)
+	s, _ := withTLS(t, ca)
+	b := s.start(t)
+	for protocol, want := range map[string]string{"h2": "HTTP/2.0 {}", "http/1.1": "HTTP/1.1 {}"} {
+		a, err := b.postTLS(t, trusting(ca, protocol))
+		if err != nil || a.status != http.StatusOK || strings.TrimSpace(a.body) != want {
+			t.Errorf("%s: got %d %q, %v; want 200 %q", protocol, a.status, a.body, err, want)
+		}
+	}
+	old := trusting(ca, "http/1.1")
+	old.MinVersion, old.MaxVersion = tls.VersionTLS11, tls.VersionTLS11 //nolint:gosec // it has to be refused
+	if _, err := b.postTLS(t, old); err == nil {
+		t.Error("TLS 1.1 is spoken")
+	}
+	if a, err := try(newRequest(t, http.MethodPost, "http://"+b.addr+"/webhook", strings.NewReader(read))); err != nil || a.status != http.StatusBadRequest || !strings.Contains(a.body, "https://") {
+		t.Errorf("plain HTTP: got %d %q, %v; want 400 and what to do", a.status, a.body, err)
+	}
+	if got := len(b.accepter.got()); got != 2 {
+		t.Errorf("%d deliveries, want 2", got)
+	}
+	for _, want := range []string{`requests_unserved_total{reason="plaintext"} 1`, `requests_unserved_total{reason="tls-handshake"} 1`, "certificate_expiry_timestamp_seconds 1."} {
+		if got := b.metrics(t); !strings.Contains(got, want) {
+			t.Errorf("want %s in\n%s", want, got)
+		}
+	}
+}
+
+// What is refused before net/http sees it is refused in TLS too.
+func TestHTTPSHeaders(t *testing.T) {
+	ca := certtest.New(t)
+	s, _ := withTLS(t, ca)
+	b := s.start(t)
+	for name, tt := range map[string]struct {
+		headers string
+		status  string
+	}{
+		"too-many":  {strings.Repeat("A: b\r\n", 101), "431"},
+		"ambiguous": {"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "400"},
+		"good":      {"Content-Length: 2\r\nConnection: close\r\n", "401"},
+	} {
+		conn, err := tls.Dial("tcp", b.addr, trusting(ca, "http/1.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(wait))
+		fmt.Fprintf(conn, "POST /webhook HTTP/1.1\r\nHost: bridge.test\r\n%s\r\n{}", tt.headers)
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil || !strings.Contains(line, " "+tt.status+" ") {
+			t.Errorf("%s: got %q, %v, want %s", name, line, err, tt.status)
+		}
+		_ = conn.Close()
+	}
+}
+
+// A client that connects and says nothing holds up nobody, and loses its connection after
+// header_timeout.
+func TestHTTPSSilentClient(t *testing.T) {
+	ca := certtest.New(t)
+	s, _ := withTLS(t, ca)
+	s.config.HeaderTimeout = 300 * time.Millisecond
+	b := s.start(t)
+	silent, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	if a, err := b.postTLS(t, trusting(ca)); err != nil || a.status != http.StatusOK {
+		t.Errorf("beside a silent client: %d, %v", a.status, err)
+	}
+	_ = silent.SetReadDeadline(time.Now().Add(wait))
+	if _, err := silent.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the silent client: %v, want the end of its connection", err)
+	}
+}
+
+// A shutdown does not wait for handshakes.
+func TestHTTPSShutdown(t *testing.T) {
+	ca := certtest.New(t)
+	s, _ := withTLS(t, ca)
+	b := s.start(t)
+	silent, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	defer cancel()
+	if err := b.Shutdown(ctx); err != nil || time.Since(began) > 4*time.Second {
+		t.Errorf("shutdown: %v after %s", err, time.Since(began))
+	}
+}
+
+// A client certificate of the authority is verified, that of another refused, and none is fine
+// where the source wants another secret.
+func TestClientCertificates(t *testing.T) {
+	ca, clients, strangers := certtest.New(t), certtest.New(t), certtest.New(t)
+	s, _ := withTLS(t, ca)
+	s.config.TLS.ClientCA = clients.File
+	s.sources[0].Auth = auth.Config{Bearer: []value.Secret{"another-token-0000001"}, MTLS: auth.MTLSConfig{Subjects: []string{"treble"}}, Require: "bearer or mtls"}
+	b := s.start(t)
+	with := func(a *certtest.Authority, name string, change ...func(*x509.Certificate)) *tls.Config {
+		c := trusting(ca)
+		if a != nil {
+			c.Certificates = []tls.Certificate{certtest.Load(t, a.Issue(t, name, change...))}
+		}
+		return c
+	}
+	for name, tt := range map[string]struct {
+		config *tls.Config
+		status int // 0: no answer
+	}{
+		"none":         {with(nil, ""), http.StatusUnauthorized},
+		"right":        {with(clients, "treble"), http.StatusOK},
+		"another-name": {with(clients, "other"), http.StatusUnauthorized},
+		"stranger":     {with(strangers, "treble"), 0},
+		"expired":      {with(clients, "treble", certtest.Expired), 0},
+	} {
+		a, err := b.postTLS(t, tt.config)
+		if a.status != tt.status || (err == nil) != (tt.status != 0) {
+			t.Errorf("%s: got %d, %v, want %d", name, a.status, err, tt.status)
+		}
+	}
+}
+
+// The address in a PROXY header is the client's, if the balancer is one that is named; a header from
+// another peer is no request.
+func TestProxyProtocol(t *testing.T) {
+	ca := certtest.New(t)
+	client, server := &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 4711}, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}
+	header := func(version byte) string {
+		b, err := proxyproto.HeaderProxyFromAddrs(version, client, server).Format()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for name, tt := range map[string]struct {
+		trusted []string
+		header  string
+		tls     bool
+		status  string
+	}{
+		"v1":               {[]string{"127.0.0.0/8"}, header(1), false, "200"},
+		"v2":               {[]string{"127.0.0.0/8"}, header(2), false, "200"},
+		"in-front-of-tls":  {[]string{"127.0.0.1"}, header(2), true, "200"},
+		"no-header":        {[]string{"127.0.0.0/8"}, "", false, "401"}, // the balancer itself is not allowed
+		"off":              {nil, header(1), false, "400"},
+		"another-balancer": {[]string{"10.0.0.0/8"}, header(1), false, "400"},
+		"malformed":        {[]string{"127.0.0.0/8"}, "PROXY TCP4 nonsense\r\n", false, ""},
+		"other-client":     {[]string{"127.0.0.0/8"}, strings.Replace(header(1), "203.0.113.7", "203.0.113.8", 1), false, "401"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSetup()
+			if tt.tls {
+				s, _ = withTLS(t, ca)
+			}
+			s.config.ProxyProtocol = tt.trusted
+			s.sources[0].Auth = auth.Config{IP: auth.IPConfig{Allow: []string{"203.0.113.7"}}}
+			b := s.start(t)
+			conn, err := net.Dial("tcp", b.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(wait))
+			_, _ = io.WriteString(conn, tt.header)
+			if tt.tls {
+				conn = tls.Client(conn, trusting(ca, "http/1.1"))
+			}
+			fmt.Fprintf(conn, "POST /webhook HTTP/1.1\r\nHost: bridge.test\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(read), read)
+			line, _ := bufio.NewReader(conn).ReadString('\n')
+			if tt.status == "" && line != "" || !strings.Contains(line, tt.status) {
+				t.Errorf("got %q, want %q", line, tt.status)
+			}
+		})
+	}
+}
+
+// A certificate that is renewed is that of the next handshake, and connections live on. One that
+// cannot be used changes nothing.
+func TestCertificateIsExchanged(t *testing.T) {
+	ca := certtest.New(t)
+	s, files := withTLS(t, ca)
+	b := s.start(t)
+	serial := func() string {
+		conn, err := tls.Dial("tcp", b.addr, trusting(ca, "http/1.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	kept := &http.Transport{TLSClientConfig: trusting(ca), ForceAttemptHTTP2: true}
+	defer kept.CloseIdleConnections()
+	post := func() {
+		t.Helper()
+		resp, err := kept.RoundTrip(newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", strings.NewReader(read)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("got %d", resp.StatusCode)
+		}
+	}
+	post()
+	first := serial()
+	ca.IssueTo(t, files, "bridge.test")
+	if got := serial(); got != first {
+		t.Error("the certificate is another before it was taken over")
+	}
+	p, err := b.Prepare(s.config, s.sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Apply()
+	second := serial()
+	if second == first {
+		t.Error("the certificate is still the old one")
+	}
+	post() // on the connection of the first
+	for name, spoil := range map[string]func(){
+		"expired":   func() { ca.IssueTo(t, files, "bridge.test", certtest.Expired) },
+		"other-key": func() { other := ca.Issue(t, "bridge.test"); copyFile(t, other.Key, files.Key) },
+		"empty":     func() { copyFile(t, os.DevNull, files.Certificate) },
+	} {
+		spoil()
+		if _, err := b.Prepare(s.config, s.sources); err == nil || !strings.Contains(err.Error(), "ingress.tls.cert_file") {
+			t.Errorf("%s: got %v, want an error with the key", name, err)
+		}
+		if got := serial(); got != second {
+			t.Errorf("%s: the certificate has changed", name)
+		}
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

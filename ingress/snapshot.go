@@ -1,0 +1,147 @@
+package ingress
+
+import (
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+)
+
+// snapshot is what a server serves with: routes, credentials and limits. It does not change; a
+// configuration that is read again makes another one.
+type snapshot struct {
+	*common
+	config      Config
+	router      *echo.Echo
+	sources     []*source
+	slots       chan struct{} // one element for each request in flight
+	deadlines   deadlines
+	bodies      *semaphore.Weighted // bytes of bodies
+	memory      *semaphore.Weighted // bytes that requests in work need beside their bodies
+	proxies     auth.Proxies
+	operators   []netip.Prefix
+	failures    *auth.Failures
+	needsClient bool // a source asks for the address of the client
+}
+
+// snapshot returns one of a configuration that is valid. What the one in use counts, such as the
+// requests in flight, goes on in it, unless its limit is another.
+func (s *Server) snapshot(cfg Config, sources []SourceConfig) (*snapshot, error) {
+	location, err := time.LoadLocation(cfg.Timezone)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := auth.ParseNetworks(cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	operators, err := auth.ParseNetworks(cfg.Operators)
+	if err != nil {
+		return nil, err
+	}
+	n := &snapshot{
+		common:    s.common,
+		config:    cfg,
+		slots:     make(chan struct{}, cfg.MaxInFlight),
+		deadlines: deadlines{timeout: cfg.AcceptTimeout},
+		proxies:   proxies,
+		operators: operators,
+		failures:  auth.NewFailures(cfg.MaxAuthFailures),
+		bodies:    newBodies(cfg, cfg.MaxInFlightBytes),
+		memory:    semaphore.NewWeighted(int64(cfg.MaxInFlightBytes)),
+	}
+	n.router = n.newRouter()
+	for i, c := range sources {
+		src, err := newSource(cfg, c, sourceKey(i), len(sources) > 1, location)
+		if err != nil {
+			return nil, err
+		}
+		n.needsClient = n.needsClient || src.auth.NeedsClient()
+		n.sources = append(n.sources, src)
+		n.serve(n.router, src)
+	}
+	if before := s.current.Load(); before != nil {
+		n.goOn(before)
+	}
+	return n, nil
+}
+
+// goOn takes over what the snapshot before counts. Requests that it has in work give back to the
+// same counters.
+func (s *snapshot) goOn(before *snapshot) {
+	was, is := before.config, s.config
+	if was.MaxInFlight == is.MaxInFlight {
+		s.slots = before.slots
+	}
+	if was.MaxAuthFailures == is.MaxAuthFailures {
+		s.failures = before.failures
+	}
+	if was.MaxInFlightBytes == is.MaxInFlightBytes && was.MaxBody == is.MaxBody {
+		s.bodies, s.memory = before.bodies, before.memory
+	}
+	for _, src := range s.sources {
+		for _, old := range before.sources {
+			if old.name == src.name {
+				src.goOn(old)
+			}
+		}
+	}
+}
+
+// begin counts from now on what is counted for each source. Silence is counted from the start, or
+// from when the source came, so that an alarm on it needs no exception for one that is new.
+func (s *snapshot) begin(before *snapshot) {
+	for _, src := range s.sources {
+		for _, credential := range src.auth.Credentials() {
+			src.uses = append(src.uses, s.uses.of(s.metrics, src.name, credential.Name))
+		}
+		s.metrics.begin(src.name)
+		src.lastEvent = s.metrics.lastEvent.WithLabelValues(src.name)
+		if before == nil || !before.serves(src.name) {
+			src.lastEvent.Set(float64(time.Now().Unix()))
+		}
+	}
+}
+
+// serves reports whether there is a source of a name.
+func (s *snapshot) serves(name string) bool {
+	for _, src := range s.sources {
+		if src.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// newRouter returns an echo that answers everything with a problem.
+func (s *snapshot) newRouter() *echo.Echo {
+	e := echo.New()
+	e.Logger.SetOutput(io.Discard) // it logs nothing for us: see report
+	e.HTTPErrorHandler = func(err error, c echo.Context) { s.refuse(exchangeOf(c), asProblem(err)) }
+	e.Pre(canonical)
+	e.Use(s.observe)
+	return e
+}
+
+// serve adds the routes of a source. The second route of each path takes every
+// other method, OPTIONS too, which echo would answer by itself.
+func (s *snapshot) serve(e *echo.Echo, src *source) {
+	for _, p := range src.patterns {
+		guard := func(next echo.HandlerFunc) echo.HandlerFunc {
+			return func(c echo.Context) error {
+				if !p.fits(c.Param("*")) {
+					return s.lost(c)
+				}
+				x := exchangeOf(c)
+				x.source, x.route = src.name, p.String()
+				return next(c)
+			}
+		}
+		e.POST(p.String(), func(c echo.Context) error { return s.receive(c, src) }, guard)
+		e.RouteNotFound(p.String(), func(echo.Context) error { return methodNotAllowed() }, guard)
+	}
+}
