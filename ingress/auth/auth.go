@@ -128,9 +128,6 @@ func (a *Authenticator) Challenge() string { return a.challenge }
 // canonical form.
 func (a *Authenticator) SecretHeaders() []string { return a.hidden }
 
-// Open reports whether every request is let in.
-func (a *Authenticator) Open() bool { return a.open }
-
 // NeedsClient reports whether a scheme looks at the address of the client.
 func (a *Authenticator) NeedsClient() bool { return a.needsClient }
 

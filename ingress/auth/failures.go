@@ -85,10 +85,3 @@ func networkOf(a netip.Addr) netip.Prefix {
 	}
 	return n
 }
-
-// Addresses is how many addresses are in the table.
-func (f *Failures) Addresses() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.addresses)
-}
