@@ -30,10 +30,13 @@ var personal = struct{ phone, text, variable, key, header, query, path canary }{
 }
 
 // What lets somebody in: in no place at all.
-var secret = struct{ bearer, fromFile, header, wrong, wrongHeader, cookie, query, nats, wrongNATS, embedded canary }{
+var secret = struct{ bearer, fromFile, header, password, parameter, signing, wrong, wrongHeader, cookie, query, nats, wrongNATS, embedded canary }{
 	canary{"bearer secret", "zqbearer/5e+cr=et-aaaaaaaaaa"},
 	canary{"bearer secret from a file", "zqfilesecret-bbbbbbbbbbbbbb"},
 	canary{"secret header", "zqheadersecret-cccccccccccc"},
+	canary{"password of Basic", "zqpassword-jjjjjjjjjjjjjj"},
+	canary{"secret parameter of the query", "zqparameter-kkkkkkkkkkkk"},
+	canary{"key of a signature", "zqsigningkey-llllllllllll"},
 	canary{"wrong bearer secret", "zqwrongbearer-dddddddddddd"},
 	canary{"wrong secret header", "zqwrongheader-eeeeeeeeeeee"},
 	canary{"cookie", "zqcookie-ffffffffffffff"},
@@ -50,7 +53,7 @@ func personals() []canary {
 
 func secrets() []canary {
 	s := secret
-	return []canary{s.bearer, s.fromFile, s.header, s.wrong, s.wrongHeader, s.cookie, s.query, s.nats, s.wrongNATS, s.embedded}
+	return []canary{s.bearer, s.fromFile, s.header, s.password, s.parameter, s.signing, s.wrong, s.wrongHeader, s.cookie, s.query, s.nats, s.wrongNATS, s.embedded}
 }
 
 func everyCanary() []canary { return append(personals(), secrets()...) }

@@ -2,6 +2,10 @@ package e2e
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +22,7 @@ import (
 type canaryRequest struct {
 	name, method, path, body string
 	header                   map[string]string // in place of the usual ones; "" takes one away
+	parameter                string            // a secret one, in the query
 	chunked                  bool
 	status                   int
 }
@@ -43,6 +48,14 @@ func canaryRequests() []canaryRequest {
 		{name: "repeated", body: body, status: 200},
 		{name: "secret-header", body: aBody("two"), header: map[string]string{"Authorization": "", "X-Door": secret.header.value}, status: 200},
 		{name: "secret-from-file", body: aBody("three"), header: bearer(secret.fromFile.value), status: 200},
+		{name: "basic", body: aBody("four"), header: basic(secret.password.value), status: 200},
+		{name: "parameter", body: aBody("five"), header: map[string]string{"Authorization": ""}, parameter: secret.parameter.value, status: 200},
+		{name: "signed", body: aBody("six"), header: signed(secret.signing.value, aBody("six")), status: 200},
+		{name: "wrong-basic", body: body, header: basic(secret.wrong.value), status: 401},
+		{name: "wrong-parameter", body: body, header: map[string]string{"Authorization": ""}, parameter: secret.wrong.value, status: 401},
+		{name: "wrong-signature", body: body, header: signed(secret.wrong.value, body), status: 401},
+		{name: "refused-basic", body: strings.TrimSuffix(body, "}"), header: basic(secret.password.value), status: 400},
+		{name: "lost-with-a-parameter", path: "/elsewhere", body: body, header: map[string]string{"Authorization": ""}, parameter: secret.parameter.value, status: 404},
 		{name: "invalid-utf8", body: strings.Replace(body, text, text+"\xff", 1), status: 200},
 		{name: "unknown-event-type", body: fmt.Sprintf(`{"event_type":%q,"event_id":"+57%s"}`, personal.text.value, personal.phone.value), status: 200},
 		{name: "wrong-types", body: fmt.Sprintf(`{"session_id":"s","read_at":%q,"cellphone":[%[1]q],"sent_at":{%[1]q:1},"country_code":%[1]q}`, personal.text.value), status: 200},
@@ -69,6 +82,16 @@ func canaryRequests() []canaryRequest {
 		{name: "too-large-chunked", body: large, chunked: true, status: 413},
 		{name: "too-large-for-nats", body: tooLargeForNATS, status: 413},
 	}
+}
+
+func basic(password string) map[string]string {
+	return map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("treble:"+password))}
+}
+
+func signed(key, body string) map[string]string {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(body))
+	return map[string]string{"Authorization": "", "X-Sum": hex.EncodeToString(mac.Sum(nil))}
 }
 
 func bearer(s string) map[string]string { return map[string]string{"Authorization": "Bearer " + s} }
@@ -99,6 +122,9 @@ func (a *canaryBridge) send(v canaryRequest) (bridge.Reply, error) {
 		path = "/webhooks/on-" + personal.path.value
 	}
 	query := url.Values{"q": {personal.query.value, personal.text.value}, "token": {secret.query.value}}
+	if v.parameter != "" {
+		query.Set("door", v.parameter)
+	}
 	req, err := http.NewRequest(method, "http://"+a.Addrs.Ingress+path+"?"+query.Encode(), body)
 	if err != nil {
 		return bridge.Reply{}, err
