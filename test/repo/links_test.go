@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
@@ -31,11 +32,23 @@ func TestDocsLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, doc := range append(docs, filepath.Join(bridge.Root, "README.md"), filepath.Join(bridge.Root, "CHANGELOG.md")) {
+	for _, doc := range append(docs, filepath.Join(bridge.Root, "README.md"), filepath.Join(bridge.Root, "CHANGELOG.md"),
+		filepath.Join(bridge.Root, ".github", "CONTRIBUTING.md"), filepath.Join(bridge.Root, ".github", "SECURITY.md")) {
 		for _, m := range link.FindAllStringSubmatch(bridge.ReadFile(t, doc), -1) {
 			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", doc, m[1], err)
 			}
+		}
+	}
+}
+
+// TestEventsDocument wants every kind in both tables of docs/events.md: what it means, and what
+// it is read from.
+func TestEventsDocument(t *testing.T) {
+	text := bridge.ReadFile(t, filepath.Join(bridge.Root, "docs", "events.md"))
+	for _, k := range schema.Kinds() {
+		if n := strings.Count(text, "\n| `"+string(k)+"`"); n < 2 {
+			t.Errorf("docs/events.md has %s in %d tables, want 2", k, n)
 		}
 	}
 }
