@@ -46,11 +46,7 @@ Entries that are damaged are named on standard error, and the exit code is then 
   treble-bridge journal set-aside retry --from pending.ndjson          # on another host`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			loaded, err := cli.LoadConfig(cmd)
-			if err != nil {
-				return err
-			}
-			keys, err := loaded.Encryption.Load()
+			loaded, keys, err := loadConfig(cmd)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/inspect"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
@@ -108,13 +110,28 @@ The exit code is 1 if anything is damaged, or an event is not accounted for.
 	return cmd
 }
 
-// inspectJournal reads the journal and the set-aside that the command line names.
-func inspectJournal(cmd *cobra.Command) (*StatusJSON, error) {
+// loadConfig loads the configuration, and the keys by which the data directory is encrypted.
+func loadConfig(cmd *cobra.Command) (*config.Loaded, *atrest.Keys, error) {
 	loaded, err := cli.LoadConfig(cmd)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys, err := loaded.Encryption.Load()
+	return loaded, keys, err
+}
+
+// openSetAside opens the set-aside that the command line names.
+func openSetAside(cmd *cobra.Command) (setaside.Dir, error) {
+	loaded, keys, err := loadConfig(cmd)
+	if err != nil {
+		return setaside.Dir{}, err
+	}
+	return setaside.OpenDir(loaded.DataDir, keys), nil
+}
+
+// inspectJournal reads the journal and the set-aside that the command line names.
+func inspectJournal(cmd *cobra.Command) (*StatusJSON, error) {
+	loaded, keys, err := loadConfig(cmd)
 	if err != nil {
 		return nil, err
 	}

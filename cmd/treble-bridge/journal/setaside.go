@@ -36,15 +36,11 @@ NATS counts it), bytes (of the file), damaged (why it cannot be read).`,
   treble-bridge journal set-aside list --json | jq -r 'select(.reason == "refused") | .file'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			loaded, err := cli.LoadConfig(cmd)
+			files, err := openSetAside(cmd)
 			if err != nil {
 				return err
 			}
-			keys, err := loaded.Encryption.Load()
-			if err != nil {
-				return err
-			}
-			items, err := listSetAside(setaside.OpenDir(loaded.DataDir, keys))
+			items, err := listSetAside(files)
 			if err != nil {
 				return err
 			}

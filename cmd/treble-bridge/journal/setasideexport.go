@@ -36,15 +36,10 @@ Damaged files are named on standard error, and the exit code is then 1.
   treble-bridge journal set-aside export | jq .data.type`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			loaded, err := cli.LoadConfig(cmd)
+			files, err := openSetAside(cmd)
 			if err != nil {
 				return err
 			}
-			keys, err := loaded.Encryption.Load()
-			if err != nil {
-				return err
-			}
-			files := setaside.OpenDir(loaded.DataDir, keys)
 			e := MessageExportJSON{errs: streams.Err, To: to}
 			err = cli.ExportTo(streams, to, func(w io.Writer) error {
 				names, err := files.Files()

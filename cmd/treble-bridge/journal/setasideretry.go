@@ -66,11 +66,7 @@ func (r *retryCommand) run(cmd *cobra.Command, names []string) error {
 	if chosen := []bool{r.all, len(names) > 0, r.from != ""}; !exactlyOne(chosen) {
 		return cli.Usagef("say which: the names of files (see treble-bridge journal set-aside list), --all, or --from an export")
 	}
-	loaded, err := cli.LoadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	keys, err := loaded.Encryption.Load()
+	loaded, keys, err := loadConfig(cmd)
 	if err != nil {
 		return err
 	}
