@@ -206,6 +206,7 @@ func TestLoadErrors(t *testing.T) {
 		{"dotted", "log.level: info", `unknown key "log.level": write each part on a line of its own`},
 		{"unknown-in-source", "sources: [{nam: x}]", `unknown key "sources[0].nam": do you mean "sources[0].name"?`},
 		{"far", "zzzzzzzz: 1", `unknown key "zzzzzzzz" (line 1)`},
+		{"unknown-scheme", "auth: {oauth: {values: [x]}}", `unknown key "auth.oauth": do you mean "auth.path"? (line 1)`},
 		{"no-blank", "auth: {bearer:hidden-secret}", `unknown key "auth.bearer:…": write a blank behind the colon (line 1)`},
 		{"twice", "data_dir: a\ndata_dir: b", "data_dir: stands here twice (line 2)"},
 		{"duration", "ingress: {accept_timeout: 5}", `"5" is not a duration: use a number with a unit`},

@@ -14,12 +14,15 @@ import (
 // validateSources checks the default source, or the configured ones.
 func (c *Config) validateSources() error {
 	if len(c.Sources) == 0 {
-		return c.Auth.Validate("auth")
+		return errors.Join(c.Auth.Validate("auth"), c.Ingress.Suits(c.Auth, "auth"))
 	}
 	var errs []error
 	if set := authKeys(c.Auth, "auth"); len(set) > 0 {
 		errs = append(errs, fmt.Errorf("%s and sources are both set: auth belongs to the default source, which sources replace: move it to the auth of a source",
 			strings.Join(set, ", ")))
+	}
+	for i, s := range c.Sources {
+		errs = append(errs, c.Ingress.Suits(s.Auth, fmt.Sprintf("sources[%d].auth", i)))
 	}
 	return errors.Join(append(errs, ingress.ValidateSources(c.Sources))...)
 }

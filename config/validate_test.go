@@ -27,6 +27,8 @@ func TestValidate(t *testing.T) {
 		{"shutdown", secured + "shutdown_timeout: 0s", "shutdown_timeout: 0s"},
 		{"data-dir", secured + `data_dir: ""`, "data_dir: is empty"},
 		{"sources-and-auth", secured + "sources: [{name: a, paths: [/a], auth: {disabled: true}}]", "auth.bearer and sources are both set"},
+		{"mtls-without-tls", "auth: {mtls: {any: true}}", "auth.mtls: is set, but the listener asks for no certificate of a client"},
+		{"mtls-of-a-source", "sources: [{name: a, paths: [/a], auth: {mtls: {sans: [a.test]}}}]", "sources[0].auth.mtls: is set, but"},
 		{"source-without-auth", "sources: [{name: a, paths: [/a]}]", "sources[0].auth.bearer: no secret is configured"},
 		{"sources", "sources: [{name: a, paths: [/a], auth: {disabled: true}}]", ""},
 	} {

@@ -75,6 +75,32 @@ func TestSignedBody(t *testing.T) {
 	}
 }
 
+// TestSignedAndLost: a signed body to a path of no source is kept, if the signature is one of a source.
+func TestSignedAndLost(t *testing.T) {
+	s := signedSetup()
+	s.config.MaxBody = 1000
+	b := s.start(t)
+	large := strings.Repeat(" ", 2000)
+	for _, tt := range []struct {
+		name, body, line string
+		kept             bool
+	}{
+		{"right", read, signedBy(signingKey, read), true},
+		{"other-key", read, signedBy(signingKey+"x", read), false},
+		{"nothing", read, "X-Note: a", false},
+		{"too-large", large, signedBy(signingKey, large), false},
+	} {
+		before := len(b.accepter.got())
+		if a := b.send(t, "/elsewhere", tt.body, tt.line); a.status != 404 {
+			t.Errorf("%s: got %d, want 404", tt.name, a.status)
+		}
+		got := b.accepter.got()[before:]
+		if (len(got) == 1) != tt.kept || tt.kept && (got[0].Rejection.Reason != schema.ReasonNotFound || got[0].Source != "default") {
+			t.Errorf("%s: got %+v, want it kept: %v", tt.name, got, tt.kept)
+		}
+	}
+}
+
 // TestSignatureThatCannotBeRight: the answer comes while not one byte of the body was sent.
 func TestSignatureThatCannotBeRight(t *testing.T) {
 	b := signedSetup().start(t)

@@ -5,12 +5,12 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -26,22 +26,23 @@ func (s *snapshot) lost(c echo.Context) error {
 	if r.Method != http.MethodPost {
 		return notFound()
 	}
-	attempt := s.request(r, time.Now())
-	i := slices.IndexFunc(s.sources, func(src *source) bool {
-		verdict := src.auth.Check(attempt)
-		return verdict.Secret()
-	})
-	if i < 0 {
+	claim := s.claim(r)
+	if len(claim.sources) == 0 {
 		return notFound()
 	}
-	x.trust()
-	src := s.sources[i]
-	in, body, problem := s.readBody(c, src)
+	if claim.proven {
+		x.trust()
+	}
+	in, body, problem := s.readBody(c, claim.sources[0])
 	defer in.release()
 	if !s.enter() {
 		return notFound()
 	}
 	defer s.leave()
+	src := s.claimed(claim, body, problem == nil)
+	if src == nil {
+		return notFound()
+	}
 	origin := delivery.Origin{Source: src.name, Path: s.withoutSecrets(r.URL.Path), Header: keptHeaders(r.Header, src.auth.SecretHeaders()),
 		Received: time.Now()}
 	if problem != nil {
@@ -54,6 +55,51 @@ func (s *snapshot) lost(c echo.Context) error {
 		Violations: []delivery.Violation{{Problem: "no source serves this path: correct the URL in Treble, or add the path to a source"}},
 	}})
 	return notFound()
+}
+
+// claim is which sources a request to no path of theirs may be of.
+type claim struct {
+	in      auth.Request
+	sources []*source
+	proven  bool // the first one's secret is in it; else its body may be signed for each of them
+}
+
+// claim looks at all but the body.
+func (s *snapshot) claim(r *http.Request) claim {
+	c := claim{in: s.request(r, time.Now())}
+	for _, src := range s.sources {
+		switch v := src.auth.Check(c.in); {
+		case v.Secret():
+			return claim{c.in, []*source{src}, true}
+		case v.NeedsBody():
+			c.sources = append(c.sources, src)
+		}
+	}
+	return c
+}
+
+// claimed returns the source whose secret a request has shown, or nil. A body that was not received as a
+// whole shows none.
+func (s *snapshot) claimed(c claim, body []byte, whole bool) *source {
+	if c.proven {
+		return c.sources[0]
+	}
+	if !whole {
+		return nil
+	}
+	memory, ok := s.reserve(s.deadlines.context(), c.sources[0], body)
+	if !ok {
+		return nil
+	}
+	defer memory.release()
+	for _, src := range c.sources {
+		v := src.auth.Check(c.in)
+		src.auth.Verify(c.in, &v, body)
+		if v.Secret() {
+			return src
+		}
+	}
+	return nil
 }
 
 // beginning is how much is kept of a body that was not received as a whole.

@@ -108,6 +108,15 @@ func (s SourceConfig) Validate(key, authKey string) error {
 	return errors.Join(append(p, s.Auth.Validate(authKey))...)
 }
 
+// Suits returns a problem if the listener cannot have what an authentication looks at. The key is that
+// of the authentication, such as "sources[1].auth".
+func (c Config) Suits(a auth.Config, key string) error {
+	if a.HasMTLS() && (!c.TLS.Enabled() || c.TLS.ClientCA == "") {
+		return fmt.Errorf("%s.mtls: is set, but the listener asks for no certificate of a client, so that it lets nobody in: set ingress.tls.client_ca, beside a certificate of the listener", key)
+	}
+	return nil
+}
+
 // ValidateSources returns every problem of the list, joined: those of each
 // source, and names and paths that two of them share. The keys are those of
 // the configuration's sources, from "sources[0]" on.
