@@ -142,9 +142,6 @@ func (d *decoder) literal(n *yaml.Node, path string) string {
 }
 
 func jsonString(s string) string {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // a string can always be written
-	return strings.TrimSuffix(b.String(), "\n")
+	b, _ := value.MarshalJSON(s) // a string can always be written
+	return string(b)
 }

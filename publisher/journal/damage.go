@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // Damage is a stretch of a segment that was on stable storage and is no longer
@@ -105,7 +107,7 @@ func (j *Journal) rescue(s *segment) error {
 func copyName(d *Damage) string { return fmt.Sprintf("%s-%d", d.Segment, d.Offset) }
 
 func (j *Journal) moveAside(d *Damage) error {
-	dir := filepath.Join(j.dir, "damaged")
+	dir := filepath.Join(j.dir, datadir.Damaged)
 	to := filepath.Join(dir, copyName(d))
 	if err := j.fs.MkdirAll(dir, 0o700); err != nil {
 		return err

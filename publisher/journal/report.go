@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // Report is what Scan found in the files of a journal.
@@ -98,7 +100,7 @@ func (j *Journal) surveyLive(held *heldFS) (chain []chained, litter []*segment, 
 // findCopies counts the copies of damaged bytes, and notes which of the damage
 // found has one.
 func (j *Journal) findCopies() (int, error) {
-	dir := filepath.Join(j.dir, "damaged")
+	dir := filepath.Join(j.dir, datadir.Damaged)
 	names, err := j.fs.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err

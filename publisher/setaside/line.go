@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -42,9 +43,7 @@ func (m Message) Line() ([]byte, error) {
 		v.Base64 = &text
 	}
 	b.Reset()
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // or characters of the body would change
-	if err := enc.Encode(v); err != nil {
+	if err := value.JSONEncoder(&b).Encode(v); err != nil { // an escape would change characters of the body
 		return nil, fmt.Errorf("write message %s as JSON: %w", m.ID, err)
 	}
 	return b.Bytes(), nil

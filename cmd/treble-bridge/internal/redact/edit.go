@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
 // Literal is a string or number of a JSON document.
@@ -82,11 +83,8 @@ func isKey(rest []byte) bool {
 
 // QuoteJSON writes a JSON string in which nothing can steer a terminal.
 func QuoteJSON(s string) []byte {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // a string can always be encoded
-	return []byte(terminal.EscapeControls(strings.TrimSuffix(b.String(), "\n"), terminal.JSONEscape))
+	b, _ := value.MarshalJSON(s) // a string can always be encoded
+	return []byte(terminal.EscapeControls(string(b), terminal.JSONEscape))
 }
 
 // Harmless escapes what could steer a terminal in a JSON document, or in anything else.
