@@ -77,7 +77,7 @@ func (p *Publisher) outboxOptions(o Options, dir string) outbox.Options {
 		Dir: dir, FS: o.journalFS, Keys: o.Keys, MaxBytes: int64(o.Journal.MaxBytes),
 		Reserve: max(int64(o.Journal.Reserve), leastReserve), Retain: o.Journal.Retain,
 		Prefix: p.cfg.SubjectPrefix, RefusedAfter: p.cfg.RefusedAfter, Verify: o.recheck,
-		// Both are called after Open only, when there are streams to look at.
+		// Both are called after Open only, when there are streams to check.
 		Await:   func(ctx context.Context) { p.streams.AwaitChecked(ctx, firstContact) },
 		Recheck: func() { p.streams.Wake() },
 	}

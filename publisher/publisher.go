@@ -45,7 +45,7 @@ type Options struct {
 	// error ends Open. nil: nothing is.
 	Before func() error
 
-	recheck   time.Duration                     // time between two looks at the streams, and for a loss; 0: 30 s
+	recheck   time.Duration                     // time between two checks of the streams, and for a loss; 0: 30 s
 	journalFS journal.FS                        // nil: the operating system's
 	stream    func(outbox.Stream) outbox.Stream // for tests: stands in front of the event stream
 }

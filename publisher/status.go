@@ -52,7 +52,7 @@ func seeJournal(command, format string, args ...any) Reason {
 	return Reason{Text: fmt.Sprintf(format, args...), See: "treble-bridge journal " + command}
 }
 
-// Status follows the connection, the last look at the streams and the outboxes; it
+// Status follows the connection, the last check of the streams and the outboxes; it
 // asks nobody and returns at once.
 func (p *Publisher) Status() Status {
 	s := Status{Ready: true}
@@ -69,7 +69,7 @@ func (p *Publisher) Status() Status {
 	if accepts {
 		blocked = s.degraded
 	}
-	findings, looked, problem := p.streams.State()
+	findings, checked, problem := p.streams.State()
 	switch {
 	case !p.conn.Connected():
 		if reason := p.conn.Reason(); reason != "" {
@@ -79,7 +79,7 @@ func (p *Publisher) Status() Status {
 		}
 	case problem != nil:
 		blocked(says("%v", problem))
-	case !looked:
+	case !checked:
 		blocked(says("the streams have not been looked at yet"))
 	}
 	for _, f := range findings {
@@ -127,7 +127,7 @@ func (p *Publisher) outboxStatus(s *Status, b *outbox.Outbox, what string, accep
 	}
 }
 
-// Findings returns what was wrong with the streams at the last look.
+// Findings returns what was wrong with the streams at the last check.
 func (p *Publisher) Findings() []streams.Finding {
 	findings, _, _ := p.streams.State()
 	return findings

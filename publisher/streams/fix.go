@@ -82,7 +82,7 @@ func editStream(name, flags string) string { return fmt.Sprintf("nats stream edi
 // in docs/operations.md, which only reads. What follows it removes the stream, and so it is not
 // a line to paste.
 func (w wantedStream) startAnew() fix {
-	return inShell("%s  # the first step of docs/operations.md, \"A stream that must be made anew\"", w.toFile)
+	return inShell("%s  # the first step of docs/operations.md, \"A stream that must be made anew\"", w.exportCommand)
 }
 
 // ask is the fix for what only the owner of a stream can mend, if that may not be us: it reads,

@@ -81,7 +81,7 @@ func (w wantedStream) cannotBeMade(ctx context.Context, js jetstream.JetStream) 
 		return []Finding{w.overlap(ctx, js)}, nil
 	case !errors.Is(err, jetstream.ErrStreamNotFound):
 		return nil, err
-	case w.byHand:
+	case w.checkOnly:
 		return []Finding{w.leftOut()}, nil
 	}
 	return nil, nil

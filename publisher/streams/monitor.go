@@ -18,157 +18,157 @@ import (
 )
 
 const (
-	recheckEvery  = 30 * time.Second
-	recheckSoon   = time.Second // after a look that failed
-	lookTimeout   = 5 * time.Second
-	minLookPeriod = 200 * time.Millisecond // however many publishes are in doubt
+	recheckEvery   = 30 * time.Second
+	recheckSoon    = time.Second // after a check that failed
+	checkTimeout   = 5 * time.Second
+	minCheckPeriod = 200 * time.Millisecond // however many publishes are in doubt
 )
 
 // Monitor sees to the streams in the background: after every connect,
 // when a publish casts doubt on them, and every 30 s.
 type Monitor struct {
-	conn  *broker.Conn
-	want  []wantedStream
-	mode  string // Spec.Mode
-	every time.Duration
-	log   *zap.Logger
-	gauge *prometheus.GaugeVec     // findings, by severity
-	size  atomic.Int64             // max_msg_size of the event stream, 0 if unlimited
-	takes atomic.Pointer[[]string] // subjects of the event stream; nil before the first look
-	each  func()                   // called at every round, whether there is a connection or not
-	kick  chan struct{}
-	first chan struct{} // closed after the first look that got an answer
-	stop  context.CancelFunc
-	done  sync.WaitGroup
+	conn        *broker.Conn
+	want        []wantedStream
+	mode        string // Spec.Mode
+	every       time.Duration
+	log         *zap.Logger
+	gauge       *prometheus.GaugeVec     // findings, by severity
+	size        atomic.Int64             // max_msg_size of the event stream, 0 if unlimited
+	takes       atomic.Pointer[[]string] // subjects of the event stream; nil before the first check
+	onTick      func()                   // called at every round, whether there is a connection or not
+	wake        chan struct{}
+	checkedOnce chan struct{} // closed after the first check that got an answer
+	stop        context.CancelFunc
+	done        sync.WaitGroup
 
-	sizing sync.Mutex // held by refreshSize
-	sized  time.Time  // under sizing: when it looked last
+	sizing sync.Mutex // held by RefreshSize
+	sized  time.Time  // under sizing: when it checked last
 
 	mu       sync.Mutex // guards what follows
 	findings []Finding
-	problem  error // why the last look got no answer
-	looked   bool
+	problem  error // why the last check got no answer
+	checked  bool
 }
 
-// NewMonitor returns a monitor that looks at the streams every so often, and calls each at
+// NewMonitor returns a monitor that checks the streams every so often, and calls onTick at
 // every round, whether there is a connection or not; every 0 means 30 s.
-func NewMonitor(c *broker.Conn, spec Spec, every time.Duration, each func(), log *zap.Logger, reg prometheus.Registerer) (*Monitor, error) {
+func NewMonitor(c *broker.Conn, spec Spec, every time.Duration, onTick func(), log *zap.Logger, reg prometheus.Registerer) (*Monitor, error) {
 	if every == 0 {
 		every = recheckEvery
 	}
-	k := &Monitor{
-		conn: c, want: wantedStreams(spec), mode: spec.Mode, every: every, each: each, log: log,
+	m := &Monitor{
+		conn: c, want: wantedStreams(spec), mode: spec.Mode, every: every, onTick: onTick, log: log,
 		gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "treble_bridge_stream_findings",
 			Help: "What is wrong with the streams, by severity: unusable, weak, slow.",
 		}, []string{"severity"}),
-		kick:  make(chan struct{}, 1),
-		first: make(chan struct{}),
+		wake:        make(chan struct{}, 1),
+		checkedOnce: make(chan struct{}),
 	}
 	if reg == nil {
-		return k, nil
+		return m, nil
 	}
-	return k, reg.Register(k.gauge)
+	return m, reg.Register(m.gauge)
 }
 
-// Start begins to look, until Close.
-func (k *Monitor) Start() {
+// Start begins to check, until Close.
+func (m *Monitor) Start() {
 	ctx, stop := context.WithCancel(context.Background())
-	k.stop = stop
-	k.done.Go(func() { k.run(ctx) })
+	m.stop = stop
+	m.done.Go(func() { m.run(ctx) })
 }
 
-// Close ends the looking and waits for a look that goes on.
-func (k *Monitor) Close() {
-	if k.stop != nil {
-		k.stop()
+// Close ends the checks and waits for one that is at work.
+func (m *Monitor) Close() {
+	if m.stop != nil {
+		m.stop()
 	}
-	k.done.Wait()
+	m.done.Wait()
 }
 
-// Wake asks for a look soon. It never blocks.
-func (k *Monitor) Wake() {
+// Wake asks for a check soon. It never blocks.
+func (m *Monitor) Wake() {
 	select {
-	case k.kick <- struct{}{}:
+	case m.wake <- struct{}{}:
 	default:
 	}
 }
 
-// AwaitChecked waits for the first look, but no longer than limit, and not at all
+// AwaitChecked waits for the first check, but no longer than limit, and not at all
 // if there is no connection.
-func (k *Monitor) AwaitChecked(ctx context.Context, limit time.Duration) {
-	if !k.conn.Connected() {
+func (m *Monitor) AwaitChecked(ctx context.Context, limit time.Duration) {
+	if !m.conn.Connected() {
 		return
 	}
 	t := time.NewTimer(limit)
 	defer t.Stop()
 	select {
-	case <-k.first:
+	case <-m.checkedOnce:
 	case <-t.C:
 	case <-ctx.Done():
 	}
 }
 
 // MaxMsgSize is the event stream's own limit, 0 if there is none.
-func (k *Monitor) MaxMsgSize() int64 { return k.size.Load() }
+func (m *Monitor) MaxMsgSize() int64 { return m.size.Load() }
 
-// RefreshSize looks at that limit now, once for all who want to know at the same time.
-func (k *Monitor) RefreshSize(ctx context.Context) {
+// RefreshSize asks for that limit now, once for all who want to know at the same time.
+func (m *Monitor) RefreshSize(ctx context.Context) {
 	wanted := time.Now()
-	k.sizing.Lock()
-	defer k.sizing.Unlock()
-	if k.sized.After(wanted) || !k.conn.Connected() {
+	m.sizing.Lock()
+	defer m.sizing.Unlock()
+	if m.sized.After(wanted) || !m.conn.Connected() {
 		return
 	}
-	k.sized = time.Now()
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	m.sized = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	for _, w := range k.want {
+	for _, w := range m.want {
 		if w.required {
-			if have, err := k.existing(ctx, w); err == nil {
-				k.size.Store(int64(max(have.Config.MaxMsgSize, 0)))
+			if have, err := m.existing(ctx, w); err == nil {
+				m.size.Store(int64(max(have.Config.MaxMsgSize, 0)))
 			}
 		}
 	}
 }
 
-func (k *Monitor) run(ctx context.Context) {
-	timer := time.NewTimer(k.every)
+func (m *Monitor) run(ctx context.Context) {
+	timer := time.NewTimer(m.every)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-k.conn.Changed():
-		case <-k.kick:
+		case <-m.conn.Changed():
+		case <-m.wake:
 		case <-timer.C:
 		}
-		k.each()
-		next := k.every
-		if k.conn.Connected() && !k.look(ctx) {
+		m.onTick()
+		next := m.every
+		if m.conn.Connected() && !m.recheck(ctx) {
 			next = min(next, recheckSoon)
 		}
 		timer.Reset(next)
 		select {
 		case <-ctx.Done():
-		case <-time.After(minLookPeriod):
+		case <-time.After(minCheckPeriod):
 		}
 	}
 }
 
-// look sees to all streams once and reports whether it got an answer.
-func (k *Monitor) look(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+// recheck checks all streams once and reports whether it got an answer.
+func (m *Monitor) recheck(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var findings []Finding
 	var events *jetstream.StreamConfig
-	for _, w := range k.want {
+	for _, w := range m.want {
 		began := time.Now()
-		have, found, err := k.ensure(ctx, w, events)
+		have, found, err := m.ensure(ctx, w, events)
 		if err != nil {
 			if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				err = k.conn.Explain(err, w.Name, began)
-				k.report(nil, fmt.Errorf("look at stream %s: %w", w.Name, k.conn.Config().Nobody(err)))
+				err = m.conn.Explain(err, w.Name, began)
+				m.report(nil, fmt.Errorf("look at stream %s: %w", w.Name, m.conn.Config().Nobody(err)))
 			}
 			return false
 		}
@@ -176,44 +176,44 @@ func (k *Monitor) look(ctx context.Context) bool {
 		case w.required:
 			events = have
 		case events != nil:
-			want := k.want[0]
-			found = append(borrowed(want, *events, found, func() fix { return want.move(ctx, k.conn.JetStream()) }), found...)
+			want := m.want[0]
+			found = append(borrowed(want, *events, found, func() fix { return want.move(ctx, m.conn.JetStream()) }), found...)
 		}
-		findings = append(findings, placed(found, k.conn.Config())...)
+		findings = append(findings, placed(found, m.conn.Config())...)
 	}
-	k.conn.LearnLimit()
-	k.report(findings, nil)
+	m.conn.LearnLimit()
+	m.report(findings, nil)
 	return true
 }
 
 // ensure makes or extends one stream as the mode allows, and returns it, if it is
 // there, and what is wrong with it then. The stream of the events comes first; events is that one,
 // if it is there.
-func (k *Monitor) ensure(ctx context.Context, w wantedStream, events *jetstream.StreamConfig) (*jetstream.StreamConfig, []Finding, error) {
-	info, err := k.existing(ctx, w)
-	if errors.Is(err, jetstream.ErrStreamNotFound) && events != nil && k.want[0].anothers(*events) {
-		return nil, []Finding{w.withEvents(ctx, k.conn.JetStream())}, nil
+func (m *Monitor) ensure(ctx context.Context, w wantedStream, events *jetstream.StreamConfig) (*jetstream.StreamConfig, []Finding, error) {
+	info, err := m.existing(ctx, w)
+	if errors.Is(err, jetstream.ErrStreamNotFound) && events != nil && m.want[0].anothers(*events) {
+		return nil, []Finding{w.withEvents(ctx, m.conn.JetStream())}, nil
 	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		found, err := k.missing(ctx, w)
+		found, err := m.missing(ctx, w)
 		return nil, found, err
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	have := info.Config
-	if k.mode == Apply {
-		have = k.extend(ctx, w, have)
+	if m.mode == Apply {
+		have = m.extend(ctx, w, have)
 	}
 	if w.required {
-		k.size.Store(int64(max(have.MaxMsgSize, 0)))
-		k.takes.Store(&have.Subjects)
+		m.size.Store(int64(max(have.MaxMsgSize, 0)))
+		m.takes.Store(&have.Subjects)
 	}
-	return &have, compare(w, have, k.facts(ctx, w, info.State.Consumers)), nil
+	return &have, compare(w, have, m.facts(ctx, w, info.State.Consumers)), nil
 }
 
-func (k *Monitor) existing(ctx context.Context, w wantedStream) (*jetstream.StreamInfo, error) {
-	s, err := k.conn.JetStream().Stream(ctx, w.Name)
+func (m *Monitor) existing(ctx context.Context, w wantedStream) (*jetstream.StreamInfo, error) {
+	s, err := m.conn.JetStream().Stream(ctx, w.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -221,39 +221,39 @@ func (k *Monitor) existing(ctx context.Context, w wantedStream) (*jetstream.Stre
 }
 
 // facts are those of the server, and of a stream that has so many consumers.
-func (k *Monitor) facts(ctx context.Context, w wantedStream, consumers int) serverFacts {
-	return factsOf(k.conn.NATS(), k.conn.MaxPayload(), consumers, func() fix { return w.giveWay(ctx, k.conn.JetStream(), w.Name) })
+func (m *Monitor) facts(ctx context.Context, w wantedStream, consumers int) serverFacts {
+	return factsOf(m.conn.NATS(), m.conn.MaxPayload(), consumers, func() fix { return w.giveWay(ctx, m.conn.JetStream(), w.Name) })
 }
 
-// Captures reports whether the event stream takes a subject, as far as the last look
+// Captures reports whether the event stream takes a subject, as far as the last check
 // knows. Where it does not, another stream might.
-func (k *Monitor) Captures(subject string) bool {
-	filters := k.takes.Load()
+func (m *Monitor) Captures(subject string) bool {
+	filters := m.takes.Load()
 	return filters != nil && len(uncovered(*filters, []string{subject})) == 0
 }
 
 // missing makes a stream that is not there, unless the mode is check.
-func (k *Monitor) missing(ctx context.Context, w wantedStream) ([]Finding, error) {
+func (m *Monitor) missing(ctx context.Context, w wantedStream) ([]Finding, error) {
 	if w.required {
-		k.takes.Store(new([]string{}))
+		m.takes.Store(new([]string{}))
 	}
-	if k.mode == Check {
+	if m.mode == Check {
 		return []Finding{w.leftOut()}, nil
 	}
-	s, err := k.conn.JetStream().CreateStream(ctx, w.create(k.facts(ctx, w, 0)))
+	s, err := m.conn.JetStream().CreateStream(ctx, w.create(m.facts(ctx, w, 0)))
 	var api *jetstream.APIError
 	switch {
 	case err == nil:
 		if w.required {
-			k.takes.Store(&w.Subjects)
+			m.takes.Store(&w.Subjects)
 		}
-		k.log.Info("stream created", zap.String("stream", w.Name), zap.Strings("subjects", w.Subjects))
-		return compare(w, s.CachedInfo().Config, k.facts(ctx, w, 0)), nil
+		m.log.Info("stream created", zap.String("stream", w.Name), zap.Strings("subjects", w.Subjects))
+		return compare(w, s.CachedInfo().Config, m.facts(ctx, w, 0)), nil
 	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
-		// Another bridge was faster; the next look finds it.
+		// Another bridge was faster; the next check finds it.
 		return nil, err
 	case errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamSubjectOverlapErr:
-		return []Finding{w.overlap(ctx, k.conn.JetStream())}, nil
+		return []Finding{w.overlap(ctx, m.conn.JetStream())}, nil
 	case errors.As(err, &api):
 		f, known := refusal(err, w.spec, w.bytesKey)
 		if !known {
@@ -266,70 +266,70 @@ func (k *Monitor) missing(ctx context.Context, w wantedStream) ([]Finding, error
 
 // extend raises what is lower than configured. What NATS refuses stays as it
 // is and becomes a finding.
-func (k *Monitor) extend(ctx context.Context, w wantedStream, have jetstream.StreamConfig) jetstream.StreamConfig {
-	cfg, changed := w.extend(have, k.facts(ctx, w, 0))
+func (m *Monitor) extend(ctx context.Context, w wantedStream, have jetstream.StreamConfig) jetstream.StreamConfig {
+	cfg, changed := w.extend(have, m.facts(ctx, w, 0))
 	if !changed {
 		return have
 	}
-	s, err := k.conn.JetStream().UpdateStream(ctx, cfg)
+	s, err := m.conn.JetStream().UpdateStream(ctx, cfg)
 	if err != nil {
-		k.log.Warn("stream could not be extended", zap.String("stream", w.Name), zap.Error(err))
+		m.log.Warn("stream could not be extended", zap.String("stream", w.Name), zap.Error(err))
 		return have
 	}
-	k.log.Info("stream extended", zap.String("stream", w.Name))
+	m.log.Info("stream extended", zap.String("stream", w.Name))
 	return s.CachedInfo().Config
 }
 
-// report keeps the result of a look, and logs it if it is not the last one's.
-func (k *Monitor) report(findings []Finding, problem error) {
-	k.mu.Lock()
-	before, problemBefore := k.findings, k.problem
+// report keeps the result of a check, and logs it if it is not the last one's.
+func (m *Monitor) report(findings []Finding, problem error) {
+	m.mu.Lock()
+	before, problemBefore := m.findings, m.problem
 	if problem == nil {
-		k.findings = findings
-		if !k.looked {
-			close(k.first)
+		m.findings = findings
+		if !m.checked {
+			close(m.checkedOnce)
 		}
-		k.looked = true
+		m.checked = true
 	}
-	k.problem = problem
-	k.mu.Unlock()
+	m.problem = problem
+	m.mu.Unlock()
 
 	if problem != nil {
 		if problemBefore == nil || problemBefore.Error() != problem.Error() {
-			k.log.Warn("streams could not be looked at", zap.Error(problem))
+			m.log.Warn("streams could not be checked at", zap.Error(problem))
 		}
 		return
 	}
-	k.count(findings)
+	m.count(findings)
 	if slices.Equal(before, findings) {
 		return
 	}
 	for _, f := range findings {
 		if !slices.Contains(before, f) {
-			k.log.Warn("stream is not as it should be", zap.String("stream", f.Stream),
+			m.log.Warn("stream is not as it should be", zap.String("stream", f.Stream),
 				zap.String("severity", string(f.Severity)), zap.String("problem", f.Problem), zap.String("fix", f.Fix), zap.String("fix_in", f.FixIn))
 		}
 	}
 	if len(findings) == 0 {
-		k.log.Info("streams are as they should be")
+		m.log.Info("streams are as they should be")
 	}
 }
 
 // count sets the gauge of the findings.
-func (k *Monitor) count(findings []Finding) {
+func (m *Monitor) count(findings []Finding) {
 	count := map[Severity]int{Unusable: 0, Weak: 0, Slow: 0}
 	for _, f := range findings {
 		count[f.Severity]++
 	}
 	for s, n := range count {
-		k.gauge.WithLabelValues(string(s)).Set(float64(n))
+		m.gauge.WithLabelValues(string(s)).Set(float64(n))
 	}
 }
 
-// State returns the findings of the last look that got an answer, and why the
-// last look got none, if so.
-func (k *Monitor) State() (findings []Finding, looked bool, problem error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return slices.Clone(k.findings), k.looked, k.problem
+// State returns the findings of the last check that got an answer, and why the
+// last one got none, if so.
+func (m *Monitor) State() (findings []Finding, checked bool, problem error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.findings), m.checked, m.problem
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
-// TestReasonsOfALook: why the streams could not be looked at is logged when it changes.
+// TestReasonsOfALook: why the streams could not be checked at is logged when it changes.
 func TestReasonsOfALook(t *testing.T) {
 	log, logs := natstest.Log(zap.WarnLevel)
-	k, err := NewMonitor(nil, theSpec(), 0, nil, log, nil)
+	m, err := NewMonitor(nil, theSpec(), 0, nil, log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestReasonsOfALook(t *testing.T) {
 		if why != "" {
 			problem = errors.New(why)
 		}
-		k.report(nil, problem)
+		m.report(nil, problem)
 	}
 	var got []string
 	for _, e := range logs.All() {

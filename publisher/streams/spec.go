@@ -55,12 +55,12 @@ type Spec struct {
 // wantedStream is a stream as the spec has it.
 type wantedStream struct {
 	jetstream.StreamConfig
-	subjects []string // which must be captured, without wildcards where all are known
-	required bool     // without it nothing can be accepted
-	byHand   bool     // the bridge does not make it: publisher.streams is check
-	toFile   string   // the command that writes to a file what is in it
-	spec     Spec
-	bytesKey string // the key that bounds it
+	subjects      []string // which must be captured, without wildcards where all are known
+	required      bool     // without it nothing can be accepted
+	checkOnly     bool     // the bridge does not make it: publisher.streams is check
+	exportCommand string   // the command that writes to a file what is in it
+	spec          Spec
+	bytesKey      string // the key that bounds it
 
 	// maxBytesAtCreation, if set, gives max_bytes for a stream that is made
 	// now. An existing one is then not compared.
@@ -87,11 +87,11 @@ func eventStream(s Spec) wantedStream {
 		discard = jetstream.DiscardOld
 	}
 	w := wantedStream{
-		required: true,
-		spec:     s,
-		bytesKey: "publisher.max_bytes",
-		byHand:   s.Mode == Check,
-		toFile:   fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", s.Events),
+		required:      true,
+		spec:          s,
+		bytesKey:      "publisher.max_bytes",
+		checkOnly:     s.Mode == Check,
+		exportCommand: fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", s.Events),
 		StreamConfig: jetstream.StreamConfig{
 			Name:        string(s.Events),
 			Description: "Events of Treble, published by treble-bridge",
@@ -121,10 +121,10 @@ func eventStream(s Spec) wantedStream {
 // record of what happened, so the oldest goes first.
 func quarantineStream(s Spec) wantedStream {
 	w := wantedStream{
-		spec:     s,
-		bytesKey: "publisher.quarantine_max_bytes",
-		byHand:   s.Mode == Check,
-		toFile:   fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", s.Events.Quarantine()),
+		spec:          s,
+		bytesKey:      "publisher.quarantine_max_bytes",
+		checkOnly:     s.Mode == Check,
+		exportCommand: fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", s.Events.Quarantine()),
 		StreamConfig: jetstream.StreamConfig{
 			Name:        s.Events.Quarantine(),
 			Description: "Bodies that treble-bridge refused",
