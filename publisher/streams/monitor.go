@@ -133,25 +133,24 @@ func (m *Monitor) RefreshSize(ctx context.Context) {
 }
 
 func (m *Monitor) run(ctx context.Context) {
-	timer := time.NewTimer(m.every)
-	defer timer.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-m.conn.Changed():
-		case <-m.wake:
-		case <-timer.C:
-		}
+		_, changed := m.conn.Link() // before the check: it may come or go meanwhile
 		m.onTick()
 		next := m.every
 		if m.conn.Connected() && !m.recheck(ctx) {
 			next = min(next, recheckSoon)
 		}
-		timer.Reset(next)
 		select {
 		case <-ctx.Done():
+			return
 		case <-time.After(minCheckPeriod):
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-m.wake:
+		case <-time.After(next):
 		}
 	}
 }

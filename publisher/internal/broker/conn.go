@@ -38,7 +38,6 @@ type Conn struct {
 	listens    string       // where the embedded server does, which the client does not know; "": not embedded
 	payload    atomic.Int64 // max_payload of the server, before the first contact the configured one
 	limits     limitAsker
-	changed    chan struct{} // see Changed
 
 	mu      sync.Mutex // guards closing against again.Go
 	closing bool
@@ -89,7 +88,7 @@ func Dial(o Options) (*Conn, error) {
 		cfg:     o.NATS,
 		log:     o.Log,
 		metrics: m,
-		changed: make(chan struct{}, 1),
+		link:    link{gauge: m.connected},
 	}
 	c.payload.Store(o.Payload)
 	if o.Embedded != nil {
@@ -149,7 +148,6 @@ func (c *Conn) use(nc *nats.Conn) error {
 func (c *Conn) ended(nc *nats.Conn) {
 	defer c.clients.Done()
 	c.link.down()
-	c.metrics.connected.Set(0)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -205,7 +203,6 @@ func (c *Conn) handlers() []nats.Option {
 			c.limits.exceeded.Store(c.denied.exceeded(nc.LastError()))
 			c.away.Store(cause{err})
 			c.link.down()
-			c.metrics.connected.Set(0)
 			if !c.isClosing() {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
@@ -300,7 +297,6 @@ func (c *Conn) up(nc *nats.Conn) {
 	c.learnPayload(nc)
 	c.limits.exceeded.Store(false)
 	c.denied.forget()
-	c.metrics.connected.Set(1)
 	c.said.forget()
 	if c.link.up(nc.ConnectedServerId()) {
 		c.complained.forget()
@@ -309,10 +305,6 @@ func (c *Conn) up(nc *nats.Conn) {
 			zap.String("server", nc.ConnectedServerName()),
 			zap.String("version", nc.ConnectedServerVersion()),
 			zap.Int64("max_payload", nc.MaxPayload()))
-	}
-	select {
-	case c.changed <- struct{}{}:
-	default:
 	}
 }
 
@@ -347,9 +339,6 @@ func (c *Conn) NATS() *nats.Conn { return c.client.Load().nc }
 
 // JetStream is that connection's JetStream.
 func (c *Conn) JetStream() jetstream.JetStream { return c.client.Load().js }
-
-// Changed returns a channel that holds one token after each connect, for one reader.
-func (c *Conn) Changed() <-chan struct{} { return c.changed }
 
 // Connected reports whether there is a connection now.
 func (c *Conn) Connected() bool { return c.ServerID() != "" }

@@ -20,7 +20,7 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{cfg: cfg, log: log, metrics: m, changed: make(chan struct{}, 1)}
+	c := &Conn{cfg: cfg, log: log, metrics: m}
 	c.payload.Store(int64(cfg.MaxPayload))
 	c.denied.inboxes, c.denied.passes = cfg.Inbox(), c.maySkip
 	c.creds = newCredentials(cfg, &c.said, log)

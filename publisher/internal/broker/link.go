@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Why nothing can be known now.
@@ -12,9 +14,11 @@ var (
 	ErrLinkLost     = errors.New("the connection to NATS was lost")
 )
 
-// link tells those who wait when the connection to NATS comes and goes. Its
-// zero value is a link that is down.
+// link knows whether there is a connection to NATS, and tells those who wait when it comes and
+// goes. Its zero value is a link that is down.
 type link struct {
+	gauge prometheus.Gauge // 1 while it is up; nil: none
+
 	mu     sync.Mutex
 	server string        // id of the server process that it leads to; "" while it is down
 	change chan struct{} // closed at the next change; nil if nobody waits
@@ -32,6 +36,13 @@ func (l *link) set(server string) (before string) {
 		return before
 	}
 	l.server = server
+	if l.gauge != nil {
+		up := 0.0
+		if server != "" {
+			up = 1
+		}
+		l.gauge.Set(up)
+	}
 	if l.change != nil {
 		close(l.change)
 		l.change = nil
