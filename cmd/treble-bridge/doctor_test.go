@@ -33,7 +33,7 @@ type wrong struct {
 
 func (w wrong) run(t *testing.T) {
 	t.Parallel()
-	list, _ := w.setup(t).examine(t, "--no-probe", "--timeout", "3s", "--max-pending", "2")
+	list, _ := examine(t, w.setup(t), "--no-probe", "--timeout", "3s", "--max-pending", "2")
 	found := find(list, w.check, w.of)
 	for _, c := range found {
 		begin, open := strings.CutSuffix(w.fix, "…")
@@ -246,7 +246,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 			t.Cleanup(func() { _ = os.Chmod(p.DataDir, 0o700) })
 			w.of, w.fix = p.DataDir, w.fix+p.DataDir
 			w.setup = func(*testing.T) patient { return p }
-			list, _ := p.examine(t, "--no-probe")
+			list, _ := examine(t, p, "--no-probe")
 			if c := find(list, "files", p.DataDir); len(c) != 1 || c[0].Status != w.status || c[0].Fix != w.fix || !strings.Contains(c[0].Detail, w.detail) {
 				t.Errorf("got %+v, want %s, %s, %s", c, w.status, w.detail, w.fix)
 			}
@@ -264,7 +264,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 		if err := errors.Join(os.Mkdir(filepath.Join(p.DataDir, "journal"), 0o700), os.Chown(p.DataDir, 1234, 1235)); err != nil {
 			t.Fatal(err)
 		}
-		list, _ := p.examine(t, "--no-probe")
+		list, _ := examine(t, p, "--no-probe")
 		if c := find(list, "files", p.DataDir); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "sudo chown -R 1234:1235 "+p.DataDir {
 			t.Errorf("%+v", c)
 		}
@@ -272,7 +272,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 	t.Run("port-taken", func(t *testing.T) {
 		t.Parallel()
 		taken := listen(t).Addr().String()
-		list, code := newPatient(t, h.url, "ingress.addr", taken).examine(t, "--no-probe")
+		list, code := examine(t, newPatient(t, h.url, "ingress.addr", taken), "--no-probe")
 		c := find(list, "ports", "ingress.addr")
 		if len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "TREBLE_BRIDGE_INGRESS_ADDR=<another address>" || !strings.Contains(c[0].Detail, taken) || code != cli.ExitFailed {
 			t.Errorf("exit %d, %+v", code, c)
@@ -291,7 +291,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 		if err := os.Chmod(p.file, 0o666); err != nil { // holds no secret
 			t.Fatal(err)
 		}
-		list, _ := p.examine(t, "--no-probe")
+		list, _ := examine(t, p, "--no-probe")
 		if c := find(list, "files", file); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "chmod 600 '"+file+"'" {
 			t.Errorf("%+v", c)
 		}
@@ -305,18 +305,18 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 		if err := os.Chmod(p.file, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		list, _ := p.examine(t, "--no-probe")
+		list, _ := examine(t, p, "--no-probe")
 		if c := find(list, "files", p.file); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "chmod 600 "+p.file {
 			t.Errorf("%+v", c)
 		}
 	})
 	t.Run("disk-full", func(t *testing.T) {
 		t.Parallel()
-		list, _ := newPatient(t, h.url, "journal.reserve", "1000TiB").examine(t, "--no-probe")
+		list, _ := examine(t, newPatient(t, h.url, "journal.reserve", "1000TiB"), "--no-probe")
 		if c := find(list, "disk", ""); len(c) != 1 || c[0].Status != diagnose.Fail || !strings.HasPrefix(c[0].Fix, "du -xh") {
 			t.Errorf("%+v", c)
 		}
-		list, _ = newPatient(t, h.url, "journal.max_bytes", "1000TiB").examine(t, "--no-probe")
+		list, _ = examine(t, newPatient(t, h.url, "journal.max_bytes", "1000TiB"), "--no-probe")
 		if c := find(list, "disk", ""); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.HasPrefix(c[0].Fix, "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=") {
 			t.Errorf("%+v", c)
 		}
@@ -324,7 +324,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 	t.Run("config", func(t *testing.T) {
 		t.Parallel()
 		p := newPatient(t, h.url, "auth.bearer", []string{"short"}, "auth.allow_short_secrets", true, "log.level", "loud")
-		list, code := p.examine(t, "--no-probe")
+		list, code := examine(t, p, "--no-probe")
 		c := find(list, "config", "")
 		if len(c) != 2 || code != cli.ExitFailed || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "log.level") ||
 			c[1].Status != diagnose.Warn || c[1].Fix != "treble-bridge config check --config "+p.file {
@@ -333,7 +333,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 	})
 	t.Run("short-healing", func(t *testing.T) {
 		t.Parallel()
-		list, _ := newPatient(t, h.url, "journal.retain", "1m").examine(t, "--no-probe")
+		list, _ := examine(t, newPatient(t, h.url, "journal.retain", "1m"), "--no-probe")
 		if c := find(list, "sync-interval", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "TREBLE_BRIDGE_JOURNAL_RETAIN=10m0s" {
 			t.Errorf("%+v", c)
 		}

@@ -53,7 +53,7 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 			p := newPatient(t, h.url, "sources", twoSources, "auth.bearer", nil, "publisher.ack", ack)
 			b := start(t, p.Config)
 			eventually(t, "it is ready", func() bool { return b.Readiness().Status == ingress.Ready })
-			list, code := p.examine(t)
+			list, code := examine(t, p)
 			if code != cli.ExitFine || list.Summary.Fail > 0 {
 				t.Errorf("exit %d, %+v", code, list.Summary)
 			}
@@ -98,7 +98,7 @@ func TestDoctorWithoutProbe(t *testing.T) {
 	p := newPatient(t, h.url)
 	b := start(t, p.Config)
 	defer b.stop(t)
-	list, code := p.examine(t, "--no-probe")
+	list, code := examine(t, p, "--no-probe")
 	if c := find(list, "probe", ""); code != cli.ExitFine || len(c) != 1 || c[0].Status != diagnose.Skip || !strings.Contains(c[0].Detail, "--no-probe") {
 		t.Errorf("exit %d, %+v", code, c)
 	}
@@ -116,7 +116,7 @@ func TestDoctorCannotDeleteItsProbe(t *testing.T) {
 	p := newPatient(t, h.url)
 	b := start(t, p.Config)
 	defer b.stop(t)
-	list, _ := p.examine(t)
+	list, _ := examine(t, p)
 	if c := find(list, "probe", "default"); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.Contains(c[0].Detail, "cannot be deleted") || !strings.HasPrefix(c[0].Fix, "treble-bridge doctor --no-probe") {
 		t.Errorf("%+v", c)
 	}
@@ -129,7 +129,7 @@ func TestDoctorOfABridgeWithAnotherSecret(t *testing.T) {
 	other.Auth = auth.Config{Bearer: []value.Secret{"another-secret-of-the-tests"}}
 	b := start(t, &other)
 	defer b.stop(t)
-	list, code := p.examine(t)
+	list, code := examine(t, p)
 	c := find(list, "probe", "default")
 	if code != cli.ExitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "401") ||
 		!regexp.MustCompile(`^treble-bridge serve --config `+regexp.QuoteMeta(p.file)+`  # after the running one \(pid \d+\) has ended$`).MatchString(c[0].Fix) {
@@ -168,7 +168,7 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			list, code := p.examine(t, "--no-probe")
+			list, code := examine(t, p, "--no-probe")
 			if code != cli.ExitFailed {
 				t.Errorf("exit %d", code)
 			}
@@ -203,7 +203,7 @@ func TestDoctorWaitsForAStart(t *testing.T) {
 		at := strings.TrimPrefix(ops.URL, "http://")
 		written <- cli.Addrs{Ingress: at, Ops: at}.Write(filepath.Join(p.DataDir, datadir.Addrs))
 	})
-	list, _ := p.examine(t, "--no-probe")
+	list, _ := examine(t, p, "--no-probe")
 	if err := <-written; err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestDoctorOfADegradedBridge(t *testing.T) {
 		r := b.Readiness().Reasons
 		return len(r) == 1 && strings.Contains(r[0], "--dupe-window")
 	})
-	list, code := p.examine(t)
+	list, code := examine(t, p)
 	bridge, stream := find(list, "bridge", ""), find(list, "stream", "TREBLE")
 	const fix = "nats stream edit TREBLE --dupe-window=10m"
 	if code != cli.ExitFine || len(bridge) != 1 || len(stream) != 1 || bridge[0].Status != diagnose.Warn || bridge[0].Fix != fix || stream[0].Fix != fix ||
@@ -236,7 +236,7 @@ func TestDoctorOfADegradedBridge(t *testing.T) {
 func TestDoctorOfAStoppedBridge(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t, "", "nats.embedded.addr", "127.0.0.1:1")
-	list, code := p.examine(t)
+	list, code := examine(t, p)
 	if c := find(list, "bridge", ""); code != cli.ExitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve --config "+p.file {
 		t.Errorf("exit %d, %+v", code, c)
 	}
@@ -254,7 +254,7 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 	if err := gone.Write(file); err != nil {
 		t.Fatal(err)
 	}
-	list, _ = p.examine(t, "--no-probe")
+	list, _ = examine(t, p, "--no-probe")
 	if c := find(list, "bridge", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "treble-bridge serve --config "+p.file {
 		t.Errorf("%+v", c)
 	}
@@ -266,7 +266,7 @@ func TestDoctorEnds(t *testing.T) {
 	silent := listen(t).Addr().String() // connects, and never says a word
 	p := newPatient(t, "nats://"+silent, "ops.addr", silent)
 	began := time.Now()
-	list, code := p.examine(t, "--timeout", "200ms")
+	list, code := examine(t, p, "--timeout", "200ms")
 	if took := time.Since(began); took > 5*time.Second || code != cli.ExitFailed {
 		t.Errorf("exit %d after %s", code, took)
 	}

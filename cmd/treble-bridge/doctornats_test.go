@@ -174,7 +174,7 @@ func newPatient(t *testing.T, url string, changes ...any) patient {
 }
 
 // examine runs doctor --json.
-func (p patient) examine(t *testing.T, args ...string) (doctor.ChecklistJSON, int) {
+func examine(t *testing.T, p patient, args ...string) (doctor.ChecklistJSON, int) {
 	t.Helper()
 	code, out, errs := command(t.Context(), "", append([]string{"doctor", "--json", "--config", p.file}, args...)...)
 	var list doctor.ChecklistJSON

@@ -194,7 +194,7 @@ func (p *process) stored(t *testing.T, name string) map[uint64]string {
 }
 
 // forget runs the command and returns what it says.
-func (p *process) forget(t *testing.T, want int, stdin string, args ...string) (forget.RunJSON, string) {
+func forgetPerson(t *testing.T, p *process, want int, stdin string, args ...string) (forget.RunJSON, string) {
 	t.Helper()
 	code, out, errs := command(t.Context(), stdin, append([]string{"forget", "--json", "--data-dir", p.dir}, args...)...)
 	if code != want {
@@ -253,7 +253,7 @@ func TestForgetPerson(t *testing.T) {
 			t.Errorf("nothing of the person is in %s, so that the search proves nothing:\n%s", place, strings.Join(before, "\n"))
 		}
 	}
-	dry, _ := p.forget(t, cli.ExitFine, nobody+"\n", "--phone", "-", "--dry-run")
+	dry, _ := forgetPerson(t, p, cli.ExitFine, nobody+"\n", "--phone", "-", "--dry-run")
 	if dry.State != "dry-run" || dry.Found.Streams["TREBLE"] != int64(len(mine)) || dry.Found.Journal != int64(len(mine))+3 || dry.Found.SetAside != 1 || dry.Found.Damaged != 1 {
 		t.Errorf("dry run: %+v", dry)
 	}
@@ -277,10 +277,10 @@ func TestForgetPerson(t *testing.T) {
 		}
 	}
 
-	if _, errs := p.forget(t, cli.ExitUsage, nobody, "--phone", "-"); !strings.Contains(errs, "confirm with --yes") {
+	if _, errs := forgetPerson(t, p, cli.ExitUsage, nobody, "--phone", "-"); !strings.Contains(errs, "confirm with --yes") {
 		t.Errorf("without --yes: %s", errs)
 	}
-	v, _ := p.forget(t, cli.ExitFine, nobody+"\n", "--phone", "-", "--yes", "--wait")
+	v, _ := forgetPerson(t, p, cli.ExitFine, nobody+"\n", "--phone", "-", "--yes", "--wait")
 	if v.State != audit.Done || v.DataDir != "running" || v.Left == nil || v.Left.Total() != 0 || v.Sessions != 3 ||
 		v.Erased.Deletable() != dry.Found.Deletable() || fmt.Sprint(v.Erased.Streams) != fmt.Sprint(dry.Found.Streams) {
 		t.Errorf("forget: %+v", v)
@@ -306,7 +306,7 @@ func TestForgetPerson(t *testing.T) {
 		}
 	}
 	check("afterwards")
-	if again, _ := p.forget(t, cli.ExitFine, "", "--phone", nobody, "--yes"); again.Run != "" || again.Found.Total() != 0 {
+	if again, _ := forgetPerson(t, p, cli.ExitFine, "", "--phone", nobody, "--yes"); again.Run != "" || again.Found.Total() != 0 {
 		t.Errorf("again: %+v", again)
 	}
 	p.signal(t, syscall.SIGTERM)

@@ -69,15 +69,15 @@ func TestForgetSession(t *testing.T) {
 	if _, err := os.Stat(elsewhere); err == nil {
 		t.Error("it made a data_dir")
 	}
-	v, _ := p.forget(t, cli.ExitFine, nobody, "--phone", "-", "--yes")
+	v, _ := forgetPerson(t, p, cli.ExitFine, nobody, "--phone", "-", "--yes")
 	if v.Found.Journal != 16 || v.Left.Deletable() != 0 || v.GoneBy == nil {
 		t.Errorf("here: %+v", v)
 	}
-	p.checkAudit(t, 3)
+	checkAudit(t, p, 3)
 }
 
 // checkAudit holds that n runs are on record, without number and session.
-func (p *process) checkAudit(t *testing.T, n int) {
+func checkAudit(t *testing.T, p *process, n int) {
 	t.Helper()
 	records := p.stored(t, "KV_TREBLE_AUDIT")
 	for _, r := range records {
@@ -102,18 +102,18 @@ func TestForgetLeavesWhatIsPending(t *testing.T) {
 	url := []string{"--nats-url", natsURL(t, nats.dir)}
 	p := serveOn(t, t.TempDir(), "--nats-url", away)
 	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
-	v, errs := p.forget(t, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait-pending", "1ms")...)
+	v, errs := forgetPerson(t, p, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait-pending", "1ms")...)
 	if v.State != audit.Failed || v.Left == nil || v.Left.Pending != 1 || !strings.Contains(errs, "1 in the journals are not published yet: wait until NATS") {
 		t.Errorf("running: %+v\n%s", v, errs)
 	}
 	p.kill(t)
-	if v, errs = p.forget(t, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes")...); v.DataDir != "stopped" || !strings.Contains(errs, "start the bridge, and run this again") {
+	if v, errs = forgetPerson(t, p, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes")...); v.DataDir != "stopped" || !strings.Contains(errs, "start the bridge, and run this again") {
 		t.Errorf("stopped: %+v\n%s", v, errs)
 	}
 	p = startProcessEnv(t, p.dir, briefJournal, append([]string{"serve", "--dev"}, url...)...)
 	p.runs(t)
 	p.post(t, http.StatusOK, large(6)...) // so that the journal begins a new segment
-	v, _ = p.forget(t, cli.ExitFine, nobody, append(url, "--phone", "-", "--yes", "--wait")...)
+	v, _ = forgetPerson(t, p, cli.ExitFine, nobody, append(url, "--phone", "-", "--yes", "--wait")...)
 	if v.Left.Total() != 0 || v.Erased.Streams["TREBLE"] != 1 || v.GoneBy != nil {
 		t.Errorf("when it is published: %+v", v)
 	}
@@ -154,7 +154,7 @@ func TestForgetOfAStoppedBridge(t *testing.T) {
 		t.Errorf("exit %d:\n%s", code, p.errs)
 	}
 	for _, wait := range []string{"--wait=false", "--wait"} {
-		v, errs := p.forget(t, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", wait)...)
+		v, errs := forgetPerson(t, p, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", wait)...)
 		if v.Left == nil || v.Left.Copies() != 1 || v.Left.Deletable() != 0 || v.State != audit.Failed ||
 			!strings.Contains(errs, "stay while no bridge runs: start it, and they are gone after 11m0s") {
 			t.Errorf("%s: %+v\n%s", wait, v, errs)
@@ -172,7 +172,7 @@ func TestForgetWithoutSocket(t *testing.T) {
 	if !strings.Contains(p.errs.String(), "no control socket in data_dir: stop the bridge before treble-bridge forget") {
 		t.Errorf("log:\n%s", p.errs)
 	}
-	if _, errs := p.forget(t, cli.ExitFailed, nobody, "--phone", "-", "--yes"); !strings.Contains(errs, "cannot be asked to forget") || !strings.Contains(errs, "stop it, and run this again") {
+	if _, errs := forgetPerson(t, p, cli.ExitFailed, nobody, "--phone", "-", "--yes"); !strings.Contains(errs, "cannot be asked to forget") || !strings.Contains(errs, "stop it, and run this again") {
 		t.Errorf("%s", errs)
 	}
 }
