@@ -326,7 +326,7 @@ func TestTailOutlivesNATS(t *testing.T) {
 	var out, errs buffer
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"tail", "--since", "1h", "--data-dir", c.DataDir}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
+		code <- runWith(ctx, []string{"tail", "--since", "1h", "--data-dir", c.DataDir}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
 	}()
 	read, _ := webhook.Sample("message.read")
 	b.post(t, read)

@@ -45,9 +45,12 @@ func (b *buffer) String() string {
 // command runs a command line in this process.
 func command(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, errs buffer
-	code = run(ctx, args, cli.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs})
+	code = runWith(ctx, args, cli.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs})
 	return code, out.String(), errs.String()
 }
+
+// runWith runs a command line in this process, with streams that the test keeps.
+func runWith(ctx context.Context, args []string, streams cli.Streams) int { return run(ctx, args, streams) }
 
 // eventually polls a condition.
 func eventually(t *testing.T, what string, ok func() bool) {
