@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 )
 
 func TestWrongUsage(t *testing.T) {
@@ -39,7 +40,7 @@ func TestWrongUsage(t *testing.T) {
 		{"consumers-lag", "consumers --max-lag -5m", "--max-lag"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, _, errs := command(t.Context(), "", strings.Fields(c.args)...)
+			code, _, errs := clitest.Command(t.Context(), "", strings.Fields(c.args)...)
 			if code != cli.ExitUsage || !strings.Contains(errs, c.want) || !strings.Contains(errs, "--help") {
 				t.Errorf("got exit %d, %q; want 2, %q and where to find help", code, errs, c.want)
 			}
@@ -58,22 +59,22 @@ func TestHelpHasExamples(t *testing.T) {
 		}
 	}
 	check(newRoot(cli.Streams{}))
-	code, out, _ := command(t.Context(), "", "--help")
+	code, out, _ := clitest.Command(t.Context(), "", "--help")
 	if code != cli.ExitFine || !strings.Contains(out, "serve --dev") {
 		t.Errorf("help: exit %d, %q", code, out)
 	}
-	if code, out, _ := command(t.Context(), "", "completion", "bash"); code != cli.ExitFine || !strings.Contains(out, "treble-bridge") {
+	if code, out, _ := clitest.Command(t.Context(), "", "completion", "bash"); code != cli.ExitFine || !strings.Contains(out, "treble-bridge") {
 		t.Errorf("completion: exit %d", code)
 	}
 }
 
 func TestVersion(t *testing.T) {
-	code, out, _ := command(t.Context(), "", "version")
+	code, out, _ := clitest.Command(t.Context(), "", "version")
 	if code != cli.ExitFine || !strings.HasPrefix(out, "treble-bridge ") {
 		t.Errorf("exit %d, %q", code, out)
 	}
 	var v map[string]string
-	code, out, _ = command(t.Context(), "", "version", "--json")
+	code, out, _ = clitest.Command(t.Context(), "", "version", "--json")
 	if err := json.Unmarshal([]byte(out), &v); code != cli.ExitFine || err != nil || v["version"] == "" || v["go"] == "" {
 		t.Errorf("exit %d, %q", code, out)
 	}
@@ -81,24 +82,24 @@ func TestVersion(t *testing.T) {
 
 func TestConfigCommands(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bridge.yaml")
-	if code, _, errs := command(t.Context(), "", "config", "init", file); code != cli.ExitFine {
+	if code, _, errs := clitest.Command(t.Context(), "", "config", "init", file); code != cli.ExitFine {
 		t.Fatalf("init: exit %d, %s", code, errs)
 	}
-	if code, _, errs := command(t.Context(), "", "config", "init", file); code != cli.ExitFailed || !strings.Contains(errs, "exists") {
+	if code, _, errs := clitest.Command(t.Context(), "", "config", "init", file); code != cli.ExitFailed || !strings.Contains(errs, "exists") {
 		t.Errorf("init again: exit %d, %q; want the file untouched", code, errs)
 	}
-	code, _, errs := command(t.Context(), "", "config", "check", "-c", file)
+	code, _, errs := clitest.Command(t.Context(), "", "config", "check", "-c", file)
 	if code != cli.ExitFailed || !strings.Contains(errs, "auth.bearer: no secret is configured") {
 		t.Errorf("check without a secret: exit %d, %q", code, errs)
 	}
 	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "CANARY1")
 	t.Setenv("TREBLE_BRIDGE_AUTH_ALLOW_SHORT_SECRETS", "true")
 	t.Setenv("TREBLE_BRIDGE_AUTH_BAERER", "x")
-	code, out, errs := command(t.Context(), "", "config", "check", "-c", file)
+	code, out, errs := clitest.Command(t.Context(), "", "config", "check", "-c", file)
 	if code != cli.ExitFine || out != "the configuration is fine\n" || !strings.Contains(errs, "TREBLE_BRIDGE_AUTH_BEARER?") || !strings.Contains(errs, "short") {
 		t.Errorf("check: exit %d, %q, %q", code, out, errs)
 	}
-	code, out, _ = command(t.Context(), "", "config", "print", "-c", file, "--data-dir", "/elsewhere")
+	code, out, _ = clitest.Command(t.Context(), "", "config", "print", "-c", file, "--data-dir", "/elsewhere")
 	if code != cli.ExitFine || !strings.Contains(out, "data_dir: /elsewhere # from flag") || strings.Contains(out, "CANARY1") {
 		t.Errorf("print: exit %d\n%s", code, out)
 	}
@@ -107,19 +108,19 @@ func TestConfigCommands(t *testing.T) {
 		Value  any
 		Origin string
 	}
-	code, out, _ = command(t.Context(), "", "config", "print", "--json")
+	code, out, _ = clitest.Command(t.Context(), "", "config", "print", "--json")
 	if err := json.Unmarshal([]byte(out), &settings); code != cli.ExitFine || err != nil || len(settings) < 30 || strings.Contains(out, "CANARY1") {
 		t.Errorf("print --json: exit %d, %v", code, err)
 	}
 	if err := os.WriteFile(file, []byte("nope: 1\nlog: {level: loud}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, _, errs = command(t.Context(), "", "config", "check", "-c", file)
+	code, _, errs = clitest.Command(t.Context(), "", "config", "check", "-c", file)
 	if code != cli.ExitFailed || !strings.Contains(errs, `unknown key "nope"`) || !strings.Contains(errs, "log.level") {
 		t.Errorf("check: exit %d, %q; want both problems", code, errs)
 	}
 	var check configCheckJSON
-	code, out, _ = command(t.Context(), "", "config", "check", "-c", file, "--json")
+	code, out, _ = clitest.Command(t.Context(), "", "config", "check", "-c", file, "--json")
 	if err := json.Unmarshal([]byte(out), &check); code != cli.ExitFailed || err != nil || check.OK || len(check.Problems) < 2 || check.Warnings == nil {
 		t.Errorf("check --json: exit %d, %v, %s; want each problem", code, err, out)
 	}
@@ -127,14 +128,14 @@ func TestConfigCommands(t *testing.T) {
 
 func TestSendSaysWhatToDo(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
-	code, _, errs := command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
+	code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
 	if code != cli.ExitFailed || !strings.Contains(errs, "is the bridge running?") {
 		t.Errorf("exit %d, %q", code, errs)
 	}
 }
 
 func TestHealthSaysWhatIsWrong(t *testing.T) {
-	code, _, errs := command(t.Context(), "", "health", "--url", "http://127.0.0.1:1/readyz")
+	code, _, errs := clitest.Command(t.Context(), "", "health", "--url", "http://127.0.0.1:1/readyz")
 	if code != cli.ExitFailed || !strings.Contains(errs, "is the bridge running?") {
 		t.Errorf("exit %d, %q", code, errs)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -19,10 +20,10 @@ import (
 // TestForeignMessages: every command that reads leaves out what is no event of the bridge,
 // and says how many that were.
 func TestForeignMessages(t *testing.T) {
-	leaks(t)
-	c := testConfig(t)
-	b := start(t, c)
-	defer b.stop(t)
+	clitest.CheckLeaks(t)
+	c := clitest.Config(t)
+	b := clitest.Start(t, c)
+	defer b.Stop(t)
 	o := cli.ClientOptions(c, b.Addrs().NATS, "test")
 	o.NATS = o.NATS.WithDataDir(c.DataDir)
 	client, err := client.Open(t.Context(), o)
@@ -32,7 +33,7 @@ func TestForeignMessages(t *testing.T) {
 	defer client.Close()
 	put := func(subject string, header map[string][]string, data string) {
 		t.Helper()
-		eventually(t, "the stream takes it", func() bool {
+		clitest.Eventually(t, "the stream takes it", func() bool {
 			_, err := client.JetStream().PublishMsg(t.Context(), &nats.Msg{Subject: subject, Header: header, Data: []byte(data)})
 			return err == nil
 		})
@@ -40,16 +41,16 @@ func TestForeignMessages(t *testing.T) {
 	for _, f := range natstest.Foreign {
 		put("treble.message.read", f.Header, f.Data)
 	}
-	if got := b.post(t, []byte(`{"session_id":"s","country_code":"57","cellphone":"3001234567","read_at":"2026-01-01 00:00:00"}`)).StatusCode; got != http.StatusOK {
+	if got := b.Post(t, []byte(`{"session_id":"s","country_code":"57","cellphone":"3001234567","read_at":"2026-01-01 00:00:00"}`)).StatusCode; got != http.StatusOK {
 		t.Fatalf("got %d", got)
 	}
 	n := len(natstest.Foreign)
-	eventually(t, "the event is stored", func() bool {
+	clitest.Eventually(t, "the event is stored", func() bool {
 		s, err := client.JetStream().Stream(t.Context(), "TREBLE")
 		return err == nil && s.CachedInfo().State.Msgs == uint64(n+1)
 	})
 	put("treble.message.read", nil, "")
-	b.refuse(t, `{"a":`)
+	b.Refuse(t, `{"a":`)
 	put("treble-quarantine.not-json", nil, "{}")
 
 	file := filepath.Join(t.TempDir(), "f")
@@ -79,7 +80,7 @@ func TestForeignMessages(t *testing.T) {
 		{"forget", "forget --phone +573001234567 --dry-run --json", cli.ExitFine, 1, `"found":{"streams":{"TREBLE":1`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			code, out, errs := command(t.Context(), "", append(strings.Fields(tt.args), "--data-dir", c.DataDir)...)
+			code, out, errs := clitest.Command(t.Context(), "", append(strings.Fields(tt.args), "--data-dir", c.DataDir)...)
 			if code != tt.code || strings.Count(out, "\n") != tt.lines || !strings.Contains(out+errs, tt.want) || tt.want == "" && strings.Contains(errs, "skipped") {
 				t.Errorf("exit %d\n%s%s\nwant exit %d, %d lines, and %q", code, out, errs, tt.code, tt.lines, tt.want)
 			}

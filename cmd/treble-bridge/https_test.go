@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
+
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -20,32 +22,32 @@ import (
 func TestCommandsOfABridgeWithTLS(t *testing.T) {
 	ca := certtest.New(t)
 	web, nats := ca.Issue(t, "bridge.test"), ca.Issue(t, "nats.test", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(10 * time.Minute) })
-	c := testConfig(t)
+	c := clitest.Config(t)
 	c.Ingress.TLS.CertFile, c.Ingress.TLS.KeyFile = web.Certificate, web.Key
 	c.NATS.Embedded.TLS = publisher.EmbeddedTLSConfig{CertFile: nats.Certificate, KeyFile: nats.Key}
-	b := start(t, c)
-	defer b.stop(t)
+	b := clitest.Start(t, c)
+	defer b.Stop(t)
 	for name, v := range map[string]string{
 		"INGRESS_TLS_CERT_FILE": web.Certificate, "INGRESS_TLS_KEY_FILE": web.Key,
 		"NATS_EMBEDDED_TLS_CERT_FILE": nats.Certificate, "NATS_EMBEDDED_TLS_KEY_FILE": nats.Key,
-		"DATA_DIR": c.DataDir, "AUTH_BEARER": secret,
+		"DATA_DIR": c.DataDir, "AUTH_BEARER": clitest.Secret,
 	} {
 		t.Setenv("TREBLE_BRIDGE_"+name, v)
 	}
-	if code, out, errs := command(t.Context(), "", "send", "message.read", "--count", "3"); code != cli.ExitFine || !strings.Contains(out, "200: 3") {
+	if code, out, errs := clitest.Command(t.Context(), "", "send", "message.read", "--count", "3"); code != cli.ExitFine || !strings.Contains(out, "200: 3") {
 		t.Errorf("send: exit %d, %s%s", code, out, errs)
 	}
-	if resp := b.post(t, []byte("{}")); resp.StatusCode != http.StatusBadRequest {
+	if resp := b.Post(t, []byte("{}")); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("plain HTTP: %d", resp.StatusCode)
 	}
-	eventually(t, "tail shows the events", func() bool {
-		code, out, errs := command(t.Context(), "", "tail", "--no-follow", "--since", "1h", "--json")
+	clitest.Eventually(t, "tail shows the events", func() bool {
+		code, out, errs := clitest.Command(t.Context(), "", "tail", "--no-follow", "--since", "1h", "--json")
 		if code != cli.ExitFine {
 			t.Fatalf("tail: exit %d, %s", code, errs)
 		}
 		return strings.Count(out, "\n") == 3
 	})
-	code, out, errs := command(t.Context(), "", "doctor", "--json")
+	code, out, errs := clitest.Command(t.Context(), "", "doctor", "--json")
 	var list doctor.ChecklistJSON
 	if err := json.Unmarshal([]byte(out), &list); err != nil {
 		t.Fatalf("doctor: exit %d, %v, %s", code, err, errs)
@@ -71,17 +73,17 @@ func TestCommandsOfABridgeWithTLS(t *testing.T) {
 // publishing what is in its journal.
 func TestExpiredCertificate(t *testing.T) {
 	files := certtest.New(t).Issue(t, "bridge.test", certtest.Expired)
-	c := testConfig(t)
+	c := clitest.Config(t)
 	c.Ingress.TLS.CertFile, c.Ingress.TLS.KeyFile = files.Certificate, files.Key
-	b := start(t, c)
-	b.stop(t)
+	b := clitest.Start(t, c)
+	b.Stop(t)
 	t.Setenv("TREBLE_BRIDGE_INGRESS_TLS_CERT_FILE", files.Certificate)
 	t.Setenv("TREBLE_BRIDGE_INGRESS_TLS_KEY_FILE", files.Key)
-	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", secret)
-	if _, out, _ := command(t.Context(), "", "doctor", "--no-probe", "--data-dir", c.DataDir); !strings.Contains(out, "the certificate expired at") || !strings.Contains(out, "openssl x509") {
+	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", clitest.Secret)
+	if _, out, _ := clitest.Command(t.Context(), "", "doctor", "--no-probe", "--data-dir", c.DataDir); !strings.Contains(out, "the certificate expired at") || !strings.Contains(out, "openssl x509") {
 		t.Errorf("doctor:\n%s", out)
 	}
-	if _, out, errs := command(t.Context(), "", "config", "check", "--data-dir", c.DataDir); !strings.Contains(out+errs, "ingress.tls.cert_file: the certificate expired at") {
+	if _, out, errs := clitest.Command(t.Context(), "", "config", "check", "--data-dir", c.DataDir); !strings.Contains(out+errs, "ingress.tls.cert_file: the certificate expired at") {
 		t.Errorf("config check: %s%s", out, errs)
 	}
 }

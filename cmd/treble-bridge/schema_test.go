@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 func TestSchemaPrintsEachDocument(t *testing.T) {
 	for _, d := range schema.Documents() {
-		code, out, errs := command(t.Context(), "", "schema", d.Name)
+		code, out, errs := clitest.Command(t.Context(), "", "schema", d.Name)
 		if code != cli.ExitFine || out != string(d.Content()) {
 			t.Errorf("%s: exit %d, %d bytes, %s", d.Name, code, len(out), errs)
 		}
@@ -20,12 +21,12 @@ func TestSchemaPrintsEachDocument(t *testing.T) {
 
 func TestSchemaLists(t *testing.T) {
 	for _, args := range [][]string{{"schema"}, {"schema", "--list"}} {
-		code, out, _ := command(t.Context(), "", args...)
+		code, out, _ := clitest.Command(t.Context(), "", args...)
 		if lines := strings.Split(strings.TrimSpace(out), "\n"); code != cli.ExitFine || len(lines) != len(schema.Documents()) || !strings.HasPrefix(lines[0], "message.read ") {
 			t.Errorf("%v: exit %d, %s", args, code, out)
 		}
 	}
-	code, out, _ := command(t.Context(), "", "schema", "--list", "--json")
+	code, out, _ := clitest.Command(t.Context(), "", "schema", "--list", "--json")
 	var list []map[string]string
 	if err := json.Unmarshal([]byte(out), &list); err != nil || code != cli.ExitFine || len(list) != len(schema.Documents()) {
 		t.Fatalf("exit %d, %v, %s", code, err, out)
@@ -42,7 +43,7 @@ func TestSchemaWrongUsage(t *testing.T) {
 		"schema --list message.read": "use one of them",
 		"schema envelope asyncapi":   "accepts at most 1",
 	} {
-		if code, _, errs := command(t.Context(), "", strings.Fields(args)...); code != cli.ExitUsage || !strings.Contains(errs, want) {
+		if code, _, errs := clitest.Command(t.Context(), "", strings.Fields(args)...); code != cli.ExitUsage || !strings.Contains(errs, want) {
 			t.Errorf("%s: exit %d, %s; want 2 and %q", args, code, errs, want)
 		}
 	}

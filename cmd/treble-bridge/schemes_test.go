@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 )
 
 // sourcesOfSchemes are sources that are told by more than a header.
@@ -25,13 +26,13 @@ const sourcesOfSchemes = `[
 // says, and what came without credentials is sent again on purpose only.
 func TestCommandsOfEveryScheme(t *testing.T) {
 	env := "TREBLE_BRIDGE_SOURCES"
-	p := startProcessEnv(t, t.TempDir(), []string{env + "=" + sourcesOfSchemes}, "serve")
+	p := clitest.StartProcessEnv(t, t.TempDir(), []string{env + "=" + sourcesOfSchemes}, "serve")
 	t.Setenv(env, sourcesOfSchemes)
-	eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.dir, "addr.json")); return err == nil })
-	p.ops(t, cli.ExitFine, "send", "message.read")
-	p.ops(t, cli.ExitFine, "send", "message.read", "--count", "3") // fresh bodies, each signed anew
+	clitest.Eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.Dir, "addr.json")); return err == nil })
+	p.Command(t, cli.ExitFine, "send", "message.read")
+	p.Command(t, cli.ExitFine, "send", "message.read", "--count", "3") // fresh bodies, each signed anew
 
-	out, _ := p.ops(t, cli.ExitFine, "doctor", "--json")
+	out, _ := p.Command(t, cli.ExitFine, "doctor", "--json")
 	var list struct {
 		Checks []struct{ Name, Of, Status, Detail string }
 	}
@@ -53,7 +54,7 @@ func TestCommandsOfEveryScheme(t *testing.T) {
 		}
 	}
 
-	a, err := cli.ReadAddrs(p.dir)
+	a, err := cli.ReadAddrs(p.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,24 +74,24 @@ func TestCommandsOfEveryScheme(t *testing.T) {
 	post("/hook/segment-51c07e9a-of-the-path", "{", http.StatusBadRequest) // kept, without the secret
 	http.DefaultClient.CloseIdleConnections()
 	var listed string
-	eventually(t, "both are in the quarantine", func() bool {
-		listed, _ = p.ops(t, cli.ExitFine, "quarantine", "list", "--json")
+	clitest.Eventually(t, "both are in the quarantine", func() bool {
+		listed, _ = p.Command(t, cli.ExitFine, "quarantine", "list", "--json")
 		return strings.Count(listed, "\n") == 2
 	})
 	if strings.Contains(listed, "51c07e9a") || !strings.Contains(listed, `"path":"/hook/*"`) || !strings.Contains(listed, `"reason":"unauthorized"`) {
 		t.Errorf("the quarantine: %s", listed)
 	}
-	if out, _ := p.ops(t, cli.ExitFailed, "quarantine", "retry", "--all", "--yes"); strings.Contains(out, "accepted") {
+	if out, _ := p.Command(t, cli.ExitFailed, "quarantine", "retry", "--all", "--yes"); strings.Contains(out, "accepted") {
 		t.Errorf("retry --all sent what nobody had signed: %s", out)
 	}
-	if out, _ := p.ops(t, cli.ExitFine, "quarantine", "retry", "--reason", "unauthorized", "--yes"); strings.Count(out, "accepted") != 1 {
+	if out, _ := p.Command(t, cli.ExitFine, "quarantine", "retry", "--reason", "unauthorized", "--yes"); strings.Count(out, "accepted") != 1 {
 		t.Errorf("retry --reason unauthorized: %s", out)
 	}
-	eventually(t, "it is stored", func() bool {
-		out, _ := p.ops(t, cli.ExitFine, "tail", "--since", "1h", "--no-follow", "--json")
+	clitest.Eventually(t, "it is stored", func() bool {
+		out, _ := p.Command(t, cli.ExitFine, "tail", "--since", "1h", "--no-follow", "--json")
 		return strings.Contains(out, "s-of-the-rotation")
 	})
-	if text := p.errs.String(); strings.Contains(text, "51c07e9a") || strings.Contains(text, "8a1c40d7") || strings.Contains(text, "MfKQ9r8G") {
+	if text := p.Errs.String(); strings.Contains(text, "51c07e9a") || strings.Contains(text, "8a1c40d7") || strings.Contains(text, "MfKQ9r8G") {
 		t.Error("a secret is in the log")
 	}
 }

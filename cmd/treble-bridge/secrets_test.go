@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 )
 
 // TestSecretsAsTheyCome: a start, config check and send read the same secrets, and the start
@@ -21,9 +22,9 @@ func TestSecretsAsTheyCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := "TREBLE_BRIDGE_AUTH_BEARER_FILE"
-	p := startProcessEnv(t, t.TempDir(), []string{env + "=" + path + "\n", "TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN=embedded-token-0001\n"}, "serve")
-	eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.dir, "addr.json")); return err == nil })
-	a, err := cli.ReadAddrs(p.dir)
+	p := clitest.StartProcessEnv(t, t.TempDir(), []string{env + "=" + path + "\n", "TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN=embedded-token-0001\n"}, "serve")
+	clitest.Eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.Dir, "addr.json")); return err == nil })
+	a, err := cli.ReadAddrs(p.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,10 +47,10 @@ func TestSecretsAsTheyCome(t *testing.T) {
 
 	t.Setenv(env, path+"\n")
 	t.Setenv("TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN", "embedded-token-0001\r\n")
-	p.ops(t, cli.ExitFine, "send", "message.read")
-	p.ops(t, cli.ExitFine, "events", "--since", "1d")
+	p.Command(t, cli.ExitFine, "send", "message.read")
+	p.Command(t, cli.ExitFine, "events", "--since", "1d")
 
-	out, _ := p.ops(t, cli.ExitFine, "config", "check", "--json")
+	out, _ := p.Command(t, cli.ExitFine, "config", "check", "--json")
 	var check configCheckJSON
 	if err := json.Unmarshal([]byte(out), &check); err != nil {
 		t.Fatal(err)
@@ -61,12 +62,12 @@ func TestSecretsAsTheyCome(t *testing.T) {
 	}
 	for _, w := range check.Warnings {
 		quoted, _ := json.Marshal(w)
-		if !strings.Contains(p.errs.String(), string(quoted)) {
+		if !strings.Contains(p.Errs.String(), string(quoted)) {
 			t.Errorf("the log of the start lacks %s", quoted)
 		}
 	}
 	for _, secret := range []string{first, second, third, "embedded-token"} {
-		if strings.Contains(p.errs.String()+out, secret) {
+		if strings.Contains(p.Errs.String()+out, secret) {
 			t.Errorf("%s is in the output", secret)
 		}
 	}

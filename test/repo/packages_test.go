@@ -76,6 +76,7 @@ var packages = []row{
 	{name: "cmd/treble-bridge/send", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal cmd/treble-bridge/internal/webhook config ingress/auth schema", libraries: "cobra errgroup humanize rate"},
 	{name: "cmd/treble-bridge/serve", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/webhook config config/value ingress publisher publisher/control publisher/datadir publisher/forget publisher/streams schema/delivery", libraries: "automemlimit cobra go-systemd"},
 	{name: "cmd/treble-bridge", imports: "cmd/treble-bridge/consumers cmd/treble-bridge/doctor cmd/treble-bridge/events cmd/treble-bridge/forget cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal cmd/treble-bridge/journal cmd/treble-bridge/keys cmd/treble-bridge/quarantine cmd/treble-bridge/replay cmd/treble-bridge/send cmd/treble-bridge/serve config ingress schema", libraries: "cobra x509roots"},
+	{name: "cmd/treble-bridge/internal/clitest", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/journal cmd/treble-bridge/quarantine cmd/treble-bridge/serve config config/value publisher/datadir", libraries: "cobra goleak nats-server nats.go yaml"},
 
 	{name: "deployments/release"},
 	{name: "test/bridge", imports: "test/containers", libraries: "expfmt nats.go"},
@@ -101,6 +102,7 @@ var libraries = map[string]string{
 	"errgroup":       "golang.org/x/sync/errgroup",
 	"go-systemd":     "github.com/coreos/go-systemd/v22",
 	"go-proxyproto":  "github.com/pires/go-proxyproto",
+	"goleak":         "go.uber.org/goleak",
 	"httpguts":       "golang.org/x/net/http/httpguts",
 	"humanize":       "github.com/dustin/go-humanize",
 	"isatty":         "github.com/mattn/go-isatty",
@@ -128,4 +130,4 @@ var libraries = map[string]string{
 var everybodys = []string{"go.uber.org/zap", "github.com/prometheus/client_golang/prometheus"}
 
 // helpers are packages for tests; no package of the daemon may bring them along.
-var helpers = []string{"publisher/natstest", "publisher/journal/journaltest", "publisher/outbox/streammodel", "schema/schematest", "config/value/certificate/certtest", "test"}
+var helpers = []string{"publisher/natstest", "publisher/journal/journaltest", "publisher/outbox/streammodel", "schema/schematest", "config/value/certificate/certtest", "cmd/treble-bridge/internal/clitest", "test"}

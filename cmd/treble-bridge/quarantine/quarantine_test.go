@@ -1,52 +1,24 @@
-package main
+package quarantine_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/quarantine"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 )
 
-// refuse posts bodies that are refused, and returns their ids in the quarantine.
-func (r *running) refuse(t *testing.T, bodies ...string) []string {
-	t.Helper()
-	for _, b := range bodies {
-		if got := r.post(t, []byte(b)).StatusCode; got/100 != 4 {
-			t.Fatalf("%.60s: got %d, want it refused", b, got)
-		}
-	}
-	var ids []string
-	eventually(t, "they are in the quarantine", func() bool {
-		code, out, errs := command(t.Context(), "", "quarantine", "list", "--json", "--data-dir", r.config.DataDir)
-		if code != cli.ExitFine {
-			t.Fatalf("list: exit %d, %s", code, errs)
-		}
-		ids = nil
-		for line := range strings.Lines(out) {
-			var v quarantine.BodyJSON
-			if err := json.Unmarshal([]byte(line), &v); err != nil {
-				t.Fatal(err)
-			}
-			ids = append(ids, v.ID)
-		}
-		return len(ids) == len(bodies)
-	})
-	return ids
-}
-
 func TestQuarantineCommands(t *testing.T) {
-	leaks(t)
-	b := start(t, testConfig(t))
-	ids := b.refuse(t, `{"read_at":"2026-01-01 00:00:00"}`, `{"n":3161234567,"read_at":"2026-01-01 00:00:00"`, ``)
+	clitest.CheckLeaks(t)
+	b := clitest.Start(t, clitest.Config(t))
+	ids := b.Refuse(t, `{"read_at":"2026-01-01 00:00:00"}`, `{"n":3161234567,"read_at":"2026-01-01 00:00:00"`, ``)
 	q := func(want int, args ...string) (string, string) {
 		t.Helper()
-		code, out, errs := command(t.Context(), "", append(append([]string{"quarantine"}, args...), "--data-dir", b.config.DataDir)...)
+		code, out, errs := clitest.Command(t.Context(), "", append(append([]string{"quarantine"}, args...), "--data-dir", b.Config.DataDir)...)
 		if code != want {
 			t.Fatalf("%v: exit %d, want %d\n%s%s", args, code, want, out, errs)
 		}
@@ -95,7 +67,7 @@ func TestQuarantineCommands(t *testing.T) {
 	if out, _ := q(cli.ExitFine, "list"); !strings.Contains(out, "1 refused body: 1 not-json") || strings.Contains(out, ids[0]) {
 		t.Errorf("list: %s", out)
 	}
-	b.stop(t)
+	b.Stop(t)
 	if _, errs := q(cli.ExitFailed, "list"); !strings.Contains(errs, "is the bridge running?") {
 		t.Errorf("without NATS: %s", errs)
 	}
@@ -104,34 +76,34 @@ func TestQuarantineCommands(t *testing.T) {
 // What the bridge does not take stays, and the reason says whether the others are
 // tried.
 func TestQuarantineRetryKeeps(t *testing.T) {
-	leaks(t)
-	c := testConfig(t)
+	clitest.CheckLeaks(t)
+	c := clitest.Config(t)
 	src := ingress.DefaultSource()
 	src.Auth, src.Kinds = c.Auth, []string{"message.read"}
 	c.Sources = []ingress.SourceConfig{src}
 	c.Auth.Bearer = nil
-	b := start(t, c)
-	defer b.stop(t)
-	b.refuse(t, `{"x":1}`, `{"x":2}`, `{"x":3}`)
+	b := clitest.Start(t, c)
+	defer b.Stop(t)
+	b.Refuse(t, `{"x":1}`, `{"x":2}`, `{"x":3}`)
 	for status, want := range map[int]string{
 		413: "kept      3, 3 of 3 are left",
 		422: "kept      1, 3 of 3 are left, 2 of them not tried: the bridge refuses what this configuration takes",
 		401: "kept      1, 3 of 3 are left, 2 of them not tried: the bridge does not take events (401)",
 		503: "kept      1, 3 of 3 are left, 2 of them not tried: the bridge does not take events (503)",
 	} {
-		r := newReceiver(t, always(status)) // with a configuration that takes all
-		code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", natsURL(t, b.config.DataDir))
+		r := clitest.NewReceiver(t, clitest.Always(status)) // with a configuration that takes all
+		code, out, errs := clitest.Command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", clitest.NATSURL(t, b.Config.DataDir))
 		got := fmt.Sprintf("kept      %d, %s", strings.Count(out, "kept "), strings.TrimPrefix(errs, "treble-bridge: "))
-		if code != cli.ExitFailed || !strings.HasPrefix(got, want) || len(r.headers) != strings.Count(out, "kept ") {
+		if code != cli.ExitFailed || !strings.HasPrefix(got, want) || len(r.Headers) != strings.Count(out, "kept ") {
 			t.Errorf("%d: exit %d\n got %s\nwant %s", status, code, got, want)
 		}
 	}
-	r := newReceiver(t, func(n int) int { return []int{200, 504}[n-1] })
-	code, out, errs := command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", natsURL(t, b.config.DataDir))
+	r := clitest.NewReceiver(t, func(n int) int { return []int{200, 504}[n-1] })
+	code, out, errs := clitest.Command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", clitest.NATSURL(t, b.Config.DataDir))
 	if code != cli.ExitFailed || strings.Count(out, "accepted  ") != 1 || !strings.Contains(errs, "2 of 3 are left, 1 of them not tried") {
 		t.Errorf("exit %d, %s%s", code, out, errs)
 	}
-	if _, out, _ := command(t.Context(), "", "quarantine", "list", "--nats-url", natsURL(t, b.config.DataDir)); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
+	if _, out, _ := clitest.Command(t.Context(), "", "quarantine", "list", "--nats-url", clitest.NATSURL(t, b.Config.DataDir)); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
 		t.Errorf("the one that was taken is to be gone, and no other:\n%s", out)
 	}
 }
@@ -139,23 +111,23 @@ func TestQuarantineRetryKeeps(t *testing.T) {
 // TestQuarantineRetryToPath: what came to a path of no source goes where the operator says, to the
 // source that serves it and with its secret; what came to another is left as it is.
 func TestQuarantineRetryToPath(t *testing.T) {
-	leaks(t)
-	t.Setenv("TREBLE_BRIDGE_SOURCES", `[{"name":"first","paths":["/webhook"],"auth":{"bearer":["`+secret+`"]}},
-		{"name":"second","paths":["/second"],"auth":{"bearer":["another-`+secret+`"]}}]`)
-	c := testConfig(t)
+	clitest.CheckLeaks(t)
+	t.Setenv("TREBLE_BRIDGE_SOURCES", `[{"name":"first","paths":["/webhook"],"auth":{"bearer":["`+clitest.Secret+`"]}},
+		{"name":"second","paths":["/second"],"auth":{"bearer":["another-`+clitest.Secret+`"]}}]`)
+	c := clitest.Config(t)
 	loaded, err := config.Load(config.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Sources, c.Auth = loaded.Sources, loaded.Auth
-	b := start(t, c)
-	defer b.stop(t)
+	b := clitest.Start(t, c)
+	defer b.Stop(t)
 	for _, path := range []string{"/webhok", "/secnod"} {
 		r, err := http.NewRequest(http.MethodPost, "http://"+b.Addrs().Ingress+path, strings.NewReader(`{"session_id":"s`+path+`","read_at":"2026-01-01 00:00:00"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header.Set("Authorization", "Bearer "+secret)
+		r.Header.Set("Authorization", "Bearer "+clitest.Secret)
 		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
 		if err != nil {
 			t.Fatal(err)
@@ -165,10 +137,10 @@ func TestQuarantineRetryToPath(t *testing.T) {
 		}
 	}
 	retry := func(args ...string) (code int, out string) {
-		code, out, errs := command(t.Context(), "", append([]string{"quarantine", "retry", "--yes", "--data-dir", c.DataDir}, args...)...)
+		code, out, errs := clitest.Command(t.Context(), "", append([]string{"quarantine", "retry", "--yes", "--data-dir", c.DataDir}, args...)...)
 		return code, out + errs
 	}
-	eventually(t, "both are there", func() bool {
+	clitest.Eventually(t, "both are there", func() bool {
 		_, out := retry("--all", "--dry-run")
 		return strings.Count(out, "name another with --to-path") == 2
 	})
@@ -183,7 +155,7 @@ func TestQuarantineRetryToPath(t *testing.T) {
 			t.Errorf("%s to %s: exit %d, %s, want %q", want.from, want.to, code, out, want.says)
 		}
 	}
-	_, out, _ := command(t.Context(), "", "events", "--json", "--data-dir", c.DataDir)
+	_, out, _ := clitest.Command(t.Context(), "", "events", "--json", "--data-dir", c.DataDir)
 	for _, want := range []string{`"source":"/treble/first"`, `"source":"/treble/second"`, `"subject":"s/webhok"`, `"subject":"s/secnod"`} {
 		if strings.Count(out, want) != 1 {
 			t.Errorf("want %s once in %s", want, out)

@@ -1,4 +1,4 @@
-package main
+package forget_test
 
 import (
 	"bytes"
@@ -11,15 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/forget"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 )
 
@@ -96,107 +93,10 @@ func ofNobody() []string {
 	)
 }
 
-// post posts bodies, eight at a time, each of which must be answered with want.
-func (p *process) post(t *testing.T, want int, bodies ...string) {
-	t.Helper()
-	a, err := cli.ReadAddrs(p.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := cli.ReadDevToken(p.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
-	defer client.CloseIdleConnections()
-	next := make(chan string)
-	var workers sync.WaitGroup
-	for range 8 {
-		workers.Go(func() {
-			for body := range next {
-				req, _ := http.NewRequest(http.MethodPost, "http://"+a.Ingress+"/webhook", strings.NewReader(body))
-				req.Header.Set("Authorization", "Bearer "+string(token))
-				req.Header.Set("Content-Type", "application/json")
-				resp, err := client.Do(req)
-				if err != nil {
-					t.Errorf("post: %v", err)
-					continue
-				}
-				_ = resp.Body.Close()
-				if resp.StatusCode != want {
-					t.Errorf("%.80s: got %d, want %d", body, resp.StatusCode, want)
-				}
-			}
-		})
-	}
-	for _, b := range bodies {
-		next <- b
-	}
-	close(next)
-	workers.Wait()
-}
-
-// stream is a stream of the process's own NATS.
-func (p *process) stream(t *testing.T, name string) jetstream.Stream {
-	t.Helper()
-	nc, err := nats.Connect(natsURL(t, p.dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := js.Stream(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// await returns when a stream holds n messages.
-func (p *process) await(t *testing.T, name string, n int) {
-	t.Helper()
-	s := p.stream(t, name)
-	eventually(t, fmt.Sprintf("%d messages in %s", n, name), func() bool {
-		info, err := s.Info(t.Context())
-		return err == nil && info.State.Msgs == uint64(n)
-	})
-}
-
-// stored are the messages of a stream, by sequence.
-func (p *process) stored(t *testing.T, name string) map[uint64]string {
-	t.Helper()
-	s := p.stream(t, name)
-	all := map[uint64]string{}
-	cons, err := s.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	msgs, err := cons.Messages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer msgs.Stop()
-	for left := s.CachedInfo().State.Msgs; left > 0; left-- {
-		m, err := msgs.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[meta.Sequence.Stream] = fmt.Sprint(m.Subject(), m.Headers(), string(m.Data()))
-	}
-	return all
-}
-
 // forget runs the command and returns what it says.
-func forgetPerson(t *testing.T, p *process, want int, stdin string, args ...string) (forget.RunJSON, string) {
+func forgetPerson(t *testing.T, p *clitest.Process, want int, stdin string, args ...string) (forget.RunJSON, string) {
 	t.Helper()
-	code, out, errs := command(t.Context(), stdin, append([]string{"forget", "--json", "--data-dir", p.dir}, args...)...)
+	code, out, errs := clitest.Command(t.Context(), stdin, append([]string{"forget", "--json", "--data-dir", p.Dir}, args...)...)
 	if code != want {
 		t.Fatalf("forget %v: exit %d, want %d\n%s%s", args, code, want, out, errs)
 	}
@@ -219,11 +119,11 @@ func forgetPerson(t *testing.T, p *process, want int, stdin string, args ...stri
 func TestForgetPerson(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p := startProcessEnv(t, dir, []string{"TREBLE_BRIDGE_NATS_MAX_PAYLOAD=300"}, "serve", "--dev", "--nats-url", away)
-	p.runs(t)
+	p := clitest.StartProcessEnv(t, dir, []string{"TREBLE_BRIDGE_NATS_MAX_PAYLOAD=300"}, "serve", "--dev", "--nats-url", clitest.Away)
+	p.AwaitRunning(t)
 	// Too large for the limit in force: set aside.
-	p.post(t, http.StatusRequestEntityTooLarge, bodiesOf("57", "3001234567", nobodySession, 0), bodiesOf("57", "3109999999", "session-of-another", 0))
-	p.kill(t)
+	p.Post(t, http.StatusRequestEntityTooLarge, bodiesOf("57", "3001234567", nobodySession, 0), bodiesOf("57", "3109999999", "session-of-another", 0))
+	p.Kill(t)
 	damaged := filepath.Join(dir, "journal", "damaged")
 	if err := os.MkdirAll(damaged, 0o700); err != nil {
 		t.Fatal(err)
@@ -234,18 +134,18 @@ func TestForgetPerson(t *testing.T) {
 		}
 	}
 
-	p = startProcessEnv(t, dir, briefJournal, "serve", "--dev")
-	p.runs(t)
+	p = clitest.StartProcessEnv(t, dir, briefJournal, "serve", "--dev")
+	p.AwaitRunning(t)
 	others, mine := people(100, 30), ofNobody()
-	p.post(t, http.StatusOK, others[:1500]...)
-	p.post(t, http.StatusOK, mine...)
-	p.post(t, http.StatusOK, others[1500:]...)
-	p.post(t, http.StatusBadRequest, `{"phone":"+573001234567`, `{"x":"%2B573001234567",`, `{"session_id":"`+nobodySession+`"`, `{"phone":"+573109999999`)
-	p.await(t, "TREBLE", len(others)+len(mine))
-	p.await(t, "TREBLE_QUARANTINE", 4)
-	p.ops(t, cli.ExitFine, "replay", "--kind", "message.read", "--since", "1h", "--yes")
-	p.ops(t, cli.ExitFine, "replay", "--session", nobodySession, "--yes")
-	p.ops(t, cli.ExitFine, "replay", "--phone", nobody, "--yes")
+	p.Post(t, http.StatusOK, others[:1500]...)
+	p.Post(t, http.StatusOK, mine...)
+	p.Post(t, http.StatusOK, others[1500:]...)
+	p.Post(t, http.StatusBadRequest, `{"phone":"+573001234567`, `{"x":"%2B573001234567",`, `{"session_id":"`+nobodySession+`"`, `{"phone":"+573109999999`)
+	p.Await(t, "TREBLE", len(others)+len(mine))
+	p.Await(t, "TREBLE_QUARANTINE", 4)
+	p.Command(t, cli.ExitFine, "replay", "--kind", "message.read", "--since", "1h", "--yes")
+	p.Command(t, cli.ExitFine, "replay", "--session", nobodySession, "--yes")
+	p.Command(t, cli.ExitFine, "replay", "--phone", nobody, "--yes")
 
 	before := filesOf(t, dir, traces...)
 	for _, place := range []string{"/set-aside/", "/journal/0", "/journal/damaged/", "/TREBLE/msgs", "/TREBLE_QUARANTINE/msgs", "/TREBLE_REPLAY/msgs"} {
@@ -257,19 +157,19 @@ func TestForgetPerson(t *testing.T) {
 	if dry.State != "dry-run" || dry.Found.Streams["TREBLE"] != int64(len(mine)) || dry.Found.Journal != int64(len(mine))+3 || dry.Found.SetAside != 1 || dry.Found.Damaged != 1 {
 		t.Errorf("dry run: %+v", dry)
 	}
-	p.await(t, "TREBLE", len(others)+len(mine)) // nothing was deleted
+	p.Await(t, "TREBLE", len(others)+len(mine)) // nothing was deleted
 	// The journals begin new segments.
 	more := large(6)
-	p.post(t, http.StatusOK, more...)
+	p.Post(t, http.StatusOK, more...)
 	for i, body := range more {
 		more[i] = strings.TrimSuffix(body, "}")
 	}
-	p.post(t, http.StatusBadRequest, more...)
-	p.await(t, "TREBLE", len(others)+len(mine)+len(more))
-	p.await(t, "TREBLE_QUARANTINE", 4+len(more))
+	p.Post(t, http.StatusBadRequest, more...)
+	p.Await(t, "TREBLE", len(others)+len(mine)+len(more))
+	p.Await(t, "TREBLE_QUARANTINE", 4+len(more))
 	want := map[string]map[uint64]string{}
 	for _, stream := range []string{"TREBLE", "TREBLE_QUARANTINE", "TREBLE_REPLAY"} {
-		want[stream] = p.stored(t, stream)
+		want[stream] = p.Stored(t, stream)
 		for seq, text := range want[stream] {
 			if slices.ContainsFunc(traces, func(s string) bool { return strings.Contains(text, s) }) || strings.Contains(text, `"other-2"`) {
 				delete(want[stream], seq)
@@ -291,7 +191,7 @@ func TestForgetPerson(t *testing.T) {
 			t.Errorf("%s something of the person is left:\n%s", when, strings.Join(found, "\n"))
 		}
 		for stream, messages := range want {
-			got := p.stored(t, stream)
+			got := p.Stored(t, stream)
 			for seq, text := range messages {
 				if got[seq] != text {
 					t.Fatalf("%s message %d of %s is another one:\n%s\n%s", when, seq, stream, got[seq], text)
@@ -309,26 +209,26 @@ func TestForgetPerson(t *testing.T) {
 	if again, _ := forgetPerson(t, p, cli.ExitFine, "", "--phone", nobody, "--yes"); again.Run != "" || again.Found.Total() != 0 {
 		t.Errorf("again: %+v", again)
 	}
-	p.signal(t, syscall.SIGTERM)
-	if code := p.code(t); code != cli.ExitFine {
+	p.Signal(t, syscall.SIGTERM)
+	if code := p.Code(t); code != cli.ExitFine {
 		t.Errorf("exit %d", code)
 	}
 	if found := filesOf(t, dir, traces...); len(found) > 0 {
 		t.Errorf("when it stopped, something of the person is left:\n%s", strings.Join(found, "\n"))
 	}
-	p = serveOn(t, dir)
-	p.post(t, http.StatusOK, `{"x":"after"}`)
-	p.await(t, "TREBLE", len(want["TREBLE"])+1)
-	for seq, text := range p.stored(t, "TREBLE") {
+	p = clitest.Serve(t, dir)
+	p.Post(t, http.StatusOK, `{"x":"after"}`)
+	p.Await(t, "TREBLE", len(want["TREBLE"])+1)
+	for seq, text := range p.Stored(t, "TREBLE") {
 		if strings.Contains(text, `"after"`) {
 			want["TREBLE"][seq] = text
 		}
 	}
 	check("after it ran again")
-	if v := p.view(t, cli.ExitFine, "verify"); v.Unaccounted != 0 || !v.Sound {
+	if v := p.JournalStatus(t, cli.ExitFine, "verify"); v.Unaccounted != 0 || !v.Sound {
 		t.Errorf("verify: %+v", v)
 	}
-	if strings.Contains(p.errs.String(), "lost") {
-		t.Errorf("erased events are taken for lost:\n%s", p.errs)
+	if strings.Contains(p.Errs.String(), "lost") {
+		t.Errorf("erased events are taken for lost:\n%s", p.Errs)
 	}
 }

@@ -1,10 +1,11 @@
-package main
+package replay_test
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 )
 
 func TestReplayUsage(t *testing.T) {
@@ -30,7 +31,7 @@ func TestReplayUsage(t *testing.T) {
 		{"argument", "replay-x", `unknown command "replay-x"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, _, errs := command(t.Context(), "", append([]string{"replay"}, strings.Fields(c.args)...)...)
+			code, _, errs := clitest.Command(t.Context(), "", append([]string{"replay"}, strings.Fields(c.args)...)...)
 			if code != cli.ExitUsage || !strings.Contains(errs, c.want) || strings.Contains(errs, "s3cret") || strings.Contains(errs, "s3{cret") {
 				t.Errorf("got exit %d, %q; want 2, %q", code, errs, c.want)
 			}

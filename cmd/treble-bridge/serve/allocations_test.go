@@ -1,4 +1,4 @@
-package main
+package serve_test
 
 import (
 	"bytes"
@@ -8,17 +8,19 @@ import (
 	"os"
 	"runtime"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 )
 
 // TestAllocations bounds what one event costs the garbage collector, from the request to its 200,
 // net/http included. There is no NATS, so that only that is counted.
 func TestAllocations(t *testing.T) {
-	leaks(t)
-	c := testConfig(t)
+	clitest.CheckLeaks(t)
+	c := clitest.Config(t)
 	c.NATS.URL, c.Log.Level = "nats://127.0.0.1:1", "info"
-	b := start(t, c)
-	defer b.stop(t)
-	payload, err := os.ReadFile("../../test/testdata/payloads/message-read.json")
+	b := clitest.Start(t, c)
+	defer b.Stop(t)
+	payload, err := os.ReadFile("../../../test/testdata/payloads/message-read.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +34,7 @@ func TestAllocations(t *testing.T) {
 	}
 	defer conn.Close()
 	request := fmt.Appendf(nil, "POST /webhook HTTP/1.1\r\nHost: bridge\r\nUser-Agent: treble\r\nAccept: */*\r\nAuthorization: Bearer %s\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", secret, body.Len(), body.Bytes())
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", clitest.Secret, body.Len(), body.Bytes())
 	reply := make([]byte, 4096)
 	post := func() {
 		if _, err := conn.Write(request); err != nil {

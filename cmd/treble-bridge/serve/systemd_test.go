@@ -1,4 +1,4 @@
-package main
+package serve_test
 
 import (
 	"net"
@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 )
 
 // serviceManager is what systemd is to the bridge: a socket that hears of it.
@@ -68,9 +69,9 @@ func (m *serviceManager) untilReady(t *testing.T) []string {
 	}
 }
 
-func readyz(t *testing.T, p *process) int {
+func readyz(t *testing.T, p *clitest.Process) int {
 	t.Helper()
-	a, err := cli.ReadAddrs(p.dir)
+	a, err := cli.ReadAddrs(p.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,17 +85,17 @@ func readyz(t *testing.T, p *process) int {
 
 func TestNotifyReadyThenStopping(t *testing.T) {
 	m := startServiceManager(t)
-	p := startProcess(t, "serve", "--dev")
+	p := clitest.StartProcess(t, "serve", "--dev")
 	m.untilReady(t)
 	if got := readyz(t, p); got != http.StatusOK {
 		t.Errorf("after READY=1: /readyz says %d, want 200", got)
 	}
-	p.signal(t, syscall.SIGTERM)
+	p.Signal(t, syscall.SIGTERM)
 	if told := m.next(t); told["STOPPING"] != "1" {
 		t.Errorf("after SIGTERM: got %v, want STOPPING=1", told)
 	}
-	if got := p.code(t); got != cli.ExitFine {
-		t.Errorf("got exit %d, want 0:\n%s", got, p.errs)
+	if got := p.Code(t); got != cli.ExitFine {
+		t.Errorf("got exit %d, want 0:\n%s", got, p.Errs)
 	}
 }
 
@@ -103,21 +104,21 @@ func TestNotifyReadyThenStopping(t *testing.T) {
 func TestNotifyNotBeforeReady(t *testing.T) {
 	m := startServiceManager(t)
 	o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
-	first := startServer(t, o)
+	first := clitest.StartServer(t, o)
 	t.Setenv("TREBLE_BRIDGE_NATS_URL", first.ClientURL())
 	o.Port = first.Addr().(*net.TCPAddr).Port
 	first.Shutdown()
 	first.WaitForShutdown()
 	t.Setenv("TREBLE_BRIDGE_PUBLISHER_ACK", "stream")
-	p := startProcess(t, "serve", "--dev")
+	p := clitest.StartProcess(t, "serve", "--dev")
 	if told := m.next(t); told["READY"] != "" || !strings.HasPrefix(told["STATUS"], "not connected to NATS: ") {
 		t.Errorf("without NATS: got %v, want STATUS=not connected to NATS and nothing else", told)
 	}
-	eventually(t, "it serves", func() bool { _, err := cli.ReadAddrs(p.dir); return err == nil })
+	clitest.Eventually(t, "it serves", func() bool { _, err := cli.ReadAddrs(p.Dir); return err == nil })
 	if got := readyz(t, p); got != http.StatusServiceUnavailable {
 		t.Errorf("without NATS: /readyz says %d, want 503", got)
 	}
-	startServer(t, o)
+	clitest.StartServer(t, o)
 	m.untilReady(t)
 	if got := readyz(t, p); got != http.StatusOK {
 		t.Errorf("after READY=1: /readyz says %d, want 200", got)

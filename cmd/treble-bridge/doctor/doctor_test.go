@@ -1,4 +1,4 @@
-package main
+package doctor_test
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -23,7 +24,7 @@ import (
 // wrong is a set-up in which one thing is wrong, and what doctor must say of it.
 type wrong struct {
 	name      string
-	setup     func(t *testing.T) patient
+	setup     func(t *testing.T) clitest.ConfigFile
 	check, of string
 	status    diagnose.Status
 	detail    string
@@ -45,17 +46,19 @@ func (w wrong) run(t *testing.T) {
 }
 
 // withStream is a set-up with a stream that is wrong.
-func withStream(change func(*jetstream.StreamConfig), changes ...any) func(*testing.T) patient {
-	return func(t *testing.T) patient {
-		h := startNATS(t)
-		h.stream(t, change)
-		return newPatient(t, h.url, changes...)
+func withStream(change func(*jetstream.StreamConfig), changes ...any) func(*testing.T) clitest.ConfigFile {
+	return func(t *testing.T) clitest.ConfigFile {
+		h := clitest.StartNATS(t)
+		h.Stream(t, change)
+		return clitest.NewConfigFile(t, h.URL, changes...)
 	}
 }
 
 // withServer is a set-up with a server that is wrong.
-func withServer(conf string, changes ...any) func(*testing.T) patient {
-	return func(t *testing.T) patient { return newPatient(t, startNATS(t, conf).url, changes...) }
+func withServer(conf string, changes ...any) func(*testing.T) clitest.ConfigFile {
+	return func(t *testing.T) clitest.ConfigFile {
+		return clitest.NewConfigFile(t, clitest.StartNATS(t, conf).URL, changes...)
+	}
 }
 
 func TestDoctorNamesWrongStreams(t *testing.T) {
@@ -85,23 +88,23 @@ func TestDoctorNamesWrongStreams(t *testing.T) {
 		{"shared", withStream(func(c *jetstream.StreamConfig) { c.Subjects, c.MaxMsgSize = []string{"treble.>", "mine.>"}, 1000 }), "payload", "", diagnose.Warn,
 			"max_msg_size of the stream", "nats stream info TREBLE  # it has mine.> too…", diagnose.InShell},
 		{"no-ack", withStream(func(c *jetstream.StreamConfig) { c.NoAck = true }), "stream", "TREBLE", diagnose.Fail, "acknowledges nothing", edit("--ack"), diagnose.InShell},
-		{"one-copy-of-three", func(t *testing.T) patient {
-			h := startCluster(t)
-			h.stream(t, nil)
-			return newPatient(t, h.url)
+		{"one-copy-of-three", func(t *testing.T) clitest.ConfigFile {
+			h := clitest.StartCluster(t)
+			h.Stream(t, nil)
+			return clitest.NewConfigFile(t, h.URL)
 		}, "replicas", "TREBLE", diagnose.Warn, "the cluster three has 3 servers", edit("--replicas=3"), diagnose.InShell},
-		{"consumer-behind", func(t *testing.T) patient {
-			h := startNATS(t)
-			s := h.stream(t, nil)
+		{"consumer-behind", func(t *testing.T) clitest.ConfigFile {
+			h := clitest.StartNATS(t)
+			s := h.Stream(t, nil)
 			if _, err := s.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "crm"}); err != nil {
 				t.Fatal(err)
 			}
 			for range 3 {
-				if _, err := h.js(t).Publish(t.Context(), "treble.message.read", []byte("{}")); err != nil {
+				if _, err := h.JetStream(t).Publish(t.Context(), "treble.message.read", []byte("{}")); err != nil {
 					t.Fatal(err)
 				}
 			}
-			return newPatient(t, h.url)
+			return clitest.NewConfigFile(t, h.URL)
 		}, "consumers", "crm", diagnose.Warn, "3 pending", "nats consumer info TREBLE crm", diagnose.InShell},
 	} {
 		t.Run(w.name, w.run)
@@ -114,23 +117,23 @@ func users(permissions string) string {
 }
 
 // withUser is a set-up where the streams are there and the bridge's user is limited.
-func withUser(permissions string) func(*testing.T) patient {
-	return func(t *testing.T) patient {
-		h := startNATS(t, users(permissions))
-		_, err := h.js(t, nats.UserInfo("all", "s3cret-all")).CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
+func withUser(permissions string) func(*testing.T) clitest.ConfigFile {
+	return func(t *testing.T) clitest.ConfigFile {
+		h := clitest.StartNATS(t, users(permissions))
+		_, err := h.JetStream(t, nats.UserInfo("all", "s3cret-all")).CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return newPatient(t, h.url, "nats.user", "bridge", "nats.password", "s3cret-bridge")
+		return clitest.NewConfigFile(t, h.URL, "nats.user", "bridge", "nats.password", "s3cret-bridge")
 	}
 }
 
 // withAccount is a set-up with an account A as it is configured, and the streams there.
-func withAccount(account string, streams ...jetstream.StreamConfig) func(*testing.T) patient {
-	return func(t *testing.T) patient {
-		h := startNATS(t, "accounts: {A: {"+account+", users: [{user: a, password: s3cret-a}]}}\nno_auth_user: a")
+func withAccount(account string, streams ...jetstream.StreamConfig) func(*testing.T) clitest.ConfigFile {
+	return func(t *testing.T) clitest.ConfigFile {
+		h := clitest.StartNATS(t, "accounts: {A: {"+account+", users: [{user: a, password: s3cret-a}]}}\nno_auth_user: a")
 		for _, cfg := range append(streams, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}) {
-			s, err := h.js(t).CreateStream(t.Context(), cfg)
+			s, err := h.JetStream(t).CreateStream(t.Context(), cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,13 +141,15 @@ func withAccount(account string, streams ...jetstream.StreamConfig) func(*testin
 				t.Fatal(err)
 			}
 		}
-		return newPatient(t, h.url)
+		return clitest.NewConfigFile(t, h.URL)
 	}
 }
 
-func withTaken(limits string) func(*testing.T) patient { return withAccount("jetstream: " + limits) }
+func withTaken(limits string) func(*testing.T) clitest.ConfigFile {
+	return withAccount("jetstream: " + limits)
+}
 
-func withMapping(to string) func(*testing.T) patient {
+func withMapping(to string) func(*testing.T) clitest.ConfigFile {
 	return withAccount(`jetstream: enabled, mappings: {"treble.>": "`+to+`"}`, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other.>"}})
 }
 
@@ -158,28 +163,30 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 		return "accounts: {A: {jetstream: " + limits + ", users: [{user: a, password: s3cret-a}]}}"
 	}
 	for _, w := range []wrong{
-		{"unreachable", func(t *testing.T) patient { return newPatient(t, "nats://someone:s3cret@127.0.0.1:1") }, "nats", "", diagnose.Fail,
+		{"unreachable", func(t *testing.T) clitest.ConfigFile {
+			return clitest.NewConfigFile(t, "nats://someone:s3cret@127.0.0.1:1")
+		}, "nats", "", diagnose.Fail,
 			"127.0.0.1:1: nothing answers", "nats-server --jetstream --addr 127.0.0.1 --port 1", diagnose.InShell},
-		{"websocket-unreachable", func(t *testing.T) patient { return newPatient(t, "ws://127.0.0.1:1") }, "nats", "", diagnose.Fail,
+		{"websocket-unreachable", func(t *testing.T) clitest.ConfigFile { return clitest.NewConfigFile(t, "ws://127.0.0.1:1") }, "nats", "", diagnose.Fail,
 			"127.0.0.1:1: nothing answers", "websocket: {listen: \"127.0.0.1:1\", …", diagnose.InServer},
-		{"old", func(t *testing.T) patient {
-			px := natstest.StartProxy(t, startNATS(t, "").url)
+		{"old", func(t *testing.T) clitest.ConfigFile {
+			px := natstest.StartProxy(t, clitest.StartNATS(t, "").URL)
 			px.Rewrite = func(b []byte) []byte {
 				return bytes.Replace(b, []byte(`"version":"`+server.VERSION+`"`), []byte(`"version":"2.9.10"`), 1)
 			}
-			return newPatient(t, px.URL())
+			return clitest.NewConfigFile(t, px.URL())
 		}, "nats", "", diagnose.Warn, "nats-server 2.9.10 is older than 2.10", "# nats-server 2.10 or later…", diagnose.InServer},
-		{"missing-in-a-domain", func(t *testing.T) patient {
-			return newPatient(t, startNATS(t, "# no jetstream but this", fmt.Sprintf("jetstream: {domain: hub, store_dir: %q}", t.TempDir())).url, "nats.jetstream_domain", "hub", "publisher.streams", "check")
+		{"missing-in-a-domain", func(t *testing.T) clitest.ConfigFile {
+			return clitest.NewConfigFile(t, clitest.StartNATS(t, "# no jetstream but this", fmt.Sprintf("jetstream: {domain: hub, store_dir: %q}", t.TempDir())).URL, "nats.jetstream_domain", "hub", "publisher.streams", "check")
 		}, "stream", "TREBLE", diagnose.Fail, "publisher.streams is check", "nats --js-domain=hub stream add TREBLE …", diagnose.InShell},
-		{"not-nats", func(t *testing.T) patient {
+		{"not-nats", func(t *testing.T) clitest.ConfigFile {
 			l := listen(t)
 			go func() {
 				for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
 					conn.Close()
 				}
 			}()
-			return newPatient(t, "nats://"+l.Addr().String())
+			return clitest.NewConfigFile(t, "nats://"+l.Addr().String())
 		}, "nats", "", diagnose.Fail, "something answers", "nats --server 127.0.0.1:…", diagnose.InShell},
 		{"token", withServer("authorization: {token: right-token}", "nats.token", "s3cret-wrong"), "nats", "", diagnose.Fail,
 			"refuses the credentials (nats.token)", "TREBLE_BRIDGE_NATS_TOKEN=<token in nats-server.conf>", diagnose.InEnv},
@@ -228,10 +235,10 @@ func listen(t *testing.T) net.Listener {
 
 func TestDoctorNamesWrongHosts(t *testing.T) {
 	t.Parallel()
-	h := startNATS(t)
-	mode := func(mode os.FileMode) func(*testing.T) patient {
-		return func(t *testing.T) patient {
-			p := newPatient(t, h.url)
+	h := clitest.StartNATS(t)
+	mode := func(mode os.FileMode) func(*testing.T) clitest.ConfigFile {
+		return func(t *testing.T) clitest.ConfigFile {
+			p := clitest.NewConfigFile(t, h.URL)
 			if err := os.Chmod(p.DataDir, mode); err != nil {
 				t.Fatal(err)
 			}
@@ -245,7 +252,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 			p := w.setup(t)
 			t.Cleanup(func() { _ = os.Chmod(p.DataDir, 0o700) })
 			w.of, w.fix = p.DataDir, w.fix+p.DataDir
-			w.setup = func(*testing.T) patient { return p }
+			w.setup = func(*testing.T) clitest.ConfigFile { return p }
 			list, _ := examine(t, p, "--no-probe")
 			if c := find(list, "files", p.DataDir); len(c) != 1 || c[0].Status != w.status || c[0].Fix != w.fix || !strings.Contains(c[0].Detail, w.detail) {
 				t.Errorf("got %+v, want %s, %s, %s", c, w.status, w.detail, w.fix)
@@ -260,7 +267,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 		if os.Geteuid() != 0 {
 			return // nobody else can give a directory away
 		}
-		p := newPatient(t, h.url)
+		p := clitest.NewConfigFile(t, h.URL)
 		if err := errors.Join(os.Mkdir(filepath.Join(p.DataDir, "journal"), 0o700), os.Chown(p.DataDir, 1234, 1235)); err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +279,7 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 	t.Run("port-taken", func(t *testing.T) {
 		t.Parallel()
 		taken := listen(t).Addr().String()
-		list, code := examine(t, newPatient(t, h.url, "ingress.addr", taken), "--no-probe")
+		list, code := examine(t, clitest.NewConfigFile(t, h.URL, "ingress.addr", taken), "--no-probe")
 		c := find(list, "ports", "ingress.addr")
 		if len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "TREBLE_BRIDGE_INGRESS_ADDR=<another address>" || !strings.Contains(c[0].Detail, taken) || code != cli.ExitFailed {
 			t.Errorf("exit %d, %+v", code, c)
@@ -284,56 +291,56 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 	t.Run("secret-file", func(t *testing.T) {
 		t.Parallel()
 		file := filepath.Join(t.TempDir(), "tokens of mine")
-		if err := os.WriteFile(file, []byte(secret+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(clitest.Secret+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		p := newPatient(t, h.url, "auth.bearer", nil, "auth.bearer_file", file)
-		if err := os.Chmod(p.file, 0o666); err != nil { // holds no secret
+		p := clitest.NewConfigFile(t, h.URL, "auth.bearer", nil, "auth.bearer_file", file)
+		if err := os.Chmod(p.Path, 0o666); err != nil { // holds no secret
 			t.Fatal(err)
 		}
 		list, _ := examine(t, p, "--no-probe")
 		if c := find(list, "files", file); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "chmod 600 '"+file+"'" {
 			t.Errorf("%+v", c)
 		}
-		if c := find(list, "files", p.file); len(c) != 0 {
+		if c := find(list, "files", p.Path); len(c) != 0 {
 			t.Errorf("%+v, want nothing: there is no secret in it", c)
 		}
 	})
 	t.Run("config-with-secret", func(t *testing.T) {
 		t.Parallel()
-		p := newPatient(t, h.url)
-		if err := os.Chmod(p.file, 0o666); err != nil {
+		p := clitest.NewConfigFile(t, h.URL)
+		if err := os.Chmod(p.Path, 0o666); err != nil {
 			t.Fatal(err)
 		}
 		list, _ := examine(t, p, "--no-probe")
-		if c := find(list, "files", p.file); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "chmod 600 "+p.file {
+		if c := find(list, "files", p.Path); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "chmod 600 "+p.Path {
 			t.Errorf("%+v", c)
 		}
 	})
 	t.Run("disk-full", func(t *testing.T) {
 		t.Parallel()
-		list, _ := examine(t, newPatient(t, h.url, "journal.reserve", "1000TiB"), "--no-probe")
+		list, _ := examine(t, clitest.NewConfigFile(t, h.URL, "journal.reserve", "1000TiB"), "--no-probe")
 		if c := find(list, "disk", ""); len(c) != 1 || c[0].Status != diagnose.Fail || !strings.HasPrefix(c[0].Fix, "du -xh") {
 			t.Errorf("%+v", c)
 		}
-		list, _ = examine(t, newPatient(t, h.url, "journal.max_bytes", "1000TiB"), "--no-probe")
+		list, _ = examine(t, clitest.NewConfigFile(t, h.URL, "journal.max_bytes", "1000TiB"), "--no-probe")
 		if c := find(list, "disk", ""); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.HasPrefix(c[0].Fix, "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=") {
 			t.Errorf("%+v", c)
 		}
 	})
 	t.Run("config", func(t *testing.T) {
 		t.Parallel()
-		p := newPatient(t, h.url, "auth.bearer", []string{"short"}, "auth.allow_short_secrets", true, "log.level", "loud")
+		p := clitest.NewConfigFile(t, h.URL, "auth.bearer", []string{"short"}, "auth.allow_short_secrets", true, "log.level", "loud")
 		list, code := examine(t, p, "--no-probe")
 		c := find(list, "config", "")
 		if len(c) != 2 || code != cli.ExitFailed || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "log.level") ||
-			c[1].Status != diagnose.Warn || c[1].Fix != "treble-bridge config check --config "+p.file {
+			c[1].Status != diagnose.Warn || c[1].Fix != "treble-bridge config check --config "+p.Path {
 			t.Errorf("exit %d, %+v", code, c)
 		}
 	})
 	t.Run("short-healing", func(t *testing.T) {
 		t.Parallel()
-		list, _ := examine(t, newPatient(t, h.url, "journal.retain", "1m"), "--no-probe")
+		list, _ := examine(t, clitest.NewConfigFile(t, h.URL, "journal.retain", "1m"), "--no-probe")
 		if c := find(list, "sync-interval", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "TREBLE_BRIDGE_JOURNAL_RETAIN=10m0s" {
 			t.Errorf("%+v", c)
 		}

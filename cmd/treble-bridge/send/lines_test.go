@@ -1,4 +1,4 @@
-package main
+package send_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -29,11 +30,11 @@ func ndjson(t *testing.T, n int) string {
 }
 
 func TestSendLines(t *testing.T) {
-	r := newReceiver(t, always(200))
+	r := clitest.NewReceiver(t, clitest.Always(200))
 	file := ndjson(t, 5)
 	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "the-configured-secret")
 	for _, args := range [][]string{{"--file", file}, {file, "--concurrency", "3"}} {
-		code, out, errs := command(t.Context(), "", append([]string{"send", "--url", r.URL + "/behind/", "--token", "tok"}, args...)...)
+		code, out, errs := clitest.Command(t.Context(), "", append([]string{"send", "--url", r.URL + "/behind/", "--token", "tok"}, args...)...)
 		if code != cli.ExitFine || !strings.Contains(out, "sent 5") || strings.Contains(out, "run") {
 			t.Errorf("%v: exit %d, %s%s", args, code, out, errs)
 		}
@@ -42,13 +43,13 @@ func TestSendLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, out, errs := command(t.Context(), string(text), "send", "-", "--ndjson", "--url", r.URL); code != cli.ExitFine || !strings.Contains(out, "sent 5") {
+	if code, out, errs := clitest.Command(t.Context(), string(text), "send", "-", "--ndjson", "--url", r.URL); code != cli.ExitFine || !strings.Contains(out, "sent 5") {
 		t.Errorf("standard input: exit %d, %s%s", code, out, errs)
 	}
-	if r.bodies[`{"n" : 3}`] != 3 || len(r.bodies) != 5 {
-		t.Errorf("bodies: %v", r.bodies)
+	if r.Bodies[`{"n" : 3}`] != 3 || len(r.Bodies) != 5 {
+		t.Errorf("bodies: %v", r.Bodies)
 	}
-	for _, h := range r.headers {
+	for _, h := range r.Headers {
 		if h.Get(schema.HeaderTest) != "" || !strings.HasPrefix(h.Get(schema.HeaderReceived), "2026-01-31T08:00:0") || strings.Contains(fmt.Sprint(h), "the-configured-secret") {
 			t.Errorf("headers: %v", h)
 		}
@@ -57,21 +58,21 @@ func TestSendLines(t *testing.T) {
 
 // It stops at an answer that says nothing of the line, and names the line.
 func TestSendLinesStops(t *testing.T) {
-	r := newReceiver(t, func(n int) int {
+	r := clitest.NewReceiver(t, func(n int) int {
 		return map[int]int{2: 422, 4: 503}[n] + map[bool]int{true: 200}[n != 2 && n != 4]
 	})
-	code, out, errs := command(t.Context(), "", "send", "--file", ndjson(t, 9), "--url", r.URL)
+	code, out, errs := clitest.Command(t.Context(), "", "send", "--file", ndjson(t, 9), "--url", r.URL)
 	if code != cli.ExitFailed || !strings.Contains(out, "200: 2, 422: 1, 503: 1") || !strings.Contains(errs, "not taken: line 2: 422") ||
 		!strings.Contains(errs, "1 line was not taken") || !strings.Contains(errs, "tail -n +5 FILE") { // the third line is empty
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
-	if len(r.bodies) != 4 {
-		t.Errorf("got %v after it should have stopped", r.bodies)
+	if len(r.Bodies) != 4 {
+		t.Errorf("got %v after it should have stopped", r.Bodies)
 	}
 }
 
 func TestSendLinesChecksFirst(t *testing.T) {
-	r := newReceiver(t, always(200))
+	r := clitest.NewReceiver(t, clitest.Always(200))
 	file := ndjson(t, 3)
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -84,18 +85,18 @@ func TestSendLinesChecksFirst(t *testing.T) {
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if code, _, errs := command(t.Context(), "", "send", file, "--url", r.URL); code != cli.ExitFailed || !strings.Contains(errs, c.want) {
+		if code, _, errs := clitest.Command(t.Context(), "", "send", file, "--url", r.URL); code != cli.ExitFailed || !strings.Contains(errs, c.want) {
 			t.Errorf("%s: exit %d, %s", name, code, errs)
 		}
 	}
-	if len(r.bodies) > 0 {
-		t.Errorf("sent %v", r.bodies)
+	if len(r.Bodies) > 0 {
+		t.Errorf("sent %v", r.Bodies)
 	}
-	if code, _, errs := command(t.Context(), string(text)+"{\n", "send", "-", "--ndjson", "--url", r.URL); code != cli.ExitFailed || !strings.Contains(errs, "stopped, since line 5 is no delivery") || len(r.bodies) != 3 {
-		t.Errorf("standard input: exit %d, %s; sent %v", code, errs, r.bodies)
+	if code, _, errs := clitest.Command(t.Context(), string(text)+"{\n", "send", "-", "--ndjson", "--url", r.URL); code != cli.ExitFailed || !strings.Contains(errs, "stopped, since line 5 is no delivery") || len(r.Bodies) != 3 {
+		t.Errorf("standard input: exit %d, %s; sent %v", code, errs, r.Bodies)
 	}
 	for _, args := range [][]string{{"--count", "2"}, {"--same"}} {
-		if code, _, errs := command(t.Context(), "", append([]string{"send", file, "--url", r.URL}, args...)...); code != cli.ExitUsage {
+		if code, _, errs := clitest.Command(t.Context(), "", append([]string{"send", file, "--url", r.URL}, args...)...); code != cli.ExitUsage {
 			t.Errorf("%v: exit %d, %s", args, code, errs)
 		}
 	}
@@ -104,10 +105,10 @@ func TestSendLinesChecksFirst(t *testing.T) {
 // Of its own bridge it knows the sources, and sends nothing that would get other
 // ids.
 func TestSendLinesKnowsTheSources(t *testing.T) {
-	leaks(t)
-	b := start(t, testConfig(t))
-	defer b.stop(t)
-	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", secret)
+	clitest.CheckLeaks(t)
+	b := clitest.Start(t, clitest.Config(t))
+	defer b.Stop(t)
+	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", clitest.Secret)
 	file := filepath.Join(t.TempDir(), "x.ndjson")
 	line := func(source, path string) string {
 		return fmt.Sprintf(`{"received":"2026-01-31T08:00:00Z","source":%q,"path":%q,"test":"send-abc","body":{"a":1}}`+"\n", source, path)
@@ -116,12 +117,12 @@ func TestSendLinesKnowsTheSources(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, out, errs := command(t.Context(), "", "send", file, "--data-dir", b.config.DataDir)
+	code, out, errs := clitest.Command(t.Context(), "", "send", file, "--data-dir", b.Config.DataDir)
 	if code != cli.ExitFailed || !strings.Contains(out, "200: 2, its source does not serve its path: 2, its source is not configured: 1") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
-	eventually(t, "it is a test, since its line says so", func() bool {
-		_, out, _ := command(t.Context(), "", "tail", "--no-follow", "--json", "--data-dir", b.config.DataDir)
+	clitest.Eventually(t, "it is a test, since its line says so", func() bool {
+		_, out, _ := clitest.Command(t.Context(), "", "tail", "--no-follow", "--json", "--data-dir", b.Config.DataDir)
 		return strings.Count(out, `"test":true`) == 2 && strings.Count(out, `"receivedtime":"2026-01-31T08:00:00Z"`) == 2
 	})
 }

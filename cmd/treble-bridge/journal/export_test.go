@@ -1,4 +1,4 @@
-package main
+package journal_test
 
 import (
 	"encoding/base64"
@@ -9,23 +9,24 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/journal"
 )
 
 // Damaged entries are named, and the others are exported, with the refused bodies; another
 // bridge's NATS gets them.
 func TestJournalExportOfDamaged(t *testing.T) {
-	p := serveOn(t, t.TempDir(), "--nats-url", away)
-	p.send(t, "message.read", "--count", "20")
+	p := clitest.Serve(t, t.TempDir(), "--nats-url", clitest.Away)
+	p.Send(t, "message.read", "--count", "20")
 	body := filepath.Join(t.TempDir(), "refused")
 	if err := os.WriteFile(body, []byte("not <JSON> \xff"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.ops(t, cli.ExitFailed, "send", body) // 400
-	p.kill(t)
-	flipEntry(t, p.dir, 10)
+	p.Command(t, cli.ExitFailed, "send", body) // 400
+	p.Kill(t)
+	clitest.FlipEntry(t, p.Dir, 10)
 	file := filepath.Join(t.TempDir(), "pending of a host.ndjson")
-	out, errs := p.ops(t, cli.ExitFailed, "journal", "export", "--to", file)
+	out, errs := p.Command(t, cli.ExitFailed, "journal", "export", "--to", file)
 	if !strings.Contains(out, "exported 20 messages") || !strings.Contains(out, "set-aside retry --from '"+file+"'") ||
 		!strings.Contains(errs, "entries 10 to 10 are lost") || !strings.Contains(errs, "1 entry is not exported: damaged") {
 		t.Errorf("%s%s", out, errs)
@@ -33,35 +34,35 @@ func TestJournalExportOfDamaged(t *testing.T) {
 	if text, err := os.ReadFile(file); err != nil || strings.Count(string(text), `"Treble-Test":["send-`) != 20 || strings.Count(string(text), `"reason":"pending"`) != 20 {
 		t.Errorf("%v, %s", err, text)
 	}
-	if _, errs := p.ops(t, cli.ExitFailed, "journal", "export", "--to", file); !strings.Contains(errs, "exists") {
+	if _, errs := p.Command(t, cli.ExitFailed, "journal", "export", "--to", file); !strings.Contains(errs, "exists") {
 		t.Errorf("%s", errs)
 	}
 	// To standard output, with the summary apart.
-	out, errs = p.ops(t, cli.ExitFailed, "journal", "export", "--json")
+	out, errs = p.Command(t, cli.ExitFailed, "journal", "export", "--json")
 	var sum journal.MessageExportJSON
 	if err := json.Unmarshal([]byte(strings.SplitAfter(errs, "\n")[1]), &sum); err != nil || sum.Exported != 20 || sum.Damaged != 1 || strings.Count(out, "\n") != 20 {
 		t.Errorf("%v, %s", err, errs)
 	}
 
-	other := serveOn(t, t.TempDir())
-	if _, errs := other.ops(t, cli.ExitUsage, "journal", "set-aside", "retry", "--from", file); !strings.Contains(errs, "Publish 20 messages? Nobody can be asked") {
+	other := clitest.Serve(t, t.TempDir())
+	if _, errs := other.Command(t, cli.ExitUsage, "journal", "set-aside", "retry", "--from", file); !strings.Contains(errs, "Publish 20 messages? Nobody can be asked") {
 		t.Errorf("without --yes: %s", errs)
 	}
-	if _, errs := other.ops(t, cli.ExitUsage, "journal", "set-aside", "retry", "--from", file, "--all"); !strings.Contains(errs, "say which") {
+	if _, errs := other.Command(t, cli.ExitUsage, "journal", "set-aside", "retry", "--from", file, "--all"); !strings.Contains(errs, "say which") {
 		t.Errorf("two choices: %s", errs)
 	}
-	out, _ = other.ops(t, cli.ExitFine, "journal", "set-aside", "retry", "--from", file, "--yes")
+	out, _ = other.Command(t, cli.ExitFine, "journal", "set-aside", "retry", "--from", file, "--yes")
 	if strings.Count(out, "stored in stream TREBLE at") != 19 || strings.Count(out, "stored in stream TREBLE_QUARANTINE at") != 1 {
 		t.Errorf("retry:\n%s", out)
 	}
-	out, _ = other.ops(t, cli.ExitFine, "journal", "set-aside", "retry", "--from", file, "--yes", "--json")
+	out, _ = other.Command(t, cli.ExitFine, "journal", "set-aside", "retry", "--from", file, "--yes", "--json")
 	if strings.Count(out, `"duplicate":true`) != 20 || !strings.Contains(out, `"line":20,`) {
 		t.Errorf("once more:\n%s", out)
 	}
-	if got := other.stored(t, "TREBLE"); len(got) != 19 {
+	if got := other.Stored(t, "TREBLE"); len(got) != 19 {
 		t.Errorf("stored are %d, want 19", len(got))
 	}
-	out, _ = other.ops(t, cli.ExitFine, "quarantine", "export")
+	out, _ = other.Command(t, cli.ExitFine, "quarantine", "export")
 	if !strings.Contains(out, base64.StdEncoding.EncodeToString([]byte("not <JSON> \xff"))) {
 		t.Errorf("the refused body: %s", out)
 	}
@@ -80,7 +81,7 @@ func TestSetAsideRetryFromReadsFirst(t *testing.T) {
 			if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			code, out, errs := command(t.Context(), "", "journal", "set-aside", "retry", "--yes", "--from", file, "--data-dir", t.TempDir(), "--nats-url", away)
+			code, out, errs := clitest.Command(t.Context(), "", "journal", "set-aside", "retry", "--yes", "--from", file, "--data-dir", t.TempDir(), "--nats-url", clitest.Away)
 			if code != cli.ExitFailed || out != "" || !strings.Contains(errs, tt.want) || !strings.Contains(errs, "nothing was published") {
 				t.Errorf("exit %d, %s%s; want %q", code, out, errs, tt.want)
 			}
@@ -90,14 +91,14 @@ func TestSetAsideRetryFromReadsFirst(t *testing.T) {
 
 func TestJournalExportOfNothing(t *testing.T) {
 	dir := t.TempDir()
-	if code, _, errs := command(t.Context(), "", "journal", "export", "--data-dir", dir); code != cli.ExitFailed || !strings.Contains(errs, "there is no journal") {
+	if code, _, errs := clitest.Command(t.Context(), "", "journal", "export", "--data-dir", dir); code != cli.ExitFailed || !strings.Contains(errs, "there is no journal") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
-	p := serveOn(t, dir)
-	p.send(t, "message.read")
-	eventually(t, "it is published", func() bool { return p.view(t, cli.ExitFine, "status").Pending == 0 })
-	p.kill(t)
-	if out, errs := p.ops(t, cli.ExitFine, "journal", "export"); out != "" || !strings.Contains(errs, "nothing is pending") {
+	p := clitest.Serve(t, dir)
+	p.Send(t, "message.read")
+	clitest.Eventually(t, "it is published", func() bool { return p.JournalStatus(t, cli.ExitFine, "status").Pending == 0 })
+	p.Kill(t)
+	if out, errs := p.Command(t, cli.ExitFine, "journal", "export"); out != "" || !strings.Contains(errs, "nothing is pending") {
 		t.Errorf("%q, %s", out, errs)
 	}
 }

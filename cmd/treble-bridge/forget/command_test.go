@@ -1,4 +1,4 @@
-package main
+package forget_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 )
 
@@ -25,13 +26,13 @@ func TestForgetUsage(t *testing.T) {
 		{"empty-session", "--session=", "", "--session: use the id of a session"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, out, errs := command(t.Context(), c.stdin, append([]string{"forget", "--data-dir", t.TempDir()}, strings.Fields(c.args)...)...)
+			code, out, errs := clitest.Command(t.Context(), c.stdin, append([]string{"forget", "--data-dir", t.TempDir()}, strings.Fields(c.args)...)...)
 			if code != cli.ExitUsage || !strings.Contains(errs, c.want) || strings.Contains(out+errs, "s3cret") {
 				t.Errorf("exit %d, %q; want 2 and %q", code, errs, c.want)
 			}
 		})
 	}
-	code, _, errs := command(t.Context(), "", "forget", "--session", "x", "--data-dir", t.TempDir())
+	code, _, errs := clitest.Command(t.Context(), "", "forget", "--session", "x", "--data-dir", t.TempDir())
 	if code != cli.ExitFailed || !strings.Contains(errs, "is the bridge running?") {
 		t.Errorf("without NATS: exit %d, %s", code, errs)
 	}
@@ -41,27 +42,27 @@ func TestForgetUsage(t *testing.T) {
 // is pending.
 func TestForgetSession(t *testing.T) {
 	t.Parallel()
-	p := serveOn(t, t.TempDir())
-	p.post(t, http.StatusOK, ofNobody()...)
-	p.post(t, http.StatusOK, people(2, 8)...)
+	p := clitest.Serve(t, t.TempDir())
+	p.Post(t, http.StatusOK, ofNobody()...)
+	p.Post(t, http.StatusOK, people(2, 8)...)
 	total := len(ofNobody()) + 16
-	p.await(t, "TREBLE", total)
-	out, errs := p.ops(t, cli.ExitFine, "forget", "--session", nobodySession, "--show-sessions", "--yes")
+	p.Await(t, "TREBLE", total)
+	out, errs := p.Command(t, cli.ExitFine, "forget", "--session", nobodySession, "--show-sessions", "--yes")
 	if !strings.Contains(out, "deleted 12 messages: 12 in stream TREBLE\n") || !strings.Contains(out, "12 copies in the journals will be gone by 20") || strings.TrimSpace(errs) != nobodySession {
 		t.Errorf("forget: %s%s", out, errs)
 	}
-	p.await(t, "TREBLE", total-12)
-	if found := filesOf(t, filepath.Join(p.dir, "nats"), nobodySession); len(found) > 0 {
+	p.Await(t, "TREBLE", total-12)
+	if found := filesOf(t, filepath.Join(p.Dir, "nats"), nobodySession); len(found) > 0 {
 		t.Errorf("the session is still in %v", found)
 	}
 	for flag, want := range map[string]string{"--yes": "nothing is left to delete", "--dry-run": "would delete 12 messages: 12 in the journals"} {
-		if out, _ := p.ops(t, cli.ExitFine, "forget", "--session", nobodySession, flag); !strings.Contains(out, want) {
+		if out, _ := p.Command(t, cli.ExitFine, "forget", "--session", nobodySession, flag); !strings.Contains(out, want) {
 			t.Errorf("%s: %s", flag, out)
 		}
 	}
 
 	elsewhere := filepath.Join(t.TempDir(), "none")
-	code, out, errs := command(t.Context(), nobody, "forget", "--phone", "-", "--yes", "--nats-url", natsURL(t, p.dir), "--data-dir", elsewhere)
+	code, out, errs := clitest.Command(t.Context(), nobody, "forget", "--phone", "-", "--yes", "--nats-url", clitest.NATSURL(t, p.Dir), "--data-dir", elsewhere)
 	if code != cli.ExitFine || !strings.Contains(out, "4 in stream TREBLE") || !strings.Contains(out, "no bridge's data_dir is on this host") ||
 		!strings.Contains(out, "treble-bridge forget --phone -") || strings.Contains(out+errs, "3001234567") {
 		t.Errorf("elsewhere: exit %d\n%s%s", code, out, errs)
@@ -77,9 +78,9 @@ func TestForgetSession(t *testing.T) {
 }
 
 // checkAudit holds that n runs are on record, without number and session.
-func checkAudit(t *testing.T, p *process, n int) {
+func checkAudit(t *testing.T, p *clitest.Process, n int) {
 	t.Helper()
-	records := p.stored(t, "KV_TREBLE_AUDIT")
+	records := p.Stored(t, "KV_TREBLE_AUDIT")
 	for _, r := range records {
 		if !strings.Contains(r, `"action":"forget"`) || !strings.Contains(r, `"state":"`+audit.Done) || !strings.Contains(r, "found-journal") {
 			t.Errorf("audit: %s", r)
@@ -98,30 +99,30 @@ func checkAudit(t *testing.T, p *process, n int) {
 // What NATS has not taken stays; the command fails, and says what to do.
 func TestForgetLeavesWhatIsPending(t *testing.T) {
 	t.Parallel()
-	nats := serveOn(t, t.TempDir()) // somebody else's NATS
-	url := []string{"--nats-url", natsURL(t, nats.dir)}
-	p := serveOn(t, t.TempDir(), "--nats-url", away)
-	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
+	nats := clitest.Serve(t, t.TempDir()) // somebody else's NATS
+	url := []string{"--nats-url", clitest.NATSURL(t, nats.Dir)}
+	p := clitest.Serve(t, t.TempDir(), "--nats-url", clitest.Away)
+	p.Post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
 	v, errs := forgetPerson(t, p, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", "--wait-pending", "1ms")...)
 	if v.State != audit.Failed || v.Left == nil || v.Left.Pending != 1 || !strings.Contains(errs, "1 in the journals are not published yet: wait until NATS") {
 		t.Errorf("running: %+v\n%s", v, errs)
 	}
-	p.kill(t)
+	p.Kill(t)
 	if v, errs = forgetPerson(t, p, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes")...); v.DataDir != "stopped" || !strings.Contains(errs, "start the bridge, and run this again") {
 		t.Errorf("stopped: %+v\n%s", v, errs)
 	}
-	p = startProcessEnv(t, p.dir, briefJournal, append([]string{"serve", "--dev"}, url...)...)
-	p.runs(t)
-	p.post(t, http.StatusOK, large(6)...) // so that the journal begins a new segment
+	p = clitest.StartProcessEnv(t, p.Dir, briefJournal, append([]string{"serve", "--dev"}, url...)...)
+	p.AwaitRunning(t)
+	p.Post(t, http.StatusOK, large(6)...) // so that the journal begins a new segment
 	v, _ = forgetPerson(t, p, cli.ExitFine, nobody, append(url, "--phone", "-", "--yes", "--wait")...)
 	if v.Left.Total() != 0 || v.Erased.Streams["TREBLE"] != 1 || v.GoneBy != nil {
 		t.Errorf("when it is published: %+v", v)
 	}
-	p.signal(t, syscall.SIGTERM)
-	if code := p.code(t); code != cli.ExitFine {
-		t.Errorf("exit %d:\n%s", code, p.errs)
+	p.Signal(t, syscall.SIGTERM)
+	if code := p.Code(t); code != cli.ExitFine {
+		t.Errorf("exit %d:\n%s", code, p.Errs)
 	}
-	for _, dir := range []string{p.dir, nats.dir} {
+	for _, dir := range []string{p.Dir, nats.Dir} {
 		if found := filesOf(t, dir, traces...); len(found) > 0 {
 			t.Errorf("left in %v", found)
 		}
@@ -144,14 +145,14 @@ func large(n int) (all []string) {
 // The copies in the journals of a bridge that stopped stay: the command says what to do.
 func TestForgetOfAStoppedBridge(t *testing.T) {
 	t.Parallel()
-	nats := serveOn(t, t.TempDir()) // somebody else's NATS
-	url := []string{"--nats-url", natsURL(t, nats.dir)}
-	p := serveOn(t, t.TempDir(), url...)
-	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
-	nats.await(t, "TREBLE", 1)
-	p.signal(t, syscall.SIGTERM)
-	if code := p.code(t); code != cli.ExitFine {
-		t.Errorf("exit %d:\n%s", code, p.errs)
+	nats := clitest.Serve(t, t.TempDir()) // somebody else's NATS
+	url := []string{"--nats-url", clitest.NATSURL(t, nats.Dir)}
+	p := clitest.Serve(t, t.TempDir(), url...)
+	p.Post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
+	nats.Await(t, "TREBLE", 1)
+	p.Signal(t, syscall.SIGTERM)
+	if code := p.Code(t); code != cli.ExitFine {
+		t.Errorf("exit %d:\n%s", code, p.Errs)
 	}
 	for _, wait := range []string{"--wait=false", "--wait"} {
 		v, errs := forgetPerson(t, p, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", wait)...)
@@ -160,17 +161,17 @@ func TestForgetOfAStoppedBridge(t *testing.T) {
 			t.Errorf("%s: %+v\n%s", wait, v, errs)
 		}
 	}
-	nats.await(t, "TREBLE", 0)
+	nats.Await(t, "TREBLE", 0)
 }
 
 // A bridge whose data_dir can have no socket serves all the same, and says what to do.
 func TestForgetWithoutSocket(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), strings.Repeat("d", 110))
-	p := serveOn(t, dir)
-	p.post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
-	if !strings.Contains(p.errs.String(), "no control socket in data_dir: stop the bridge before treble-bridge forget") {
-		t.Errorf("log:\n%s", p.errs)
+	p := clitest.Serve(t, dir)
+	p.Post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
+	if !strings.Contains(p.Errs.String(), "no control socket in data_dir: stop the bridge before treble-bridge forget") {
+		t.Errorf("log:\n%s", p.Errs)
 	}
 	if _, errs := forgetPerson(t, p, cli.ExitFailed, nobody, "--phone", "-", "--yes"); !strings.Contains(errs, "cannot be asked to forget") || !strings.Contains(errs, "stop it, and run this again") {
 		t.Errorf("%s", errs)

@@ -1,4 +1,4 @@
-package main
+package doctor_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
@@ -25,9 +26,9 @@ import (
 
 // twoSources are a bridge's whose second one has a secret header and no plain path.
 var twoSources = []map[string]any{
-	{"name": "sales", "paths": []string{"/sales"}, "auth": map[string]any{"bearer": []string{secret}}},
+	{"name": "sales", "paths": []string{"/sales"}, "auth": map[string]any{"bearer": []string{clitest.Secret}}},
 	{"name": "support", "paths": []string{"/support/*"}, "kinds": []string{"message.read"},
-		"auth": map[string]any{"header": map[string]any{"name": "X-Api-Key", "values": []string{secret + "-2"}}}},
+		"auth": map[string]any{"header": map[string]any{"name": "X-Api-Key", "values": []string{clitest.Secret + "-2"}}}},
 }
 
 // messages is how many there are in the event stream.
@@ -48,11 +49,11 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 	for _, ack := range []string{"journal", "stream"} {
 		t.Run(ack, func(t *testing.T) {
 			t.Parallel()
-			h := startNATS(t, "max_payload: 4MB")
-			js := h.js(t)
-			p := newPatient(t, h.url, "sources", twoSources, "auth.bearer", nil, "publisher.ack", ack)
-			b := start(t, p.Config)
-			eventually(t, "it is ready", func() bool { return b.Readiness().Status == ingress.Ready })
+			h := clitest.StartNATS(t, "max_payload: 4MB")
+			js := h.JetStream(t)
+			p := clitest.NewConfigFile(t, h.URL, "sources", twoSources, "auth.bearer", nil, "publisher.ack", ack)
+			b := clitest.Start(t, p.Config)
+			clitest.Eventually(t, "it is ready", func() bool { return b.Readiness().Status == ingress.Ready })
 			list, code := examine(t, p)
 			if code != cli.ExitFine || list.Summary.Fail > 0 {
 				t.Errorf("exit %d, %+v", code, list.Summary)
@@ -72,19 +73,19 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 			if n := messages(t, js); n != 0 {
 				t.Errorf("%d messages in the stream, want none", n)
 			}
-			b.stop(t)
-			b = start(t, p.Config)
-			defer b.stop(t)
-			eventually(t, "it is ready again", func() bool { return b.Readiness().Status == ingress.Ready })
+			b.Stop(t)
+			b = clitest.Start(t, p.Config)
+			defer b.Stop(t)
+			clitest.Eventually(t, "it is ready again", func() bool { return b.Readiness().Status == ingress.Ready })
 			req, _ := http.NewRequest(http.MethodPost, "http://"+b.Addrs().Ingress+"/sales", strings.NewReader(`{"event_type":"bridge.probe","event_id":"mine"}`))
-			req.Header.Set("Authorization", "Bearer "+secret)
+			req.Header.Set("Authorization", "Bearer "+clitest.Secret)
 			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 			if err != nil || resp.StatusCode != http.StatusOK {
 				t.Fatal(resp, err)
 			}
 			resp.Body.Close()
 			// What comes after it is in the stream, so what was to come before is too.
-			eventually(t, "an event is stored", func() bool { return messages(t, js) > 0 })
+			clitest.Eventually(t, "an event is stored", func() bool { return messages(t, js) > 0 })
 			if n := messages(t, js); n != 1 {
 				t.Errorf("%d messages in the stream, want the one that was posted: a probe came back", n)
 			}
@@ -94,15 +95,15 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 
 func TestDoctorWithoutProbe(t *testing.T) {
 	t.Parallel()
-	h := startNATS(t)
-	p := newPatient(t, h.url)
-	b := start(t, p.Config)
-	defer b.stop(t)
+	h := clitest.StartNATS(t)
+	p := clitest.NewConfigFile(t, h.URL)
+	b := clitest.Start(t, p.Config)
+	defer b.Stop(t)
 	list, code := examine(t, p, "--no-probe")
 	if c := find(list, "probe", ""); code != cli.ExitFine || len(c) != 1 || c[0].Status != diagnose.Skip || !strings.Contains(c[0].Detail, "--no-probe") {
 		t.Errorf("exit %d, %+v", code, c)
 	}
-	s, err := h.js(t).Stream(t.Context(), "TREBLE")
+	s, err := h.JetStream(t).Stream(t.Context(), "TREBLE")
 	if err != nil || s.CachedInfo().State.LastSeq != 0 {
 		t.Errorf("something was sent: %v", err)
 	}
@@ -111,11 +112,11 @@ func TestDoctorWithoutProbe(t *testing.T) {
 // A stream from which nothing can be deleted keeps the probe, and doctor says so.
 func TestDoctorCannotDeleteItsProbe(t *testing.T) {
 	t.Parallel()
-	h := startNATS(t)
-	h.stream(t, func(c *jetstream.StreamConfig) { c.DenyDelete = true })
-	p := newPatient(t, h.url)
-	b := start(t, p.Config)
-	defer b.stop(t)
+	h := clitest.StartNATS(t)
+	h.Stream(t, func(c *jetstream.StreamConfig) { c.DenyDelete = true })
+	p := clitest.NewConfigFile(t, h.URL)
+	b := clitest.Start(t, p.Config)
+	defer b.Stop(t)
 	list, _ := examine(t, p)
 	if c := find(list, "probe", "default"); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.Contains(c[0].Detail, "cannot be deleted") || !strings.HasPrefix(c[0].Fix, "treble-bridge doctor --no-probe") {
 		t.Errorf("%+v", c)
@@ -124,15 +125,15 @@ func TestDoctorCannotDeleteItsProbe(t *testing.T) {
 
 func TestDoctorOfABridgeWithAnotherSecret(t *testing.T) {
 	t.Parallel()
-	p := newPatient(t, startNATS(t).url)
+	p := clitest.NewConfigFile(t, clitest.StartNATS(t).URL)
 	other := *p.Config
 	other.Auth = auth.Config{Bearer: []value.Secret{"another-secret-of-the-tests"}}
-	b := start(t, &other)
-	defer b.stop(t)
+	b := clitest.Start(t, &other)
+	defer b.Stop(t)
 	list, code := examine(t, p)
 	c := find(list, "probe", "default")
 	if code != cli.ExitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "401") ||
-		!regexp.MustCompile(`^treble-bridge serve --config `+regexp.QuoteMeta(p.file)+`  # after the running one \(pid \d+\) has ended$`).MatchString(c[0].Fix) {
+		!regexp.MustCompile(`^treble-bridge serve --config `+regexp.QuoteMeta(p.Path)+`  # after the running one \(pid \d+\) has ended$`).MatchString(c[0].Fix) {
 		t.Errorf("exit %d, %+v", code, c)
 	}
 }
@@ -152,7 +153,7 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := newPatient(t, startNATS(t).url)
+			p := clitest.NewConfigFile(t, clitest.StartNATS(t).URL)
 			lock, err := datadir.Acquire(p.DataDir)
 			if err != nil {
 				t.Fatal(err)
@@ -190,7 +191,7 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 // then, so that a check behind a restart does not fail for being early.
 func TestDoctorWaitsForAStart(t *testing.T) {
 	t.Parallel()
-	p := newPatient(t, startNATS(t).url)
+	p := clitest.NewConfigFile(t, clitest.StartNATS(t).URL)
 	lock, err := datadir.Acquire(p.DataDir)
 	if err != nil {
 		t.Fatal(err)
@@ -215,12 +216,12 @@ func TestDoctorWaitsForAStart(t *testing.T) {
 // What the bridge finds and what doctor finds is the same, word by word.
 func TestDoctorOfADegradedBridge(t *testing.T) {
 	t.Parallel()
-	h := startNATS(t)
-	h.stream(t, func(c *jetstream.StreamConfig) { c.Duplicates = time.Minute })
-	p := newPatient(t, h.url)
-	b := start(t, p.Config)
-	defer b.stop(t)
-	eventually(t, "the journal is published from", func() bool {
+	h := clitest.StartNATS(t)
+	h.Stream(t, func(c *jetstream.StreamConfig) { c.Duplicates = time.Minute })
+	p := clitest.NewConfigFile(t, h.URL)
+	b := clitest.Start(t, p.Config)
+	defer b.Stop(t)
+	clitest.Eventually(t, "the journal is published from", func() bool {
 		r := b.Readiness().Reasons
 		return len(r) == 1 && strings.Contains(r[0], "--dupe-window")
 	})
@@ -235,9 +236,9 @@ func TestDoctorOfADegradedBridge(t *testing.T) {
 
 func TestDoctorOfAStoppedBridge(t *testing.T) {
 	t.Parallel()
-	p := newPatient(t, "", "nats.embedded.addr", "127.0.0.1:1")
+	p := clitest.NewConfigFile(t, "", "nats.embedded.addr", "127.0.0.1:1")
 	list, code := examine(t, p)
-	if c := find(list, "bridge", ""); code != cli.ExitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve --config "+p.file {
+	if c := find(list, "bridge", ""); code != cli.ExitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve --config "+p.Path {
 		t.Errorf("exit %d, %+v", code, c)
 	}
 	if c := find(list, "nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve" {
@@ -255,7 +256,7 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, _ = examine(t, p, "--no-probe")
-	if c := find(list, "bridge", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "treble-bridge serve --config "+p.file {
+	if c := find(list, "bridge", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "treble-bridge serve --config "+p.Path {
 		t.Errorf("%+v", c)
 	}
 }
@@ -264,7 +265,7 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 func TestDoctorEnds(t *testing.T) {
 	t.Parallel()
 	silent := listen(t).Addr().String() // connects, and never says a word
-	p := newPatient(t, "nats://"+silent, "ops.addr", silent)
+	p := clitest.NewConfigFile(t, "nats://"+silent, "ops.addr", silent)
 	began := time.Now()
 	list, code := examine(t, p, "--timeout", "200ms")
 	if took := time.Since(began); took > 5*time.Second || code != cli.ExitFailed {
@@ -275,10 +276,10 @@ func TestDoctorEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if code, _, errs := command(ctx, "", "doctor", "--config", p.file); code != cli.ExitFailed || !strings.Contains(errs, "interrupted") {
+	if code, _, errs := clitest.Command(ctx, "", "doctor", "--config", p.Path); code != cli.ExitFailed || !strings.Contains(errs, "interrupted") {
 		t.Errorf("Ctrl-C: exit %d, %s", code, errs)
 	}
-	if code, _, errs := command(t.Context(), "", "doctor", "--timeout", "0s"); code != cli.ExitUsage || !strings.Contains(errs, "--timeout") {
+	if code, _, errs := clitest.Command(t.Context(), "", "doctor", "--timeout", "0s"); code != cli.ExitUsage || !strings.Contains(errs, "--timeout") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
 }
@@ -290,11 +291,11 @@ func TestDoctorOfTheProgram(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p := startProcessOn(t, dir, "serve", "--dev")
-	eventually(t, "it runs", func() bool { return strings.Contains(p.out.String(), "Token") })
+	p := clitest.StartProcessOn(t, dir, "serve", "--dev")
+	clitest.Eventually(t, "it runs", func() bool { return strings.Contains(p.Out.String(), "Token") })
 	doctor := func(args ...string) (string, int) {
 		cmd := exec.Command(os.Args[0], append([]string{"doctor", "--data-dir", dir}, args...)...)
-		cmd.Env = append(os.Environ(), asMain+"=1", "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=16MiB")
+		cmd.Env = append(os.Environ(), clitest.AsMain+"=1", "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=16MiB")
 		out, err := cmd.CombinedOutput()
 		if err != nil && cmd.ProcessState == nil {
 			t.Fatal(err)
@@ -325,8 +326,8 @@ func TestDoctorOfTheProgram(t *testing.T) {
 	if strings.Contains(out, token) {
 		t.Error("the token is printed")
 	}
-	p.signal(t, os.Interrupt)
-	if got := p.code(t); got != cli.ExitFine {
+	p.Signal(t, os.Interrupt)
+	if got := p.Code(t); got != cli.ExitFine {
 		t.Errorf("serve: exit %d", got)
 	}
 	out, code = doctor()

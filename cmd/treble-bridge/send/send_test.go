@@ -1,117 +1,79 @@
-package main
+package send_test
 
 import (
 	"context"
 	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
 )
 
-// receiver records what is posted, and answers with a status.
-type receiver struct {
-	*httptest.Server
-	mu      sync.Mutex
-	bodies  map[string]int // how often each came
-	headers []http.Header
-	busy    atomic.Int32
-	most    atomic.Int32 // requests at the same time
-}
-
-func newReceiver(t *testing.T, status func(n int) int) *receiver {
-	t.Helper()
-	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
-	r := &receiver{bodies: map[string]int{}}
-	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if n := r.busy.Add(1); n > r.most.Load() {
-			r.most.Store(n)
-		}
-		defer r.busy.Add(-1)
-		body, _ := io.ReadAll(req.Body)
-		r.mu.Lock()
-		r.bodies[string(body)]++
-		r.headers = append(r.headers, req.Header)
-		n := len(r.headers)
-		r.mu.Unlock()
-		w.WriteHeader(status(n))
-		_, _ = io.WriteString(w, "answer \x1b[2J")
-	}))
-	t.Cleanup(r.Close)
-	return r
-}
-
-func always(status int) func(int) int { return func(int) int { return status } }
-
 func TestSendVariesSamples(t *testing.T) {
-	r := newReceiver(t, always(200))
-	code, out, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "50", "--concurrency", "5", "--json", "--token", "tok", "-H", "X-Own: 1")
+	r := clitest.NewReceiver(t, clitest.Always(200))
+	code, out, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "50", "--concurrency", "5", "--json", "--token", "tok", "-H", "X-Own: 1")
 	if code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
-	if got := len(r.bodies); got != 50 {
+	if got := len(r.Bodies); got != 50 {
 		t.Errorf("got %d different bodies, want 50", got)
 	}
 	var sum send.SummaryJSON
 	if err := json.Unmarshal([]byte(out), &sum); err != nil || sum.Sent != 50 || sum.OK != 50 || sum.Statuses["200"] != 50 || sum.Latency.Max <= 0 {
 		t.Errorf("summary: %v, %s", err, out)
 	}
-	for _, h := range r.headers {
+	for _, h := range r.Headers {
 		if h.Get("Treble-Test") != sum.Run || sum.Run == "" || h.Get("Authorization") != "Bearer tok" || h.Get("X-Own") != "1" || h.Get("Content-Type") != "application/json" {
 			t.Fatalf("headers: got %v", h)
 		}
 	}
-	if n := r.most.Load(); n > 5 {
+	if n := r.Most.Load(); n > 5 {
 		t.Errorf("got %d requests at once, want at most 5", n)
 	}
 }
 
 func TestSendSame(t *testing.T) {
-	r := newReceiver(t, always(200))
+	r := clitest.NewReceiver(t, clitest.Always(200))
 	want, _ := webhook.Sample("message.read")
-	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3", "--same"); code != cli.ExitFine {
+	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3", "--same"); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
-	if r.bodies[string(want)] != 3 {
-		t.Errorf("got %v, want the sample three times", r.bodies)
+	if r.Bodies[string(want)] != 3 {
+		t.Errorf("got %v, want the sample three times", r.Bodies)
 	}
 }
 
 func TestSendFileAndStdinAsTheyAre(t *testing.T) {
-	r := newReceiver(t, always(200))
+	r := clitest.NewReceiver(t, clitest.Always(200))
 	file := filepath.Join(t.TempDir(), "body.json")
 	const body = ` {"session_id": "fixed" }`
 	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{file}, {"--file", file}, {"-"}} {
-		if code, _, errs := command(t.Context(), body, append([]string{"send", "--url", r.URL}, args...)...); code != cli.ExitFine {
+		if code, _, errs := clitest.Command(t.Context(), body, append([]string{"send", "--url", r.URL}, args...)...); code != cli.ExitFine {
 			t.Errorf("%v: exit %d, %s", args, code, errs)
 		}
 	}
-	if r.bodies[body] != 3 {
-		t.Errorf("got %v", r.bodies)
+	if r.Bodies[body] != 3 {
+		t.Errorf("got %v", r.Bodies)
 	}
 }
 
 func TestSendFailsIfOneWasNot200(t *testing.T) {
-	r := newReceiver(t, func(n int) int {
+	r := clitest.NewReceiver(t, func(n int) int {
 		if n == 2 {
 			return 503
 		}
 		return 200
 	})
-	code, out, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3")
+	code, out, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3")
 	if code != cli.ExitFailed || !strings.Contains(out, "200: 2, 503: 1") || !strings.Contains(errs, "1 of 3") {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
@@ -121,41 +83,41 @@ func TestSendFailsIfOneWasNot200(t *testing.T) {
 }
 
 func TestSendKeepsTheConfiguredSecretFromOthers(t *testing.T) {
-	r := newReceiver(t, always(200))
+	r := clitest.NewReceiver(t, clitest.Always(200))
 	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "secret-of-our-bridge-4d1e")
-	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL); code != cli.ExitFine {
+	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
-	if got := r.headers[0].Get("Authorization"); got != "" {
+	if got := r.Headers[0].Get("Authorization"); got != "" {
 		t.Error("the configured secret went to the address of --url")
 	}
 	t.Setenv("TREBLE_BRIDGE_INGRESS_ADDR", strings.TrimPrefix(r.URL, "http://"))
-	if code, _, errs := command(t.Context(), "", "send", "message.read"); code != cli.ExitFine {
+	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read"); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
-	if got := r.headers[1].Get("Authorization"); got != "Bearer secret-of-our-bridge-4d1e" {
+	if got := r.Headers[1].Get("Authorization"); got != "Bearer secret-of-our-bridge-4d1e" {
 		t.Error("without --url the configured secret must be used")
 	}
 }
 
 func TestSendInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newReceiver(t, func(n int) int {
+	r := clitest.NewReceiver(t, func(n int) int {
 		if n == 3 {
 			cancel()
 		}
 		return 200
 	})
-	code, out, errs := command(ctx, "", "send", "message.read", "--url", r.URL, "--count", "1000000")
+	code, out, errs := clitest.Command(ctx, "", "send", "message.read", "--url", r.URL, "--count", "1000000")
 	if code != cli.ExitFailed || !strings.Contains(errs, "interrupted after") || !strings.Contains(out, "answers  200: ") {
 		t.Errorf("exit %d, %q, %q; want a summary", code, out, errs)
 	}
 }
 
 func TestSendRate(t *testing.T) {
-	r := newReceiver(t, always(200))
+	r := clitest.NewReceiver(t, clitest.Always(200))
 	began := time.Now()
-	if code, _, errs := command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "5", "--rate", "20", "--concurrency", "5"); code != cli.ExitFine {
+	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "5", "--rate", "20", "--concurrency", "5"); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
 	if took := time.Since(began); took < 200*time.Millisecond {
@@ -165,7 +127,7 @@ func TestSendRate(t *testing.T) {
 
 func TestSendToNobody(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
-	code, out, _ := command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
+	code, out, _ := clitest.Command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
 	if code != cli.ExitFailed || !strings.Contains(out, "cannot connect: 1") {
 		t.Errorf("exit %d, %q", code, out)
 	}

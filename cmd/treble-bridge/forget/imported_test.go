@@ -1,4 +1,4 @@
-package main
+package forget_test
 
 import (
 	"net/http"
@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
@@ -17,7 +18,7 @@ import (
 // importedAccounts is the example of docs/operations.md, word for word.
 func importedAccounts(t *testing.T) string {
 	t.Helper()
-	b, err := os.ReadFile("../../docs/operations.md")
+	b, err := os.ReadFile("../../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,17 +34,17 @@ func importedAccounts(t *testing.T) string {
 // the bridge. The command deletes there, and its record is there.
 func TestForgetInAnImportedAccount(t *testing.T) {
 	t.Parallel()
-	h := startNATS(t, importedAccounts(t))
-	p := newPatient(t, h.url, "nats.user", "bridge", "nats.password", "s3cret-bridge", "nats.api_prefix", "JS.treble")
-	b := start(t, p.Config)
-	defer b.stop(t)
+	h := clitest.StartNATS(t, importedAccounts(t))
+	p := clitest.NewConfigFile(t, h.URL, "nats.user", "bridge", "nats.password", "s3cret-bridge", "nats.api_prefix", "JS.treble")
+	b := clitest.Start(t, p.Config)
+	defer b.Stop(t)
 	bodies := append(ofNobody()[:12], people(1, 4)...)
 	for _, body := range bodies {
-		if got := b.post(t, []byte(body)).StatusCode; got != http.StatusOK {
+		if got := b.Post(t, []byte(body)).StatusCode; got != http.StatusOK {
 			t.Fatalf("post: %d", got)
 		}
 	}
-	owner := h.js(t, nats.UserInfo("owner", "s3cret-owner"))
+	owner := h.JetStream(t, nats.UserInfo("owner", "s3cret-owner"))
 	stored := func() uint64 {
 		s, err := owner.Stream(t.Context(), "TREBLE")
 		if err != nil {
@@ -51,8 +52,8 @@ func TestForgetInAnImportedAccount(t *testing.T) {
 		}
 		return s.CachedInfo().State.Msgs
 	}
-	eventually(t, "all is stored", func() bool { return stored() == uint64(len(bodies)) })
-	eventually(t, "the journal says so", func() bool { // its marks come a second later
+	clitest.Eventually(t, "all is stored", func() bool { return stored() == uint64(len(bodies)) })
+	clitest.Eventually(t, "the journal says so", func() bool { // its marks come a second later
 		s, err := outbox.Inspect(t.Context(), filepath.Join(p.Config.DataDir, datadir.Journal), nil)
 		return err == nil && s.Pending == 0
 	})
@@ -61,7 +62,7 @@ func TestForgetInAnImportedAccount(t *testing.T) {
 		{"--yes", "deleted 12 messages: 12 in stream TREBLE"},
 		{"--yes", "nothing is left to delete"},
 	} {
-		code, out, errs := command(t.Context(), "", "forget", "--session", nobodySession, want.flag, "--config", p.file)
+		code, out, errs := clitest.Command(t.Context(), "", "forget", "--session", nobodySession, want.flag, "--config", p.Path)
 		if code != cli.ExitFine || !strings.Contains(out, want.says) {
 			t.Errorf("%s: exit %d, want %q\n%s%s", want.flag, code, want.says, out, errs)
 		}

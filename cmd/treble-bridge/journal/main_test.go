@@ -1,0 +1,13 @@
+package journal_test
+
+import (
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/events"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/journal"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/quarantine"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
+)
+
+func TestMain(m *testing.M) { clitest.Main(m, journal.New, send.New, events.NewTail, quarantine.New) }

@@ -1,0 +1,12 @@
+package quarantine_test
+
+import (
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/events"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/quarantine"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
+)
+
+func TestMain(m *testing.M) { clitest.Main(m, quarantine.New, events.New, events.NewTail, send.New) }
