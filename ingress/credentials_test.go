@@ -201,6 +201,34 @@ func TestSpoofedAddress(t *testing.T) {
 	}
 }
 
+// TestAddressOfTheProxyProtocol: the address that a balancer tells is that of the client, and one that
+// anybody else tells is not.
+func TestAddressOfTheProxyProtocol(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		believed   []string
+		source     string
+		wantAnswer int
+	}{
+		{"client", []string{"127.0.0.1"}, "192.0.2.1", 200},
+		{"another-client", []string{"127.0.0.1"}, "192.0.2.2", 401},
+		{"nobody-is-believed", nil, "192.0.2.1", 400},
+		{"another-balancer-is-believed", []string{"198.51.100.1"}, "192.0.2.1", 400},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSetup()
+			s.config.ProxyProtocol = tt.believed
+			s.sources[0].Auth.IP.Allow, s.sources[0].Auth.Require = []string{"192.0.2.1"}, "ip and bearer"
+			b := s.start(t)
+			conn := dial(t, b.addr)
+			fmt.Fprintf(conn, "PROXY TCP4 %s 127.0.0.1 4711 8080\r\n%s%s", tt.source, head(token, len(read)), read)
+			if a := readAnswer(t, conn); a.status != tt.wantAnswer {
+				t.Errorf("got %d, want %d", a.status, tt.wantAnswer)
+			}
+		})
+	}
+}
+
 // TestFailuresAreLimited: an address that fails too often is answered 429, right credentials never,
 // and the log does not grow with it.
 func TestFailuresAreLimited(t *testing.T) {
