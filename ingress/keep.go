@@ -123,3 +123,41 @@ func (s *snapshot) keepBeginning(o delivery.Origin, body []byte, p *problem) {
 	_ = s.accept(s.deadlines.context(), delivery.Delivery{Origin: o, Body: bytes.Clone(body),
 		Rejection: &delivery.Rejection{Reason: reason, Violations: []delivery.Violation{{Problem: what}}}})
 }
+
+// refusedBody is the largest body that is kept of a request with wrong credentials.
+const refusedBody = 256 << 10
+
+// keepDenied keeps a request with wrong credentials in the quarantine, if its
+// source is configured for it and the bounds allow it. It changes nothing of the answer.
+func (s *snapshot) keepDenied(x *exchange, src *source) {
+	r := x.Request()
+	if src.refusedKept == nil || r.ContentLength > refusedBody || !src.refusedKept.Allow() {
+		return
+	}
+	r.Body = http.MaxBytesReader(x.Response(), r.Body, refusedBody)
+	in, body, problem := s.readBody(x, src)
+	defer in.release()
+	if problem != nil {
+		return
+	}
+	x.bodyRead, x.bytes = true, len(body)
+	if !s.enter() {
+		return
+	}
+	defer s.leave()
+	s.keepRefused(x, src, body)
+}
+
+// keepRefused gives the quarantine a body that nobody has shown a credential for.
+func (s *snapshot) keepRefused(x *exchange, src *source, body []byte) {
+	if len(body) == 0 {
+		return
+	}
+	_ = s.accept(s.deadlines.context(), delivery.Delivery{
+		Origin: delivery.Origin{Source: src.name, Path: x.keptPath(src), Received: time.Now(),
+			Header: keptHeaders(x.Request().Header, src.auth.SecretHeaders())},
+		Body: bytes.Clone(body),
+		Rejection: &delivery.Rejection{Reason: schema.ReasonUnauthorized, Violations: []delivery.Violation{{
+			Problem: "the request had no credential that the source takes: make sure that it came from Treble before you send it again"}}},
+	})
+}
