@@ -38,7 +38,7 @@ type batch struct {
 // the flush that is under way does that.
 func (j *Journal) run() {
 	defer close(j.stopped)
-	for range j.wake {
+	for range j.woken {
 		j.mu.Lock()
 		closed := j.closed // read before the rounds: they then see all there ever is
 		j.mu.Unlock()
@@ -47,7 +47,7 @@ func (j *Journal) run() {
 			j.gather()
 		}
 		if closed {
-			j.shut()
+			j.seal()
 			return
 		}
 	}
@@ -157,9 +157,9 @@ func (j *Journal) encode(b batch) Seq {
 
 func (j *Journal) committed(b batch, last Seq) {
 	j.end += int64(len(j.buf))
-	if j.o.Kept != nil {
+	if j.o.OnFlush != nil {
 		for _, r := range b.requests {
-			j.o.Kept(r.seq, r.payload)
+			j.o.OnFlush(r.seq, r.payload)
 		}
 	}
 	j.mu.Lock()

@@ -18,26 +18,26 @@ func (j *Journal) write() (void bool, err error) {
 		}
 		// Never flush this file again: the kernel may have dropped what it could not
 		// write, and report success.
-		return j.leave(err), fmt.Errorf("flush journal: %w", err)
+		return j.abandonSegment(err), fmt.Errorf("flush journal: %w", err)
 	}
 	cause := fmt.Errorf("write journal: %w", err)
-	if err = j.cut(); err != nil {
-		return j.leave(err), cause
+	if err = j.truncateTail(); err != nil {
+		return j.abandonSegment(err), cause
 	}
 	return true, cause
 }
 
-// cut takes a batch that was not written whole off the active segment.
-func (j *Journal) cut() error {
+// truncateTail takes a batch that was not written whole off the active segment.
+func (j *Journal) truncateTail() error {
 	if err := j.file.Truncate(j.end); err != nil {
 		return err
 	}
 	return j.file.Sync()
 }
 
-// leave gives the active segment up. It returns true when the next segment says,
+// abandonSegment gives the active segment up. It returns true when the next segment says,
 // on stable storage, where this one ends.
-func (j *Journal) leave(cause error) bool {
+func (j *Journal) abandonSegment(cause error) bool {
 	j.down = cause
 	if err := j.openSegment(); err != nil {
 		j.down = errors.Join(cause, err)
@@ -47,8 +47,8 @@ func (j *Journal) leave(cause error) bool {
 	return true
 }
 
-// shut ends the log with a seal and lets readers go.
-func (j *Journal) shut() {
+// seal ends the log with a seal and lets readers go.
+func (j *Journal) seal() {
 	j.mu.Lock()
 	err := j.fault
 	if len(j.marks) == 0 && j.down == nil {

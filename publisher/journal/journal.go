@@ -58,11 +58,11 @@ type Options struct {
 	// Recent bounds the bytes of the newest entries that are kept in memory until a Reader
 	// has returned them, so that one which keeps up reads no file. 0: none are.
 	Recent int64
-	// Kept is told of each entry that is on stable storage, in order, before its
+	// OnFlush is told of each entry that is on stable storage, in order, before its
 	// Append returns and before a Reader sees it. It must be quick; nil: nobody is
 	// told.
-	Kept func(seq Seq, payload []byte)
-	Log  *zap.Logger // nil: none
+	OnFlush func(seq Seq, payload []byte)
+	Log     *zap.Logger // nil: none
 
 	// Synchronous, for simulations: no goroutine is started and no timer set. Append,
 	// Release, Flush and Close do the work of the committer before they return, and
@@ -115,7 +115,7 @@ type Journal struct {
 	fs  FS
 
 	requests sync.Pool     // of *request
-	wake     chan struct{} // holds one: there is work for the committer
+	woken    chan struct{} // holds one: there is work for the committer
 	stopped  chan struct{} // closed when the committer has ended
 
 	mu          sync.Mutex
@@ -172,7 +172,7 @@ func (j *Journal) Append(ctx context.Context, payload []byte) (Seq, error) {
 	r := j.newRequest(payload)
 	j.queue.push(r)
 	j.mu.Unlock()
-	j.rouse()
+	j.wake()
 	select {
 	case <-r.done:
 		return j.answered(r)
@@ -204,7 +204,7 @@ func (j *Journal) Release(upTo Seq) {
 	j.mu.Lock()
 	j.released = max(j.released, min(upTo, j.last))
 	j.mu.Unlock()
-	j.rouse()
+	j.wake()
 }
 
 // Close commits what is queued, flushes the marks and ends the journal. Readers
@@ -213,7 +213,7 @@ func (j *Journal) Close() error {
 	j.mu.Lock()
 	j.closed = true
 	j.mu.Unlock()
-	j.rouse()
+	j.wake()
 	if !j.o.Synchronous {
 		<-j.stopped
 	}

@@ -57,7 +57,7 @@ func (j *Journal) Flush(ctx context.Context) error {
 	f := &flushing{upTo: j.marksQueued, done: make(chan struct{})}
 	j.flushes = append(j.flushes, f)
 	j.mu.Unlock()
-	j.rouse()
+	j.wake()
 	select {
 	case <-f.done:
 		return f.err

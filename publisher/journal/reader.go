@@ -74,7 +74,7 @@ func (r *Reader) step() (Record, <-chan struct{}, error) {
 		f, g, err := r.scan.next(v.last)
 		if g.found() {
 			r.j.addDamage(r.seg, g)
-			r.j.rouse()
+			r.j.wake()
 		}
 		if err == nil && f.kind == Entry && f.seq >= r.from {
 			r.from = f.seq + 1

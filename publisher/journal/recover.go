@@ -25,7 +25,7 @@ func Open(dir string, o Options, fn func(Record) error) (*Journal, error) {
 	o = o.withDefaults()
 	j := &Journal{
 		dir: filepath.Clean(dir), o: o, fs: o.FS,
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}),
+		woken: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}),
 	}
 	if err := j.recover(fn); err != nil {
 		if j.file != nil {
@@ -36,7 +36,7 @@ func Open(dir string, o Options, fn func(Record) error) (*Journal, error) {
 	if !o.Synchronous {
 		go j.run()
 	}
-	j.rouse() // there may be litter
+	j.wake() // there may be litter
 	return j, nil
 }
 

@@ -2,15 +2,15 @@ package journal
 
 import "time"
 
-// rouse has the committer look for work. A synchronous journal does the work
+// wake has the committer look for work. A synchronous journal does the work
 // before it returns, or leaves it to the call that is at it.
-func (j *Journal) rouse() {
+func (j *Journal) wake() {
 	if j.o.Synchronous {
 		j.work()
 		return
 	}
 	select {
-	case j.wake <- struct{}{}:
+	case j.woken <- struct{}{}:
 	default: // it will look anyway
 	}
 }
@@ -40,7 +40,7 @@ func (j *Journal) work() {
 		})
 	}
 	if j.closed {
-		j.unlocked(j.shut)
+		j.unlocked(j.seal)
 	}
 	whole = true
 }
@@ -55,7 +55,7 @@ func (j *Journal) unlocked(fn func()) {
 
 // Tick does what is due by the clock. Only a synchronous journal needs it; another
 // has a timer.
-func (j *Journal) Tick() { j.rouse() }
+func (j *Journal) Tick() { j.wake() }
 
 // passed tells whether d has passed since a moment. A clock that was set back counts
 // as passed: nothing waits for it to come round again.
@@ -91,7 +91,7 @@ func (j *Journal) schedule() {
 	}
 	switch {
 	case wait > 0 && j.timer == nil:
-		j.timer = time.AfterFunc(wait, j.rouse)
+		j.timer = time.AfterFunc(wait, j.wake)
 	case wait > 0:
 		j.timer.Reset(wait)
 	case j.timer != nil:

@@ -158,7 +158,7 @@ func ForgetIn(dir string, seqs []uint64) error {
 		return nil
 	}
 	l := &ledger{}
-	j, err := journal.Open(dir, journal.Options{Checkpoint: l.checkpoint, Kept: l.kept}, l.recover)
+	j, err := journal.Open(dir, journal.Options{Checkpoint: l.checkpoint, OnFlush: l.kept}, l.recover)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}

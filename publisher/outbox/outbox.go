@@ -153,7 +153,7 @@ func Open(o Options) (*Outbox, error) {
 		Reserve:     o.Reserve,
 		SegmentAge:  age,
 		Checkpoint:  l.checkpoint,
-		Kept:        l.kept,
+		OnFlush:     l.kept,
 		Recent:      o.recent,
 		Yield:       func() journal.Seq { return b.yield() },
 		Yielded:     l.yielded,
