@@ -25,7 +25,7 @@ import (
 // Accept returns nil: it is in the journal of refused bodies then, and goes to the
 // quarantine from there; what could not be kept is counted and logged.
 //
-// It never settles after ctx's deadline, and with "ack: stream" within
+// It returns when ctx ends at the latest, and with "ack: stream" within
 // Config.AckTimeout.
 func (p *Publisher) Accept(ctx context.Context, d delivery.Delivery) error {
 	if !p.begin() {
