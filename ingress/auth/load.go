@@ -273,6 +273,8 @@ func (l *loaded) named(c Config, key string) {
 		switch {
 		case !secretName.MatchString(s.Name): // not repeated: it may be the secret
 			l.problem(at+".name", "is not a name: use 1 to 32 of a-z, 0-9, - and _, such as crm-2026")
+		case s.Name == Open || slices.Contains(schemeNames[:], s.Name):
+			l.problem(at+".name", "%q is the name of a scheme: use another one, such as crm-2026", s.Name)
 		case twice:
 			l.problem(at+".name", "%q is the name of %s too: names must differ", s.Name, other)
 		}

@@ -12,8 +12,10 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
 
-// unusedAfter is when a secret that lets nobody in is one to remove.
-const unusedAfter = 30 * 24 * time.Hour
+const (
+	unusedAfter = 30 * 24 * time.Hour // a secret that let nobody in for so long is one to remove
+	endsSoon    = 7 * 24 * time.Hour  // a sender that has no other secret then is refused
+)
 
 // askCredentials says which secrets of the running bridge are over, or not used any more.
 func (d *command) askCredentials(ctx context.Context) []diagnose.Check {
@@ -48,19 +50,21 @@ func credentialsOf(ctx context.Context, url string) (status ingress.CredentialsS
 	return status, err
 }
 
-// checkCredentials has a line for each secret that is over or not used any more, or one that all
+// checkCredentials has a line for each secret that is over, or soon will be, or is not used any more, or one that all
 // is well. The bridge knows of no use before its start.
 func checkCredentials(status ingress.CredentialsStatus, now time.Time) []diagnose.Check {
 	var checks []diagnose.Check
 	warn := func(c ingress.CredentialStatus, format string, args ...any) {
 		checks = append(checks, diagnose.Check{Name: "credentials", Of: c.Source + "/" + c.Name, Status: diagnose.Warn,
-			Detail: fmt.Sprintf(format, args...), Fix: "treble-bridge config print  # remove it from auth, and restart the bridge", FixIn: diagnose.InShell})
+			Detail: fmt.Sprintf(format, args...), Fix: "treble-bridge config print  # then change it in auth", FixIn: diagnose.InShell})
 	}
 	for _, c := range status.Credentials {
 		switch {
 		case c.Scheme == "open":
 		case c.NotAfter != nil && !now.Before(*c.NotAfter):
 			warn(c, "it lets nobody in since %s (not_after): remove it", c.NotAfter.Format(time.RFC3339))
+		case c.NotAfter != nil && now.Add(endsSoon).After(*c.NotAfter):
+			warn(c, "it lets nobody in from %s on (not_after): make sure that its senders have another one", c.NotAfter.Format(time.RFC3339))
 		case c.NotBefore != nil && now.Before(c.NotBefore.Add(unusedAfter)):
 			// it could not be used long enough
 		case c.LastUsed != nil && now.Sub(*c.LastUsed) >= unusedAfter:

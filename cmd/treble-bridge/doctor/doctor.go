@@ -60,8 +60,8 @@ environment of the bridge, or into nats-server.conf.
   sync-interval  how long JetStream holds what it acknowledged, where it can be known
   consumers      durable consumers that are far behind
   bridge         /readyz of the running bridge, with its reasons
-  credentials    secrets that are over, or let nobody in for 30 days, as far as the running
-                 bridge knows
+  credentials    secrets that are over, or will be within 7 days, or that nobody used for 30
+                 days, as far as the running bridge knows
   probe          for each source an event of the kind bridge.probe, posted through the
                  running bridge and read from the stream, with the time of each stage
 
