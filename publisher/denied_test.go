@@ -13,6 +13,7 @@ import (
 // TestDenialsAreSaidOnce: what NATS does not permit has one line in the log for each reason, however
 // often it is tried, and /readyz names the subject instead of a timeout.
 func TestDenialsAreSaidOnce(t *testing.T) {
+	t.Parallel()
 	denied := &server.User{Username: "u", Password: "p", Permissions: &server.Permissions{
 		Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.INFO.TREBLE", "$JS.API.STREAM.INFO.TREBLE_QUARANTINE"}}}}
 	n := natstest.Start(t, func(o *server.Options) {

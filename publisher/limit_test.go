@@ -74,6 +74,7 @@ func largeEvent(id string) schema.Event {
 // the next event in; a lowered one finds what was encoded for the larger one, which is cut to
 // fit, and set aside only if that does not help.
 func TestLimitsThatChange(t *testing.T) {
+	t.Parallel()
 	const small, large = "max_payload: 65536", "max_payload: 1048576"
 	account := func(limit int) string {
 		return fmt.Sprintf("accounts: {A: {jetstream: enabled, limits: {max_payload: %d}, users: [{user: a, password: a-password}]}}\nno_auth_user: a", limit)
@@ -115,6 +116,7 @@ func TestLimitsThatChange(t *testing.T) {
 	} {
 		for _, ack := range []string{AckJournal, AckStream} {
 			t.Run(tt.name+"/"+ack, func(t *testing.T) {
+				t.Parallel()
 				r := startReloaded(t, tt.conf)
 				o := withJournal(t, r.URL)
 				o.Config.Ack, o.recheck = ack, time.Hour // nobody looks by chance

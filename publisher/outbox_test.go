@@ -168,6 +168,7 @@ func (s *faultyStream) Publish(ctx context.Context, msgs []broker.Message) broke
 // TestRefusedInFlight has the k-th publish of a backlog go wrong, for every k, in each
 // way in which a publish can end that is not stored, with batches and without.
 func TestRefusedInFlight(t *testing.T) {
+	t.Parallel()
 	const n = 12
 	server := natstest.Start(t)
 	for name, way := range map[string]fault{"refused": refused, "lost": lost, "no-answer": noAnswer} {

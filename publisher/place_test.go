@@ -292,6 +292,7 @@ func bare(t *testing.T, o *server.Options) *server.Server {
 // connection, and nobody answers; what comes waits, the reason names the key, and all is in the hub
 // once and in its order when the link is there again.
 func TestCutLeafLink(t *testing.T) {
+	t.Parallel()
 	var px *natstest.Proxy
 	at := startLeafBehind(t, "hub", false, func(hub string) string {
 		px = natstest.StartProxy(t, "nats://"+hub)
@@ -344,6 +345,7 @@ func TestWrongDomain(t *testing.T) {
 // TestImportsThatLack: of an account that imports too little, no wait is without an end, and the
 // error names what did not answer.
 func TestImportsThatLack(t *testing.T) {
+	t.Parallel()
 	open := func(t *testing.T, conf string) *client.Client {
 		t.Helper()
 		r := startReloaded(t, conf+"\nno_auth_user: owner")
@@ -395,6 +397,7 @@ func TestImportsThatLack(t *testing.T) {
 // TestNobodyAnswers: where the configuration names a place, and nobody answers for it, the reason
 // names the key.
 func TestNobodyAnswers(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		set  func(*NATSConfig)
@@ -404,6 +407,7 @@ func TestNobodyAnswers(t *testing.T) {
 		{"prefix", func(n *NATSConfig) { n.APIPrefix = "JS.nowhere" }, "nobody answers for the JetStream API under JS.nowhere: is nats.api_prefix right"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			o := withJournal(t, natstest.Start(t).URL)
 			tt.set(&o.NATS)
 			p := open(t, o)

@@ -146,6 +146,7 @@ func closed(t *testing.T, p *Publisher) {
 // TestOutageLongerThanDuplicateWindow: publishes are in flight without a
 // PubAck, the tail is lost, and the server remembers no id when it comes back.
 func TestOutageLongerThanDuplicateWindow(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	px := natstest.StartProxy(t, h.URL)
 	o := shortWindow(t, px.URL())
@@ -264,7 +265,8 @@ func TestTwoBridgesHealOneStream(t *testing.T) {
 // TestLossWithoutReconnect: JetStream falls back while the connection stays.
 func TestLossWithoutReconnect(t *testing.T) {
 	h := newHost(t)
-	p := open(t, shortWindow(t, h.URL))
+	px := natstest.StartProxy(t, h.URL)
+	p := open(t, shortWindow(t, px.URL()))
 	ids := ordered(40)
 	accept(t, p, ids[:20]...)
 	settle(t, p)
@@ -275,18 +277,21 @@ func TestLossWithoutReconnect(t *testing.T) {
 		if err := h.EnableJetStream(&c); err != nil {
 			t.Fatal(err)
 		}
+		px.Stall.Store(false)
 	}
-	if err := h.DisableJetStream(); err != nil {
-		t.Fatal(err)
+	disable := func() {
+		px.Stall.Store(true) // a server that turns JetStream on again races with requests to it
+		if err := h.DisableJetStream(); err != nil {
+			t.Fatal(err)
+		}
 	}
+	disable()
 	older := h.copyStore()
 	enable()
 	natstest.Eventually(t, "published again", func() bool { return p.Accept(t.Context(), deliveryOf(ids[20])) == nil })
 	accept(t, p, ids[21:]...)
 	settle(t, p)
-	if err := h.DisableJetStream(); err != nil {
-		t.Fatal(err)
-	}
+	disable()
 	h.putBack(older)
 	enable()
 	natstest.Eventually(t, "healed", func() bool { return h.stored(t) == 40 })
@@ -313,6 +318,7 @@ func TestStreamMadeAgain(t *testing.T) {
 // TestRemovedIsNoLoss: what a purge, a delete or a limit removed does not come
 // back.
 func TestRemovedIsNoLoss(t *testing.T) {
+	t.Parallel()
 	remove := map[string]func(*testing.T, jetstream.JetStream, jetstream.Stream){
 		"purge": func(t *testing.T, _ jetstream.JetStream, s jetstream.Stream) {
 			if err := s.Purge(t.Context()); err != nil {

@@ -21,6 +21,7 @@ import (
 // TestSettingsThatRefuse: a stream with a setting that refuses consumers, or something else of
 // what the bridge does, is published to and read, over a restart with something retained.
 func TestSettingsThatRefuse(t *testing.T) {
+	t.Parallel()
 	const n = 40 // more than are read without a consumer anyway
 	own := func(change func(*jetstream.StreamConfig)) jetstream.StreamConfig {
 		cfg := madeByABridge(t)
@@ -251,6 +252,7 @@ func TestLostConnectionsLeaveRoom(t *testing.T) {
 // TestMappedAway: a mapping of the account takes the subjects of the bridge elsewhere, and the
 // reason says what happens.
 func TestMappedAway(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		to  string
 		why string
