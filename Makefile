@@ -2,8 +2,9 @@
 # network once the modules are there.
 #
 # What "make test" takes its time for: compiling everything with the race
-# detector the first time; then bodies of 10 MB in ./schema, and the containers
-# of ./test/..., which wait for real programs to stop, to hang and to come back.
+# detector the first time; then crashes at every call in ./publisher/journal,
+# schedules in ./publisher/outbox, and ./test/..., which waits for real programs
+# to stop, to hang and to come back.
 
 .DEFAULT_GOAL := help
 .PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check vuln-check fuzz bench bench-quick bench-check bench-go soak attack clean
@@ -74,11 +75,18 @@ ifeq ($(RACE),)
 	@echo 'make test: no C compiler, so the race detector is off'
 	@test "$(CI)" != true || { echo 'make test: with CI=true that is a failure'; exit 1; }
 endif
+	@$(MAKE) --no-print-directory -j 3 test-all test-simulation test-bench
+
+.PHONY: test-all test-simulation test-bench
+test-all:
 	go test $(RACE) -timeout $(TESTTIMEOUT) ./...
-ifneq ($(RACE),)
-	@echo 'The simulation in full: it is one goroutine, and the race detector makes it many times slower.'
-	go test -timeout $(TESTTIMEOUT) -run '^Test(Simulation|EverySchedule)' ./publisher/outbox
-endif
+
+# In full, beside the others: it is one goroutine, and the race detector, under which a part of
+# it runs too, makes it many times slower.
+test-simulation:
+	$(if $(RACE),go test -timeout $(TESTTIMEOUT) -run '^Test(Simulation|EverySchedule)' ./publisher/outbox)
+
+test-bench:
 	cd test/bench && go test $(RACE) ./...
 
 test-faults: ## Take NATS away from a bridge in every way we know (build tag faults); needs Docker
