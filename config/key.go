@@ -117,7 +117,7 @@ func typeName(t reflect.Type) string {
 func formatValue(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case time.Duration:
-		return formatDuration(x)
+		return value.FormatDuration(x)
 	case fmt.Stringer: // Size, Secret
 		return x.String()
 	}
@@ -139,18 +139,6 @@ func formatValue(v reflect.Value) string {
 		return strings.Join(parts, ",")
 	}
 	return ""
-}
-
-// formatDuration is Duration.String without the zeros behind: 10m, not 10m0s.
-func formatDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // structs reports whether a type is a list of entries that have keys of their own. In an

@@ -213,26 +213,10 @@ func names(keys []Key) []string {
 // inFile puts the file's name in front of each of the joined errors.
 func inFile(path string, err error) error {
 	var all []error
-	for _, e := range flatten(err) {
+	for _, e := range value.Unjoin(err) {
 		all = append(all, fmt.Errorf("%s: %w", path, e))
 	}
 	return errors.Join(all...)
-}
-
-// flatten takes what errors.Join joined apart.
-func flatten(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		if err == nil {
-			return nil
-		}
-		return []error{err}
-	}
-	var all []error
-	for _, e := range joined.Unwrap() {
-		all = append(all, flatten(e)...)
-	}
-	return all
 }
 
 // serviceLink matches what Kubernetes puts into the environment of every pod

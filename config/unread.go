@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -36,7 +37,7 @@ func unreadKey(n *yaml.Node, key string, known []string) error {
 
 // noteUnread remembers which keys an error of the file is about.
 func (l *Loaded) noteUnread(err error) {
-	for _, e := range flatten(err) {
+	for _, e := range value.Unjoin(err) {
 		var unread *unreadError
 		if errors.As(e, &unread) {
 			l.unread = append(l.unread, unread.key)
@@ -50,7 +51,7 @@ func (l *Loaded) Validate() error {
 	if len(l.unread) == 0 {
 		return err
 	}
-	return errors.Join(slices.DeleteFunc(flatten(err), l.follows)...)
+	return errors.Join(slices.DeleteFunc(value.Unjoin(err), l.follows)...)
 }
 
 // keyWord matches what may be a key in a text.

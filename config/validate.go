@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -33,7 +34,7 @@ func (c *Config) validateOwn() error {
 		errs = append(errs, errors.New(`data_dir: is empty: name a directory, such as "./data"`))
 	}
 	if c.ShutdownTimeout <= 0 {
-		errs = append(errs, fmt.Errorf("shutdown_timeout: %s: use more than 0, such as 25s", formatDuration(c.ShutdownTimeout)))
+		errs = append(errs, fmt.Errorf("shutdown_timeout: %s: use more than 0, such as 25s", value.FormatDuration(c.ShutdownTimeout)))
 	}
 	if _, err := zapcore.ParseLevel(c.Log.Level); err != nil || c.Log.Level == "" {
 		errs = append(errs, fmt.Errorf("log.level: %q: use debug, info, warn or error", c.Log.Level))
@@ -51,7 +52,7 @@ func (c *Config) validateTimeouts() error {
 		return nil
 	}
 	return fmt.Errorf("publisher.ack_timeout (%s) must be less than ingress.accept_timeout (%s): the latter waits for the former",
-		formatDuration(c.Publisher.AckTimeout), formatDuration(c.Ingress.AcceptTimeout))
+		value.FormatDuration(c.Publisher.AckTimeout), value.FormatDuration(c.Ingress.AcceptTimeout))
 }
 
 // validateAddrs finds two listeners on one port. Port 0 is never a conflict.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
 func newConfig(streams cli.Streams) *cobra.Command {
@@ -33,7 +34,7 @@ or the variable that was typed; never a secret).`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			loaded, err := cli.LoadConfig(cmd)
 			err = errors.Join(err, loaded.Validate())
-			v := configCheckJSON{OK: err == nil, Problems: texts(cli.Unjoin(err)), Warnings: []string{}}
+			v := configCheckJSON{OK: err == nil, Problems: texts(value.Unjoin(err)), Warnings: []string{}}
 			if v.OK {
 				v.Warnings = append(v.Warnings, loaded.Notices()...)
 			}

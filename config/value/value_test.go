@@ -2,9 +2,12 @@ package value_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 )
@@ -50,5 +53,30 @@ func TestSize(t *testing.T) {
 		if err := s.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q: got %d, want an error", text, s)
 		}
+	}
+}
+
+func TestFormatDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 500 * time.Millisecond: "500ms", 10 * time.Second: "10s", 90 * time.Second: "1m30s", 10 * time.Minute: "10m",
+		20 * time.Hour: "20h", 90 * time.Minute: "1h30m", time.Hour + time.Second: "1h0m1s", 30 * 24 * time.Hour: "720h",
+	} {
+		got := value.FormatDuration(d)
+		if got != want {
+			t.Errorf("%d: got %s, want %s", d, got, want)
+		}
+		if back, err := value.ParseDuration(got); err != nil || back != d {
+			t.Errorf("%s is read as %s, %v", got, back, err)
+		}
+	}
+}
+
+func TestUnjoin(t *testing.T) {
+	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
+	if got := value.Unjoin(errors.Join(a, errors.Join(nil, b), c)); !slices.Equal(got, []error{a, b, c}) {
+		t.Errorf("got %v", got)
+	}
+	if got := value.Unjoin(nil); got != nil {
+		t.Errorf("of nothing: got %v", got)
 	}
 }

@@ -49,7 +49,7 @@ func (se *Session) streams(all []streams.State) []Check {
 func describe(info *jetstream.StreamInfo) string {
 	c, parts := info.Config, []string{"on disk"}
 	if c.MaxAge > 0 {
-		parts = append(parts, fmt.Sprintf("keeps %s", strings.TrimSuffix(strings.TrimSuffix(c.MaxAge.String(), "0s"), "0m")))
+		parts = append(parts, fmt.Sprintf("keeps %s", value.FormatDuration(c.MaxAge)))
 	}
 	if c.MaxBytes > 0 {
 		parts = append(parts, fmt.Sprintf("%s of %s used", humanize.IBytes(uint64(info.State.Bytes)), humanize.IBytes(uint64(c.MaxBytes))))

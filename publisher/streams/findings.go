@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
@@ -192,7 +192,7 @@ func (c *comparison) readers(server serverFacts) {
 // limits finds what removes events early, or refuses them.
 func (c *comparison) limits(maxPayload int64) {
 	if weaker(int64(c.have.MaxAge), int64(c.want.MaxAge)) {
-		c.add(Weak, c.edit("--max-age="+cliDuration(c.want.MaxAge)), "it keeps events for %s, configured is %s",
+		c.add(Weak, c.edit("--max-age="+value.FormatDuration(c.want.MaxAge)), "it keeps events for %s, configured is %s",
 			c.have.MaxAge, orUnlimited(int64(c.want.MaxAge), c.want.MaxAge.String()))
 	}
 	if c.want.maxBytesAtCreation == nil && weaker(c.have.MaxBytes, c.want.MaxBytes) {
@@ -222,7 +222,7 @@ func (c *comparison) copies() {
 		c.add(Weak, c.edit(fmt.Sprintf("--replicas=%d", c.want.Replicas)), "it has %d replicas, configured are %d", c.have.Replicas, c.want.Replicas)
 	}
 	if c.have.Duplicates < c.want.Duplicates {
-		c.add(Weak, c.edit("--dupe-window="+cliDuration(c.want.Duplicates)), "it drops repeated events for %s, configured is %s", c.have.Duplicates, c.want.Duplicates)
+		c.add(Weak, c.edit("--dupe-window="+value.FormatDuration(c.want.Duplicates)), "it drops repeated events for %s, configured is %s", c.have.Duplicates, c.want.Duplicates)
 	}
 }
 
@@ -262,17 +262,4 @@ func orUnlimited(n int64, text string) string {
 		return "no limit"
 	}
 	return text
-}
-
-// cliDuration writes a duration as the nats CLI reads it.
-func cliDuration(d time.Duration) string {
-	switch {
-	case d <= 0:
-		return "0"
-	case d%time.Hour == 0:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d%time.Minute == 0:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	}
-	return d.String()
 }

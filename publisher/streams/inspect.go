@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
@@ -159,7 +160,7 @@ func createLine(w wantedStream) string {
 		discard = DiscardOld
 	}
 	line := fmt.Sprintf("nats stream add %s --subjects %s --storage=file --retention=limits --discard=%s --replicas=%d --dupe-window=%s",
-		w.Name, quoteJoin(w.Subjects), discard, w.Replicas, cliDuration(w.Duplicates))
+		w.Name, quoteJoin(w.Subjects), discard, w.Replicas, value.FormatDuration(w.Duplicates))
 	if w.AllowAtomicPublish {
 		line += " --allow-batch"
 	}
@@ -167,7 +168,7 @@ func createLine(w wantedStream) string {
 		line += " --allow-fast"
 	}
 	if w.MaxAge > 0 {
-		line += " --max-age=" + cliDuration(w.MaxAge)
+		line += " --max-age=" + value.FormatDuration(w.MaxAge)
 	}
 	if size := w.bytesAtCreation(); size > 0 {
 		line += fmt.Sprintf(" --max-bytes=%d", size)

@@ -173,7 +173,7 @@ func (d *command) checkConfig() []diagnose.Check {
 	if d.config.File == "" {
 		again = "treble-bridge config check"
 	}
-	for _, problem := range cli.Unjoin(d.config.Validate()) {
+	for _, problem := range value.Unjoin(d.config.Validate()) {
 		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Fail, Detail: problem.Error(), Fix: again, FixIn: diagnose.InShell})
 	}
 	for _, w := range d.config.Notices() {
