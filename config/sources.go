@@ -3,12 +3,15 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
 // validateSources checks the default source, or the configured ones.
@@ -31,6 +34,7 @@ func (c *Config) validateSources() error {
 // each with its key and without any value.
 func (c *Config) Advice() []string {
 	all := append(c.NATS.Warnings(), c.Ingress.TLS.Warnings("ingress.tls")...)
+	all = append(append(all, natsInTheOpen(c.NATS)...), c.exposed()...)
 	if len(c.Sources) == 0 {
 		return append(all, c.Auth.Warnings("auth")...)
 	}
@@ -38,6 +42,61 @@ func (c *Config) Advice() []string {
 		all = append(all, s.Auth.Warnings(fmt.Sprintf("sources[%d].auth", i))...)
 	}
 	return all
+}
+
+// exposed returns what is open to the network and should not be.
+func (c *Config) exposed() []string {
+	var all []string
+	if c.Ops.Pprof && !onLoopback(c.Ops.Addr) {
+		all = append(all, "ops.pprof: profiles can be read, and made, by whoever reaches ops.addr "+c.Ops.Addr+": let it listen on 127.0.0.1, or keep others out")
+	}
+	if onLoopback(c.Ingress.Addr) {
+		return all
+	}
+	const open = ".disabled: whoever reaches ingress.addr can deliver events: let it listen on 127.0.0.1, or let a proxy in front authenticate"
+	if len(c.Sources) == 0 && c.Auth.Disabled {
+		all = append(all, "auth"+open)
+	}
+	for i, s := range c.Sources {
+		if s.Auth.Disabled {
+			all = append(all, fmt.Sprintf("sources[%d].auth", i)+open)
+		}
+	}
+	return all
+}
+
+// natsInTheOpen warns of a secret that can be read on the way to another host. The server may ask for
+// TLS, but who stands between can leave that out.
+func natsInTheOpen(c publisher.NATSConfig) []string {
+	inConfig := c.Password != "" || c.PasswordFile != "" || c.Token != "" || c.TokenFile != ""
+	if c.TLS.CAFile != "" || c.TLS.CertFile != "" || c.TLS.HandshakeFirst {
+		return nil // the client insists on TLS then
+	}
+	var all []string
+	for _, text := range strings.Split(c.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil || u.Scheme != "nats" && u.Scheme != "ws" || isThisHost(u.Hostname()) {
+			continue
+		}
+		if _, inURL := u.User.Password(); inConfig || inURL || u.User != nil {
+			all = append(all, fmt.Sprintf("nats.url: the secret goes to %s without TLS, unless the server asks for it: use tls:// (or wss://)", u.Host))
+		}
+	}
+	return all
+}
+
+// onLoopback reports whether an address to listen on is reached from this host only.
+func onLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false // Validate says so
+	}
+	return isThisHost(host)
+}
+
+func isThisHost(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // HasAuth reports whether the top-level auth says anything: a secret, or that

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/ingress"
 )
 
 const secured = "auth: {bearer: [a-long-enough-secret]}\n"
@@ -125,5 +126,46 @@ func TestAdviceNamesShortSecrets(t *testing.T) {
 	}
 	if got := config.Default(); len(got.Advice()) != 0 {
 		t.Errorf("got %q", got.Advice())
+	}
+}
+
+// TestAdviceOnWhatIsExposed: what is open to the network and should not be is named, by its key.
+func TestAdviceOnWhatIsExposed(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		set  func(*config.Config)
+		want string // key, or "" for no advice
+	}{
+		{"disabled-everywhere", func(c *config.Config) { c.Auth.Disabled = true }, "auth.disabled: "},
+		{"disabled-on-loopback", func(c *config.Config) { c.Auth.Disabled, c.Ingress.Addr = true, "127.0.0.1:8080" }, ""},
+		{"disabled-in-a-source", func(c *config.Config) {
+			s := ingress.DefaultSource()
+			s.Auth.Disabled = true
+			c.Sources = []ingress.SourceConfig{s}
+		}, "sources[0].auth.disabled: "},
+		{"pprof-everywhere", func(c *config.Config) { c.Ops.Pprof, c.Ops.Addr = true, ":9464" }, "ops.pprof: "},
+		{"pprof-on-loopback", func(c *config.Config) { c.Ops.Pprof = true }, ""},
+		{"password-in-the-open", func(c *config.Config) {
+			c.NATS.URL, c.NATS.Password = "nats://nats.example.com:4222", "kilometre-77-81x"
+		}, "nats.url: "},
+		{"password-in-the-url", func(c *config.Config) { c.NATS.URL = "nats://a:kilometre-77-81x@nats.example.com:4222" }, "nats.url: "},
+		{"password-over-tls", func(c *config.Config) {
+			c.NATS.URL, c.NATS.Password = "tls://nats.example.com:4222", "kilometre-77-81x"
+		}, ""},
+		{"password-here", func(c *config.Config) { c.NATS.URL, c.NATS.Password = "nats://127.0.0.1:4222", "kilometre-77-81x" }, ""},
+		{"no-password", func(c *config.Config) { c.NATS.URL = "nats://nats.example.com:4222" }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := config.Default()
+			c.Auth.Bearer = nil
+			tt.set(&c)
+			got := c.Advice()
+			if tt.want == "" && len(got) > 0 || tt.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], tt.want)) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if strings.Contains(strings.Join(got, " "), "kilometre") {
+				t.Errorf("the advice has the secret: %q", got)
+			}
+		})
 	}
 }

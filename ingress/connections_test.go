@@ -254,3 +254,51 @@ func TestSlowBodyAtShutdown(t *testing.T) {
 		t.Errorf("got %+v, want the beginning", got)
 	}
 }
+
+// TestTrailerIsNotLogged: what a malformed trailer says is in no log.
+func TestTrailerIsNotLogged(t *testing.T) {
+	for _, sent := range []string{
+		"0\r\ncanary 3161234567\r\n\r\n",
+		"0\r\ncanary 3161234567: x\r\n\r\n",
+		"2;canary=3161234567\r\n{}\r\n0\r\ncanary\x003161234567: x\r\n\r\n",
+		"canary3161234567\r\n",
+	} {
+		b := newSetup().start(t)
+		if got := send(t, b, authorized+"Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"+sent); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("%q: got %q, want 400", sent, got)
+		}
+		eventually(t, "it is logged", func() bool { return strings.Contains(b.logs.String(), `"refused"`) })
+		if log := b.logs.String(); strings.Contains(log, "canary") || strings.Contains(log, "3161234567") {
+			t.Errorf("%q: the log has it: %s", sent, log)
+		}
+	}
+}
+
+// TestBodyRate: a body that trickles is answered 408 long before body_timeout.
+func TestBodyRate(t *testing.T) {
+	t.Parallel() // it takes its time
+	s := newSetup()
+	s.config.MinBodyRate = 1 << 20
+	b := s.start(t)
+	conn := dial(t, b.addr)
+	began := time.Now()
+	io.WriteString(conn, authorized+"Content-Length: 1000\r\n\r\n")
+	answered := make(chan string, 1)
+	go func() {
+		answer, _ := io.ReadAll(conn)
+		answered <- string(answer)
+	}()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case answer := <-answered:
+			if took := time.Since(began); !strings.HasPrefix(answer, "HTTP/1.1 408 ") || took < 4*time.Second || took > 9*time.Second {
+				t.Errorf("after %s: got %q, want 408 after 5 s", took, answer)
+			}
+			return
+		case <-ticker.C:
+			_, _ = io.WriteString(conn, "x")
+		}
+	}
+}

@@ -2,8 +2,11 @@ package ingress
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
+	"strings"
 
 	"github.com/treble-bridge/treble-bridge/ingress/connections"
 
@@ -75,8 +78,9 @@ func NewOps(cfg OpsConfig, ready func() Readiness, credentials func() Credential
 	}
 	timeouts := DefaultConfig()
 	bounds := connections.New(opsConnections, 0, func(string) {})
-	return &Ops{listener{key: "ops.addr", addr: cfg.Addr, connections: bounds, http: &http.Server{
-		Handler:           atWork(mux),
+	ops := new(Ops)
+	ops.listener = listener{key: "ops.addr", addr: cfg.Addr, connections: bounds, http: &http.Server{
+		Handler:           atWork(ops.sameHost(mux)),
 		ConnContext:       connections.Context,
 		ReadHeaderTimeout: timeouts.HeaderTimeout,
 		ReadTimeout:       timeouts.BodyTimeout,
@@ -84,7 +88,33 @@ func NewOps(cfg OpsConfig, ready func() Readiness, credentials func() Credential
 		IdleTimeout:       timeouts.IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          errorLog,
-	}}}, nil
+	}}
+	return ops, nil
+}
+
+// sameHost refuses requests for another host than this one, if the listener is on loopback: a page
+// in a browser here can reach it by a name of its own that leads to loopback (DNS rebinding), and
+// read what comes back.
+func (o *Ops) sameHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if at, ok := o.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !isLoopback(r.Host) {
+			http.Error(w, "ops.addr is on loopback: use it by 127.0.0.1, [::1] or localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isLoopback reports whether a Host header names this host.
+func isLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if host = strings.Trim(host, "[]"); strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // atWork lets a connection keep its place while its request is answered.

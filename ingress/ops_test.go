@@ -2,6 +2,7 @@ package ingress_test
 
 import (
 	"context"
+	"io"
 	"strings"
 	"testing"
 
@@ -85,6 +86,37 @@ func TestOpsPprof(t *testing.T) {
 func TestOpsDoesNotAsk(t *testing.T) {
 	url := startOps(t, false, func() ingress.Readiness { panic("asked") })
 	if got := do(t, newRequest(t, "GET", url+"/livez", nil)).status; got != 200 {
+		t.Errorf("got %d, want 200", got)
+	}
+}
+
+// TestOpsHost: what leads to loopback by another name is refused, so that no page in a browser reads the
+// metrics.
+func TestOpsHost(t *testing.T) {
+	url := startOps(t, false, func() ingress.Readiness { return ingress.Readiness{Status: ingress.Ready} })
+	for host, want := range map[string]int{
+		"localhost": 200, "LOCALHOST:9464": 200, "127.0.0.1": 200, "127.0.0.2:80": 200, "[::1]": 200, "[::1]:9464": 200,
+		"evil.example.com": 421, "evil.example.com:9464": 421, "localhost.evil.example.com": 421, "127.0.0.1.evil.example.com": 421, "10.0.0.1": 421,
+	} {
+		for _, path := range []string{"/metrics", "/readyz", "/livez"} {
+			r := newRequest(t, "GET", url+path, nil)
+			r.Host = host
+			if got := do(t, r).status; got != want {
+				t.Errorf("%s of %s: got %d, want %d", path, host, got, want)
+			}
+		}
+	}
+}
+
+// TestOpsConnections: as many connections as there may be do not keep a probe from its answer.
+func TestOpsConnections(t *testing.T) {
+	url := startOps(t, false, func() ingress.Readiness { return ingress.Readiness{Status: ingress.Ready} })
+	for range 100 {
+		io.WriteString(dial(t, strings.TrimPrefix(url, "http://")), "GET /livez HTTP/1.1\r\n")
+	}
+	r := newRequest(t, "GET", url+"/livez", nil)
+	r.Close = true
+	if got := do(t, r).status; got != 200 {
 		t.Errorf("got %d, want 200", got)
 	}
 }

@@ -60,6 +60,19 @@ func TestServeDevThenTerm(t *testing.T) {
 	}
 }
 
+// TestServeDevOnLoopback: to try it is no reason to be open to the network. The address that the
+// test's environment names is left out.
+func TestServeDevOnLoopback(t *testing.T) {
+	t.Setenv("TREBLE_BRIDGE_INGRESS_ADDR", "")
+	p := clitest.StartProcessEnv(t, t.TempDir(), []string{"TREBLE_BRIDGE_INGRESS_ADDR="}, "serve", "--dev")
+	clitest.Eventually(t, "it runs, or says that the port is taken", func() bool {
+		return strings.Contains(p.Out.String(), "Token") || strings.Contains(p.Errs.String(), "address already in use")
+	})
+	if out := p.Out.String() + p.Errs.String(); !strings.Contains(out, "127.0.0.1:8080") || strings.Contains(out, "[::]:8080") {
+		t.Errorf("got %s, want it on 127.0.0.1:8080", out)
+	}
+}
+
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p := clitest.StartProcess(t, "serve", "--dev")
 	clitest.Eventually(t, "it runs", func() bool { return strings.Contains(p.Out.String(), "Token") })

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -81,5 +82,27 @@ func TestWriteFile(t *testing.T) {
 	}
 	if info, err := os.Stat(filepath.Dir(dir)); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("directory above: %v, %v; want 0700", info.Mode(), err)
+	}
+}
+
+// TestLockIsNoSymbolicLink: what a link named lock leads to is not written over.
+func TestLockIsNoSymbolicLink(t *testing.T) {
+	dir := t.TempDir()
+	precious := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(precious, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(precious, filepath.Join(dir, LockFile)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Acquire(dir)
+	if err == nil {
+		_ = l.Release()
+	}
+	if err == nil || !strings.Contains(err.Error(), "symbolic link") {
+		t.Errorf("got %v, want an error that names the symbolic link", err)
+	}
+	if b, err := os.ReadFile(precious); err != nil || string(b) != "precious" {
+		t.Errorf("got %q, %v", b, err)
 	}
 }

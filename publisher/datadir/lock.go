@@ -40,7 +40,11 @@ func Acquire(dir string) (*Lock, error) {
 	if err := Ensure(dir); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, LockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	// The pid is written over what is there: a symbolic link could lead to any file.
+	f, err := os.OpenFile(filepath.Join(dir, LockFile), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%w: remove this symbolic link; the lock is a file of data_dir itself", err)
+	}
 	if err != nil {
 		return nil, err
 	}

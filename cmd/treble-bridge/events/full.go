@@ -103,5 +103,5 @@ func (f eventFormat) indented(doc []byte) []byte {
 	if json.Indent(&b, bytes.TrimSpace(doc), "", "  ") != nil {
 		return []byte(terminal.Printable(string(doc)))
 	}
-	return f.harmless(b.Bytes())
+	return redact.Harmless(b.Bytes())
 }

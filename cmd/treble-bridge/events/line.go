@@ -34,9 +34,11 @@ func (f eventFormat) line(s client.Message) []byte {
 			b.Reset()
 			b.Write(redact.QuoteJSON(string(data)))
 		}
-		out = f.harmless(b.Bytes())
+		out = redact.Harmless(b.Bytes())
+	case f.raw && f.terminal:
+		out = redact.Harmless(f.body(data))
 	case f.raw:
-		out = f.harmless(f.body(data))
+		out = f.body(data) // in a pipe every byte stays
 	default:
 		out = []byte(f.human(s, data))
 	}
@@ -54,15 +56,6 @@ func (f eventFormat) body(data []byte) []byte {
 		return exact
 	}
 	return e.Data.Base().Raw
-}
-
-// harmless is what may be written: on a terminal what could steer it is escaped, in a pipe
-// every byte stays.
-func (f eventFormat) harmless(doc []byte) []byte {
-	if !f.terminal {
-		return doc
-	}
-	return redact.Harmless(doc)
 }
 
 // human is one readable line.

@@ -127,5 +127,5 @@ func (f eventFormat) eventJSON(s client.Message, m *moment) []byte {
 	if err != nil {
 		line = redact.QuoteJSON(err.Error()) // not reached: the event is JSON, the rest can be encoded
 	}
-	return append(f.harmless(line), '\n')
+	return append(redact.Harmless(line), '\n')
 }

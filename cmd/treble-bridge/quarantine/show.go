@@ -143,7 +143,8 @@ func (s *showCommand) printJSON(q quarantine.Body, v ShownBodyJSON) error {
 	return cli.WriteJSON(s.streams.Out, v)
 }
 
-// body is the body for people: JSON is indented, anything else stands as it is.
+// body is the body for people: JSON is indented, of anything else what could steer a terminal is
+// escaped, also in a pipe, whose end may be one.
 func (s *showCommand) body(body []byte) []byte {
 	if len(body) == 0 {
 		return []byte("(the body is empty)")
@@ -151,11 +152,7 @@ func (s *showCommand) body(body []byte) []byte {
 	if !s.showPII {
 		body = redact.MaskRefused(body)
 	}
-	shown := terminal.Is(s.streams.Out)
 	if !json.Valid(body) {
-		if !shown {
-			return body
-		}
 		var lines []string
 		for line := range strings.Lines(strings.ToValidUTF8(string(body), "\ufffd")) {
 			lines = append(lines, terminal.Printable(strings.TrimRight(line, "\r\n")))
@@ -166,8 +163,5 @@ func (s *showCommand) body(body []byte) []byte {
 	if json.Indent(&pretty, bytes.TrimSpace(body), "", "  ") != nil {
 		return body // not reached: it is valid
 	}
-	if shown {
-		return redact.Harmless(pretty.Bytes())
-	}
-	return pretty.Bytes()
+	return redact.Harmless(pretty.Bytes())
 }

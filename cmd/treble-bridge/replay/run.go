@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
@@ -44,7 +45,7 @@ func (r *command) run(cmd *cobra.Command, _ []string) error {
 	var bar *terminal.Progress
 	run, err := r.plan(cmd, client, spec, given, replay.Options{
 		Streams: cli.StreamSpec(cfg),
-		Who:     cli.UserAtHost(), Rate: r.rate, GiveUp: r.giveUp, Out: r.streams.Out, Exact: r.dryRun,
+		Who:     cli.UserAtHost(), Rate: r.rate, GiveUp: r.giveUp, Out: redact.Lines(r.streams.Out), Exact: r.dryRun,
 		Progress: func(done int64) { bar.Reached(int(done)) },
 	})
 	if err != nil {

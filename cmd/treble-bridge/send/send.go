@@ -19,23 +19,25 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // command is the command that posts events to a bridge.
 type command struct {
-	streams cli.Streams
-	url     string
-	token   string
-	headers []string
-	file    string
-	load    load
-	same    bool
-	yes     bool
-	list    bool
-	json    bool
-	ndjson  bool
+	streams   cli.Streams
+	url       string
+	token     string
+	tokenFile string
+	headers   []string
+	file      string
+	load      load
+	same      bool
+	yes       bool
+	list      bool
+	json      bool
+	ndjson    bool
 }
 
 // New returns the command send.
@@ -71,7 +73,7 @@ or by what kept it from being one), seconds, rate, latency_ms (p50, p95, p99, ma
   treble-bridge send --list
   treble-bridge send message.responded --count 10000 --concurrency 64
   treble-bridge send --count 600 --rate 10 conversation.closed
-  treble-bridge send body.json --url https://bridge.example.com/webhook --token "$TOKEN"
+  treble-bridge send body.json --url https://bridge.example.com/webhook --token-file token
   treble-bridge send --file pending.ndjson
   echo '{"event_type":"new"}' | treble-bridge send - --header 'X-Api-Key: secret'`,
 		Args: cobra.MaximumNArgs(1),
@@ -82,7 +84,8 @@ or by what kept it from being one), seconds, rate, latency_ms (p50, p95, p99, ma
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.url, "url", "", "where to post (default: the running bridge, else http://127.0.0.1:8080/webhook)")
-	f.StringVar(&s.token, "token", "", "bearer token (default: the configured one, or that of serve --dev)")
+	f.StringVar(&s.token, "token", "", "bearer token (default: the configured one, or that of serve --dev); the list of processes shows it, --token-file does not")
+	f.StringVar(&s.tokenFile, "token-file", "", "file with the bearer token; - is standard input")
 	f.StringArrayVarP(&s.headers, "header", "H", nil, "further header, as 'Name: value'; may be repeated")
 	f.StringVar(&s.file, "file", "", "send this file, also if its name is that of a sample")
 	f.IntVarP(&s.load.count, "count", "n", 1, "how many to send")
@@ -103,6 +106,9 @@ func (s *command) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if err := s.load.check(); err != nil {
+		return err
+	}
+	if err := s.readToken(args); err != nil {
 		return err
 	}
 	header, err := webhook.ParseHeaders(s.headers)
@@ -143,6 +149,33 @@ func (s *command) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return s.report(cmd.Context(), webhook.Poster{URL: target.String(), Header: header, Signer: signer, Client: client}, bodies, run)
+}
+
+// readToken takes the token of --token-file.
+func (s *command) readToken(args []string) error {
+	if s.tokenFile == "" {
+		return nil
+	}
+	if s.token != "" {
+		return cli.Usagef("--token and --token-file: use one of them")
+	}
+	var text []byte
+	var err error
+	if s.tokenFile == "-" {
+		if len(args) > 0 && args[0] == "-" || s.file == "-" {
+			return cli.Usagef("--token-file - and -: standard input can hold one of them")
+		}
+		text, err = io.ReadAll(s.streams.In)
+	} else {
+		text, err = os.ReadFile(s.tokenFile)
+	}
+	if err != nil {
+		return fmt.Errorf("--token-file: %w", err)
+	}
+	if s.token, _ = value.CleanSecret(value.Secret(text), value.Authorization); s.token == "" {
+		return cli.Usagef("--token-file: there is no token in it")
+	}
+	return nil
 }
 
 // body returns what to send, and whether it is a sample of ours.

@@ -13,6 +13,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 func TestSendVariesSamples(t *testing.T) {
@@ -91,12 +92,60 @@ func TestSendKeepsTheConfiguredSecretFromOthers(t *testing.T) {
 	if got := r.Headers[0].Get("Authorization"); got != "" {
 		t.Error("the configured secret went to the address of --url")
 	}
+	// No bridge runs here: somebody else listens on its address.
+	dir := t.TempDir()
+	t.Setenv("TREBLE_BRIDGE_DATA_DIR", dir)
 	t.Setenv("TREBLE_BRIDGE_INGRESS_ADDR", strings.TrimPrefix(r.URL, "http://"))
+	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read"); code != cli.ExitFailed || !strings.Contains(errs, "no bridge runs on data_dir") {
+		t.Errorf("exit %d, %s; want 1", code, errs)
+	}
+	if len(r.Headers) != 1 {
+		t.Error("something was sent to whoever has the address of a bridge that does not run")
+	}
+	lock, err := datadir.Acquire(dir) // as a bridge does
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Release()
 	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read"); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
 	if got := r.Headers[1].Get("Authorization"); got != "Bearer secret-of-our-bridge-4d1e" {
 		t.Error("without --url the configured secret must be used")
+	}
+}
+
+// TestSendTokenFile: a token need not be where the list of processes shows it.
+func TestSendTokenFile(t *testing.T) {
+	r := clitest.NewReceiver(t, clitest.Always(200))
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("token-of-a-file-77\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		in   string
+		args []string
+		want string
+	}{
+		{"", []string{"message.read", "--token-file", file}, "Bearer token-of-a-file-77"},
+		{"token-of-a-pipe-78\n", []string{"message.read", "--token-file", "-"}, "Bearer token-of-a-pipe-78"},
+		{"", []string{"message.read", "--token-file", file, "--token", "x"}, ""},
+		{"", []string{"message.read", "--token-file", "-"}, ""},
+		{"{}", []string{"-", "--token-file", "-"}, ""},
+		{"", []string{"message.read", "--token-file", file + "-that-is-not-there"}, ""},
+	} {
+		before := len(r.Headers)
+		code, _, errs := clitest.Command(t.Context(), tt.in, append([]string{"send", "--url", r.URL}, tt.args...)...)
+		if (code == cli.ExitFine) != (tt.want != "") {
+			t.Errorf("%q: exit %d, %s", tt.args, code, errs)
+		}
+		if tt.want == "" {
+			if len(r.Headers) != before || !strings.Contains(errs, "--token-file") {
+				t.Errorf("%q: sent %d, %s; want an error that names --token-file", tt.args, len(r.Headers)-before, errs)
+			}
+		} else if got := r.Headers[len(r.Headers)-1].Get("Authorization"); got != tt.want {
+			t.Errorf("%q: got another token", tt.args)
+		}
 	}
 }
 

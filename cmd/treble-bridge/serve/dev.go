@@ -16,12 +16,15 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
-// prepareDev changes what serve --dev changes: the log's format, unless it was
+// prepareDev changes what serve --dev changes: the log's format and the address, unless they were
 // chosen, and a token, if nothing else lets a request in. It returns the token
 // that it made, or "".
 func (s *command) prepareDev(l *config.Loaded) (string, error) {
 	if l.Origins["log.format"] == config.OriginDefault {
 		l.Log.Format = config.FormatConsole
+	}
+	if l.Origins["ingress.addr"] == config.OriginDefault {
+		l.Ingress.Addr = "127.0.0.1" + l.Ingress.Addr // to try it here is no reason to be open to the network
 	}
 	if len(l.Sources) > 0 || l.HasAuth() {
 		return "", nil

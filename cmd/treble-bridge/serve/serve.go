@@ -46,7 +46,7 @@ Under systemd (Type=notify) it says when it is ready, and when it is stopping.`,
 		RunE: s.run,
 	}
 	f := cmd.Flags()
-	f.BoolVar(&s.dev, "dev", false, "for trying it: make a token if none is set, log for people, say what to do next")
+	f.BoolVar(&s.dev, "dev", false, "for trying it: make a token if none is set, listen on loopback only, log for people, say what to do next")
 	f.StringVar(&s.addrFile, "addr-file", "", "write the addresses really bound to this file too")
 	f.String("addr", "", "address of the public listener (ingress.addr)")
 	f.String("ops-addr", "", "address of the ops listener (ops.addr)")

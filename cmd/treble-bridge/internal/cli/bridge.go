@@ -99,6 +99,19 @@ func ClientAddrs(c *config.Config) (Addrs, error) {
 	return a, nil
 }
 
+// OwnBridge returns nil if a bridge runs on a data directory, so that it is the one that listens on
+// the addresses there.
+func OwnBridge(dataDir string) error {
+	running, _, err := datadir.HeldBy(dataDir)
+	switch {
+	case err != nil:
+		return fmt.Errorf("data_dir: %w", err)
+	case !running:
+		return fmt.Errorf("no bridge runs on data_dir %s, and whoever else listens on its address is not given the configured secrets: start it, or name a bridge with --url, and its secret with --token-file", dataDir)
+	}
+	return nil
+}
+
 // DevTokenFile is the file below data_dir that keeps the token of serve --dev,
 // so that a line pasted yesterday works today, and send knows it.
 const DevTokenFile = "dev-token"

@@ -3,12 +3,20 @@ package cli
 import (
 	"io"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
 // WriteJSON writes a value as one line of JSON, without escaping what only HTML minds: commands
-// in it can be pasted.
-func WriteJSON(w io.Writer, v any) error { return value.JSONEncoder(w).Encode(v) }
+// in it can be pasted. What could steer a terminal is escaped.
+func WriteJSON(w io.Writer, v any) error {
+	line, err := MarshalJSON(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(redact.Harmless(line), '\n'))
+	return err
+}
 
 // WriteIndentedJSON writes a value as JSON on several lines.
 func WriteIndentedJSON(w io.Writer, v any) error {
@@ -17,5 +25,6 @@ func WriteIndentedJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// MarshalJSON returns what WriteJSON writes, without its end.
+// MarshalJSON returns a value as one line of JSON, without its end: no character of it is escaped that
+// need not be, for what is exported and read again.
 func MarshalJSON(v any) ([]byte, error) { return value.MarshalJSON(v) }

@@ -11,8 +11,12 @@ import (
 )
 
 // SignerOf returns what lets requests in by a source's auth, as the bridge reads it; with
-// nothing configured, the token of serve --dev; nil if there is none.
+// nothing configured, the token of serve --dev; nil if there is none. It is an error if no bridge
+// runs on the data directory: whoever listens on its port would get the secret.
 func SignerOf(a auth.Config, dataDir string) (*auth.Signer, error) {
+	if err := cli.OwnBridge(dataDir); err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	signer, err := a.Signer(now)
 	if signer != nil || err != nil || a.Disabled {
