@@ -114,9 +114,6 @@ func checkHMAC(c HMACConfig, problem func(name, format string, args ...any)) {
 	if _, ok := encodings[orDefault(c.Encoding, "hex")]; !ok {
 		problem("encoding", "%q is not known: use hex, base64 or base64url", c.Encoding)
 	}
-	if c.Tolerance < 0 {
-		problem("tolerance", "is %s: use a duration above zero, such as 5m", c.Tolerance)
-	}
 	bodies, times := 0, 0
 	for _, part := range splitTemplate(c.Template) {
 		switch part {

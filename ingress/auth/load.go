@@ -144,9 +144,8 @@ func (l *loaded) schemes(c Config, key string) {
 			l.warn(key+".hmac.hash", "is sha1: use sha256 if the sender offers it")
 		}
 	}
-	if c.StandardWebhooks.Tolerance < 0 {
-		l.problem(key+".standard_webhooks.tolerance", "is %s: use a duration above zero, such as 5m", c.StandardWebhooks.Tolerance)
-	}
+	l.tolerance(c.HMAC.Tolerance, key+".hmac.tolerance")
+	l.tolerance(c.StandardWebhooks.Tolerance, key+".standard_webhooks.tolerance")
 	switch has := l.has(schemeBasic); {
 	case has && c.Basic.User == "":
 		l.problem(key+".basic.user", "is missing: name the user of the passwords")
@@ -164,13 +163,26 @@ func (l *loaded) schemes(c Config, key string) {
 	if _, err := ParseNetworks(c.IP.Allow); err != nil {
 		l.problem(key+".ip.allow", "%w", err)
 	}
-	for name, list := range map[string][]string{"subjects": c.MTLS.Subjects, "sans": c.MTLS.SANs} {
-		if slices.Contains(list, "") {
-			l.problem(key+".mtls."+name, "has an empty entry: remove it, or name what the certificate must have")
-		}
+	if slices.Contains(c.MTLS.Subjects, "") {
+		l.problem(key+".mtls.subjects", "has an empty entry: remove it, or name a subject")
+	}
+	if slices.Contains(c.MTLS.SANs, "") {
+		l.problem(key+".mtls.sans", "has an empty entry: remove it, or name an alternative name")
 	}
 	if c.MTLS.Any && len(c.MTLS.Subjects)+len(c.MTLS.SANs) > 0 {
 		l.problem(key+".mtls.any", "is true beside subjects or sans, which then decide nothing: remove one or the other")
+	}
+}
+
+// longTolerance is from where on the time of a signature protects from little.
+const longTolerance = time.Hour
+
+func (l *loaded) tolerance(d time.Duration, key string) {
+	switch {
+	case d < 0:
+		l.problem(key, "is %s: use a duration above zero, such as 5m", d)
+	case d > longTolerance:
+		l.warn(key, fmt.Sprintf("is %s: whoever has seen a request can send it again for so long: use a few minutes, such as 5m", d))
 	}
 }
 

@@ -462,6 +462,8 @@ func TestSchemesValidate(t *testing.T) {
 			c.Prefix, c.TimestampPrefix, c.Template = "v1=", "t=", "{timestamp}.{body}"
 		}), "auth.hmac.separator: is missing"},
 		{"hmac-tolerance", hm(func(c *auth.HMACConfig) { c.Tolerance = -1 }), "auth.hmac.tolerance: "},
+		{"standard-tolerance", auth.Config{StandardWebhooks: auth.StandardWebhooksConfig{Keys: []value.Secret{"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, Tolerance: -1}},
+			"auth.standard_webhooks.tolerance: is -1ns"},
 		{"hmac-host", hm(func(c *auth.HMACConfig) { c.Header = "Host" }), "auth.hmac.header: is Host"},
 		{"hmac-sha1", hm(func(c *auth.HMACConfig) { c.Hash = "sha1" }), ""},
 		{"basic-no-user", auth.Config{Basic: auth.BasicConfig{Passwords: []value.Secret{first}}}, "auth.basic.user: is missing"},
@@ -517,6 +519,27 @@ func TestSchemesValidate(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSchemesWarnings: what works and protects from little is said.
+func TestSchemesWarnings(t *testing.T) {
+	for want, c := range map[string]auth.Config{
+		"":                             {HMAC: auth.HMACConfig{Header: "X-Sum", Keys: []value.Secret{first}}},
+		"auth.hmac.hash: is sha1":      {HMAC: auth.HMACConfig{Header: "X-Sum", Keys: []value.Secret{first}, Hash: "sha1"}},
+		"auth.hmac.tolerance: is 2h0m": {HMAC: func() auth.HMACConfig { c := stripe(); c.Tolerance = 2 * time.Hour; return c }()},
+		"auth.require: lets in by the address of the client alone": {IP: auth.IPConfig{Allow: []string{"192.0.2.1"}}},
+		"auth.bearer[1]: the secret is that of auth.bearer[0] too": {Bearer: []value.Secret{first, first}},
+		"auth.secrets[0].not_after: is over": {Bearer: []value.Secret{second},
+			Secrets: []auth.SecretConfig{{Name: "old", Scheme: "bearer", Value: first, NotAfter: "2020-01-01T00:00:00Z"}}},
+	} {
+		if err := c.Validate("auth"); err != nil {
+			t.Errorf("%s: %v", want, err)
+		}
+		got := c.Warnings("auth")
+		if want == "" && len(got) > 0 || want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], want)) || strings.Contains(strings.Join(got, ""), first) {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 
