@@ -19,6 +19,7 @@ const sourcesOfSchemes = `[
  {name: segment, paths: [/hook/*], auth: {path: {values: [segment-51c07e9a-of-the-path]}}},
  {name: standard, paths: [/standard], auth: {require: ip and standard_webhooks, ip: {allow: [127.0.0.0/8]},
    standard_webhooks: {keys: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}}},
+ {name: elsewhere, paths: [/elsewhere], auth: {require: ip and bearer, ip: {allow: [192.0.2.0/24]}, bearer: [bearer-51c07e9a-token]}},
  {name: basic, paths: [/basic], auth: {basic: {user: treble}, query: {name: key, values: [query-51c07e9a-value]},
    secrets: [{name: crm, scheme: basic, value: password-51c07e9a}]}}]`
 
@@ -52,6 +53,10 @@ func TestCommandsOfEveryScheme(t *testing.T) {
 		if probes[source] != "pass" {
 			t.Errorf("the probe of %s: %q", source, probes[source])
 		}
+	}
+
+	if probes["elsewhere"] != "skip" {
+		t.Errorf("the probe of a source for other addresses: %q, want it left out", probes["elsewhere"])
 	}
 
 	a, err := cli.ReadAddrs(p.Dir)

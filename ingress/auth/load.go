@@ -95,6 +95,10 @@ func (c Config) schemes() []string {
 // HasPath reports whether the last segment of the source's paths is a secret.
 func (c Config) HasPath() bool { return slices.Contains(c.schemes(), schemePath) }
 
+// NotBySecretAlone reports whether the source looks at what a client is, and not only at what
+// it knows.
+func (c Config) NotBySecretAlone() bool { return len(c.IP.Allow) > 0 || c.HasMTLS() }
+
 // HasMTLS reports whether the source looks at client certificates.
 func (c Config) HasMTLS() bool { return slices.Contains(c.schemes(), schemeMTLS) }
 

@@ -62,6 +62,11 @@ func (d *command) probeSource(ctx context.Context, session *diagnose.Session, br
 	answer := webhook.Poster{URL: to.String(), Header: bridge.Headers[s.Name], Signer: bridge.Signers[s.Name], Client: bridge.Client}.Post(ctx, body)
 	answered := posted.Add(answer.Took)
 	if !answer.OK {
+		if answer.Status == "401" && s.Auth.NotBySecretAlone() {
+			c.Status = diagnose.Skip
+			c.Detail = "refused (401): the source looks at addresses or certificates of clients too (auth.ip, auth.mtls), and this is none of its clients: whether an event comes through was not tried"
+			return c
+		}
 		d.refused(&c, answer, to.Path)
 		return c
 	}
