@@ -25,7 +25,7 @@ type Keys struct {
 	ids  map[uint32]bool
 }
 
-// MissingKeyError: data is sealed with a key that the file does not have.
+// MissingKeyError says that data is sealed with a key that the file does not have.
 type MissingKeyError struct{ ID uint32 }
 
 func (e *MissingKeyError) Error() string {

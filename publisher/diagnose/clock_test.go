@@ -5,12 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 func TestSkew(t *testing.T) {
@@ -39,27 +38,13 @@ func TestSkew(t *testing.T) {
 
 // The server tells its time with a stream, and without one.
 func TestClockOfAServer(t *testing.T) {
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	s := natstest.Start(t)
 	o := Options{
 		Client:  client.Options{NATS: publisher.DefaultNATSConfig(), Events: "TREBLE", Prefix: "treble", Timeout: time.Second},
 		Streams: publisher.DefaultConfig().Spec(""),
 		DataDir: t.TempDir(), Timeout: 5 * time.Second, MaxBody: 1 << 10,
 	}
-	o.Client.NATS.URL = s.ClientURL()
-	nc, err := nats.Connect(s.ClientURL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o.Client.NATS.URL = s.URL
 	ask := func(now func() time.Time) Check {
 		t.Helper()
 		o := o
@@ -85,7 +70,7 @@ func TestClockOfAServer(t *testing.T) {
 		if c := ask(late); c.Status != Fail {
 			t.Errorf("with %s, an hour late: %+v", with, c)
 		}
-		if _, err := js.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
+		if _, err := s.JS.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,7 +21,7 @@ func BenchmarkReplay(b *testing.B) {
 	var ours, bare time.Duration
 	for round := 0; b.Loop(); round++ {
 		for _, name := range []string{"OURS", "BARE"} {
-			br.stream(b, jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, Duplicates: 10 * time.Minute})
+			br.Stream(b, jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, Duplicates: 10 * time.Minute})
 		}
 		r := newRun(b, c, Spec{Target: Target{To: ToStream, Subject: "OURS.{kind}"}}, Options{Streams: theStreams})
 		began := time.Now()
@@ -34,7 +34,7 @@ func BenchmarkReplay(b *testing.B) {
 			if got := br.state(b, name).Msgs; got != events {
 				b.Fatalf("%s: got %d, want %d", name, got, events)
 			}
-			if err := br.js.DeleteStream(b.Context(), name); err != nil {
+			if err := br.JS.DeleteStream(b.Context(), name); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -44,7 +44,7 @@ func BenchmarkReplay(b *testing.B) {
 }
 
 func copyBare(b *testing.B, br *broker, run string, events int) {
-	js, err := jetstream.New(br.nc, jetstream.WithPublishAsyncMaxPending(maxInFlight))
+	js, err := jetstream.New(br.NC, jetstream.WithPublishAsyncMaxPending(maxInFlight))
 	if err != nil {
 		b.Fatal(err)
 	}

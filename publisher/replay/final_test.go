@@ -101,14 +101,14 @@ func TestReplayOfWhatTakesNoConsumer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			br := startBroker(t)
-			if err := br.js.DeleteStream(t.Context(), "TREBLE"); err != nil {
+			if err := br.JS.DeleteStream(t.Context(), "TREBLE"); err != nil {
 				t.Fatal(err)
 			}
 			for stream, subject := range map[string]string{"TREBLE": "treble.>", "AGAIN": "again.>"} {
 				cfg := jetstream.StreamConfig{Name: stream, Subjects: []string{subject}}
 				change(&cfg)
-				br.stream(t, cfg)
-				if _, err := br.js.CreateConsumer(t.Context(), stream, jetstream.ConsumerConfig{Durable: "service", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
+				br.Stream(t, cfg)
+				if _, err := br.JS.CreateConsumer(t.Context(), stream, jetstream.ConsumerConfig{Durable: "service", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
@@ -30,67 +29,27 @@ var theStreams = publisher.DefaultConfig().Spec("")
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // broker is a nats-server with an event stream.
-type broker struct {
-	*server.Server
-	opts *server.Options
-	js   jetstream.JetStream
-	nc   *nats.Conn
-}
+type broker struct{ *natstest.Server }
 
 func startBroker(t testing.TB) *broker {
 	t.Helper()
-	b := &broker{opts: &server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
-	}}
-	b.start(t)
-	t.Cleanup(func() {
-		b.nc.Close()
-		b.Shutdown()
-		b.WaitForShutdown()
-	})
-	b.stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, Discard: jetstream.DiscardNew})
+	b := &broker{natstest.Start(t)}
+	b.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, Discard: jetstream.DiscardNew})
 	return b
 }
 
-func (b *broker) start(t testing.TB) {
-	t.Helper()
-	var err error
-	if b.Server, err = server.NewServer(b.opts.Clone()); err != nil {
-		t.Fatal(err)
-	}
-	b.Start()
-	if !b.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server is not ready")
-	}
-	b.opts.Port = b.Addr().(*net.TCPAddr).Port
-	if b.nc != nil {
-		b.nc.Close()
-	}
-	if b.nc, err = nats.Connect(b.ClientURL()); err != nil {
-		t.Fatal(err)
-	}
-	if b.js, err = jetstream.New(b.nc); err != nil {
-		t.Fatal(err)
-	}
-}
-
+// restart restarts the server, and returns when the test is connected again.
 func (b *broker) restart(t testing.TB) {
-	b.Shutdown()
-	b.WaitForShutdown()
-	b.start(t)
-}
-
-func (b *broker) stream(t testing.TB, cfg jetstream.StreamConfig) {
 	t.Helper()
-	natstest.MakeStream(t, b.js, cfg)
+	b.Restart(t)
+	natstest.Eventually(t, "the test is connected", b.NC.IsConnected)
 }
 
 // client connects as a command does.
 func (b *broker) client(t testing.TB) *client.Client {
 	t.Helper()
 	o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
-	o.NATS.URL = b.ClientURL()
+	o.NATS.URL = b.URL
 	c, err := client.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +81,7 @@ func phoneOf(i int) string { return fmt.Sprintf("+57300%07d", i) }
 // fill stores events 1 to n at the sequences 1 to n.
 func (b *broker) fill(t testing.TB, n int) {
 	t.Helper()
-	js, err := jetstream.New(b.nc, jetstream.WithPublishAsyncMaxPending(2000))
+	js, err := jetstream.New(b.NC, jetstream.WithPublishAsyncMaxPending(2000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +105,7 @@ func (b *broker) fill(t testing.TB, n int) {
 
 func (b *broker) state(t testing.TB, stream string) jetstream.StreamState {
 	t.Helper()
-	s, err := b.js.Stream(context.Background(), stream)
+	s, err := b.JS.Stream(context.Background(), stream)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +119,7 @@ func (b *broker) messages(t testing.TB, stream string) []jetstream.Msg {
 	if n == 0 {
 		return nil
 	}
-	cons, err := b.js.OrderedConsumer(context.Background(), stream, jetstream.OrderedConsumerConfig{})
+	cons, err := b.JS.OrderedConsumer(context.Background(), stream, jetstream.OrderedConsumerConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +247,7 @@ func startProxy(t *testing.T, b *broker) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{Listener: l, to: strings.TrimPrefix(b.ClientURL(), "nats://")}
+	p := &proxy{Listener: l, to: strings.TrimPrefix(b.URL, "nats://")}
 	p.busy.Go(p.serve)
 	t.Cleanup(func() {
 		l.Close()

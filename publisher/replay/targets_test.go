@@ -297,7 +297,7 @@ func (b *broker) mix(t *testing.T) (events []int) {
 	t.Helper()
 	put := func(m *nats.Msg) uint64 {
 		t.Helper()
-		ack, err := b.js.PublishMsg(t.Context(), m)
+		ack, err := b.JS.PublishMsg(t.Context(), m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -390,7 +390,7 @@ func TestForeign(t *testing.T) {
 		t.Errorf("of one session: got %+v", res)
 	}
 	// A key of somebody else in the bucket of the records hides none of them.
-	kv, err := b.js.KeyValue(t.Context(), "TREBLE_AUDIT")
+	kv, err := b.JS.KeyValue(t.Context(), "TREBLE_AUDIT")
 	if err != nil {
 		t.Fatal(err)
 	}
