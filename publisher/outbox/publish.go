@@ -11,6 +11,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/pace"
 )
 
 // Bounds of a batch. The server takes 1,000 messages of an atomic one.
@@ -104,7 +105,7 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 	if head := s.queue[0]; !s.info.Captures(head.msg.Subject) {
 		return true, r.refusedSubject(ctx, head, fmt.Errorf("%w: %s does not capture %s", errNotOurs, r.cfg.Stream, head.msg.Subject))
 	}
-	group := r.group()
+	group, w := r.group()
 	if err := r.lease(ctx, group[len(group)-1].entry); err != nil {
 		return true, err
 	}
@@ -115,48 +116,64 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 		}
 	}
 	began := r.cfg.now()
-	if len(msgs) > 1 && r.fast() {
-		group = slices.DeleteFunc(slices.Clone(group), func(it *item) bool { return it.known != nil })
-		res := r.stream.PublishFast(ctx, msgs)
-		if res.Fate == broker.Stored {
-			r.told(r.cfg.now().Sub(began), len(msgs))
-		}
-		return true, r.publishedFast(ctx, group, res)
+	send := r.stream.Publish
+	if w == pace.InFast {
+		send = r.stream.PublishFast
 	}
-	res := r.stream.Publish(ctx, msgs)
+	res := send(ctx, msgs)
 	if res.Fate == broker.Stored {
 		took := r.cfg.now().Sub(began)
-		r.pace.Took(len(msgs), took)
+		r.pace.Took(w, len(msgs), took)
 		r.told(took, len(msgs))
+	}
+	if w == pace.InFast {
+		sent := slices.DeleteFunc(slices.Clone(group), func(it *item) bool { return it.known != nil })
+		return true, r.publishedFast(ctx, sent, res)
 	}
 	return true, r.published(ctx, group, len(msgs), res)
 }
 
-// group returns the items at the head of the queue that go out together. The first
+// group returns the items at the head of the queue that go out together, and how. The first
 // is sent, and so is the last.
-func (r *relay) group() []*item {
+func (r *relay) group() ([]*item, pace.Way) {
 	s := r.session
-	n, messages, last := 0, 0, 1
+	fast, atomic := r.fast(), s.info.Batches
+	most := 1
+	if s.singles == 0 && (fast || atomic) {
+		most = batchMessages
+	}
+	group, messages := r.head(most)
+	w, take := r.pace.Choose(messages, fast, atomic)
+	if take < messages {
+		group, _ = r.head(take)
+	}
+	if w == pace.OneByOne && messages > 1 {
+		s.singles = 1 // and then it is asked again: more may wait, or the first have told how long one takes
+	}
+	return group, w
+}
+
+// head returns the items at the head of the queue up to the last of so many messages that can go
+// out together, and how many of the items are sent.
+func (r *relay) head(most int) (group []*item, messages int) {
+	s := r.session
+	n, last := 0, 1
 	var bytes int64
-	batches := s.singles == 0 && (s.info.Batches || r.fast())
 	for _, it := range s.queue {
 		if it.known == nil {
-			if messages > 0 && (!batches || it.alone || messages == batchMessages ||
-				bytes+it.size > batchBytes || !s.info.Captures(it.msg.Subject)) {
+			if messages > 0 && (it.alone || messages == most || bytes+it.size > batchBytes || !s.info.Captures(it.msg.Subject)) {
 				break
 			}
 			messages++
 			bytes += it.size
 			last = n + 1
-			batches = batches && !it.alone
+			if it.alone {
+				most = 1
+			}
 		}
 		n++
 	}
-	if messages > 1 && !r.fast() && !r.pace.WorthBatch(messages) {
-		s.singles = 1 // and then it is asked again: more may wait, or the first have told how long one takes
-		last = 1
-	}
-	return s.queue[:last]
+	return s.queue[:last], messages
 }
 
 // published deals with the answer to a group, of which some messages were sent.

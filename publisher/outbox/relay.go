@@ -13,6 +13,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/pace"
 )
 
 // relay publishes the entries of the journal, in order, and settles them in the
@@ -35,7 +36,7 @@ type relay struct {
 	settled func(Settled)
 	told    func(time.Duration, int)
 	clock   retainClock
-	pace    broker.Pace
+	pace    pace.Pace
 	session *session // nil while away
 	faults  faults
 
