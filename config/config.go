@@ -57,6 +57,13 @@ func Default() Config {
 	}
 }
 
+// IngressInDataDir returns the public listener with what it keeps in the data directory.
+func (c *Config) IngressInDataDir() ingress.Config {
+	in := c.Ingress
+	in.TLS = in.TLS.InDataDir(c.DataDir)
+	return in
+}
+
 // EffectiveSources returns the configured sources, or the default source with
 // the top-level auth if there are none.
 func (c *Config) EffectiveSources() []ingress.SourceConfig {

@@ -9,6 +9,7 @@ package publisher
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -229,6 +230,14 @@ func (p *Publisher) NATSAddr() string {
 		return ""
 	}
 	return p.embedded.Addr()
+}
+
+// UseCertificate makes a certificate the one that the embedded server shows to connections that come
+// from now on. Without an embedded server that was opened with TLS it does nothing.
+func (p *Publisher) UseCertificate(c *tls.Certificate) {
+	if p.embedded != nil {
+		p.embedded.UseCertificate(c)
+	}
 }
 
 // Close refuses further deliveries, waits until those in flight are settled and

@@ -133,3 +133,31 @@ func TestExitCodeOfWrongUsage(t *testing.T) {
 		t.Errorf("got exit %d, want 2:\n%s", got, p.Errs)
 	}
 }
+
+// SIGHUP reads the configuration again; of a bridge that somebody tries in a terminal it is the end of
+// the terminal.
+func TestHangup(t *testing.T) {
+	p := clitest.StartProcessEnv(t, t.TempDir(), []string{"TREBLE_BRIDGE_AUTH_BEARER=" + clitest.Secret}, "serve")
+	clitest.Eventually(t, "it answers", func() bool {
+		at, err := cli.ReadAddrs(p.Dir)
+		if err != nil || at.Ops == "" {
+			return false
+		}
+		_, err = cli.AskReadiness(t.Context(), "http://"+at.Ops+"/readyz")
+		return err == nil
+	})
+	for n := 1; n <= 2; n++ {
+		p.Signal(t, syscall.SIGHUP)
+		clitest.Eventually(t, "it is read again", func() bool { return strings.Count(p.Errs.String(), "the configuration was read again") == n })
+	}
+	p.Signal(t, syscall.SIGTERM)
+	if got := p.Code(t); got != cli.ExitFine {
+		t.Errorf("got exit %d, want 0:\n%s", got, p.Errs)
+	}
+	dev := clitest.StartProcess(t, "serve", "--dev")
+	dev.AwaitRunning(t)
+	dev.Signal(t, syscall.SIGHUP)
+	if got := dev.Code(t); got != cli.ExitFine {
+		t.Errorf("--dev: got exit %d, want 0:\n%s", got, dev.Errs)
+	}
+}

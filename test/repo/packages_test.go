@@ -75,7 +75,7 @@ var packages = []row{
 	{name: "cmd/treble-bridge/quarantine", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/redact cmd/treble-bridge/internal/terminal cmd/treble-bridge/internal/webhook config ingress publisher/audit publisher/client publisher/forget publisher/quarantine schema schema/delivery schema/phone", libraries: "cobra humanize"},
 	{name: "cmd/treble-bridge/replay", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/redact cmd/treble-bridge/internal/terminal cmd/treble-bridge/internal/webhook publisher/audit publisher/client publisher/replay", libraries: "cobra httpguts humanize pflag"},
 	{name: "cmd/treble-bridge/send", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal cmd/treble-bridge/internal/webhook config config/value ingress/auth schema", libraries: "cobra errgroup humanize rate"},
-	{name: "cmd/treble-bridge/serve", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/webhook config config/value ingress publisher publisher/control publisher/datadir publisher/forget publisher/streams schema/delivery", libraries: "automemlimit cobra go-systemd"},
+	{name: "cmd/treble-bridge/serve", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/webhook config config/value config/value/certificate ingress publisher publisher/control publisher/datadir publisher/forget publisher/streams schema/delivery", libraries: "automemlimit cobra fsnotify go-systemd"},
 	{name: "cmd/treble-bridge", imports: "cmd/treble-bridge/consumers cmd/treble-bridge/doctor cmd/treble-bridge/events cmd/treble-bridge/forget cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal cmd/treble-bridge/journal cmd/treble-bridge/keys cmd/treble-bridge/quarantine cmd/treble-bridge/replay cmd/treble-bridge/send cmd/treble-bridge/serve config config/value ingress schema", libraries: "cobra x509roots"},
 	{name: "cmd/treble-bridge/internal/clitest", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/journal cmd/treble-bridge/quarantine cmd/treble-bridge/serve config config/value publisher/datadir", libraries: "cobra goleak nats-server nats.go yaml"},
 
@@ -101,6 +101,7 @@ var libraries = map[string]string{
 	"echo":           "github.com/labstack/echo/v4",
 	"expfmt":         "github.com/prometheus/common",
 	"errgroup":       "golang.org/x/sync/errgroup",
+	"fsnotify":       "github.com/fsnotify/fsnotify",
 	"go-systemd":     "github.com/coreos/go-systemd/v22",
 	"go-proxyproto":  "github.com/pires/go-proxyproto",
 	"goleak":         "go.uber.org/goleak",

@@ -27,36 +27,42 @@ import (
 // Bridge is the daemon: the parts and their wiring. Make it with openBridge,
 // call run, then close, once each.
 type Bridge struct {
+	config    *config.Config // in effect; Reload exchanges it
+	level     zap.AtomicLevel
 	log       *zap.Logger
 	publisher *publisher.Publisher
 	server    *ingress.Server
 	ops       *ingress.Ops
 	control   *control.Server // nil if data_dir can have no socket
 	stopping  atomic.Bool
-	serving   sync.WaitGroup
-	failed    chan error // of a listener that ended by itself; one slot for each
+	// refusedReload is why the configuration that was read last is not in effect; nil: it is.
+	refusedReload atomic.Pointer[string]
+	serving       sync.WaitGroup
+	reloads       *reloads
+	failed        chan error // of a listener that ended by itself; one slot for each
 }
 
 // Open opens every part and binds every address, so that a taken port is
 // an error before the first request is served. The configuration must be
-// valid.
-func Open(ctx context.Context, c *config.Config, version string, log *zap.Logger) (_ *Bridge, err error) {
+// valid. The level is that of the logger, which Reload sets.
+func Open(ctx context.Context, c *config.Config, version string, log *zap.Logger, level zap.AtomicLevel) (_ *Bridge, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(version),
 	)
-	b := &Bridge{log: log, failed: make(chan error, 3)}
+	b := &Bridge{config: c, level: level, log: log, failed: make(chan error, 3)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.undo(c))
 		}
 	}()
 
-	in := c.Ingress
-	in.TLS = in.TLS.InDataDir(c.DataDir)
-	b.server, err = ingress.New(in, c.EffectiveSources(), accepter{b}, log.Named("ingress"), registry)
+	if b.reloads, err = newReloads(registry); err != nil {
+		return nil, err
+	}
+	b.server, err = ingress.New(c.IngressInDataDir(), c.EffectiveSources(), accepter{b}, log.Named("ingress"), registry)
 	if err != nil {
 		return nil, err
 	}
@@ -212,11 +218,11 @@ func (b *Bridge) Readiness() ingress.Readiness {
 	s := b.publisher.Status()
 	switch {
 	case !s.Ready:
-		return readiness(ingress.Unready, s.Reasons)
+		return b.withReload(readiness(ingress.Unready, s.Reasons))
 	case s.Degraded:
-		return readiness(ingress.Degraded, s.Reasons)
+		return b.withReload(readiness(ingress.Degraded, s.Reasons))
 	}
-	return ingress.Readiness{Status: ingress.Ready}
+	return b.withReload(ingress.Readiness{Status: ingress.Ready})
 }
 
 // readiness says why the publisher is not ready.

@@ -14,6 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/serve"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"go.uber.org/zap"
 )
 
 // A request in work when the shutdown begins gets its whole answer, while
@@ -82,7 +83,7 @@ func TestOpenNamesTheKeyOfATakenPort(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			c := clitest.Config(t)
 			set(c)
-			_, err := serve.Open(t.Context(), c, "test", cli.NewLogger(c.Log, io.Discard))
+			_, err := serve.Open(t.Context(), c, "test", cli.NewLogger(c.Log, io.Discard), zap.NewAtomicLevel())
 			if err == nil || !strings.Contains(err.Error(), key) {
 				t.Errorf("got %v, want it to name %s", err, key)
 			}
@@ -108,7 +109,7 @@ func TestTakenPortMakesNoStreams(t *testing.T) {
 		c := clitest.Config(t)
 		c.NATS.URL = n.URL
 		set(c)
-		if _, err := serve.Open(t.Context(), c, "test", cli.NewLogger(c.Log, io.Discard)); err == nil {
+		if _, err := serve.Open(t.Context(), c, "test", cli.NewLogger(c.Log, io.Discard), zap.NewAtomicLevel()); err == nil {
 			t.Fatal("it is open")
 		}
 		for name := range n.JS.StreamNames(t.Context()).Name() {

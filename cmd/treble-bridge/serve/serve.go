@@ -37,6 +37,11 @@ func New(streams cli.Streams, version string) *cobra.Command {
 The addresses really bound are logged and written as JSON to addr.json in the
 data directory, where the other commands find them.
 
+At SIGHUP, and when the configuration's file or a file with secrets or a certificate
+changes, it reads them again: sources, secrets, certificates, most limits and the log
+level count at once, and no request is refused for it. If anything is wrong, nothing
+changes; /readyz, the log and a metric say so. With --dev SIGHUP ends it.
+
 Under systemd (Type=notify) it says when it is ready, and when it is stopping.`,
 		Example: `  treble-bridge serve --dev
   TREBLE_BRIDGE_AUTH_BEARER=$(openssl rand -hex 24) treble-bridge serve
@@ -56,20 +61,11 @@ Under systemd (Type=notify) it says when it is ready, and when it is stopping.`,
 }
 
 func (s *command) run(cmd *cobra.Command, _ []string) (err error) {
-	loaded, err := cli.LoadConfig(cmd)
+	loaded, token, err := s.load(cmd)
 	if err != nil {
-		return errors.Join(err, loaded.Validate())
-	}
-	token := ""
-	if s.dev {
-		if token, err = s.prepareDev(loaded); err != nil {
-			return err
-		}
-	}
-	if err := loaded.Validate(); err != nil {
 		return err
 	}
-	log := cli.NewLogger(loaded.Log, s.streams.Err)
+	log, level := cli.NewLevelLogger(loaded.Log, s.streams.Err)
 	defer func() { _ = log.Sync() }() // standard error cannot be flushed everywhere
 	for _, w := range loaded.Notices() {
 		log.Warn(w)
@@ -78,7 +74,7 @@ func (s *command) run(cmd *cobra.Command, _ []string) (err error) {
 	defer memory.start()()
 	log.Info("starting", append(fields, zap.String("version", s.version), zap.String("config", loaded.File))...)
 
-	b, err := Open(cmd.Context(), &loaded.Config, s.version, log)
+	b, err := Open(cmd.Context(), &loaded.Config, s.version, log, level)
 	if err != nil {
 		return err
 	}
@@ -91,10 +87,34 @@ func (s *command) run(cmd *cobra.Command, _ []string) (err error) {
 			fmt.Fprint(s.streams.Out, devBlock(&loaded.Config, b.Addrs(), token))
 		}
 		n := startNotifier(b.Readiness, log)
+		stopReloads := s.startReloads(cmd, b, loaded.File, log)
 		err = b.Run(cmd.Context())
+		stopReloads()
 		n.stopping()
 	}
 	return errors.Join(err, s.stop(b, &loaded.Config, log))
+}
+
+// load returns a configuration that is valid, and the token that --dev made for it, or "".
+func (s *command) load(cmd *cobra.Command) (loaded *config.Loaded, token string, err error) {
+	if loaded, err = cli.LoadConfig(cmd); err != nil {
+		return nil, "", errors.Join(err, loaded.Validate())
+	}
+	if s.dev {
+		if token, err = s.prepareDev(loaded); err != nil {
+			return nil, "", err
+		}
+	}
+	return loaded, token, loaded.Validate()
+}
+
+// startReloads begins to read the configuration again when it has changed, until what it returns is
+// called.
+func (s *command) startReloads(cmd *cobra.Command, b *Bridge, file string, log *zap.Logger) (stop func()) {
+	return startReloader(b, file, !s.dev, func() (*config.Loaded, error) {
+		loaded, _, err := s.load(cmd)
+		return loaded, err
+	}, log)
 }
 
 // stop closes the bridge with a deadline of its own: the command's context has

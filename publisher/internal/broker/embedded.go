@@ -130,9 +130,13 @@ func (e *Embedded) useTLS(c EmbeddedTLSConfig) error {
 	return nil
 }
 
-// UseCertificate makes a certificate the one of connections that come from now on. The server
-// must have been started with one.
-func (e *Embedded) UseCertificate(c *tls.Certificate) { e.pair.Use(c) }
+// UseCertificate makes a certificate the one of connections that come from now on, if the server was
+// started with one.
+func (e *Embedded) UseCertificate(c *tls.Certificate) {
+	if e.pair != nil {
+		e.pair.Use(c)
+	}
+}
 
 // keepAddr notes where the server listens, for Addr and for the next start.
 func (e *Embedded) keepAddr() {

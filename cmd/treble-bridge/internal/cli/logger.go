@@ -13,9 +13,15 @@ import (
 // NewLogger returns a logger of the configured level and format, which must be
 // valid. It does not sample: a line per refused delivery is promised.
 func NewLogger(c config.LogConfig, w io.Writer) *zap.Logger {
-	level, err := zapcore.ParseLevel(c.Level)
+	log, _ := NewLevelLogger(c, w)
+	return log
+}
+
+// NewLevelLogger is NewLogger with a level that can be changed.
+func NewLevelLogger(c config.LogConfig, w io.Writer) (*zap.Logger, zap.AtomicLevel) {
+	level, err := zap.ParseAtomicLevel(c.Level)
 	if err != nil {
-		level = zapcore.InfoLevel
+		level = zap.NewAtomicLevel()
 	}
 	enc := zap.NewProductionEncoderConfig()
 	enc.TimeKey = "time"
@@ -30,7 +36,7 @@ func NewLogger(c config.LogConfig, w io.Writer) *zap.Logger {
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}
 	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), level)
-	return zap.New(core, zap.ErrorOutput(zapcore.Lock(zapcore.AddSync(w))))
+	return zap.New(core, zap.ErrorOutput(zapcore.Lock(zapcore.AddSync(w)))), level
 }
 
 // NewCommandLogger returns the logger of a command that prints for people: it has what may go

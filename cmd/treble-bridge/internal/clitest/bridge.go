@@ -67,7 +67,8 @@ func Start(t *testing.T, c *config.Config) *Running {
 		t.Fatalf("configuration: %v", err)
 	}
 	logs := &Buffer{}
-	b, err := serve.Open(t.Context(), c, "test", cli.NewLogger(c.Log, logs))
+	log, level := cli.NewLevelLogger(c.Log, logs)
+	b, err := serve.Open(t.Context(), c, "test", log, level)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

@@ -1,0 +1,120 @@
+package ingress_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
+)
+
+// apply takes over a configuration.
+func (b *bridge) apply(t testing.TB, s setup) {
+	t.Helper()
+	p, err := b.Prepare(s.config, s.sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Apply()
+}
+
+// Routes, credentials and limits are those of the configuration that was taken over last, and what
+// counts goes on counting.
+func TestApply(t *testing.T) {
+	s := newSetup()
+	b := s.start(t)
+	if a := post(t, b.url+"/webhook", read); a.status != http.StatusOK {
+		t.Fatalf("got %d", a.status)
+	}
+	next := newSetup()
+	next.config.MaxBody = 100
+	next.sources[0].Name, next.sources[0].Paths = "other", []string{"/other"}
+	next.sources[0].Auth = auth.Config{Bearer: []value.Secret{"another-token-0000001"}}
+	b.apply(t, next)
+	for name, tt := range map[string]struct {
+		path, token, body string
+		status            int
+	}{
+		"gone":      {"/webhook", token, read, http.StatusNotFound},
+		"old-token": {"/other", token, read, http.StatusUnauthorized},
+		"too-large": {"/other", "another-token-0000001", read + strings.Repeat(" ", 100), http.StatusRequestEntityTooLarge},
+	} {
+		r := newRequest(t, http.MethodPost, b.url+tt.path, strings.NewReader(tt.body))
+		r.Header.Set("Authorization", "Bearer "+tt.token)
+		if a := do(t, r); a.status != tt.status {
+			t.Errorf("%s: got %d, want %d", name, a.status, tt.status)
+		}
+	}
+	b.apply(t, s)
+	if a := post(t, b.url+"/webhook", read); a.status != http.StatusOK {
+		t.Errorf("back again: got %d", a.status)
+	}
+	for _, want := range []string{`authentications_total{credential="bearer-1",source="default"} 2`, `last_event_timestamp_seconds{source="other"}`} {
+		if got := b.metrics(t); !strings.Contains(got, want) {
+			t.Errorf("want %s in\n%s", want, got)
+		}
+	}
+	if got := b.Credentials().Credentials; len(got) != 1 || got[0].Source != "default" || got[0].Uses != 2 {
+		t.Errorf("credentials: %+v", got)
+	}
+}
+
+// A request in work ends with what counted when it came, and gives back what it holds: its slot is
+// taken also for the configuration after it.
+func TestApplyDuringARequest(t *testing.T) {
+	s := newSetup()
+	s.config.MaxInFlight = 1
+	entered, release := make(chan struct{}), make(chan struct{})
+	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
+		entered <- struct{}{}
+		<-release
+		return nil
+	}}
+	b := s.start(t)
+	answers := make(chan int, 1)
+	go func() {
+		a, err := try(newRequest(t, http.MethodPost, b.url+"/webhook", strings.NewReader(read)))
+		if err != nil {
+			t.Error(err)
+		}
+		answers <- a.status
+	}()
+	<-entered
+	next := s
+	next.sources = []ingress.SourceConfig{s.sources[0]}
+	next.sources[0].Auth = auth.Config{Bearer: []value.Secret{"another-token-0000001", token}}
+	b.apply(t, next)
+	if a := post(t, b.url+"/webhook", read); a.status != http.StatusTooManyRequests {
+		t.Errorf("beside the request in work: got %d, want 429", a.status)
+	}
+	close(release)
+	if got := <-answers; got != http.StatusOK {
+		t.Errorf("the request in work: got %d", got)
+	}
+	go func() { <-entered }()
+	eventually(t, "its slot is free", func() bool { return post(t, b.url+"/webhook", read).status == http.StatusOK })
+}
+
+// What is wrong is an error with its key, and nothing changes.
+func TestPrepareRefuses(t *testing.T) {
+	s := newSetup()
+	b := s.start(t)
+	for want, change := range map[string]func(*setup){
+		"ingress.max_body":            func(s *setup) { s.config.MaxBody = 0 },
+		"sources[0].auth.bearer_file": func(s *setup) { s.sources[0].Auth.BearerFile = "/nowhere" },
+		"sources[0].paths":            func(s *setup) { s.sources[0].Paths = nil },
+	} {
+		next := newSetup()
+		change(&next)
+		if _, err := b.Prepare(next.config, next.sources); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	if a := post(t, b.url+"/webhook", read); a.status != http.StatusOK {
+		t.Errorf("got %d", a.status)
+	}
+}
