@@ -45,7 +45,7 @@ or the variable that was typed; never a secret).`,
 	return cmd
 }
 
-// configCheckJSON is what a check found. Its JSON form is stable.
+// configCheckJSON is the result of a check. Its form is stable.
 type configCheckJSON struct {
 	OK       bool     `json:"ok"`
 	Problems []string `json:"problems"`
@@ -60,7 +60,7 @@ func texts(errs []error) []string {
 	return all
 }
 
-// print leaves the problems to who prints the error, unless they are asked for as JSON.
+// print omits the problems, which the returned error has, unless they are asked for as JSON.
 func (c configCheckJSON) print(streams cli.Streams, asJSON bool) error {
 	if asJSON {
 		return cli.WriteJSON(streams.Out, c)

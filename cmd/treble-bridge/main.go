@@ -22,7 +22,7 @@ func main() {
 }
 
 // untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP (the
-// terminal was closed) ends. The second one ends the process at once: somebody does not want to wait.
+// terminal was closed) ends. The second one ends the process at once.
 func untilSignal() (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// schemaCommand is the command that prints what describes the events.
+// schemaCommand is the command that prints the documents that describe the events.
 type schemaCommand struct {
 	streams cli.Streams
 	list    bool

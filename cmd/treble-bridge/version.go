@@ -43,7 +43,7 @@ func revision() string {
 	return rev + dirty
 }
 
-// versionJSON is the version as scripts read it. Its JSON form is stable.
+// versionJSON is the version as scripts read it. Its form is stable.
 type versionJSON struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`

@@ -63,9 +63,9 @@ var packages = []row{
 
 	{name: "config", imports: "config/value ingress ingress/auth publisher publisher/atrest", libraries: "pflag viper yaml"},
 	{name: "cmd/treble-bridge/internal/terminal", libraries: "isatty"},
+	{name: "cmd/treble-bridge/internal/redact", imports: "cmd/treble-bridge/internal/terminal config/value schema/phone"},
 	{name: "cmd/treble-bridge/internal/cli", imports: "cmd/treble-bridge/internal/redact cmd/treble-bridge/internal/terminal config config/value ingress publisher publisher/client publisher/datadir publisher/diagnose publisher/streams schema", libraries: "cobra humanize pflag"},
 	{name: "cmd/treble-bridge/consumers", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal publisher/client", libraries: "cobra humanize"},
-	{name: "cmd/treble-bridge/internal/redact", imports: "cmd/treble-bridge/internal/terminal config/value schema/phone"},
 	{name: "cmd/treble-bridge/internal/webhook", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/redact config config/value config/value/certificate ingress ingress/auth schema schema/delivery"},
 	{name: "cmd/treble-bridge/doctor", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal cmd/treble-bridge/internal/webhook config config/value config/value/certificate ingress publisher publisher/datadir publisher/diagnose publisher/forget schema", libraries: "cobra"},
 	{name: "cmd/treble-bridge/events", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/redact cmd/treble-bridge/internal/terminal publisher/client schema schema/phone", libraries: "cobra humanize"},

@@ -132,7 +132,7 @@ func (c *command) check(states []client.ConsumerState) error {
 // taken to read.
 const quiet = 30 * time.Second
 
-// notes are what looks wrong.
+// notes describe conditions that keep a consumer from its messages.
 func notes(s client.ConsumerState) []string {
 	notes := []string{}
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
-// ConsumerJSON is a consumer as scripts read it. Its JSON form is stable.
+// ConsumerJSON is a consumer as scripts read it. Its form is stable.
 type ConsumerJSON struct {
 	Name        string        `json:"name"`
 	Durable     bool          `json:"durable"`
@@ -108,7 +108,7 @@ func lag(s client.ConsumerState) string {
 	return cli.Span(s.Lag)
 }
 
-// waiting is how many ask, or for a push consumer whether somebody listens.
+// waiting is the number of requests that wait; of a push consumer, whether it has a subscriber.
 func waiting(s client.ConsumerState) string {
 	switch {
 	case !s.Push:

@@ -17,7 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
 
-// askBridge finds out whether a bridge runs, and what it says of itself.
+// askBridge finds out whether a bridge runs, and checks its answer at /readyz.
 func (d *command) askBridge(ctx context.Context) diagnose.Check {
 	held, pid, _ := datadir.HeldBy(d.config.DataDir)
 	if held {
@@ -136,7 +136,7 @@ func (d *command) commandLine(command string) string {
 }
 
 // restartLine starts a bridge with this configuration once the running one has ended. It ends
-// nothing: what runs may be busy with what nobody sees, and whoever runs it knows how to stop it.
+// no process: the running bridge may be busy, and its operator knows how to stop it.
 func (d *command) restartLine() string {
 	if d.pid == 0 {
 		return d.serveLine()

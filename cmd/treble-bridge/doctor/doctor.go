@@ -126,7 +126,7 @@ func (d *command) adoptDevToken() error {
 	return err
 }
 
-// examine makes the checklist. What others rest on comes first.
+// examine makes the checklist. A check comes after those that it rests on.
 func (d *command) examine(ctx context.Context) {
 	o := d.options()
 	readiness := d.askBridge(ctx)

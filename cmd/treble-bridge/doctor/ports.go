@@ -55,7 +55,7 @@ func (d *command) checkAnswer(ctx context.Context, l listening, c *diagnose.Chec
 	c.Detail = fmt.Sprintf("the bridge answers at %s", l.bound)
 }
 
-// anotherAddress stands in a fix for what the user has to choose.
+// anotherAddress stands in a fix for the address that the operator has to choose.
 const anotherAddress = "<another address>"
 
 // checkFree listens for a moment, and takes no connection.

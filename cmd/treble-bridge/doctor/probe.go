@@ -114,7 +114,7 @@ func (d *command) noteProbe(ctx context.Context, seq uint64) error {
 	return dir.NoteEvents(ctx, seq)
 }
 
-// refused says what an answer other than 200 means.
+// refused explains an answer other than 200.
 func (d *command) refused(c *diagnose.Check, answer webhook.Result, path string) {
 	c.Fix, c.FixIn = "treble-bridge health", diagnose.InShell
 	switch answer.Status {

@@ -10,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
 
-// ChecklistJSON is what doctor --json prints. Its form is stable.
+// ChecklistJSON is the output of doctor --json. Its form is stable.
 type ChecklistJSON struct {
 	Checks  []diagnose.Check `json:"checks"`
 	Summary CheckSummaryJSON `json:"summary"`

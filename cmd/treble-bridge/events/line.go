@@ -20,7 +20,7 @@ type eventFormat struct {
 	palette   terminal.Palette
 }
 
-// line returns what is printed for a message, with the line end.
+// line returns the output for a message, with the line end.
 func (f eventFormat) line(s client.Message) []byte {
 	data := s.Data
 	if !f.showPII {
@@ -106,7 +106,7 @@ func kindColour(k schema.Kind) string {
 	return terminal.Cyan
 }
 
-// hint is what an event says, in a few words.
+// hint sums an event up in a few words.
 func hint(e schema.Event) string {
 	switch p := e.Data.(type) {
 	case *schema.MessageRead:

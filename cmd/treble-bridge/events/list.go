@@ -106,7 +106,7 @@ func (e *command) listed(s client.Message) []byte {
 // sequenceWidth is enough for ten million events to stand in line.
 const sequenceWidth = 7
 
-// EventJSON is a stored event as scripts read it. Its JSON form is stable.
+// EventJSON is a stored event as scripts read it. Its form is stable.
 type EventJSON struct {
 	Sequence uint64          `json:"sequence"`
 	Stored   time.Time       `json:"stored"`

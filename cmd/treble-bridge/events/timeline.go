@@ -1,185 +1,106 @@
 package events
 
 import (
-	"cmp"
-	"slices"
+	"context"
+	"fmt"
+	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
-// mark is what is odd about an event of a timeline. The words are part of the JSON
-// form.
-type mark string
-
-const (
-	markBeforeDelivered mark = "before-delivered"
-	markBeforeRead      mark = "before-read"
-	markNotDelivered    mark = "not-delivered"
-	markAfterClosed     mark = "after-closed"
-	markLate            mark = "late"
-	markRepeated        mark = "repeated"
-	markNoTime          mark = "no-time"
-)
-
-// moment is an event at its place in a timeline.
-type moment struct {
-	client.Message
-	event schema.Event
-	gap   time.Duration // since the one before
-	marks []mark
+// timeline shows the events of a session in the order in which they happened.
+func (e *command) timeline(ctx context.Context, c *client.Client, f client.Filter) error {
+	found, more, err := e.newest(ctx, c, f)
+	if err != nil {
+		return err
+	}
+	line := newTimeline(found)
+	if len(line) == 0 {
+		e.sayNone(f)
+		return nil
+	}
+	whole := !more && len(f.Kinds) == 0 && f.Since.IsZero() && f.Until.IsZero() && f.FromSeq == 0 && f.ToSeq == 0
+	_, err = e.streams.Out.Write(e.format.timeline(line, whole))
+	e.sayMore(more)
+	return err
 }
 
-// timeOfItsOwn reports whether Treble said when it happened.
-func (m moment) timeOfItsOwn() bool { return !m.event.Time.Equal(m.event.ReceivedTime) }
-
-// newTimeline puts events in the order in which they happened, and marks what is
-// odd. Events of the same time stay in the order of the stream. What is no event of
-// the bridge is left out.
-func newTimeline(found []client.Message) []moment {
-	var line []moment
-	for _, s := range found {
-		if e, err := schema.Decode(s.Data); err == nil {
-			line = append(line, moment{Message: s, event: e})
-		}
-	}
-	slices.SortFunc(line, func(a, b moment) int {
-		return cmp.Or(a.event.Time.Compare(b.event.Time), cmp.Compare(a.Sequence, b.Sequence))
-	})
-	for i := range line {
-		if i > 0 {
-			line[i].gap = line[i].event.Time.Sub(line[i-1].event.Time)
-		}
-	}
-	markSteps(line)
-	markClosed(line)
-	markStorage(line)
-	return line
-}
-
-// step is how far a message is with an event.
-type step int
-
-const (
-	stepNone step = iota
-	stepDelivered
-	stepRead
-	stepAnswered
-)
-
-// messageOf says which message an event is about, if it says so, and how far that
-// is with it.
-func messageOf(e schema.Event) (key string, at step) {
-	of := func(sent *time.Time, text string, q *schema.Question) string {
-		if text == "" && q != nil {
-			text = q.Text
-		}
-		if sent == nil {
-			return text
-		}
-		return sent.UTC().Format(time.RFC3339Nano) + " " + text
-	}
-	switch p := e.Data.(type) {
-	case *schema.MessageDelivered:
-		return of(p.SentAt, p.SentText, p.Question), stepDelivered
-	case *schema.MessageRead:
-		return of(p.SentAt, p.SentText, p.Question), stepRead
-	case *schema.MessageResponded:
-		return of(p.SentAt, p.SentText, p.Question), stepAnswered
-	}
-	return "", stepNone
-}
-
-// markSteps marks what a message did before its time. Where the session has no
-// message.delivered at all, the flow does not send them, and none is missed.
-func markSteps(line []moment) {
-	last := map[string]map[step]time.Time{} // by message: the last time of each step
-	deliveries := false
-	for _, m := range line {
-		key, at := messageOf(m.event)
-		deliveries = deliveries || at == stepDelivered
-		if key == "" || !m.timeOfItsOwn() {
-			continue
-		}
-		if last[key] == nil {
-			last[key] = map[step]time.Time{}
-		}
-		last[key][at] = m.event.Time
+// timeline returns the output. whole says that the line has all events of its
+// session, so that missing kinds can be named.
+func (f eventFormat) timeline(line []moment, whole bool) []byte {
+	var out []byte
+	people := !f.json && !f.raw
+	if people {
+		out = append(out, f.heading(line)...)
 	}
 	for i := range line {
 		m := &line[i]
-		key, at := messageOf(m.event)
-		if key == "" || at == stepNone {
-			continue
-		}
-		delivered, was := last[key][stepDelivered]
 		switch {
-		case at > stepDelivered && !was && deliveries:
-			m.marks = append(m.marks, markNotDelivered)
-		case at > stepDelivered && delivered.After(m.event.Time) && m.timeOfItsOwn():
-			m.marks = append(m.marks, markBeforeDelivered)
-		}
-		if at > stepRead && last[key][stepRead].After(m.event.Time) && m.timeOfItsOwn() {
-			m.marks = append(m.marks, markBeforeRead)
+		case f.json:
+			out = append(out, f.eventJSON(m.Message, m)...)
+		case f.raw:
+			out = append(out, f.line(m.Message)...)
+		default:
+			out = append(out, f.momentLine(*m, i == 0)...)
 		}
 	}
+	if absent := missing(line); people && whole && len(absent) > 0 {
+		var names []string
+		for _, k := range absent {
+			names = append(names, string(k))
+		}
+		out = fmt.Appendf(out, "%s\n", f.palette.Paint(terminal.Yellow, "not stored, as far as there are events: "+strings.Join(names, ", ")))
+	}
+	return out
 }
 
-// markClosed marks what a person or a flow did in a conversation that was over. The
-// status of a template may change long after it.
-func markClosed(line []moment) {
-	var closed time.Time
-	for i := range line {
-		m := &line[i]
-		switch {
-		case m.event.Kind == schema.KindConversationClosed:
-			if closed.IsZero() {
-				closed = m.event.Time
-			}
-		case !closed.IsZero() && m.event.Time.After(closed) && m.timeOfItsOwn() && m.event.Kind != schema.KindHSMStatusChanged:
-			m.marks = append(m.marks, markAfterClosed)
-		}
+// heading is such as "session d2fa…: 4 events in 12m4s, 2026-01-31 08:00:00 to 08:12:04".
+func (f eventFormat) heading(line []moment) string {
+	first, last := line[0].event, line[len(line)-1].event
+	from, to := first.Time.Local(), last.Time.Local()
+	if len(line) == 1 {
+		return fmt.Sprintf("session %s: 1 event, %s\n", f.session(line[0]), from.Format(time.DateTime))
 	}
+	end := to.Format(time.TimeOnly)
+	if from.Format(time.DateOnly) != to.Format(time.DateOnly) {
+		end = to.Format(time.DateTime)
+	}
+	return fmt.Sprintf("session %s: %s in %s, %s to %s\n", f.session(line[0]), english.Plural(len(line), "event", ""),
+		cli.Span(to.Sub(from)), from.Format(time.DateTime), end)
 }
 
-// markStorage marks what the stream tells of an event besides: that it came late, or
-// twice, or without a time.
-func markStorage(line []moment) {
-	times := map[string]int{}
-	for _, m := range line {
-		times[m.event.ID]++
-	}
-	lowest := uint64(0) // sequence of what happened later; 0: nothing did
-	for i := len(line) - 1; i >= 0; i-- {
-		m := &line[i]
-		switch {
-		case !m.timeOfItsOwn():
-			m.marks = append(m.marks, markNoTime)
-		case lowest > 0 && m.Sequence > lowest:
-			m.marks = append(m.marks, markLate)
-		}
-		if m.timeOfItsOwn() && (lowest == 0 || m.Sequence < lowest) {
-			lowest = m.Sequence
-		}
-		if times[m.event.ID] > 1 {
-			m.marks = append(m.marks, markRepeated)
+// session is that of an event, which may be a phone number itself.
+func (f eventFormat) session(m moment) string {
+	subject := m.event.Subject
+	if !f.showPII {
+		subject = phone.HideAll(subject) // if the rest cannot be told
+		if e, err := schema.Decode(redact.Mask(m.Data)); err == nil {
+			subject = e.Subject
 		}
 	}
+	return terminal.Printable(subject)
 }
 
-// missing are the kinds that one would expect in a session that is over.
-func missing(line []moment) []schema.Kind {
-	have := map[schema.Kind]bool{}
-	for _, m := range line {
-		have[m.event.Kind] = true
+// gapWidth is enough for "+59m59s" and "+364d23h".
+const gapWidth = 8
+
+// momentLine is a line of tail with the gap before it and the marks behind it.
+func (f eventFormat) momentLine(m moment, first bool) string {
+	gap := ""
+	if !first {
+		gap = "+" + cli.Span(m.gap)
 	}
-	var kinds []schema.Kind
-	if (have[schema.KindMessageRead] || have[schema.KindMessageResponded]) && !have[schema.KindMessageDelivered] {
-		kinds = append(kinds, schema.KindMessageDelivered)
+	text := fmt.Sprintf("%*s  %s", gapWidth, gap, strings.TrimSuffix(string(f.line(m.Message)), "\n"))
+	for _, mark := range m.marks {
+		text += "  " + f.palette.Paint(terminal.Yellow, "["+string(mark)+"]")
 	}
-	if !have[schema.KindConversationClosed] {
-		kinds = append(kinds, schema.KindConversationClosed)
-	}
-	return kinds
+	return text + "\n"
 }

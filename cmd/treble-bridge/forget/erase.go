@@ -18,7 +18,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 )
 
-// erase deletes what was found, and keeps a record of that. Without one nothing is
+// erase deletes the messages that were found, and keeps a record of that. Without one nothing is
 // deleted.
 func (f *command) erase(ctx context.Context, client *client.Client, run *forget.Run, dir *forget.DataDir, v *RunJSON) error {
 	bucket, err := audit.Open(ctx, client, f.spec)

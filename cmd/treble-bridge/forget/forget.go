@@ -108,7 +108,7 @@ gone; missing if nothing is, or no bridge runs), data_dir (running, stopped, non
 	return cmd
 }
 
-// person reads who it is from the flags. No error repeats a number.
+// person reads the flags that name the person. No error repeats a number.
 func (f *command) person() (*forget.Person, error) {
 	for _, s := range f.sessions {
 		if s == "" {
@@ -211,7 +211,7 @@ func (f *command) run(cmd *cobra.Command, _ []string) error {
 	return err
 }
 
-// find counts, with a word to people who wait.
+// find counts, and shows its progress.
 func (f *command) find(ctx context.Context, run *forget.Run) (forget.Counts, error) {
 	n, note := 0, terminal.NewNote(f.streams.Err)
 	defer note.Done()
@@ -221,7 +221,7 @@ func (f *command) find(ctx context.Context, run *forget.Run) (forget.Counts, err
 	})
 }
 
-// forget does what is to be done about what was found, and prints it.
+// forget deletes, or only counts, the messages that were found, and prints the result.
 func (f *command) forget(ctx context.Context, client *client.Client, run *forget.Run, dir *forget.DataDir, p *forget.Person, v *RunJSON) error {
 	switch {
 	case f.dryRun:

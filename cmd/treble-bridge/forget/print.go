@@ -14,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 )
 
-// RunJSON is what is printed of a run. Its JSON form is stable.
+// RunJSON is the output of a run. Its form is stable.
 type RunJSON struct {
 	Run      string         `json:"run,omitempty"` // its name in the audit
 	State    string         `json:"state"`         // done, failed, stopped, dry-run
@@ -30,7 +30,7 @@ type RunJSON struct {
 	stays time.Duration // how long a copy stays in the journal of a bridge that runs
 }
 
-// leave notes what is left, and until when the copies in the journals stay.
+// leave notes the messages that are left, and until when the copies in the journals stay.
 func (v *RunJSON) leave(left forget.Counts, dir *forget.DataDir) {
 	v.Left, v.DataDir = &left, dataDirState(dir)
 	if dir == nil {

@@ -96,7 +96,7 @@ func (e *MessageExportJSON) incomplete(problems bool) error {
 	return errors.Join(errs...)
 }
 
-// printJournalExport prints the summary and what to do next.
+// printJournalExport prints the summary and the next step.
 func printJournalExport(w io.Writer, e MessageExportJSON, asJSON bool) error {
 	if asJSON {
 		return cli.WriteJSON(w, e)

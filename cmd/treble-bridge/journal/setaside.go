@@ -59,7 +59,7 @@ NATS counts it), bytes (of the file), damaged (why it cannot be read).`,
 	return cmd
 }
 
-// SetAsideJSON is a message as it is listed. Its JSON form is stable.
+// SetAsideJSON is a message as it is listed. Its form is stable.
 type SetAsideJSON struct {
 	File    string     `json:"file"`
 	Time    *time.Time `json:"time,omitempty"`

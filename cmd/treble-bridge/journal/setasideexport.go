@@ -65,7 +65,7 @@ Damaged files are named on standard error, and the exit code is then 1.
 	return cmd
 }
 
-// MessageExportJSON is what an export of messages wrote. Its JSON form is stable.
+// MessageExportJSON is the summary of an export of messages. Its form is stable.
 type MessageExportJSON struct {
 	errs     io.Writer
 	To       string `json:"to"`
@@ -90,7 +90,7 @@ func (e *MessageExportJSON) write(w io.Writer, m setaside.Message) error {
 	return err
 }
 
-// prefixed is the name of a file in front of what is said of it; "" if there is none.
+// prefixed returns the name of a file with a colon; "" if there is none.
 func prefixed(file string) string {
 	if file == "" {
 		return ""

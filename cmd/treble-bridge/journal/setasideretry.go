@@ -16,7 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
-// retryCommand is the command that publishes what was set aside.
+// retryCommand is the command that publishes messages of the set-aside, or of an export.
 type retryCommand struct {
 	streams cli.Streams
 	from    string
@@ -182,7 +182,7 @@ func (r *retryCommand) retry(ctx context.Context, total int, all iter.Seq[candid
 	return nil
 }
 
-// RetriedJSON is what became of one message. Its JSON form is stable.
+// RetriedJSON is the outcome for one message. Its form is stable.
 type RetriedJSON struct {
 	File      string `json:"file"`
 	Line      int    `json:"line,omitempty"`

@@ -16,7 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
-// StatusJSON is what the journal commands print. Its JSON form is stable.
+// StatusJSON is the output of journal status and verify. Its form is stable.
 type StatusJSON struct {
 	DataDir string `json:"data_dir"`
 	Running bool   `json:"running"`
@@ -38,14 +38,14 @@ type StatusJSON struct {
 	Refused *refusedJSON `json:"refused"` // the journal of refused bodies; null if there is none
 }
 
-// refusedJSON is what became of the bodies that the ingress refused: stored in the
+// refusedJSON accounts for the bodies that the ingress refused: stored in the
 // quarantine, and so on.
 type refusedJSON struct {
 	accountJSON
 	conditionJSON
 }
 
-// conditionJSON is what is wrong with a journal.
+// conditionJSON lists the damage in a journal, and records that cannot be right.
 type conditionJSON struct {
 	Damage   []damageJSON `json:"damage"`
 	Problems []string     `json:"problems"`
@@ -61,7 +61,7 @@ type sizeJSON struct {
 	Copies   int    `json:"copies"`
 }
 
-// accountJSON says what became of the messages of a journal.
+// accountJSON counts the messages of a journal by their outcome.
 type accountJSON struct {
 	Accepted    int64 `json:"accepted"`
 	Stored      int64 `json:"stored"`
@@ -143,7 +143,7 @@ func (v *StatusJSON) printJSON(w io.Writer) error {
 	return cli.WriteJSON(w, v)
 }
 
-// failure is what a check has to complain about, nil if all is well.
+// failure is the error of verify; nil if all is well.
 func (v *StatusJSON) failure() error {
 	errs := complaints("the journal", "event", v.accountJSON, v.conditionJSON)
 	if r := v.Refused; r != nil {
@@ -235,7 +235,7 @@ func (v *StatusJSON) setAside() string {
 	return text
 }
 
-// damage tells what is wrong, and of the copies of damaged bytes.
+// damage describes the damage, and counts the copies of damaged bytes.
 func (v conditionJSON) damage(copies int) string {
 	var parts []string
 	if n := len(v.Damage); n > 0 {

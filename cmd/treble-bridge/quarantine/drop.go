@@ -86,7 +86,7 @@ func (d *dropCommand) run(cmd *cobra.Command, ids []string) error {
 	})
 }
 
-// DropJSON is what became of a run. Its JSON form is stable.
+// DropJSON is the summary of a run. Its form is stable.
 type DropJSON struct {
 	Run     string                `json:"run"`
 	Dropped int64                 `json:"dropped"`
@@ -151,7 +151,7 @@ func (s DropJSON) counts() map[string]int64 {
 	return counts
 }
 
-// chosenBy says by what bodies were chosen. A path may hold a number, so of it
+// chosenBy returns the choice for the audit record. A path may hold a number, so of it
 // only that it was given is told.
 func (d *dropCommand) chosenBy() map[string]any {
 	by := map[string]any{}

@@ -67,7 +67,7 @@ problem), source, path, test (the run of send; absent if none), size.`,
 	return cmd
 }
 
-// BodyJSON is a refused body as it is listed. Its JSON form is stable.
+// BodyJSON is a refused body as it is listed. Its form is stable.
 type BodyJSON struct {
 	ID         string               `json:"id"`
 	Received   time.Time            `json:"received"`

@@ -92,7 +92,7 @@ func (r *retryCommand) run(cmd *cobra.Command, ids []string) error {
 		return err
 	}
 	if len(ids) == 0 && len(filter.Reasons) == 0 {
-		// Nobody knows who sent it: only on purpose.
+		// Their sender did not authenticate: they are posted only if --reason names them.
 		filter.Reasons = slices.DeleteFunc(schema.Reasons(), func(r schema.Reason) bool { return r == schema.ReasonUnauthorized })
 	}
 	header, err := webhook.ParseHeaders(r.headers)
@@ -165,7 +165,7 @@ func (r *retryCommand) retry(ctx context.Context, q *opened, dry *dryRun, c chos
 	return err
 }
 
-// one tries one body. The error is why the others need not be tried.
+// one tries one body. The error says why the others need not be tried.
 func (r *retryCommand) one(ctx context.Context, q *opened, dry *dryRun, seq uint64) (RetriedJSON, error) {
 	item, err := q.Get(ctx, seq)
 	line := RetriedJSON{ID: item.ID, Reason: item.Reason, Result: retryKept}
@@ -192,7 +192,7 @@ func (r *retryCommand) one(ctx context.Context, q *opened, dry *dryRun, seq uint
 		line.Result = retryAccepted
 		return line, nil
 	}
-	// What was begun is finished: the event may be stored already.
+	// A retry that has begun is finished: the event may be stored already.
 	ctx = context.WithoutCancel(ctx)
 	answer := dry.bridge.Post(ctx, webhook.Delivery{Received: item.Received, Source: item.Source, Path: item.Path, Test: item.TestRun, Body: item.Data})
 	if !answer.OK {
@@ -200,7 +200,7 @@ func (r *retryCommand) one(ctx context.Context, q *opened, dry *dryRun, seq uint
 		return line, notTaken(answer)
 	}
 	q.noteRemoved(ctx, seq)
-	ctx, cancel := context.WithTimeout(ctx, cli.DeleteTimeout)
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	if err := q.Drop(ctx, seq); err != nil && !errors.Is(err, quarantine.ErrGone) {
 		line.Error = "the bridge took it, and it could not be deleted: " + err.Error()
@@ -209,6 +209,9 @@ func (r *retryCommand) one(ctx context.Context, q *opened, dry *dryRun, seq uint
 	line.Result = retryAccepted
 	return line, nil
 }
+
+// deleteTimeout is for the deletion of one body.
+const deleteTimeout = 10 * time.Second
 
 // notTaken returns why an answer means that the next body need not be tried.
 func notTaken(answer webhook.Result) error {
@@ -223,7 +226,7 @@ func notTaken(answer webhook.Result) error {
 	return fmt.Errorf("the bridge does not take events (%s)", answer.Status)
 }
 
-// dryRun decides beforehand what the bridge will say to a body.
+// dryRun parses a body as the bridge will, to foresee its answer.
 type dryRun struct {
 	bridge   *webhook.Bridge
 	parsers  map[string]delivery.Parser // by source
@@ -303,7 +306,7 @@ func kindsOf(events []schema.Event) []schema.Kind {
 	return kinds
 }
 
-// What may become of a body.
+// The outcomes for a body.
 const (
 	retryAccepted = "accepted"
 	retryRefused  = "refused" // still, by today's parser; it was not sent
@@ -311,7 +314,7 @@ const (
 	retryGone     = "gone"    // somebody removed it meanwhile
 )
 
-// RetriedJSON is what became of one body. Its JSON form is stable.
+// RetriedJSON is the outcome for one body. Its form is stable.
 type RetriedJSON struct {
 	ID     string        `json:"id"`
 	Result string        `json:"result"`

@@ -73,7 +73,7 @@ the exact bytes as body_base64 instead.`,
 	return cmd
 }
 
-// ShownBodyJSON is a refused body as it is shown. Its JSON form is stable.
+// ShownBodyJSON is a refused body as it is shown. Its form is stable.
 type ShownBodyJSON struct {
 	BodyJSON
 	RequestHeaders []string        `json:"request_headers"`

@@ -52,7 +52,7 @@ Of a phone number, a session or a conversation it says only that there was one.`
 	return cmd
 }
 
-// RecordJSON is a run as list prints it. Its JSON form is stable.
+// RecordJSON is a run as list prints it. Its form is stable.
 type RecordJSON struct {
 	Run      string     `json:"run"`
 	State    string     `json:"state"`

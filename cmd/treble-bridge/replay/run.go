@@ -83,7 +83,7 @@ func (r *command) run(cmd *cobra.Command, _ []string) error {
 	return errors.Join(err, view.print(r.streams, r.json, r.file == "-"))
 }
 
-// count counts the chosen events, with a word to people who wait.
+// count counts the chosen events, and shows its progress.
 func (r *command) count(ctx context.Context, run *replay.Run) (int64, error) {
 	n, note := 0, terminal.NewNote(r.streams.Err)
 	defer note.Done()
@@ -110,7 +110,7 @@ func (r *command) confirm(run *replay.Run, g replay.Given, s replay.Spec, total 
 	return cli.Confirm(r.streams, fmt.Sprintf("Replay %s (%s) to %s?", what, terminal.Printable(run.Filter()), terminal.Printable(run.Target())))
 }
 
-// RunJSON is what is printed of a run. Its JSON form is stable.
+// RunJSON is the output of a run. Its form is stable.
 type RunJSON struct {
 	Run      string  `json:"run"`
 	State    string  `json:"state"` // done, stopped, failed, dry-run

@@ -152,7 +152,7 @@ func (f *lineFeed) end() {
 	f.stop()
 }
 
-// report names what is left, and is an error if anything is.
+// report names the lines that are left, and returns an error if there are any.
 func (f *lineFeed) report(w io.Writer, interrupted bool) error {
 	for _, text := range f.refused {
 		fmt.Fprintln(w, "not taken:", text)

@@ -178,7 +178,7 @@ func (s *command) readToken(args []string) error {
 	return nil
 }
 
-// body returns what to send, and whether it is a sample of ours.
+// body returns the body to send, and whether it is a built-in sample.
 func (s *command) body(args []string) (body []byte, builtIn bool, err error) {
 	switch {
 	case len(args) == 0 && s.file == "":
@@ -229,7 +229,7 @@ func (s *command) confirm(target *url.URL, args []string) error {
 	return cli.Confirm(s.streams, fmt.Sprintf("Post %d test events to %s?", s.load.count, webhook.WithoutUserinfo(target)))
 }
 
-// complete adds what every request carries, unless the user set it. The signer adds the
+// complete adds the headers of every request, unless the user set them. The signer adds the
 // credentials of the configuration; nil if there are none to add.
 func (s *command) complete(h http.Header, c *config.Config, run string) (*auth.Signer, error) {
 	if h.Get("Content-Type") == "" {
@@ -243,7 +243,7 @@ func (s *command) complete(h http.Header, c *config.Config, run string) (*auth.S
 		h.Set("Authorization", "Bearer "+s.token)
 	case h.Get("Authorization") == "" && s.url == "":
 		// The configured secrets are for our own bridge: with --url they
-		// could reach somebody else.
+		// could reach another host.
 		return webhook.SignerOf(c.EffectiveSources()[0].Auth, c.DataDir)
 	}
 	return nil, nil

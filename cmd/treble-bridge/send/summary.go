@@ -13,13 +13,13 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 )
 
-// SummaryJSON is what became of a run of send. Its JSON form is stable.
+// SummaryJSON is the summary of a run of send. Its form is stable.
 type SummaryJSON struct {
 	Run      string         `json:"run"` // value of the header Treble-Test; "" for exported deliveries
 	URL      string         `json:"url"`
 	Sent     int            `json:"sent"`
 	OK       int            `json:"ok"`       // answered with 200
-	Statuses map[string]int `json:"statuses"` // by HTTP status, or by what kept it from being one
+	Statuses map[string]int `json:"statuses"` // by HTTP status, or by the failure
 	Seconds  float64        `json:"seconds"`
 	Rate     float64        `json:"rate"` // answers a second
 	Latency  latencyJSON    `json:"latency_ms"`
@@ -67,7 +67,7 @@ func percentile(sorted []time.Duration, p int) float64 {
 	return float64(sorted[max(rank, 1)-1]) / float64(time.Millisecond)
 }
 
-// advice is what to do about answers that say what is wrong with the run itself.
+// advice names the next step for answers that are about the run itself.
 func (s *SummaryJSON) advice() string {
 	switch {
 	case s.Statuses["cannot connect"] > 0:

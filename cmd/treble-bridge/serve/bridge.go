@@ -101,7 +101,7 @@ func (a accepter) Accept(ctx context.Context, d delivery.Delivery) error {
 }
 
 // openControl lets the commands of this host in, if data_dir can hold a socket. A
-// bridge that cannot be asked is no worse at what it promises.
+// bridge without a socket keeps its promise all the same.
 func (b *Bridge) openControl(c *config.Config) {
 	mux := http.NewServeMux()
 	mux.Handle("POST "+forget.Path, forget.Handler(b.publisher, c.Journal.Retain, b.log))
@@ -112,7 +112,7 @@ func (b *Bridge) openControl(c *config.Config) {
 	}
 }
 
-// undo closes what a failed open has opened.
+// undo closes the parts that a failed Open has opened.
 func (b *Bridge) undo(c *config.Config) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
 	defer cancel()
@@ -187,7 +187,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 // deadline and must be a fresh one: the one that ended run would cut off all
 // that is waited for here. Parts that were never opened are skipped.
 func (b *Bridge) Close(ctx context.Context) error {
-	// First of all: a balancer that asks now sends nobody here any more.
+	// First of all, so that a balancer that asks now sends no more requests.
 	b.stopping.Store(true)
 	var errs []error
 	if b.server != nil {
@@ -199,7 +199,7 @@ func (b *Bridge) Close(ctx context.Context) error {
 		errs = append(errs, b.publisher.Close(ctx))
 	}
 	if b.control != nil {
-		// What it does for a command ended with the publisher, which says so.
+		// A command that waits for it has its answer: the publisher is closed.
 		errs = append(errs, b.control.Shutdown(ctx))
 	}
 	if b.ops != nil {

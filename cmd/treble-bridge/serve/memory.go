@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// What the garbage collector is told, unless GOGC and GOMEMLIMIT tell it.
+// The settings of the garbage collector, unless GOGC and GOMEMLIMIT set them.
 const (
 	// gcPercent lets the heap grow to three times what is in use before it is collected: with
 	// an external NATS a few MB are, and the default would collect a hundred times a second.

@@ -69,7 +69,7 @@ func (n *notifier) stopping() {
 	n.send(daemon.SdNotifyStopping + "\nSTATUS=Finishing what is in work")
 }
 
-// send reports whether there is anybody who is told.
+// send reports whether a service manager listens.
 func (n *notifier) send(state string) bool {
 	sent, err := daemon.SdNotify(false, state)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package cli has what the commands share: their streams and exit codes, the configuration, the
-// way to the running bridge and to its NATS, questions, and the forms of what they print.
+// Package cli is shared by the commands: streams and exit codes, the configuration, the way to the
+// running bridge and to its NATS, questions, and the forms of their output.
 package cli
 
 import (
@@ -21,7 +21,7 @@ const (
 	ExitUsage  = 2
 )
 
-// Streams is what a command reads from and writes to.
+// Streams are the input and the outputs of a command.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
@@ -48,7 +48,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 		err = errors.New("interrupted")
 	}
 	var usage UsageError
-	// What goes wrong before a command is started is the command line.
+	// An error before a command is started is one of the command line.
 	wrongUsage := !started || errors.As(err, &usage)
 	fmt.Fprintf(root.ErrOrStderr(), "treble-bridge: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if wrongUsage {
@@ -58,9 +58,9 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	return ExitFailed
 }
 
-// PrepareRoot gives the root of a tree of commands what all of them have.
+// PrepareRoot sets the streams and the flags that all commands of a tree have.
 func PrepareRoot(root *cobra.Command, streams Streams) {
-	root.SilenceErrors, root.SilenceUsage = true, true // execute prints errors
+	root.SilenceErrors, root.SilenceUsage = true, true // Run prints errors
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)

@@ -17,7 +17,7 @@ var flagKeys = map[string]string{
 }
 
 // LoadConfig loads the configuration that a command line asks for. The error
-// lists everything that could not be read; what could is returned beside it.
+// lists all that could not be read; the rest is returned beside it.
 func LoadConfig(cmd *cobra.Command) (*config.Loaded, error) {
 	file, err := cmd.Flags().GetString("config")
 	if err != nil {

@@ -77,7 +77,7 @@ type natsContext struct {
 	Inbox     string `json:"inbox_prefix"`
 	TLSFirst  bool   `json:"tls_first"`
 
-	// What leads to credentials in ways that are not ours.
+	// Settings that lead to credentials in ways that are not supported here.
 	NSC      string `json:"nsc"`
 	JWT      string `json:"user_jwt"`
 	Seed     string `json:"user_seed"`

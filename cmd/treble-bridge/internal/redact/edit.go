@@ -87,7 +87,7 @@ func QuoteJSON(s string) []byte {
 	return []byte(terminal.EscapeControls(string(b), terminal.JSONEscape))
 }
 
-// Harmless escapes what could steer a terminal in a JSON document, or in anything else.
+// Harmless escapes the characters of a JSON document, or of any text, that could steer a terminal.
 func Harmless(doc []byte) []byte {
 	out, err := EditLiterals(doc, func(l Literal) (string, bool) {
 		return l.Text, strings.ContainsFunc(l.Text, terminal.Steers)

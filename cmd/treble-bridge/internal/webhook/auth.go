@@ -10,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 )
 
-// SignerOf returns what lets requests in by a source's auth, as the bridge reads it; with
+// SignerOf returns a signer with the credentials of a source's auth, as the bridge reads it; with
 // nothing configured, the token of serve --dev; nil if there is none. It is an error if no bridge
 // runs on the data directory: whoever listens on its port would get the secret.
 func SignerOf(a auth.Config, dataDir string) (*auth.Signer, error) {

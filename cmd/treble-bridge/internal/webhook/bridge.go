@@ -65,7 +65,7 @@ func OpenBridge(c *config.Config, base *url.URL, common http.Header, token strin
 	return b, nil
 }
 
-// What keeps a delivery from being posted at all.
+// Why a delivery is not posted at all.
 var (
 	ErrNoSource = errors.New("its source is not configured")
 	errNoPath   = errors.New("its source does not serve its path")

@@ -15,9 +15,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// Delivery is one request of Treble's as a line of JSON: what "quarantine
-// export" writes, and send reads. See docs/events.md for the
-// form, which is stable.
+// Delivery is one request of Treble's as a line of JSON, which "quarantine export" writes and
+// send reads. docs/events.md describes the form, which is stable.
 type Delivery struct {
 	ID         string // in the quarantine
 	Received   time.Time
@@ -61,8 +60,7 @@ func (d Delivery) Encode() ([]byte, error) {
 	return append(line, "\"}\n"...), nil
 }
 
-// ParseDelivery reads what encode wrote, and what a later version may add to
-// it. Its errors name members, and repeat nothing of the body.
+// ParseDelivery reads a line that Encode wrote, and ignores members that a later version may add. Its errors name members, and repeat nothing of the body.
 func ParseDelivery(b []byte) (Delivery, error) {
 	var w struct {
 		lineHead

@@ -13,9 +13,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 )
 
-// Result is what became of one request.
+// Result is the outcome of one request.
 type Result struct {
-	Status string // the HTTP status, or what kept it from being one; "" if nothing was to be sent
+	Status string // the HTTP status, or the failure in a few words; "" if nothing was to be sent
 	OK     bool
 	Took   time.Duration
 	Reply  string // of a request that was not answered with 200
@@ -47,7 +47,7 @@ func NewClient(timeout time.Duration, connections int) *http.Client {
 // longestReply is as much of an answer as is shown.
 const longestReply = 2 << 10
 
-// Post posts a body once and says what came of it.
+// Post posts a body once.
 func (p Poster) Post(ctx context.Context, body []byte) Result {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader(body))
 	if err != nil {
@@ -75,7 +75,7 @@ func (p Poster) Post(ctx context.Context, body []byte) Result {
 	return r
 }
 
-// failure names what went wrong, in words few enough to count by.
+// failure sorts an error into a few words, by which results are counted.
 func failure(err error) string {
 	var timeout net.Error
 	var op *net.OpError

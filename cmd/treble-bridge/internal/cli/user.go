@@ -4,11 +4,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
-	"time"
 )
-
-// DeleteTimeout is for the deletion of one body.
-const DeleteTimeout = 10 * time.Second
 
 // UserAtHost is user@host, as far as it is known.
 func UserAtHost() string {
