@@ -238,6 +238,10 @@ func (p *client) post(ctx context.Context, r postedRequest) (int, error) {
 	if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
 		p.oracle.violation(r.ids[0] + " was answered 503 without Retry-After")
 	}
+	if r.token != containers.Token && resp.StatusCode == http.StatusTooManyRequests {
+		// Its wrong token was not the first one of this minute; to who has a right one, 429 would be odd.
+		return http.StatusUnauthorized, nil
+	}
 	return resp.StatusCode, nil
 }
 
