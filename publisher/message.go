@@ -23,7 +23,7 @@ type encoder struct {
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
 // release gives the encoder back. Nobody may use its messages any more: after what
-// failed it is not called, since somebody may still be writing them.
+// failed it is not called: a write that was given up may still read them.
 func (n *encoder) release() {
 	const most = 64 << 10
 	if cap(n.data) > most {
@@ -40,7 +40,7 @@ func (n *encoder) release() {
 // same, so that they can be set aside.
 func (n *encoder) encode(prefix schema.Prefix, events []schema.Event, limit int64) ([]broker.Message, error) {
 	if len(n.msgs) > 0 {
-		n.msgs = nil // of an attempt that was refused, and somebody may still look at
+		n.msgs = nil // of an attempt that was refused, and a write that was given up may still read
 	}
 	n.msgs = slices.Grow(n.msgs, len(events))
 	var tooLarge error

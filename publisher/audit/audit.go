@@ -40,7 +40,7 @@ type Record struct {
 const (
 	Running = "running" // or killed: see Record.Updated
 	Done    = "done"
-	Stopped = "stopped" // by whoever ran it, before its end
+	Stopped = "stopped" // by the user who ran it, before its end
 	Failed  = "failed"
 )
 
@@ -109,7 +109,7 @@ func (b *Bucket) Do(ctx context.Context, r *Record, do func(*Record) error) erro
 	return errors.Join(err, b.Put(context.WithoutCancel(ctx), *r)) // which has a deadline of its own
 }
 
-// ErrChanged: somebody else wrote the record meanwhile.
+// ErrChanged says that another process wrote the record meanwhile.
 var ErrChanged = errors.New("the audit record was changed by another process")
 
 // Replace is Put if the run's last record still has that revision, 0 if there
@@ -202,7 +202,7 @@ func (b *Bucket) List(ctx context.Context, action string) ([]Record, error) {
 		}
 		key, r := strings.TrimPrefix(m.Subject, prefix), Record{}
 		if err := json.Unmarshal(m.Data, &r); err != nil || r.Run != key {
-			delete(last, key) // removed, or somebody else's
+			delete(last, key) // removed, or no record
 			continue
 		}
 		last[key] = r

@@ -10,7 +10,7 @@ import (
 )
 
 // IsEvent reports whether a message is an event of the bridge, or of a later version of
-// it. Other messages may be in the stream: what somebody else published, or the server
+// it. Other messages may be in the stream: those of another publisher, or of the server
 // itself, such as delete markers.
 func (s Message) IsEvent() bool {
 	if len(s.Header[schema.HeaderKind]) > 0 && bytes.HasPrefix(s.Data, envelopeStart) &&

@@ -54,7 +54,7 @@ func (c *Client) follow(ctx context.Context, o FollowOptions, yield func(Message
 	if o.Stream == "" {
 		o.Stream = string(c.opts.Events)
 		if len(o.Subjects) == 0 {
-			// The stream may hold subjects of somebody else.
+			// The stream may hold subjects of another publisher.
 			o.Subjects = []string{c.Prefix().All()}
 		}
 	}
@@ -134,8 +134,9 @@ func (r received) all(info *jetstream.ConsumerInfo) bool {
 // mostSilent is how many times idle nothing may come that is there.
 const mostSilent = 3
 
-// silent is an error if nothing came for long although NATS is there and the consumer has or sent
-// something: as where an account imports the API, and the answers are not exported with it.
+// silent returns an error if no message came for long although NATS is connected, and the consumer
+// has messages or says that it sent some. That happens where an account imports the API and the
+// answers are not exported with it.
 func (c *Client) silent(stream string, r *received, info *jetstream.ConsumerInfo, err error) error {
 	if !c.nc.IsConnected() {
 		r.silent = 0 // it comes back, and the client begins again
@@ -155,8 +156,8 @@ func (c *Client) silent(stream string, r *received, info *jetstream.ConsumerInfo
 		stream, mostSilent*idle, info.NumPending, info.Delivered.Consumer, r.messages, why)
 }
 
-// release removes the consumer of a Follow that is done. The server would do that by
-// itself after five minutes; until then it would stand among those of the services.
+// release deletes the consumer of a Follow that is done. The server would do that by itself
+// after FollowAbandoned; until then it would be listed among those of the services.
 func (c *Client) release(ctx context.Context, stream string, cons jetstream.Consumer) {
 	info := cons.CachedInfo()
 	if info == nil || !c.nc.IsConnected() {
@@ -171,7 +172,7 @@ func (c *Client) release(ctx context.Context, stream string, cons jetstream.Cons
 // killed. Until then it counts among those that the stream may have.
 const FollowAbandoned = time.Minute
 
-// releaseTimeout bounds how long a command waits for a courtesy.
+// releaseTimeout bounds the deletion of a consumer that the server would delete by itself.
 const releaseTimeout = time.Second
 
 // next waits for a message until ctx ends, or for a while.

@@ -79,7 +79,7 @@ func (w *Watch) Remove(ctx context.Context, seq uint64) error {
 	return nil
 }
 
-// Stop ends the looking.
+// Stop ends the watch and waits for it.
 func (w *Watch) Stop() {
 	w.stop()
 	w.done.Wait()

@@ -159,7 +159,7 @@ func (se *Session) allowance(denied deniedError) string {
 	return fmt.Sprintf(`permissions: {publish: {allow: ["%s"]}}`, subject) + besides
 }
 
-// short rounds a time to what one wants to read.
+// short rounds a duration for people.
 func short(d time.Duration) time.Duration {
 	switch {
 	case d < 10*time.Millisecond:

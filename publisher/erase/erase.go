@@ -17,18 +17,21 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// The places of a data directory in which messages are.
+// Place is a place of a data directory in which messages are.
+type Place string
+
+// The places.
 const (
-	PlaceJournal  = "journal" // of events and of refused bodies
-	PlaceSetAside = "set_aside"
-	PlaceDamaged  = "damaged" // copies of damaged bytes of the journals
+	PlaceJournal  Place = "journal" // of events and of refused bodies
+	PlaceSetAside Place = "set_aside"
+	PlaceDamaged  Place = "damaged" // copies of damaged bytes of the journals
 )
 
 // Message is a message that a data directory keeps.
 type Message struct {
-	Place   string // PlaceJournal, …
-	Pending bool   // in a journal, and not published yet
-	Refused bool   // in the journal of refused bodies
+	Place   Place
+	Pending bool // in a journal, and not published yet
+	Refused bool // in the journal of refused bodies
 	// Sequence, of a message in a journal, is where the stream is taken to hold it: if it is
 	// lost there, it is published again. 0: it is not.
 	Sequence uint64
@@ -83,7 +86,10 @@ func Shred(ctx context.Context, dataDir string, keys *atrest.Keys, match MatchFu
 // eachFile calls fn with each file that is a message, or damaged bytes, also with what a
 // crash left half written. A file that is gone meanwhile is passed over.
 func eachFile(ctx context.Context, dataDir string, keys *atrest.Keys, fn func(path string, k Message) error) error {
-	for _, set := range []struct{ place, dir string }{
+	for _, set := range []struct {
+		place Place
+		dir   string
+	}{
 		{PlaceSetAside, datadir.SetAside},
 		{PlaceDamaged, filepath.Join(datadir.Journal, datadir.Damaged)},
 		{PlaceDamaged, filepath.Join(datadir.Refused, datadir.Damaged)},

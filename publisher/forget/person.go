@@ -65,7 +65,7 @@ func (p *Person) Sessions() []string {
 }
 
 // Shared is how many sessions are not, although the number is in a message of them:
-// they are of somebody else's number too, such as a placeholder.
+// they belong to another number too, such as a placeholder.
 func (p *Person) Shared() int { return len(p.shared) }
 
 func (p *Person) learn(sessions ...string) {
@@ -91,7 +91,7 @@ func (p *Person) share(session string) {
 func (p *Person) Match(header map[string][]string, data []byte) Match {
 	m := scanned{texts: decodings(header, data), data: data}
 	if p.number != nil && m.holds(p.number) {
-		// A number that is only mentioned in the talk of somebody else says nothing of
+		// A number that is only mentioned in the session of another person says nothing of
 		// the rest of that talk.
 		if other := m.phone(); other == "" || p.number.Is(other) {
 			p.learn(sessionsIn(m.texts)...)

@@ -14,7 +14,7 @@ import (
 type streamSet struct {
 	client *client.Client
 	names  []string
-	must   map[string]bool // those that somebody named, so that it is an error if they are missing
+	must   map[string]bool // those that the user named, so that it is an error if they are missing
 }
 
 // found are messages of a person in a stream, by their sequences.
@@ -98,7 +98,7 @@ func (f found) gone(ctx context.Context, seq uint64) bool {
 }
 
 // remove deletes messages and has the server overwrite them. It returns how many it
-// deleted; what somebody else removed meanwhile is not among them. After a message that
+// deleted; what was removed meanwhile by others is not among them. After a message that
 // the server does not delete it goes on with the others, and returns the first error.
 func (f found) remove(ctx context.Context, seqs []uint64, step func()) (n int64, failed error) {
 	for _, seq := range seqs {

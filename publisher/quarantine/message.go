@@ -173,7 +173,7 @@ type Body struct {
 
 // decode reads what Encode wrote, of which the body may be
 // left out. The bool is false if the message is none of it: the stream may hold
-// what somebody else put there.
+// messages of another publisher.
 func decode(s client.Message) (Body, bool) {
 	get := func(name string) string {
 		if values := s.Header[name]; len(values) > 0 {

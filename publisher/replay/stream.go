@@ -71,7 +71,7 @@ func (t *streamTarget) begin(ctx context.Context) error {
 			return fmt.Errorf("read back what was stored: %w", err)
 		}
 		if m.Sequence > last {
-			break // what comes now was stored by somebody else
+			break // stored by another publisher
 		}
 		if h := nats.Header(m.Header); h.Get(schema.HeaderReplayRun) == t.run {
 			if seq, err := strconv.ParseUint(h.Get(schema.HeaderReplaySequence), 10, 64); err == nil && seq > at.Sequence {

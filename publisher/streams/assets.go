@@ -53,7 +53,7 @@ func (s Spec) MakeReplay(ctx context.Context, js jetstream.JetStream) (jetstream
 		Subjects:    []string{s.Prefix.AllReplay()},
 		Retention:   jetstream.LimitsPolicy,
 		Storage:     jetstream.FileStorage,
-		// Whoever bounds it gets an error in time, and not half a run.
+		// A run that does not fit is refused, instead of removing its own first events.
 		Discard:     jetstream.DiscardNew,
 		MaxAge:      s.ReplayMaxAge,
 		MaxBytes:    unlimitedIfZero(int64(s.ReplayMaxBytes)),

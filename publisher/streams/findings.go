@@ -125,7 +125,7 @@ func (c *comparison) use() {
 	missing := uncovered(c.have.Subjects, c.want.subjects)
 	switch {
 	case len(missing) == 0:
-	case c.want.anothers(c.have):
+	case c.want.belongsToAnother(c.have):
 		c.add(Unusable, c.move(), "it is not this bridge's: it takes %s, and nothing of %s, so the bridge leaves it as it is; with another prefix and stream, consumers move too",
 			strings.Join(c.have.Subjects, ", "), c.want.Subjects[0])
 	case !c.want.owns(c.have):

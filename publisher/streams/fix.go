@@ -21,9 +21,9 @@ const (
 	InServer = "nats-server.conf" // a line of the configuration of your NATS
 )
 
-// A reader of a fix line is tired and pastes it. So none deletes anything, here or
-// elsewhere, and none changes what is not the bridge's own: an edit only adds to a stream
-// of the bridge, and what cannot be edited begins with a copy. TestNoFixDestroys holds it.
+// A fix line is pasted in a hurry. So no line deletes anything, and no line changes what is not
+// the bridge's own: an edit only adds to a stream of the bridge, and where a setting cannot be
+// edited the line makes a copy first. TestNoFixDestroys checks this.
 
 // fix is a line that mends something, and where to put it.
 type fix struct{ line, in string }
@@ -94,8 +94,8 @@ func ask(stream, format string, args ...any) fix {
 // moveTimeout bounds the search for what is free, which only makes a fix better.
 const moveTimeout = time.Second
 
-// move is the fix for a stream that is not ours, or whose subjects somebody else has: another
-// prefix and another stream, both free. One of them alone would leave the bridge in the way
+// move is the fix for a stream that is not ours, or whose subjects another stream has: another
+// prefix and another stream name, both free. One of them alone would leave the bridge in the way
 // of a stream that it made itself, or the quarantine without its subjects.
 func (w wantedStream) move(ctx context.Context, js jetstream.JetStream) fix {
 	prefix, stream := "<a prefix that no other stream has>", "<a name that no other stream has>"

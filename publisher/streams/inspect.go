@@ -36,8 +36,8 @@ func (s State) Edit(flags string) string {
 	return c.edit(flags).line
 }
 
-// Inspect looks at the streams of the bridge, that of the events and the quarantine,
-// with the eyes of a running one. It changes nothing. A stream that does not exist is a
+// Inspect returns the streams of the bridge, that of the events and the quarantine, with the
+// findings that a running bridge has. It changes nothing. A stream that does not exist is a
 // finding only if the bridge will not make it when it starts.
 func Inspect(ctx context.Context, c *broker.Conn, spec Spec) ([]State, error) {
 	var all []State
@@ -49,7 +49,7 @@ func Inspect(ctx context.Context, c *broker.Conn, spec Spec) ([]State, error) {
 		err = c.Explain(err, w.Name, began)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
-			if len(all) > 0 && all[0].Info != nil && all[0].want.anothers(all[0].Info.Config) {
+			if len(all) > 0 && all[0].Info != nil && all[0].want.belongsToAnother(all[0].Info.Config) {
 				s.Findings = []Finding{w.withEvents(ctx, js)}
 			} else {
 				s.Findings, err = w.cannotBeMade(ctx, js)

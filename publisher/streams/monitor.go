@@ -190,7 +190,7 @@ func (m *Monitor) recheck(ctx context.Context) bool {
 // if it is there.
 func (m *Monitor) ensure(ctx context.Context, w wantedStream, events *jetstream.StreamConfig) (*jetstream.StreamConfig, []Finding, error) {
 	info, err := m.existing(ctx, w)
-	if errors.Is(err, jetstream.ErrStreamNotFound) && events != nil && m.want[0].anothers(*events) {
+	if errors.Is(err, jetstream.ErrStreamNotFound) && events != nil && m.want[0].belongsToAnother(*events) {
 		return nil, []Finding{w.withEvents(ctx, m.conn.JetStream())}, nil
 	}
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -168,7 +168,7 @@ func (w wantedStream) bytesAtCreation() int64 {
 }
 
 // owns reports whether a stream is plainly ours: it takes subjects, and none that our prefix
-// does not need. Any other may be somebody else's, whatever its name, and so nothing of it is
+// does not need. Any other may belong to another publisher, whatever its name, and so nothing of it is
 // changed, though the bridge uses it if it captures what it has to.
 func (w wantedStream) owns(have jetstream.StreamConfig) bool {
 	return have.Mirror == nil && len(have.Subjects) > 0 && len(w.foreign(have)) == 0
@@ -185,9 +185,9 @@ func (w wantedStream) meantForUs(have jetstream.StreamConfig) bool {
 	return have.Mirror == nil && len(w.foreign(have)) < len(have.Subjects)
 }
 
-// anothers reports whether a stream of our name is plainly that of somebody else: it takes nothing
+// belongsToAnother reports whether a stream of our name is plainly not the bridge's: it takes nothing
 // that we publish, and nothing that is ours alone.
-func (w wantedStream) anothers(have jetstream.StreamConfig) bool {
+func (w wantedStream) belongsToAnother(have jetstream.StreamConfig) bool {
 	return !w.meantForUs(have) && len(uncovered(have.Subjects, w.subjects)) == len(w.subjects)
 }
 
