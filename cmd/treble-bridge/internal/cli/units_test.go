@@ -1,6 +1,8 @@
-package cli
+package cli_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+
 	"testing"
 	"time"
 )
@@ -11,7 +13,7 @@ func TestSpan(t *testing.T) {
 		time.Minute: "1m0s", 59*time.Minute + 59*time.Second: "59m59s", 3*time.Hour + 5*time.Minute + 59*time.Second: "3h5m",
 		50 * time.Hour: "2d2h", -2 * time.Second: "-2.0s",
 	} {
-		if got := Span(d); got != want {
+		if got := cli.Span(d); got != want {
 			t.Errorf("%d: got %s, want %s", d, got, want)
 		}
 	}

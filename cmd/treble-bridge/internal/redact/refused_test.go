@@ -1,6 +1,8 @@
-package redact
+package redact_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
+
 	"encoding/json"
 	"strings"
 	"testing"
@@ -18,7 +20,7 @@ func TestMaskRefused(t *testing.T) {
 		"3\x001\x006\x001\x002\x003\x004\x00":       "*\x00*\x00*\x00*\x00*\x003\x004\x00",
 		`{"a":"\u0033161234567}`:                    `{"a":"********67}`,
 	} {
-		if got := string(MaskRefused([]byte(body))); got != want {
+		if got := string(redact.MaskRefused([]byte(body))); got != want {
 			t.Errorf("%q: got %q, want %q", body, got, want)
 		}
 	}
@@ -27,7 +29,7 @@ func TestMaskRefused(t *testing.T) {
 		"X-Other: 573161234567":  "X-Other: **********67",
 		"Content-Length: 123456": "Content-Length: 123456",
 	} {
-		if got := MaskHeader(line); got != want {
+		if got := redact.MaskHeader(line); got != want {
 			t.Errorf("%q: got %q, want %q", line, got, want)
 		}
 	}
@@ -38,7 +40,7 @@ func FuzzMaskRefused(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		out := MaskRefused(body)
+		out := redact.MaskRefused(body)
 		if json.Valid(body) != json.Valid(out) {
 			t.Errorf("%q became %q", body, out)
 		}

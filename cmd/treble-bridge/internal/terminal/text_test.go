@@ -1,6 +1,8 @@
-package terminal
+package terminal_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+
 	"testing"
 )
 
@@ -12,7 +14,7 @@ func TestPrintable(t *testing.T) {
 		"👩\u200d🚀 ¿qué?":    "👩\u200d🚀 ¿qué?",
 		"zero\u200bwidth\r": `zero\u200bwidth\u000d`,
 	} {
-		if got := Printable(in); got != want {
+		if got := terminal.Printable(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}

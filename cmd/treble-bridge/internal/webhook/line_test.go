@@ -1,6 +1,8 @@
-package webhook
+package webhook_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
+
 	"bytes"
 	"encoding/json"
 	"reflect"
@@ -35,7 +37,7 @@ func TestDeliveryLineRoundTrip(t *testing.T) {
 		"empty":           {"", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want := Delivery{
+			want := webhook.Delivery{
 				ID: "id", Received: time.Date(2026, 1, 31, 8, 0, 0, 7, time.UTC), Source: "default", Path: "/a <b>\n", Test: "send-x",
 				Reason: schema.ReasonMissing, Violations: []delivery.Violation{{Field: "a", Problem: "b"}}, Body: []byte(c.body),
 			}
@@ -46,7 +48,7 @@ func TestDeliveryLineRoundTrip(t *testing.T) {
 			if spliced := bytes.Contains(line, []byte(`"body":`)); spliced != c.spliced {
 				t.Errorf("spliced: got %v, want %v: %.200s", spliced, c.spliced, line)
 			}
-			got, err := ParseDelivery(line)
+			got, err := webhook.ParseDelivery(line)
 			if len(got.Body) == 0 {
 				got.Body = []byte{}
 			}
@@ -69,13 +71,13 @@ func TestDeliveryLineRefused(t *testing.T) {
 		"have one of body":            head + `}`,
 		"body_base64: is no base64":   head + `,"body_base64":"3001234567!"}`,
 	} {
-		_, err := ParseDelivery([]byte(line))
+		_, err := webhook.ParseDelivery([]byte(line))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "3001234567") {
 			t.Errorf("%s: got %v, want %q and nothing of the line", line, err, want)
 		}
 	}
 	// What a later version adds is no reason to refuse.
-	if _, err := ParseDelivery([]byte(head + `,"later":1,"body":null}`)); err != nil {
+	if _, err := webhook.ParseDelivery([]byte(head + `,"later":1,"body":null}`)); err != nil {
 		t.Error(err)
 	}
 }
@@ -83,7 +85,7 @@ func TestDeliveryLineRefused(t *testing.T) {
 // Whatever is parsed is written and read again as the same.
 func FuzzDeliveryLine(f *testing.F) {
 	for _, body := range []string{`{}`, "\xff", "", "{\n}", `[1,{"a":"b"}]`} {
-		line, err := Delivery{Received: time.Unix(1, 0).UTC(), Source: "a", Path: "/a", Violations: []delivery.Violation{{Problem: "x"}}, Body: []byte(body)}.Encode()
+		line, err := webhook.Delivery{Received: time.Unix(1, 0).UTC(), Source: "a", Path: "/a", Violations: []delivery.Violation{{Problem: "x"}}, Body: []byte(body)}.Encode()
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -91,7 +93,7 @@ func FuzzDeliveryLine(f *testing.F) {
 	}
 	f.Add([]byte(`{"received":"0000-01-01T00:00:00+23:59","source":"a","path":"/","body": null }`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		d, err := ParseDelivery(line)
+		d, err := webhook.ParseDelivery(line)
 		if err != nil {
 			return
 		}
@@ -102,7 +104,7 @@ func FuzzDeliveryLine(f *testing.F) {
 		if bytes.Count(written, []byte("\n")) != 1 {
 			t.Fatalf("%q is not one line", written)
 		}
-		again, err := ParseDelivery(written)
+		again, err := webhook.ParseDelivery(written)
 		if err != nil || !bytes.Equal(again.Body, d.Body) || again.Path != d.Path || again.Source != d.Source || !again.Received.Equal(d.Received) {
 			t.Errorf("got %+v, %v\nwant %+v", again, err, d)
 		}
