@@ -94,7 +94,7 @@ test-faults: ## Take NATS away from a bridge in every way we know (build tag fau
 
 test-deploy: ## Deploy it and consume from it as users do (build tag deploy); needs Docker, node and npm
 	go test -tags deploy -run '^TestDeploy' -count 1 -v -timeout $(DEPLOYTIMEOUT) ./test/deploy
-	@set -e; for module in test/compose test/kubernetes; do \
+	@set -e; for module in test/acme test/compose test/kubernetes; do \
 		[ -d $$module ] || continue; \
 		echo "== $$module"; \
 		(cd $$module && go test -count 1 -v -timeout $(DEPLOYTIMEOUT) ./...); \

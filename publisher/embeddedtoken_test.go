@@ -149,3 +149,38 @@ func tokenInTheClear(t *testing.T, addr string) string {
 	}
 	return ""
 }
+
+// A certificate that is exchanged is that of the next connection; those that are there live on.
+func TestEmbeddedCertificateIsExchanged(t *testing.T) {
+	authority := certtest.New(t)
+	issued := authority.Issue(t, "bridge.test")
+	o := options(t, "")
+	o.NATS.Embedded.TLS = EmbeddedTLSConfig{CertFile: issued.Certificate, KeyFile: issued.Key}
+	p := open(t, o)
+	connect := func() (*nats.Conn, string) {
+		token, err := os.ReadFile(filepath.Join(o.DataDir, datadir.NATSToken))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc, err := nats.Connect("nats://"+p.NATSAddr(), nats.Token(strings.TrimSpace(string(token))), nats.NoReconnect(),
+			nats.Secure(&tls.Config{RootCAs: authority.Pool(), ServerName: "bridge.test", MinVersion: tls.VersionTLS12}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(nc.Close)
+		state, err := nc.TLSConnectionState()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return nc, state.PeerCertificates[0].SerialNumber.String()
+	}
+	before, first := connect()
+	next := certtest.Load(t, authority.Issue(t, "bridge.test"))
+	p.UseCertificate(&next)
+	if _, second := connect(); second == first || second != next.Leaf.SerialNumber.String() {
+		t.Errorf("the next connection has the certificate %s, want %s", second, next.Leaf.SerialNumber)
+	}
+	if err := before.Flush(); err != nil {
+		t.Errorf("the connection of before: %v", err)
+	}
+}
