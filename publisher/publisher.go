@@ -22,6 +22,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/batcher"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
@@ -66,9 +67,9 @@ type Publisher struct {
 	quarantine *quarantine.Writer
 	embedded   *broker.Embedded
 	conn       *broker.Conn
-	stream     *broker.Stream  // of the events
-	refusals   *broker.Stream  // that of the quarantine
-	batcher    *broker.Batcher // nil with "ack: journal"
+	stream     *broker.Stream   // of the events
+	refusals   *broker.Stream   // that of the quarantine
+	batcher    *batcher.Batcher // nil with "ack: journal"
 	streams    *streams.Monitor
 	ack        ackMode
 
@@ -131,7 +132,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	case AckJournal:
 		p.ack = &journalAck{outbox: p.events}
 	case AckStream:
-		p.batcher = broker.NewBatcher(p.stream)
+		p.batcher = batcher.New(p.stream)
 		p.ack = newStreamAck(p)
 	}
 	if err := p.registerGauges(o.Metrics); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/batcher"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -14,7 +15,7 @@ import (
 // nothing itself. Requests that wait together leave as one batch.
 type streamAck struct {
 	backlog *outbox.Outbox // of a time with "ack: journal", which goes first; nil if there is none
-	batcher *broker.Batcher
+	batcher *batcher.Batcher
 	stream  *broker.Stream
 	timeout time.Duration // for all messages of a delivery together
 	metrics *metrics

@@ -98,9 +98,9 @@ func (d *denials) note(err error) {
 	}
 }
 
-// errExceeds: the server has ended the connection since a message was larger than it takes. It
+// ErrExceeds: the server has ended the connection since a message was larger than it takes. It
 // stored nothing of that message, nor of what came behind it.
-var errExceeds = errors.New("it is larger than NATS takes, which ended the connection")
+var ErrExceeds = errors.New("it is larger than NATS takes, which ended the connection")
 
 // exceeded reports whether a connection was ended by a message that is too large, and tells
 // whose it was, if that is certain: the server does not name it.
@@ -113,7 +113,7 @@ func (d *denials) exceeded(err error) bool {
 	if len(d.waiting) == 1 {
 		for w := range d.waiting {
 			select {
-			case w.denied <- errExceeds:
+			case w.denied <- ErrExceeds:
 			default:
 			}
 		}

@@ -89,6 +89,10 @@ func (c *Conn) awaitAfterLimit(ctx context.Context) {
 	}
 }
 
+// AwaitAfterLimit waits for the next connection if the server ended the last one since a message
+// was too large.
+func (s *Stream) AwaitAfterLimit(ctx context.Context) { s.conn.awaitAfterLimit(ctx) }
+
 // awaitLimit waits for the next connection, and reports whether it has another limit.
 func (c *Conn) awaitLimit(ctx context.Context, before int64) bool {
 	for {

@@ -161,7 +161,7 @@ func (a *attempt) denied(err error) Result {
 	if a.fast {
 		return Result{Err: err} // those before it may be stored
 	}
-	if errors.Is(err, errExceeds) {
+	if errors.Is(err, ErrExceeds) {
 		return Result{Fate: a.refused(RefusedSize), Err: err}
 	}
 	return Result{Fate: a.refused(RefusedSubject), Err: err}

@@ -52,6 +52,9 @@ func NewStream(conn *Conn, name string, timeout time.Duration) *Stream {
 // Name is the name of the stream.
 func (s *Stream) Name() string { return s.name }
 
+// Timeout is after what time a publish without a PubAck ends.
+func (s *Stream) Timeout() time.Duration { return s.timeout }
+
 // Wait returns when nothing is at work any more, what was given up included. Close the
 // connection first, or it may take as long as a hanging write.
 func (s *Stream) Wait() { s.busy.Wait() }

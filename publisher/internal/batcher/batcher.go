@@ -1,4 +1,6 @@
-package broker
+// Package batcher publishes the messages of requests that wait for their PubAck: those that come
+// together leave together.
+package batcher
 
 import (
 	"context"
@@ -7,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
 // Bounds of what a Batcher sends at once. The server takes batches of 1000 by default.
@@ -15,11 +19,13 @@ const (
 	groupBytes    = 1 << 20
 	largestBatch  = 1000
 	infoAge       = 10 * time.Second // after which the stream is looked at again
+	// grace is how long Publish waits for a precise answer after its deadline.
+	grace = 50 * time.Millisecond
 )
 
 // Outcome is what became of the messages of one request.
 type Outcome struct {
-	Result
+	broker.Result
 	// Duplicates is how many of the messages the stream had already; they count as
 	// stored, and then the sequences need not follow each other.
 	Duplicates int
@@ -33,13 +39,13 @@ type Outcome struct {
 // request by request. The messages of a request are stored all or none, but for a stream
 // without batches, a request of more than 1000, and one that repeats what the stream has.
 type Batcher struct {
-	stream *Stream
+	stream *broker.Stream
 	stop   context.CancelFunc
 	done   sync.WaitGroup
 	wake   chan struct{}
 
 	// Of the goroutine that publishes.
-	info   Info
+	info   broker.Info
 	server string    // that info is of; "": look again
 	looked time.Time // when info was asked for
 	choice choice
@@ -51,7 +57,7 @@ type Batcher struct {
 
 // request is one call of Publish.
 type request struct {
-	msgs  []Message
+	msgs  []broker.Message
 	bytes int64
 	ctx   context.Context
 	done  chan Outcome // receives one
@@ -62,8 +68,8 @@ var (
 	errNoSubject = errors.New("the stream does not take this subject")
 )
 
-// NewBatcher starts a Batcher. Call Close.
-func NewBatcher(s *Stream) *Batcher {
+// New starts a Batcher. Call Close.
+func New(s *broker.Stream) *Batcher {
 	ctx, stop := context.WithCancel(context.Background())
 	b := &Batcher{stream: s, stop: stop, wake: make(chan struct{}, 1)}
 	b.done.Go(func() { b.run(ctx) })
@@ -78,14 +84,14 @@ func (b *Batcher) Close() {
 	b.stop()
 	b.done.Wait()
 	for _, r := range b.take(true) {
-		r.end(Result{Fate: NotSent, Err: errClosed})
+		r.end(broker.Result{Fate: broker.NotSent, Err: errClosed})
 	}
 }
 
 // Publish returns when it is known what became of the messages, or ctx ends: then they are
 // NotSent if they were waiting, and Unknown if they were on their way. One fate is told of all:
 // where some are stored and the next is not, it is Unknown.
-func (b *Batcher) Publish(ctx context.Context, msgs []Message) Outcome {
+func (b *Batcher) Publish(ctx context.Context, msgs []broker.Message) Outcome {
 	r := &request{msgs: msgs, ctx: ctx, done: make(chan Outcome, 1)}
 	for _, m := range msgs {
 		r.bytes += m.Size() + int64(len(m.Subject))
@@ -93,7 +99,7 @@ func (b *Batcher) Publish(ctx context.Context, msgs []Message) Outcome {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		return Outcome{Result: Result{Fate: NotSent, Err: errClosed}}
+		return Outcome{Result: broker.Result{Fate: broker.NotSent, Err: errClosed}}
 	}
 	b.waiting = append(b.waiting, r)
 	b.mu.Unlock()
@@ -107,7 +113,7 @@ func (b *Batcher) Publish(ctx context.Context, msgs []Message) Outcome {
 	case <-ctx.Done():
 	}
 	if b.withdraw(r) {
-		return Outcome{Result: Result{Fate: NotSent, Err: ctx.Err()}}
+		return Outcome{Result: broker.Result{Fate: broker.NotSent, Err: ctx.Err()}}
 	}
 	late := time.NewTimer(grace)
 	defer late.Stop()
@@ -115,7 +121,7 @@ func (b *Batcher) Publish(ctx context.Context, msgs []Message) Outcome {
 	case o := <-r.done:
 		return o
 	case <-late.C:
-		return Outcome{Result: Result{Err: fmt.Errorf("no PubAck: %w", ctx.Err())}}
+		return Outcome{Result: broker.Result{Err: fmt.Errorf("no PubAck: %w", ctx.Err())}}
 	}
 }
 
@@ -172,25 +178,25 @@ func (b *Batcher) run(ctx context.Context) {
 // publish sends a group and tells its requests.
 func (b *Batcher) publish(ctx context.Context, group []*request) {
 	if err := b.look(ctx); err != nil {
-		fate := NotSent
-		if errors.Is(err, ErrNoStream) {
-			fate = RefusedSubject
+		fate := broker.NotSent
+		if errors.Is(err, broker.ErrNoStream) {
+			fate = broker.RefusedSubject
 		}
 		for _, r := range group {
-			r.end(Result{Fate: fate, Err: err})
+			r.end(broker.Result{Fate: fate, Err: err})
 		}
 		return
 	}
 	group = b.captured(group)
-	var msgs []Message
+	var msgs []broker.Message
 	for _, r := range group {
 		msgs = append(msgs, r.msgs...)
 	}
 	if len(group) > 1 && b.info.Batches && len(msgs) <= largestBatch && b.choice.batch() {
 		began := time.Now()
 		got := b.stream.Publish(ctx, msgs)
-		if got.Fate != Refused {
-			if got.Fate == Stored {
+		if got.Fate != broker.Refused {
+			if got.Fate == broker.Stored {
 				b.choice.took(inBatch, len(msgs), time.Since(began))
 			}
 			b.tell(group, got)
@@ -237,13 +243,13 @@ func (b *Batcher) apart(ctx context.Context, group []*request) {
 	send := func(r *request) {
 		if err := r.ctx.Err(); err != nil {
 			other.Store(true)
-			r.end(Result{Fate: NotSent, Err: err})
+			r.end(broker.Result{Fate: broker.NotSent, Err: err})
 			return
 		}
-		b.stream.conn.awaitAfterLimit(r.ctx)
+		b.stream.AwaitAfterLimit(r.ctx)
 		o := b.alone(ctx, r)
-		doubt.CompareAndSwap(false, o.Fate != Stored)
-		other.CompareAndSwap(false, o.Fate != Stored || len(r.msgs) > 1)
+		doubt.CompareAndSwap(false, o.Fate != broker.Stored)
+		other.CompareAndSwap(false, o.Fate != broker.Stored || len(r.msgs) > 1)
 		r.done <- o
 	}
 	var all sync.WaitGroup
@@ -261,28 +267,28 @@ func (b *Batcher) apart(ctx context.Context, group []*request) {
 }
 
 // tell gives each request its part of the result of a batch.
-func (b *Batcher) tell(group []*request, got Result) {
+func (b *Batcher) tell(group []*request, got broker.Result) {
 	for _, r := range group {
 		r.end(got)
-		if got.Fate == Stored {
+		if got.Fate == broker.Stored {
 			got.First += uint64(len(r.msgs))
 		}
 	}
 }
 
-func (r *request) end(got Result) { r.done <- Outcome{Result: got} }
+func (r *request) end(got broker.Result) { r.done <- Outcome{Result: got} }
 
 // look makes sure that info is what the stream was a short time ago, on this connection.
 func (b *Batcher) look(ctx context.Context) error {
-	b.stream.conn.awaitAfterLimit(ctx)
+	b.stream.AwaitAfterLimit(ctx)
 	server, _ := b.stream.Link()
 	if server == "" {
-		return ErrNotConnected
+		return broker.ErrNotConnected
 	}
 	if server == b.server && time.Since(b.looked) < infoAge {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.stream.timeout)
+	ctx, cancel := context.WithTimeout(ctx, b.stream.Timeout())
 	defer cancel()
 	info, err := b.stream.Info(ctx)
 	if err != nil {
@@ -299,7 +305,7 @@ func (b *Batcher) captured(group []*request) []*request {
 	for _, r := range group {
 		if m := b.uncaptured(r.msgs); m != nil {
 			b.server = ""
-			r.end(Result{Fate: RefusedSubject, Err: fmt.Errorf("stream %s, subject %s: %w", b.stream.name, m.Subject, errNoSubject)})
+			r.end(broker.Result{Fate: broker.RefusedSubject, Err: fmt.Errorf("stream %s, subject %s: %w", b.stream.Name(), m.Subject, errNoSubject)})
 			continue
 		}
 		kept = append(kept, r)
@@ -307,7 +313,7 @@ func (b *Batcher) captured(group []*request) []*request {
 	return kept
 }
 
-func (b *Batcher) uncaptured(msgs []Message) *Message {
+func (b *Batcher) uncaptured(msgs []broker.Message) *broker.Message {
 	for i := range msgs {
 		if !b.info.Captures(msgs[i].Subject) {
 			return &msgs[i]
@@ -320,9 +326,9 @@ func (b *Batcher) uncaptured(msgs []Message) *Message {
 func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 	if n := len(r.msgs); n == 1 || b.info.Batches && n <= largestBatch {
 		got := b.stream.Publish(ctx, r.msgs)
-		if n == 1 || got.Fate != Refused || !IsRepetition(got.Err) {
-			if errors.Is(got.Err, errExceeds) {
-				got.Fate = RefusedSize // one of its messages is, and nothing of it is stored
+		if n == 1 || got.Fate != broker.Refused || !broker.IsRepetition(got.Err) {
+			if errors.Is(got.Err, broker.ErrExceeds) {
+				got.Fate = broker.RefusedSize // one of its messages is, and nothing of it is stored
 			}
 			o := Outcome{Result: got}
 			if got.Duplicate {
@@ -337,13 +343,13 @@ func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 // oneByOne sends the messages of a request, each when the one before is stored.
 func (b *Batcher) oneByOne(ctx context.Context, r *request) (o Outcome) {
 	for i := range r.msgs {
-		got := Result{Fate: NotSent, Err: r.ctx.Err()}
+		got := broker.Result{Fate: broker.NotSent, Err: r.ctx.Err()}
 		if got.Err == nil {
 			got = b.stream.Publish(ctx, r.msgs[i:i+1])
 		}
-		if got.Fate != Stored {
+		if got.Fate != broker.Stored {
 			if i > 0 {
-				got = Result{Err: fmt.Errorf("%d of %d messages are stored, the next is not: %w", i, len(r.msgs), got.Err)}
+				got = broker.Result{Err: fmt.Errorf("%d of %d messages are stored, the next is not: %w", i, len(r.msgs), got.Err)}
 			}
 			o.Result = got
 			return o

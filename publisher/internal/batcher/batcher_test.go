@@ -1,4 +1,4 @@
-package broker
+package batcher
 
 import (
 	"context"
@@ -12,19 +12,78 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
-func newBatcher(t testing.TB, s *Stream) *Batcher {
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func testConfig(change ...func(*jetstream.StreamConfig)) jetstream.StreamConfig {
+	cfg := jetstream.StreamConfig{
+		Name: "TEST", Subjects: []string{"t.>"}, AllowAtomicPublish: true, AllowDirect: true,
+		Discard: jetstream.DiscardNew, Duplicates: time.Minute,
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	return cfg
+}
+
+// dialTest returns the stream TEST of a server.
+func dialTest(t testing.TB, url string, timeout time.Duration) *broker.Stream {
 	t.Helper()
-	b := NewBatcher(s)
+	cfg := broker.DefaultNATSConfig()
+	cfg.URL = url
+	c, err := broker.Dial(broker.Options{NATS: cfg, Payload: 1 << 20, Log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := broker.NewStream(c, "TEST", timeout)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		c.Close(ctx)
+		s.Wait()
+	})
+	if !c.AwaitUp(t.Context()) {
+		t.Fatal("no connection")
+	}
+	return s
+}
+
+func newTest(t testing.TB, change ...func(*jetstream.StreamConfig)) (*natstest.Server, *broker.Stream) {
+	t.Helper()
+	n := natstest.Start(t)
+	n.Stream(t, testConfig(change...))
+	return n, dialTest(t, n.URL, 2*time.Second)
+}
+
+func messages(ids ...string) []broker.Message {
+	var msgs []broker.Message
+	for _, id := range ids {
+		msgs = append(msgs, broker.Message{Subject: "t.a", ID: id, Header: broker.Header{{Name: "Nats-Msg-Id", Value: id}}, Data: []byte("data of " + id)})
+	}
+	return msgs
+}
+
+func shortly(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func newBatcher(t testing.TB, s *broker.Stream) *Batcher {
+	t.Helper()
+	b := New(s)
 	t.Cleanup(b.Close)
 	return b
 }
 
 // together publishes the requests so that they wait together: behind one that is held back.
-func together(t *testing.T, b *Batcher, requests ...[]Message) []Outcome {
+func together(t *testing.T, b *Batcher, requests ...[]broker.Message) []Outcome {
 	t.Helper()
 	out := make([]Outcome, len(requests))
 	all := make([]*request, len(requests))
@@ -49,7 +108,7 @@ func TestBatcherSendsTogether(t *testing.T) {
 	b := newBatcher(t, s)
 	out := together(t, b, messages("a"), messages("b", "c", "d"), messages("e"))
 	for i, want := range []uint64{1, 2, 5} {
-		if out[i].Fate != Stored || out[i].First != want {
+		if out[i].Fate != broker.Stored || out[i].First != want {
 			t.Errorf("request %d: %+v, want sequence %d", i, out[i], want)
 		}
 	}
@@ -58,10 +117,10 @@ func TestBatcherSendsTogether(t *testing.T) {
 			t.Errorf("message %d did not come in a batch", m.Sequence)
 		}
 	}
-	if o := b.Publish(t.Context(), messages("f")); o.Fate != Stored || o.First != 6 {
+	if o := b.Publish(t.Context(), messages("f")); o.Fate != broker.Stored || o.First != 6 {
 		t.Errorf("alone: %+v", o)
 	}
-	if m, err := s.conn.JetStream().Stream(t.Context(), "TEST"); err != nil || m.CachedInfo().State.LastSeq != 6 {
+	if m, err := n.JS.Stream(t.Context(), "TEST"); err != nil || m.CachedInfo().State.LastSeq != 6 {
 		t.Errorf("%v", err)
 	}
 	// More than fits: several batches, and the array stays whole.
@@ -71,7 +130,7 @@ func TestBatcherSendsTogether(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 	out = together(t, b, messages(natstest.Numbered("n", 1500)...), messages("i"))
-	if out[0].Fate != Stored || out[0].First != 1059 || out[1].First != 2559 {
+	if out[0].Fate != broker.Stored || out[0].First != 1059 || out[1].First != 2559 {
 		t.Errorf("larger than any batch: %+v", out)
 	}
 }
@@ -80,14 +139,14 @@ func TestBatcherSendsTogether(t *testing.T) {
 func TestBatcherTellsRequestsApart(t *testing.T) {
 	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 })
 	b := newBatcher(t, s)
-	large := Message{Subject: "t.a", ID: "large", Header: Header{{Name: "Nats-Msg-Id", Value: "large"}}, Data: make([]byte, 3000)}
-	if o := b.Publish(t.Context(), messages("old")); o.Fate != Stored {
+	large := broker.Message{Subject: "t.a", ID: "large", Header: broker.Header{{Name: "Nats-Msg-Id", Value: "large"}}, Data: make([]byte, 3000)}
+	if o := b.Publish(t.Context(), messages("old")); o.Fate != broker.Stored {
 		t.Fatalf("%+v", o)
 	}
 	out := together(t, b,
-		messages("a"), []Message{large}, messages("old"), messages("b", "old", "c"), append(messages("d"), large),
-		[]Message{{Subject: "elsewhere", ID: "x"}}, messages("e", "f"))
-	for i, want := range []Fate{Stored, RefusedSize, Stored, Stored, Refused, RefusedSubject, Stored} {
+		messages("a"), []broker.Message{large}, messages("old"), messages("b", "old", "c"), append(messages("d"), large),
+		[]broker.Message{{Subject: "elsewhere", ID: "x"}}, messages("e", "f"))
+	for i, want := range []broker.Fate{broker.Stored, broker.RefusedSize, broker.Stored, broker.Stored, broker.Refused, broker.RefusedSubject, broker.Stored} {
 		if out[i].Fate != want {
 			t.Errorf("request %d: %v (%v), want %v", i, out[i].Fate, out[i].Err, want)
 		}
@@ -107,7 +166,7 @@ func TestBatcherWithoutBatches(t *testing.T) {
 	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.AllowAtomicPublish, c.MaxMsgs = false, 5 })
 	b := newBatcher(t, s)
 	out := together(t, b, messages("a"), messages("b", "c"), messages("d", "e"), messages("f"), messages("g", "h"))
-	for i, want := range []Fate{Stored, Stored, Unknown, Stored, Refused} {
+	for i, want := range []broker.Fate{broker.Stored, broker.Stored, broker.Unknown, broker.Stored, broker.Refused} {
 		if out[i].Fate != want {
 			t.Errorf("request %d: %v (%v), want %v", i, out[i].Fate, out[i].Err, want)
 		}
@@ -126,30 +185,30 @@ func TestBatcherDeadlines(t *testing.T) {
 	n.Stream(t, testConfig())
 	px := natstest.StartProxy(t, n.URL)
 	b := newBatcher(t, dialTest(t, px.URL(), time.Second))
-	if o := b.Publish(t.Context(), messages("first")); o.Fate != Stored {
+	if o := b.Publish(t.Context(), messages("first")); o.Fate != broker.Stored {
 		t.Fatalf("%+v", o)
 	}
 	px.HoldBack.Store(true)
 	var calls sync.WaitGroup
-	publish := func(want Fate, id string) {
+	publish := func(want broker.Fate, id string) {
 		calls.Go(func() {
 			if o := b.Publish(shortly(t), messages(id)); o.Fate != want {
 				t.Errorf("%s: %v (%v), want %v", id, o.Fate, o.Err, want)
 			}
 		})
 	}
-	publish(Unknown, "in-flight")
+	publish(broker.Unknown, "in-flight")
 	natstest.Eventually(t, "it left", func() bool { return len(n.IDs(t, "TEST")) == 2 })
-	publish(NotSent, "queued")
+	publish(broker.NotSent, "queued")
 	calls.Wait()
 	calls.Go(func() {
-		if o := b.Publish(t.Context(), messages("closed")); o.Fate == Stored {
+		if o := b.Publish(t.Context(), messages("closed")); o.Fate == broker.Stored {
 			t.Error("stored after Close")
 		}
 	})
 	b.Close()
 	calls.Wait()
-	if o := b.Publish(t.Context(), messages("late")); o.Fate != NotSent {
+	if o := b.Publish(t.Context(), messages("late")); o.Fate != broker.NotSent {
 		t.Errorf("after Close: %v", o.Fate)
 	}
 	px.HoldBack.Store(false)
@@ -180,7 +239,7 @@ func BenchmarkStreamAck(bench *testing.B) {
 							}
 							m := messages(fmt.Sprintf("%026d", i))
 							m[0].Data = make([]byte, 1000)
-							if o := b.Publish(context.Background(), m); o.Fate != Stored {
+							if o := b.Publish(context.Background(), m); o.Fate != broker.Stored {
 								bench.Errorf("%v: %v", o.Fate, o.Err)
 							}
 						}
