@@ -75,16 +75,17 @@ ifeq ($(RACE),)
 	@echo 'make test: no C compiler, so the race detector is off'
 	@test "$(CI)" != true || { echo 'make test: with CI=true that is a failure'; exit 1; }
 endif
-	@$(MAKE) --no-print-directory -j 3 test-all test-simulation test-bench
+	@$(MAKE) --no-print-directory -j 3 test-all test-long test-bench
 
-.PHONY: test-all test-simulation test-bench
+.PHONY: test-all test-long test-bench
 test-all:
 	go test $(RACE) -timeout $(TESTTIMEOUT) ./...
 
-# In full, beside the others: it is one goroutine, and the race detector, under which a part of
-# it runs too, makes it many times slower.
-test-simulation:
-	$(if $(RACE),go test -timeout $(TESTTIMEOUT) -run '^Test(Simulation|EverySchedule)' ./publisher/outbox)
+# In full, beside the others: what is one goroutine, and long. The race detector, under which a part
+# of it runs too, makes it many times slower.
+test-long:
+	$(if $(RACE),go test -timeout $(TESTTIMEOUT) -run '^Test(Simulation|EverySchedule|LargeBodies|RandomSecrets)' \
+		./publisher/outbox ./schema/delivery ./config/value)
 
 test-bench:
 	cd test/bench && go test $(RACE) ./...

@@ -2,5 +2,6 @@
 
 package delivery_test
 
-// The race detector drops some of what a sync.Pool has.
+// The race detector drops some of what a sync.Pool has, and what is one goroutine, and long,
+// runs in part with it.
 const raceEnabled = true
