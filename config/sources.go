@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -73,9 +72,8 @@ func natsInTheOpen(c publisher.NATSConfig) []string {
 		return nil // the client insists on TLS then
 	}
 	var all []string
-	for _, text := range strings.Split(c.URL, ",") {
-		u, err := url.Parse(strings.TrimSpace(text))
-		if err != nil || u.Scheme != "nats" && u.Scheme != "ws" || isThisHost(u.Hostname()) {
+	for _, u := range c.Servers() {
+		if u == nil || u.Scheme != "nats" && u.Scheme != "ws" || isThisHost(u.Hostname()) {
 			continue
 		}
 		if _, inURL := u.User.Password(); inConfig || inURL || u.User != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
@@ -60,20 +59,6 @@ func open(t *testing.T, o Options) *Publisher {
 
 func deliveryOf(ids ...string) delivery.Delivery {
 	return delivery.Delivery{Events: natstest.Events(ids...)}
-}
-
-func rejected(body string) delivery.Delivery {
-	return delivery.Delivery{
-		Origin: delivery.Origin{
-			Source: "default", Path: "/webhook", Received: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
-			Header: map[string][]string{"User-Agent": {"treble"}, "Authorization": {"Bearer s3cret"}},
-		},
-		Body: []byte(body),
-		Rejection: &delivery.Rejection{
-			Reason:     schema.ReasonNotJSON,
-			Violations: []delivery.Violation{{Problem: "not JSON: unexpected end"}},
-		},
-	}
 }
 
 // metric returns the sum of the samples of a metric whose label values include

@@ -43,7 +43,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 	for i := range requests {
 		load.Go(func() { errs[i] = p.Accept(context.Background(), deliveryOf(fmt.Sprint("e", i))) })
 	}
-	p.Accept(t.Context(), rejected("a body"))
+	p.Accept(t.Context(), natstest.Rejected("a body"))
 	natstest.Eventually(t, "one is stored, and the others wait", func() bool { return len(n.IDs(t, "TREBLE")) > 1 })
 	time.AfterFunc(200*time.Millisecond, func() { px.HoldBack.Store(false) })
 	closeNow(t, p)
@@ -200,7 +200,7 @@ func TestLogHoldsNoContent(t *testing.T) {
 		d.Events[0].Data.Base().Raw = []byte(`"` + canary + `"`)
 		d.Events[0].Data.Base().SessionID, d.Events[0].Subject = canary, canary
 		big := delivery.Delivery{Events: []schema.Event{natstest.Event("big", `"`+canary+strings.Repeat("x", 2<<20)+`"`)}}
-		bad := rejected(canary)
+		bad := natstest.Rejected(canary)
 		bad.Path, bad.Header["X-Canary"] = "/"+canary, []string{canary}
 		everything := func() {
 			p.Accept(t.Context(), d)

@@ -50,7 +50,7 @@ func TestPlaces(t *testing.T) {
 			p := open(t, o)
 			ids := natstest.Numbered("e", 20)
 			accept(t, p, ids[:10]...)
-			if err := p.Accept(t.Context(), rejected("{")); err != nil {
+			if err := p.Accept(t.Context(), natstest.Rejected("{")); err != nil {
 				t.Error(err)
 			}
 			settle(t, p)

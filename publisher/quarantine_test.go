@@ -25,7 +25,7 @@ func TestQuarantineKeepsTheBody(t *testing.T) {
 	o := options(t, n.URL)
 	p := open(t, o)
 	body := "{\"x\": \"\xff\x00\r\n"
-	d := rejected(body)
+	d := natstest.Rejected(body)
 	d.Path = "/a%b\nc"
 	d.Header["X-Odd"] = []string{"zoë\r\nNats-Msg-Id: forged"}
 	d.Rejection.Violations = []delivery.Violation{{Field: "señal", Problem: "line\nbreak 😀"}}
@@ -74,15 +74,15 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 	o.Config.AckTimeout = 200 * time.Millisecond
 	p := open(t, o)
 
-	p.Accept(t.Context(), rejected("before"))
+	p.Accept(t.Context(), natstest.Rejected("before"))
 	natstest.Eventually(t, "it is stored", func() bool { return p.quarantine.Journal().Account().Stored == 1 })
 	px.HoldBack.Store(true) // stored, and the PubAck never comes
-	p.Accept(t.Context(), rejected("first"))
+	p.Accept(t.Context(), natstest.Rejected("first"))
 	natstest.Eventually(t, "first stored", func() bool { return len(n.IDs(t, "TREBLE_QUARANTINE")) == 2 })
 	px.Down()
 	px.HoldBack.Store(false)
 	natstest.Eventually(t, "away", func() bool { return !p.conn.Connected() })
-	p.Accept(t.Context(), rejected("second"))
+	p.Accept(t.Context(), natstest.Rejected("second"))
 	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 2 {
 		t.Errorf("pending = %v, want 2", got)
 	}
@@ -103,8 +103,8 @@ func TestLargeRefusedBodyIsSetAside(t *testing.T) {
 	n := natstest.Start(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
 	o := options(t, n.URL)
 	p := open(t, o)
-	p.Accept(t.Context(), rejected(strings.Repeat("x", 70<<10)))
-	p.Accept(t.Context(), rejected("small"))
+	p.Accept(t.Context(), natstest.Rejected(strings.Repeat("x", 70<<10)))
+	p.Accept(t.Context(), natstest.Rejected("small"))
 	natstest.Eventually(t, "the small one stored", func() bool {
 		return metric(t, o.Metrics, "treble_bridge_quarantine_total", "stored") == 1
 	})
@@ -124,7 +124,7 @@ func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 	o := options(t, px.URL())
 	p := open(t, o)
 	for i := range 1200 {
-		p.Accept(t.Context(), rejected(fmt.Sprint("body ", i)))
+		p.Accept(t.Context(), natstest.Rejected(fmt.Sprint("body ", i)))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

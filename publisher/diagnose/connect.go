@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -57,8 +56,8 @@ var defaultPorts = map[string]string{"nats": "4222", "tls": "4222", "ws": "80", 
 
 // websocket reports whether NATS is reached through a websocket.
 func (o Options) websocket() bool {
-	url := strings.TrimSpace(o.Client.NATS.URL)
-	return strings.HasPrefix(url, "ws://") || strings.HasPrefix(url, "wss://")
+	servers := o.Client.NATS.Servers()
+	return len(servers) > 0 && servers[0] != nil && (servers[0].Scheme == "ws" || servers[0].Scheme == "wss")
 }
 
 // hosts are the addresses to connect to, without anything secret.
@@ -67,12 +66,8 @@ func (o Options) hosts() []string {
 		return []string{o.Client.Addr}
 	}
 	var hosts []string
-	for _, s := range strings.Split(o.Client.NATS.URL, ",") {
-		if s = strings.TrimSpace(s); !strings.Contains(s, "://") {
-			s = "nats://" + s
-		}
-		u, err := url.Parse(s)
-		if err != nil || u.Hostname() == "" {
+	for _, u := range o.Client.NATS.Servers() {
+		if u == nil {
 			continue
 		}
 		port := u.Port()

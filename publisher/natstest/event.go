@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // Event returns an event of session-1 that was read, with an id, and raw as its raw value.
@@ -54,5 +55,20 @@ func (s *Server) Store(t testing.TB, events ...schema.Event) {
 		case err := <-ack.Err():
 			t.Fatal(err)
 		}
+	}
+}
+
+// Rejected returns a delivery that the ingress refused, with a header that may not be kept.
+func Rejected(body string) delivery.Delivery {
+	return delivery.Delivery{
+		Origin: delivery.Origin{
+			Source: "default", Path: "/webhook", Received: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
+			Header: map[string][]string{"User-Agent": {"treble"}, "Authorization": {"Bearer s3cret"}},
+		},
+		Body: []byte(body),
+		Rejection: &delivery.Rejection{
+			Reason:     schema.ReasonNotJSON,
+			Violations: []delivery.Violation{{Problem: "not JSON: unexpected end"}},
+		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -37,7 +38,7 @@ func documentedHeaders(t *testing.T, set string) (all map[string]any, required [
 // AsyncAPI document names, and no other but those for the server.
 func TestHeadersAreDocumented(t *testing.T) {
 	all, required := documentedHeaders(t, "QuarantineHeaders")
-	d := rejected("{")
+	d := natstest.Rejected("{")
 	d.Origin = delivery.Origin{
 		Source: "default", Path: "/webhook", Header: http.Header{"User-Agent": {"x"}}, Received: time.Now(), TestRun: "run",
 	}

@@ -5,29 +5,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-func rejected(body string) delivery.Delivery {
-	return delivery.Delivery{
-		Origin: delivery.Origin{
-			Source: "default", Path: "/webhook", Received: time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC),
-			Header: map[string][]string{"User-Agent": {"treble"}, "Authorization": {"Bearer s3cret"}},
-		},
-		Body: []byte(body),
-		Rejection: &delivery.Rejection{
-			Reason:     schema.ReasonNotJSON,
-			Violations: []delivery.Violation{{Problem: "not JSON: unexpected end"}},
-		},
-	}
-}
-
 // However much a request says, the headers stay under JetStream's 64 KiB.
 func TestHeadersAreBounded(t *testing.T) {
-	d := rejected("x")
+	d := natstest.Rejected("x")
 	d.Path = strings.Repeat("\xff", 100_000)
 	for i := range 5000 {
 		d.Header[fmt.Sprintf("X-%d", i)] = []string{strings.Repeat("ñ", 5000)}

@@ -1,6 +1,9 @@
 package broker
 
 import (
+	"net/url"
+	"strings"
+
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 )
@@ -58,4 +61,23 @@ func DefaultNATSConfig() NATSConfig {
 		MaxPayload: value.MiB,
 		Embedded:   EmbeddedConfig{Addr: "127.0.0.1:4222"},
 	}
+}
+
+// Servers returns the entries of URL, with the scheme nats where one has none, and nil in place of
+// one that is no URL. They hold the secrets that are written into them.
+func (c NATSConfig) Servers() (servers []*url.URL) {
+	if c.URL == "" {
+		return nil
+	}
+	for text := range strings.SplitSeq(c.URL, ",") {
+		if text = strings.TrimSpace(text); !strings.Contains(text, "://") {
+			text = "nats://" + text
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Hostname() == "" {
+			u = nil
+		}
+		servers = append(servers, u)
+	}
+	return servers
 }

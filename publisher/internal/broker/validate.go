@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,18 +24,10 @@ func (c NATSConfig) Validate() error {
 
 // validateURL never repeats the URL, which may hold a password.
 func (c NATSConfig) validateURL() error {
-	if c.URL == "" {
-		return nil
-	}
 	var errs []error
 	var web, plain int // entries
-	for i, s := range strings.Split(c.URL, ",") {
-		s = strings.TrimSpace(s)
-		if !strings.Contains(s, "://") {
-			s = "nats://" + s
-		}
-		u, err := url.Parse(s)
-		if err != nil || u.Hostname() == "" {
+	for i, u := range c.Servers() {
+		if u == nil {
 			errs = append(errs, fmt.Errorf("nats.url: entry %d is no URL; use nats://host:port", i+1))
 			continue
 		}
