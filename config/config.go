@@ -8,6 +8,8 @@ package config
 import (
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/ingress/quota"
+
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/publisher"
@@ -26,7 +28,8 @@ type Config struct {
 	Publisher       publisher.Config        `mapstructure:"publisher"`
 	Journal         publisher.JournalConfig `mapstructure:"journal"`
 	Encryption      atrest.Config           `mapstructure:"encryption"`
-	Auth            auth.Config             `mapstructure:"auth"` // of the default source
+	Auth            auth.Config             `mapstructure:"auth"`   // of the default source
+	Limits          quota.Limits            `mapstructure:"limits"` // of the default source
 	Sources         []ingress.SourceConfig  `mapstructure:"sources" doc:"sources instead of the default one, each with its own paths and auth; see below"`
 }
 
@@ -71,7 +74,7 @@ func (c *Config) EffectiveSources() []ingress.SourceConfig {
 		return c.Sources
 	}
 	s := ingress.DefaultSource()
-	s.Auth = c.Auth
+	s.Auth, s.Limits = c.Auth, c.Limits
 	if c.Auth.HasPath() {
 		s.Paths = ingress.SecretPaths()
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/treble-bridge/treble-bridge/ingress/quota"
+
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/publisher"
@@ -16,12 +18,15 @@ import (
 // validateSources checks the default source, or the configured ones.
 func (c *Config) validateSources() error {
 	if len(c.Sources) == 0 {
-		return errors.Join(c.Auth.Validate("auth"), c.Ingress.Suits(c.Auth, "auth"))
+		return errors.Join(c.Limits.Validate("limits"), c.Auth.Validate("auth"), c.Ingress.Suits(c.Auth, "auth"))
 	}
 	var errs []error
 	if set := authKeys(c.Auth, "auth"); len(set) > 0 {
 		errs = append(errs, fmt.Errorf("%s and sources are both set: auth belongs to the default source, which sources replace: move it to the auth of a source",
 			strings.Join(set, ", ")))
+	}
+	if c.Limits != (quota.Limits{}) {
+		errs = append(errs, errors.New("limits and sources are both set: limits belong to the default source, which sources replace: move them to the limits of a source"))
 	}
 	for i, s := range c.Sources {
 		errs = append(errs, c.Ingress.Suits(s.Auth, fmt.Sprintf("sources[%d].auth", i)))

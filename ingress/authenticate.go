@@ -90,6 +90,7 @@ func (a *attempt) origin(x *exchange, received time.Time, doubts []doubt) delive
 	}
 	return delivery.Origin{
 		Source:   a.src.name,
+		Share:    a.src.quota.Share(),
 		Path:     x.keptPath(a.src),
 		Received: received,
 		TestRun:  a.testRun,

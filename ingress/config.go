@@ -6,6 +6,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/ingress/listen"
+	"github.com/treble-bridge/treble-bridge/ingress/quota"
 )
 
 // Config is the public listener.
@@ -64,11 +65,12 @@ func DefaultOpsConfig() OpsConfig { return OpsConfig{Addr: "127.0.0.1:9464"} }
 // SourceConfig is one endpoint: its paths, whom it lets in, what it takes and
 // what it answers.
 type SourceConfig struct {
-	Name  string       `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`
-	Paths []string     `mapstructure:"paths" doc:"paths that it serves with POST; a * at the end stands for one path segment's rest"`
-	Kinds []string     `mapstructure:"kinds" doc:"kinds that it takes; empty: all"`
-	Auth  auth.Config  `mapstructure:"auth"`
-	Reply value.Object `mapstructure:"reply" doc:"JSON object answered with 200, as it is written here; empty: {}"`
+	Name   string       `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`
+	Paths  []string     `mapstructure:"paths" doc:"paths that it serves with POST; a * at the end stands for one path segment's rest"`
+	Kinds  []string     `mapstructure:"kinds" doc:"kinds that it takes; empty: all"`
+	Auth   auth.Config  `mapstructure:"auth"`
+	Limits quota.Limits `mapstructure:"limits"`
+	Reply  value.Object `mapstructure:"reply" doc:"JSON object answered with 200, as it is written here; empty: {}"`
 }
 
 // DefaultSource is the source of a bridge that configures none. Its paths are

@@ -43,7 +43,7 @@ func (s *snapshot) lost(c echo.Context) error {
 	if src == nil {
 		return notFound()
 	}
-	origin := delivery.Origin{Source: src.name, Path: s.withoutSecrets(r.URL.Path), Header: keptHeaders(r.Header, src.auth.SecretHeaders()),
+	origin := delivery.Origin{Source: src.name, Share: src.quota.Share(), Path: s.withoutSecrets(r.URL.Path), Header: keptHeaders(r.Header, src.auth.SecretHeaders()),
 		Received: time.Now()}
 	if problem != nil {
 		s.keepBeginning(origin, body, problem)
@@ -154,7 +154,7 @@ func (s *snapshot) keepRefused(x *exchange, src *source, body []byte) {
 		return
 	}
 	_ = s.accept(s.deadlines.context(), delivery.Delivery{
-		Origin: delivery.Origin{Source: src.name, Path: x.keptPath(src), Received: time.Now(),
+		Origin: delivery.Origin{Source: src.name, Share: src.quota.Share(), Path: x.keptPath(src), Received: time.Now(),
 			Header: keptHeaders(x.Request().Header, src.auth.SecretHeaders())},
 		Body: bytes.Clone(body),
 		Rejection: &delivery.Rejection{Reason: schema.ReasonUnauthorized, Violations: []delivery.Violation{{

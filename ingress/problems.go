@@ -67,6 +67,13 @@ func tooManyRequests() *problem {
 	return p.with("Retry-After", retryAfter(retryBusy))
 }
 
+// overQuota is for a source that sends more events or bytes a second than it may.
+func overQuota(what string, wait time.Duration) *problem {
+	p := &problem{name: "over-quota", status: http.StatusTooManyRequests, title: "Too much from this source",
+		detail: "The source sends more " + what + " a second than it may. Nothing of this request was kept; send it again later."}
+	return p.with("Retry-After", retryAfter(min(max(wait, 0), time.Hour)+time.Second))
+}
+
 // bodyTooLarge says what is known of the size: that of Content-Length, or that
 // there was more than the limit.
 func bodyTooLarge(size, limit int64, exact bool) *problem {

@@ -49,11 +49,17 @@ func (s *snapshot) receive(c echo.Context, src *source) error {
 	if problem := s.authenticateBody(x, &a, body); problem != nil {
 		return problem
 	}
+	if wait, ok := src.quota.Bytes(len(body), received); !ok {
+		return overQuota("bytes", wait)
+	}
 	d := judged(src.parser.Parse(body, a.origin(x, received, doubts)), doubts)
 	if d.Rejection != nil {
 		d.Header = keptHeaders(r.Header, src.auth.SecretHeaders())
 	}
 	x.delivery = d
+	if wait, ok := src.quota.Events(len(d.Events), received); !ok {
+		return overQuota("events", wait)
+	}
 	a.used(d.Events)
 	if err := s.accept(ctx, d); err != nil {
 		return err

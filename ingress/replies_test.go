@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/ingress/quota"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -329,5 +332,40 @@ func TestRepliesSource(t *testing.T) {
 	want := "other/other other/other other/webhooks/on-delivered default/webhooks/on-delivered2"
 	if got := strings.Join(sources, " "); got != want {
 		t.Errorf("sources: got %s, want %s", got, want)
+	}
+}
+
+// TestRepliesOverQuota: a source that sends more than it may is refused, and the others are not.
+func TestRepliesOverQuota(t *testing.T) {
+	many := "[" + strings.Repeat(read+",", delivery.MaxEvents-1) + read + "]"
+	for _, tt := range []struct {
+		name   string
+		limits quota.Limits
+	}{
+		{"events", quota.Limits{EventsPerSecond: 1}},
+		{"bytes", quota.Limits{BytesPerSecond: 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSetup()
+			s.config.MaxBody = value.Size(len(many))
+			other := s.sources[0]
+			other.Name, other.Paths = "other", []string{"/other"}
+			s.sources[0].Limits = tt.limits
+			s.sources = append(s.sources, other)
+			b := s.start(t)
+			if got := post(t, b.url+"/webhook", many).status; got != 200 {
+				t.Fatalf("what one request may have at most: got %d, want 200", got)
+			}
+			a := post(t, b.url+"/webhook", read)
+			if a.status != 429 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "over-quota") {
+				t.Errorf("got %d %s with Retry-After %q, want 429 over-quota with one", a.status, a.body, a.header.Get("Retry-After"))
+			}
+			if got := post(t, b.url+"/other", read).status; got != 200 {
+				t.Errorf("the other source: got %d, want 200", got)
+			}
+			if got := b.accepter.got(); len(got) != 2 || got[0].Share != .75 {
+				t.Errorf("got %d deliveries, with a share of %v; want 2 with 0.75", len(got), got[0].Share)
+			}
+		})
 	}
 }

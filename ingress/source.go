@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/ingress/quota"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
@@ -27,6 +28,7 @@ type source struct {
 	memory      *semaphore.Weighted // bytes that its requests in work need beside them
 	memorySize  int64
 	bodiesSize  value.Size // max_body, which bodies depend on too
+	quota       *quota.Quota
 }
 
 // goOn takes over what the source of the same name counted before, unless its limit is another.
@@ -34,6 +36,7 @@ func (s *source) goOn(before *source) {
 	if s.memorySize == before.memorySize && s.bodiesSize == before.bodiesSize {
 		s.bodies, s.memory = before.bodies, before.memory
 	}
+	s.quota.GoOn(before.quota)
 	if s.refusedKept != nil && before.refusedKept != nil && s.refusedKept.Limit() == before.refusedKept.Limit() {
 		s.refusedKept = before.refusedKept
 	}
@@ -52,6 +55,7 @@ func newSource(cfg Config, c SourceConfig, key string, several bool, location *t
 		memory:     semaphore.NewWeighted(int64(size)),
 		memorySize: int64(size),
 		bodiesSize: cfg.MaxBody,
+		quota:      quota.New(c.Limits, several, delivery.MaxEvents, cfg.MaxBody),
 		reply:      newReply(echo.MIMEApplicationJSON, []byte("{}")),
 	}
 	for _, path := range c.Paths {

@@ -105,7 +105,7 @@ func (s SourceConfig) Validate(key, authKey string) error {
 	if s.Auth.HasPath() && slices.ContainsFunc(s.Paths, func(path string) bool { return !strings.HasSuffix(path, "/*") }) {
 		p.add(authKey+".path", "is configured, but %s.paths has one that does not end in /*: the secret is what stands for the *, such as in /webhook/*", key)
 	}
-	return errors.Join(append(p, s.Auth.Validate(authKey))...)
+	return errors.Join(append(p, s.Limits.Validate(key+".limits"), s.Auth.Validate(authKey))...)
 }
 
 // Suits returns a problem if the listener cannot have what an authentication looks at. The key is that

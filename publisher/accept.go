@@ -9,7 +9,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
-	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
@@ -34,11 +33,16 @@ func (p *Publisher) Accept(ctx context.Context, d delivery.Delivery) error {
 	defer p.inFlight.Done()
 
 	if d.Rejection != nil {
+		// The body itself, twice: what is around it is bounded.
+		if err := p.shares.refused.take(d.Source, d.Share, 1, 2*int64(len(d.Body))); err != nil {
+			p.quarantine.Lose(d, err)
+			return nil
+		}
 		p.quarantine.Keep(ctx, d)
 		return nil
 	}
 	enc := encoders.Get().(*encoder)
-	msgs, err := p.keep(ctx, d.Events, enc)
+	msgs, err := p.keep(ctx, d, enc)
 	if err == nil {
 		enc.release()
 		return nil
@@ -47,7 +51,7 @@ func (p *Publisher) Accept(ctx context.Context, d delivery.Delivery) error {
 	// sent, and the server's word if its limit shrank meanwhile.
 	var tooLarge *delivery.TooLargeError
 	if errors.As(err, &tooLarge) {
-		p.keepAside(ctx, msgs, tooLarge.Limit)
+		p.keepAside(ctx, d, msgs, tooLarge.Limit)
 	}
 	p.metrics.failed(err)
 	return err
@@ -55,14 +59,17 @@ func (p *Publisher) Accept(ctx context.Context, d delivery.Delivery) error {
 
 // keep makes the events durable, and returns them as they were encoded last. A limit that
 // refuses them is asked for again first, since it may be another one by now.
-func (p *Publisher) keep(ctx context.Context, events []schema.Event, enc *encoder) (msgs []broker.Message, err error) {
+func (p *Publisher) keep(ctx context.Context, d delivery.Delivery, enc *encoder) (msgs []broker.Message, err error) {
 	for again := true; ; again = false {
 		limit := p.limit()
-		msgs, err = enc.encode(p.prefix, events, limit)
+		msgs, err = enc.encode(p.prefix, d.Events, limit)
 		if err != nil && p.cfg.Ack == AckStream && !p.conn.Connected() {
 			// The limit of a server that was never met is a guess, and nothing can
 			// be stored now anyway.
 			err = fmt.Errorf("%w: %w", delivery.ErrUnavailable, broker.ErrNotConnected)
+		}
+		if err == nil {
+			err = p.shares.events.take(d.Source, d.Share, len(msgs), sizeOf(msgs))
 		}
 		if err == nil {
 			err = p.ack.keep(ctx, msgs)
@@ -95,15 +102,27 @@ func (p *Publisher) refreshLimit(ctx context.Context, used int64) bool {
 // keepAside writes the messages of a refused delivery to set-aside, and waits for that
 // until the deadline of the request. That it fails does not change the answer: the event is
 // refused either way.
-func (p *Publisher) keepAside(ctx context.Context, msgs []broker.Message, limit int64) {
+func (p *Publisher) keepAside(ctx context.Context, d delivery.Delivery, msgs []broker.Message, limit int64) {
 	for _, m := range msgs {
 		reason := setaside.TooLarge
 		if m.Size() <= limit {
 			reason = setaside.WithTooLarge
 		}
-		if err := p.setAside.Put(ctx, m, reason); err != nil {
+		err := p.shares.setAside.take(d.Source, d.Share, 1, m.Size())
+		if err == nil {
+			err = p.setAside.Put(ctx, m, reason)
+		}
+		if err != nil {
 			p.log.Error("refused event could not be set aside in time",
 				zap.String("id", m.ID), zap.String("reason", reason), zap.Error(err))
 		}
 	}
+}
+
+// sizeOf is the size of messages together.
+func sizeOf(msgs []broker.Message) (size int64) {
+	for _, m := range msgs {
+		size += m.Size()
+	}
+	return size
 }

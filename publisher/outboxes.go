@@ -38,7 +38,26 @@ func (p *Publisher) openOutboxes(o Options) (err error) {
 		w.Journal = &refused
 	}
 	p.quarantine, err = quarantine.OpenWriter(w)
+	if err == nil {
+		p.openShares(int64(o.Journal.MaxBytes))
+	}
 	return err
+}
+
+// openShares divides the bounded places among sources.
+func (p *Publisher) openShares(journalBytes int64) {
+	of := func(b *outbox.Outbox, limit int64) *shares {
+		return &shares{limit: limit, left: func(total usage) float64 { return float64(b.Account().Pending) / max(total.events, 1) }}
+	}
+	if p.events != nil && p.cfg.Ack == AckJournal {
+		p.shares.events = of(p.events, journalBytes)
+	}
+	if b := p.quarantine.Journal(); b != nil {
+		p.shares.refused = of(b, min(journalBytes, quarantine.MaxJournalBytes))
+	}
+	if p.setAside != nil {
+		p.shares.setAside = &shares{limit: p.setAside.LimitForSources(), left: func(total usage) float64 { return float64(p.setAside.Used()) / max(total.bytes, 1) }}
+	}
 }
 
 // eventOutbox are the options of the outbox of events.

@@ -72,6 +72,7 @@ type Publisher struct {
 	batcher    *batcher.Batcher // nil with "ack: journal"
 	streams    *streams.Monitor
 	ack        ackMode
+	shares     struct{ events, refused, setAside *shares } // of each source; nil: of what is not there
 
 	mu       sync.Mutex // guards closing against inFlight.Add
 	closing  bool

@@ -16,9 +16,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// maxJournalBytes bounds the journal of refused bodies, so that a sender of rubbish
+// MaxJournalBytes bounds the journal of refused bodies, so that a sender of rubbish
 // cannot take the room of events. One that is full keeps no more of them.
-const maxJournalBytes = int64(value.GiB)
+const MaxJournalBytes = int64(value.GiB)
 
 // WriterOptions are what OpenWriter needs.
 type WriterOptions struct {
@@ -62,7 +62,7 @@ func OpenWriter(o WriterOptions) (*Writer, error) {
 		return w, nil
 	}
 	journal := *o.Journal
-	journal.Name, journal.MaxBytes = o.Events.Quarantine(), min(journal.MaxBytes, maxJournalBytes)
+	journal.Name, journal.MaxBytes = o.Events.Quarantine(), min(journal.MaxBytes, MaxJournalBytes)
 	journal.Log = o.Log.Named("quarantine")
 	for _, r := range schema.Reasons() {
 		journal.Subjects = append(journal.Subjects, o.Prefix.Quarantine(r))
@@ -121,6 +121,9 @@ func (w *Writer) Keep(ctx context.Context, d delivery.Delivery) {
 		w.failed(m, err)
 	}
 }
+
+// Lose counts and logs a body that is not kept, and why.
+func (w *Writer) Lose(d delivery.Delivery, why error) { w.failed(encode(w.prefix, d), why) }
 
 // subject is that of a message under today's prefix.
 func (w *Writer) subject(m broker.Message) string {

@@ -172,6 +172,17 @@ func (s *Store) reserve(size int64, all bool) error {
 	return nil
 }
 
+// Used returns how many bytes are in it.
+func (s *Store) Used() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used + s.writing
+}
+
+// LimitForSources returns how many bytes Put leaves for what is refused at once: half, since the
+// rest is for what was accepted.
+func (s *Store) LimitForSources() int64 { return int64(s.limit) / 2 }
+
 // Recount looks at the directory, whose files operators remove by hand.
 func (s *Store) Recount() {
 	entries, _ := os.ReadDir(s.dir)

@@ -25,6 +25,7 @@ type Origin struct {
 	Header   map[string][]string // the request's headers without secrets, kept with a rejected body
 	Received time.Time           // when the request was accepted for reading
 	TestRun  string              // value of the request header Treble-Test, empty for real traffic
+	Share    float64             // part, of 1, of what is kept for all sources that this one may fill; 0 and 1: all
 	Warnings []string            // what is odd about the request, as "header: what"; each of its events has them
 }
 

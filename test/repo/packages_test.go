@@ -31,9 +31,10 @@ var packages = []row{
 	{name: "config/value/certificate", imports: "config/value"},
 	{name: "config/value/certificate/certtest", imports: "config/value/certificate"},
 	{name: "ingress/auth", imports: "config/value", libraries: "httpguts rate stdwebhooks"},
+	{name: "ingress/quota", imports: "config/value", libraries: "rate"},
 	{name: "ingress/connections", libraries: "rate"},
 	{name: "ingress/listen", imports: "config/value/certificate ingress/connections", libraries: "acme go-proxyproto"},
-	{name: "ingress", imports: "config/value ingress/auth ingress/connections ingress/listen schema schema/delivery", libraries: "echo promhttp rate semaphore",
+	{name: "ingress", imports: "config/value ingress/auth ingress/connections ingress/listen ingress/quota schema schema/delivery", libraries: "echo promhttp rate semaphore",
 		lines: 2800, files: 28, why: "one file a concern of HTTP, of 90 lines on average"},
 
 	{name: "publisher", imports: "config/value publisher/atrest publisher/datadir publisher/internal/batcher publisher/internal/broker publisher/journal publisher/outbox publisher/quarantine publisher/setaside publisher/streams schema schema/delivery"},
@@ -62,7 +63,7 @@ var packages = []row{
 	{name: "publisher/diagnose", imports: "config/value publisher/client publisher/datadir publisher/streams schema", libraries: "humanize nats-server nats.go nuid"},
 	{name: "publisher/natstest", imports: "schema schema/delivery", libraries: "nats-server nats.go"},
 
-	{name: "config", imports: "config/value ingress ingress/auth publisher publisher/atrest", libraries: "pflag viper yaml"},
+	{name: "config", imports: "config/value ingress ingress/auth ingress/quota publisher publisher/atrest", libraries: "pflag viper yaml"},
 	{name: "cmd/treble-bridge/internal/terminal", libraries: "isatty"},
 	{name: "cmd/treble-bridge/internal/redact", imports: "cmd/treble-bridge/internal/terminal config/value schema/phone"},
 	{name: "cmd/treble-bridge/internal/cli", imports: "cmd/treble-bridge/internal/redact cmd/treble-bridge/internal/terminal config config/value ingress publisher publisher/client publisher/datadir publisher/diagnose publisher/streams schema", libraries: "cobra humanize pflag"},
