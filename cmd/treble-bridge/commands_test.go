@@ -45,7 +45,7 @@ var jsonForms = map[string]any{
 	"journal verify":           journal.StatusJSON{},
 	"keys list":                keys.KeyJSON{},
 	"quarantine drop":          quarantine.DropJSON{},
-	"quarantine export":        nil, // to, exported
+	"quarantine export":        quarantine.ExportJSON{},
 	"quarantine list":          quarantine.BodyJSON{},
 	"quarantine retry":         quarantine.RetriedJSON{},
 	"quarantine show":          quarantine.ShownBodyJSON{},

@@ -16,8 +16,7 @@ import (
 )
 
 func newExport(streams cli.Streams) *cobra.Command {
-	var to string
-	var asJSON bool
+	var to cli.Export
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write what a stopped bridge did not publish as JSON, one message a line",
@@ -50,9 +49,9 @@ Entries that are damaged are named on standard error, and the exit code is then 
 			if err != nil {
 				return err
 			}
-			e := MessageExportJSON{errs: streams.Err, To: to}
+			e := MessageExportJSON{errs: streams.Err, To: to.To}
 			var state *inspect.State
-			err = cli.ExportTo(streams, to, func(w io.Writer) error {
+			err = to.Write(streams, func(w io.Writer) error {
 				state, err = inspect.EachPending(cmd.Context(), loaded.DataDir, keys, func(m setaside.Message) error { return e.write(w, m) })
 				return err
 			})
@@ -63,12 +62,14 @@ Entries that are damaged are named on standard error, and the exit code is then 
 			if state.Refused != nil {
 				e.addLost(state.Refused)
 			}
-			problems := len(state.Problems) > 0 || state.Refused != nil && len(state.Refused.Problems) > 0
-			return errors.Join(printJournalExport(cli.SummaryOutput(streams, to), e, asJSON), e.incomplete(problems))
+			err = errors.Join(to.Summarize(streams, e, e.nextStep()), e.incomplete("entry is", "entries are", "; see treble-bridge journal verify"))
+			if len(state.Problems) > 0 || state.Refused != nil && len(state.Refused.Problems) > 0 {
+				err = errors.Join(err, errors.New("the journal says what cannot be, so that more or less may be pending; see treble-bridge journal verify"))
+			}
+			return err
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "-", "file to write; -: standard output")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	to.Add(cmd)
 	return cmd
 }
 
@@ -84,32 +85,15 @@ func (e *MessageExportJSON) addLost(s *outbox.State) {
 	}
 }
 
-// incomplete is an error if something that was accepted is not in the export, or may not be.
-func (e *MessageExportJSON) incomplete(problems bool) error {
-	var errs []error
-	if e.Damaged > 0 {
-		errs = append(errs, fmt.Errorf("%s not exported: damaged; see treble-bridge journal verify", english.Plural(int(e.Damaged), "entry is", "entries are")))
-	}
-	if problems {
-		errs = append(errs, errors.New("the journal says what cannot be, so that more or less may be pending; see treble-bridge journal verify"))
-	}
-	return errors.Join(errs...)
-}
-
-// printJournalExport prints the summary and the next step.
-func printJournalExport(w io.Writer, e MessageExportJSON, asJSON bool) error {
-	if asJSON {
-		return cli.WriteJSON(w, e)
-	}
+// nextStep sums up an export of a journal, and says how to go on.
+func (e *MessageExportJSON) nextStep() string {
 	if e.Exported == 0 && e.Damaged == 0 {
-		_, err := fmt.Fprintln(w, "nothing is pending: everything that was accepted is published, or set aside")
-		return err
+		return "nothing is pending: everything that was accepted is published, or set aside"
 	}
 	file := e.To
 	if file == "-" {
 		file = "FILE.ndjson"
 	}
-	_, err := fmt.Fprintf(w, "exported %s\nNext, where NATS can be reached: treble-bridge journal set-aside retry --from %s\nThen remove the old data_dir, so that no bridge publishes the same from it.\n",
-		english.Plural(int(e.Exported), "message", ""), cli.ShellWords(file))
-	return err
+	return fmt.Sprintf("exported %s\nNext, where NATS can be reached: treble-bridge journal set-aside retry --from %s\nThen remove the old data_dir, so that no bridge publishes the same from it.",
+		english.Plural(e.Exported, "message", ""), cli.ShellWords(file))
 }

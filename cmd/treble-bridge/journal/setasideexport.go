@@ -15,8 +15,7 @@ import (
 )
 
 func newSetAsideExport(streams cli.Streams) *cobra.Command {
-	var to string
-	var asJSON bool
+	var to cli.Export
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write what was set aside as JSON, one message a line",
@@ -40,8 +39,8 @@ Damaged files are named on standard error, and the exit code is then 1.
 			if err != nil {
 				return err
 			}
-			e := MessageExportJSON{errs: streams.Err, To: to}
-			err = cli.ExportTo(streams, to, func(w io.Writer) error {
+			e := MessageExportJSON{errs: streams.Err, To: to.To}
+			err = to.Write(streams, func(w io.Writer) error {
 				names, err := files.Files()
 				for _, name := range names {
 					m, err := files.Read(name)
@@ -57,11 +56,10 @@ Damaged files are named on standard error, and the exit code is then 1.
 			if err != nil {
 				return err
 			}
-			return e.print(cli.SummaryOutput(streams, to), asJSON)
+			return errors.Join(to.Summarize(streams, e, "exported "+english.Plural(e.Exported, "message", "")), e.incomplete("file is", "files are", ""))
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "-", "file to write; -: standard output")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	to.Add(cmd)
 	return cmd
 }
 
@@ -98,15 +96,10 @@ func prefixed(file string) string {
 	return file + ": "
 }
 
-func (e *MessageExportJSON) print(w io.Writer, asJSON bool) error {
-	var err error
-	if asJSON {
-		err = cli.WriteJSON(w, e)
-	} else {
-		_, err = fmt.Fprintf(w, "exported %s\n", english.Plural(int(e.Exported), "message", ""))
+// incomplete is an error if messages are not in the export since what holds them is damaged.
+func (e *MessageExportJSON) incomplete(one, many, see string) error {
+	if e.Damaged == 0 {
+		return nil
 	}
-	if e.Damaged > 0 {
-		err = errors.Join(err, fmt.Errorf("%s not exported: damaged", english.Plural(int(e.Damaged), "file is", "files are")))
-	}
-	return err
+	return fmt.Errorf("%s not exported: damaged%s", english.Plural(e.Damaged, one, many), see)
 }

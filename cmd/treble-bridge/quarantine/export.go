@@ -2,7 +2,6 @@ package quarantine
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -15,8 +14,7 @@ import (
 
 func newExport(streams cli.Streams) *cobra.Command {
 	var flags choiceFlags
-	var to string
-	var asJSON bool
+	var to cli.Export
 	cmd := &cobra.Command{
 		Use:   "export [ID…]",
 		Short: "Write refused bodies as deliveries, one a line",
@@ -41,13 +39,13 @@ touched.
 			if err != nil {
 				return err
 			}
-			exported := 0
+			sum := ExportJSON{To: to.To}
 			err = withQuarantine(cmd, streams, func(q *opened) error {
 				c, err := q.chooseAll(cmd.Context(), filter)
 				if err != nil {
 					return err
 				}
-				return cli.ExportTo(streams, to, func(w io.Writer) error {
+				return to.Write(streams, func(w io.Writer) error {
 					for _, seq := range c.seqs {
 						item, err := q.Get(cmd.Context(), seq)
 						if errors.Is(err, quarantine.ErrGone) {
@@ -59,7 +57,7 @@ touched.
 						if err != nil {
 							return err
 						}
-						exported++
+						sum.Exported++
 					}
 					return nil
 				})
@@ -67,19 +65,19 @@ touched.
 			if err != nil {
 				return err
 			}
-			out := cli.SummaryOutput(streams, to)
-			if asJSON {
-				return cli.WriteJSON(out, map[string]any{"to": to, "exported": exported})
-			}
-			_, err = fmt.Fprintf(out, "exported %s\n", refusedBodies(int64(exported)))
-			return err
+			return to.Summarize(streams, sum, "exported "+refusedBodies(int64(sum.Exported)))
 		},
 	}
 	flags.add(cmd, "until")
-	cmd.Flags().StringVar(&to, "to", "-", "file to write; -: standard output")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	to.Add(cmd)
 	cli.AddNATSFlags(cmd)
 	return cmd
+}
+
+// ExportJSON is the summary of an export. Its form is stable.
+type ExportJSON struct {
+	To       string `json:"to"`
+	Exported int    `json:"exported"`
 }
 
 func lineOf(q quarantine.Body) webhook.Delivery {

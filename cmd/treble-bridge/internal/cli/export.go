@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 )
 
@@ -28,25 +30,43 @@ func writeNewFile(name string, write func(io.Writer) error) (err error) {
 	return errors.Join(write(f), f.Sync(), f.Close())
 }
 
-// ExportTo calls write with a new file, or with standard output for -.
-func ExportTo(streams Streams, to string, write func(io.Writer) error) error {
-	if to == "-" && terminal.Is(streams.Out) {
+// Export is where an export goes: the flags of the commands that write one.
+type Export struct {
+	To   string // a file, or - for standard output
+	json bool
+}
+
+// Add adds the flags to a command.
+func (e *Export) Add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&e.To, "to", "-", "file to write; -: standard output")
+	cmd.Flags().BoolVar(&e.json, "json", false, "print the summary as JSON")
+}
+
+// Write calls write with a new file, or with standard output, which may not be a terminal.
+func (e *Export) Write(streams Streams, write func(io.Writer) error) error {
+	if e.To == "-" && terminal.Is(streams.Out) {
 		return Usagef("the export holds personal data as it was received: name a file with --to, or use a pipe")
 	}
 	buffered := func(w io.Writer) error {
 		out := bufio.NewWriter(w)
 		return errors.Join(write(out), out.Flush())
 	}
-	if to == "-" {
+	if e.To == "-" {
 		return buffered(streams.Out)
 	}
-	return writeNewFile(to, buffered)
+	return writeNewFile(e.To, buffered)
 }
 
-// SummaryOutput is where the summary of an export goes.
-func SummaryOutput(streams Streams, to string) io.Writer {
-	if to == "-" {
-		return streams.Err // standard output is the export
+// Summarize prints the summary as JSON, or else the text: to standard error if standard output is
+// the export.
+func (e *Export) Summarize(streams Streams, summary any, text string) error {
+	out := streams.Out
+	if e.To == "-" {
+		out = streams.Err
 	}
-	return streams.Out
+	if e.json {
+		return WriteJSON(out, summary)
+	}
+	_, err := fmt.Fprintln(out, text)
+	return err
 }
