@@ -101,10 +101,10 @@ func internalError(cause error) *problem {
 	return &problem{name: "internal-error", status: http.StatusInternalServerError, title: "Internal error", cause: cause}
 }
 
-// ofAccept returns what an error of Accept stands for: a problem, or, where
+// problemFromAccept returns what an error of Accept stands for: a problem, or, where
 // every answer might be a lie, http.ErrAbortHandler, which closes the connection
 // without one.
-func ofAccept(err error) error {
+func problemFromAccept(err error) error {
 	var large *delivery.TooLargeError
 	switch {
 	case errors.Is(err, delivery.ErrNoAnswer):
@@ -125,8 +125,8 @@ func ofAccept(err error) error {
 	return internalError(err)
 }
 
-// ofRejection returns the problem of a body that Parse refused.
-func ofRejection(r *delivery.Rejection) *problem {
+// problemFromRejection returns the problem of a body that Parse refused.
+func problemFromRejection(r *delivery.Rejection) *problem {
 	p := &problem{name: string(r.Reason), status: http.StatusBadRequest, title: "Body refused",
 		extra: map[string]any{"violations": r.Violations}}
 	switch r.Reason {

@@ -86,11 +86,11 @@ func (s *snapshot) accept(ctx context.Context, d delivery.Delivery) error {
 		if err != nil {
 			s.log.Error("refused body is not kept", zap.String("source", d.Source), zap.Error(err))
 		}
-		return ofRejection(d.Rejection)
+		return problemFromRejection(d.Rejection)
 	}
 	s.metrics.accept.WithLabelValues(d.Source).Observe(time.Since(start).Seconds())
 	if err != nil {
-		return ofAccept(err)
+		return problemFromAccept(err)
 	}
 	return nil
 }
