@@ -92,3 +92,17 @@ func TestPathsInText(t *testing.T) {
 		t.Errorf("got only %d paths in all of the text", seen)
 	}
 }
+
+// TestNamesInArchitecture: a function that docs/ARCHITECTURE.md names beside its file is there.
+func TestNamesInArchitecture(t *testing.T) {
+	text := bridge.ReadFile(t, filepath.Join(bridge.Root, "docs", "ARCHITECTURE.md"))
+	named := regexp.MustCompile("`([\\w/]+\\.go)` `(\\w+)`").FindAllStringSubmatch(text, -1)
+	for _, m := range named {
+		if code := bridge.ReadFile(t, filepath.Join(bridge.Root, m[1])); !regexp.MustCompile(`(?m)^func (\([^)]*\) )?` + m[2] + `\(`).MatchString(code) {
+			t.Errorf("docs/ARCHITECTURE.md names %s in %s, and it is not there", m[2], m[1])
+		}
+	}
+	if len(named) < 8 {
+		t.Errorf("got %d functions beside their files", len(named))
+	}
+}

@@ -134,4 +134,12 @@ var libraries = map[string]string{
 var everybodys = []string{"go.uber.org/zap", "github.com/prometheus/client_golang/prometheus"}
 
 // helpers are packages for tests; no package of the daemon may bring them along.
-var helpers = []string{"publisher/natstest", "publisher/journal/journaltest", "publisher/outbox/streammodel", "schema/schematest", "config/value/certificate/certtest", "cmd/treble-bridge/internal/clitest", "test"}
+var helpers = []string{
+	"cmd/treble-bridge/internal/clitest",
+	"config/value/certificate/certtest",
+	"publisher/journal/journaltest",
+	"publisher/natstest",
+	"publisher/outbox/streammodel",
+	"schema/schematest",
+	"test",
+}
