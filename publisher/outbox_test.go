@@ -155,7 +155,7 @@ var errInjected = errors.New("injected")
 func (s *faultyStream) Publish(ctx context.Context, msgs []broker.Message) broker.Result {
 	switch s.fault(s.calls.Add(1)) {
 	case refused:
-		return broker.Result{Fate: broker.Refused, Err: errInjected}
+		return broker.Result{Status: broker.Refused, Err: errInjected}
 	case lost:
 		return broker.Result{Err: errInjected}
 	case noAnswer:

@@ -46,7 +46,7 @@ func (k *streamAck) keep(ctx context.Context, msgs []broker.Message) error {
 	}
 	began := time.Now()
 	o := k.batcher.Publish(ctx, msgs)
-	switch o.Fate {
+	switch o.Status {
 	case broker.Stored:
 		k.metrics.published(len(msgs)-o.Duplicates, o.Duplicates, time.Since(began))
 		return nil
@@ -58,7 +58,7 @@ func (k *streamAck) keep(ctx context.Context, msgs []broker.Message) error {
 			size = max(size, m.Size())
 		}
 		return fmt.Errorf("refused by NATS: %w", &delivery.TooLargeError{Size: size, Limit: min(k.stream.Limit(), size-1)})
-	case broker.Refused, broker.RefusedSubject, broker.RefusedEver:
+	case broker.Refused, broker.RefusedSubject, broker.RefusedForGood:
 		k.doubt()
 	}
 	return fmt.Errorf("%w: %w", delivery.ErrUnavailable, o.Err)

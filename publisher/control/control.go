@@ -1,6 +1,6 @@
-// Package control is the door of a running bridge for the commands of its own host:
-// HTTP on a Unix socket in the data directory. Whoever may write to that directory
-// may come in; there is no other authority, and no other address.
+// Package control is how the commands of a host reach the bridge that runs there: HTTP on a Unix
+// socket in the data directory. Who may write to that directory may use it; there is no other
+// authority, and no other address.
 package control
 
 import (

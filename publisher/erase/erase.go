@@ -49,7 +49,7 @@ type MatchFunc func(Message) bool
 // bridge may be running on the directory.
 func Each(ctx context.Context, dataDir string, keys *atrest.Keys, fn func(Message) error) error {
 	for _, name := range []string{datadir.Journal, datadir.Refused} {
-		err := outbox.Each(ctx, filepath.Join(dataDir, name), keys, func(k outbox.Kept) error {
+		err := outbox.Each(ctx, filepath.Join(dataDir, name), keys, func(k outbox.JournaledMessage) error {
 			return fn(Message{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Sequence: k.Sequence, Subject: k.Subject, Header: k.Header.Map(), Data: k.Data})
 		})
 		if err != nil {

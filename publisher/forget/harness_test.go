@@ -46,8 +46,8 @@ func newPlace(t *testing.T) *place {
 	return p
 }
 
-// bridge starts a bridge on the data directory; with a door if it is to have one.
-func (p *place) bridge(t *testing.T, door bool) (b *publisher.Publisher, stop func()) {
+// bridge starts a bridge on the data directory; with the control socket if commands are to reach it.
+func (p *place) bridge(t *testing.T, reachable bool) (b *publisher.Publisher, stop func()) {
 	t.Helper()
 	cfg := publisher.DefaultNATSConfig()
 	cfg.URL = p.server.URL
@@ -60,7 +60,7 @@ func (p *place) bridge(t *testing.T, door bool) (b *publisher.Publisher, stop fu
 		t.Fatal(err)
 	}
 	var c *control.Server
-	if door {
+	if reachable {
 		if c, err = control.Listen(p.dir, Handler(b, p.retain, zap.NewNop())); err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func EachPending(ctx context.Context, dataDir string, keys *atrest.Keys, fn func
 		return nil, err
 	}
 	for _, dir := range []string{datadir.Journal, datadir.Refused} {
-		err = outbox.Each(ctx, filepath.Join(dataDir, dir), keys, func(k outbox.Kept) error {
+		err = outbox.Each(ctx, filepath.Join(dataDir, dir), keys, func(k outbox.JournaledMessage) error {
 			switch {
 			case k.Settled:
 				return nil

@@ -133,9 +133,9 @@ type denied struct {
 func (d denied) Publish(ctx context.Context, msgs []broker.Message) broker.Result {
 	for _, m := range msgs {
 		if m.Subject == d.subject && len(msgs) > 1 {
-			return broker.Result{Fate: broker.Refused, Err: errNotOurs}
+			return broker.Result{Status: broker.Refused, Err: errNotOurs}
 		} else if m.Subject == d.subject {
-			return broker.Result{Fate: broker.RefusedSubject, Err: errNotOurs}
+			return broker.Result{Status: broker.RefusedSubject, Err: errNotOurs}
 		}
 	}
 	return d.Stream.Publish(ctx, msgs)

@@ -99,8 +99,8 @@ func inspect(ctx context.Context, dir string, keys *atrest.Keys) (*State, *ledge
 	return s, l, nil
 }
 
-// Kept is a message in a journal, published or not.
-type Kept struct {
+// JournaledMessage is a message in a journal, published or not.
+type JournaledMessage struct {
 	broker.Message
 	Accepted time.Time // zero if an older program accepted it
 	Entry    journal.Seq
@@ -113,7 +113,7 @@ type Kept struct {
 // Each calls fn with every message in the journal in dir, and with what cannot be
 // read as messages, as Data alone. It changes nothing, and the outbox may be open. It
 // returns the error of fn, or of ctx, and a *atrest.MissingKeyError before it has left out anything.
-func Each(ctx context.Context, dir string, keys *atrest.Keys, fn func(Kept) error) error {
+func Each(ctx context.Context, dir string, keys *atrest.Keys, fn func(JournaledMessage) error) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -131,14 +131,14 @@ func Each(ctx context.Context, dir string, keys *atrest.Keys, fn func(Kept) erro
 			return fmt.Errorf("entry %d: %w", r.Seq, err)
 		}
 		if err != nil {
-			return fn(Kept{Message: broker.Message{Data: r.Payload}, Entry: r.Seq, Settled: settled})
+			return fn(JournaledMessage{Message: broker.Message{Data: r.Payload}, Entry: r.Seq, Settled: settled})
 		}
 		places := l.places(r.Seq)
 		for i, m := range msgs {
 			if m.Erased {
 				continue
 			}
-			k := Kept{Message: m, Accepted: accepted, Entry: r.Seq, Settled: settled}
+			k := JournaledMessage{Message: m, Accepted: accepted, Entry: r.Seq, Settled: settled}
 			if i < len(places) {
 				k.Sequence = places[i]
 			}
@@ -158,7 +158,7 @@ func ForgetIn(dir string, seqs []uint64) error {
 		return nil
 	}
 	l := &ledger{}
-	j, err := journal.Open(dir, journal.Options{Checkpoint: l.checkpoint, OnFlush: l.kept}, l.recover)
+	j, err := journal.Open(dir, journal.Options{Checkpoint: l.checkpoint, OnFlush: l.countEntry}, l.recover)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}

@@ -152,9 +152,9 @@ func (l *ledger) applyCheckpoint(behind journal.Seq, c checkpoint) {
 	l.retained.drop(c.Released)
 }
 
-// kept counts an entry that the journal has flushed. It is called before the
+// countEntry counts an entry that the journal has flushed. It is called before the
 // entry's Append returns and before a reader sees it.
-func (l *ledger) kept(seq journal.Seq, payload []byte) {
+func (l *ledger) countEntry(seq journal.Seq, payload []byte) {
 	h, err := decodeHead(payload)
 	if err != nil {
 		return // not reached: it is our own

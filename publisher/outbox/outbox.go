@@ -153,7 +153,7 @@ func Open(o Options) (*Outbox, error) {
 		Reserve:     o.Reserve,
 		SegmentAge:  age,
 		Checkpoint:  l.checkpoint,
-		OnFlush:     l.kept,
+		OnFlush:     l.countEntry,
 		Recent:      o.recent,
 		Yield:       func() journal.Seq { return b.yield() },
 		Yielded:     l.yielded,
@@ -255,7 +255,7 @@ func (b *Outbox) run(ctx context.Context) {
 	}
 }
 
-func (b *Outbox) step(ctx context.Context) rest {
+func (b *Outbox) step(ctx context.Context) backoff {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.relay.step(ctx)

@@ -121,7 +121,7 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 		send = r.stream.PublishFast
 	}
 	res := send(ctx, msgs)
-	if res.Fate == broker.Stored {
+	if res.Status == broker.Stored {
 		took := r.cfg.now().Sub(began)
 		r.pace.Took(w, len(msgs), took)
 		r.told(took, len(msgs))
@@ -179,12 +179,12 @@ func (r *relay) head(most int) (group []*item, messages int) {
 // published deals with the answer to a group, of which some messages were sent.
 func (r *relay) published(ctx context.Context, group []*item, sent int, res broker.Result) error {
 	s := r.session
-	if res.Fate != broker.Stored && sent > 1 && proven(res.Fate) {
+	if res.Status != broker.Stored && sent > 1 && proven(res.Status) {
 		s.singles = sent // the one that is refused will say why
 		return nil
 	}
 	head := group[0]
-	switch res.Fate {
+	switch res.Status {
 	case broker.Stored:
 		return r.stored(ctx, group, sent, res)
 	case broker.Refused:
@@ -200,7 +200,7 @@ func (r *relay) published(ctx context.Context, group []*item, sent int, res brok
 			return nil
 		}
 		return r.aside(head, ReasonRefused, res.Err)
-	case broker.RefusedEver:
+	case broker.RefusedForGood:
 		return r.aside(head, ReasonRefused, res.Err)
 	}
 	// Not sent, or unknown: it is looked for in the stream before anything is sent again.
@@ -208,10 +208,10 @@ func (r *relay) published(ctx context.Context, group []*item, sent int, res brok
 	return res.Err
 }
 
-// proven reports whether a fate says that nothing was stored, and the messages may be
+// proven reports whether a status says that nothing was stored, and the messages may be
 // sent again at once.
-func proven(f broker.Fate) bool {
-	return f == broker.Refused || f == broker.RefusedSubject || f == broker.RefusedSize || f == broker.RefusedEver
+func proven(f broker.Status) bool {
+	return f == broker.Refused || f == broker.RefusedSubject || f == broker.RefusedSize || f == broker.RefusedForGood
 }
 
 // stored settles a group that JetStream acknowledged.
@@ -255,7 +255,7 @@ func (r *relay) took(sent int) {
 	r.session.singles = max(0, r.session.singles-sent)
 	r.denied = 0
 	r.settleKnown()
-	r.well(true)
+	r.clearHalted(true)
 }
 
 // sure makes certain that a message which is answered as a duplicate, and was lost, is

@@ -35,7 +35,7 @@ func (r *relay) noteEnd(last uint64, stored int) {
 // publishedFast deals with the answer to items that were sent as a fast-ingest batch.
 func (r *relay) publishedFast(ctx context.Context, items []*item, res broker.Result) error {
 	s := r.session
-	switch res.Fate {
+	switch res.Status {
 	case broker.Stored, broker.Partly:
 		return r.storedFast(ctx, items, res)
 	case broker.Unknown:
@@ -83,7 +83,7 @@ func (r *relay) storedFast(ctx context.Context, items []*item, res broker.Result
 	r.noteEnd(res.Last, len(items))
 	r.wary = false
 	r.took(len(items))
-	if res.Fate == broker.Partly {
+	if res.Status == broker.Partly {
 		s.singles = 1 // it says why it was not stored
 	}
 	return nil

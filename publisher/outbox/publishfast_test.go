@@ -84,7 +84,7 @@ func TestFullInsideAFastBatch(t *testing.T) {
 	b.want(append([]string{"first"}, ids("e", 100)...)...)
 }
 
-// TestRefusedInsideAFastBatch: no neighbour of a message that is refused for good shares its fate.
+// TestRefusedInsideAFastBatch: no neighbour of a message that is refused for good shares its status.
 func TestRefusedInsideAFastBatch(t *testing.T) {
 	for _, at := range []int{0, 10, 20} {
 		b, _ := countedBench(t, func(c *streammodel.Config) { c.MaxMsgSize = 1000 })

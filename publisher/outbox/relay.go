@@ -108,9 +108,9 @@ type session struct {
 	nextVerify time.Time
 }
 
-// rest says how long nothing is to be done: until a time, or until one of the
+// backoff says how long nothing is to be done: until a time, or until one of the
 // channels is closed, or until an entry is appended.
-type rest struct {
+type backoff struct {
 	more  bool // not at all
 	until time.Time
 	link  <-chan struct{} // nil: the link does not matter
@@ -129,33 +129,33 @@ var (
 )
 
 // step does the next thing. It waits for the stream's answer at most.
-func (r *relay) step(ctx context.Context) rest {
+func (r *relay) step(ctx context.Context) backoff {
 	now := r.cfg.now()
 	r.upkeep(now)
 	server, changed := r.stream.Link()
 	switch {
 	case server == "":
 		r.endSession()
-		return rest{until: r.nextUpkeep, link: changed}
+		return backoff{until: r.nextUpkeep, link: changed}
 	case r.session != nil && r.session.server != server:
 		r.endSession()
-		return rest{more: true}
+		return backoff{more: true}
 	case now.Before(r.pauseUntil):
-		return rest{until: earlier(r.pauseUntil, r.nextUpkeep), link: changed}
+		return backoff{until: earlier(r.pauseUntil, r.nextUpkeep), link: changed}
 	}
 	worked, err := r.work(ctx, server, now)
 	if err != nil {
 		if ctx.Err() != nil {
-			return rest{until: r.nextUpkeep, link: changed}
+			return backoff{until: r.nextUpkeep, link: changed}
 		}
 		r.fail(err)
-		return rest{until: earlier(r.pauseUntil, r.nextUpkeep), link: changed}
+		return backoff{until: earlier(r.pauseUntil, r.nextUpkeep), link: changed}
 	}
 	if worked {
-		return rest{more: true}
+		return backoff{more: true}
 	}
-	r.well(false)
-	return rest{until: earlier(r.session.nextVerify, r.nextUpkeep), link: changed}
+	r.clearHalted(false)
+	return backoff{until: earlier(r.session.nextVerify, r.nextUpkeep), link: changed}
 }
 
 // work does one thing against the stream. It reports false if there is nothing to do.
@@ -266,9 +266,9 @@ func (r *relay) fail(err error) {
 // sayAgain is for how long a reason is not logged again that comes and goes.
 const sayAgain = time.Minute
 
-// well notes that there is nothing that keeps events from being published. Only what was stored
+// clearHalted notes that there is nothing that keeps events from being published. Only what was stored
 // proves it at once: with nothing to publish, the same may fail again at the next look.
-func (r *relay) well(stored bool) {
+func (r *relay) clearHalted(stored bool) {
 	r.pause = 0
 	r.halted.Store(nil)
 	if !r.failed.IsZero() && (stored || r.cfg.now().Sub(r.failed) > r.cfg.verify) {

@@ -44,9 +44,9 @@ func TestWhatIsLogged(t *testing.T) {
 				}
 				switch step {
 				case idle:
-					r.well(false)
+					r.clearHalted(false)
 				case stored:
-					r.well(true)
+					r.clearHalted(true)
 				default:
 					r.fail(errors.New(step))
 					if r.problem() != step {

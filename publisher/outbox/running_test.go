@@ -58,7 +58,7 @@ func TestReadWhileRunning(t *testing.T) {
 		if !s.Sound() {
 			t.Fatalf("look %d: %+v", n, s)
 		}
-		if err := Each(context.Background(), dir, nil, func(k Kept) error {
+		if err := Each(context.Background(), dir, nil, func(k JournaledMessage) error {
 			if k.ID == "" {
 				return fmt.Errorf("entry %d cannot be read", k.Entry)
 			}

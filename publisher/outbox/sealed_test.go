@@ -79,7 +79,7 @@ func TestSealed(t *testing.T) {
 		t.Errorf("with the keys: %+v, %v", s, err)
 	}
 	var ids []string
-	collect := func(k Kept) error { ids = append(ids, k.ID); return nil }
+	collect := func(k JournaledMessage) error { ids = append(ids, k.ID); return nil }
 	if err := Each(t.Context(), b.o.Dir, b.o.Keys, collect); err != nil || len(ids) != 4 {
 		t.Errorf("with the keys: %q, %v", ids, err)
 	}
@@ -101,7 +101,7 @@ func TestSealedWithoutKey(t *testing.T) {
 		if _, err := Open(o); !errors.As(err, &missing) {
 			t.Errorf("%s: opened: %v", name, err)
 		}
-		if err := Each(t.Context(), b.o.Dir, keys, func(Kept) error { return nil }); !errors.As(err, &missing) {
+		if err := Each(t.Context(), b.o.Dir, keys, func(JournaledMessage) error { return nil }); !errors.As(err, &missing) {
 			t.Errorf("%s: searched: %v", name, err)
 		}
 		if s, err := Inspect(t.Context(), b.o.Dir, keys); err != nil || s.Sound() || s.Accepted != 1 || s.Pending != 1 {

@@ -44,7 +44,7 @@ type world struct {
 	up     bool // the network
 	disk   *simDisk
 	bridge *Outbox // nil while it does not run
-	rest   rest    // what its last step said
+	rest   backoff // what its last step said
 	truth  *truth
 	rand   *rand.Rand // of the bridge
 	copied *streammodel.Backup
@@ -114,7 +114,7 @@ func (w *world) startBridge(action) {
 		w.link.Close()
 		return
 	}
-	w.rest = rest{more: true}
+	w.rest = backoff{more: true}
 	if len(w.bridge.Damage()) > 0 || w.bridge.Account().Damaged > 0 {
 		w.truth.told = true
 	}
@@ -251,7 +251,7 @@ func (w *world) due() bool {
 }
 
 func (w *world) step() {
-	var r rest
+	var r backoff
 	serving, released := w.mayYield()
 	died := dies(func() {
 		w.bridge.journal.Tick()
@@ -449,11 +449,11 @@ func (w *world) acceptDirect(action) {
 	e := w.truth.event("x", 100)
 	w.truth.unanswered([]*event{e})
 	r := w.link.Publish(context.Background(), []broker.Message{w.message(e.kind, e.size, e.id)})
-	w.log("  publish %s directly: %v %d", e.id, r.Fate, r.First)
+	w.log("  publish %s directly: %v %d", e.id, r.Status, r.First)
 	switch {
-	case r.Fate == broker.Stored:
+	case r.Status == broker.Stored:
 		w.truth.direct(e)
-	case r.Fate == broker.Unknown:
+	case r.Status == broker.Unknown:
 		e.stray = true
 	default:
 		w.truth.refused(e)
@@ -729,8 +729,8 @@ type watched struct {
 // Publish tells the truth what was acknowledged.
 func (s watched) Publish(ctx context.Context, msgs []broker.Message) broker.Result {
 	r := s.Client.Publish(ctx, msgs)
-	s.w.log("  publish %d from %s: %v %d", len(msgs), msgs[0].ID, r.Fate, r.First)
-	if r.Fate == broker.Stored {
+	s.w.log("  publish %d from %s: %v %d", len(msgs), msgs[0].ID, r.Status, r.First)
+	if r.Status == broker.Stored {
 		s.w.truth.acknowledged(msgs)
 	}
 	return r
@@ -739,7 +739,7 @@ func (s watched) Publish(ctx context.Context, msgs []broker.Message) broker.Resu
 // PublishFast is Publish.
 func (s watched) PublishFast(ctx context.Context, msgs []broker.Message) broker.Result {
 	r := s.Client.PublishFast(ctx, msgs)
-	s.w.log("  publish %d from %s fast: %v %d to %d", len(msgs), msgs[0].ID, r.Fate, r.Count, r.Last)
+	s.w.log("  publish %d from %s fast: %v %d to %d", len(msgs), msgs[0].ID, r.Status, r.Count, r.Last)
 	s.w.truth.acknowledged(msgs[:r.Count])
 	return r
 }

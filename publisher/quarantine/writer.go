@@ -112,7 +112,7 @@ func (w *Writer) Keep(ctx context.Context, d delivery.Delivery) {
 	var err error
 	if w.journal != nil {
 		err = w.journal.Append(ctx, []broker.Message{m})
-	} else if r := w.stream.Publish(ctx, []broker.Message{m}); r.Fate == broker.Stored {
+	} else if r := w.stream.Publish(ctx, []broker.Message{m}); r.Status == broker.Stored {
 		w.settled(outbox.Settled{Stored: 1})
 	} else {
 		err = fmt.Errorf("publish it: %w", r.Err)

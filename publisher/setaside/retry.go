@@ -87,7 +87,7 @@ func (r *Retrier) Publish(ctx context.Context, m Message) (Retried, error) {
 		return Retried{}, fmt.Errorf("still too large: it has %d bytes, NATS takes %d", size, limit)
 	}
 	got := stream.Publish(ctx, []broker.Message{msg})
-	switch got.Fate {
+	switch got.Status {
 	case broker.Stored:
 		return Retried{Stream: stream.Name(), Sequence: got.First, Duplicate: got.Duplicate}, nil
 	case broker.Unknown:

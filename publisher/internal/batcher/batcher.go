@@ -84,12 +84,12 @@ func (b *Batcher) Close() {
 	b.stop()
 	b.done.Wait()
 	for _, r := range b.take(true) {
-		r.end(broker.Result{Fate: broker.NotSent, Err: errClosed})
+		r.end(broker.Result{Status: broker.NotSent, Err: errClosed})
 	}
 }
 
 // Publish returns when it is known what became of the messages, or ctx ends: then they are
-// NotSent if they were waiting, and Unknown if they were on their way. One fate is told of all:
+// NotSent if they were waiting, and Unknown if they were on their way. One status is told of all:
 // where some are stored and the next is not, it is Unknown.
 func (b *Batcher) Publish(ctx context.Context, msgs []broker.Message) Outcome {
 	r := &request{msgs: msgs, ctx: ctx, done: make(chan Outcome, 1)}
@@ -99,7 +99,7 @@ func (b *Batcher) Publish(ctx context.Context, msgs []broker.Message) Outcome {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		return Outcome{Result: broker.Result{Fate: broker.NotSent, Err: errClosed}}
+		return Outcome{Result: broker.Result{Status: broker.NotSent, Err: errClosed}}
 	}
 	b.waiting = append(b.waiting, r)
 	b.mu.Unlock()
@@ -113,7 +113,7 @@ func (b *Batcher) Publish(ctx context.Context, msgs []broker.Message) Outcome {
 	case <-ctx.Done():
 	}
 	if b.withdraw(r) {
-		return Outcome{Result: broker.Result{Fate: broker.NotSent, Err: ctx.Err()}}
+		return Outcome{Result: broker.Result{Status: broker.NotSent, Err: ctx.Err()}}
 	}
 	late := time.NewTimer(grace)
 	defer late.Stop()
@@ -178,12 +178,12 @@ func (b *Batcher) run(ctx context.Context) {
 // publish sends a group and tells its requests.
 func (b *Batcher) publish(ctx context.Context, group []*request) {
 	if err := b.look(ctx); err != nil {
-		fate := broker.NotSent
+		status := broker.NotSent
 		if errors.Is(err, broker.ErrNoStream) {
-			fate = broker.RefusedSubject
+			status = broker.RefusedSubject
 		}
 		for _, r := range group {
-			r.end(broker.Result{Fate: fate, Err: err})
+			r.end(broker.Result{Status: status, Err: err})
 		}
 		return
 	}
@@ -195,8 +195,8 @@ func (b *Batcher) publish(ctx context.Context, group []*request) {
 	if len(group) > 1 && b.info.Batches && len(msgs) <= largestBatch && b.choice.batch() {
 		began := time.Now()
 		got := b.stream.Publish(ctx, msgs)
-		if got.Fate != broker.Refused {
-			if got.Fate == broker.Stored {
+		if got.Status != broker.Refused {
+			if got.Status == broker.Stored {
 				b.choice.took(inBatch, len(msgs), time.Since(began))
 			}
 			b.tell(group, got)
@@ -243,13 +243,13 @@ func (b *Batcher) apart(ctx context.Context, group []*request) {
 	send := func(r *request) {
 		if err := r.ctx.Err(); err != nil {
 			other.Store(true)
-			r.end(broker.Result{Fate: broker.NotSent, Err: err})
+			r.end(broker.Result{Status: broker.NotSent, Err: err})
 			return
 		}
 		b.stream.AwaitAfterLimit(r.ctx)
 		o := b.alone(ctx, r)
-		doubt.CompareAndSwap(false, o.Fate != broker.Stored)
-		other.CompareAndSwap(false, o.Fate != broker.Stored || len(r.msgs) > 1)
+		doubt.CompareAndSwap(false, o.Status != broker.Stored)
+		other.CompareAndSwap(false, o.Status != broker.Stored || len(r.msgs) > 1)
 		r.done <- o
 	}
 	var all sync.WaitGroup
@@ -270,7 +270,7 @@ func (b *Batcher) apart(ctx context.Context, group []*request) {
 func (b *Batcher) tell(group []*request, got broker.Result) {
 	for _, r := range group {
 		r.end(got)
-		if got.Fate == broker.Stored {
+		if got.Status == broker.Stored {
 			got.First += uint64(len(r.msgs))
 		}
 	}
@@ -305,7 +305,7 @@ func (b *Batcher) captured(group []*request) []*request {
 	for _, r := range group {
 		if m := b.uncaptured(r.msgs); m != nil {
 			b.server = ""
-			r.end(broker.Result{Fate: broker.RefusedSubject, Err: fmt.Errorf("stream %s, subject %s: %w", b.stream.Name(), m.Subject, errNoSubject)})
+			r.end(broker.Result{Status: broker.RefusedSubject, Err: fmt.Errorf("stream %s, subject %s: %w", b.stream.Name(), m.Subject, errNoSubject)})
 			continue
 		}
 		kept = append(kept, r)
@@ -326,9 +326,9 @@ func (b *Batcher) uncaptured(msgs []broker.Message) *broker.Message {
 func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 	if n := len(r.msgs); n == 1 || b.info.Batches && n <= largestBatch {
 		got := b.stream.Publish(ctx, r.msgs)
-		if n == 1 || got.Fate != broker.Refused || !broker.IsRepetition(got.Err) {
+		if n == 1 || got.Status != broker.Refused || !broker.IsRepetition(got.Err) {
 			if errors.Is(got.Err, broker.ErrExceeds) {
-				got.Fate = broker.RefusedSize // one of its messages is, and nothing of it is stored
+				got.Status = broker.RefusedSize // one of its messages is, and nothing of it is stored
 			}
 			o := Outcome{Result: got}
 			if got.Duplicate {
@@ -343,11 +343,11 @@ func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 // oneByOne sends the messages of a request, each when the one before is stored.
 func (b *Batcher) oneByOne(ctx context.Context, r *request) (o Outcome) {
 	for i := range r.msgs {
-		got := broker.Result{Fate: broker.NotSent, Err: r.ctx.Err()}
+		got := broker.Result{Status: broker.NotSent, Err: r.ctx.Err()}
 		if got.Err == nil {
 			got = b.stream.Publish(ctx, r.msgs[i:i+1])
 		}
-		if got.Fate != broker.Stored {
+		if got.Status != broker.Stored {
 			if i > 0 {
 				got = broker.Result{Err: fmt.Errorf("%d of %d messages are stored, the next is not: %w", i, len(r.msgs), got.Err)}
 			}

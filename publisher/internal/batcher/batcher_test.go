@@ -108,7 +108,7 @@ func TestBatcherSendsTogether(t *testing.T) {
 	b := newBatcher(t, s)
 	out := together(t, b, messages("a"), messages("b", "c", "d"), messages("e"))
 	for i, want := range []uint64{1, 2, 5} {
-		if out[i].Fate != broker.Stored || out[i].First != want {
+		if out[i].Status != broker.Stored || out[i].First != want {
 			t.Errorf("request %d: %+v, want sequence %d", i, out[i], want)
 		}
 	}
@@ -117,7 +117,7 @@ func TestBatcherSendsTogether(t *testing.T) {
 			t.Errorf("message %d did not come in a batch", m.Sequence)
 		}
 	}
-	if o := b.Publish(t.Context(), messages("f")); o.Fate != broker.Stored || o.First != 6 {
+	if o := b.Publish(t.Context(), messages("f")); o.Status != broker.Stored || o.First != 6 {
 		t.Errorf("alone: %+v", o)
 	}
 	if m, err := n.JS.Stream(t.Context(), "TEST"); err != nil || m.CachedInfo().State.LastSeq != 6 {
@@ -130,7 +130,7 @@ func TestBatcherSendsTogether(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 	out = together(t, b, messages(natstest.Numbered("n", 1500)...), messages("i"))
-	if out[0].Fate != broker.Stored || out[0].First != 1059 || out[1].First != 2559 {
+	if out[0].Status != broker.Stored || out[0].First != 1059 || out[1].First != 2559 {
 		t.Errorf("larger than any batch: %+v", out)
 	}
 }
@@ -140,15 +140,15 @@ func TestBatcherTellsRequestsApart(t *testing.T) {
 	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 })
 	b := newBatcher(t, s)
 	large := broker.Message{Subject: "t.a", ID: "large", Header: broker.Header{{Name: "Nats-Msg-Id", Value: "large"}}, Data: make([]byte, 3000)}
-	if o := b.Publish(t.Context(), messages("old")); o.Fate != broker.Stored {
+	if o := b.Publish(t.Context(), messages("old")); o.Status != broker.Stored {
 		t.Fatalf("%+v", o)
 	}
 	out := together(t, b,
 		messages("a"), []broker.Message{large}, messages("old"), messages("b", "old", "c"), append(messages("d"), large),
 		[]broker.Message{{Subject: "elsewhere", ID: "x"}}, messages("e", "f"))
-	for i, want := range []broker.Fate{broker.Stored, broker.RefusedSize, broker.Stored, broker.Stored, broker.Refused, broker.RefusedSubject, broker.Stored} {
-		if out[i].Fate != want {
-			t.Errorf("request %d: %v (%v), want %v", i, out[i].Fate, out[i].Err, want)
+	for i, want := range []broker.Status{broker.Stored, broker.RefusedSize, broker.Stored, broker.Stored, broker.Refused, broker.RefusedSubject, broker.Stored} {
+		if out[i].Status != want {
+			t.Errorf("request %d: %v (%v), want %v", i, out[i].Status, out[i].Err, want)
 		}
 	}
 	if !out[2].Duplicate || out[2].First != 1 || out[2].Duplicates != 1 || out[3].Duplicate || out[3].Duplicates != 1 {
@@ -166,9 +166,9 @@ func TestBatcherWithoutBatches(t *testing.T) {
 	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.AllowAtomicPublish, c.MaxMsgs = false, 5 })
 	b := newBatcher(t, s)
 	out := together(t, b, messages("a"), messages("b", "c"), messages("d", "e"), messages("f"), messages("g", "h"))
-	for i, want := range []broker.Fate{broker.Stored, broker.Stored, broker.Unknown, broker.Stored, broker.Refused} {
-		if out[i].Fate != want {
-			t.Errorf("request %d: %v (%v), want %v", i, out[i].Fate, out[i].Err, want)
+	for i, want := range []broker.Status{broker.Stored, broker.Stored, broker.Unknown, broker.Stored, broker.Refused} {
+		if out[i].Status != want {
+			t.Errorf("request %d: %v (%v), want %v", i, out[i].Status, out[i].Err, want)
 		}
 	}
 	if !strings.Contains(out[2].Err.Error(), "1 of 2 messages are stored") {
@@ -185,15 +185,15 @@ func TestBatcherDeadlines(t *testing.T) {
 	n.Stream(t, testConfig())
 	px := natstest.StartProxy(t, n.URL)
 	b := newBatcher(t, dialTest(t, px.URL(), time.Second))
-	if o := b.Publish(t.Context(), messages("first")); o.Fate != broker.Stored {
+	if o := b.Publish(t.Context(), messages("first")); o.Status != broker.Stored {
 		t.Fatalf("%+v", o)
 	}
 	px.HoldBack.Store(true)
 	var calls sync.WaitGroup
-	publish := func(want broker.Fate, id string) {
+	publish := func(want broker.Status, id string) {
 		calls.Go(func() {
-			if o := b.Publish(shortly(t), messages(id)); o.Fate != want {
-				t.Errorf("%s: %v (%v), want %v", id, o.Fate, o.Err, want)
+			if o := b.Publish(shortly(t), messages(id)); o.Status != want {
+				t.Errorf("%s: %v (%v), want %v", id, o.Status, o.Err, want)
 			}
 		})
 	}
@@ -202,14 +202,14 @@ func TestBatcherDeadlines(t *testing.T) {
 	publish(broker.NotSent, "queued")
 	calls.Wait()
 	calls.Go(func() {
-		if o := b.Publish(t.Context(), messages("closed")); o.Fate == broker.Stored {
+		if o := b.Publish(t.Context(), messages("closed")); o.Status == broker.Stored {
 			t.Error("stored after Close")
 		}
 	})
 	b.Close()
 	calls.Wait()
-	if o := b.Publish(t.Context(), messages("late")); o.Fate != broker.NotSent {
-		t.Errorf("after Close: %v", o.Fate)
+	if o := b.Publish(t.Context(), messages("late")); o.Status != broker.NotSent {
+		t.Errorf("after Close: %v", o.Status)
 	}
 	px.HoldBack.Store(false)
 	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"first", "in-flight"}) && !slices.Equal(got, []string{"first", "in-flight", "closed"}) {
@@ -239,8 +239,8 @@ func BenchmarkStreamAck(bench *testing.B) {
 							}
 							m := messages(fmt.Sprintf("%026d", i))
 							m[0].Data = make([]byte, 1000)
-							if o := b.Publish(context.Background(), m); o.Fate != broker.Stored {
-								bench.Errorf("%v: %v", o.Fate, o.Err)
+							if o := b.Publish(context.Background(), m); o.Status != broker.Stored {
+								bench.Errorf("%v: %v", o.Status, o.Err)
 							}
 						}
 					})

@@ -39,12 +39,12 @@ func TestBatcherBesideOneThatIsTooLarge(t *testing.T) {
 	n, s := lowered(t)
 	b := newBatcher(t, s)
 	out := together(t, b, messages("a"), large("large"), messages("b", "c"), slices.Concat(messages("d"), large("larger")), messages("e"))
-	for i, want := range []broker.Fate{broker.Stored, broker.RefusedSize, broker.Stored, broker.Refused, broker.Stored} {
-		if out[i].Fate != want && (want != broker.Refused || out[i].Fate != broker.RefusedSize) {
-			t.Errorf("request %d: %v (%v), want %v", i, out[i].Fate, out[i].Err, want)
+	for i, want := range []broker.Status{broker.Stored, broker.RefusedSize, broker.Stored, broker.Refused, broker.Stored} {
+		if out[i].Status != want && (want != broker.Refused || out[i].Status != broker.RefusedSize) {
+			t.Errorf("request %d: %v (%v), want %v", i, out[i].Status, out[i].Err, want)
 		}
 	}
-	if o := b.Publish(t.Context(), messages("f")); o.Fate != broker.Stored {
+	if o := b.Publish(t.Context(), messages("f")); o.Status != broker.Stored {
 		t.Errorf("afterwards: %v", o.Err)
 	}
 	if got := s.Limit(); got != 65536 {

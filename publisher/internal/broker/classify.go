@@ -21,7 +21,7 @@ import (
 //     stored or not;
 //   - "expected last sequence" (10063): the leader of a cluster answers so when
 //     the entry is already in the log of its followers.
-func Classify(err error) Fate {
+func Classify(err error) Status {
 	var api *jetstream.APIError
 	switch {
 	case errors.As(err, &api):
@@ -36,12 +36,12 @@ func Classify(err error) Fate {
 	case errors.Is(err, nats.ErrMaxPayload):
 		return RefusedSize
 	case errors.Is(err, nats.ErrHeadersNotSupported), errors.Is(err, nats.ErrBadHeaderMsg), errors.Is(err, nats.ErrBadSubject):
-		return RefusedEver
+		return RefusedForGood
 	}
 	return Unknown
 }
 
-func classifyAPI(err *jetstream.APIError) Fate {
+func classifyAPI(err *jetstream.APIError) Status {
 	switch server.ErrorIdentifier(err.ErrorCode) {
 	case server.JSStreamNotMatchErr, // the subject belongs to another stream
 		server.JSStreamWrongLastMsgIDErrF, // these two only for a message with a condition
@@ -52,7 +52,7 @@ func classifyAPI(err *jetstream.APIError) Fate {
 		server.JSNoLimitsErr:
 		return Refused
 	case server.JSStreamSealedErr:
-		return RefusedEver
+		return RefusedForGood
 	case server.JSStreamMessageExceedsMaximumErr, server.JSStreamHeaderExceedsMaximumErr:
 		return RefusedSize
 	case server.JSStreamStoreFailedF:
@@ -64,7 +64,7 @@ func classifyAPI(err *jetstream.APIError) Fate {
 // classifyStoreFailed looks at the words, since one code stands for a full
 // stream, which proves that nothing was stored, and for a store that was being
 // closed, which in a cluster proves nothing.
-func classifyStoreFailed(description string) Fate {
+func classifyStoreFailed(description string) Status {
 	switch says := func(err error) bool { return strings.Contains(description, err.Error()) }; {
 	case says(server.ErrMaxMsgsPerSubject):
 		return RefusedSubject
@@ -91,7 +91,7 @@ func classifyStoreFailed(description string) Fate {
 //
 // The limits of a stream that refuses new messages are counted before the commit with the
 // batch in the sum, and nothing else is stored meanwhile.
-func classifyBatch(err error) Fate {
+func classifyBatch(err error) Status {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {
 		switch Classify(err) {
@@ -126,9 +126,9 @@ func classifyBatch(err error) Fate {
 }
 
 // classifyFast says what an error that answers one message of a fast-ingest batch proves of that
-// message: that it was not stored (any fate but Unknown), or nothing. What it proves of the
+// message: that it was not stored (any status but Unknown), or nothing. What it proves of the
 // others is for fastBatch to say.
-func classifyFast(err error) Fate {
+func classifyFast(err error) Status {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		switch server.ErrorIdentifier(api.ErrorCode) {

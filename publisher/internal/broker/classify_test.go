@@ -18,7 +18,7 @@ func TestClassify(t *testing.T) {
 	tests := []struct {
 		name string
 		err  error
-		want Fate
+		want Status
 	}{
 		{"deadline", context.DeadlineExceeded, Unknown},
 		{"closed-perhaps-after-sending", nats.ErrConnectionClosed, Unknown},
@@ -34,7 +34,7 @@ func TestClassify(t *testing.T) {
 		{"store-closed", api(server.JSStreamStoreFailedF, server.ErrStoreClosed.Error()), Unknown},
 		{"file-store-limit", api(server.JSStreamStoreFailedF, server.ErrMsgTooLarge.Error()), RefusedSize},
 		{"max-msg-size", api(server.JSStreamMessageExceedsMaximumErr, ""), RefusedSize},
-		{"sealed", api(server.JSStreamSealedErr, ""), RefusedEver},
+		{"sealed", api(server.JSStreamSealedErr, ""), RefusedForGood},
 		{"other-stream", api(server.JSStreamNotMatchErr, ""), Refused},
 		{"resources", api(server.JSInsufficientResourcesErr, ""), Refused},
 		{"account-resources", api(server.JSAccountResourcesExceededErr, ""), Refused},

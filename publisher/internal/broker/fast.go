@@ -59,18 +59,18 @@ func (a *attempt) sendFast(ctx context.Context) Result {
 	s := a.stream
 	for _, m := range a.msgs {
 		if m.Size() > s.Limit() {
-			return Result{Fate: Refused, Err: nats.ErrMaxPayload} // nothing needs to be stored to know it
+			return Result{Status: Refused, Err: nats.ErrMaxPayload} // nothing needs to be stored to know it
 		}
 	}
 	nc := s.conn.NATS()
 	b := &fastBatch{stream: s, id: nuid.Next(), size: len(a.msgs), done: make(chan Result, 1)}
 	inbox, err := s.fast.begin(nc, b)
 	if err != nil {
-		return Result{Fate: NotSent, Err: fmt.Errorf("subscribe to the answers: %w", err)}
+		return Result{Status: NotSent, Err: fmt.Errorf("subscribe to the answers: %w", err)}
 	}
 	defer s.fast.end(b)
 	if err := ctx.Err(); err != nil || !a.commit() {
-		return Result{Fate: NotSent, Err: errors.Join(err, errHanging)}
+		return Result{Status: NotSent, Err: errors.Join(err, errHanging)}
 	}
 	var w wire
 	prefix := inbox + "." + b.id + fastMode
@@ -90,7 +90,7 @@ func (a *attempt) sendFast(ctx context.Context) Result {
 		if err != nil {
 			err = fmt.Errorf("publish message %d of a batch: %w", i+1, err)
 			if i == 0 && Classify(err) == NotSent {
-				return Result{Fate: NotSent, Err: err}
+				return Result{Status: NotSent, Err: err}
 			}
 			return Result{Err: err}
 		}
@@ -238,16 +238,16 @@ func (b *fastBatch) acknowledged(ack pubAck) Result {
 		if b.lowest == ack.Count+1 {
 			why = b.err
 		}
-		return Result{Fate: Partly, Count: ack.Count, Last: ack.Sequence, Err: fmt.Errorf("message %d of a batch: %w", ack.Count+1, why)}
+		return Result{Status: Partly, Count: ack.Count, Last: ack.Sequence, Err: fmt.Errorf("message %d of a batch: %w", ack.Count+1, why)}
 	}
-	return Result{Fate: Stored, Count: ack.Count, Last: ack.Sequence}
+	return Result{Status: Stored, Count: ack.Count, Last: ack.Sequence}
 }
 
 // unacknowledged is the result if there is no PubAck: nothing is stored if that is proven of
 // each message.
 func (b *fastBatch) unacknowledged() Result {
 	if b.refused == b.size && !b.unproven {
-		return Result{Fate: Refused, Err: b.err}
+		return Result{Status: Refused, Err: b.err}
 	}
 	if b.err == nil {
 		b.err = errCut

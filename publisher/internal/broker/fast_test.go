@@ -19,9 +19,9 @@ import (
 func allowFast(c *jetstream.StreamConfig) { c.AllowBatchPublish = true }
 
 // wantFast wants that so many messages are in the stream, the last new one at a sequence.
-func wantFast(t *testing.T, got Result, want Fate, count int, last uint64) {
+func wantFast(t *testing.T, got Result, want Status, count int, last uint64) {
 	t.Helper()
-	if got.Fate != want || got.Count != count || got.Last != last || want != Stored && got.Err == nil {
+	if got.Status != want || got.Count != count || got.Last != last || want != Stored && got.Err == nil {
 		t.Errorf("got %+v, want %v, %d messages to %d", got, want, count, last)
 	}
 }
@@ -31,16 +31,16 @@ func TestPublishFast(t *testing.T) {
 	wantFast(t, s.PublishFast(t.Context(), messages("a", "b", "c")), Stored, 3, 3)
 	wantFast(t, s.PublishFast(t.Context(), messages("d", "b", "e")), Stored, 3, 5)
 	wantFast(t, s.PublishFast(t.Context(), messages("a", "e")), Stored, 2, 0)
-	if r := s.Publish(t.Context(), messages("f")); r != (Result{Fate: Stored, First: 6}) {
+	if r := s.Publish(t.Context(), messages("f")); r != (Result{Status: Stored, First: 6}) {
 		t.Errorf("one: %+v", r)
 	}
 	old := messages("g", "h")
 	old[0].Header = append(old[0].Header, Field{"Nats-Expected-Stream", "OLD"}, Field{"Nats-Batch-Id", "zzz"})
 	wantFast(t, s.PublishFast(t.Context(), old), Stored, 2, 8)
-	wantFate(t, s.PublishFast(t.Context(), nil), NotSent, "nothing")
+	wantStatus(t, s.PublishFast(t.Context(), nil), NotSent, "nothing")
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantFate(t, s.PublishFast(over, messages("x", "y")), NotSent, "canceled")
+	wantStatus(t, s.PublishFast(over, messages("x", "y")), NotSent, "canceled")
 	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"a", "b", "c", "d", "e", "f", "g", "h"}) {
 		t.Errorf("stream: %v", got)
 	}
@@ -63,7 +63,7 @@ func TestPublishFastRefused(t *testing.T) {
 		name   string
 		change func(*jetstream.StreamConfig)
 		msgs   []Message
-		want   Fate
+		want   Status
 		count  int
 		text   string
 	}{
@@ -83,7 +83,7 @@ func TestPublishFastRefused(t *testing.T) {
 				change = append(change, tt.change)
 			}
 			n, s := newTest(t, change...)
-			wantFate(t, s.PublishFast(t.Context(), tt.msgs), tt.want, tt.text)
+			wantStatus(t, s.PublishFast(t.Context(), tt.msgs), tt.want, tt.text)
 			var want []string
 			for _, m := range tt.msgs[:tt.count] {
 				want = append(want, m.ID)
@@ -97,16 +97,16 @@ func TestPublishFastRefused(t *testing.T) {
 		n, s := newTest(t, allowFast, func(c *jetstream.StreamConfig) { c.Subjects = []string{"t.b"} })
 		other := jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"t.a"}}
 		n.Stream(t, other)
-		wantFate(t, s.PublishFast(t.Context(), two), Refused, "stream OTHER, not TEST")
+		wantStatus(t, s.PublishFast(t.Context(), two), Refused, "stream OTHER, not TEST")
 		other.AllowBatchPublish = true
 		n.Stream(t, other)
-		wantFate(t, s.PublishFast(t.Context(), two), Unknown, "stored by stream OTHER instead of TEST")
+		wantStatus(t, s.PublishFast(t.Context(), two), Unknown, "stored by stream OTHER instead of TEST")
 	})
 	t.Run("larger-than-the-server-takes", func(t *testing.T) {
 		n, s := newTest(t, allowFast)
 		huge := messages("h")[0]
 		huge.Data = make([]byte, 1<<20)
-		wantFate(t, s.PublishFast(t.Context(), []Message{two[0], huge}), Refused, "maximum payload")
+		wantStatus(t, s.PublishFast(t.Context(), []Message{two[0], huge}), Refused, "maximum payload")
 		if got := n.IDs(t, "TEST"); len(got) > 0 {
 			t.Errorf("stream: %v, want nothing", got)
 		}
@@ -123,8 +123,8 @@ func TestPublishFastRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		natstest.Eventually(t, "it began", func() bool { return len(n.IDs(t, "TEST")) == 1 })
-		wantFate(t, s.PublishFast(t.Context(), two), Refused, "too many inflight")
-		natstest.Eventually(t, "the server forgot it", func() bool { return s.PublishFast(t.Context(), two).Fate == Stored })
+		wantStatus(t, s.PublishFast(t.Context(), two), Refused, "too many inflight")
+		natstest.Eventually(t, "the server forgot it", func() bool { return s.PublishFast(t.Context(), two).Status == Stored })
 	})
 }
 
@@ -140,7 +140,7 @@ func TestPublishFastEndsInTime(t *testing.T) {
 		large[i].Data = make([]byte, 1000)
 	}
 	px.Budget.Store(200_000)
-	wantFate(t, s.PublishFast(t.Context(), large), Unknown, "")
+	wantStatus(t, s.PublishFast(t.Context(), large), Unknown, "")
 	natstest.Eventually(t, "a part is stored", func() bool { return len(n.IDs(t, "TEST")) > 20 })
 	if stored := n.IDs(t, "TEST"); len(stored) > 250 {
 		t.Errorf("%d messages are stored, more than 200 kB hold", len(stored))
@@ -152,7 +152,7 @@ func TestPublishFastEndsInTime(t *testing.T) {
 	}
 	px.HoldBack.Store(true)
 	began := time.Now()
-	wantFate(t, s.PublishFast(t.Context(), messages("x", "y")), Unknown, "no PubAck within 2s")
+	wantStatus(t, s.PublishFast(t.Context(), messages("x", "y")), Unknown, "no PubAck within 2s")
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("took %s", took)
 	}
@@ -160,7 +160,7 @@ func TestPublishFastEndsInTime(t *testing.T) {
 	// The server ended the client: another one has its own subscription.
 	s.conn.NATS().Close()
 	natstest.Eventually(t, "another client publishes", func() bool {
-		return s.PublishFast(t.Context(), messages(fmt.Sprint("p", time.Now()), fmt.Sprint("q", time.Now()))).Fate == Stored
+		return s.PublishFast(t.Context(), messages(fmt.Sprint("p", time.Now()), fmt.Sprint("q", time.Now()))).Status == Stored
 	})
 }
 
@@ -178,8 +178,8 @@ func TestPublishFastWithoutPermission(t *testing.T) {
 	s := dialTest(t, n.URL, 2*time.Second, func(c *NATSConfig) { c.User, c.Password = "bridge", value.Secret("bridge") })
 	b := Message{Subject: "t.B", ID: "b"}
 	began := time.Now()
-	wantFate(t, s.PublishFast(t.Context(), append(messages("a"), b)), Unknown, "publish to t.B")
-	wantFate(t, s.PublishFast(t.Context(), []Message{b, messages("c")[0]}), Unknown, "")
+	wantStatus(t, s.PublishFast(t.Context(), append(messages("a"), b)), Unknown, "publish to t.B")
+	wantStatus(t, s.PublishFast(t.Context(), []Message{b, messages("c")[0]}), Unknown, "")
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("took %s, want no waiting for a PubAck", took)
 	}
@@ -204,7 +204,7 @@ func TestFastAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		answers []string // "<sequence in the batch> <data>"
-		want    Fate
+		want    Status
 		count   int
 		text    string
 	}{
@@ -243,7 +243,7 @@ func TestFastAnswers(t *testing.T) {
 					last = uint64(10 + tt.count)
 				}
 				wantFast(t, r, tt.want, tt.count, last)
-				wantFate(t, r, tt.want, tt.text)
+				wantStatus(t, r, tt.want, tt.text)
 			default:
 				t.Error("no result")
 			}

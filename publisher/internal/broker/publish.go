@@ -36,7 +36,7 @@ var (
 // Info.Batches must allow. It does not retry, and it does not change the messages, whose
 // headers may be shared; conditions (Nats-Expected-…) and batch headers, which older
 // entries carry, are left out. A batch that is proven not to be stored is Refused, even
-// where one of its messages alone would be RefusedSubject, RefusedSize or RefusedEver.
+// where one of its messages alone would be RefusedSubject, RefusedSize or RefusedForGood.
 //
 // It ends within the stream's timeout. A message that the user may not publish ends at once:
 // the server drops it.
@@ -53,19 +53,19 @@ func (s *Stream) Publish(ctx context.Context, msgs []Message) Result {
 func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Result {
 	s, msgs := a.stream, a.msgs
 	if len(msgs) == 0 {
-		return Result{Fate: NotSent, Err: errNothing}
+		return Result{Status: NotSent, Err: errNothing}
 	}
 	if err := ctx.Err(); err != nil {
-		return Result{Fate: NotSent, Err: err}
+		return Result{Status: NotSent, Err: err}
 	}
 	link, changed := s.conn.Link()
 	if link == "" {
-		return Result{Fate: NotSent, Err: ErrNotConnected}
+		return Result{Status: NotSent, Err: ErrNotConnected}
 	}
 	if s.hanging.Load() > 0 {
 		// It may leave at any time, also on the next connection. What is sent now could come
 		// before it.
-		return Result{Fate: NotSent, Err: errHanging}
+		return Result{Status: NotSent, Err: errHanging}
 	}
 	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -136,7 +136,7 @@ func (a *attempt) end(why Result) Result {
 	select {
 	case r := <-a.done:
 		a.stop()
-		if r.Fate != Unknown {
+		if r.Status != Unknown {
 			return r
 		}
 		return why
@@ -151,7 +151,7 @@ func (a *attempt) end(why Result) Result {
 	})
 	why.Err = fmt.Errorf("write to NATS hangs: %w", why.Err)
 	if a.phase.CompareAndSwap(preparing, givenUp) {
-		why.Fate = NotSent
+		why.Status = NotSent
 	}
 	return why
 }
@@ -162,13 +162,13 @@ func (a *attempt) denied(err error) Result {
 		return Result{Err: err} // those before it may be stored
 	}
 	if errors.Is(err, ErrExceeds) {
-		return Result{Fate: a.refused(RefusedSize), Err: err}
+		return Result{Status: a.refused(RefusedSize), Err: err}
 	}
-	return Result{Fate: a.refused(RefusedSubject), Err: err}
+	return Result{Status: a.refused(RefusedSubject), Err: err}
 }
 
-// refused is the fate of a refusal that is proven: a batch may have other messages.
-func (a *attempt) refused(alone Fate) Fate {
+// refused is the status of a refusal that is proven: a batch may have other messages.
+func (a *attempt) refused(alone Status) Status {
 	if len(a.msgs) > 1 {
 		return Refused
 	}
@@ -191,15 +191,15 @@ func (a *attempt) send(ctx context.Context) Result {
 			return a.request(ctx, msg, batch)
 		}
 		if err := ctx.Err(); err != nil {
-			return Result{Fate: NotSent, Err: err}
+			return Result{Status: NotSent, Err: err}
 		}
 		if err := a.stream.conn.NATS().PublishMsg(msg); err != nil {
 			// The server forgets the messages before it: their commit never comes.
-			fate := Refused
+			status := Refused
 			if i == 0 && Classify(err) == NotSent {
-				fate = NotSent
+				status = NotSent
 			}
-			return Result{Fate: fate, Err: fmt.Errorf("publish message %d of a batch: %w", i+1, err)}
+			return Result{Status: status, Err: fmt.Errorf("publish message %d of a batch: %w", i+1, err)}
 		}
 	}
 	return Result{} // not reached
@@ -208,7 +208,7 @@ func (a *attempt) send(ctx context.Context) Result {
 // request sends the message that decides, the last one of batch if that is not "".
 func (a *attempt) request(ctx context.Context, msg *nats.Msg, batch string) Result {
 	if err := ctx.Err(); err != nil || !a.commit() {
-		return Result{Fate: NotSent, Err: errors.Join(err, errHanging)}
+		return Result{Status: NotSent, Err: errors.Join(err, errHanging)}
 	}
 	answer, err := a.stream.conn.NATS().RequestMsgWithContext(ctx, msg)
 	if err != nil {
@@ -218,12 +218,12 @@ func (a *attempt) request(ctx context.Context, msg *nats.Msg, batch string) Resu
 		if errors.Is(err, nats.ErrNoResponders) {
 			err = fmt.Errorf("nothing answers on %s, so no stream has it, or a mapping of the account takes it elsewhere: %w", msg.Subject, err)
 		}
-		return Result{Fate: a.classify(err), Err: err}
+		return Result{Status: a.classify(err), Err: err}
 	}
 	return a.answered(answer.Data, batch)
 }
 
-func (a *attempt) classify(err error) Fate {
+func (a *attempt) classify(err error) Status {
 	if len(a.msgs) > 1 {
 		return classifyBatch(err)
 	}
@@ -248,11 +248,11 @@ func (a *attempt) answered(data []byte, batch string) Result {
 	}
 	name := a.stream.name
 	if ack.Error != nil {
-		r := Result{Fate: a.classify(ack.Error), Err: ack.Error}
+		r := Result{Status: a.classify(ack.Error), Err: ack.Error}
 		if ack.Stream != "" && ack.Stream != name {
 			r.Err = otherStream(ack.Stream, name, ack.Error)
-			if r.Fate != Unknown {
-				r.Fate = a.refused(RefusedSubject)
+			if r.Status != Unknown {
+				r.Status = a.refused(RefusedSubject)
 			}
 		}
 		return r
@@ -268,5 +268,5 @@ func (a *attempt) answered(data []byte, batch string) Result {
 	case n > 1 && (ack.Batch != batch || ack.Count != n):
 		return Result{Err: fmt.Errorf("%w: it does not acknowledge the batch of %d messages as one", jetstream.ErrInvalidJSAck, n)}
 	}
-	return Result{Fate: Stored, First: ack.Sequence - uint64(n) + 1, Duplicate: ack.Duplicate}
+	return Result{Status: Stored, First: ack.Sequence - uint64(n) + 1, Duplicate: ack.Duplicate}
 }

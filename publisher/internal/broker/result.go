@@ -5,35 +5,35 @@ import (
 	"time"
 )
 
-// Fate says what became of messages that were published together. The zero
+// Status says what became of messages that were published together. The zero
 // value is the safe one: nothing is known.
-type Fate int
+type Status int
 
-// The fates. All but Unknown are proven: see Stream.Publish.
+// The statuses. All but Unknown are proven: see Stream.Publish.
 const (
-	Unknown        Fate = iota // sent, or perhaps sent; all of it may be stored, now or later, or nothing
-	Stored                     // JetStream acknowledged all of it
-	Refused                    // nothing was stored; it may be the next time
-	RefusedSubject             // nothing was stored: the stream does not take this subject now, and may take others
-	RefusedSize                // nothing was stored: too large for the stream or the server as they are
-	RefusedEver                // nothing was stored, and never will be
-	NotSent                    // it cannot be stored: nothing left, or only the beginning of a batch
-	Partly                     // of a fast-ingest batch: the first Count of its messages are in the stream, the others never will be
+	Unknown        Status = iota // sent, or perhaps sent; all of it may be stored, now or later, or nothing
+	Stored                       // JetStream acknowledged all of it
+	Refused                      // nothing was stored; it may be the next time
+	RefusedSubject               // nothing was stored: the stream does not take this subject now, and may take others
+	RefusedSize                  // nothing was stored: too large for the stream or the server as they are
+	RefusedForGood               // nothing was stored, and never will be
+	NotSent                      // it cannot be stored: nothing left, or only the beginning of a batch
+	Partly                       // of a fast-ingest batch: the first Count of its messages are in the stream, the others never will be
 )
 
-// String names the fate, for tests and logs.
-func (f Fate) String() string {
-	names := [...]string{"unknown", "stored", "refused", "refused-subject", "refused-size", "refused-ever", "not-sent", "partly"}
-	if f < 0 || int(f) >= len(names) {
-		return fmt.Sprintf("fate(%d)", int(f))
+// String names the status, for tests and logs.
+func (s Status) String() string {
+	names := [...]string{"unknown", "stored", "refused", "refused-subject", "refused-size", "refused-for-good", "not-sent", "partly"}
+	if s < 0 || int(s) >= len(names) {
+		return fmt.Sprintf("status(%d)", int(s))
 	}
-	return names[f]
+	return names[s]
 }
 
 // Result is what became of messages that were published together: all of them
-// share one fate.
+// share one status.
 type Result struct {
-	Fate Fate
+	Status Status
 	// First is the sequence of the first message, if they are Stored; the others follow
 	// without a gap. Of a duplicate it is the sequence of the copy that was there.
 	First uint64

@@ -71,42 +71,42 @@ func messages(ids ...string) []Message {
 	return msgs
 }
 
-func wantFate(t *testing.T, got Result, want Fate, text string) {
+func wantStatus(t *testing.T, got Result, want Status, text string) {
 	t.Helper()
-	if got.Fate != want || want != Stored && (got.Err == nil || !strings.Contains(got.Err.Error(), text)) {
-		t.Errorf("got %v (%v), want %v and %q", got.Fate, got.Err, want, text)
+	if got.Status != want || want != Stored && (got.Err == nil || !strings.Contains(got.Err.Error(), text)) {
+		t.Errorf("got %v (%v), want %v and %q", got.Status, got.Err, want, text)
 	}
 }
 
 func TestPublish(t *testing.T) {
 	n, s := newTest(t)
-	if r := s.Publish(t.Context(), messages("a")); r != (Result{Fate: Stored, First: 1}) {
+	if r := s.Publish(t.Context(), messages("a")); r != (Result{Status: Stored, First: 1}) {
 		t.Errorf("one: %+v", r)
 	}
-	if r := s.Publish(t.Context(), messages("b", "c", "d")); r != (Result{Fate: Stored, First: 2}) {
+	if r := s.Publish(t.Context(), messages("b", "c", "d")); r != (Result{Status: Stored, First: 2}) {
 		t.Errorf("batch: %+v", r)
 	}
-	if r := s.Publish(t.Context(), messages("c")); r != (Result{Fate: Stored, First: 3, Duplicate: true}) {
+	if r := s.Publish(t.Context(), messages("c")); r != (Result{Status: Stored, First: 3, Duplicate: true}) {
 		t.Errorf("repetition: %+v", r)
 	}
 	r := s.Publish(t.Context(), messages("e", "c", "f"))
-	wantFate(t, r, Refused, "duplicate")
+	wantStatus(t, r, Refused, "duplicate")
 	if !IsRepetition(r.Err) {
 		t.Errorf("%v is not known as a repetition", r.Err)
 	}
-	wantFate(t, s.Publish(t.Context(), messages("e", "e")), Refused, "duplicate")
-	wantFate(t, s.Publish(t.Context(), nil), NotSent, "nothing")
+	wantStatus(t, s.Publish(t.Context(), messages("e", "e")), Refused, "duplicate")
+	wantStatus(t, s.Publish(t.Context(), nil), NotSent, "nothing")
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantFate(t, s.Publish(over, messages("x", "y")), NotSent, "canceled")
+	wantStatus(t, s.Publish(over, messages("x", "y")), NotSent, "canceled")
 	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"a", "b", "c", "d"}) {
 		t.Errorf("stream: %v", got)
 	}
 	many := s.Publish(t.Context(), messages(natstest.Numbered("m", 1000)...))
-	if many.Fate != Stored || many.First != 5 {
+	if many.Status != Stored || many.First != 5 {
 		t.Errorf("1000: %+v", many)
 	}
-	wantFate(t, s.Publish(t.Context(), messages(natstest.Numbered("n", 1001)...)), Refused, "too large")
+	wantStatus(t, s.Publish(t.Context(), messages(natstest.Numbered("n", 1001)...)), Refused, "too large")
 }
 
 // What a publish says to the server is not what the message's readers are told, and the
@@ -121,8 +121,8 @@ func TestPublishLeavesOutConditions(t *testing.T) {
 		return m
 	}
 	a, b, c := old("a"), old("b"), old("c")
-	wantFate(t, s.Publish(t.Context(), []Message{a}), Stored, "")
-	wantFate(t, s.Publish(t.Context(), []Message{b, c}), Stored, "")
+	wantStatus(t, s.Publish(t.Context(), []Message{a}), Stored, "")
+	wantStatus(t, s.Publish(t.Context(), []Message{b, c}), Stored, "")
 	for _, m := range n.Messages(t, "TEST") {
 		for name, v := range m.Header {
 			if strings.HasPrefix(name, "Nats-Expected-") || v[0] == "zzz" || v[0] == "OLD" {
@@ -147,7 +147,7 @@ func TestPublishRefused(t *testing.T) {
 		name   string
 		change func(*jetstream.StreamConfig)
 		msgs   []Message
-		want   Fate // alone, of the first message; a batch is always Refused
+		want   Status // alone, of the first message; a batch is always Refused
 		text   string
 	}{
 		{"no-stream", func(c *jetstream.StreamConfig) { c.Subjects = []string{"other.>"} }, messages("a", "b"), RefusedSubject, ""},
@@ -166,30 +166,30 @@ func TestPublishRefused(t *testing.T) {
 				change = append(change, tt.change)
 			}
 			n, s := newTest(t, change...)
-			wantFate(t, s.Publish(t.Context(), tt.msgs), Refused, tt.text)
+			wantStatus(t, s.Publish(t.Context(), tt.msgs), Refused, tt.text)
 			if got := n.IDs(t, "TEST"); len(got) > 0 {
 				t.Errorf("stream: %v, want nothing of a refused batch", got)
 			}
-			wantFate(t, s.Publish(t.Context(), tt.msgs[:1]), tt.want, "")
+			wantStatus(t, s.Publish(t.Context(), tt.msgs[:1]), tt.want, "")
 		})
 	}
 	t.Run("sealed", func(t *testing.T) {
 		n, s := newTest(t)
 		n.Stream(t, testConfig(func(c *jetstream.StreamConfig) { c.Sealed = true }))
-		wantFate(t, s.Publish(t.Context(), messages("a", "b")), Refused, "sealed")
-		wantFate(t, s.Publish(t.Context(), messages("a")), RefusedEver, "sealed")
+		wantStatus(t, s.Publish(t.Context(), messages("a", "b")), Refused, "sealed")
+		wantStatus(t, s.Publish(t.Context(), messages("a")), RefusedForGood, "sealed")
 	})
 	t.Run("subject-full", func(t *testing.T) {
 		_, s := newTest(t, func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject, c.DiscardNewPerSubject = 1, true })
-		wantFate(t, s.Publish(t.Context(), messages("a")), Stored, "")
-		wantFate(t, s.Publish(t.Context(), messages("b")), RefusedSubject, "per subject")
+		wantStatus(t, s.Publish(t.Context(), messages("a")), Stored, "")
+		wantStatus(t, s.Publish(t.Context(), messages("b")), RefusedSubject, "per subject")
 	})
 	t.Run("other-stream", func(t *testing.T) {
 		n, s := newTest(t, func(c *jetstream.StreamConfig) { c.Subjects = []string{"t.b"} })
 		n.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"t.a"}, MaxMsgs: 1, Discard: jetstream.DiscardNew})
-		wantFate(t, s.Publish(t.Context(), messages("a", "b")), Refused, "stream OTHER, not TEST")
-		wantFate(t, s.Publish(t.Context(), messages("a")), Unknown, "stored by stream OTHER instead of TEST")
-		wantFate(t, s.Publish(t.Context(), messages("b")), RefusedSubject, "stream OTHER, not TEST")
+		wantStatus(t, s.Publish(t.Context(), messages("a", "b")), Refused, "stream OTHER, not TEST")
+		wantStatus(t, s.Publish(t.Context(), messages("a")), Unknown, "stored by stream OTHER instead of TEST")
+		wantStatus(t, s.Publish(t.Context(), messages("b")), RefusedSubject, "stream OTHER, not TEST")
 	})
 }
 
@@ -225,18 +225,18 @@ func TestPublishWithoutPermission(t *testing.T) {
 	s := as("bridge")
 	b := Message{Subject: "t.B", ID: "b", Header: Header{{Name: "Nats-Msg-Id", Value: "b"}}}
 	began := time.Now()
-	wantFate(t, s.Publish(t.Context(), []Message{b}), RefusedSubject, "publish to t.B")
-	wantFate(t, s.Publish(t.Context(), append(messages("a"), b)), Refused, "")
-	wantFate(t, s.Publish(t.Context(), append([]Message{b}, messages("a")...)), Refused, "")
+	wantStatus(t, s.Publish(t.Context(), []Message{b}), RefusedSubject, "publish to t.B")
+	wantStatus(t, s.Publish(t.Context(), append(messages("a"), b)), Refused, "")
+	wantStatus(t, s.Publish(t.Context(), append([]Message{b}, messages("a")...)), Refused, "")
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("took %s, want no waiting for a PubAck", took)
 	}
-	wantFate(t, s.Publish(t.Context(), messages("a")), Stored, "")
+	wantStatus(t, s.Publish(t.Context(), messages("a")), Stored, "")
 	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("stream: %v", got)
 	}
 	for i := range 100 {
-		wantFate(t, s.Publish(t.Context(), messages(fmt.Sprint("more-", i))), Stored, "")
+		wantStatus(t, s.Publish(t.Context(), messages(fmt.Sprint("more-", i))), Stored, "")
 	}
 	for _, user := range []string{"no-create", "no-delete"} {
 		began := time.Now()
@@ -252,7 +252,7 @@ func TestPublishWithoutPermission(t *testing.T) {
 		t.Errorf("no-get: %v after %s, want what is not permitted, at once", err, time.Since(began))
 	}
 	deaf := NewStream(as("deaf").conn, "TEST", 200*time.Millisecond)
-	wantFate(t, deaf.Publish(t.Context(), messages("c")), Unknown, "to receive answers")
+	wantStatus(t, deaf.Publish(t.Context(), messages("c")), Unknown, "to receive answers")
 }
 
 func TestPublishEndsInTime(t *testing.T) {
@@ -261,7 +261,7 @@ func TestPublishEndsInTime(t *testing.T) {
 	px := natstest.StartProxy(t, n.URL)
 	const timeout = 2 * time.Second
 	s := dialTest(t, px.URL(), timeout)
-	timed := func(want Fate, text string, longest time.Duration, during func()) {
+	timed := func(want Status, text string, longest time.Duration, during func()) {
 		t.Helper()
 		began := time.Now()
 		if during != nil {
@@ -271,7 +271,7 @@ func TestPublishEndsInTime(t *testing.T) {
 		if took := time.Since(began); took > longest {
 			t.Errorf("took %s, want at most %s", took, longest)
 		}
-		wantFate(t, r, want, text)
+		wantStatus(t, r, want, text)
 	}
 	px.HoldBack.Store(true)
 	timed(Unknown, "no PubAck within 2s", 5*timeout, nil)
@@ -286,24 +286,24 @@ func TestPublishEndsInTime(t *testing.T) {
 	px.Stall.Store(true)
 	pad := make([]byte, 900_000)
 	began := time.Now()
-	var fates []Fate
+	var statuses []Status
 	for i := range 40 { // more than the socket buffers hold
 		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Millisecond)
 		r := s.Publish(ctx, []Message{{Subject: "t.a", ID: fmt.Sprint(i), Data: pad}})
 		cancel()
-		fates = append(fates, r.Fate)
+		statuses = append(statuses, r.Status)
 	}
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("40 publishes took %s", took)
 	}
-	if !slices.Contains(fates, Unknown) || fates[39] != NotSent {
-		t.Errorf("fates %v: want unknown first, and nothing sent while a write hangs", fates)
+	if !slices.Contains(statuses, Unknown) || statuses[39] != NotSent {
+		t.Errorf("statuses %v: want unknown first, and nothing sent while a write hangs", statuses)
 	}
 	if _, err := s.Info(shortly(t)); err == nil {
 		t.Error("Info answers while the write hangs")
 	}
 	px.Stall.Store(false)
-	natstest.Eventually(t, "published again", func() bool { return s.Publish(t.Context(), messages("after")).Fate == Stored })
+	natstest.Eventually(t, "published again", func() bool { return s.Publish(t.Context(), messages("after")).Status == Stored })
 }
 
 func shortly(t *testing.T) context.Context {
@@ -327,7 +327,7 @@ func TestInfo(t *testing.T) {
 		i.MaxAge != time.Hour || i.Discards || i.PerSubject || !i.Captures("t.x.y") || i.Captures("x") || i.Created.IsZero() {
 		t.Errorf("%+v", i)
 	}
-	wantFate(t, s.Publish(t.Context(), messages("a", "b")), Stored, "")
+	wantStatus(t, s.Publish(t.Context(), messages("a", "b")), Stored, "")
 	made, err := n.JS.Stream(t.Context(), "TEST")
 	if err != nil {
 		t.Fatal(err)
@@ -353,7 +353,7 @@ func TestInfo(t *testing.T) {
 
 func TestID(t *testing.T) {
 	n, s := newTest(t)
-	wantFate(t, s.Publish(t.Context(), messages("a", "b", "c")), Stored, "")
+	wantStatus(t, s.Publish(t.Context(), messages("a", "b", "c")), Stored, "")
 	made, err := n.JS.Stream(t.Context(), "TEST")
 	if err != nil {
 		t.Fatal(err)
@@ -400,7 +400,7 @@ func TestIDs(t *testing.T) {
 			n, s := newTest(t, tt.change)
 			all := natstest.Numbered("m", 1500)
 			for chunk := range slices.Chunk(all, 500) {
-				wantFate(t, s.Publish(t.Context(), messages(chunk...)), Stored, "")
+				wantStatus(t, s.Publish(t.Context(), messages(chunk...)), Stored, "")
 			}
 			made, err := n.JS.Stream(t.Context(), "TEST")
 			if err != nil {
@@ -454,7 +454,7 @@ func TestIDsEndsWithAnError(t *testing.T) {
 	px := natstest.StartProxy(t, n.URL)
 	s := dialTest(t, px.URL(), 2*time.Second)
 	for i := range 10 {
-		wantFate(t, s.Publish(t.Context(), messages(natstest.Numbered(fmt.Sprint(i), 900)...)), Stored, "")
+		wantStatus(t, s.Publish(t.Context(), messages(natstest.Numbered(fmt.Sprint(i), 900)...)), Stored, "")
 	}
 	seen := 0
 	var last error
@@ -497,7 +497,7 @@ func TestClusterStream(t *testing.T) {
 	publish := func(prefix string) {
 		t.Helper()
 		natstest.Eventually(t, "stored", func() bool {
-			return s.Publish(t.Context(), messages(natstest.Numbered(prefix, 500)...)).Fate == Stored
+			return s.Publish(t.Context(), messages(natstest.Numbered(prefix, 500)...)).Status == Stored
 		})
 	}
 	publish("a")

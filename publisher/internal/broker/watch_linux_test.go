@@ -63,7 +63,7 @@ func TestEmbeddedMendsItsStore(t *testing.T) {
 	for i := range streams {
 		for n := range 1000 {
 			r := publish(i, fmt.Sprint("full-", n))
-			if r.Fate != Stored {
+			if r.Status != Stored {
 				break
 			}
 			acknowledged[i] = r.First
@@ -81,7 +81,7 @@ func TestEmbeddedMendsItsStore(t *testing.T) {
 	}
 	room := time.Now()
 	for i := range streams {
-		natstest.Eventually(t, "stored again", func() bool { return publish(i, "after").Fate == Stored })
+		natstest.Eventually(t, "stored again", func() bool { return publish(i, "after").Status == Stored })
 	}
 	if took := time.Since(room); took > 10*time.Second {
 		t.Errorf("it took %s", took)

@@ -15,7 +15,7 @@ const (
 )
 
 // Pace remembers how long the ways took, for a stream without replicas. There an atomic batch is
-// kept in a file store of its own, which the server makes, flushes and removes for each: 5 to 20 ms,
+// countEntry in a file store of its own, which the server makes, flushes and removes for each: 5 to 20 ms,
 // whatever is in it. A fast-ingest batch takes about 10 µs for each message; but if the server flushes
 // each message (sync_interval: always), it takes one flush for each, and an atomic batch takes one for
 // all. Nothing tells the bridge which is the case. With replicas an atomic batch is as fast as a few

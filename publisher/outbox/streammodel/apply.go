@@ -34,33 +34,33 @@ func (m *Model) applyOne(msg broker.Message) broker.Result {
 	case !m.captures(msg.Subject):
 		return refused(broker.RefusedSubject, errNobody)
 	case c.Sealed:
-		return refused(broker.RefusedEver, errSealed)
+		return refused(broker.RefusedForGood, errSealed)
 	case m.tooLarge(msg):
 		return refused(broker.RefusedSize, errTooLarge)
 	}
 	if s := m.window[msg.ID]; s != nil && msg.ID != "" {
-		return broker.Result{Fate: broker.Stored, First: s.seq, Duplicate: true}
+		return broker.Result{Status: broker.Stored, First: s.seq, Duplicate: true}
 	}
 	if m.full(1) && !m.replaces(msg.Subject) {
 		return refused(broker.Refused, errFull)
 	}
-	return broker.Result{Fate: broker.Stored, First: m.store(msg)}
+	return broker.Result{Status: broker.Stored, First: m.store(msg)}
 }
 
 // applyBatch stores all or nothing. The server answers only the last message, the
 // commit: what was wrong with an earlier one shows as a batch that is incomplete.
 func (m *Model) applyBatch(msgs []broker.Message) broker.Result {
-	if r := m.checkBatch(msgs); r.Fate != broker.Stored {
+	if r := m.checkBatch(msgs); r.Status != broker.Stored {
 		return r
 	}
 	first := m.last + 1
 	for _, msg := range msgs {
 		m.store(msg)
 	}
-	return broker.Result{Fate: broker.Stored, First: first}
+	return broker.Result{Status: broker.Stored, First: first}
 }
 
-// checkBatch has the fate Stored if nothing is in the way. Whatever is: the others may be
+// checkBatch has the status Stored if nothing is in the way. Whatever is: the others may be
 // stored without it, so the batch is Refused.
 func (m *Model) checkBatch(msgs []broker.Message) broker.Result {
 	commit := msgs[len(msgs)-1]
@@ -91,10 +91,10 @@ func (m *Model) checkBatch(msgs []broker.Message) broker.Result {
 	if m.full(len(msgs)) {
 		return refused(broker.Refused, errFull)
 	}
-	return broker.Result{Fate: broker.Stored}
+	return broker.Result{Status: broker.Stored}
 }
 
-func refused(f broker.Fate, err error) broker.Result { return broker.Result{Fate: f, Err: err} }
+func refused(f broker.Status, err error) broker.Result { return broker.Result{Status: f, Err: err} }
 
 func (m *Model) captures(subject string) bool {
 	return broker.Info{Subjects: m.config.Subjects}.Captures(subject)

@@ -207,8 +207,8 @@ func (o *observer) publish(msgs []broker.Message) string {
 	ctx, cancel := o.ask()
 	defer cancel()
 	r := o.b.stream().Publish(ctx, msgs)
-	said := r.Fate.String()
-	if r.Fate == broker.Stored {
+	said := r.Status.String()
+	if r.Status == broker.Stored {
 		said += fmt.Sprint(" ", r.First)
 	} else {
 		o.t.Logf("%s: %v", said, r.Err)
@@ -227,11 +227,11 @@ func (o *observer) fast(msgs []broker.Message) string {
 	ctx, cancel := o.ask()
 	defer cancel()
 	r := o.b.stream().PublishFast(ctx, msgs)
-	said := r.Fate.String()
-	if r.Fate == broker.Stored || r.Fate == broker.Partly {
+	said := r.Status.String()
+	if r.Status == broker.Stored || r.Status == broker.Partly {
 		said += fmt.Sprint(" ", r.Count, " to ", r.Last)
 	}
-	if r.Fate != broker.Stored {
+	if r.Status != broker.Stored {
 		o.t.Logf("%s: %v", said, r.Err)
 		if r.Err == nil {
 			return said + " without a reason"

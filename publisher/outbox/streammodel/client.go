@@ -196,10 +196,10 @@ func (c *Client) publish(ctx context.Context, msgs []broker.Message, fast bool) 
 	m := c.m
 	m.tick()
 	if err := ctx.Err(); err != nil {
-		return broker.Result{Fate: broker.NotSent, Err: err}
+		return broker.Result{Status: broker.NotSent, Err: err}
 	}
 	if c.link == "" {
-		return broker.Result{Fate: broker.NotSent, Err: errAway}
+		return broker.Result{Status: broker.NotSent, Err: errAway}
 	}
 	for _, msg := range msgs {
 		if msg.Size() > MaxPayload {
@@ -256,8 +256,8 @@ func (c *Client) publish(ctx context.Context, msgs []broker.Message, fast bool) 
 	return r
 }
 
-// batched is the fate of a refusal: that of a batch is Refused.
-func batched(f broker.Fate, msgs []broker.Message) broker.Fate {
+// batched is the status of a refusal: that of a batch is Refused.
+func batched(f broker.Status, msgs []broker.Message) broker.Status {
 	if len(msgs) > 1 {
 		return broker.Refused
 	}
@@ -288,5 +288,5 @@ func (m *Model) cut(msgs []broker.Message, n int, fast bool) {
 }
 
 func (m *Model) applyCheck(msgs []broker.Message) bool {
-	return len(msgs) == 1 || m.checkBatch(msgs).Fate == broker.Stored
+	return len(msgs) == 1 || m.checkBatch(msgs).Status == broker.Stored
 }

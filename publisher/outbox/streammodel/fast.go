@@ -44,10 +44,10 @@ func (m *Model) fast(msgs []broker.Message, before func(i int)) broker.Result {
 		case !inside && !slices.ContainsFunc(msgs[i+1:], m.reachesBatch):
 			return broker.Result{Err: fmt.Errorf("%w: %w", errUncertain, err)} // it stays open
 		default:
-			return broker.Result{Fate: broker.Partly, Count: i, Last: last, Err: err}
+			return broker.Result{Status: broker.Partly, Count: i, Last: last, Err: err}
 		}
 	}
-	return broker.Result{Fate: broker.Stored, Count: len(msgs), Last: last}
+	return broker.Result{Status: broker.Stored, Count: len(msgs), Last: last}
 }
 
 // reachesBatch reports whether the server gets to the batch of a message: it looks at the message

@@ -224,7 +224,7 @@ func (m *Model) Last() uint64 { return m.last }
 func (m *Model) Write(subject, id string) broker.Result {
 	m.tick()
 	if !m.Healthy() {
-		return broker.Result{Fate: broker.NotSent, Err: errAway}
+		return broker.Result{Status: broker.NotSent, Err: errAway}
 	}
 	return m.apply([]broker.Message{{Subject: subject, ID: id}})
 }

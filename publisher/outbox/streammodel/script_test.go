@@ -164,9 +164,9 @@ var scripts = []struct{ name, config, steps string }{
 	{"sealed", "", `
 		publish a => stored 1
 		config sealed=yes
-		publish b => refused-ever
+		publish b => refused-for-good
 		publish b c => refused
-		publish a => refused-ever
+		publish a => refused-for-good
 		ids => 1:a`},
 	{"no_batches", "batches=no", `
 		info => first 0 last 0 messages 0 no-batches
