@@ -61,7 +61,7 @@ func (g *goodSender) send(ctx context.Context) {
 }
 
 func (g *goodSender) one(client *http.Client, session string) {
-	body := fmt.Sprintf(`{"session_id":%q,"read_at":"2026-01-01 09:00:02","country_code":"+57","cellphone":"3176477608"}`, session)
+	body := fmt.Sprintf(`{"session_id":%q,"read_at":"2026-01-01 09:00:02","country_code":"+34","cellphone":"612345678"}`, session)
 	req, err := http.NewRequest(http.MethodPost, "http://"+g.addr+"/webhook", strings.NewReader(body))
 	if err != nil {
 		panic(err) // the address is ours
