@@ -1,9 +1,7 @@
 package publisher
 
 import (
-	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -97,51 +95,5 @@ func TestInspectAcrossSegments(t *testing.T) {
 	wantAccount(t, s, a)
 	if s.First == 1 || s.Checkpoints == 0 || s.Accepted != events || !s.Sound() {
 		t.Errorf("got %+v; want the first segment gone, and all accounted for", s)
-	}
-}
-
-func journalFiles(t *testing.T, dataDir string) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dataDir, "journal", "*.seg"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("segments: %v, %v", files, err)
-	}
-	return files
-}
-
-// Whatever byte is damaged, it is noticed, and no event is said to be fine that is
-// not.
-func TestInspectFindsEveryFlip(t *testing.T) {
-	n := natstest.Start(t)
-	o := withJournal(t, n.URL)
-	p := open(t, o)
-	accept(t, p, ordered(6)...)
-	settle(t, p)
-	closed(t, p)
-	file := journalFiles(t, o.DataDir)[0]
-	whole, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(whole)-36; i += 7 { // the last 36 bytes are the seal
-		broken := append([]byte(nil), whole...)
-		broken[i] ^= 0x10
-		if err := os.WriteFile(file, broken, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s := inspected(t, o.DataDir)
-		if s.Sound() || len(s.Report.Damage) != 1 {
-			t.Fatalf("byte %d: %+v", i, s)
-		}
-		if s.Accepted != 6 || s.Accepted != s.Stored+s.Damaged+s.Pending+s.Unaccounted {
-			t.Fatalf("byte %d: account %+v", i, s.Account)
-		}
-	}
-}
-
-func TestInspectWithoutJournal(t *testing.T) {
-	dir := t.TempDir()
-	if _, err := inspect.Journals(t.Context(), dir, nil); !errors.Is(err, inspect.ErrNoJournal) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("got %v, want ErrNoJournal and the directory", err)
 	}
 }
