@@ -33,7 +33,7 @@ func TestForeignMessages(t *testing.T) {
 	defer client.Close()
 	put := func(subject string, header map[string][]string, data string) {
 		t.Helper()
-		clitest.Eventually(t, "the stream takes it", func() bool {
+		natstest.Eventually(t, "the stream takes it", func() bool {
 			_, err := client.JetStream().PublishMsg(t.Context(), &nats.Msg{Subject: subject, Header: header, Data: []byte(data)})
 			return err == nil
 		})
@@ -45,7 +45,7 @@ func TestForeignMessages(t *testing.T) {
 		t.Fatalf("got %d", got)
 	}
 	n := len(natstest.Foreign)
-	clitest.Eventually(t, "the event is stored", func() bool {
+	natstest.Eventually(t, "the event is stored", func() bool {
 		s, err := client.JetStream().Stream(t.Context(), "TREBLE")
 		return err == nil && s.CachedInfo().State.Msgs == uint64(n+1)
 	})

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 
 	"crypto/x509"
@@ -40,7 +42,7 @@ func TestCommandsOfABridgeWithTLS(t *testing.T) {
 	if resp := b.Post(t, []byte("{}")); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("plain HTTP: %d", resp.StatusCode)
 	}
-	clitest.Eventually(t, "tail shows the events", func() bool {
+	natstest.Eventually(t, "tail shows the events", func() bool {
 		code, out, errs := clitest.Command(t.Context(), "", "tail", "--no-follow", "--since", "1h", "--json")
 		if code != cli.ExitFine {
 			t.Fatalf("tail: exit %d, %s", code, errs)

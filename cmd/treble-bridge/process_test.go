@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"bytes"
 	"fmt"
 	"net"
@@ -22,7 +24,7 @@ import (
 func TestServeDevThenTerm(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "where.json")
 	p := clitest.StartProcess(t, "serve", "--dev", "--addr-file", file)
-	clitest.Eventually(t, "the block is printed", func() bool { return strings.Contains(p.Out.String(), "sub 'treble.>'") })
+	natstest.Eventually(t, "the block is printed", func() bool { return strings.Contains(p.Out.String(), "sub 'treble.>'") })
 	own, err := os.ReadFile(filepath.Join(p.Dir, datadir.Addrs))
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +67,7 @@ func TestServeDevThenTerm(t *testing.T) {
 func TestServeDevOnLoopback(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_INGRESS_ADDR", "")
 	p := clitest.StartProcessEnv(t, t.TempDir(), []string{"TREBLE_BRIDGE_INGRESS_ADDR="}, "serve", "--dev")
-	clitest.Eventually(t, "it runs, or says that the port is taken", func() bool {
+	natstest.Eventually(t, "it runs, or says that the port is taken", func() bool {
 		return strings.Contains(p.Out.String(), "Token") || strings.Contains(p.Errs.String(), "address already in use")
 	})
 	if out := p.Out.String() + p.Errs.String(); !strings.Contains(out, "127.0.0.1:8080") || strings.Contains(out, "[::]:8080") {
@@ -75,7 +77,7 @@ func TestServeDevOnLoopback(t *testing.T) {
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p := clitest.StartProcess(t, "serve", "--dev")
-	clitest.Eventually(t, "it runs", func() bool { return strings.Contains(p.Out.String(), "Token") })
+	natstest.Eventually(t, "it runs", func() bool { return strings.Contains(p.Out.String(), "Token") })
 	a, err := cli.ReadAddrs(p.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +96,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatal("the request is not in work")
 	}
 	p.Signal(t, syscall.SIGINT)
-	clitest.Eventually(t, "it is stopping", func() bool {
+	natstest.Eventually(t, "it is stopping", func() bool {
 		resp, err := http.Get("http://" + a.Ops + "/readyz")
 		if err != nil {
 			return false
@@ -138,7 +140,7 @@ func TestExitCodeOfWrongUsage(t *testing.T) {
 // the terminal.
 func TestHangup(t *testing.T) {
 	p := clitest.StartProcessEnv(t, t.TempDir(), []string{"TREBLE_BRIDGE_AUTH_BEARER=" + clitest.Secret}, "serve")
-	clitest.Eventually(t, "it answers", func() bool {
+	natstest.Eventually(t, "it answers", func() bool {
 		at, err := cli.ReadAddrs(p.Dir)
 		if err != nil || at.Ops == "" {
 			return false
@@ -148,7 +150,7 @@ func TestHangup(t *testing.T) {
 	})
 	for n := 1; n <= 2; n++ {
 		p.Signal(t, syscall.SIGHUP)
-		clitest.Eventually(t, "it is read again", func() bool { return strings.Count(p.Errs.String(), "the configuration was read again") == n })
+		natstest.Eventually(t, "it is read again", func() bool { return strings.Count(p.Errs.String(), "the configuration was read again") == n })
 	}
 	p.Signal(t, syscall.SIGTERM)
 	if got := p.Code(t); got != cli.ExitFine {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"encoding/json"
 	"net/http"
 	"os"
@@ -29,7 +31,7 @@ func TestCommandsOfEveryScheme(t *testing.T) {
 	env := "TREBLE_BRIDGE_SOURCES"
 	p := clitest.StartProcessEnv(t, t.TempDir(), []string{env + "=" + sourcesOfSchemes}, "serve")
 	t.Setenv(env, sourcesOfSchemes)
-	clitest.Eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.Dir, "addr.json")); return err == nil })
+	natstest.Eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.Dir, "addr.json")); return err == nil })
 	p.Command(t, cli.ExitFine, "send", "message.read")
 	p.Command(t, cli.ExitFine, "send", "message.read", "--count", "3") // fresh bodies, each signed anew
 
@@ -79,7 +81,7 @@ func TestCommandsOfEveryScheme(t *testing.T) {
 	post("/hook/segment-51c07e9a-of-the-path", "{", http.StatusBadRequest) // kept, without the secret
 	http.DefaultClient.CloseIdleConnections()
 	var listed string
-	clitest.Eventually(t, "both are in the quarantine", func() bool {
+	natstest.Eventually(t, "both are in the quarantine", func() bool {
 		listed, _ = p.Command(t, cli.ExitFine, "quarantine", "list", "--json")
 		return strings.Count(listed, "\n") == 2
 	})
@@ -92,7 +94,7 @@ func TestCommandsOfEveryScheme(t *testing.T) {
 	if out, _ := p.Command(t, cli.ExitFine, "quarantine", "retry", "--reason", "unauthorized", "--yes"); strings.Count(out, "accepted") != 1 {
 		t.Errorf("retry --reason unauthorized: %s", out)
 	}
-	clitest.Eventually(t, "it is stored", func() bool {
+	natstest.Eventually(t, "it is stored", func() bool {
 		out, _ := p.Command(t, cli.ExitFine, "tail", "--since", "1h", "--no-follow", "--json")
 		return strings.Contains(out, "s-of-the-rotation")
 	})

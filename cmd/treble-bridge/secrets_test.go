@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"encoding/json"
 	"net/http"
 	"os"
@@ -23,7 +25,7 @@ func TestSecretsAsTheyCome(t *testing.T) {
 	}
 	env := "TREBLE_BRIDGE_AUTH_BEARER_FILE"
 	p := clitest.StartProcessEnv(t, t.TempDir(), []string{env + "=" + path + "\n", "TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN=embedded-token-0001\n"}, "serve")
-	clitest.Eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.Dir, "addr.json")); return err == nil })
+	natstest.Eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.Dir, "addr.json")); return err == nil })
 	a, err := cli.ReadAddrs(p.Dir)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package doctor_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"context"
 	"io"
 	"net/http"
@@ -53,7 +55,7 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 			js := h.JetStream(t)
 			p := clitest.NewConfigFile(t, h.URL, "sources", twoSources, "auth.bearer", nil, "publisher.ack", ack)
 			b := clitest.Start(t, p.Config)
-			clitest.Eventually(t, "it is ready", func() bool { return b.Readiness().Status == ingress.Ready })
+			natstest.Eventually(t, "it is ready", func() bool { return b.Readiness().Status == ingress.Ready })
 			list, code := examine(t, p)
 			if code != cli.ExitFine || list.Summary.Fail > 0 {
 				t.Errorf("exit %d, %+v", code, list.Summary)
@@ -76,7 +78,7 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 			b.Stop(t)
 			b = clitest.Start(t, p.Config)
 			defer b.Stop(t)
-			clitest.Eventually(t, "it is ready again", func() bool { return b.Readiness().Status == ingress.Ready })
+			natstest.Eventually(t, "it is ready again", func() bool { return b.Readiness().Status == ingress.Ready })
 			req, _ := http.NewRequest(http.MethodPost, "http://"+b.Addrs().Ingress+"/sales", strings.NewReader(`{"event_type":"bridge.probe","event_id":"mine"}`))
 			req.Header.Set("Authorization", "Bearer "+clitest.Secret)
 			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
@@ -85,7 +87,7 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 			}
 			resp.Body.Close()
 			// What comes after it is in the stream, so what was to come before is too.
-			clitest.Eventually(t, "an event is stored", func() bool { return messages(t, js) > 0 })
+			natstest.Eventually(t, "an event is stored", func() bool { return messages(t, js) > 0 })
 			if n := messages(t, js); n != 1 {
 				t.Errorf("%d messages in the stream, want the one that was posted: a probe came back", n)
 			}
@@ -221,7 +223,7 @@ func TestDoctorOfADegradedBridge(t *testing.T) {
 	p := clitest.NewConfigFile(t, h.URL)
 	b := clitest.Start(t, p.Config)
 	defer b.Stop(t)
-	clitest.Eventually(t, "the journal is published from", func() bool {
+	natstest.Eventually(t, "the journal is published from", func() bool {
 		r := b.Readiness().Reasons
 		return len(r) == 1 && strings.Contains(r[0], "--dupe-window")
 	})
@@ -292,7 +294,7 @@ func TestDoctorOfTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := clitest.StartProcessOn(t, dir, "serve", "--dev")
-	clitest.Eventually(t, "it runs", func() bool { return strings.Contains(p.Out.String(), "Token") })
+	natstest.Eventually(t, "it runs", func() bool { return strings.Contains(p.Out.String(), "Token") })
 	doctor := func(args ...string) (string, int) {
 		cmd := exec.Command(os.Args[0], append([]string{"doctor", "--data-dir", dir}, args...)...)
 		cmd.Env = append(os.Environ(), clitest.AsMain+"=1", "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=16MiB")

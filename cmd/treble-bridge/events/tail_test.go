@@ -1,6 +1,8 @@
 package events_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"context"
 	"strings"
 	"testing"
@@ -23,13 +25,13 @@ func TestTailOutlivesNATS(t *testing.T) {
 	}()
 	read, _ := webhook.Sample("message.read")
 	b.Post(t, read)
-	clitest.Eventually(t, "the first event is shown", func() bool { return strings.Contains(out.String(), "message.read") })
+	natstest.Eventually(t, "the first event is shown", func() bool { return strings.Contains(out.String(), "message.read") })
 	b.Stop(t)
 	c.NATS.Embedded.Addr = nats // just freed, and tail comes back to it
 	b = clitest.Start(t, c)
 	delivered, _ := webhook.Sample("message.delivered")
 	b.Post(t, delivered)
-	clitest.Eventually(t, "the event after the pause is shown", func() bool { return strings.Contains(out.String(), "message.delivered") })
+	natstest.Eventually(t, "the event after the pause is shown", func() bool { return strings.Contains(out.String(), "message.delivered") })
 	if n := strings.Count(out.String(), "\n"); n != 2 {
 		t.Errorf("got %d lines, want 2:\n%s", n, out.String())
 	}

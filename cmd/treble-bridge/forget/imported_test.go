@@ -1,6 +1,8 @@
 package forget_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,8 +54,8 @@ func TestForgetInAnImportedAccount(t *testing.T) {
 		}
 		return s.CachedInfo().State.Msgs
 	}
-	clitest.Eventually(t, "all is stored", func() bool { return stored() == uint64(len(bodies)) })
-	clitest.Eventually(t, "the journal says so", func() bool { // its marks come a second later
+	natstest.Eventually(t, "all is stored", func() bool { return stored() == uint64(len(bodies)) })
+	natstest.Eventually(t, "the journal says so", func() bool { // its marks come a second later
 		s, err := outbox.Inspect(t.Context(), filepath.Join(p.Config.DataDir, datadir.Journal), nil)
 		return err == nil && s.Pending == 0
 	})

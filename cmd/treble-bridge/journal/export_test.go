@@ -1,6 +1,8 @@
 package journal_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"encoding/base64"
 	"encoding/json"
 	"os"
@@ -96,7 +98,7 @@ func TestJournalExportOfNothing(t *testing.T) {
 	}
 	p := clitest.Serve(t, dir)
 	p.Send(t, "message.read")
-	clitest.Eventually(t, "it is published", func() bool { return p.JournalStatus(t, cli.ExitFine, "status").Pending == 0 })
+	natstest.Eventually(t, "it is published", func() bool { return p.JournalStatus(t, cli.ExitFine, "status").Pending == 0 })
 	p.Kill(t)
 	if out, errs := p.Command(t, cli.ExitFine, "journal", "export"); out != "" || !strings.Contains(errs, "nothing is pending") {
 		t.Errorf("%q, %s", out, errs)

@@ -1,6 +1,8 @@
 package journal_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"encoding/json"
 	"fmt"
 	"os"
@@ -52,7 +54,7 @@ func TestJournalOfProcess(t *testing.T) {
 	p.JournalStatus(t, cli.ExitFine, "status") // shows it, and is no check
 
 	p = clitest.Serve(t, p.Dir) // with the embedded NATS now
-	clitest.Eventually(t, "the rest is delivered", func() bool {
+	natstest.Eventually(t, "the rest is delivered", func() bool {
 		_, out, _ := clitest.Command(t.Context(), "", "tail", "--no-follow", "--data-dir", p.Dir)
 		return strings.Count(out, "\n") == 19
 	})

@@ -1,6 +1,8 @@
 package quarantine_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"fmt"
 	"net/http"
 	"strings"
@@ -140,7 +142,7 @@ func TestQuarantineRetryToPath(t *testing.T) {
 		code, out, errs := clitest.Command(t.Context(), "", append([]string{"quarantine", "retry", "--yes", "--data-dir", c.DataDir}, args...)...)
 		return code, out + errs
 	}
-	clitest.Eventually(t, "both are there", func() bool {
+	natstest.Eventually(t, "both are there", func() bool {
 		_, out := retry("--all", "--dry-run")
 		return strings.Count(out, "name another with --to-path") == 2
 	})

@@ -1,6 +1,8 @@
 package send_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"fmt"
 	"os"
 	"path/filepath"
@@ -121,7 +123,7 @@ func TestSendLinesKnowsTheSources(t *testing.T) {
 	if code != cli.ExitFailed || !strings.Contains(out, "200: 2, its source does not serve its path: 2, its source is not configured: 1") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
-	clitest.Eventually(t, "it is a test, since its line says so", func() bool {
+	natstest.Eventually(t, "it is a test, since its line says so", func() bool {
 		_, out, _ := clitest.Command(t.Context(), "", "tail", "--no-follow", "--json", "--data-dir", b.Config.DataDir)
 		return strings.Count(out, `"test":true`) == 2 && strings.Count(out, `"receivedtime":"2026-01-31T08:00:00Z"`) == 2
 	})

@@ -42,11 +42,11 @@ func TestShutdownFinishesWhatIsInWork(t *testing.T) {
 		b.Stop(t)
 	}()
 	url := "http://" + b.Addrs().Ops + "/readyz"
-	clitest.Eventually(t, "/readyz says that it shuts down", func() bool {
+	natstest.Eventually(t, "/readyz says that it shuts down", func() bool {
 		r, err := cli.AskReadiness(t.Context(), url)
 		return err == nil && r.Status == "unready" && len(r.Reasons) > 0 && r.Reasons[0] == "shutting down"
 	})
-	clitest.Eventually(t, "new connections are refused", func() bool {
+	natstest.Eventually(t, "new connections are refused", func() bool {
 		c, err := net.Dial("tcp", b.Addrs().Ingress)
 		if err == nil {
 			_ = c.Close()

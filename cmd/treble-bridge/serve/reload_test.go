@@ -1,6 +1,8 @@
 package serve_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -80,7 +82,7 @@ func startReloading(t *testing.T, ca *certtest.Authority, tokens ...string) *rel
 	r.secrets.update(t, secretFiles(t, ca, tokens...))
 	r.configure(t, "")
 	r.Process = clitest.StartProcess(t, "serve", "--config", r.file)
-	clitest.Eventually(t, "the bridge is ready", func() bool {
+	natstest.Eventually(t, "the bridge is ready", func() bool {
 		var err error
 		if r.addrs, err = cli.ReadAddrs(r.Dir); err != nil || r.addrs.Ops == "" {
 			return false
@@ -192,17 +194,17 @@ func TestRotationUnderLoad(t *testing.T) {
 		old, next := name(i), name(i+1)
 		done := r.reloads()
 		r.secrets.update(t, secretFiles(t, ca, old, next))
-		clitest.Eventually(t, "the new secret counts too", func() bool { return r.reloads() > done })
+		natstest.Eventually(t, "the new secret counts too", func() bool { return r.reloads() > done })
 		_, serial, err := r.post(fresh, next, body)
 		if err != nil || serial == before {
 			t.Errorf("rotation %d: the certificate is still the old one (%v)", i, err)
 		}
 		use(next)
 		at := posted.Load()
-		clitest.Eventually(t, "nobody uses the old secret", func() bool { return posted.Load() > at+20 })
+		natstest.Eventually(t, "nobody uses the old secret", func() bool { return posted.Load() > at+20 })
 		done = r.reloads()
 		r.secrets.update(t, secretFiles(t, ca, next))
-		clitest.Eventually(t, "the old secret is gone", func() bool { return r.reloads() > done })
+		natstest.Eventually(t, "the old secret is gone", func() bool { return r.reloads() > done })
 		status, serial, err := r.post(fresh, old, body)
 		if err != nil || status != http.StatusUnauthorized {
 			t.Errorf("rotation %d: the old secret: %d, %v, want 401", i, status, err)
@@ -250,7 +252,7 @@ func TestReloadRefused(t *testing.T) {
 		{"unknown", "ingres", func() { r.configure(t, "ingres: {max_body: 1MiB}\n") }},
 	} {
 		tt.spoil()
-		clitest.Eventually(t, tt.name+" is refused", func() bool { return strings.Contains(r.ops(t, "/readyz"), tt.want) })
+		natstest.Eventually(t, tt.name+" is refused", func() bool { return strings.Contains(r.ops(t, "/readyz"), tt.want) })
 		if got := r.ops(t, "/readyz"); !strings.Contains(got, `"status":"degraded"`) || !strings.Contains(got, "treble-bridge config check") {
 			t.Errorf("%s: /readyz: %s", tt.name, got)
 		}
@@ -260,7 +262,7 @@ func TestReloadRefused(t *testing.T) {
 		works(tt.name)
 		r.secrets.update(t, good)
 		r.configure(t, "")
-		clitest.Eventually(t, "it is put right", func() bool {
+		natstest.Eventually(t, "it is put right", func() bool {
 			return r.metric(t, "config_last_reload_successful") == "1" && strings.Contains(r.ops(t, "/readyz"), `"status":"ready"`)
 		})
 		works("after " + tt.name)
@@ -275,9 +277,9 @@ func TestHangupReloads(t *testing.T) {
 	t.Parallel()
 	r := startReloading(t, certtest.New(t), "token-of-the-hangup-test")
 	r.Signal(t, syscall.SIGHUP)
-	clitest.Eventually(t, "it reads nothing new", func() bool { return r.reloads() == 1 })
+	natstest.Eventually(t, "it reads nothing new", func() bool { return r.reloads() == 1 })
 	r.configure(t, "log: {level: debug}\npublisher: {max_age: 100h}\n")
-	clitest.Eventually(t, "it takes over the level", func() bool {
+	natstest.Eventually(t, "it takes over the level", func() bool {
 		log := r.Errs.String()
 		return strings.Contains(log, `"changed":["log.level"]`) && strings.Contains(log, `wait for a restart","keys":["publisher.max_age"]`)
 	})
@@ -289,7 +291,7 @@ func TestHangupReloads(t *testing.T) {
 	if out, errs, code := r.send(t, body); code != cli.ExitFine {
 		t.Errorf("send to %s: exit %d, %s%s", addr, code, out, errs)
 	}
-	clitest.Eventually(t, "an accepted delivery is logged", func() bool {
+	natstest.Eventually(t, "an accepted delivery is logged", func() bool {
 		return strings.Contains(r.Errs.String(), `"level":"debug"`) && strings.Contains(r.Errs.String(), `"msg":"accepted"`)
 	})
 	r.Signal(t, syscall.SIGTERM)

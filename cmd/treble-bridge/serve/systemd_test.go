@@ -1,6 +1,8 @@
 package serve_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"net"
 	"net/http"
 	"os"
@@ -9,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
@@ -103,22 +103,19 @@ func TestNotifyReadyThenStopping(t *testing.T) {
 // the unit is not active yet, and its status says why.
 func TestNotifyNotBeforeReady(t *testing.T) {
 	m := startServiceManager(t)
-	o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()}
-	first := clitest.StartServer(t, o)
-	t.Setenv("TREBLE_BRIDGE_NATS_URL", first.ClientURL())
-	o.Port = first.Addr().(*net.TCPAddr).Port
-	first.Shutdown()
-	first.WaitForShutdown()
+	nats := natstest.Start(t)
+	t.Setenv("TREBLE_BRIDGE_NATS_URL", nats.URL)
+	nats.Kill()
 	t.Setenv("TREBLE_BRIDGE_PUBLISHER_ACK", "stream")
 	p := clitest.StartProcess(t, "serve", "--dev")
 	if told := m.next(t); told["READY"] != "" || !strings.HasPrefix(told["STATUS"], "not connected to NATS: ") {
 		t.Errorf("without NATS: got %v, want STATUS=not connected to NATS and nothing else", told)
 	}
-	clitest.Eventually(t, "it serves", func() bool { _, err := cli.ReadAddrs(p.Dir); return err == nil })
+	natstest.Eventually(t, "it serves", func() bool { _, err := cli.ReadAddrs(p.Dir); return err == nil })
 	if got := readyz(t, p); got != http.StatusServiceUnavailable {
 		t.Errorf("without NATS: /readyz says %d, want 503", got)
 	}
-	clitest.StartServer(t, o)
+	nats.Restart(t)
 	m.untilReady(t)
 	if got := readyz(t, p); got != http.StatusOK {
 		t.Errorf("after READY=1: /readyz says %d, want 200", got)

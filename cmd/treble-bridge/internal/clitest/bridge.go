@@ -1,6 +1,8 @@
 package clitest
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"bytes"
 	"context"
 	"encoding/json"
@@ -133,7 +135,7 @@ func (r *Running) Refuse(t *testing.T, bodies ...string) []string {
 		}
 	}
 	var ids []string
-	Eventually(t, "they are in the quarantine", func() bool {
+	natstest.Eventually(t, "they are in the quarantine", func() bool {
 		code, out, errs := Command(t.Context(), "", "quarantine", "list", "--json", "--data-dir", r.Config.DataDir)
 		if code != cli.ExitFine {
 			t.Fatalf("list: exit %d, %s", code, errs)

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -84,16 +83,4 @@ func Command(ctx context.Context, stdin string, args ...string) (code int, stdou
 // code.
 func Run(ctx context.Context, args []string, streams cli.Streams) int {
 	return cli.Run(ctx, tree(streams), args)
-}
-
-// Eventually polls a condition.
-func Eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("it did not come true in time: %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }

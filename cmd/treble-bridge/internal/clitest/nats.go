@@ -2,10 +2,8 @@ package clitest
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // NATSHost is a nats-server as a user would run it, apart from the bridge.
@@ -39,11 +38,6 @@ func StartNATS(t *testing.T, lines ...string) NATSHost {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return StartServer(t, o)
-}
-
-func StartServer(t *testing.T, o *server.Options) NATSHost {
-	t.Helper()
 	o.NoSigs, o.NoLog = true, true
 	s, err := server.NewServer(o)
 	if err != nil {
@@ -61,29 +55,10 @@ func StartServer(t *testing.T, o *server.Options) NATSHost {
 }
 
 // StartCluster starts three servers that are one cluster, and returns one of them.
-// Each takes a free port: the later ones are told that of the first, and the number
-// of routes tells all how many they will be, though nobody is at the other two.
 func StartCluster(t *testing.T) NATSHost {
 	t.Helper()
-	first := "127.0.0.1:1"
-	var hosts []NATSHost
-	for i := range 3 {
-		var routes []*url.URL
-		for _, addr := range []string{first, "127.0.0.1:2", "127.0.0.1:3"} {
-			routes = append(routes, &url.URL{Scheme: "nats", Host: addr})
-		}
-		h := StartServer(t, &server.Options{
-			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT,
-			JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
-			Cluster: server.ClusterOpts{Name: "three", Host: "127.0.0.1", Port: server.RANDOM_PORT}, Routes: routes,
-		})
-		hosts = append(hosts, h)
-		first = hosts[0].ClusterAddr().String()
-	}
-	Eventually(t, "the cluster has a leader, which knows all servers", func() bool {
-		return slices.ContainsFunc(hosts, func(h NATSHost) bool { return len(h.JetStreamClusterPeers()) == len(hosts) })
-	})
-	return hosts[0]
+	first := natstest.StartCluster(t).Servers[0]
+	return NATSHost{first.Server, first.URL}
 }
 
 // JetStream is a connection to the server.
@@ -111,13 +86,7 @@ func (h NATSHost) Stream(t *testing.T, change func(*jetstream.StreamConfig)) jet
 	if change != nil {
 		change(&c)
 	}
-	var s jetstream.Stream
-	Eventually(t, "the stream is made", func() (ok bool) {
-		var err error
-		s, err = h.JetStream(t).CreateStream(t.Context(), c)
-		return err == nil
-	})
-	return s
+	return natstest.MakeStream(t, h.JetStream(t), c)
 }
 
 // ConfigFile is a configuration of a bridge to be examined, as a file.

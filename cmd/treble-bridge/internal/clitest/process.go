@@ -1,6 +1,8 @@
 package clitest
 
 import (
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -12,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -62,15 +63,7 @@ func (p *Process) Post(t *testing.T, want int, bodies ...string) {
 // stream is a stream of the process's own NATS.
 func (p *Process) stream(t *testing.T, name string) jetstream.Stream {
 	t.Helper()
-	nc, err := nats.Connect(NATSURL(t, p.Dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := NATSHost{URL: NATSURL(t, p.Dir)}.JetStream(t)
 	s, err := js.Stream(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +75,7 @@ func (p *Process) stream(t *testing.T, name string) jetstream.Stream {
 func (p *Process) Await(t *testing.T, name string, n int) {
 	t.Helper()
 	s := p.stream(t, name)
-	Eventually(t, fmt.Sprintf("%d messages in %s", n, name), func() bool {
+	natstest.Eventually(t, fmt.Sprintf("%d messages in %s", n, name), func() bool {
 		info, err := s.Info(t.Context())
 		return err == nil && info.State.Msgs == uint64(n)
 	})
@@ -131,7 +124,7 @@ func Serve(t *testing.T, dir string, args ...string) *Process {
 // AwaitRunning returns when it serves.
 func (p *Process) AwaitRunning(t *testing.T) {
 	t.Helper()
-	Eventually(t, "it runs", func() bool {
+	natstest.Eventually(t, "it runs", func() bool {
 		select {
 		case <-p.Exited:
 			t.Fatalf("it ended:\n%s", p.Errs)
