@@ -12,6 +12,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,5 +299,61 @@ func copyFile(t *testing.T, from, to string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Of the requests of HTTP/2 connections beyond the first of each, half as many have a place as connections; slow ones
+// lose it to good ones.
+func TestStreamsTakePlaces(t *testing.T) {
+	ca := certtest.New(t)
+	s, _ := withTLS(t, ca)
+	s.config.MaxConnections, s.config.MaxConnectionsPerAddress = 8, 0
+	b := s.start(t)
+	slow := &http.Transport{TLSClientConfig: trusting(ca), ForceAttemptHTTP2: true}
+	defer slow.CloseIdleConnections()
+	var requests sync.WaitGroup
+	defer requests.Wait()
+	var refused atomic.Int32
+	for range 20 {
+		body, feed := io.Pipe()
+		defer feed.Close()
+		req := newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", body)
+		requests.Go(func() {
+			resp, err := slow.RoundTrip(req)
+			if err != nil {
+				return
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusTooManyRequests && resp.Header.Get("Retry-After") != "" {
+				refused.Add(1)
+			}
+		})
+		go func() { _, _ = feed.Write([]byte(`{"a":"`)) }() // ends with the pipe
+	}
+	eventually(t, "all that have no place are refused", func() bool { return refused.Load() >= 20-1-8/2 })
+	// Two good requests on one connection: the second needs a place.
+	good := &http.Transport{TLSClientConfig: trusting(ca), ForceAttemptHTTP2: true}
+	defer good.CloseIdleConnections()
+	body, feed := io.Pipe()
+	defer feed.Close()
+	first := newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", body)
+	requests.Go(func() {
+		if resp, err := good.RoundTrip(first); err == nil {
+			_ = resp.Body.Close()
+		}
+	})
+	if _, err := feed.Write([]byte(`{"a":"`)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a good request finds a place", func() bool {
+		resp, err := good.RoundTrip(newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", strings.NewReader(read)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	if got := b.metrics(t); !strings.Contains(got, `connections_dropped_total{connection="slow-body"} 1`) {
+		t.Errorf("no slow connection has lost its place:\n%s", got)
 	}
 }

@@ -28,6 +28,7 @@ type Bounds struct {
 
 	mu       sync.Mutex
 	open     list.List // of *Conn, in the order in which they came
+	streams  int       // places that further requests of HTTP/2 take
 	each     map[netip.Prefix]int
 	draining time.Time // zero while the server serves
 }
@@ -109,6 +110,59 @@ func (c *Bounds) admit(conn net.Conn) *Conn {
 			_ = conn.Close()
 			return nil
 		}
+	}
+}
+
+// takePlace takes one of the places for further requests of HTTP/2 connections, of which there are half as
+// many as for connections, and reports whether there was one. Where all are taken, a connection loses its own
+// whose bodies are slow; without such a one nobody waits.
+func (c *Bounds) takePlace() bool {
+	until := time.Now().Add(patienceForRequest)
+	closed := false
+	for {
+		c.mu.Lock()
+		if c.streams < max(c.most/2, 1) {
+			c.streams++
+			c.mu.Unlock()
+			return true
+		}
+		var victim *Conn
+		if !closed {
+			victim = c.slowest()
+		}
+		c.mu.Unlock()
+		if victim != nil {
+			closed = true
+			c.dropped(droppedSlow)
+			_ = victim.Close() // its requests give their places back when they notice
+		}
+		if !closed || !c.awaitPlace(until) {
+			c.dropped(droppedNew)
+			return false
+		}
+	}
+}
+
+// slowest returns the connection of several requests whose bodies have been slow for the longest time, or
+// nil.
+func (c *Bounds) slowest() (slow *Conn) {
+	before := time.Now().Add(-patienceForBody)
+	for e := c.open.Front(); e != nil; e = e.Next() {
+		if b := e.Value.(*Conn); b.streams.Load() > 1 && b.phase() == Sending {
+			slow = olderOf(slow, b, before)
+		}
+	}
+	return slow
+}
+
+// givePlace gives back what takePlace took.
+func (c *Bounds) givePlace(n int) {
+	c.mu.Lock()
+	c.streams -= n
+	c.mu.Unlock()
+	select {
+	case c.freed <- struct{}{}:
+	default:
 	}
 }
 
@@ -226,18 +280,40 @@ type Conn struct {
 
 	working atomic.Int32 // requests at work; more than one with HTTP/2
 	sending atomic.Int32 // requests whose body is being read
-	since   atomic.Int64 // when it began to wait, or its body to be read, in Unix nanoseconds
+	streams atomic.Int32 // requests of HTTP/2
+	since   atomic.Int64 // when it began to wait, or the first of its bodies to be read, in Unix nanoseconds
 	trusted atomic.Bool  // it has carried a credential that a source takes
 }
 
 // Move notes that a request of the connection goes from one phase to another. A connection
 // with several requests is at work as long as one of them is.
 func (b *Conn) Move(from, to Phase) {
-	if to != Working {
-		b.since.Store(time.Now().UnixNano())
+	if to == Sending && b.sending.Load() == 0 {
+		b.since.Store(time.Now().UnixNano()) // a further body makes no slow one younger
 	}
 	b.count(to, 1) // first, so that the connection does not seem idle in between
 	b.count(from, -1)
+	if to == Waiting && b.phase() == Waiting {
+		b.since.Store(time.Now().UnixNano())
+	}
+}
+
+// beginStream counts a request of HTTP/2. Each beyond the first of its connection takes a place, since it
+// can hold as much memory as a connection; it returns false if there is none.
+func (b *Conn) beginStream() bool {
+	if b.streams.Add(1) == 1 || b.connections.takePlace() {
+		return true
+	}
+	if b.streams.Add(-1) == 0 {
+		b.connections.givePlace(-1) // the others have ended meanwhile, and gave back this one's too
+	}
+	return false
+}
+
+func (b *Conn) endStream() {
+	if b.streams.Add(-1) > 0 {
+		b.connections.givePlace(1)
+	}
 }
 
 func (b *Conn) count(p Phase, n int32) {

@@ -186,10 +186,17 @@ func (u *Unserved) Handler(next http.Handler) http.Handler {
 		case *watchedTLSConn:
 			c.serve()
 		case *Conn: // one of several requests of HTTP/2
-			if c != nil {
-				c.Move(Waiting, Working)
-				defer c.Move(Working, Waiting)
+			if c == nil {
+				break
 			}
+			if !c.beginStream() {
+				w.Header().Set("Retry-After", "1")
+				http.Error(w, "429 Too Many Requests", http.StatusTooManyRequests)
+				return
+			}
+			defer c.endStream()
+			c.Move(Waiting, Working)
+			defer c.Move(Working, Waiting)
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -5,6 +5,7 @@ package attack
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ const (
 // and measures how long the answer takes.
 type goodSender struct {
 	addr string
+	tls  *tls.Config // nil: plain HTTP
 
 	mu    sync.Mutex
 	took  []time.Duration
@@ -41,9 +43,9 @@ type goodSender struct {
 
 // send sends until ctx ends.
 func (g *goodSender) send(ctx context.Context) {
-	kept := &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}
+	kept := &http.Client{Transport: &http.Transport{TLSClientConfig: g.tls.Clone(), ForceAttemptHTTP2: g.tls != nil}, Timeout: 10 * time.Second}
 	defer kept.CloseIdleConnections()
-	anew := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	anew := &http.Client{Transport: &http.Transport{TLSClientConfig: g.tls.Clone(), DisableKeepAlives: true}, Timeout: 10 * time.Second}
 	ticker := time.NewTicker(25 * time.Millisecond)
 	defer ticker.Stop()
 	for i := 0; ; i++ {
@@ -62,7 +64,11 @@ func (g *goodSender) send(ctx context.Context) {
 
 func (g *goodSender) one(client *http.Client, session string) {
 	body := fmt.Sprintf(`{"session_id":%q,"read_at":"2026-01-01 09:00:02","country_code":"+34","cellphone":"612345678"}`, session)
-	req, err := http.NewRequest(http.MethodPost, "http://"+g.addr+"/webhook", strings.NewReader(body))
+	scheme := "http://"
+	if g.tls != nil {
+		scheme = "https://"
+	}
+	req, err := http.NewRequest(http.MethodPost, scheme+g.addr+"/webhook", strings.NewReader(body))
 	if err != nil {
 		panic(err) // the address is ours
 	}
@@ -91,7 +97,13 @@ func (g *goodSender) one(client *http.Client, session string) {
 // under attacks a bridge while a good sender sends, and checks memory, latency and answers.
 func under(t *testing.T, p *bridge.Process, attack func(t *testing.T, addr string)) {
 	t.Helper()
-	good := &goodSender{addr: p.Addrs.Ingress}
+	underTLS(t, p, nil, attack)
+}
+
+// underTLS is under for a bridge that speaks HTTPS, if there is a configuration for its clients.
+func underTLS(t *testing.T, p *bridge.Process, client *tls.Config, attack func(t *testing.T, addr string)) {
+	t.Helper()
+	good := &goodSender{addr: p.Addrs.Ingress, tls: client}
 	ctx, stop := context.WithCancel(t.Context())
 	var sending sync.WaitGroup
 	sending.Go(func() { good.send(ctx) })
