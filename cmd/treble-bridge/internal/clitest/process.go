@@ -144,6 +144,7 @@ func (p *Process) Command(t *testing.T, want int, args ...string) (out, errs str
 	return out, errs
 }
 
+// Send runs the command send, which has to succeed.
 func (p *Process) Send(t *testing.T, args ...string) {
 	t.Helper()
 	p.Command(t, cli.ExitFine, append([]string{"send"}, args...)...)
@@ -160,6 +161,7 @@ func (p *Process) JournalStatus(t *testing.T, want int, name string) journal.Sta
 	return v
 }
 
+// Kill ends the process at once, as kill -9 does, and returns when it is gone.
 func (p *Process) Kill(t *testing.T) {
 	t.Helper()
 	if err := p.Process.Kill(); err != nil {
@@ -168,6 +170,7 @@ func (p *Process) Kill(t *testing.T) {
 	<-p.Exited
 }
 
+// Readyz returns the answer of /readyz, or why there is none.
 func (p *Process) Readyz(t *testing.T) string {
 	t.Helper()
 	a, err := cli.ReadAddrs(p.Dir)
@@ -192,11 +195,13 @@ type Process struct {
 	Exited    chan struct{}
 }
 
+// StartProcess starts the program on a data directory of its own.
 func StartProcess(t *testing.T, args ...string) *Process {
 	t.Helper()
 	return StartProcessOn(t, t.TempDir(), args...)
 }
 
+// StartProcessOn starts the program on a data directory.
 func StartProcessOn(t *testing.T, dir string, args ...string) *Process {
 	t.Helper()
 	return StartProcessEnv(t, dir, nil, args...)
@@ -236,6 +241,7 @@ func (p *Process) Code(t *testing.T) int {
 	return p.ProcessState.ExitCode()
 }
 
+// Signal sends a signal to the process.
 func (p *Process) Signal(t *testing.T, s os.Signal) {
 	t.Helper()
 	if err := p.Process.Signal(s); err != nil {

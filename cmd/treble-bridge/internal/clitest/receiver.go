@@ -19,6 +19,7 @@ type Receiver struct {
 	Most    atomic.Int32 // requests at the same time
 }
 
+// NewReceiver starts one; status says how the n-th request is answered.
 func NewReceiver(t *testing.T, status func(n int) int) *Receiver {
 	t.Helper()
 	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
@@ -41,4 +42,5 @@ func NewReceiver(t *testing.T, status func(n int) int) *Receiver {
 	return r
 }
 
+// Always answers every request with the same status.
 func Always(status int) func(int) int { return func(int) int { return status } }
