@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,17 +46,33 @@ func TestConfigCheck(t *testing.T) {
 		if err != nil {
 			t.Errorf("%v\n%s", err, out)
 		}
-		warnings := 0
-		if c := n.load(t); c.NATS.URL == "" { // its clients are other pods, and the chart knows no certificate for it
-			warnings = strings.Count(string(out), "warning: nats.embedded.allow_plaintext: true: ")
-			if warnings != 1 {
-				t.Errorf("no warning that the embedded NATS has no TLS:\n%s", out)
+		text := string(out)
+		for _, expected := range expectedWarnings(n.load(t)) {
+			if strings.Count(text, "warning: "+expected) != 1 {
+				t.Errorf("want the warning %q once:\n%s", expected, out)
 			}
+			text = strings.Replace(text, "warning: "+expected, "", 1)
 		}
-		if strings.Count(string(out), "warning") != warnings {
+		if strings.Contains(text, "warning") {
 			t.Errorf("%s", out)
 		}
 	})
+}
+
+// expectedWarnings are those that a configuration of the chart deserves, each by how it begins.
+func expectedWarnings(c *config.Config) (all []string) {
+	if c.NATS.URL == "" { // its clients are other pods, and the chart knows no certificate for it
+		all = append(all, "nats.embedded.allow_plaintext: true: ")
+	}
+	if c.Auth.Disabled {
+		all = append(all, "auth.disabled: ")
+	}
+	plain := func(url string) bool { return !strings.HasPrefix(url, "tls://") && !strings.HasPrefix(url, "wss://") }
+	secret := c.NATS.TokenFile != "" || c.NATS.PasswordFile != ""
+	if c.NATS.URL != "" && secret && slices.ContainsFunc(strings.Split(c.NATS.URL, ","), plain) {
+		all = append(all, "nats.url: the secret goes to ")
+	}
+	return all
 }
 
 // TestPorts: the ports of the container are those of the configuration, and
