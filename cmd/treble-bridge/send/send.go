@@ -74,7 +74,7 @@ or by what kept it from being one), seconds, rate, latency_ms (p50, p95, p99, ma
   treble-bridge send message.responded --count 10000 --concurrency 64
   treble-bridge send --count 600 --rate 10 conversation.closed
   treble-bridge send body.json --url https://bridge.example.com/webhook --token-file token
-  treble-bridge send --file pending.ndjson
+  treble-bridge send --file refused.ndjson
   echo '{"event_type":"new"}' | treble-bridge send - --header 'X-Api-Key: secret'`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
