@@ -121,10 +121,13 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 		send = r.stream.PublishFast
 	}
 	res := send(ctx, msgs)
-	if res.Status == broker.Stored {
-		took := r.cfg.now().Sub(began)
+	took := r.cfg.now().Sub(began)
+	switch res.Status {
+	case broker.Stored:
 		r.pace.Took(w, len(msgs), took)
 		r.told(took, len(msgs))
+	case broker.Unknown:
+		r.pace.Waited(w, len(msgs), took)
 	}
 	if w == pace.InFast {
 		sent := slices.DeleteFunc(slices.Clone(group), func(it *item) bool { return it.known != nil })

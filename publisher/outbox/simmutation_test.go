@@ -44,12 +44,13 @@ func TestSimulationFindsDefects(t *testing.T) {
 			// What fails without the defect too does not show it.
 			fails := func(s schedule) *violation {
 				v := simulate(s, o)
-				if v == nil || !strings.Contains(v.what, m.shows) || simulate(s, simOptions{}) != nil {
+				if v == nil || !strings.Contains(v.what, m.shows) || simulate(s, simOptions{atomic: o.atomic}) != nil {
 					return nil
 				}
 				return v
 			}
 			for seed := range uint64(mutationRuns) {
+				o.atomic = seed%2 == 1
 				if v := fails(randomSchedule(seed, simLength, strings.Fields(m.only)...)); v != nil {
 					v = shrink(v, fails)
 					t.Logf("seed %d: %s\n%s", seed, v.what, v.schedule)

@@ -23,8 +23,10 @@ const (
 // The zero value is ready.
 type Pace struct {
 	single time.Duration // of one message alone
-	fast   time.Duration // of one message of a fast-ingest batch
+	fast   time.Duration // of one more message in a fast-ingest batch
 	atomic time.Duration // of an atomic batch
+	alone  bool          // single is known
+	tested bool          // fast is known
 	passed int           // atomic batches since a fast-ingest batch was tried
 }
 
@@ -33,8 +35,8 @@ const (
 	firstSingle = 2 * time.Millisecond
 	firstAtomic = 20 * time.Millisecond
 	// tryFast is after how many atomic batches a fast-ingest batch is tried again, and tried how
-	// many messages of one tell how long it takes. They cost a server that flushes each
-	// a few hundredths of its time.
+	// many messages of one tell how long it takes, at first too. They cost a server that flushes
+	// each a few hundredths of its time.
 	tryFast = 64
 	tried   = 32
 )
@@ -46,16 +48,24 @@ func (p *Pace) Took(w Way, n int, d time.Duration) {
 	case w == InAtomic:
 		p.atomic = eased(p.atomic, d, firstAtomic)
 	case w == OneByOne:
-		p.single = eased(p.single, d, firstSingle)
-	case n >= tried: // with fewer it is the way there and back that takes the time
-		each := d / time.Duration(n)
-		p.fast = eased(p.fast, each, each)
+		p.single, p.alone = eased(p.single, d, firstSingle), true
+	case n >= tried:
+		// What a message alone takes is the way there and back, for the most part.
+		each := max(0, d-p.single) / time.Duration(n)
+		p.fast, p.tested = eased(p.fast, each, each), true
 	}
 }
 
-func eased(before, d, first time.Duration) time.Duration {
+// Waited notes that n messages were not acknowledged within a time: it takes longer than that.
+func (p *Pace) Waited(w Way, n int, d time.Duration) {
+	if each := d / time.Duration(n); w == InFast && n >= tried && each > p.fast {
+		p.fast, p.tested = each, true
+	}
+}
+
+func eased(before, d, most time.Duration) time.Duration {
 	if before == 0 {
-		return min(d, first)
+		return min(d, most)
 	}
 	return min(d, 2*before)
 }
@@ -68,6 +78,10 @@ func (p *Pace) Choose(n int, fast, atomic bool) (Way, int) {
 		return OneByOne, 1
 	case !atomic:
 		return InFast, n
+	case fast && !p.alone:
+		return OneByOne, 1
+	case fast && !p.tested:
+		return InFast, min(n, tried) // if each takes a flush, so many are enough
 	case fast:
 		expected := p.atomic
 		if expected == 0 {
@@ -77,8 +91,12 @@ func (p *Pace) Choose(n int, fast, atomic bool) (Way, int) {
 			p.passed = 0
 			return InFast, n
 		}
-		if p.passed++; p.passed%tryFast == 0 {
+		p.passed++
+		switch p.passed % tryFast {
+		case 0:
 			return InFast, min(n, tried)
+		case tryFast - 1: // by which that is judged
+			return OneByOne, 1
 		}
 		return InAtomic, n
 	case time.Duration(n)*p.single >= p.atomic:

@@ -23,6 +23,7 @@ func TestPace(t *testing.T) {
 		{name: "flushes-each", single: 1000 * us, fast: 1000 * us, atomic: 15_000 * us, trip: 100 * us, group: 500, best: InAtomic, most: 1.1},
 		{name: "flushes-each-fast-disk", single: 250 * us, fast: 250 * us, atomic: 10_000 * us, trip: 100 * us, group: 500, best: InAtomic, most: 1.1},
 		{name: "slow-link", single: 100 * us, fast: 10 * us, atomic: 10_000 * us, trip: 5000 * us, group: 500, best: InFast, most: 1.01},
+		{name: "slow-link-flushes-each", single: 1000 * us, fast: 1000 * us, atomic: 15_000 * us, trip: 5000 * us, group: 500, best: InAtomic, most: 1.1},
 		{name: "atomic-only", single: 100 * us, atomic: 10_000 * us, trip: 100 * us, group: 500, noFast: true, best: InAtomic, most: 1.01},
 		{name: "atomic-only-small-groups", single: 100 * us, atomic: 10_000 * us, trip: 100 * us, group: 5, noFast: true, best: OneByOne, most: 1.5},
 		{name: "fast-only", single: 1000 * us, fast: 1000 * us, trip: 100 * us, group: 500, noAtomic: true, best: InFast, most: 1.01},
@@ -64,5 +65,31 @@ func TestPace(t *testing.T) {
 				t.Errorf("it takes %.2f times as long as the best Way, want %.2f at most", times, tt.most)
 			}
 		})
+	}
+}
+
+// TestPaceOfAServerThatIsTooSlow: a first try is small, and if not even that is acknowledged in time,
+// atomic batches are sent.
+func TestPaceOfAServerThatIsTooSlow(t *testing.T) {
+	var p Pace
+	if w, _ := p.Choose(500, true, true); w != OneByOne {
+		t.Errorf("first %v, want a message alone", w)
+	}
+	p.Took(OneByOne, 1, 100*time.Millisecond)
+	w, n := p.Choose(500, true, true)
+	if w != InFast || n != tried {
+		t.Errorf("next %v of %d, want a fast-ingest batch of %d", w, n, tried)
+	}
+	p.Waited(w, n, 5*time.Second)
+	if w, n := p.Choose(500, true, true); w != InAtomic || n != 500 {
+		t.Errorf("then %v of %d, want an atomic batch", w, n)
+	}
+	// A lost connection says nothing of the time.
+	p = Pace{}
+	p.Took(OneByOne, 1, time.Millisecond)
+	p.Took(InFast, 500, 5*time.Millisecond)
+	p.Waited(InFast, 500, time.Millisecond)
+	if w, n := p.Choose(500, true, true); w != InFast || n != 500 {
+		t.Errorf("%v of %d, want a fast-ingest batch", w, n)
 	}
 }
