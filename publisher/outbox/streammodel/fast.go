@@ -34,7 +34,7 @@ func (m *Model) fast(msgs []broker.Message, before func(i int)) broker.Result {
 		if before != nil {
 			before(i)
 		}
-		err, inside := m.refusesFast(msg)
+		inside, err := m.refusesFast(msg)
 		switch {
 		case err == nil:
 			last = m.store(msg)
@@ -53,26 +53,26 @@ func (m *Model) fast(msgs []broker.Message, before func(i int)) broker.Result {
 // reachesBatch reports whether the server gets to the batch of a message: it looks at the message
 // first.
 func (m *Model) reachesBatch(msg broker.Message) bool {
-	err, inside := m.refusesFast(msg)
+	inside, err := m.refusesFast(msg)
 	return err == nil || inside
 }
 
 // refusesFast returns why a message of a fast-ingest batch is not stored, nil if it is, and whether
 // that ends the batch by itself; else the next that gets to the batch does, by the gap.
-func (m *Model) refusesFast(msg broker.Message) (err error, inside bool) {
+func (m *Model) refusesFast(msg broker.Message) (inside bool, err error) {
 	switch {
 	case !m.captures(msg.Subject):
-		return errNobody, false
+		return false, errNobody
 	case m.config.Sealed:
-		return errSealed, false
+		return false, errSealed
 	case m.tooLarge(msg):
-		return errTooLarge, false
+		return false, errTooLarge
 	case !m.config.Fast:
-		return errNotFast, false
+		return false, errNotFast
 	case msg.ID != "" && m.window[msg.ID] != nil:
-		return errRepeated, true
+		return true, errRepeated
 	case m.full(1):
-		return errFull, true
+		return true, errFull
 	}
-	return nil, true
+	return true, nil
 }
