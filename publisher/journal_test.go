@@ -63,6 +63,9 @@ func TestFlushThatHangs(t *testing.T) {
 	n := natstest.Start(t)
 	o, fs := onFS(t, n.URL)
 	p := open(t, o)
+	for _, b := range p.outboxes() { // which flush what they find in the streams, each in its journal
+		natstest.Eventually(t, "serving", b.Serving)
+	}
 	held, release := fs.HoldSync()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
