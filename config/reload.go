@@ -14,7 +14,7 @@ var reloadable = []string{
 	"ingress.accept_timeout", "ingress.max_auth_failures", "ingress.trusted_proxies", "ingress.operator_addresses", "ingress.timezone",
 	"ingress.tls.cert_file", "ingress.tls.key_file", "ingress.tls.client_ca",
 	"nats.embedded.tls.cert_file", "nats.embedded.tls.key_file",
-	"auth.", "sources",
+	"auth.", "limits.", "sources",
 }
 
 func isReloadable(key string) bool {

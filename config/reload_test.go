@@ -24,11 +24,12 @@ func TestMerge(t *testing.T) {
 	was.Ingress.TLS.CertFile = "old.pem"
 	next := was
 	next.Log.Level, next.Auth.BearerFile, next.Ingress.MaxBody = "debug", "secrets", 1
+	next.Limits.EventsPerSecond++
 	next.Sources = []ingress.SourceConfig{{Name: "a"}}
 	next.Ingress.TLS.CertFile = "new.pem"
 	next.NATS.URL, next.Ingress.Addr, next.NATS.Embedded.TLS.CertFile = "nats://b", ":1", "f"
 	merged, changed, waiting := was.Merge(&next)
-	if want := []string{"log.level", "ingress.max_body", "ingress.tls.cert_file", "auth.bearer_file", "sources"}; !reflect.DeepEqual(changed, want) {
+	if want := []string{"log.level", "ingress.max_body", "ingress.tls.cert_file", "auth.bearer_file", "limits.events_per_second", "sources"}; !reflect.DeepEqual(changed, want) {
 		t.Errorf("changed: got %q, want %q", changed, want)
 	}
 	if want := []string{"ingress.addr", "nats.url", "nats.embedded.tls.cert_file"}; !reflect.DeepEqual(waiting, want) {
