@@ -106,3 +106,25 @@ func TestNamesInArchitecture(t *testing.T) {
 		t.Errorf("got %d functions beside their files", len(named))
 	}
 }
+
+// TestChangelog: no line stands in CHANGELOG.md twice, as a merge may leave it, and the changes to
+// come stand before every version.
+func TestChangelog(t *testing.T) {
+	seen := map[string]bool{}
+	var headings []string
+	for line := range strings.Lines(bridge.ReadFile(t, filepath.Join(bridge.Root, "CHANGELOG.md"))) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "- ["):
+			if seen[line] {
+				t.Errorf("CHANGELOG.md has this twice: %s", line)
+			}
+			seen[line] = true
+		case strings.HasPrefix(line, "## "):
+			headings = append(headings, line)
+		}
+	}
+	if len(headings) == 0 || headings[0] != "## Unreleased" {
+		t.Errorf("CHANGELOG.md begins with %v, want Unreleased first", headings)
+	}
+}
