@@ -2,6 +2,7 @@ package ingress_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/pires/go-proxyproto"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
@@ -125,6 +128,64 @@ func TestHTTPSSilentClient(t *testing.T) {
 	_ = silent.SetReadDeadline(time.Now().Add(wait))
 	if _, err := silent.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the silent client: %v, want the end of its connection", err)
+	}
+}
+
+// TestHTTPSAnswersNotTaken: of a client of HTTP/2 without a credential that takes no answer, all
+// but a few requests are ended at once, since each one that waits costs memory.
+func TestHTTPSAnswersNotTaken(t *testing.T) {
+	ca := certtest.New(t)
+	s, _ := withTLS(t, ca)
+	// A signature, so that no answer comes, and no connection is ended, before all requests are there.
+	s.sources[0].Auth.HMAC = auth.HMACConfig{Header: "X-Signature", Keys: []value.Secret{"0123456789abcdef0123456789abcdef"}}
+	b := s.start(t)
+	conn, err := tls.Dial("tcp", b.addr, trusting(ca, "h2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(wait))
+	framer := http2.NewFramer(conn, conn)
+	fmt.Fprint(conn, http2.ClientPreface)
+	if err := framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}); err != nil {
+		t.Fatal(err)
+	}
+	var headers bytes.Buffer
+	encoder := hpack.NewEncoder(&headers)
+	for _, h := range [][2]string{{":method", "POST"}, {":scheme", "https"}, {":authority", "bridge.test"}, {":path", "/webhook"}, {"x-signature", strings.Repeat("0", 64)}} {
+		if err := encoder.WriteField(hpack.HeaderField{Name: h[0], Value: h[1], Sensitive: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const streams, waiting = 50, 4
+	for i := range uint32(streams) {
+		if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: headers.Bytes(), EndHeaders: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range uint32(streams) {
+		if err := framer.WriteData(2*i+1, true, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answered := 0
+	for ended := 0; ended < streams-waiting; {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatalf("%d of %d streams are ended: %v", ended, streams, err)
+		}
+		switch frame.(type) {
+		case *http2.HeadersFrame:
+			answered++
+		case *http2.RSTStreamFrame:
+			ended++
+		}
+	}
+	if answered > waiting {
+		t.Errorf("%d answers wait, want %d at most", answered, waiting)
+	}
+	if a, err := b.postTLS(t, trusting(ca)); err != nil || a.status != http.StatusOK {
+		t.Errorf("beside it: %d, %v", a.status, err)
 	}
 }
 

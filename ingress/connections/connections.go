@@ -115,7 +115,7 @@ func (c *Bounds) admit(conn net.Conn) *Conn {
 
 // takePlace takes one of the places for further requests of HTTP/2 connections, of which there are half as
 // many as for connections, and reports whether there was one. Where all are taken, a connection loses its own
-// whose bodies are slow; without such a one nobody waits.
+// whose bodies are slow, or which does not take its answers; without such a one nobody waits.
 func (c *Bounds) takePlace() bool {
 	until := time.Now().Add(patienceForRequest)
 	closed := false
@@ -143,12 +143,12 @@ func (c *Bounds) takePlace() bool {
 	}
 }
 
-// slowest returns the connection of several requests whose bodies have been slow for the longest time, or
-// nil.
+// slowest returns the connection of several requests that has been slow for the longest time, with its bodies
+// or in taking answers, or nil.
 func (c *Bounds) slowest() (slow *Conn) {
 	before := time.Now().Add(-patienceForBody)
 	for e := c.open.Front(); e != nil; e = e.Next() {
-		if b := e.Value.(*Conn); b.streams.Load() > 1 && b.phase() == Sending {
+		if b := e.Value.(*Conn); b.streams.Load() > 1 && b.phase() != Working {
 			slow = olderOf(slow, b, before)
 		}
 	}
@@ -280,6 +280,7 @@ type Conn struct {
 
 	working atomic.Int32 // requests at work; more than one with HTTP/2
 	sending atomic.Int32 // requests whose body is being read
+	answers atomic.Int32 // answers of HTTP/2 that the client has not taken
 	streams atomic.Int32 // requests of HTTP/2
 	since   atomic.Int64 // when it began to wait, or the first of its bodies to be read, in Unix nanoseconds
 	trusted atomic.Bool  // it has carried a credential that a source takes
@@ -337,6 +338,22 @@ func (b *Conn) phase() Phase {
 
 // Trust notes that a credential was shown on the connection that a source takes.
 func (b *Conn) Trust() { b.trusted.Store(true) }
+
+// mostAnswers is how many answers of a connection that has shown no credential may wait until the
+// client takes them. With HTTP/2 it says how much it takes, which may be nothing.
+const mostAnswers = 4
+
+// answer calls flush, which returns when the client has taken the answer to a request of HTTP/2.
+// It returns false without the call if too many of the connection wait already. Call it when the
+// request is not at work any more, so that the connection may lose its place.
+func (b *Conn) answer(flush func()) bool {
+	defer b.answers.Add(-1)
+	if b.answers.Add(1) > mostAnswers && !b.trusted.Load() {
+		return false
+	}
+	flush()
+	return true
+}
 
 // Close gives the place back, and closes the connection. It may be called again.
 func (b *Conn) Close() error {

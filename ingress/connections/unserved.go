@@ -189,17 +189,43 @@ func (u *Unserved) Handler(next http.Handler) http.Handler {
 			if c == nil {
 				break
 			}
-			if !c.beginStream() {
-				w.Header().Set("Retry-After", "1")
-				http.Error(w, "429 Too Many Requests", http.StatusTooManyRequests)
-				return
-			}
-			defer c.endStream()
-			c.Move(Waiting, Working)
-			defer c.Move(Working, Waiting)
+			c.serveStream(next, w, r)
+			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// answerTimeout is how long a client of HTTP/2 may take for an answer that no handler has timed.
+const answerTimeout = 10 * time.Second
+
+// serveStream serves a request of HTTP/2. It keeps its place until the client has taken the answer: net/http,
+// to which it would be left, waits for each of them in a goroutine. Where too many wait already, the stream
+// is reset.
+func (b *Conn) serveStream(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	flush := func() { _ = control.Flush() } // an error says that the client is gone
+	if !b.beginStream() {
+		_ = control.SetWriteDeadline(time.Now().Add(answerTimeout))
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "429 Too Many Requests", http.StatusTooManyRequests)
+		if !b.answer(flush) {
+			panic(http.ErrAbortHandler)
+		}
+		return
+	}
+	defer b.endStream()
+	b.whileWorking(func() { next.ServeHTTP(w, r) })
+	if !b.answer(flush) {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// whileWorking calls serve, and keeps the connection its place meanwhile.
+func (b *Conn) whileWorking(serve func()) {
+	b.Move(Waiting, Working)
+	defer b.Move(Working, Waiting)
+	serve()
 }
 
 // isHTTP2 reports whether a request is what a connection of HTTP/2 without TLS begins with.
