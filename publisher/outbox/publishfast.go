@@ -9,17 +9,15 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
-// othersPause is for how long no fast-ingest batch is sent after another writer's messages were seen
-// in the stream. While they come, the sequences of each batch would have to be looked up.
-const othersPause = time.Minute
+// fastPause is for how long no fast-ingest batch is sent, if the stream takes atomic ones, after
+// another writer's messages were seen in the stream (the sequences of each batch would have to be looked
+// up), or after a batch whose outcome is unknown (no PubAck of such a batch may come through at all).
+const fastPause = time.Minute
 
 // fast reports whether several messages leave as a fast-ingest batch.
 func (r *relay) fast() bool {
-	if !r.session.info.Fast {
-		return false
-	}
-	since := r.cfg.now().Sub(r.othersAt)
-	return r.othersAt.IsZero() || since >= othersPause || since < 0 || !r.session.info.Batches
+	info, since := r.session.info, r.cfg.now().Sub(r.fastPaused)
+	return info.Fast && (since >= fastPause || since < 0 || !info.Batches)
 }
 
 // noteEnd notes up to where the stream is known after so many messages of ours were stored, and
@@ -27,7 +25,7 @@ func (r *relay) fast() bool {
 func (r *relay) noteEnd(last uint64, stored int) {
 	s := r.session
 	if last > s.last+uint64(stored) {
-		r.othersAt = r.cfg.now()
+		r.fastPaused = r.cfg.now()
 	}
 	s.last = max(s.last, last)
 }
@@ -40,6 +38,7 @@ func (r *relay) publishedFast(ctx context.Context, items []*item, res broker.Res
 		return r.storedFast(ctx, items, res)
 	case broker.Unknown:
 		r.wary = true
+		r.fastPaused = r.cfg.now()
 	case broker.Refused:
 		s.info.Fast = false // until the next look: the stream may not take such batches any more
 	}
@@ -101,12 +100,17 @@ func (r *relay) doubtBatch(why error) error {
 // repetitions, or were removed meanwhile: each is sent by itself, and the server says which.
 func (r *relay) locate(ctx context.Context, items []*item, last uint64) error {
 	s := r.session
-	found := map[string][]uint64{}
+	found := make(map[string][]uint64, len(items)) // of these ids only: others may have stored many
+	for _, it := range items {
+		found[it.msg.ID] = nil
+	}
 	for at, err := range r.stream.IDs(ctx, s.last+1, last) {
 		if err != nil {
 			return fmt.Errorf("look for a batch: %w", err)
 		}
-		found[at.ID] = append(found[at.ID], at.Seq)
+		if seqs, wanted := found[at.ID]; wanted {
+			found[at.ID] = append(seqs, at.Seq)
+		}
 	}
 	for _, it := range items {
 		seqs := found[it.msg.ID]
