@@ -55,6 +55,27 @@ func TestPublishFast(t *testing.T) {
 	wantFast(t, s.PublishFast(t.Context(), many), Stored, 2000, 2008)
 }
 
+// TestInfoFast: a fast-ingest batch is sent only where its PubAck proves something, and is faster.
+func TestInfoFast(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*jetstream.StreamConfig)
+		want   bool
+	}{
+		{"allowed", func(*jetstream.StreamConfig) {}, true},
+		{"not-allowed", func(c *jetstream.StreamConfig) { c.AllowBatchPublish = false }, false},
+		{"replicas", func(c *jetstream.StreamConfig) { c.Replicas = 3 }, false},
+		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "ORIGIN"} }, false},
+		{"no-ack", func(c *jetstream.StreamConfig) { c.NoAck = true }, false},
+	} {
+		cfg := jetstream.StreamConfig{AllowBatchPublish: true, Replicas: 1}
+		tt.change(&cfg)
+		if got := infoOf(&jetstream.StreamInfo{Config: cfg}).Fast; got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestPublishFastRefused(t *testing.T) {
 	large := messages("l")[0]
 	large.Data = make([]byte, 3000)

@@ -59,7 +59,7 @@ type Info struct {
 	Messages    uint64 // that are there: less than Last-First+1 if some between were deleted
 
 	Batches    bool          // atomic batches are allowed
-	Fast       bool          // fast-ingest batches are allowed, and worth it: without replicas only
+	Fast       bool          // fast-ingest batches are allowed, prove what they acknowledge, and are worth it: without replicas only
 	Duplicates time.Duration // the duplicate window
 	MaxMsgSize int64         // of a message with its headers; 0: no limit but the server's
 	Subjects   []string      // filters of the subjects that the stream captures

@@ -121,8 +121,8 @@ func infoOf(have *jetstream.StreamInfo) Info {
 		First:      state.FirstSeq,
 		Last:       state.LastSeq,
 		Messages:   state.Msgs,
-		Batches:    cfg.AllowAtomicPublish && cfg.Mirror == nil,                     // a server before 2.12 drops the flag
-		Fast:       cfg.AllowBatchPublish && cfg.Replicas <= 1 && cfg.Mirror == nil, // and before 2.14 this one
+		Batches:    cfg.AllowAtomicPublish && cfg.Mirror == nil, // a server before 2.12 drops the flag
+		Fast:       fast(cfg),
 		Duplicates: cfg.Duplicates,
 		MaxMsgSize: int64(max(cfg.MaxMsgSize, 0)),
 		Subjects:   cfg.Subjects,
@@ -135,6 +135,13 @@ func infoOf(have *jetstream.StreamInfo) Info {
 	full := cfg.Discard == jetstream.DiscardOld && (cfg.MaxBytes > 0 || cfg.MaxMsgs > 0)
 	i.Discards = i.PerSubject || full
 	return i
+}
+
+// fast reports whether fast-ingest batches are sent. A server before 2.14 drops the flag. With
+// no_ack the server still acknowledges such a batch, but does not tell the errors of its messages, so
+// that the PubAck proves nothing.
+func fast(cfg jetstream.StreamConfig) bool {
+	return cfg.AllowBatchPublish && cfg.Replicas <= 1 && cfg.Mirror == nil && !cfg.NoAck
 }
 
 // leader returns what changes whenever the stream may have been recovered from a disk; see
