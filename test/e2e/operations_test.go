@@ -60,6 +60,8 @@ func shellBlocks(text string) (blocks []shellBlock) {
 	return blocks
 }
 
+var timeOfDay = regexp.MustCompile(`^\d\d:\d\d:\d\d$`)
+
 // unlike returns the lines of want that nothing in got is like, in their order.
 func unlike(got, want string) (missing []string) {
 	rows := strings.Split(got, "\n")
@@ -68,6 +70,8 @@ func unlike(got, want string) (missing []string) {
 		for _, word := range strings.Fields(line) {
 			pattern := regexp.QuoteMeta(word)
 			switch {
+			case timeOfDay.MatchString(word):
+				pattern = `(\d{4}-\d\d-\d\d )?\S+` // the date stands before it if midnight is between two times
 			case strings.ContainsAny(word, "0123456789"):
 				pattern = `\S+`
 			case word == "segment" || word == "segments":
