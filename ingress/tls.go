@@ -32,7 +32,7 @@ func (s *Server) front(cfg Config, unserved *connections.Unserved) (*listen.Fron
 // http2Config bounds what a connection of HTTP/2 may hold in memory before a handler reads it.
 func http2Config() *http.HTTP2Config {
 	return &http.HTTP2Config{
-		MaxConcurrentStreams:          100,
+		MaxConcurrentStreams:          16,
 		MaxReadFrameSize:              int(16 * value.KiB),
 		MaxReceiveBufferPerConnection: int(128 * value.KiB),
 		MaxReceiveBufferPerStream:     int(64 * value.KiB),
