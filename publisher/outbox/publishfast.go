@@ -9,15 +9,14 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
-// fastPause is for how long no fast-ingest batch is sent, if the stream takes atomic ones, after
-// another writer's messages were seen in the stream (the sequences of each batch would have to be looked
-// up), or after a batch whose outcome is unknown (no PubAck of such a batch may come through at all).
-const fastPause = time.Minute
+// othersPause is for how long no fast-ingest batch is sent after another writer's messages were seen
+// in the stream. While they come, the sequences of each batch would have to be looked up.
+const othersPause = time.Minute
 
 // fast reports whether several messages leave as a fast-ingest batch.
 func (r *relay) fast() bool {
-	info, since := r.session.info, r.cfg.now().Sub(r.fastPaused)
-	return info.Fast && (since >= fastPause || since < 0 || !info.Batches)
+	info, since := r.session.info, r.cfg.now().Sub(r.othersAt)
+	return info.Fast && (since >= othersPause || since < 0 || !info.Batches)
 }
 
 // noteEnd notes up to where the stream is known after so many messages of ours were stored, and
@@ -25,7 +24,7 @@ func (r *relay) fast() bool {
 func (r *relay) noteEnd(last uint64, stored int) {
 	s := r.session
 	if last > s.last+uint64(stored) {
-		r.fastPaused = r.cfg.now()
+		r.othersAt = r.cfg.now()
 	}
 	s.last = max(s.last, last)
 }
@@ -38,7 +37,6 @@ func (r *relay) publishedFast(ctx context.Context, items []*item, res broker.Res
 		return r.storedFast(ctx, items, res)
 	case broker.Unknown:
 		r.wary = true
-		r.fastPaused = r.cfg.now()
 	case broker.Refused:
 		s.info.Fast = false // until the next look: the stream may not take such batches any more
 	}

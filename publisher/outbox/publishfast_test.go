@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -15,8 +14,7 @@ import (
 // counted counts how messages are sent.
 type counted struct {
 	Stream
-	alone, fast, atomic int  // messages, batches, batches
-	silent              bool // no PubAck of a fast batch arrives
+	alone, fast, atomic int // messages, batches, batches
 }
 
 func (c *counted) Publish(ctx context.Context, msgs []broker.Message) broker.Result {
@@ -30,11 +28,7 @@ func (c *counted) Publish(ctx context.Context, msgs []broker.Message) broker.Res
 
 func (c *counted) PublishFast(ctx context.Context, msgs []broker.Message) broker.Result {
 	c.fast++
-	res := c.Stream.PublishFast(ctx, msgs)
-	if c.silent {
-		return broker.Result{Err: errors.New("no PubAck")}
-	}
-	return res
+	return c.Stream.PublishFast(ctx, msgs)
 }
 
 // countedBench is a bench that has published something, and now has no connection.
@@ -125,7 +119,7 @@ func TestFastBatchesBesideOthers(t *testing.T) {
 	if c.fast != 1 || c.atomic != 1 || c.alone != 0 {
 		t.Errorf("%+v, want a fast batch and then an atomic one", c)
 	}
-	b.pass(2 * fastPause)
+	b.pass(2 * othersPause)
 	b.accept(ids("g", 10)...)
 	b.settle()
 	if c.fast != 2 {
@@ -133,33 +127,5 @@ func TestFastBatchesBesideOthers(t *testing.T) {
 	}
 	if a := b.b.Account(); a.Stored != 31 || a.Duplicate != 0 {
 		t.Errorf("account %+v", a)
-	}
-}
-
-// TestNoPubAckOfFastBatches: where only they are not answered, each would take the whole ack timeout.
-func TestNoPubAckOfFastBatches(t *testing.T) {
-	b, c := countedBench(t)
-	c.silent = true
-	want := []string{"first"}
-	for _, name := range []string{"e", "f", "g"} {
-		b.client.SetUp(false)
-		b.accept(ids(name, 50)...)
-		b.client.SetUp(true)
-		b.pass(time.Second)
-		want = append(want, ids(name, 50)...)
-		b.want(want...)
-	}
-	if c.fast != 1 || c.atomic != 2 {
-		t.Errorf("%+v, want one fast batch and then atomic ones", c)
-	}
-	if a := b.b.Account(); a.Stored != 151 || a.Duplicate != 0 {
-		t.Errorf("account %+v", a)
-	}
-	b.pass(2 * fastPause)
-	c.silent = false
-	b.accept(ids("h", 10)...)
-	b.settle()
-	if c.fast != 2 {
-		t.Errorf("%+v, want a fast batch again after a while", c)
 	}
 }

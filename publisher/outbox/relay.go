@@ -49,7 +49,7 @@ type relay struct {
 	reached    time.Time            // when the newest settled entry was accepted
 	denied     int                  // subjects refused since something was stored
 	alike      alike
-	fastPaused time.Time // since when no fast-ingest batch is sent; see fastPause
+	othersAt   time.Time // when messages of another writer came to the stream last, as far as was seen
 	wary       bool      // nobody knows what became of the last fast-ingest batch
 
 	halted  atomic.Pointer[string] // why nothing is published now; nil if all is well
