@@ -8,6 +8,7 @@ package config
 import (
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/ingress/quota"
 
 	"github.com/treble-bridge/treble-bridge/ingress"
@@ -23,7 +24,7 @@ type Config struct {
 	ShutdownTimeout time.Duration           `mapstructure:"shutdown_timeout" doc:"how long a shutdown may take before it is cut off"`
 	Log             LogConfig               `mapstructure:"log"`
 	Ingress         ingress.Config          `mapstructure:"ingress"`
-	Ops             ingress.OpsConfig       `mapstructure:"ops"`
+	Ops             ops.Config              `mapstructure:"ops"`
 	NATS            publisher.NATSConfig    `mapstructure:"nats"`
 	Publisher       publisher.Config        `mapstructure:"publisher"`
 	Journal         publisher.JournalConfig `mapstructure:"journal"`
@@ -53,7 +54,7 @@ func Default() Config {
 		ShutdownTimeout: 25 * time.Second,
 		Log:             LogConfig{Level: "info", Format: FormatJSON},
 		Ingress:         ingress.DefaultConfig(),
-		Ops:             ingress.DefaultOpsConfig(),
+		Ops:             ops.DefaultConfig(),
 		NATS:            publisher.DefaultNATSConfig(),
 		Publisher:       publisher.DefaultConfig(),
 		Journal:         publisher.DefaultJournalConfig(),

@@ -53,15 +53,6 @@ func DefaultConfig() Config {
 	}
 }
 
-// OpsConfig is the listener for operators: health, readiness, metrics.
-type OpsConfig struct {
-	Addr  string `mapstructure:"addr" doc:"address of the ops listener (/livez, /readyz, /metrics), apart from the public one"`
-	Pprof bool   `mapstructure:"pprof" doc:"serve /debug/pprof on the ops listener"`
-}
-
-// DefaultOpsConfig returns the documented defaults.
-func DefaultOpsConfig() OpsConfig { return OpsConfig{Addr: "127.0.0.1:9464"} }
-
 // SourceConfig is one endpoint: its paths, whom it lets in, what it takes and
 // what it answers.
 type SourceConfig struct {

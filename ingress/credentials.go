@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
 // use is how a credential of a source is used. It belongs to the name of the
@@ -50,30 +51,13 @@ func (u *uses) of(m *metrics, source, credential string) *use {
 	return u.all[key]
 }
 
-// CredentialStatus is a credential of a source and how it is used. It tells nothing of its value.
-type CredentialStatus struct {
-	Source    string     `json:"source"`
-	Name      string     `json:"name"`
-	Scheme    string     `json:"scheme"`
-	Uses      int64      `json:"uses"` // by senders, since the start
-	LastUsed  *time.Time `json:"last_used,omitempty"`
-	NotBefore *time.Time `json:"not_before,omitempty"`
-	NotAfter  *time.Time `json:"not_after,omitempty"`
-}
-
-// CredentialsStatus is the answer of /credentials of the ops listener.
-type CredentialsStatus struct {
-	Since       time.Time          `json:"since"` // when the bridge was started: it knows of no use before
-	Credentials []CredentialStatus `json:"credentials"`
-}
-
 // credentials returns what lets requests in, and when it last did.
-func (s *snapshot) credentials() CredentialsStatus {
-	answer := CredentialsStatus{Since: s.since.UTC(), Credentials: []CredentialStatus{}}
+func (s *snapshot) credentials() ops.CredentialsStatus {
+	answer := ops.CredentialsStatus{Since: s.since.UTC(), Credentials: []ops.CredentialStatus{}}
 	for _, src := range s.sources {
 		for i, c := range src.auth.Credentials() {
 			u := src.uses[i]
-			status := CredentialStatus{Source: src.name, Name: c.Name, Scheme: c.Scheme, Uses: u.count.Load(),
+			status := ops.CredentialStatus{Source: src.name, Name: c.Name, Scheme: c.Scheme, Uses: u.count.Load(),
 				NotBefore: timeOrNil(c.NotBefore), NotAfter: timeOrNil(c.NotAfter)}
 			if last := u.last.Load(); last != 0 {
 				status.LastUsed = timeOrNil(time.Unix(0, last))

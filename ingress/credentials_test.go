@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -426,7 +426,7 @@ func TestCredentialsStatus(t *testing.T) {
 	if len(got.Credentials) != 3 || got.Since.IsZero() {
 		t.Fatalf("got %+v, want three credentials and the start", got)
 	}
-	for i, want := range []ingress.CredentialStatus{{Name: "bearer-1"}, {Name: "next", Uses: 1}, {Name: "gone"}} {
+	for i, want := range []ops.CredentialStatus{{Name: "bearer-1"}, {Name: "next", Uses: 1}, {Name: "gone"}} {
 		c := got.Credentials[i]
 		if c.Name != want.Name || c.Uses != want.Uses || (c.LastUsed != nil) != (want.Uses > 0) || c.Source != "default" || c.Scheme != "bearer" {
 			t.Errorf("got %+v, want %+v", c, want)

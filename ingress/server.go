@@ -1,18 +1,33 @@
+// Package ingress is the HTTP side of the bridge: it takes the requests of
+// Treble, lets them in or not, hands what they carry to an [Accepter], and
+// answers. [Server] is the public listener, [Ops] the one for operators.
+//
+// A request passes, in this order: its route (404, 405), authentication (401),
+// the number of requests in flight (429), reading the body (408, 413), parsing
+// (400, 415, 422), and accepting (200, 413, 503, 504).
+// Authentication comes first of what looks at the request itself, so that an
+// outsider learns nothing but the paths; and before the body is read.
 package ingress
 
 import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
+	"github.com/treble-bridge/treble-bridge/ingress/listen"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
+
 	"context"
 	"crypto/tls"
 	"errors"
-	"net/http"
 	"sync/atomic"
-	"time"
-
-	"github.com/treble-bridge/treble-bridge/ingress/connections"
-	"github.com/treble-bridge/treble-bridge/ingress/listen"
 
 	"github.com/labstack/echo/v4"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"go.uber.org/zap"
 )
@@ -36,7 +51,8 @@ type Accepter interface {
 // Server is the public listener: it takes what Treble sends. Make it with New,
 // then call Listen, Serve and, once, Shutdown. Its methods may be called at the same time.
 type Server struct {
-	listener
+	*listen.Server
+	http    *http.Server // behind it
 	common  *common
 	current atomic.Pointer[snapshot]
 	tls     *listen.TLS // nil: plain HTTP
@@ -82,7 +98,7 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 	if err := m.register(reg, s.certificateExpiry()...); err != nil {
 		return nil, err
 	}
-	s.listener = listener{key: "ingress.addr", addr: cfg.Addr, connections: bounds, front: front, watch: unserved.Listener, http: &http.Server{
+	s.http = &http.Server{
 		Handler:           unserved.Handler(http.HandlerFunc(s.serveHTTP)),
 		ConnContext:       unserved.Context,
 		ConnState:         unserved.State,
@@ -94,14 +110,17 @@ func New(cfg Config, sources []SourceConfig, accepter Accepter, log *zap.Logger,
 		// see write, since this one counts from the headers on.
 		WriteTimeout:                 cfg.BodyTimeout + cfg.AcceptTimeout + replyTimeout,
 		IdleTimeout:                  cfg.IdleTimeout,
-		MaxHeaderBytes:               maxHeaderBytes,
+		MaxHeaderBytes:               listen.MaxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is a 404 like any other path
 		ErrorLog:                     connections.ErrorLog(log.Named("http")),
 		TLSConfig:                    &tls.Config{NextProtos: []string{"h2", "http/1.1"}}, // for HTTP/2; the front has its own
 		HTTP2:                        http2Config(),
 		// No BaseContext: were it the one that a signal ends, the signal
 		// would end the requests in work.
-	}}
+	}
+	s.Server = listen.NewServer(listen.Options{
+		Key: "ingress.addr", Addr: cfg.Addr, HTTP: s.http, Connections: bounds, Front: front, Watch: unserved.Listener,
+	})
 	return s, nil
 }
 
@@ -112,7 +131,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Credentials returns what lets requests in, and when it last did.
-func (s *Server) Credentials() CredentialsStatus { return s.current.Load().credentials() }
+func (s *Server) Credentials() ops.CredentialsStatus { return s.current.Load().credentials() }
 
 // asProblem returns the problem in err; an error of echo's router has a status,
 // any other is an internal one.
@@ -131,4 +150,46 @@ func asProblem(err error) *problem {
 		}
 	}
 	return internalError(err)
+}
+
+// front returns what makes connections ready for HTTP, and reads the certificate.
+func (s *Server) front(cfg Config, unserved *connections.Unserved) (*listen.Front, error) {
+	f := &listen.Front{Timeout: cfg.HeaderTimeout, Refused: unserved.Refused}
+	var err error
+	if f.Proxies, err = auth.ParseNetworks(cfg.ProxyProtocol); err != nil {
+		return nil, fmt.Errorf("ingress.proxy_protocol: %w", err)
+	}
+	if cfg.TLS.Enabled() {
+		if s.tls, err = listen.NewTLS(cfg.TLS, s.common.log); err != nil {
+			return nil, err
+		}
+		f.TLS = s.tls
+	}
+	return f, nil
+}
+
+// http2Config bounds what a connection of HTTP/2 may hold in memory before a handler reads it.
+func http2Config() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          16,
+		MaxReadFrameSize:              int(16 * value.KiB),
+		MaxReceiveBufferPerConnection: int(128 * value.KiB),
+		MaxReceiveBufferPerStream:     int(64 * value.KiB),
+	}
+}
+
+// certificateExpiry is a metric, of a listener with TLS.
+func (s *Server) certificateExpiry() []prometheus.Collector {
+	if s.tls == nil {
+		return nil
+	}
+	return []prometheus.Collector{prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "certificate_expiry_timestamp_seconds",
+		Help: "When the certificate of the public listener expires, the first of several; 0 while there is none.",
+	}, func() float64 {
+		if until := s.tls.Expiry(); !until.IsZero() {
+			return float64(until.UnixMilli()) / float64(time.Second/time.Millisecond)
+		}
+		return 0
+	})}
 }

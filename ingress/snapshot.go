@@ -1,14 +1,24 @@
 package ingress
 
 import (
-	"io"
-	"net/netip"
+	"fmt"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/sync/semaphore"
-
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/ingress/quota"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
+
+	"errors"
+
+	"github.com/treble-bridge/treble-bridge/ingress/listen"
+
+	"io"
+	"net/netip"
 )
 
 // snapshot is what a server serves with: routes, credentials and limits. It does not change; a
@@ -144,4 +154,113 @@ func (s *snapshot) serve(e *echo.Echo, src *source) {
 		e.POST(p.String(), func(c echo.Context) error { return s.receive(c, src) }, guard)
 		e.RouteNotFound(p.String(), func(echo.Context) error { return methodNotAllowed() }, guard)
 	}
+}
+
+// Prepared is a configuration that was read again, complete and checked, and does not count yet.
+type Prepared struct {
+	server   *Server
+	snapshot *snapshot
+	tls      *listen.Settings // nil: plain HTTP
+}
+
+// Prepare reads a configuration for a server that runs, its files too, and changes nothing. Of cfg only what
+// can change counts: what the listener was bound with stays. The error lists
+// every problem by its key.
+func (s *Server) Prepare(cfg Config, sources []SourceConfig) (*Prepared, error) {
+	if err := errors.Join(cfg.Validate(), ValidateSources(sources)); err != nil {
+		return nil, err
+	}
+	p := &Prepared{server: s}
+	if s.tls != nil {
+		var err error
+		if p.tls, err = s.tls.Load(cfg.TLS); err != nil {
+			return nil, err
+		}
+		if err := p.tls.CheckTime(time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if p.snapshot, err = s.snapshot(cfg, sources); err != nil {
+		return nil, fmt.Errorf("ingress: %w", err)
+	}
+	return p, nil
+}
+
+// Apply makes the configuration that of every request and every handshake from now on. Requests in work
+// end with what counted when they came. It cannot fail. Of several that were prepared at the
+// same time the last one counts.
+func (p *Prepared) Apply() {
+	s := p.server
+	p.snapshot.begin(s.current.Load())
+	if p.tls != nil {
+		s.tls.Use(p.tls)
+	}
+	s.current.Store(p.snapshot)
+}
+
+// source is a configured endpoint, ready to serve. It does not change.
+type source struct {
+	name        string
+	patterns    []pattern
+	auth        *auth.Authenticator
+	uses        []*use        // by auth.Credential.Index
+	refusedKept *rate.Limiter // deliveries with wrong credentials that are kept; nil: none
+	parser      delivery.Parser
+	reply       reply // with a 200
+	lastEvent   prometheus.Gauge
+	bodies      *semaphore.Weighted // bytes of its bodies
+	memory      *semaphore.Weighted // bytes that its requests in work need beside them
+	memorySize  int64
+	bodiesSize  value.Size // max_body, which bodies depend on too
+	quota       *quota.Quota
+}
+
+// goOn takes over what the source of the same name counted before, unless its limit is another.
+func (s *source) goOn(before *source) {
+	if s.memorySize == before.memorySize && s.bodiesSize == before.bodiesSize {
+		s.bodies, s.memory = before.bodies, before.memory
+	}
+	s.quota.GoOn(before.quota)
+	if s.refusedKept != nil && before.refusedKept != nil && s.refusedKept.Limit() == before.refusedKept.Limit() {
+		s.refusedKept = before.refusedKept
+	}
+}
+
+// newSource returns a source of several, if there are others.
+func newSource(cfg Config, c SourceConfig, key string, several bool, location *time.Location) (*source, error) {
+	size := cfg.MaxInFlightBytes
+	if several { // then one alone does not take all
+		size = size / 4 * 3
+	}
+	s := &source{
+		name:       c.Name,
+		parser:     delivery.Parser{Location: location, Kinds: parseKinds(c.Kinds), MaxElements: cfg.MaxElements},
+		bodies:     newBodies(cfg, size),
+		memory:     semaphore.NewWeighted(int64(size)),
+		memorySize: int64(size),
+		bodiesSize: cfg.MaxBody,
+		quota:      quota.New(c.Limits, several, delivery.MaxEvents, cfg.MaxBody),
+		reply:      newReply(echo.MIMEApplicationJSON, []byte("{}")),
+	}
+	for _, path := range c.Paths {
+		p, err := parsePattern(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s.paths: %w", key, err)
+		}
+		s.patterns = append(s.patterns, p)
+	}
+	if c.Reply != "" {
+		reply, err := value.ParseObject(string(c.Reply))
+		if err != nil {
+			return nil, fmt.Errorf("%s.reply: %w", key, err)
+		}
+		s.reply = newReply(echo.MIMEApplicationJSON, []byte(reply))
+	}
+	var err error
+	s.auth, err = auth.New(c.Auth, key+".auth")
+	if n := c.Auth.KeepRefused; n > 0 {
+		s.refusedKept = rate.NewLimiter(rate.Limit(float64(n)/60), n)
+	}
+	return s, err
 }

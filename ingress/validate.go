@@ -3,15 +3,14 @@ package ingress
 import (
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/ingress/listen"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -19,7 +18,9 @@ import (
 // key: "ingress.max_body: …".
 func (c Config) Validate() error {
 	var p problems
-	p.addr("ingress.addr", c.Addr)
+	if err := listen.ValidateAddr("ingress.addr", c.Addr); err != nil {
+		p = append(p, err)
+	}
 	if c.MaxConnections <= 0 {
 		p.add("ingress.max_connections", "is %d: use a number above zero, such as 1024", c.MaxConnections)
 	}
@@ -68,13 +69,7 @@ func (c Config) Validate() error {
 }
 
 // Validate returns every problem of the configuration, joined, each with its
-// key: "ops.addr: …".
-func (c OpsConfig) Validate() error {
-	var p problems
-	p.addr("ops.addr", c.Addr)
-	return errors.Join(p...)
-}
-
+// key: "ingress.addr: …".
 var sourceName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // Validate returns every problem of the source, joined, each with its key:
@@ -173,17 +168,6 @@ func (p *problems) positive(key string, d, usual time.Duration) {
 	if d <= 0 {
 		p.add(key, "is %s: use a duration above zero, such as %s", d, usual)
 	}
-}
-
-func (p *problems) addr(key, addr string) {
-	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		n, numErr := strconv.ParseUint(port, 10, 16)
-		if numErr == nil && n <= 65535 {
-			return
-		}
-	}
-	p.add(key, "%q is not an address: use host:port or :port, such as 127.0.0.1:8080", addr)
 }
 
 // parseKinds is for kinds that Validate has seen.

@@ -10,13 +10,14 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
 func TestDefaultsAreValid(t *testing.T) {
 	if err := ingress.DefaultConfig().Validate(); err != nil {
 		t.Errorf("config: %v", err)
 	}
-	if err := ingress.DefaultOpsConfig().Validate(); err != nil {
+	if err := ops.DefaultConfig().Validate(); err != nil {
 		t.Errorf("ops: %v", err)
 	}
 	s := ingress.DefaultSource()
@@ -48,7 +49,7 @@ func TestConfigValidateReportsAll(t *testing.T) {
 		"ingress.addr", "ingress.max_connections", "ingress.max_body", "ingress.max_in_flight", "ingress.max_in_flight_bytes", "ingress.max_elements", "ingress.min_body_rate", "ingress.accept_timeout",
 		"ingress.header_timeout", "ingress.body_timeout", "ingress.idle_timeout", "ingress.timezone")
 	for _, addr := range []string{"", "8080", "host", "host:", ":70000", ":-1"} {
-		wantProblems(t, ingress.OpsConfig{Addr: addr}.Validate(), "ops.addr")
+		wantProblems(t, ops.Config{Addr: addr}.Validate(), "ops.addr")
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/replay"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
 // jsonForms are what the commands print with --json: a value of its type, or nil where
@@ -36,7 +36,7 @@ var jsonForms = map[string]any{
 	"doctor":                   doctor.ChecklistJSON{},
 	"events":                   events.EventJSON{},
 	"forget":                   forget.RunJSON{},
-	"health":                   ingress.Readiness{},
+	"health":                   ops.Readiness{},
 	"journal export":           journal.MessageExportJSON{},
 	"journal set-aside export": journal.MessageExportJSON{},
 	"journal set-aside list":   journal.SetAsideJSON{},

@@ -9,7 +9,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
 func newHealth(streams cli.Streams) *cobra.Command {
@@ -54,7 +54,7 @@ or nats-server.conf). Without an answer it prints nothing.`,
 }
 
 // printHealth prints the answer; one that is not good is an error too.
-func printHealth(w io.Writer, r ingress.Readiness, asJSON bool) error {
+func printHealth(w io.Writer, r ops.Readiness, asJSON bool) error {
 	if asJSON {
 		if err := cli.WriteJSON(w, r); err != nil {
 			return err
@@ -65,7 +65,7 @@ func printHealth(w io.Writer, r ingress.Readiness, asJSON bool) error {
 			fmt.Fprintln(w, "  "+terminal.Printable(reason))
 		}
 	}
-	if r.Status != ingress.Ready && r.Status != ingress.Degraded {
+	if r.Status != ops.Ready && r.Status != ops.Degraded {
 		return fmt.Errorf("the bridge is %s: %s", r.Status, strings.Join(r.Reasons, "; "))
 	}
 	return nil

@@ -3,8 +3,10 @@ package listen
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -137,4 +139,16 @@ func (c TLSConfig) File() string {
 		return filepath.Join(c.ACME.Cache, c.ACME.Domains[0])
 	}
 	return c.CertFile
+}
+
+// ValidateAddr returns what is wrong with an address to listen at, with its key.
+func ValidateAddr(key, addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %q is not an address: use host:port or :port, such as 127.0.0.1:8080", key, addr)
+	}
+	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
@@ -33,10 +33,10 @@ func (d *command) askBridge(ctx context.Context) diagnose.Check {
 	c := diagnose.Check{Name: "bridge", Status: diagnose.Pass, Detail: answer.Status}
 	c.Fix, c.FixIn = firstFix(answer.Details)
 	switch answer.Status {
-	case ingress.Ready:
+	case ops.Ready:
 		c.Fix, c.FixIn = "", ""
 		return c
-	case ingress.Degraded:
+	case ops.Degraded:
 		c.Status = diagnose.Warn
 	default:
 		c.Status = diagnose.Fail
@@ -46,7 +46,7 @@ func (d *command) askBridge(ctx context.Context) diagnose.Check {
 }
 
 // askOnceStarted asks the bridge how it is. One that is starting is waited for until ctx ends.
-func (d *command) askOnceStarted(ctx context.Context) (ingress.Readiness, error) {
+func (d *command) askOnceStarted(ctx context.Context) (ops.Readiness, error) {
 	for {
 		wait := d.starting
 		answer, err := cli.AskReadiness(ctx, "http://"+d.at.Ops+"/readyz")
@@ -95,7 +95,7 @@ func exists(path string) bool {
 
 // firstFix is the first line that mends a reason and where to put it, or the command that tells
 // more.
-func firstFix(details []ingress.Detail) (fix, in string) {
+func firstFix(details []ops.Detail) (fix, in string) {
 	for _, d := range details {
 		if d.Fix != "" {
 			return d.Fix, d.FixIn

@@ -1,6 +1,7 @@
 package doctor_test
 
 import (
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 
 	"context"
@@ -20,7 +21,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
@@ -55,7 +55,7 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 			js := h.JetStream(t)
 			p := clitest.NewConfigFile(t, h.URL, "sources", twoSources, "auth.bearer", nil, "publisher.ack", ack)
 			b := clitest.Start(t, p.Config)
-			natstest.Eventually(t, "it is ready", func() bool { return b.Readiness().Status == ingress.Ready })
+			natstest.Eventually(t, "it is ready", func() bool { return b.Readiness().Status == ops.Ready })
 			list, code := examine(t, p)
 			if code != cli.ExitFine || list.Summary.Fail > 0 {
 				t.Errorf("exit %d, %+v", code, list.Summary)
@@ -78,7 +78,7 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 			b.Stop(t)
 			b = clitest.Start(t, p.Config)
 			defer b.Stop(t)
-			natstest.Eventually(t, "it is ready again", func() bool { return b.Readiness().Status == ingress.Ready })
+			natstest.Eventually(t, "it is ready again", func() bool { return b.Readiness().Status == ops.Ready })
 			req, _ := http.NewRequest(http.MethodPost, "http://"+b.Addrs().Ingress+"/sales", strings.NewReader(`{"event_type":"bridge.probe","event_id":"mine"}`))
 			req.Header.Set("Authorization", "Bearer "+clitest.Secret)
 			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)

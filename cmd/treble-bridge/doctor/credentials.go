@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
 
@@ -31,7 +31,7 @@ func (d *command) askCredentials(ctx context.Context) []diagnose.Check {
 	return checkCredentials(status, time.Now())
 }
 
-func credentialsOf(ctx context.Context, url string) (status ingress.CredentialsStatus, _ error) {
+func credentialsOf(ctx context.Context, url string) (status ops.CredentialsStatus, _ error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return status, err
@@ -52,9 +52,9 @@ func credentialsOf(ctx context.Context, url string) (status ingress.CredentialsS
 
 // checkCredentials has a line for each secret that is over, or soon will be, or is not used any more, or one that all
 // is well. The bridge knows of no use before its start.
-func checkCredentials(status ingress.CredentialsStatus, now time.Time) []diagnose.Check {
+func checkCredentials(status ops.CredentialsStatus, now time.Time) []diagnose.Check {
 	var checks []diagnose.Check
-	warn := func(c ingress.CredentialStatus, format string, args ...any) {
+	warn := func(c ops.CredentialStatus, format string, args ...any) {
 		checks = append(checks, diagnose.Check{Name: "credentials", Of: c.Source + "/" + c.Name, Status: diagnose.Warn,
 			Detail: fmt.Sprintf(format, args...), Fix: "treble-bridge config print  # then change it in auth", FixIn: diagnose.InShell})
 	}

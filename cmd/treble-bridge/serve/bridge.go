@@ -16,6 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
@@ -32,7 +33,7 @@ type Bridge struct {
 	log       *zap.Logger
 	publisher *publisher.Publisher
 	server    *ingress.Server
-	ops       *ingress.Ops
+	ops       *ops.Server
 	control   *control.Server // nil if data_dir can have no socket
 	stopping  atomic.Bool
 	// refusedReload is why the configuration that was read last is not in effect; nil: it is.
@@ -66,7 +67,7 @@ func Open(ctx context.Context, c *config.Config, version string, log *zap.Logger
 	if err != nil {
 		return nil, err
 	}
-	b.ops, err = ingress.NewOps(c.Ops, b.Readiness, b.server.Credentials, registry, log)
+	b.ops, err = ops.New(c.Ops, b.Readiness, b.server.Credentials, registry, log)
 	if err != nil {
 		return nil, err
 	}
@@ -211,25 +212,25 @@ func (b *Bridge) Close(ctx context.Context) error {
 }
 
 // Readiness is the answer of /readyz.
-func (b *Bridge) Readiness() ingress.Readiness {
+func (b *Bridge) Readiness() ops.Readiness {
 	if b.stopping.Load() {
-		return ingress.Readiness{Status: ingress.Unready, Reasons: []string{"shutting down"}}
+		return ops.Readiness{Status: ops.Unready, Reasons: []string{"shutting down"}}
 	}
 	s := b.publisher.Status()
 	switch {
 	case !s.Ready:
-		return b.withReload(readiness(ingress.Unready, s.Reasons))
+		return b.withReload(readiness(ops.Unready, s.Reasons))
 	case s.Degraded:
-		return b.withReload(readiness(ingress.Degraded, s.Reasons))
+		return b.withReload(readiness(ops.Degraded, s.Reasons))
 	}
-	return b.withReload(ingress.Readiness{Status: ingress.Ready})
+	return b.withReload(ops.Readiness{Status: ops.Ready})
 }
 
 // readiness says why the publisher is not ready.
-func readiness(status string, reasons []publisher.Reason) ingress.Readiness {
-	r := ingress.Readiness{Status: status}
+func readiness(status string, reasons []publisher.Reason) ops.Readiness {
+	r := ops.Readiness{Status: status}
 	for _, reason := range reasons {
-		d := ingress.Detail{Text: reason.Text, Fix: reason.Fix, FixIn: reason.FixIn}
+		d := ops.Detail{Text: reason.Text, Fix: reason.Fix, FixIn: reason.FixIn}
 		if d.Fix == "" && reason.See != "" {
 			d.Fix, d.FixIn = reason.See, streams.InShell
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"go.uber.org/zap"
 
-	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
 // readyEvery is how often the service manager's question "ready yet?" is asked
@@ -32,19 +32,19 @@ type notifier struct {
 
 // startNotifier says READY=1 as soon as readiness is anything but unready, once;
 // until then it says why not, as the status of the unit. Call stopping, once.
-func startNotifier(readiness func() ingress.Readiness, log *zap.Logger) *notifier {
+func startNotifier(readiness func() ops.Readiness, log *zap.Logger) *notifier {
 	ctx, stop := context.WithCancel(context.Background())
 	n := &notifier{log: log, stop: stop}
 	n.done.Go(func() { n.awaitReady(ctx, readiness) })
 	return n
 }
 
-func (n *notifier) awaitReady(ctx context.Context, readiness func() ingress.Readiness) {
+func (n *notifier) awaitReady(ctx context.Context, readiness func() ops.Readiness) {
 	tick := time.NewTicker(readyEvery)
 	defer tick.Stop()
 	for said := ""; ; {
 		r := readiness()
-		if r.Status != ingress.Unready {
+		if r.Status != ops.Unready {
 			n.send(daemon.SdNotifyReady + "\nSTATUS=Taking events")
 			return
 		}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
-	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
@@ -115,15 +115,15 @@ func embeddedCertificate(c *config.Config) (*tls.Certificate, error) {
 
 // withReload adds to an answer of /readyz that a configuration was refused. Events are taken
 // all the same, by the one before.
-func (b *Bridge) withReload(r ingress.Readiness) ingress.Readiness {
+func (b *Bridge) withReload(r ops.Readiness) ops.Readiness {
 	refused := b.refusedReload.Load()
 	if refused == nil {
 		return r
 	}
-	if r.Status == ingress.Ready {
-		r.Status = ingress.Degraded
+	if r.Status == ops.Ready {
+		r.Status = ops.Degraded
 	}
-	d := ingress.Detail{
+	d := ops.Detail{
 		Text: "the configuration that was read again is refused, and the one before stays in effect: " + strings.ReplaceAll(*refused, "\n", "; "),
 		Fix:  "treble-bridge config check", FixIn: streams.InShell,
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
@@ -131,8 +131,8 @@ const readinessTimeout = 4 * time.Second
 
 // AskReadiness returns what the bridge whose /readyz is at a URL answers, ready or not. An error
 // says that it did not answer.
-func AskReadiness(ctx context.Context, url string) (ingress.Readiness, error) {
-	var answer ingress.Readiness
+func AskReadiness(ctx context.Context, url string) (ops.Readiness, error) {
+	var answer ops.Readiness
 	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -1,4 +1,6 @@
-package ingress
+// Package ops is the listener for operators, apart from the public one: whether the bridge lives and is
+// ready, its metrics, how its credentials are used, and the documents that describe the events.
+package ops
 
 import (
 	"encoding/json"
@@ -7,12 +9,14 @@ import (
 	"net/http/pprof"
 	"net/netip"
 	"strings"
-
-	"github.com/treble-bridge/treble-bridge/ingress/connections"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
+	"github.com/treble-bridge/treble-bridge/ingress/listen"
 )
 
 // The values of Readiness.Status.
@@ -36,18 +40,55 @@ type Detail struct {
 	FixIn string `json:"fix_in,omitempty"` // where to put it: shell, environment or nats-server.conf
 }
 
-// opsConnections bounds the connections of the ops listener, apart from the public one, so
+// maxConnections bounds the connections of the ops listener, apart from the public one, so
 // that no number of webhooks keeps /livez and /readyz from answering.
-const opsConnections = 64
+const maxConnections = 64
 
-// Ops is the listener for operators: /livez, /readyz, /metrics, /credentials, the documents
-// that describe the events below /schemas and, if configured, /debug/pprof. Make it with NewOps, then call Listen, Serve and,
+// How long each may take.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	answerTimeout = 2 * time.Minute // a CPU profile takes 30 s
+)
+
+// Config is the listener for operators: health, readiness, metrics.
+type Config struct {
+	Addr  string `mapstructure:"addr" doc:"address of the ops listener (/livez, /readyz, /metrics), apart from the public one"`
+	Pprof bool   `mapstructure:"pprof" doc:"serve /debug/pprof on the ops listener"`
+}
+
+// DefaultConfig returns the documented defaults.
+func DefaultConfig() Config { return Config{Addr: "127.0.0.1:9464"} }
+
+// Validate returns every problem of c, joined, each with its key.
+func (c Config) Validate() error { return listen.ValidateAddr("ops.addr", c.Addr) }
+
+// CredentialStatus is a credential of a source and how it is used. It tells nothing of its value.
+type CredentialStatus struct {
+	Source    string     `json:"source"`
+	Name      string     `json:"name"`
+	Scheme    string     `json:"scheme"`
+	Uses      int64      `json:"uses"` // by senders, since the start
+	LastUsed  *time.Time `json:"last_used,omitempty"`
+	NotBefore *time.Time `json:"not_before,omitempty"`
+	NotAfter  *time.Time `json:"not_after,omitempty"`
+}
+
+// CredentialsStatus is the answer of /credentials.
+type CredentialsStatus struct {
+	Since       time.Time          `json:"since"` // when the bridge was started: it knows of no use before
+	Credentials []CredentialStatus `json:"credentials"`
+}
+
+// Server is the listener for operators: /livez, /readyz, /metrics, /credentials, the documents
+// that describe the events below /schemas and, if configured, /debug/pprof. Make it with New, then call Listen, Serve and,
 // once, Shutdown.
-type Ops struct{ listener }
+type Server struct{ *listen.Server }
 
-// NewOps returns the ops listener. It asks ready at each request of /readyz,
+// New returns the ops listener. It asks ready at each request of /readyz,
 // from many goroutines at once, credentials at each of /credentials, and collects g at each of /metrics.
-func NewOps(cfg OpsConfig, ready func() Readiness, credentials func() CredentialsStatus, g prometheus.Gatherer, log *zap.Logger) (*Ops, error) {
+func New(cfg Config, ready func() Readiness, credentials func() CredentialsStatus, g prometheus.Gatherer, log *zap.Logger) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -76,28 +117,27 @@ func NewOps(cfg OpsConfig, ready func() Readiness, credentials func() Credential
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
-	timeouts := DefaultConfig()
-	bounds := connections.New(opsConnections, 0, func(string) {})
-	ops := new(Ops)
-	ops.listener = listener{key: "ops.addr", addr: cfg.Addr, connections: bounds, http: &http.Server{
-		Handler:           atWork(ops.sameHost(mux)),
+	bounds := connections.New(maxConnections, 0, func(string) {})
+	s := new(Server)
+	s.Server = listen.NewServer(listen.Options{Key: "ops.addr", Addr: cfg.Addr, Connections: bounds, HTTP: &http.Server{
+		Handler:           atWork(s.sameHost(mux)),
 		ConnContext:       connections.Context,
-		ReadHeaderTimeout: timeouts.HeaderTimeout,
-		ReadTimeout:       timeouts.BodyTimeout,
-		WriteTimeout:      opsTimeout,
-		IdleTimeout:       timeouts.IdleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    listen.MaxHeaderBytes,
 		ErrorLog:          errorLog,
-	}}
-	return ops, nil
+	}})
+	return s, nil
 }
 
 // sameHost refuses requests for another host than this one, if the listener is on loopback: a page
 // in a browser here can reach it by a name of its own that leads to loopback (DNS rebinding), and
 // read what comes back.
-func (o *Ops) sameHost(next http.Handler) http.Handler {
+func (s *Server) sameHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if at, ok := o.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !isLoopback(r.Host) {
+		if at, ok := s.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !isLoopback(r.Host) {
 			http.Error(w, "ops.addr is on loopback: use it by 127.0.0.1, [::1] or localhost", http.StatusMisdirectedRequest)
 			return
 		}

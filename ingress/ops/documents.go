@@ -1,4 +1,4 @@
-package ingress
+package ops
 
 import (
 	"encoding/json"

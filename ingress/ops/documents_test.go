@@ -1,15 +1,15 @@
-package ingress_test
+package ops_test
 
 import (
 	"encoding/json"
 	"testing"
 
-	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 func TestOpsServesDocuments(t *testing.T) {
-	url := startOps(t, false, func() ingress.Readiness { return ingress.Readiness{Status: ingress.Ready} })
+	url := startOps(t, false, func() ops.Readiness { return ops.Readiness{Status: ops.Ready} })
 	get := func(path, contentType string) string {
 		t.Helper()
 		a := do(t, newRequest(t, "GET", url+path, nil))

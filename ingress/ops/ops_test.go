@@ -1,22 +1,28 @@
-package ingress_test
+package ops_test
 
 import (
 	"context"
 	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
-	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
-func startOps(t *testing.T, pprof bool, ready func() ingress.Readiness) string {
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func startOps(t *testing.T, pprof bool, ready func() ops.Readiness) string {
 	t.Helper()
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "test_gauge"}))
-	o, err := ingress.NewOps(ingress.OpsConfig{Addr: "127.0.0.1:0", Pprof: pprof}, ready, func() ingress.CredentialsStatus { return ingress.CredentialsStatus{} }, reg, zap.NewNop())
+	o, err := ops.New(ops.Config{Addr: "127.0.0.1:0", Pprof: pprof}, ready, func() ops.CredentialsStatus { return ops.CredentialsStatus{} }, reg, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,10 +43,10 @@ func startOps(t *testing.T, pprof bool, ready func() ingress.Readiness) string {
 }
 
 func TestOps(t *testing.T) {
-	states := map[string]ingress.Readiness{
-		"ready":    {Status: ingress.Ready},
-		"degraded": {Status: ingress.Degraded, Reasons: []string{"NATS is away"}},
-		"unready":  {Status: ingress.Unready, Reasons: []string{"shutting down"}},
+	states := map[string]ops.Readiness{
+		"ready":    {Status: ops.Ready},
+		"degraded": {Status: ops.Degraded, Reasons: []string{"NATS is away"}},
+		"unready":  {Status: ops.Unready, Reasons: []string{"shutting down"}},
 		"zero":     {},
 	}
 	tests := []struct {
@@ -59,7 +65,7 @@ func TestOps(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.state+strings.ReplaceAll(tt.path, "/", "-")+"-"+tt.method, func(t *testing.T) {
-			url := startOps(t, false, func() ingress.Readiness { return states[tt.state] })
+			url := startOps(t, false, func() ops.Readiness { return states[tt.state] })
 			a := do(t, newRequest(t, tt.method, url+tt.path, nil))
 			if a.status != tt.status {
 				t.Errorf("got %d, want %d", a.status, tt.status)
@@ -76,7 +82,7 @@ func TestOps(t *testing.T) {
 }
 
 func TestOpsPprof(t *testing.T) {
-	url := startOps(t, true, func() ingress.Readiness { return ingress.Readiness{Status: ingress.Ready} })
+	url := startOps(t, true, func() ops.Readiness { return ops.Readiness{Status: ops.Ready} })
 	if a := do(t, newRequest(t, "GET", url+"/debug/pprof/goroutine?debug=1", nil)); a.status != 200 || !strings.Contains(a.body, "goroutine profile") {
 		t.Errorf("got %d %.80s, want a goroutine profile", a.status, a.body)
 	}
@@ -84,7 +90,7 @@ func TestOpsPprof(t *testing.T) {
 
 // TestOpsDoesNotAsk: /livez looks at nothing.
 func TestOpsDoesNotAsk(t *testing.T) {
-	url := startOps(t, false, func() ingress.Readiness { panic("asked") })
+	url := startOps(t, false, func() ops.Readiness { panic("asked") })
 	if got := do(t, newRequest(t, "GET", url+"/livez", nil)).status; got != 200 {
 		t.Errorf("got %d, want 200", got)
 	}
@@ -93,7 +99,7 @@ func TestOpsDoesNotAsk(t *testing.T) {
 // TestOpsHost: what leads to loopback by another name is refused, so that no page in a browser reads the
 // metrics.
 func TestOpsHost(t *testing.T) {
-	url := startOps(t, false, func() ingress.Readiness { return ingress.Readiness{Status: ingress.Ready} })
+	url := startOps(t, false, func() ops.Readiness { return ops.Readiness{Status: ops.Ready} })
 	for host, want := range map[string]int{
 		"localhost": 200, "LOCALHOST:9464": 200, "127.0.0.1": 200, "127.0.0.2:80": 200, "[::1]": 200, "[::1]:9464": 200,
 		"evil.example.com": 421, "evil.example.com:9464": 421, "localhost.evil.example.com": 421, "127.0.0.1.evil.example.com": 421, "10.0.0.1": 421,
@@ -110,13 +116,50 @@ func TestOpsHost(t *testing.T) {
 
 // TestOpsConnections: as many connections as there may be do not keep a probe from its answer.
 func TestOpsConnections(t *testing.T) {
-	url := startOps(t, false, func() ingress.Readiness { return ingress.Readiness{Status: ingress.Ready} })
+	url := startOps(t, false, func() ops.Readiness { return ops.Readiness{Status: ops.Ready} })
 	for range 100 {
-		io.WriteString(dial(t, strings.TrimPrefix(url, "http://")), "GET /livez HTTP/1.1\r\n")
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		io.WriteString(conn, "GET /livez HTTP/1.1\r\n")
 	}
 	r := newRequest(t, "GET", url+"/livez", nil)
 	r.Close = true
 	if got := do(t, r).status; got != 200 {
 		t.Errorf("got %d, want 200", got)
 	}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func newRequest(t *testing.T, method, url string, body io.Reader) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func do(t *testing.T, r *http.Request) answer {
+	t.Helper()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Do(r)
+	if err != nil {
+		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(b)}
 }
