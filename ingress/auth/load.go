@@ -304,6 +304,9 @@ func (l *loaded) named(c Config, key string) {
 		if one == nil {
 			continue
 		}
+		if one.text == s.Name {
+			l.problem(at+".name", "is the secret itself, and names stand in metrics: use another one, such as crm-2026")
+		}
 		one.Name = s.Name
 		one.NotBefore = l.time(s.NotBefore, at+".not_before")
 		one.NotAfter = l.time(s.NotAfter, at+".not_after")

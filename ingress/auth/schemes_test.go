@@ -497,6 +497,7 @@ func TestSchemesValidate(t *testing.T) {
 		{"named-scheme", named(auth.SecretConfig{Name: "a", Scheme: "token", Value: first}), `auth.secrets[0].scheme: "token" is not a scheme`},
 		{"named-no-name", named(auth.SecretConfig{Scheme: "bearer", Value: first}), "auth.secrets[0].name: is not a name"},
 		{"named-as-a-scheme", named(auth.SecretConfig{Name: "ip", Scheme: "bearer", Value: first}), `auth.secrets[0].name: "ip" is the name of a scheme`},
+		{"named-as-itself", named(auth.SecretConfig{Name: "0123456789abcdef", Scheme: "bearer", Value: "0123456789abcdef"}), "auth.secrets[0].name: is the secret itself"},
 		{"named-as-another", named(auth.SecretConfig{Name: "bearer-1", Scheme: "bearer", Value: first}), `auth.secrets[0].name: "bearer-1" is the name of auth.bearer[0] too`},
 		{"named-no-value", named(auth.SecretConfig{Name: "a", Scheme: "bearer"}), "auth.secrets[0].value: the secret is empty"},
 		{"named-two-values", named(auth.SecretConfig{Name: "a", Scheme: "bearer", Value: first, File: "/x"}), "auth.secrets[0].file: is set beside value"},
