@@ -126,7 +126,7 @@ func (d *decoder) json(b *bytes.Buffer, n *yaml.Node, path string, depth int) er
 var jsonLiteral = regexp.MustCompile(`^(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)$`)
 
 // literal returns a single value: without quotes, what JSON knows as a number, true, false or
-// null is that, and anything else is a text.
+// null stays that; anything else is a text.
 func (d *decoder) literal(n *yaml.Node, path string) string {
 	plain := n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
 	switch {

@@ -7,7 +7,7 @@ import (
 
 // Template returns a commented configuration file with every key at its
 // default. The keys are commented out, so that a key keeps following the
-// default of a later version until somebody sets it.
+// default of a later version until an operator sets it.
 func Template() string {
 	var b strings.Builder
 	b.WriteString("# Configuration of treble-bridge. Every key stands here with its default.\n" +

@@ -75,8 +75,8 @@ func (c *Config) validateAddrs() error {
 	return errors.Join(errs...)
 }
 
-// collide reports whether two addresses cannot both be listened on. What is
-// no address is somebody else's error.
+// collide reports whether two addresses cannot both be listened on. A text that is no
+// address does not collide: another check reports it.
 func collide(a, b string) bool {
 	hostA, portA, errA := net.SplitHostPort(a)
 	hostB, portB, errB := net.SplitHostPort(b)

@@ -10,9 +10,9 @@ import (
 )
 
 // Every text from outside is read here, from wherever it comes: the YAML file,
-// the environment, a flag, a file with secrets. What nobody can mean (a byte order
-// mark, the line feed at the end of a mounted file) is left out without a word.
-// What looks wrong is returned as doubts, which say so and never repeat the text.
+// the environment, a flag, a file with secrets. A byte order mark and the line feed at the
+// end of a mounted file are never meant, and are removed without a warning. What looks
+// wrong is returned as doubts: warnings that never repeat the text.
 
 // Decode returns the text of a file: UTF-8, or UTF-16 as some editors and shells
 // write it, without a byte order mark. Anything else is returned as it is.

@@ -15,7 +15,7 @@ import (
 // account and clock.
 type ConsumerState struct {
 	Name        string
-	Durable     bool     // the server remembers it when nobody uses it
+	Durable     bool     // the server keeps it while no client uses it
 	Push        bool     // the server sends, instead of being asked
 	Subjects    []string // those that it reads; empty: all of the stream
 	Pending     uint64   // messages that it was not given yet

@@ -93,7 +93,7 @@ func (f Filter) Match(s Message) (chosen, skipped bool) {
 	}
 	e, err := schema.Decode(s.Data)
 	if err != nil {
-		return false, false // nobody can tell whose it is
+		return false, false // its session and its person cannot be read
 	}
 	base := e.Data.Base()
 	return (f.Session == "" || e.Subject == f.Session || base.SessionID == f.Session) &&

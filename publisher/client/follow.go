@@ -119,7 +119,7 @@ func (c *Client) follow(ctx context.Context, o FollowOptions, yield func(Message
 	}
 }
 
-// received is what came of a consumer, and for how many times idle nothing more did.
+// received counts the messages that came from a consumer, and the periods of idle in which none came.
 type received struct {
 	consumer string
 	messages uint64
@@ -131,7 +131,8 @@ func (r received) all(info *jetstream.ConsumerInfo) bool {
 	return info.NumPending == 0 && (info.Delivered.Consumer == 0 || info.Name == r.consumer && info.Delivered.Consumer <= r.messages)
 }
 
-// mostSilent is how many times idle nothing may come that is there.
+// mostSilent is the number of periods of idle without a message, although some are pending, after
+// which Follow fails.
 const mostSilent = 3
 
 // silent returns an error if no message came for long although NATS is connected, and the consumer
@@ -165,10 +166,10 @@ func (c *Client) release(ctx context.Context, stream string, cons jetstream.Cons
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	_ = c.js.DeleteConsumer(ctx, stream, info.Name) // it goes in any case
+	_ = c.js.DeleteConsumer(ctx, stream, info.Name) // if this fails, the server removes it after FollowAbandoned
 }
 
-// FollowAbandoned is after how long the server removes the consumer of a command that was
+// FollowAbandoned is the time after which the server removes the consumer of a command that was
 // killed. Until then it counts among those that the stream may have.
 const FollowAbandoned = time.Minute
 

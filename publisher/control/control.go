@@ -40,8 +40,8 @@ type Server struct {
 // Listen makes the socket, for this user alone. The caller holds the lock of the
 // data directory, so a socket that is there was left by a bridge that was killed.
 func Listen(dataDir string, h http.Handler) (*Server, error) {
-	// The socket is made where nobody else can reach it, and gets its name when its
-	// mode is right.
+	// The socket is made in a directory that other users cannot enter, and is moved to its
+	// name when its mode is right.
 	dir, err := os.MkdirTemp(dataDir, ".c")
 	if err != nil {
 		return nil, err

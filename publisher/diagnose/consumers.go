@@ -49,7 +49,7 @@ func (se *Session) behind(stream string, c client.ConsumerState) Check {
 	line := func(s Status, detail string, args ...any) Check {
 		return check("consumers", c.Name, s, detail, args...)
 	}
-	b := se.o.Behind
+	b := se.o.LagLimit
 	idle := c.Waiting == 0 && !c.Bound && c.AckPending == 0
 	switch {
 	case c.Pending <= b.Pending && c.Lag <= b.Lag:

@@ -19,13 +19,13 @@ import (
 
 // Options say what to examine, and what it has to hold.
 type Options struct {
-	Client  client.Options
-	Streams streams.Spec
-	Journal Journal
-	DataDir string
-	MaxBody value.Size // the largest body that the ingress takes
-	Timeout time.Duration
-	Behind  LagLimit
+	Client   client.Options
+	Streams  streams.Spec
+	Journal  Journal
+	DataDir  string
+	MaxBody  value.Size // the largest body that the ingress takes
+	Timeout  time.Duration
+	LagLimit LagLimit
 
 	now func() time.Time // for tests; nil: time.Now
 }

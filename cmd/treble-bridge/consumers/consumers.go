@@ -128,8 +128,8 @@ func (c *command) check(states []client.ConsumerState) error {
 	return fmt.Errorf("%s too far behind:\n%s", english.Plural(len(late), "consumer is", "consumers are"), strings.Join(late, "\n"))
 }
 
-// quiet is after how long without a delivery, while messages are pending, nobody is
-// taken to read.
+// quiet is the time without a delivery, while messages are pending, after which a consumer
+// is reported as not read.
 const quiet = 30 * time.Second
 
 // notes describe conditions that keep a consumer from its messages.

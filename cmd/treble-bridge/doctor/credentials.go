@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	unusedAfter = 30 * 24 * time.Hour // a secret that let nobody in for so long is one to remove
+	unusedAfter = 30 * 24 * time.Hour // a secret that was not used for so long can be removed
 	endsSoon    = 7 * 24 * time.Hour  // a sender that has no other secret then is refused
 )
 
-// askCredentials says which secrets of the running bridge are over, or not used any more.
+// askCredentials says which secrets of the running bridge have ended, or are not used any more.
 func (d *command) askCredentials(ctx context.Context) []diagnose.Check {
 	if !d.running {
 		return []diagnose.Check{{Name: "credentials", Status: diagnose.Skip, Detail: "no bridge answers"}}

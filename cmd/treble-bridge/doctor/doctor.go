@@ -156,10 +156,10 @@ func (d *command) options() diagnose.Options {
 		Journal: diagnose.Journal{
 			Answers: c.Publisher.Ack == publisher.AckJournal, MaxBytes: c.Journal.MaxBytes, Reserve: c.Journal.Reserve, Retain: c.Journal.Retain,
 		},
-		DataDir: c.DataDir,
-		MaxBody: c.Ingress.MaxBody,
-		Timeout: d.timeout,
-		Behind:  d.behind,
+		DataDir:  c.DataDir,
+		MaxBody:  c.Ingress.MaxBody,
+		Timeout:  d.timeout,
+		LagLimit: d.behind,
 	}
 }
 

@@ -142,7 +142,7 @@ func checkSecretFile(path string) (diagnose.Check, bool) {
 	return c, true
 }
 
-// inShell is where a fix belongs, if there is one.
+// inShell returns InShell if there is a fix, else "".
 func inShell(fix string) string {
 	if fix == "" {
 		return ""

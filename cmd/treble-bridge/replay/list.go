@@ -81,7 +81,7 @@ func printListJSON(w io.Writer, runs []replay.Listed) error {
 	return nil
 }
 
-// silent is after how long without a word a run no longer counts as running.
+// silent is the time without a checkpoint after which a run no longer counts as running.
 const silent = 10 * time.Second
 
 func printList(streams cli.Streams, runs []replay.Listed, now time.Time) error {

@@ -93,8 +93,8 @@ func (r *command) count(ctx context.Context, run *replay.Run) (int64, error) {
 	})
 }
 
-// confirm asks before anything is published. A file harms nobody, and neither does
-// a script that posts to its own host.
+// confirm asks before anything is published. It does not ask before an export to a file, nor
+// when a script, which has no terminal, posts to its own host.
 func (r *command) confirm(run *replay.Run, g replay.Given, s replay.Spec, total int64) error {
 	u := s.Target.URL.URL
 	if u == nil {

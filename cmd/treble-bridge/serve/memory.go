@@ -82,7 +82,7 @@ func (m memoryLimit) follow(live uint64) int64 {
 		return m.most
 	}
 	limit := int64(usualMemory)
-	if live > usualLive { // a backlog, or a large duplicate window: to collect all the time would help nobody
+	if live > usualLive { // a backlog, or a large duplicate window: a lower limit would only make the collector run all the time
 		limit = m.most
 	}
 	debug.SetMemoryLimit(limit)

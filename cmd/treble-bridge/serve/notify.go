@@ -51,7 +51,7 @@ func (n *notifier) awaitReady(ctx context.Context, readiness func() ops.Readines
 		if status := "STATUS=" + statusLine(r.Reasons); status != said {
 			said = status
 			if !n.send(status) {
-				return // nobody listens
+				return // there is no service manager
 			}
 		}
 		select {

@@ -20,8 +20,8 @@ const (
 	// settled is how long no file may change before they are read: whoever renews a certificate writes
 	// two of them.
 	settled = 500 * time.Millisecond
-	// lookEvery is for changes of which nobody tells: on a network file system, or behind a symbolic link to
-	// another directory.
+	// lookEvery is the interval at which files are read again, for changes that fsnotify does not report: on a
+	// network file system, or behind a symbolic link to another directory.
 	lookEvery = time.Minute
 )
 
@@ -43,7 +43,7 @@ func startReloader(b *Bridge, file string, hangup bool, load func() (*config.Loa
 	r := &reloader{bridge: b, load: load, file: file, log: log}
 	hangups := make(chan os.Signal, 1)
 	if hangup {
-		signal.Ignore(syscall.SIGHUP) // so that nobody else takes it for the end
+		signal.Ignore(syscall.SIGHUP) // SIGHUP must not end the process
 		signal.Notify(hangups, syscall.SIGHUP)
 	}
 	var err error

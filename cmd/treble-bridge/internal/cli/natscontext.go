@@ -31,7 +31,7 @@ func useNATS(cmd *cobra.Command, c *config.Config) error {
 		if cmd.Flags().Changed("nats-url") {
 			return Usagef("--nats-context and --nats-url: use one of them")
 		}
-		return adoptContext(c, flag.Value.String())
+		return useNATSContext(c, flag.Value.String())
 	}
 	if c.NATS.URL != "" || flag.Annotations[noEnvironment] != nil {
 		return nil
@@ -40,10 +40,10 @@ func useNATS(cmd *cobra.Command, c *config.Config) error {
 		return err
 	}
 	if name := os.Getenv("NATS_CONTEXT"); name != "" {
-		return adoptContext(c, name)
+		return useNATSContext(c, name)
 	}
 	if url := os.Getenv("NATS_URL"); url != "" {
-		adopt(c, natsContext{
+		replaceNATS(c, natsContext{
 			URL: url, User: os.Getenv("NATS_USER"), Password: os.Getenv("NATS_PASSWORD"), Token: os.Getenv("NATS_TOKEN"),
 			Creds: os.Getenv("NATS_CREDS"), NKey: os.Getenv("NATS_NKEY"),
 			Cert: os.Getenv("NATS_CERT"), Key: os.Getenv("NATS_KEY"), CA: os.Getenv("NATS_CA"),
@@ -87,8 +87,8 @@ type natsContext struct {
 
 var contextName = regexp.MustCompile(`^[^/\\\s.][^/\\\s]*$`)
 
-// adoptContext takes over the settings of a context.
-func adoptContext(c *config.Config, name string) error {
+// useNATSContext replaces the configured NATS with that of a context.
+func useNATSContext(c *config.Config, name string) error {
 	if !contextName.MatchString(name) {
 		return Usagef("%q is no name of a nats context", name)
 	}
@@ -121,12 +121,13 @@ func adoptContext(c *config.Config, name string) error {
 	if n.URL == "" {
 		n.URL = "nats://127.0.0.1:4222"
 	}
-	adopt(c, n)
+	replaceNATS(c, n)
 	return nil
 }
 
-// adopt replaces where NATS is, and as whom, and leaves the rest.
-func adopt(c *config.Config, n natsContext) {
+// replaceNATS replaces the address, credentials and TLS of NATS. The limit for messages and
+// the embedded server stay as configured.
+func replaceNATS(c *config.Config, n natsContext) {
 	c.NATS = publisher.NATSConfig{
 		URL: n.URL, Token: value.Secret(n.Token), User: n.User, Password: value.Secret(n.Password),
 		CredentialsFile: inHome(n.Creds), NKeyFile: inHome(n.NKey),

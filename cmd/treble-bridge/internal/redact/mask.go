@@ -30,8 +30,8 @@ import (
 // ids of events, flows and the like, but for numbers of which it is known that they
 // are phones. Of a session, whose id may be a phone, see masker.session.
 //
-// A document that is not JSON is replaced as a whole: nobody can tell what is
-// in it.
+// A document that is not JSON is replaced as a whole: it has no keys that say what its
+// values are.
 func Mask(doc []byte) []byte {
 	var tree any
 	dec := json.NewDecoder(bytes.NewReader(doc))
