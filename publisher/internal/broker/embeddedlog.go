@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -14,7 +15,9 @@ type serverLog struct {
 	log *zap.Logger
 
 	mu         sync.Mutex
-	firstFatal string // guarded by mu
+	firstFatal string    // guarded by mu, as the others
+	failed     time.Time // when a client without the token was last logged
+	held       int       // of these, since then
 }
 
 // Noticef implements server.Logger, as do the others.
@@ -31,8 +34,23 @@ func (l *serverLog) Warnf(format string, v ...any) {
 	l.log.Warn(text)
 }
 
-// Errorf logs at error.
-func (l *serverLog) Errorf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
+// Errorf logs at error. Of clients without the token, which anybody who reaches the port can be, it logs one a
+// second.
+func (l *serverLog) Errorf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	if !strings.Contains(text, "authentication error") {
+		l.log.Error(text)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.failed) < time.Second {
+		l.held++
+		return
+	}
+	l.log.Error(text, zap.Int("more_since_the_last_line", l.held))
+	l.failed, l.held = time.Now(), 0
+}
 
 // Debugf logs at debug.
 func (l *serverLog) Debugf(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
