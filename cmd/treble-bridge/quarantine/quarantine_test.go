@@ -5,11 +5,16 @@ import (
 
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 )
@@ -161,6 +166,85 @@ func TestQuarantineRetryToPath(t *testing.T) {
 	for _, want := range []string{`"source":"/treble/first"`, `"source":"/treble/second"`, `"subject":"s/webhok"`, `"subject":"s/secnod"`} {
 		if strings.Count(out, want) != 1 {
 			t.Errorf("want %s once in %s", want, out)
+		}
+	}
+}
+
+// TestQuarantineRetryTokenFile: the token of a file, or of standard input, is the one that is sent.
+func TestQuarantineRetryTokenFile(t *testing.T) {
+	clitest.CheckLeaks(t)
+	c := clitest.Config(t)
+	src := ingress.DefaultSource()
+	src.Auth, src.Kinds = c.Auth, []string{"message.read"}
+	c.Sources = []ingress.SourceConfig{src}
+	c.Auth.Bearer = nil
+	b := clitest.Start(t, c)
+	defer b.Stop(t)
+	b.Refuse(t, `{"x":1}`)
+	r := clitest.NewReceiver(t, clitest.Always(http.StatusServiceUnavailable)) // so that the body stays
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("token-of-a-file-77\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		in   string
+		args []string
+		sent string // the token; "": nothing is sent
+		says string // in standard error
+	}{
+		{"", []string{"--token-file", file}, "token-of-a-file-77", "does not take events (503)"},
+		{"token-of-a-pipe-78\n", []string{"--token-file", "-"}, "token-of-a-pipe-78", "does not take events (503)"},
+		{"", []string{"--token", "token-of-a-line-79"}, "token-of-a-line-79", "warning: --token is visible in the list of processes: use --token-file\n"},
+		{"", []string{"--token-file", file, "--token", "x"}, "", "--token and --token-file: use one of them"},
+		{"", []string{"--token-file", "-"}, "", "--token-file: there is no token in it"},
+		{"", []string{"--token-file", file + "-that-is-not-there"}, "", "--token-file: open "},
+	} {
+		before := len(r.Headers)
+		args := append([]string{"quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", clitest.NATSURL(t, b.Config.DataDir)}, tt.args...)
+		_, out, errs := clitest.Command(t.Context(), tt.in, args...)
+		if !strings.Contains(errs, tt.says) || strings.Contains(out+errs, "token-of-a-") && !strings.Contains(tt.says, "open") {
+			t.Errorf("%q: %s%s, want %q, and no token", tt.args, out, errs, tt.says)
+		}
+		sent := ""
+		if len(r.Headers) > before {
+			sent = strings.TrimPrefix(r.Headers[before].Get("Authorization"), "Bearer ")
+		}
+		if sent != tt.sent {
+			t.Errorf("%q: got another token", tt.args)
+		}
+	}
+}
+
+// TestShowCannotSteerATerminalBehindAPipe: what a pipe ends in may be a terminal, so of a refused
+// body only --raw has its control characters.
+func TestShowCannotSteerATerminalBehindAPipe(t *testing.T) {
+	b := clitest.Start(t, clitest.Config(t))
+	defer b.Stop(t)
+	noJSON := "\x1b]0;title\x07 \u009b2J \x9b2J \u202e\x00\x7f"
+	isJSON := `["\u001b]0;title","` + "\u009b2J \u202e\u2028\x7f" + `"]`
+	ids := b.Refuse(t, noJSON, isJSON)
+	show := func(id string, flags ...string) string {
+		t.Helper()
+		code, out, errs := clitest.Command(t.Context(), "", append([]string{"quarantine", "show", id, "--data-dir", b.Config.DataDir}, flags...)...)
+		if code != cli.ExitFine {
+			t.Fatalf("%v: exit %d, %s", flags, code, errs)
+		}
+		return out
+	}
+	raw := []string{show(ids[0], "--raw"), show(ids[1], "--raw")}
+	slices.Sort(raw)
+	if want := []string{noJSON, isJSON}; !slices.Equal(raw, want) {
+		t.Errorf("--raw: got %q, want the exact %q", raw, want)
+	}
+	for _, id := range ids {
+		for _, flags := range [][]string{nil, {"--show-pii"}, {"--json"}, {"--json", "--show-pii"}} {
+			out := show(id, flags...)
+			if i := strings.IndexFunc(strings.ReplaceAll(out, "\n", ""), terminal.Steers); i >= 0 || !utf8.ValidString(out) {
+				t.Errorf("%v: a control character in %q", flags, out)
+			}
+			if !slices.Contains(flags, "--json") && !strings.Contains(out, `\u009b2J`) {
+				t.Errorf("%v: the escaped text is to be shown: %q", flags, out)
+			}
 		}
 	}
 }

@@ -27,7 +27,7 @@ type retryCommand struct {
 	streams cli.Streams
 	flags   choiceFlags
 	url     string
-	token   string
+	tokens  webhook.TokenFlags
 	headers []string
 	toPath  string
 	dryRun  bool
@@ -69,6 +69,7 @@ the events).`,
 		Example: `  treble-bridge quarantine retry --reason kind-not-accepted
   treble-bridge quarantine retry --reason not-found --path /webhok --to-path /webhook
   treble-bridge quarantine retry --all --dry-run
+  treble-bridge quarantine retry --all --url https://bridge.example.com --token-file token
   treble-bridge quarantine retry ALKJ3H1BQPTL2MD6Q6VX5Z --yes --json`,
 		RunE: r.run,
 	}
@@ -76,7 +77,7 @@ the events).`,
 	f := cmd.Flags()
 	f.BoolVar(&r.flags.all, "all", false, "everything in the quarantine, but what came without credentials")
 	f.StringVar(&r.url, "url", "", "the bridge, without a path (default: the running one)")
-	f.StringVar(&r.token, "token", "", "bearer token (default: the configured one of each source; with --url none)")
+	r.tokens.Add(f, "the configured one of each source; with --url none")
 	f.StringVar(&r.toPath, "to-path", "", "the path for bodies that came to one that no source serves (not-found)")
 	f.StringArrayVarP(&r.headers, "header", "H", nil, "further header, as 'Name: value'; may be repeated")
 	f.BoolVar(&r.dryRun, "dry-run", false, "only say what would be taken; nothing is sent or deleted")
@@ -137,7 +138,11 @@ func (r *retryCommand) bridge(c *config.Config, header http.Header) (*webhook.Br
 			return nil, err
 		}
 	}
-	return webhook.OpenBridge(c, base, header, r.token, webhook.NewClient(10*time.Second, 1))
+	token, err := r.tokens.Read(r.streams, false)
+	if err != nil {
+		return nil, err
+	}
+	return webhook.OpenBridge(c, base, header, token, webhook.NewClient(10*time.Second, 1))
 }
 
 // retry tries one body after the other, until the bridge takes none any more.

@@ -19,25 +19,24 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // command is the command that posts events to a bridge.
 type command struct {
-	streams   cli.Streams
-	url       string
-	token     string
-	tokenFile string
-	headers   []string
-	file      string
-	load      load
-	same      bool
-	yes       bool
-	list      bool
-	json      bool
-	ndjson    bool
+	streams cli.Streams
+	url     string
+	tokens  webhook.TokenFlags
+	token   string // what they name
+	headers []string
+	file    string
+	load    load
+	same    bool
+	yes     bool
+	list    bool
+	json    bool
+	ndjson  bool
 }
 
 // New returns the command send.
@@ -84,8 +83,7 @@ or by what kept it from being one), seconds, rate, latency_ms (p50, p95, p99, ma
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.url, "url", "", "where to post (default: the running bridge, else http://127.0.0.1:8080/webhook)")
-	f.StringVar(&s.token, "token", "", "bearer token (default: the configured one, or that of serve --dev); the list of processes shows it, --token-file does not")
-	f.StringVar(&s.tokenFile, "token-file", "", "file with the bearer token; - is standard input")
+	s.tokens.Add(f, "the configured one, or that of serve --dev")
 	f.StringArrayVarP(&s.headers, "header", "H", nil, "further header, as 'Name: value'; may be repeated")
 	f.StringVar(&s.file, "file", "", "send this file, also if its name is that of a sample")
 	f.IntVarP(&s.load.count, "count", "n", 1, "how many to send")
@@ -108,7 +106,8 @@ func (s *command) run(cmd *cobra.Command, args []string) error {
 	if err := s.load.check(); err != nil {
 		return err
 	}
-	if err := s.readToken(args); err != nil {
+	var err error
+	if s.token, err = s.tokens.Read(s.streams, len(args) > 0 && args[0] == "-" || s.file == "-"); err != nil {
 		return err
 	}
 	header, err := webhook.ParseHeaders(s.headers)
@@ -149,33 +148,6 @@ func (s *command) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return s.report(cmd.Context(), webhook.Poster{URL: target.String(), Header: header, Signer: signer, Client: client}, bodies, run)
-}
-
-// readToken takes the token of --token-file.
-func (s *command) readToken(args []string) error {
-	if s.tokenFile == "" {
-		return nil
-	}
-	if s.token != "" {
-		return cli.Usagef("--token and --token-file: use one of them")
-	}
-	var text []byte
-	var err error
-	if s.tokenFile == "-" {
-		if len(args) > 0 && args[0] == "-" || s.file == "-" {
-			return cli.Usagef("--token-file - and -: standard input can hold one of them")
-		}
-		text, err = io.ReadAll(s.streams.In)
-	} else {
-		text, err = os.ReadFile(s.tokenFile)
-	}
-	if err != nil {
-		return fmt.Errorf("--token-file: %w", err)
-	}
-	if s.token, _ = value.CleanSecret(value.Secret(text), value.Authorization); s.token == "" {
-		return cli.Usagef("--token-file: there is no token in it")
-	}
-	return nil
 }
 
 // body returns the body to send, and whether it is a built-in sample.

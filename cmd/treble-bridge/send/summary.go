@@ -73,7 +73,7 @@ func (s *SummaryJSON) advice() string {
 	case s.Statuses["cannot connect"] > 0:
 		return ": is the bridge running? See treble-bridge health, or name it with --url"
 	case s.Statuses["401"] > 0:
-		return ": use the configuration of the bridge, or name its secret with --token or --header"
+		return ": use the configuration of the bridge, or name its secret with --token-file or --header"
 	case s.Statuses["403"] > 0:
 		return ": the bridge takes tests from its own host only; name this one in its ingress.operator_addresses"
 	case s.Statuses["404"] > 0:
