@@ -32,6 +32,8 @@ type Message struct {
 	Place   Place
 	Pending bool // in a journal, and not published yet
 	Refused bool // in the journal of refused bodies
+	// Entry, of a message in a journal, is the entry that it is in: those of each journal grow.
+	Entry uint64
 	// Sequence, of a message in a journal, is where the stream is taken to hold it: if it is
 	// lost there, it is published again. 0: it is not.
 	Sequence uint64
@@ -50,7 +52,7 @@ type MatchFunc func(Message) bool
 func Each(ctx context.Context, dataDir string, keys *atrest.Keys, fn func(Message) error) error {
 	for _, name := range []string{datadir.Journal, datadir.Refused} {
 		err := outbox.Each(ctx, filepath.Join(dataDir, name), keys, func(k outbox.JournaledMessage) error {
-			return fn(Message{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Sequence: k.Sequence, Subject: k.Subject, Header: k.Header.Map(), Data: k.Data})
+			return fn(Message{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Entry: uint64(k.Entry), Sequence: k.Sequence, Subject: k.Subject, Header: k.Header.Map(), Data: k.Data})
 		})
 		if err != nil {
 			return err

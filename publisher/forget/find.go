@@ -2,6 +2,7 @@ package forget
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/treble-bridge/treble-bridge/publisher/erase"
@@ -45,69 +46,158 @@ type findings struct {
 	// healing are the copies in the journals that would heal a loss, by what tells that
 	// they are the person's.
 	healing map[Match][]location
+	later   Counts // of what came when the search had begun, in streams and journals
+	// unsettled: something that was accepted before is not published yet, the person's or not.
+	// beyond: something of it is in a stream behind its limit.
+	unsettled, beyond bool
 }
 
-// Left names what the last look found and can be deleted: by stream the sequences, and
-// files of the data directory.
+// scope is what of the data directory a run is about: what was there when it was read first.
+type scope struct {
+	entries map[bool]uint64 // the last entry of each journal, by whether it is that of refused bodies
+	files   map[string]bool
+}
+
+// Left names what the last look found and can be deleted, also what came later: by stream
+// the sequences, and files of the data directory.
 func (r *Run) Left() (streams map[string][]uint64, files []string) {
 	streams = map[string][]uint64{}
 	for _, f := range r.found.streams {
-		all := slices.Concat(f.of[BySession], f.of[ByNumber])
+		all := slices.Concat(f.of[BySession], f.of[ByNumber], f.later)
 		slices.Sort(all)
 		streams[f.name] = all
 	}
 	return streams, r.found.files
 }
 
+// Kept is all that the last look found, also what came when the search had begun.
+func (r *Run) Kept() Counts {
+	all := r.found.Counts
+	all.Streams = maps.Clone(all.Streams)
+	for name, n := range r.found.later.Streams {
+		all.Streams[name] += n
+	}
+	all.Journal += r.found.later.Journal
+	all.Pending += r.found.later.Pending
+	return all
+}
+
+// Later is how many of Kept came when the search had begun: they are left to another run, or
+// this one might not end while more come.
+func (r *Run) Later() Counts { return r.found.later }
+
 // Find looks for the person's messages everywhere, again and again until nothing
-// more is learned of the person. Step is called for each message that is read.
+// more is learned of the person. The first call sets the scope of the run: what was accepted
+// before it is found, by this call or, if it was not published yet, by a later one.
+// Step is called for each message that is read.
 func (r *Run) Find(ctx context.Context, step func()) (Counts, error) {
+	if !r.limited || r.found.beyond {
+		clear(r.streams.limits) // what was pending, or was lost and published again, is behind them
+	}
 	for {
 		before := r.person.Version()
-		f := findings{Counts: Counts{Streams: map[string]int64{}}}
+		f := findings{Counts: Counts{Streams: map[string]int64{}}, later: Counts{Streams: map[string]int64{}}}
 		var err error
 		// The streams first: what is published meanwhile is in the journal all the same.
 		if f.streams, err = r.streams.find(ctx, r.person, step); err != nil {
 			return f.Counts, err
 		}
 		for _, s := range f.streams {
-			f.Streams[s.name] = s.count()
+			if n := s.count(); n > 0 {
+				f.Streams[s.name] = n
+			}
+			if n := int64(len(s.later)); n > 0 {
+				f.later.Streams[s.name] = n
+			}
 		}
 		if err := r.readDir(ctx, &f, step); err != nil {
 			return f.Counts, err
 		}
-		if r.found = f; r.person.Version() == before {
+		r.found = f
+		if !r.limited && !f.unsettled {
+			r.limited = true
+			if f.beyond { // it was published between the two looks
+				clear(r.streams.limits)
+				continue
+			}
+		}
+		if r.person.Version() == before {
 			return f.Counts, nil
 		}
 	}
 }
 
-// readDir counts what is in the data directory.
+// readDir counts what is in the data directory. The first time, all of it is in the scope.
 func (r *Run) readDir(ctx context.Context, f *findings, step func()) error {
 	f.Journal, f.Pending, f.SetAside, f.Damaged = 0, 0, 0, 0
+	f.later.Journal, f.later.Pending = 0, 0
 	f.healing, f.files = map[Match][]location{}, nil
+	f.unsettled, f.beyond = false, false
 	if r.dir == nil {
 		return nil
 	}
-	return erase.Each(ctx, r.dir.path, r.dir.keys, func(k erase.Message) error {
+	first := scope{entries: map[bool]uint64{}, files: map[string]bool{}}
+	err := erase.Each(ctx, r.dir.path, r.dir.keys, func(k erase.Message) error {
 		step()
-		m := r.person.Match(k.Header, k.Data)
-		switch {
-		case m == No:
-		case k.Place == erase.PlaceSetAside:
-			f.SetAside++
-			f.files = append(f.files, k.File)
-		case k.Place == erase.PlaceDamaged:
-			f.Damaged++
-			f.files = append(f.files, k.File)
-		default:
-			f.Journal++
-			if k.Pending {
-				f.Pending++
-			} else if k.Sequence > 0 {
-				f.healing[m] = append(f.healing[m], location{k.Refused, k.Sequence})
-			}
+		if k.File != "" {
+			first.files[k.File] = true
+			r.countFile(f, k)
+			return nil
 		}
+		first.entries[k.Refused] = max(first.entries[k.Refused], k.Entry)
+		r.countEntry(f, k)
 		return nil
 	})
+	if err == nil && r.scope == nil {
+		r.scope = &first
+	}
+	return err
+}
+
+// countFile counts a file of the data directory. One that came later can be deleted too: to
+// count it costs as much.
+func (r *Run) countFile(f *findings, k erase.Message) {
+	if r.matchFile(k) == No {
+		return
+	}
+	if k.Place == erase.PlaceSetAside {
+		f.SetAside++
+	} else {
+		f.Damaged++
+	}
+	f.files = append(f.files, k.File)
+}
+
+// matchFile is Match for a file of the data directory.
+func (r *Run) matchFile(k erase.Message) Match {
+	if r.scope != nil && !r.scope.files[k.File] {
+		return r.person.MatchLater(k.Header, k.Data)
+	}
+	return r.person.Match(k.Header, k.Data)
+}
+
+// countEntry counts a message in a journal.
+func (r *Run) countEntry(f *findings, k erase.Message) {
+	if r.scope != nil && k.Entry > r.scope.entries[k.Refused] {
+		if r.person.MatchLater(k.Header, k.Data) != No {
+			f.later.Journal++
+			if k.Pending {
+				f.later.Pending++
+			}
+		}
+		return
+	}
+	f.unsettled = f.unsettled || k.Pending
+	at := location{k.Refused, k.Sequence}
+	f.beyond = f.beyond || k.Sequence > r.streams.limits[r.dir.streamOf(at)]
+	m := r.person.Match(k.Header, k.Data)
+	if m == No {
+		return
+	}
+	f.Journal++
+	if k.Pending {
+		f.Pending++
+	} else if k.Sequence > 0 {
+		f.healing[m] = append(f.healing[m], at)
+	}
 }

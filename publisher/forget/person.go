@@ -16,6 +16,7 @@ type Person struct {
 	learned map[string]bool
 	shared  map[string]bool // was learned, and turned out to be of another number too
 	version int
+	closed  bool // nothing is learned of the person now
 }
 
 // Match says why a message is of a person.
@@ -70,7 +71,7 @@ func (p *Person) Shared() int { return len(p.shared) }
 
 func (p *Person) learn(sessions ...string) {
 	for _, s := range sessions {
-		if s != "" && !p.given[s] && !p.shared[s] && !p.learned[s] {
+		if s != "" && !p.closed && !p.given[s] && !p.shared[s] && !p.learned[s] {
 			p.learned[s] = true
 			p.version++
 		}
@@ -83,6 +84,15 @@ func (p *Person) share(session string) {
 		p.shared[session] = true
 		p.version++
 	}
+}
+
+// MatchLater is Match for a message that came when the search had begun. No session is learned
+// from it, or a search might not end while more come; it still tells that one is of another
+// number too.
+func (p *Person) MatchLater(header map[string][]string, data []byte) Match {
+	p.closed = true
+	defer func() { p.closed = false }()
+	return p.Match(header, data)
 }
 
 // Match tells whether a message is of the person, and learns from it. All that is

@@ -18,13 +18,15 @@ type Run struct {
 	dir     *DataDir // nil if there is none on this host
 	person  *Person
 	found   findings
+	scope   *scope // of the data directory; nil: it was not read yet
+	limited bool   // all that was accepted before is within the limits of the streams
 }
 
 // New returns a run over the bridge's own streams, the other ones that are named,
 // and a data directory, which may be nil.
 func New(c *client.Client, d *DataDir, p *Person, more ...string) *Run {
 	events := c.Events()
-	s := streamSet{client: c, names: []string{string(events), events.Quarantine(), events.Replay()}, must: map[string]bool{}}
+	s := streamSet{client: c, names: []string{string(events), events.Quarantine(), events.Replay()}, must: map[string]bool{}, limits: map[string]uint64{}}
 	for _, name := range more {
 		if s.must[name] = true; !slices.Contains(s.names, name) {
 			s.names = append(s.names, name)
@@ -38,7 +40,7 @@ func New(c *client.Client, d *DataDir, p *Person, more ...string) *Run {
 func (r *Run) Denied() error {
 	var errs []error
 	for _, f := range r.found.streams {
-		if why := f.denied(); why != "" {
+		if why := f.denied(); why != "" && f.count() > 0 {
 			errs = append(errs, fmt.Errorf("stream %s holds %d of the messages and lets nothing be deleted (%s), which cannot be taken back: "+
 				"copy what is to stay into another stream and remove this one, then run this again; nothing was deleted anywhere", f.name, f.count(), why))
 		}
@@ -83,12 +85,14 @@ type EraseOptions struct {
 	Waits func(copies int64, until time.Time)
 }
 
-// mostPasses bounds how often Erase begins again because more came meanwhile.
+// mostPasses bounds how often Erase begins again because more is known, or something is
+// there again.
 const mostPasses = 5
 
-// Erase deletes what Find found, and what comes meanwhile, and returns how many
-// messages that were. Then it reads everything again, also after an error, and returns
-// what is left (see Left too), nil if that cannot be read. Of the journals, it counts
+// Erase deletes what Find found, and what was accepted before that and not published yet, and
+// returns how many messages that were. What comes later is left (see Later). Then it reads
+// everything again, also after an error, and returns what is left, also of what came later
+// (see Left too), nil if that cannot be read. Of the journals, it counts
 // those that went meanwhile. After an error, or a crash, it can be run again: it leaves
 // for the end what is needed to know the person.
 func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased Counts, left *Counts, err error) {
@@ -100,7 +104,8 @@ func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased Counts, left *C
 	}
 	erased.Streams = map[string]int64{}
 	if err := r.Denied(); err != nil {
-		return erased, &r.found.Counts, err
+		kept := r.Kept()
+		return erased, &kept, err
 	}
 	inJournal := r.found.Journal
 	err = r.erase(ctx, o, &erased)
@@ -124,7 +129,8 @@ func (r *Run) Erase(ctx context.Context, o EraseOptions) (erased Counts, left *C
 		}
 	}
 	erased.Journal = max(0, inJournal-r.found.Journal)
-	return erased, &r.found.Counts, err
+	kept := r.Kept()
+	return erased, &kept, err
 }
 
 // erase makes passes until one leaves nothing that can be deleted now.
@@ -175,6 +181,9 @@ func (r *Run) pass(ctx context.Context, o EraseOptions, erased *Counts) error {
 		}
 		failed := r.eraseFiles(ctx, m, erased)
 		for _, f := range r.found.streams {
+			if f.count() == 0 {
+				continue // what is in it came later
+			}
 			n, err := f.remove(ctx, f.of[m], o.Step)
 			erased.Streams[f.name] += n
 			failed = errors.Join(failed, err)
@@ -192,7 +201,7 @@ func (r *Run) eraseFiles(ctx context.Context, m Match, erased *Counts) error {
 		return nil
 	}
 	setAside, damaged, err := erase.Shred(ctx, r.dir.path, r.dir.keys, func(k erase.Message) bool {
-		found := r.person.Match(k.Header, k.Data)
+		found := r.matchFile(k)
 		return found == m || found == BySession
 	})
 	erased.SetAside += setAside
@@ -230,6 +239,7 @@ func (r *Run) awaitDir(ctx context.Context, until time.Time, right func(Counts) 
 		if err := r.readDir(ctx, &f, func() {}); err != nil {
 			return false, err
 		}
+		r.found.beyond = r.found.beyond || f.beyond
 		// A large journal is not read all the time.
 		wait = min(max(wait*3/2, 10*time.Since(began)), longLook)
 	}

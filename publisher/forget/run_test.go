@@ -200,8 +200,8 @@ func TestPendingIsLeft(t *testing.T) {
 	}
 }
 
-// The copies in the journals are waited for, and something that comes meanwhile is
-// deleted too.
+// The copies in the journals are waited for. Something that comes meanwhile is counted, and
+// left to another run.
 func TestCopiesGo(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -226,8 +226,13 @@ func TestCopiesGo(t *testing.T) {
 			come()
 		}
 	}})
-	if err != nil || left.Total() != 0 || erased.Streams["TREBLE"] != 6 || erased.Streams["TREBLE_QUARANTINE"] != 1 || erased.Journal != 4 {
+	if err != nil || left.Streams["TREBLE"] != 3 || r.Later().Streams["TREBLE"] != 3 || left.Copies() != r.Later().Journal || erased.Streams["TREBLE"] != 3 || erased.Streams["TREBLE_QUARANTINE"] != 1 || erased.Journal != 4 {
 		t.Errorf("erased %+v, left %+v, %v", erased, left, err)
+	}
+	r = p.run(t, me)
+	find(t, r)
+	if erased, left := eraseFound(t, r); erased.Streams["TREBLE"] != 3 || left.Deletable() != 0 {
+		t.Errorf("another run: erased %+v, left %+v", erased, left)
 	}
 	stop()
 	r = p.run(t, "+573109876543")
@@ -236,6 +241,51 @@ func TestCopiesGo(t *testing.T) {
 	}
 	if _, left, err := r.Erase(t.Context(), EraseOptions{Copies: true}); err != nil || left.Deletable() != 0 {
 		t.Errorf("of a bridge that stopped: left %+v, %v", left, err)
+	}
+}
+
+// TestMoreKeepsComing: a run ends while events of the person come faster than it reads, each of a
+// session of its own. What was accepted before it began is gone, also what was not published
+// then; what came later is counted, and another run deletes it.
+func TestMoreKeepsComing(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	b, _ := p.bridge(t, true)
+	const before = 20
+	for i := range before {
+		accept(t, b, read("3001234567", fmt.Sprintf("before-%d", i), 1)) // not all are published when the run begins
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	came, steps := 0, 0
+	more := func() {
+		if steps++; steps%5 == 0 {
+			came++
+			accept(t, b, read("3001234567", fmt.Sprintf("later-%d", came), 1))
+		}
+	}
+	r := p.run(t, me)
+	if _, err := r.Find(ctx, more); err != nil {
+		t.Fatalf("the search does not end: %v, %d came", err, came)
+	}
+	_, left, err := r.Erase(ctx, EraseOptions{Pending: 10 * time.Second, Step: more})
+	if err != nil || r.Later().Total() == 0 || left.Total() < r.Later().Total() {
+		t.Fatalf("left %+v, later %+v, %v", left, r.Later(), err)
+	}
+	cancel()
+	stream, err := p.client.JetStream().Stream(t.Context(), "TREBLE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq := stream.CachedInfo().State.FirstSeq; seq <= stream.CachedInfo().State.LastSeq; seq++ {
+		if m, err := stream.GetMsg(t.Context(), seq); err == nil && strings.Contains(string(m.Data), "before-") {
+			t.Errorf("message %d was accepted before, and is left: %s", seq, m.Data)
+		}
+	}
+	again := p.run(t, me)
+	find(t, again)
+	if _, left := eraseFound(t, again); left.Deletable() != 0 || left.Pending != 0 {
+		t.Errorf("when no more come: left %+v", left)
 	}
 }
 

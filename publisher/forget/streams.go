@@ -14,7 +14,8 @@ import (
 type streamSet struct {
 	client *client.Client
 	names  []string
-	must   map[string]bool // those that the user named, so that it is an error if they are missing
+	must   map[string]bool   // those that the user named, so that it is an error if they are missing
+	limits map[string]uint64 // the last sequence of each that is of the search; what is behind came later
 }
 
 // found are messages of a person in a stream, by their sequences.
@@ -22,6 +23,7 @@ type found struct {
 	stream jetstream.Stream
 	name   string
 	of     map[Match][]uint64 // by what tells that they are the person's
+	later  []uint64           // those behind the limit
 }
 
 func (f found) count() int64 { return int64(len(f.of[ByNumber]) + len(f.of[BySession])) }
@@ -38,7 +40,8 @@ func (f found) denied() string {
 }
 
 // find reads each stream once, whatever the subjects are, and up to the message that
-// is the last when it begins. The streams in which nothing is are left out.
+// is the last when it begins, which becomes the limit if there is none yet. The streams in
+// which nothing is are left out.
 func (s streamSet) find(ctx context.Context, p *Person, step func()) ([]found, error) {
 	var all []found
 	for _, name := range s.names {
@@ -53,7 +56,7 @@ func (s streamSet) find(ctx context.Context, p *Person, step func()) ([]found, e
 		if err := s.read(ctx, &f, p, step); err != nil {
 			return nil, err
 		}
-		if f.count() > 0 {
+		if f.count() > 0 || len(f.later) > 0 {
 			all = append(all, f)
 		}
 	}
@@ -62,6 +65,11 @@ func (s streamSet) find(ctx context.Context, p *Person, step func()) ([]found, e
 
 func (s streamSet) read(ctx context.Context, f *found, p *Person, step func()) error {
 	state := f.stream.CachedInfo().State
+	limit, ok := s.limits[f.name]
+	if !ok {
+		limit = state.LastSeq
+		s.limits[f.name] = limit
+	}
 	if state.Msgs == 0 {
 		return nil
 	}
@@ -73,7 +81,11 @@ func (s streamSet) read(ctx context.Context, f *found, p *Person, step func()) e
 			return nil
 		}
 		step()
-		if why := p.Match(m.Header, m.Data); why != No {
+		if m.Sequence > limit {
+			if p.MatchLater(m.Header, m.Data) != No {
+				f.later = append(f.later, m.Sequence)
+			}
+		} else if why := p.Match(m.Header, m.Data); why != No {
 			f.of[why] = append(f.of[why], m.Sequence)
 		}
 		if m.Sequence == state.LastSeq {

@@ -68,6 +68,9 @@ Not covered: what consumers keep, backups, files that were exported, and a messa
 which a server keeps copies elsewhere; as far as such places are known they are named.
 Servers whose store is encrypted delete without overwriting.
 
+What comes when the run has begun is left to another one, or it might not end: it is counted in
+what is left. What only a session tells is then found with --session.
+
 The exit code is 0 only if nothing of the person is left in any of these places, but for
 copies in the journals of a running bridge, whose end is told; with --wait it is 0 only if
 these are gone too. If it is 1, something is left or may be: everything is read again at
@@ -78,8 +81,8 @@ one is started, and the exit code is 1.
 --json prints one object: run (its name in the audit, none if nothing was to be done), state
 (done, failed, stopped; dry-run), sessions (how many are known), shared_sessions (that
 tell nothing), found, erased and left (each with streams; journal, of which pending are not
-published yet; set_aside; damaged; erased has of the journal what went meanwhile; left is
-missing if it is not known), journal_gone_by (RFC 3339, when what is left in the journals is
+published yet; set_aside; damaged; erased has of the journal what went meanwhile; left has
+what came when the run had begun too, and is missing if it is not known), journal_gone_by (RFC 3339, when what is left in the journals is
 gone; missing if nothing is, or no bridge runs), data_dir (running, stopped, none), notes
 (what to look after besides).`,
 		Example: `  treble-bridge forget --phone +573001234567 --dry-run
@@ -228,7 +231,7 @@ func (f *command) forget(ctx context.Context, client *client.Client, run *forget
 		v.State = "dry-run"
 		return errors.Join(v.print(f.streams, f.json), run.Denied())
 	case run.Idle() && (v.Found.Copies() == 0 || !f.wait):
-		v.leave(v.Found, dir)
+		v.leave(run.Kept(), dir)
 		v.State = audit.Done
 		failure := f.unfinished(run, v, false)
 		if failure != nil {

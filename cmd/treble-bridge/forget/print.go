@@ -115,7 +115,7 @@ func places(c forget.Counts) string {
 // be deleted, and another error says why.
 func (f *command) unfinished(run *forget.Run, v *RunJSON, failed bool) error {
 	c := *v.Left
-	came := "they came meanwhile; run this again when no more come"
+	came := "they came when this had begun; run this again when no more come"
 	if failed {
 		came = "they are not deleted, for the reason above; run this again when it is mended"
 	}
