@@ -24,6 +24,8 @@ type Bounds struct {
 	freed   chan struct{}    // has one after a place was given back
 	dropped func(why string) // is told of each connection that is closed for a bound
 
+	answers atomic.Int64 // that clients of HTTP/2 have not taken
+
 	drains atomic.Bool // bodies must be complete by draining
 
 	mu       sync.Mutex
@@ -344,11 +346,14 @@ func (b *Conn) Trust() { b.trusted.Store(true) }
 const mostAnswers = 4
 
 // answer calls flush, which returns when the client has taken the answer to a request of HTTP/2.
-// It returns false without the call if too many of the connection wait already. Call it when the
+// It returns false without the call if too many of the connection wait already; one that showed a credential may have more, as
+// long as not all connections together have as many as strangers may have. Call it when the
 // request is not at work any more, so that the connection may lose its place.
 func (b *Conn) answer(flush func()) bool {
 	defer b.answers.Add(-1)
-	if b.answers.Add(1) > mostAnswers && !b.trusted.Load() {
+	mine, all := b.answers.Add(1), b.connections.answers.Add(1)
+	defer b.connections.answers.Add(-1)
+	if mine > mostAnswers && (!b.trusted.Load() || all > mostAnswers*int64(b.connections.most)) {
 		return false
 	}
 	flush()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -123,6 +124,16 @@ func Rotate(path string) error {
 
 // Drop removes a key that is not the primary one. What it sealed cannot be read any more.
 func Drop(path string, id uint32) error {
+	keys, err := List(path)
+	if err != nil {
+		return err
+	}
+	switch i := slices.IndexFunc(keys, func(k KeyInfo) bool { return k.ID == id }); {
+	case i < 0:
+		return fmt.Errorf("%s has no key %d", path, id)
+	case keys[i].Primary:
+		return fmt.Errorf("key %d of %s encrypts: rotate first, so that another one does", id, path)
+	}
 	return change(path, func(m *keyset.Manager) error { return m.Delete(id) })
 }
 

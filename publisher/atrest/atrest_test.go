@@ -59,8 +59,11 @@ func TestRotation(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	if err := atrest.Drop(path, keys[1].ID); err == nil {
-		t.Error("the key that seals was dropped")
+	if err := atrest.Drop(path, keys[1].ID); err == nil || !strings.Contains(err.Error(), "rotate first") {
+		t.Errorf("the key that seals: %v", err)
+	}
+	if err := atrest.Drop(path, keys[0].ID^keys[1].ID); err == nil || !strings.Contains(err.Error(), "has no key") {
+		t.Errorf("a key that is not there: %v", err)
 	}
 	if err := atrest.Drop(path, keys[0].ID); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -304,6 +305,17 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 		}
 		if c := find(list, "files", p.Path); len(c) != 0 {
 			t.Errorf("%+v, want nothing: there is no secret in it", c)
+		}
+	})
+	t.Run("key-file", func(t *testing.T) {
+		t.Parallel()
+		file := filepath.Join(t.TempDir(), "keys.json")
+		if err := errors.Join(atrest.Create(file), os.Chmod(file, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		list, _ := examine(t, clitest.NewConfigFile(t, h.URL, "encryption.key_file", file), "--no-probe")
+		if c := find(list, "files", file); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "chmod 600 "+file {
+			t.Errorf("%+v", c)
 		}
 	})
 	t.Run("config-with-secret", func(t *testing.T) {

@@ -102,6 +102,7 @@ func (d *command) secretFiles() []string {
 	c := d.config
 	files := []string{
 		c.NATS.TokenFile, c.NATS.PasswordFile, c.NATS.CredentialsFile, c.NATS.NKeyFile, c.NATS.TLS.KeyFile, c.NATS.Embedded.TokenFile, c.NATS.Embedded.TLS.KeyFile,
+		c.Ingress.TLS.KeyFile, c.Encryption.KeyFile,
 	}
 	for _, s := range c.EffectiveSources() {
 		files = append(files, s.Auth.Files()...)
