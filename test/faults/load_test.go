@@ -53,6 +53,23 @@ func loadContainer(t *testing.T, name string, b *containers.Bridge) *loaded {
 		func() string { return b.OpsURL("/metrics") })
 }
 
+// loadedBridge puts a bridge under load beside a nats-server, each in a container.
+func loadedBridge(t *testing.T) (*containers.Network, *containers.NATS, *loaded) {
+	t.Helper()
+	network := docker.Network(t)
+	nats := network.NATS()
+	return network, nats, loadContainer(t, "c", network.Bridge(nats.URL()))
+}
+
+// endsWithoutLoss ends the load: everything was answered, nothing of it lost, and the stream has what was told.
+func (l *loaded) endsWithoutLoss(nats *containers.NATS) {
+	l.t.Helper()
+	l.finish()
+	l.allAnswered()
+	l.noLoss()
+	l.judge(natsSessions(l.t, nats))
+}
+
 // load starts the load; name is what the session ids begin with, pace is the
 // time between an answer and the next request of a connection.
 func load(t *testing.T, name string, pace time.Duration, ingress, metrics func() string) *loaded {

@@ -13,9 +13,7 @@ import (
 // again.
 func TestFaultsNATSKilled(t *testing.T) {
 	const want = 12
-	network := docker.Network(t)
-	nats := network.NATS()
-	l := loadContainer(t, "c", network.Bridge(nats.URL()))
+	_, nats, l := loadedBridge(t)
 	l.publishes(100)
 	for killed := 0; l.faults < want; killed++ {
 		if killed == 4*want {
@@ -31,17 +29,12 @@ func TestFaultsNATSKilled(t *testing.T) {
 		nats.Ready()
 		l.publishes(100)
 	}
-	l.finish()
-	l.allAnswered()
-	l.noLoss()
-	l.judge(natsSessions(t, nats))
+	l.endsWithoutLoss(nats)
 }
 
 // TestFaultsNATSStopped stops nats-server for a minute.
 func TestFaultsNATSStopped(t *testing.T) {
-	network := docker.Network(t)
-	nats := network.NATS()
-	l := loadContainer(t, "c", network.Bridge(nats.URL()))
+	_, nats, l := loadedBridge(t)
 	l.publishes(100)
 	nats.Stop()
 	l.faults++
@@ -51,19 +44,14 @@ func TestFaultsNATSStopped(t *testing.T) {
 	nats.Ready()
 	l.publishes(1)
 	l.during(5 * time.Second) // new ones come while the backlog drains
-	l.finish()
-	l.allAnswered()
-	l.noLoss()
-	l.judge(natsSessions(t, nats))
+	l.endsWithoutLoss(nats)
 }
 
 // TestFaultsNATSPaused freezes nats-server: connections stay open and nothing
 // answers. What it had received it takes when it thaws. The first time it is
 // back before the bridge gives the connection up, the second time long after.
 func TestFaultsNATSPaused(t *testing.T) {
-	network := docker.Network(t)
-	nats := network.NATS()
-	l := loadContainer(t, "c", network.Bridge(nats.URL()))
+	_, nats, l := loadedBridge(t)
 	for _, pause := range []time.Duration{3 * time.Second, 20 * time.Second} {
 		l.publishes(100)
 		if l.busy() {
@@ -75,18 +63,13 @@ func TestFaultsNATSPaused(t *testing.T) {
 		nats.Ready()
 	}
 	l.publishes(100)
-	l.finish()
-	l.allAnswered()
-	l.noLoss()
-	l.judge(natsSessions(t, nats))
+	l.endsWithoutLoss(nats)
 }
 
 // TestFaultsNetworkCut takes nats-server off the network: no answer, not even a
 // refusal, and no such name.
 func TestFaultsNetworkCut(t *testing.T) {
-	network := docker.Network(t)
-	nats := network.NATS()
-	l := loadContainer(t, "c", network.Bridge(nats.URL()))
+	network, nats, l := loadedBridge(t)
 	for _, cut := range []time.Duration{time.Second, 15 * time.Second} {
 		l.publishes(100)
 		if l.busy() {
@@ -98,10 +81,7 @@ func TestFaultsNetworkCut(t *testing.T) {
 		nats.Ready()
 	}
 	l.publishes(100)
-	l.finish()
-	l.allAnswered()
-	l.noLoss()
-	l.judge(natsSessions(t, nats))
+	l.endsWithoutLoss(nats)
 }
 
 // TestFaultsBridgeKilledWithoutNATS kills the bridge while NATS is away, and

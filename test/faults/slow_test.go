@@ -38,10 +38,7 @@ func TestFaultsNetworkSlow(t *testing.T) {
 	p.set(0, 0)
 
 	l.publishes(100)
-	l.finish()
-	l.allAnswered()
-	l.noLoss()
-	l.judge(natsSessions(t, nats))
+	l.endsWithoutLoss(nats)
 }
 
 // slowProxy passes TCP connections on, late and slowly.
