@@ -43,6 +43,11 @@ func full(ctx context.Context, b *bench, o options) (record, error) {
 			rec.Growth, err = b.growth(ctx, o, body)
 			return err
 		}},
+		{"memory", func() error {
+			gs, err := b.growMemory(ctx, o, body)
+			rec.Growth = append(rec.Growth, gs...)
+			return err
+		}},
 	} {
 		if !o.has(part.name) {
 			continue

@@ -31,13 +31,13 @@ type options struct {
 
 // bounds are how far the growth figures go.
 type bounds struct {
-	body, connections, backlog, sources, stream int
+	body, connections, backlog, sources, stream, minutes int
 }
 
 // The commands, and the parts of full.
 var (
 	commands = []string{"quick", "full", "check"}
-	allParts = []string{"table", "drain", "latency", "growth"}
+	allParts = []string{"table", "drain", "latency", "growth", "memory"}
 )
 
 // parse reads the flags; what they do not say depends on the command.
@@ -71,6 +71,7 @@ func parse(args []string) (options, error) {
 	fs.IntVar(&o.bounds.backlog, "max-backlog", 1_000_000, "largest backlog")
 	fs.IntVar(&o.bounds.sources, "max-sources", 1000, "most sources")
 	fs.IntVar(&o.bounds.stream, "max-stream", 5_000_000, "largest stream, in messages")
+	fs.IntVar(&o.bounds.minutes, "minutes", 10, "minutes for which memory is watched at full speed")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}

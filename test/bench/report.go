@@ -24,8 +24,10 @@ func (rec *record) merge(earlier record) {
 	if len(rec.Drains) == 0 {
 		rec.Drains = earlier.Drains
 	}
-	if len(rec.Growth) == 0 {
-		rec.Growth = earlier.Growth
+	for _, g := range earlier.Growth {
+		if !slices.ContainsFunc(rec.Growth, func(h growth) bool { return h.Key == g.Key }) {
+			rec.Growth = append(rec.Growth, g)
+		}
 	}
 }
 
