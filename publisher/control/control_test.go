@@ -1,4 +1,4 @@
-package control
+package control_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
@@ -27,9 +28,9 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-func serve(t *testing.T, dir string, h http.HandlerFunc) *Server {
+func serve(t *testing.T, dir string, h http.HandlerFunc) *control.Server {
 	t.Helper()
-	s, err := Listen(dir, h)
+	s, err := control.Listen(dir, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func serve(t *testing.T, dir string, h http.HandlerFunc) *Server {
 func hello(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
 
 func get(dir string) (string, error) {
-	resp, err := Client(dir).Get("http://bridge/")
+	resp, err := control.Client(dir).Get("http://bridge/")
 	if err != nil {
 		return "", err
 	}
@@ -58,7 +59,7 @@ func get(dir string) (string, error) {
 
 func TestInAndOut(t *testing.T) {
 	dir := shortDir(t)
-	if _, err := get(dir); !errors.Is(err, ErrNobody) {
+	if _, err := get(dir); !errors.Is(err, control.ErrNobody) {
 		t.Errorf("before: %v", err)
 	}
 	s := serve(t, dir, hello)
@@ -72,7 +73,7 @@ func TestInAndOut(t *testing.T) {
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
-	if _, err := get(dir); !errors.Is(err, ErrNobody) {
+	if _, err := get(dir); !errors.Is(err, control.ErrNobody) {
 		t.Errorf("after: %v", err)
 	}
 	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil {
@@ -89,7 +90,7 @@ func TestStaleSocket(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	if _, err := get(dir); !errors.Is(err, ErrNobody) || !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, err := get(dir); !errors.Is(err, control.ErrNobody) || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("got %v", err)
 	}
 	serve(t, dir, hello)
@@ -103,16 +104,16 @@ func TestPathTooLong(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(dir, nil); !errors.Is(err, ErrTooLong) {
+	if _, err := control.Listen(dir, nil); !errors.Is(err, control.ErrTooLong) {
 		t.Errorf("Listen: %v", err)
 	}
-	if _, err := get(dir); !errors.Is(err, ErrNobody) {
+	if _, err := get(dir); !errors.Is(err, control.ErrNobody) {
 		t.Errorf("Get: %v", err)
 	}
 	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil {
 		t.Errorf("left: %v, %v", left, err)
 	}
-	if _, err := Listen(filepath.Join(dir, "missing"), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := control.Listen(filepath.Join(dir, "missing"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Listen in no directory: %v", err)
 	}
 }

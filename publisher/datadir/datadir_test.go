@@ -1,4 +1,4 @@
-package datadir
+package datadir_test
 
 import (
 	"errors"
@@ -8,26 +8,28 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // To ask whether a directory is in use does not keep a bridge from starting.
 func TestHeldBy(t *testing.T) {
 	dir := t.TempDir()
-	if held, _, err := HeldBy(dir); held || err != nil {
+	if held, _, err := datadir.HeldBy(dir); held || err != nil {
 		t.Errorf("nobody was here: %v, %v", held, err)
 	}
-	lock, err := Acquire(dir)
+	lock, err := datadir.Acquire(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if held, pid, err := HeldBy(dir); !held || pid != os.Getpid() || err != nil {
+	if held, pid, err := datadir.HeldBy(dir); !held || pid != os.Getpid() || err != nil {
 		t.Errorf("locked: %v, %d, %v", held, pid, err)
 	}
 	if err := lock.Release(); err != nil {
 		t.Fatal(err)
 	}
 	// Somebody else asks at this moment.
-	f, err := os.Open(filepath.Join(dir, LockFile))
+	f, err := os.Open(filepath.Join(dir, datadir.LockFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,7 @@ func TestHeldBy(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.AfterFunc(30*time.Millisecond, func() { f.Close() })
-	if lock, err = Acquire(dir); err != nil {
+	if lock, err = datadir.Acquire(dir); err != nil {
 		t.Fatalf("lock while somebody asks: %v", err)
 	}
 	if err := lock.Release(); err != nil {
@@ -47,21 +49,21 @@ func TestHeldBy(t *testing.T) {
 // the same.
 func TestLockOutlivesItsFile(t *testing.T) {
 	dir := t.TempDir()
-	lock, err := Acquire(dir)
+	lock, err := datadir.Acquire(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(dir, LockFile)); err != nil {
+	if err := os.Remove(filepath.Join(dir, datadir.LockFile)); err != nil {
 		t.Fatal(err)
 	}
-	var busy *LockedError
-	if _, err := Acquire(dir); !errors.As(err, &busy) || busy.PID != 0 {
+	var busy *datadir.LockedError
+	if _, err := datadir.Acquire(dir); !errors.As(err, &busy) || busy.PID != 0 {
 		t.Errorf("Acquire without the file = %v, want a LockedError without a pid", err)
 	}
 	if err := lock.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if lock, err = Acquire(dir); err != nil {
+	if lock, err = datadir.Acquire(dir); err != nil {
 		t.Fatalf("Acquire after Release: %v", err)
 	}
 	lock.Release()
@@ -70,7 +72,7 @@ func TestLockOutlivesItsFile(t *testing.T) {
 func TestWriteFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b", "c")
 	for _, content := range []string{"one", "two"} {
-		if err := WriteFile(dir, "name", []byte(content)); err != nil {
+		if err := datadir.WriteFile(dir, "name", []byte(content)); err != nil {
 			t.Fatal(err)
 		}
 		if b, err := os.ReadFile(filepath.Join(dir, "name")); err != nil || string(b) != content {
@@ -92,10 +94,10 @@ func TestLockIsNoSymbolicLink(t *testing.T) {
 	if err := os.WriteFile(precious, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(precious, filepath.Join(dir, LockFile)); err != nil {
+	if err := os.Symlink(precious, filepath.Join(dir, datadir.LockFile)); err != nil {
 		t.Fatal(err)
 	}
-	l, err := Acquire(dir)
+	l, err := datadir.Acquire(dir)
 	if err == nil {
 		_ = l.Release()
 	}
