@@ -1,4 +1,4 @@
-package forget
+package forget_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -61,7 +62,7 @@ func (p *place) bridge(t *testing.T, reachable bool) (b *publisher.Publisher, st
 	}
 	var c *control.Server
 	if reachable {
-		if c, err = control.Listen(p.dir, Handler(b, p.retain, zap.NewNop())); err != nil {
+		if c, err = control.Listen(p.dir, forget.Handler(b, p.retain, zap.NewNop())); err != nil {
 			t.Fatal(err)
 		}
 		go func() { _ = c.Serve() }()
@@ -111,21 +112,21 @@ func (p *place) holds(t *testing.T, stream string, n uint64) {
 	}
 }
 
-func (p *place) run(t *testing.T, phone string, more ...string) *Run {
+func (p *place) run(t *testing.T, phone string, more ...string) *forget.Run {
 	t.Helper()
 	return p.runFor(t, person(t, phone), more...)
 }
 
-func (p *place) runFor(t *testing.T, who *Person, more ...string) *Run {
+func (p *place) runFor(t *testing.T, who *forget.Person, more ...string) *forget.Run {
 	t.Helper()
-	d, err := OpenDataDir(t.Context(), p.dir, nil, "TREBLE", p.retain)
+	d, err := forget.OpenDataDir(t.Context(), p.dir, nil, "TREBLE", p.retain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(p.client, d, who, more...)
+	return forget.New(p.client, d, who, more...)
 }
 
-func find(t *testing.T, r *Run) Counts {
+func find(t *testing.T, r *forget.Run) forget.Counts {
 	t.Helper()
 	c, err := r.Find(t.Context(), func() {})
 	if err != nil {
@@ -135,9 +136,9 @@ func find(t *testing.T, r *Run) Counts {
 }
 
 // eraseFound erases what was found, and waits for what is not published yet.
-func eraseFound(t *testing.T, r *Run) (erased Counts, left *Counts) {
+func eraseFound(t *testing.T, r *forget.Run) (erased forget.Counts, left *forget.Counts) {
 	t.Helper()
-	erased, left, err := r.Erase(t.Context(), EraseOptions{Pending: 10 * time.Second})
+	erased, left, err := r.Erase(t.Context(), forget.EraseOptions{Pending: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

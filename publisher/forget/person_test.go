@@ -1,4 +1,4 @@
-package forget
+package forget_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
@@ -38,9 +39,9 @@ func wide(s string) string {
 	return b.String()
 }
 
-func person(t testing.TB, phone string) *Person {
+func person(t testing.TB, phone string) *forget.Person {
 	t.Helper()
-	p, ok := ByPhone(phone)
+	p, ok := forget.ByPhone(phone)
 	if !ok {
 		t.Fatalf("%s is no number", phone)
 	}
@@ -112,12 +113,12 @@ func TestSpellingsOfANumber(t *testing.T) {
 		{"form", colombia, `country_code=57&cellphone=3001234567`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := person(t, c.phone).Match(nil, []byte(c.text)); got != ByNumber {
+			if got := person(t, c.phone).Match(nil, []byte(c.text)); got != forget.ByNumber {
 				t.Errorf("%q: got %d, want that the number is found", c.text, got)
 			}
 		})
 	}
-	if person(t, colombia).Match(map[string][]string{"Treble-Path": {"/webhook/+57%203001234567"}}, nil) != ByNumber {
+	if person(t, colombia).Match(map[string][]string{"Treble-Path": {"/webhook/+57%203001234567"}}, nil) != forget.ByNumber {
 		t.Error("the number stands in a header, and is not found")
 	}
 }
@@ -145,7 +146,7 @@ func TestNumbersOfOthers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := person(t, "+573001234567")
-			if got := p.Match(nil, []byte(text)); got != No {
+			if got := p.Match(nil, []byte(text)); got != forget.No {
 				t.Errorf("%s: got %d, want that it is of somebody else", text, got)
 			}
 			if len(p.Sessions()) > 0 {
@@ -159,11 +160,11 @@ func TestNumbersOfOthers(t *testing.T) {
 func TestBareOne(t *testing.T) {
 	p := person(t, "+12025550123")
 	for _, text := range []string{`{"country_code":"52","cellphone":"2025550123","answers":1`, `{"cellphone":"2025550123","answers":[1,2]`, `{"text":"1) yes","cellphone":"2025550123"`} {
-		if got := p.Match(map[string][]string{"Treble-Attempt": {"1"}, "Content-Length": {"1"}}, []byte(text)); got != No {
+		if got := p.Match(map[string][]string{"Treble-Attempt": {"1"}, "Content-Length": {"1"}}, []byte(text)); got != forget.No {
 			t.Errorf("%s: got %d", text, got)
 		}
 	}
-	if p.Match(nil, []byte(`{"country_code":"1","cellphone":"2025550123","answers":2`)) != ByNumber {
+	if p.Match(nil, []byte(`{"country_code":"1","cellphone":"2025550123","answers":2`)) != forget.ByNumber {
 		t.Error("the person's own is not found")
 	}
 }
@@ -176,13 +177,13 @@ func TestSameDigitsAbroad(t *testing.T) {
 	for _, c := range []struct {
 		name, phone string
 		data        []byte
-		want        Match
+		want        forget.Match
 	}{
-		{"germany", "+15123456789", event("+49", "15123456789"), No},
-		{"china", "+13022345678", event("+86", "130 2234 5678"), No},
-		{"the-person", "+15123456789", event("+1", "5123456789"), ByNumber},
-		{"code-twice", "+573001234567", event("+57", "573001234567"), ByNumber},
-		{"nobody-knows-whose", "+15123456789", []byte(`{"cellphone":"15123456789"}`), ByNumber},
+		{"germany", "+15123456789", event("+49", "15123456789"), forget.No},
+		{"china", "+13022345678", event("+86", "130 2234 5678"), forget.No},
+		{"the-person", "+15123456789", event("+1", "5123456789"), forget.ByNumber},
+		{"code-twice", "+573001234567", event("+57", "573001234567"), forget.ByNumber},
+		{"nobody-knows-whose", "+15123456789", []byte(`{"cellphone":"15123456789"}`), forget.ByNumber},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := person(t, c.phone).Match(nil, c.data); got != c.want {
@@ -199,7 +200,7 @@ func TestKeysAgainAndAgain(t *testing.T) {
 	for _, key := range []string{`"session_id":x`, `"session_id":"x`, `"raw_base64":"x`, `"raw_base64"`, "+57 300 123 456 "} {
 		p := person(t, "+573001234567")
 		p.Give(session, "undefined")
-		if got := p.Match(nil, bytes.Repeat([]byte(key), 1<<21/len(key))); got != No {
+		if got := p.Match(nil, bytes.Repeat([]byte(key), 1<<21/len(key))); got != forget.No {
 			t.Errorf("%s: got %d", key, got)
 		}
 	}
@@ -208,7 +209,7 @@ func TestKeysAgainAndAgain(t *testing.T) {
 // Where nobody can tell an id from a number, the message counts as the person's.
 func TestMistakableIDs(t *testing.T) {
 	for _, text := range []string{`{"id":"573001234567-1"}`, `{"id":"a573001234567"}`, `{"id":"57300123-4567-4000-8000-000000000000"}`} {
-		if got := person(t, "+573001234567").Match(nil, []byte(text)); got != ByNumber {
+		if got := person(t, "+573001234567").Match(nil, []byte(text)); got != forget.ByNumber {
 			t.Errorf("%s: got %d", text, got)
 		}
 	}
@@ -221,22 +222,22 @@ func TestSessionsAreLearned(t *testing.T) {
 	only := parsed(t, `{"session_id":"`+session+`","user_session_keys":[]}`)
 	refused := []byte(`{"session_external_id":"` + session + `"`)
 	p := person(t, "+57 300 1234567")
-	if got := p.Match(nil, only); got != No {
+	if got := p.Match(nil, only); got != forget.No {
 		t.Errorf("before the session is known: got %d", got)
 	}
 	before := p.Version()
-	if got := p.Match(nil, mine); got != ByNumber || p.Version() == before {
+	if got := p.Match(nil, mine); got != forget.ByNumber || p.Version() == before {
 		t.Errorf("got %d, and version %d of %d", got, p.Version(), before)
 	}
 	if got := p.Sessions(); !slices.Equal(got, []string{session}) {
 		t.Errorf("learned %q", got)
 	}
 	for _, text := range [][]byte{only, refused, []byte("GET /" + session)} {
-		if got := p.Match(nil, text); got != BySession {
+		if got := p.Match(nil, text); got != forget.BySession {
 			t.Errorf("%s: got %d, want that the session is known", text, got)
 		}
 	}
-	if got := p.Match(nil, []byte(`{"session_id":"`+session+`b"}`)); got != No {
+	if got := p.Match(nil, []byte(`{"session_id":"`+session+`b"}`)); got != forget.No {
 		t.Errorf("of another session: got %d", got)
 	}
 }
@@ -247,17 +248,17 @@ func TestSharedSession(t *testing.T) {
 	p := person(t, "+573001234567")
 	mine, theirs := parsed(t, fmt.Sprintf(body, "3001234567")), parsed(t, fmt.Sprintf(body, "3109876543"))
 	only := parsed(t, `{"session_id":"undefined","user_session_keys":[]}`)
-	if p.Match(nil, mine) != ByNumber || p.Match(nil, only) != BySession {
+	if p.Match(nil, mine) != forget.ByNumber || p.Match(nil, only) != forget.BySession {
 		t.Error("the session is not learned")
 	}
 	before := p.Version()
-	if p.Match(nil, theirs) != No || p.Version() == before || p.Shared() != 1 {
+	if p.Match(nil, theirs) != forget.No || p.Version() == before || p.Shared() != 1 {
 		t.Error("it is not noticed that the session is of somebody else too")
 	}
-	if p.Match(nil, only) != No || p.Match(nil, mine) != ByNumber || len(p.Sessions()) > 0 {
+	if p.Match(nil, only) != forget.No || p.Match(nil, mine) != forget.ByNumber || len(p.Sessions()) > 0 {
 		t.Error("the session is taken for the person's again")
 	}
-	if ByID("undefined").Match(nil, theirs) != BySession {
+	if forget.ByID("undefined").Match(nil, theirs) != forget.BySession {
 		t.Error("who asks for a session means all that is of it")
 	}
 }
@@ -266,30 +267,30 @@ func TestSharedSession(t *testing.T) {
 func TestMentionedNumber(t *testing.T) {
 	talk := `{"country_code":"57","cellphone":"3109876543","session_id":"` + session + `","read_at":"2026-01-01 00:00:00","sent_text":"%s"}`
 	p := person(t, "+573001234567")
-	if p.Match(nil, parsed(t, fmt.Sprintf(talk, "ask +57 300 123 4567"))) != ByNumber {
+	if p.Match(nil, parsed(t, fmt.Sprintf(talk, "ask +57 300 123 4567"))) != forget.ByNumber {
 		t.Error("the number stands in it")
 	}
-	if p.Match(nil, parsed(t, fmt.Sprintf(talk, "thanks"))) != No {
+	if p.Match(nil, parsed(t, fmt.Sprintf(talk, "thanks"))) != forget.No {
 		t.Error("the rest is of somebody else")
 	}
 }
 
 func TestBySession(t *testing.T) {
-	p := ByID("1234")
-	for text, want := range map[string]Match{
-		`{"session_id":"1234"}`:             BySession,
-		`{"session_id":1234}`:               BySession,
-		`{"external_id": "1234" }`:          BySession,
-		`{"x":"{\"session_id\":\"1234\"}"}`: BySession,
-		`{"n":1234}`:                        No,
-		`{"session_id":"12345"}`:            No,
-		`{"text":"session 1234"}`:           No,
+	p := forget.ByID("1234")
+	for text, want := range map[string]forget.Match{
+		`{"session_id":"1234"}`:             forget.BySession,
+		`{"session_id":1234}`:               forget.BySession,
+		`{"external_id": "1234" }`:          forget.BySession,
+		`{"x":"{\"session_id\":\"1234\"}"}`: forget.BySession,
+		`{"n":1234}`:                        forget.No,
+		`{"session_id":"12345"}`:            forget.No,
+		`{"text":"session 1234"}`:           forget.No,
 	} {
 		if got := p.Match(nil, []byte(text)); got != want {
 			t.Errorf("%s: got %d, want %d", text, got, want)
 		}
 	}
-	if _, ok := ByPhone("12"); ok {
+	if _, ok := forget.ByPhone("12"); ok {
 		t.Error("12 is no number")
 	}
 }
@@ -307,10 +308,10 @@ func FuzzPerson(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Match(nil, text) != ByNumber {
+		if p.Match(nil, text) != forget.ByNumber {
 			t.Errorf("not found in %s", text)
 		}
-		if other, err := json.Marshal(before + after); err == nil && !anyDigits(before+after) && p.Match(nil, other) == ByNumber {
+		if other, err := json.Marshal(before + after); err == nil && !anyDigits(before+after) && p.Match(nil, other) == forget.ByNumber {
 			t.Errorf("found in %s", other)
 		}
 		p.Match(map[string][]string{"H": {before}}, []byte(after)) // must not panic
@@ -323,7 +324,7 @@ func anyDigits(s string) bool { return strings.ContainsAny(s, `0123456789%\=`) }
 // BenchmarkMatch is what a message of somebody else costs.
 func BenchmarkMatch(b *testing.B) {
 	p := person(b, "+573001234567")
-	p.learn(session)
+	p.Match(nil, parsed(b, `{"country_code":"57","cellphone":"3001234567","session_id":"`+session+`","read_at":"2026-01-01 00:00:00"}`)) // and its session is known
 	event := parsed(b, `{"country_code":"57","cellphone":"3109876543","session_id":"s","read_at":"2026-01-01 00:00:00","sent_text":"`+strings.Repeat("how are you? ", 50)+`"}`)
 	b.SetBytes(int64(len(event)))
 	for b.Loop() {

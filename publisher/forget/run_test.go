@@ -1,4 +1,4 @@
-package forget
+package forget_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
+	"github.com/treble-bridge/treble-bridge/publisher/forget"
 )
 
 const (
@@ -48,7 +49,7 @@ func TestForgetOfRunningAndStopped(t *testing.T) {
 			if got := find(t, r); got.Streams["TREBLE"] != 3 || got.Streams["TREBLE_QUARANTINE"] != 1 || got.Journal != 4 || got.Total() != 8 {
 				t.Fatalf("found %+v", got)
 			}
-			if r.dir.Running() != running {
+			if r.BridgeRuns() != running {
 				t.Errorf("running: %t", !running)
 			}
 			erased, left := eraseFound(t, r)
@@ -58,7 +59,7 @@ func TestForgetOfRunningAndStopped(t *testing.T) {
 			p.holds(t, "TREBLE", 2)
 			p.holds(t, "TREBLE_QUARANTINE", 1)
 			if r := p.run(t, me); find(t, r).Copies() != 4 || !r.Idle() {
-				t.Errorf("there is something to do again: %+v", r.found)
+				t.Errorf("there is something to do again: %+v", find(t, r))
 			}
 			if got := find(t, p.run(t, "+573109876543")); got.Total() != 6 {
 				t.Errorf("of somebody else: %+v, want all 6", got)
@@ -88,7 +89,7 @@ func TestCutOffAtEveryStep(t *testing.T) {
 		if n == 0 {
 			cut()
 		}
-		_, _, err := r.Erase(ctx, EraseOptions{Pending: 10 * time.Second, Step: func() {
+		_, _, err := r.Erase(ctx, forget.EraseOptions{Pending: 10 * time.Second, Step: func() {
 			if steps++; steps == n {
 				cut()
 			}
@@ -102,7 +103,7 @@ func TestCutOffAtEveryStep(t *testing.T) {
 			t.Fatalf("after %d: left %+v", n, left)
 		}
 		cut()
-		if got := find(t, p.runFor(t, ByID(mySession))); got.Deletable() != 0 {
+		if got := find(t, p.runFor(t, forget.ByID(mySession))); got.Deletable() != 0 {
 			t.Errorf("cut off after %d deletions, the session is left: %+v", n, got)
 		}
 	}
@@ -134,10 +135,8 @@ func TestForgottenIsNotHealed(t *testing.T) {
 			if c.cut {
 				r := p.run(t, me)
 				find(t, r)
-				for _, m := range []Match{BySession, ByNumber} {
-					if err := r.dir.note(t.Context(), r.found.healing[m]); err != nil {
-						t.Fatal(err)
-					}
+				if err := r.NoteOnly(t.Context()); err != nil {
+					t.Fatal(err)
 				}
 			}
 			r := p.run(t, me)
@@ -185,7 +184,7 @@ func TestPendingIsLeft(t *testing.T) {
 		r := p.run(t, me)
 		find(t, r)
 		// The mark that the first one is stored may reach the disk after a second.
-		erased, left, err := r.Erase(t.Context(), EraseOptions{Pending: 50 * time.Millisecond, Copies: true})
+		erased, left, err := r.Erase(t.Context(), forget.EraseOptions{Pending: 50 * time.Millisecond, Copies: true})
 		if err != nil || erased.Total() != 0 || left.Journal != 2 || left.Pending == 0 || left.Streams["TREBLE"] != 1 {
 			t.Errorf("running %t: erased %+v, left %+v, %v", running, erased, left, err)
 		}
@@ -221,7 +220,7 @@ func TestCopiesGo(t *testing.T) {
 		}
 	}
 	step := 0
-	erased, left, err := r.Erase(t.Context(), EraseOptions{Pending: 10 * time.Second, Copies: true, Step: func() {
+	erased, left, err := r.Erase(t.Context(), forget.EraseOptions{Pending: 10 * time.Second, Copies: true, Step: func() {
 		if step++; step == 1 {
 			come()
 		}
@@ -239,7 +238,7 @@ func TestCopiesGo(t *testing.T) {
 	if got := find(t, r); got.Streams["TREBLE"] != 4 {
 		t.Errorf("of somebody else: %+v", got)
 	}
-	if _, left, err := r.Erase(t.Context(), EraseOptions{Copies: true}); err != nil || left.Deletable() != 0 {
+	if _, left, err := r.Erase(t.Context(), forget.EraseOptions{Copies: true}); err != nil || left.Deletable() != 0 {
 		t.Errorf("of a bridge that stopped: left %+v, %v", left, err)
 	}
 }
@@ -268,7 +267,7 @@ func TestMoreKeepsComing(t *testing.T) {
 	if _, err := r.Find(ctx, more); err != nil {
 		t.Fatalf("the search does not end: %v, %d came", err, came)
 	}
-	_, left, err := r.Erase(ctx, EraseOptions{Pending: 10 * time.Second, Step: more})
+	_, left, err := r.Erase(ctx, forget.EraseOptions{Pending: 10 * time.Second, Step: more})
 	if err != nil || r.Later().Total() == 0 || left.Total() < r.Later().Total() {
 		t.Fatalf("left %+v, later %+v, %v", left, r.Later(), err)
 	}
@@ -310,7 +309,7 @@ func TestDenied(t *testing.T) {
 	p.holds(t, "TREBLE_QUARANTINE", 1)
 	r := p.run(t, me)
 	find(t, r)
-	_, _, err := r.Erase(t.Context(), EraseOptions{})
+	_, _, err := r.Erase(t.Context(), forget.EraseOptions{})
 	if err == nil || !strings.Contains(err.Error(), "stream TREBLE holds 3 of the messages and lets nothing be deleted (deny_delete)") {
 		t.Errorf("got %v", err)
 	}
@@ -339,7 +338,7 @@ func TestRefusedDeletionIsNamed(t *testing.T) {
 	cfg := p.config(t, "TREBLE")
 	cfg.DenyDelete = true
 	p.makeStream(t, cfg)
-	erased, left, err := r.Erase(t.Context(), EraseOptions{})
+	erased, left, err := r.Erase(t.Context(), forget.EraseOptions{})
 	if err == nil || !strings.Contains(err.Error(), "delete message 1 of stream TREBLE") || left == nil || erased.Total() != 0 {
 		t.Fatalf("erased %+v, left %+v, %v", erased, left, err)
 	}
@@ -419,15 +418,15 @@ func TestCopies(t *testing.T) {
 func TestDataDirs(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	if d, err := OpenDataDir(t.Context(), filepath.Join(p.dir, "none"), nil, "TREBLE", 0); d != nil || err != nil {
+	if d, err := forget.OpenDataDir(t.Context(), filepath.Join(p.dir, "none"), nil, "TREBLE", 0); d != nil || err != nil {
 		t.Errorf("where no bridge ever ran: %v, %v", d, err)
 	}
 	_, stop := p.bridge(t, false)
-	if _, err := OpenDataDir(t.Context(), p.dir, nil, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "stop it, and run this again") {
+	if _, err := forget.OpenDataDir(t.Context(), p.dir, nil, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "stop it, and run this again") {
 		t.Errorf("a bridge that cannot be asked: %v", err)
 	}
 	stop()
-	if d, err := OpenDataDir(t.Context(), p.dir, nil, "TREBLE", 0); err != nil || d.Running() {
+	if d, err := forget.OpenDataDir(t.Context(), p.dir, nil, "TREBLE", 0); err != nil || d.Running() {
 		t.Errorf("when it stopped: %v", err)
 	}
 	if os.Geteuid() != 0 {
@@ -436,7 +435,7 @@ func TestDataDirs(t *testing.T) {
 	if err := os.Chown(p.dir, 12345, -1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenDataDir(t.Context(), p.dir, nil, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "belongs to user id 12345") {
+	if _, err := forget.OpenDataDir(t.Context(), p.dir, nil, "TREBLE", 0); err == nil || !strings.Contains(err.Error(), "belongs to user id 12345") {
 		t.Errorf("of another user: %v", err)
 	}
 }
