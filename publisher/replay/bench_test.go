@@ -1,4 +1,4 @@
-package replay
+package replay_test
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
 
 // BenchmarkReplay compares a replay with a bare loop that consumes the same events
@@ -23,7 +25,7 @@ func BenchmarkReplay(b *testing.B) {
 		for _, name := range []string{"OURS", "BARE"} {
 			br.Stream(b, jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, Duplicates: 10 * time.Minute})
 		}
-		r := newRun(b, c, Spec{Target: Target{To: ToStream, Subject: "OURS.{kind}"}}, Options{Streams: theStreams})
+		r := newRun(b, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "OURS.{kind}"}}, replay.Options{Streams: theStreams})
 		began := time.Now()
 		do(b, r)
 		ours += time.Since(began)
@@ -44,7 +46,7 @@ func BenchmarkReplay(b *testing.B) {
 }
 
 func copyBare(b *testing.B, br *broker, run string, events int) {
-	js, err := jetstream.New(br.NC, jetstream.WithPublishAsyncMaxPending(maxInFlight))
+	js, err := jetstream.New(br.NC, jetstream.WithPublishAsyncMaxPending(replay.MaxInFlight))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func copyBare(b *testing.B, br *broker, run string, events int) {
 		if n++; n > events {
 			return
 		}
-		h := nats.Header{"Nats-Msg-Id": {messageID(run, uint64(n))}}
+		h := nats.Header{"Nats-Msg-Id": {replay.MessageID(run, uint64(n))}}
 		if _, err := js.PublishMsgAsync(&nats.Msg{Subject: "BARE." + m.Subject(), Header: h, Data: m.Data()}, jetstream.WithStallWait(time.Minute)); err != nil {
 			b.Error(err)
 		}

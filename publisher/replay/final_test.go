@@ -1,8 +1,7 @@
-package replay
+package replay_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -16,39 +15,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
-
-// TestRefusedForGood: an answer of JetStream that will be the same in five minutes ends a run.
-func TestRefusedForGood(t *testing.T) {
-	api := func(code int, id server.ErrorIdentifier) error {
-		return fmt.Errorf("read stream TREBLE: %w", &jetstream.APIError{Code: code, ErrorCode: jetstream.ErrorCode(id)})
-	}
-	for name, tt := range map[string]struct {
-		err  error
-		want bool
-	}{
-		"work-queue":        {api(400, server.JSConsumerWQRequiresExplicitAckErr), true},
-		"consumers":         {api(400, server.JSMaximumConsumersLimitErr), true},
-		"bytes-required":    {api(400, server.JSStreamMaxBytesRequired), true},
-		"storage":           {api(500, server.JSStorageResourcesExceededErr), true},
-		"sealed":            {api(400, server.JSStreamSealedErr), true},
-		"stream-gone":       {api(404, server.JSStreamNotFoundErr), true},
-		"filters-unknown":   {api(400, server.JSInvalidJSONErr), true}, // an old server
-		"no-leader":         {api(503, server.JSClusterNotAvailErr), false},
-		"busy":              {api(503, server.JSInsufficientResourcesErr), false},
-		"consumer-gone":     {api(404, server.JSConsumerNotFoundErr), false},
-		"first-copy-stored": {api(409, server.JSStreamDuplicateMessageConflict), false},
-		"no-answer":         {context.DeadlineExceeded, false},
-		"no-responders":     {nats.ErrNoResponders, false},
-		"nothing":           {nil, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := refusedForGood(tt.err); got != tt.want {
-				t.Errorf("got %v, want %v", got, tt.want)
-			}
-		})
-	}
-}
 
 // TestDenied: a run ends with the subject that its user may not publish to, and does not wait for
 // --give-up, though such a request ends as one without an answer.
@@ -84,7 +52,7 @@ func TestDenied(t *testing.T) {
 			}
 			t.Cleanup(c.Close)
 			began := time.Now()
-			_, err = newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Streams: theStreams, GiveUp: 10 * time.Minute}).Do(t.Context())
+			_, err = newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again.{kind}"}}, replay.Options{Streams: theStreams, GiveUp: 10 * time.Minute}).Do(t.Context())
 			if want := "does not permit this user to publish to " + strings.TrimSuffix(subject, ">"); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("after %s: %v", time.Since(began), err)
 			}
@@ -113,7 +81,7 @@ func TestReplayOfWhatTakesNoConsumer(t *testing.T) {
 				}
 			}
 			br.fill(t, 5)
-			run := newRun(t, br.client(t), Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Streams: theStreams, GiveUp: time.Minute})
+			run := newRun(t, br.client(t), replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again.{kind}"}}, replay.Options{Streams: theStreams, GiveUp: time.Minute})
 			total, err := run.Count(t.Context(), func() {})
 			if err != nil || total != 5 {
 				t.Errorf("counted %d: %v", total, err)
@@ -168,7 +136,7 @@ func TestResumeDenied(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			run := newRun(t, client("all"), Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Streams: theStreams, Rate: 20, Progress: func(done int64) {
+			run := newRun(t, client("all"), replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again.{kind}"}}, replay.Options{Streams: theStreams, Rate: 20, Progress: func(done int64) {
 				if done >= 3 {
 					cancel()
 				}
@@ -178,7 +146,7 @@ func TestResumeDenied(t *testing.T) {
 			}
 
 			began := time.Now()
-			again, err := Resume(t.Context(), client("some"), run.Name(), Given{}, Options{Streams: theStreams, GiveUp: 10 * time.Minute})
+			again, err := replay.Resume(t.Context(), client("some"), run.Name(), replay.Given{}, replay.Options{Streams: theStreams, GiveUp: 10 * time.Minute})
 			if err == nil {
 				_, err = again.Do(t.Context())
 			}
@@ -186,7 +154,7 @@ func TestResumeDenied(t *testing.T) {
 				t.Errorf("after %s: %v", time.Since(began), err)
 			}
 
-			again, err = Resume(t.Context(), client("all"), run.Name(), Given{}, Options{Streams: theStreams})
+			again, err = replay.Resume(t.Context(), client("all"), run.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package replay
+package replay_test
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/replay"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -190,20 +191,20 @@ func expectOnce(t testing.TB, got []int, n int, ordered bool) {
 	}
 }
 
-func newRun(t testing.TB, c *client.Client, s Spec, o Options) *Run {
+func newRun(t testing.TB, c *client.Client, s replay.Spec, o replay.Options) *replay.Run {
 	t.Helper()
 	if s.Target.To == "" {
-		s.Target.To = ToStream
+		s.Target.To = replay.ToStream
 	}
 	o.Who = "me@here"
-	r, err := New(context.Background(), c, s, o)
+	r, err := replay.New(context.Background(), c, s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func do(t testing.TB, r *Run) Result {
+func do(t testing.TB, r *replay.Run) replay.Result {
 	t.Helper()
 	res, err := r.Do(context.Background())
 	if err != nil {
@@ -213,7 +214,7 @@ func do(t testing.TB, r *Run) Result {
 }
 
 // record returns the record of a run as it is stored, and as text.
-func record(t testing.TB, c *client.Client, run string) (audit.Record, detail, string) {
+func record(t testing.TB, c *client.Client, run string) (audit.Record, replay.Detail, string) {
 	t.Helper()
 	a, err := audit.Open(context.Background(), c, theStreams)
 	if err != nil {
@@ -223,7 +224,7 @@ func record(t testing.TB, c *client.Client, run string) (audit.Record, detail, s
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := decodeDetail(r)
+	d, err := replay.DecodeDetail(r)
 	if err != nil {
 		t.Fatal(err)
 	}

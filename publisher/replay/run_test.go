@@ -1,4 +1,4 @@
-package replay
+package replay_test
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/replay"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -23,7 +23,7 @@ func TestReplayStream(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 3000)
 	c := b.client(t)
-	r := newRun(t, c, Spec{}, Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams})
 	if n, err := r.Count(t.Context(), nil); err != nil || n != 3000 {
 		t.Fatalf("Count: %d, %v", n, err)
 	}
@@ -49,13 +49,13 @@ func TestReplayStream(t *testing.T) {
 		t.Errorf("got %+v, %+v", rec, d)
 	}
 	// A second run is another one: all again.
-	second := newRun(t, c, Spec{Limit: 10}, Options{Streams: theStreams})
+	second := newRun(t, c, replay.Spec{Limit: 10}, replay.Options{Streams: theStreams})
 	do(t, second)
 	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", second.Name()), 10, true)
-	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "is done") {
+	if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "is done") {
 		t.Errorf("resume of a done run: %v", err)
 	}
-	if _, err := Resume(t.Context(), c, "replay-nothing", Given{}, Options{Streams: theStreams}); !errors.Is(err, audit.ErrNoRun) {
+	if _, err := replay.Resume(t.Context(), c, "replay-nothing", replay.Given{}, replay.Options{Streams: theStreams}); !errors.Is(err, audit.ErrNoRun) {
 		t.Errorf("resume of no run: %v", err)
 	}
 }
@@ -68,29 +68,29 @@ func TestFilters(t *testing.T) {
 	c := b.client(t)
 	for _, tt := range []struct {
 		name string
-		s    Spec
+		s    replay.Spec
 		want int
 	}{
-		{"all", Spec{}, 40},
-		{"kind", Spec{Filter: client.Filter{Kinds: []schema.Kind{schema.KindUnrecognized}}}, 4},
-		{"session", Spec{Filter: client.Filter{Session: "session-7"}}, 1},
-		{"conversation", Spec{Filter: client.Filter{Conversation: "conversation-8"}}, 1},
-		{"phone", Spec{Filter: client.Filter{Phone: phoneOf(9)}}, 1},
-		{"source", Spec{Filter: client.Filter{Source: "other"}}, 4},
-		{"id", Spec{Filter: client.Filter{ID: anEvent(5).ID}}, 1},
-		{"sequences", Spec{Filter: client.Filter{FromSeq: 5, ToSeq: 9}}, 5},
-		{"sequences-kind", Spec{Filter: client.Filter{FromSeq: 5, ToSeq: 23, Kinds: []schema.Kind{schema.KindUnrecognized}}}, 2},
-		{"since", Spec{Filter: client.Filter{Since: meta.Timestamp}}, 21},
-		{"until", Spec{Filter: client.Filter{Until: meta.Timestamp}}, 19},
-		{"since-from", Spec{Filter: client.Filter{Since: meta.Timestamp, FromSeq: 2}}, 21},
-		{"until-to", Spec{Filter: client.Filter{Until: meta.Timestamp, ToSeq: 30}}, 19},
-		{"limit", Spec{Limit: 7}, 7},
-		{"limit-inside", Spec{Limit: 3, Filter: client.Filter{Source: "other"}}, 3},
-		{"nothing", Spec{Filter: client.Filter{FromSeq: 41}}, 0},
-		{"nobody", Spec{Filter: client.Filter{Phone: "+573009999999"}}, 0},
+		{"all", replay.Spec{}, 40},
+		{"kind", replay.Spec{Filter: client.Filter{Kinds: []schema.Kind{schema.KindUnrecognized}}}, 4},
+		{"session", replay.Spec{Filter: client.Filter{Session: "session-7"}}, 1},
+		{"conversation", replay.Spec{Filter: client.Filter{Conversation: "conversation-8"}}, 1},
+		{"phone", replay.Spec{Filter: client.Filter{Phone: phoneOf(9)}}, 1},
+		{"source", replay.Spec{Filter: client.Filter{Source: "other"}}, 4},
+		{"id", replay.Spec{Filter: client.Filter{ID: anEvent(5).ID}}, 1},
+		{"sequences", replay.Spec{Filter: client.Filter{FromSeq: 5, ToSeq: 9}}, 5},
+		{"sequences-kind", replay.Spec{Filter: client.Filter{FromSeq: 5, ToSeq: 23, Kinds: []schema.Kind{schema.KindUnrecognized}}}, 2},
+		{"since", replay.Spec{Filter: client.Filter{Since: meta.Timestamp}}, 21},
+		{"until", replay.Spec{Filter: client.Filter{Until: meta.Timestamp}}, 19},
+		{"since-from", replay.Spec{Filter: client.Filter{Since: meta.Timestamp, FromSeq: 2}}, 21},
+		{"until-to", replay.Spec{Filter: client.Filter{Until: meta.Timestamp, ToSeq: 30}}, 19},
+		{"limit", replay.Spec{Limit: 7}, 7},
+		{"limit-inside", replay.Spec{Limit: 3, Filter: client.Filter{Source: "other"}}, 3},
+		{"nothing", replay.Spec{Filter: client.Filter{FromSeq: 41}}, 0},
+		{"nobody", replay.Spec{Filter: client.Filter{Phone: "+573009999999"}}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRun(t, c, tt.s, Options{Streams: theStreams})
+			r := newRun(t, c, tt.s, replay.Options{Streams: theStreams})
 			if n, err := r.Count(t.Context(), func() {}); err != nil || n != int64(tt.want) {
 				t.Errorf("Count: got %d, %v; want %d", n, err, tt.want)
 			}
@@ -111,7 +111,7 @@ func TestStopAndResume(t *testing.T) {
 	b.fill(t, events)
 	c := b.client(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(t, c, Spec{}, Options{Streams: theStreams, Progress: func(done int64) {
+	r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams, Progress: func(done int64) {
 		if done >= 1234 {
 			cancel()
 		}
@@ -126,7 +126,7 @@ func TestStopAndResume(t *testing.T) {
 	}
 	// The record of a killed process knows too little, and says that it runs.
 	setBack(t, c, r.Name(), 1000)(audit.Running)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
+	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestGapIsFilled(t *testing.T) {
 	b.fill(t, events)
 	c := b.client(t)
 	b.Stream(t, jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}, Duplicates: 100 * time.Millisecond})
-	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again.{kind}"}}, Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again.{kind}"}}, replay.Options{Streams: theStreams})
 	do(t, r)
 	s, _ := b.JS.Stream(t.Context(), "TARGET")
 	if err := s.DeleteMsg(t.Context(), gap); err != nil {
@@ -175,7 +175,7 @@ func TestGapIsFilled(t *testing.T) {
 	}
 	time.Sleep(300 * time.Millisecond) // until the duplicate window is over: what is tested is not it
 	setBack(t, c, r.Name(), gap-100)(audit.Failed)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
+	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,10 +209,10 @@ func TestRefusedInTheMiddle(t *testing.T) {
 	}
 	c := b.client(t)
 	target := jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again"}, MaxMsgSize: 3000, Duplicates: 100 * time.Millisecond}
-	var r *Run
+	var r *replay.Run
 	for try := 1; ; try++ {
 		b.Stream(t, target)
-		r = newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again"}}, Options{Streams: theStreams})
+		r = newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again"}}, replay.Options{Streams: theStreams})
 		res, err := r.Do(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "event "+e.ID+", at sequence 500") || !strings.Contains(err.Error(), "exceeds maximum") || res.Replayed != large-1 {
 			t.Fatalf("got %+v, %v", res, err)
@@ -230,7 +230,7 @@ func TestRefusedInTheMiddle(t *testing.T) {
 	time.Sleep(300 * time.Millisecond) // until the duplicate window is over
 	target.MaxMsgSize = -1
 	b.Stream(t, target)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
+	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func TestFullStream(t *testing.T) {
 	c := b.client(t)
 	target := jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again"}, Discard: jetstream.DiscardNew, MaxMsgs: 1500, Duplicates: 100 * time.Millisecond}
 	b.Stream(t, target)
-	r := newRun(t, c, Spec{Target: Target{To: ToStream, Subject: "again"}}, Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again"}}, replay.Options{Streams: theStreams})
 	res, err := r.Do(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "maximum messages exceeded") || !strings.Contains(err.Error(), "sequence 1501") || res.Replayed != 1500 {
 		t.Fatalf("got %+v, %v", res, err)
@@ -266,7 +266,7 @@ func TestFullStream(t *testing.T) {
 	}
 	target.MaxMsgs = -1
 	b.Stream(t, target)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
+	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestLostConnection(t *testing.T) {
 			b.restart(t)
 		}()
 	}}
-	r := newRun(t, p.client(t), Spec{}, Options{Streams: theStreams, Progress: func(done int64) {
+	r := newRun(t, p.client(t), replay.Spec{}, replay.Options{Streams: theStreams, Progress: func(done int64) {
 		for at, f := range cuts {
 			if done >= at {
 				delete(cuts, at)
@@ -311,18 +311,18 @@ func TestGiveUp(t *testing.T) {
 	b.fill(t, events)
 	p := startProxy(t, b)
 	cut := false
-	r := newRun(t, p.client(t), Spec{}, Options{Streams: theStreams, GiveUp: 1500 * time.Millisecond, Progress: func(done int64) {
+	r := newRun(t, p.client(t), replay.Spec{}, replay.Options{Streams: theStreams, GiveUp: 1500 * time.Millisecond, Progress: func(done int64) {
 		if done >= 1000 && !cut {
 			cut = true
 			p.cut(true)
 		}
 	}})
 	res, err := r.Do(t.Context())
-	if !errors.Is(err, errGaveUp) || !res.Resumable {
+	if !errors.Is(err, replay.ErrGaveUp) || !res.Resumable {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	c := b.client(t)
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
+	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,14 +338,14 @@ func TestResumeOfALivingRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	started := make(chan struct{})
 	once := sync.OnceFunc(func() { close(started) })
-	r := newRun(t, c, Spec{}, Options{Streams: theStreams, Rate: 10, Progress: func(int64) { once() }})
+	r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams, Rate: 10, Progress: func(int64) { once() }})
 	done := make(chan error)
 	go func() {
 		_, err := r.Do(ctx)
 		done <- err
 	}()
 	<-started
-	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "is running, as me@here") {
+	if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "is running, as me@here") {
 		t.Errorf("got %v", err)
 	}
 	cancel()
@@ -361,8 +361,8 @@ func TestTakenOver(t *testing.T) {
 	b.fill(t, events)
 	c := b.client(t)
 	taken := false
-	r := newRun(t, c, Spec{}, Options{Streams: theStreams, Rate: 100})
-	r.opts.Progress = func(done int64) {
+	r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams, Rate: 100})
+	r.SetProgress(func(done int64) {
 		if done >= 20 && !taken {
 			taken = true
 			rec, d, _ := record(t, c, r.Name())
@@ -373,9 +373,9 @@ func TestTakenOver(t *testing.T) {
 				t.Error(err)
 			}
 		}
-	}
+	})
 	res, err := r.Do(t.Context())
-	if !errors.Is(err, errTaken) || res.Resumable {
+	if !errors.Is(err, replay.ErrTaken) || res.Resumable {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	if _, d, _ := record(t, c, r.Name()); d.Owner != "another" {
@@ -388,11 +388,11 @@ func TestTakenOver(t *testing.T) {
 func TestPersonIsNowhere(t *testing.T) {
 	for _, by := range []struct {
 		flag, secret string
-		given        Given
+		given        replay.Given
 	}{
-		{"--phone", phoneOf(20), Given{Phone: phoneOf(20)}},
-		{"--session", "session-20", Given{Session: "session-20"}},
-		{"--conversation", "conversation-20", Given{Conversation: "conversation-20"}},
+		{"--phone", phoneOf(20), replay.Given{Phone: phoneOf(20)}},
+		{"--session", "session-20", replay.Given{Session: "session-20"}},
+		{"--conversation", "conversation-20", replay.Given{Conversation: "conversation-20"}},
 	} {
 		t.Run(by.flag, func(t *testing.T) {
 			b := startBroker(t)
@@ -400,7 +400,7 @@ func TestPersonIsNowhere(t *testing.T) {
 			c := b.client(t)
 			b.Stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: 10})
 			filter := client.Filter{Phone: by.given.Phone, Session: by.given.Session, Conversation: by.given.Conversation}
-			r := newRun(t, c, Spec{Filter: filter, Target: Target{To: ToStream, Subject: "full"}}, Options{Streams: theStreams})
+			r := newRun(t, c, replay.Spec{Filter: filter, Target: replay.Target{To: replay.ToStream, Subject: "full"}}, replay.Options{Streams: theStreams})
 			_, err := r.Do(t.Context())
 			if err == nil {
 				t.Fatal("want an error")
@@ -411,12 +411,12 @@ func TestPersonIsNowhere(t *testing.T) {
 					t.Errorf("it is in %q", where)
 				}
 			}
-			for _, wrong := range []Given{{}, {Phone: "+1", Session: "s", Conversation: "c"}} {
-				if _, err := Resume(t.Context(), c, r.Name(), wrong, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "--") {
+			for _, wrong := range []replay.Given{{}, {Phone: "+1", Session: "s", Conversation: "c"}} {
+				if _, err := replay.Resume(t.Context(), c, r.Name(), wrong, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "--") {
 					t.Errorf("resume with %+v: %v", wrong, err)
 				}
 			}
-			again, err := Resume(t.Context(), c, r.Name(), by.given, Options{Streams: theStreams})
+			again, err := replay.Resume(t.Context(), c, r.Name(), by.given, replay.Options{Streams: theStreams})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -439,31 +439,31 @@ func TestTargetsAreChecked(t *testing.T) {
 	kinds := client.Filter{Kinds: []schema.Kind{schema.KindMessageRead}}
 	for _, tt := range []struct {
 		name string
-		s    Spec
+		s    replay.Spec
 		want error
 		text string
 	}{
-		{"own", Spec{Target: Target{To: ToStream, Subject: "treble.again"}}, ErrCaptured, "TREBLE"},
-		{"own-kind", Spec{Target: Target{To: ToStream, Subject: "{kind}"}}, ErrNoStream, ""},
-		{"none", Spec{Target: Target{To: ToStream, Subject: "nobody.{kind}"}}, ErrNoStream, "nobody."},
-		{"not-every-kind", Spec{Target: Target{To: ToStream, Subject: "some.{kind}"}}, ErrNoStream, "some.contact.opted_out"},
-		{"wildcard", Spec{Target: Target{To: ToStream, Subject: "a.*"}}, nil, "without wildcards"},
-		{"half-part", Spec{Target: Target{To: ToStream, Subject: "a.x-{kind}"}}, nil, "whole part"},
-		{"empty-part", Spec{Target: Target{To: ToStream, Subject: "a..b"}}, nil, "subject"},
+		{"own", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "treble.again"}}, replay.ErrCaptured, "TREBLE"},
+		{"own-kind", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "{kind}"}}, replay.ErrNoStream, ""},
+		{"none", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "nobody.{kind}"}}, replay.ErrNoStream, "nobody."},
+		{"not-every-kind", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "some.{kind}"}}, replay.ErrNoStream, "some.contact.opted_out"},
+		{"wildcard", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "a.*"}}, nil, "without wildcards"},
+		{"half-part", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "a.x-{kind}"}}, nil, "whole part"},
+		{"empty-part", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "a..b"}}, nil, "subject"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := New(t.Context(), c, tt.s, Options{Streams: theStreams})
+			_, err := replay.New(t.Context(), c, tt.s, replay.Options{Streams: theStreams})
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("got %v, want %v, %q", err, tt.want, tt.text)
 			}
 		})
 	}
-	r := newRun(t, c, Spec{Filter: kinds, Target: Target{To: ToStream, Subject: "some.{kind}"}}, Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Filter: kinds, Target: replay.Target{To: replay.ToStream, Subject: "some.{kind}"}}, replay.Options{Streams: theStreams})
 	if res := do(t, r); res.Replayed != 2 {
 		t.Errorf("got %+v", res)
 	}
 	// With force the end is still the one of the start.
-	forced := newRun(t, c, Spec{Force: true, Target: Target{To: ToStream, Subject: "treble.{kind}"}}, Options{Streams: theStreams})
+	forced := newRun(t, c, replay.Spec{Force: true, Target: replay.Target{To: replay.ToStream, Subject: "treble.{kind}"}}, replay.Options{Streams: theStreams})
 	if res := do(t, forced); res.Replayed != 3 {
 		t.Errorf("got %+v", res)
 	}
@@ -478,7 +478,7 @@ func TestStreamMadeAgain(t *testing.T) {
 	c := b.client(t)
 	for _, stream := range []string{"TREBLE_REPLAY", "TREBLE"} {
 		ctx, cancel := context.WithCancel(t.Context())
-		r := newRun(t, c, Spec{}, Options{Streams: theStreams, Rate: 1000, Progress: func(done int64) {
+		r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams, Rate: 1000, Progress: func(done int64) {
 			if done > 10 {
 				cancel()
 			}
@@ -491,7 +491,7 @@ func TestStreamMadeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Stream(t, s.CachedInfo().Config)
-		again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
+		again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -502,43 +502,7 @@ func TestStreamMadeAgain(t *testing.T) {
 	}
 }
 
-func TestRate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		took := func(rate float64, pause time.Duration, events int) time.Duration {
-			p := newPace(rate)
-			if pause > 0 {
-				p.Reserve()
-				time.Sleep(pause)
-			}
-			began := time.Now()
-			for range events {
-				if err := sleep(t.Context(), p.Reserve().Delay()); err != nil {
-					t.Fatal(err)
-				}
-			}
-			return time.Since(began)
-		}
-		for _, c := range []struct {
-			rate     float64
-			pause    time.Duration
-			events   int
-			min, max time.Duration
-		}{
-			{10, 0, 101, 10 * time.Second, 10 * time.Second},
-			{2500, 0, 2501, time.Second, time.Second},
-			{0.5, 0, 3, 4 * time.Second, 4 * time.Second},
-			{0, 0, 1000, 0, 0},
-			{10, time.Hour, 11, time.Second, time.Second}, // a pause is not made up for
-			{2500, time.Hour, 2501, 900 * time.Millisecond, time.Second},
-		} {
-			if got := took(c.rate, c.pause, c.events).Round(time.Microsecond); got < c.min || got > c.max {
-				t.Errorf("%d at %v a second after a pause of %s: took %s, want %s to %s", c.events, c.rate, c.pause, got, c.min, c.max)
-			}
-		}
-	})
-}
-
-func encode(t *testing.T, d detail) []byte {
+func encode(t *testing.T, d replay.Detail) []byte {
 	t.Helper()
 	b, err := json.Marshal(d)
 	if err != nil {

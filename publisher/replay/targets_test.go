@@ -1,4 +1,4 @@
-package replay
+package replay_test
 
 import (
 	"bytes"
@@ -21,6 +21,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/replay"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -54,13 +55,13 @@ func startReceiver(t *testing.T, answer func(n int, w http.ResponseWriter) int) 
 	return rc
 }
 
-func (rc *receiver) target(t *testing.T, path string) URLTarget {
+func (rc *receiver) target(t *testing.T, path string) replay.URLTarget {
 	t.Helper()
 	u, err := url.Parse(rc.URL + path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return URLTarget{URL: u, Header: http.Header{"Authorization": {"Bearer s3cret"}}, Timeout: 5 * time.Second, Retries: 3}
+	return replay.URLTarget{URL: u, Header: http.Header{"Authorization": {"Bearer s3cret"}}, Timeout: 5 * time.Second, Retries: 3}
 }
 
 func TestURL(t *testing.T) {
@@ -81,7 +82,7 @@ func TestURL(t *testing.T) {
 	c := b.client(t)
 	target := rc.target(t, "/in?token=qu3ry-s3cret")
 	target.URL.User = url.UserPassword("me", "us3r-s3cret")
-	r := newRun(t, c, Spec{Target: Target{To: ToURL, URL: target}}, Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToURL, URL: target}}, replay.Options{Streams: theStreams})
 	began := time.Now()
 	do(t, r)
 	if took := time.Since(began); took < time.Second {
@@ -122,22 +123,22 @@ func TestURLRefused(t *testing.T) {
 			})
 			target := rc.target(t, "/path-s3cret")
 			target.Retries = 1
-			r := newRun(t, c, Spec{Target: Target{To: ToURL, URL: target}}, Options{Streams: theStreams})
+			r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToURL, URL: target}}, replay.Options{Streams: theStreams})
 			res, err := r.Do(t.Context())
 			if err == nil || !strings.Contains(err.Error(), anEvent(8).ID) || !strings.Contains(err.Error(), "sequence 8,") ||
 				!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") || res.Replayed != 7 || !res.Resumable {
 				t.Fatalf("got %+v, %v", res, err)
 			}
-			if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "--to-url") {
+			if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "--to-url") {
 				t.Errorf("resume without the URL: %v", err)
 			}
 			elsewhere := target
 			elsewhere.URL = &url.URL{Scheme: "http", Host: "elsewhere"}
-			if _, err := Resume(t.Context(), c, r.Name(), Given{URL: elsewhere}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "another host") {
+			if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{URL: elsewhere}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "another host") {
 				t.Errorf("resume to another host: %v", err)
 			}
 			broken = false
-			again, err := Resume(t.Context(), c, r.Name(), Given{URL: target}, Options{Streams: theStreams})
+			again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{URL: target}, replay.Options{Streams: theStreams})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,33 +155,10 @@ func TestURLNobodyThere(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 1)
 	u, _ := url.Parse("http://me:s3cret@127.0.0.1:1/s3cret?s3cret")
-	r := newRun(t, b.client(t), Spec{Target: Target{To: ToURL, URL: URLTarget{URL: u, Timeout: time.Second}}}, Options{Streams: theStreams})
+	r := newRun(t, b.client(t), replay.Spec{Target: replay.Target{To: replay.ToURL, URL: replay.URLTarget{URL: u, Timeout: time.Second}}}, replay.Options{Streams: theStreams})
 	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "http://127.0.0.1:1:") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
-	for s, want := range map[string]time.Duration{
-		"": 0, "3": 3 * time.Second, "soon": 0, "-1": 0, "999999": mostWait,
-		"Tue, 03 Feb 2026 04:05:16 GMT": 10 * time.Second, "Tue, 03 Feb 2026 04:05:00 GMT": 0,
-	} {
-		if got := retryAfter(s, now); got != want {
-			t.Errorf("%q: got %s, want %s", s, got, want)
-		}
-	}
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	for _, s := range []string{"", "1", "Tue, 03 Feb 2026 04:05:16 GMT", "99999999999999999999"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if d := retryAfter(s, time.Now()); d < 0 || d > mostWait {
-			t.Errorf("%q: got %s", s, d)
-		}
-	})
 }
 
 // lines checks that a file has events 1 to n, one a line, and that nothing but line
@@ -208,8 +186,8 @@ func TestFile(t *testing.T) {
 	c := b.client(t)
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	ctx, cancel := context.WithCancel(t.Context())
-	spec := Spec{Target: Target{To: ToFile, File: path}}
-	r := newRun(t, c, spec, Options{Streams: theStreams, Progress: func(done int64) {
+	spec := replay.Spec{Target: replay.Target{To: replay.ToFile, File: path}}
+	r := newRun(t, c, spec, replay.Options{Streams: theStreams, Progress: func(done int64) {
 		if done == 1500 {
 			cancel()
 		}
@@ -226,7 +204,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
+	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +217,7 @@ func TestFile(t *testing.T) {
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 		t.Errorf("got mode %v, want 0600", info.Mode())
 	}
-	if _, err := newRun(t, c, spec, Options{Streams: theStreams}).Do(t.Context()); err == nil || !strings.Contains(err.Error(), "exists") {
+	if _, err := newRun(t, c, spec, replay.Options{Streams: theStreams}).Do(t.Context()); err == nil || !strings.Contains(err.Error(), "exists") {
 		t.Errorf("an existing file: %v", err)
 	}
 }
@@ -251,7 +229,7 @@ func TestFileIsNotTheRuns(t *testing.T) {
 	c := b.client(t)
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(t, c, Spec{Target: Target{To: ToFile, File: path}}, Options{Streams: theStreams, Progress: func(done int64) {
+	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToFile, File: path}}, replay.Options{Streams: theStreams, Progress: func(done int64) {
 		if done == 50 {
 			cancel()
 		}
@@ -262,7 +240,7 @@ func TestFileIsNotTheRuns(t *testing.T) {
 	if err := os.Truncate(path, 10); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams})
+	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +255,7 @@ func TestStandardOutput(t *testing.T) {
 	c := b.client(t)
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(t, c, Spec{Target: Target{To: ToFile, File: "-"}}, Options{Streams: theStreams, Out: &out, Progress: func(done int64) {
+	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToFile, File: "-"}}, replay.Options{Streams: theStreams, Out: &out, Progress: func(done int64) {
 		if done == 100 {
 			cancel()
 		}
@@ -287,7 +265,7 @@ func TestStandardOutput(t *testing.T) {
 		t.Errorf("got %+v, %v", res, err)
 	}
 	lines(t, out.Bytes(), 100)
-	if _, err := Resume(t.Context(), c, r.Name(), Given{}, Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "standard output") {
+	if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "standard output") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -330,22 +308,22 @@ func TestForeign(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	for _, tt := range []struct {
 		name string
-		to   Target
+		to   replay.Target
 		got  func(run string) int
 	}{
-		{"stream", Target{To: ToStream}, func(run string) int { return len(b.sequences(t, "TREBLE_REPLAY", run)) }},
-		{"file", Target{To: ToFile, File: file}, func(string) int {
+		{"stream", replay.Target{To: replay.ToStream}, func(run string) int { return len(b.sequences(t, "TREBLE_REPLAY", run)) }},
+		{"file", replay.Target{To: replay.ToFile, File: file}, func(string) int {
 			content, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return bytes.Count(content, []byte("\n"))
 		}},
-		{"stdout", Target{To: ToFile, File: "-"}, func(string) int { return bytes.Count(out.Bytes(), []byte("\n")) }},
-		{"url", Target{To: ToURL, URL: rc.target(t, "/")}, func(string) int { return len(rc.got) }},
+		{"stdout", replay.Target{To: replay.ToFile, File: "-"}, func(string) int { return bytes.Count(out.Bytes(), []byte("\n")) }},
+		{"url", replay.Target{To: replay.ToURL, URL: rc.target(t, "/")}, func(string) int { return len(rc.got) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			exact := newRun(t, c, Spec{Target: tt.to}, Options{Streams: theStreams, Exact: true})
+			exact := newRun(t, c, replay.Spec{Target: tt.to}, replay.Options{Streams: theStreams, Exact: true})
 			if got, err := exact.Count(t.Context(), func() {}); err != nil || got != n || exact.Skipped() != foreign {
 				t.Errorf("Count: got %d and %d that are none, %v", got, exact.Skipped(), err)
 			}
@@ -355,7 +333,7 @@ func TestForeign(t *testing.T) {
 			if tt.name == "stdout" {
 				stopAt = -1 // it cannot be resumed
 			}
-			r := newRun(t, c, Spec{Target: tt.to}, Options{Streams: theStreams, Out: &out, Rate: 200, Progress: func(done int64) {
+			r := newRun(t, c, replay.Spec{Target: tt.to}, replay.Options{Streams: theStreams, Out: &out, Rate: 200, Progress: func(done int64) {
 				if done == stopAt {
 					cancel()
 				}
@@ -365,8 +343,8 @@ func TestForeign(t *testing.T) {
 			}
 			res, err := r.Do(ctx)
 			if res.Resumable {
-				g := Given{URL: tt.to.URL}
-				again, err := Resume(t.Context(), c, r.Name(), g, Options{Streams: theStreams})
+				g := replay.Given{URL: tt.to.URL}
+				again, err := replay.Resume(t.Context(), c, r.Name(), g, replay.Options{Streams: theStreams})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -385,7 +363,7 @@ func TestForeign(t *testing.T) {
 			}
 		})
 	}
-	r := newRun(t, c, Spec{Filter: client.Filter{Session: inside}}, Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Filter: client.Filter{Session: inside}}, replay.Options{Streams: theStreams})
 	if res := do(t, r); res.Replayed != 1 || res.Skipped != 0 {
 		t.Errorf("of one session: got %+v", res)
 	}
@@ -399,20 +377,8 @@ func TestForeign(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if all, err := List(t.Context(), c, theStreams); err != nil || len(all) != 5 || all[0].Skipped != foreign {
+	if all, err := replay.List(t.Context(), c, theStreams); err != nil || len(all) != 5 || all[0].Skipped != foreign {
 		t.Errorf("the records: got %+v, %v", all, err)
-	}
-}
-
-// TestUnknownTarget: a record of a version that had another target can be listed, and its run
-// is not taken for one into a file.
-func TestUnknownTarget(t *testing.T) {
-	d := detail{Target: targetDetail{To: "core", Subject: "debug.{kind}"}}
-	if err := d.check(Given{}); err == nil || !strings.Contains(err.Error(), `"core"`) {
-		t.Errorf("got %v, want it to name the target", err)
-	}
-	if got := d.Target.words(); got != "core debug.{kind}" {
-		t.Errorf("in words: got %q", got)
 	}
 }
 
@@ -420,15 +386,15 @@ func TestList(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 10)
 	c := b.client(t)
-	if all, err := List(t.Context(), c, theStreams); err != nil || len(all) != 0 {
+	if all, err := replay.List(t.Context(), c, theStreams); err != nil || len(all) != 0 {
 		t.Errorf("got %v, %v", all, err)
 	}
-	r := newRun(t, c, Spec{Filter: client.Filter{Session: "session-4", Phone: phoneOf(4), Source: "default"}}, Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Filter: client.Filter{Session: "session-4", Phone: phoneOf(4), Source: "default"}}, replay.Options{Streams: theStreams})
 	if _, err := r.Count(t.Context(), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	do(t, r)
-	all, err := List(t.Context(), c, theStreams)
+	all, err := replay.List(t.Context(), c, theStreams)
 	if err != nil || len(all) != 1 {
 		t.Fatalf("got %v, %v", all, err)
 	}
