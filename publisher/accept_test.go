@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -184,11 +184,11 @@ func TestCutsAtRandomPoints(t *testing.T) {
 		cuts = 5
 	}
 	for range cuts {
-		natstest.Eventually(t, "connected", p.conn.Connected)
+		natstest.Eventually(t, "connected", p.Conn().Connected)
 		px.Budget.Store(rand.Int64N(40_000))
 		natstest.Eventually(t, "cut", px.Refuse.Load)
 		px.Cut()
-		natstest.Eventually(t, "away", func() bool { return !p.conn.Connected() })
+		natstest.Eventually(t, "away", func() bool { return !p.Conn().Connected() })
 		px.Up()
 	}
 	close(stop)
@@ -338,7 +338,7 @@ func TestTooLarge(t *testing.T) {
 		// byte more does not.
 		for over, want := range []error{nil, delivery.ErrTooLarge} {
 			id := fmt.Sprintf("exact-%d", over)
-			m, _ := new(encoder).message(p.prefix, natstest.Event(id, `""`))
+			m, _ := p.Encode(natstest.Event(id, `""`))
 			pad := strings.Repeat("x", limit-int(m.Size())+over)
 			err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{natstest.Event(id, `"`+pad+`"`)}})
 			if !errors.Is(err, want) {
@@ -366,8 +366,8 @@ func TestMaxMsgSizeOfTheStream(t *testing.T) {
 	d := delivery.Delivery{Events: []schema.Event{natstest.Event("big", `"`+strings.Repeat("x", 20_000)+`"`)}}
 	for _, known := range []bool{false, true} {
 		if known {
-			p.streams.Wake()
-			natstest.Eventually(t, "limit known", func() bool { return p.limit() == 10_000 })
+			p.Streams().Wake()
+			natstest.Eventually(t, "limit known", func() bool { return p.Limit() == 10_000 })
 		}
 		if err := p.Accept(t.Context(), d); !errors.Is(err, delivery.ErrTooLarge) {
 			t.Errorf("limit known %v: Accept = %v, want %v", known, err, delivery.ErrTooLarge)

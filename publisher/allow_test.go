@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
@@ -57,7 +58,7 @@ func TestNack(t *testing.T) {
 			t.Errorf("kind %s", doc.Kind)
 		}
 	}
-	for _, a := range DefaultConfig().Spec("").Assets() {
+	for _, a := range publisher.DefaultConfig().Spec("").Assets() {
 		if !made[a.Stream] {
 			t.Errorf("%s is not made", a.Stream)
 		}

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -34,17 +35,17 @@ func compareDrains(b *testing.B, url string, replicas, events int) {
 	b.ReportMetric(float64(rounds*events)/ours.Seconds(), "events/s")
 }
 
-func benchOptions(b *testing.B, url, stream string, replicas int) Options {
-	o := Options{Config: DefaultConfig(), NATS: DefaultNATSConfig(), Journal: DefaultJournalConfig(), DataDir: b.TempDir(), MaxBody: 1 << 20}
+func benchOptions(b *testing.B, url, stream string, replicas int) publisher.Options {
+	o := publisher.Options{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Journal: publisher.DefaultJournalConfig(), DataDir: b.TempDir(), MaxBody: 1 << 20}
 	o.NATS.URL = url
 	o.Config.Stream, o.Config.SubjectPrefix, o.Config.Replicas = stream, stream, replicas
 	return o
 }
 
-func drainOnce(b *testing.B, o Options, events int) time.Duration {
+func drainOnce(b *testing.B, o publisher.Options, events int) time.Duration {
 	accepted := make(chan struct{})
-	o.stream = faulty(func(int64) fault { <-accepted; return noFault })
-	p, err := Open(b.Context(), o)
+	o = o.WithStream(faulty(func(int64) fault { <-accepted; return noFault }))
+	p, err := publisher.Open(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func drainOnce(b *testing.B, o Options, events int) time.Duration {
 	}
 	start := time.Now()
 	close(accepted)
-	if err := p.events.Drain(b.Context()); err != nil {
+	if err := p.Events().Drain(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	took := time.Since(start)
@@ -63,19 +64,19 @@ func drainOnce(b *testing.B, o Options, events int) time.Duration {
 	return took
 }
 
-func publishBare(b *testing.B, o Options, events int) time.Duration {
-	o.Config.Ack = AckStream
-	p, err := Open(b.Context(), o)
+func publishBare(b *testing.B, o publisher.Options, events int) time.Duration {
+	o.Config.Ack = publisher.AckStream
+	p, err := publisher.Open(b.Context(), o)
 	if err != nil {
 		b.Fatal(err)
 	}
-	js, err := jetstream.New(p.conn.NATS(), jetstream.WithPublishAsyncMaxPending(512))
+	js, err := jetstream.New(p.Conn().NATS(), jetstream.WithPublishAsyncMaxPending(512))
 	if err != nil {
 		b.Fatal(err)
 	}
 	start := time.Now()
 	for i := range events {
-		m, err := new(encoder).message(p.prefix, natstest.Event(fmt.Sprintf("%020d", i), `{"id":"x"}`))
+		m, err := p.Encode(natstest.Event(fmt.Sprintf("%020d", i), `{"id":"x"}`))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -89,7 +90,7 @@ func publishBare(b *testing.B, o Options, events int) time.Duration {
 	return took
 }
 
-func closeBench(b *testing.B, p *Publisher) {
+func closeBench(b *testing.B, p *publisher.Publisher) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := p.Close(ctx); err != nil {

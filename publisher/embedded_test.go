@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -36,7 +37,7 @@ func connectTo(t *testing.T, addr string, opts ...nats.Option) jetstream.JetStre
 	return js
 }
 
-func closeNow(t *testing.T, p *Publisher) {
+func closeNow(t *testing.T, p *publisher.Publisher) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -53,7 +54,7 @@ func TestEmbeddedRestart(t *testing.T) {
 	var limit int64
 	for run := range 3 {
 		o.Metrics = prometheus.NewRegistry()
-		p, err := Open(t.Context(), o)
+		p, err := publisher.Open(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +96,7 @@ func TestEmbeddedRecoversWithLittleDisk(t *testing.T) {
 	o.Config.MaxBytes = 500 * value.TiB
 	for run := range 2 {
 		o.Metrics = prometheus.NewRegistry()
-		p, err := Open(t.Context(), o)
+		p, err := publisher.Open(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +122,7 @@ func TestEmbeddedTakesLargeMessages(t *testing.T) {
 	o.MaxBody = 10 * value.MiB
 	o.Config.AckTimeout = time.Minute // it is about the size, not about the speed of this machine
 	p := open(t, o)
-	if got, want := p.limit(), int64(21*value.MiB); got != want {
+	if got, want := p.Limit(), int64(21*value.MiB); got != want {
 		t.Errorf("limit = %d, want %d", got, want)
 	}
 	d := deliveryOf("big")
@@ -139,7 +140,7 @@ func TestEmbeddedPortTaken(t *testing.T) {
 	defer l.Close()
 	o := options(t, "")
 	o.NATS.Embedded.Addr = l.Addr().String()
-	p, err := Open(t.Context(), o)
+	p, err := publisher.Open(t.Context(), o)
 	if err == nil {
 		closeNow(t, p)
 		t.Fatal("Open on a taken port = nil")
@@ -162,7 +163,7 @@ func TestDataDirIsLocked(t *testing.T) {
 		first := open(t, o)
 		second := o
 		second.Metrics = prometheus.NewRegistry()
-		_, err := Open(t.Context(), second)
+		_, err := publisher.Open(t.Context(), second)
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) {
 			t.Errorf("url %q: second Open = %v, want an error with the pid", url, err)
 		}
@@ -183,7 +184,7 @@ func TestOpenWithoutDataDir(t *testing.T) {
 	}
 	o = options(t, "")
 	o.DataDir = "/dev/null/data"
-	if p, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "data_dir") {
+	if p, err := publisher.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "data_dir") {
 		if err == nil {
 			closeNow(t, p)
 		}
@@ -197,7 +198,7 @@ func TestFirstStartIsQuiet(t *testing.T) {
 		core, logs := observer.New(zap.WarnLevel)
 		o := withJournal(t, "")
 		o.Log = zap.New(core)
-		p, err := Open(t.Context(), o)
+		p, err := publisher.Open(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"crypto/tls"
@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -26,7 +27,7 @@ func TestEmbeddedMakesAToken(t *testing.T) {
 	token := ""
 	for range 2 {
 		o.Metrics = nil
-		p, err := Open(t.Context(), o)
+		p, err := publisher.Open(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +87,7 @@ func TestEmbeddedTLS(t *testing.T) {
 	issued := authority.Issue(t, "bridge.test")
 	o := options(t, "")
 	o.NATS.Embedded.Token = "a-token-of-16-bytes"
-	o.NATS.Embedded.TLS = EmbeddedTLSConfig{CertFile: issued.Certificate, KeyFile: issued.Key}
+	o.NATS.Embedded.TLS = publisher.EmbeddedTLSConfig{CertFile: issued.Certificate, KeyFile: issued.Key}
 	p := open(t, o)
 	if err := p.Accept(t.Context(), deliveryOf("one")); err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func TestEmbeddedTLS(t *testing.T) {
 }
 
 // openEmbedded connects as a command does on the host of the bridge.
-func openEmbedded(t *testing.T, o Options, addr string) {
+func openEmbedded(t *testing.T, o publisher.Options, addr string) {
 	t.Helper()
 	as := clientOptions(o)
 	as.NATS, as.Addr = as.NATS.WithDataDir(o.DataDir), addr
@@ -155,7 +156,7 @@ func TestEmbeddedCertificateIsExchanged(t *testing.T) {
 	authority := certtest.New(t)
 	issued := authority.Issue(t, "bridge.test")
 	o := options(t, "")
-	o.NATS.Embedded.TLS = EmbeddedTLSConfig{CertFile: issued.Certificate, KeyFile: issued.Key}
+	o.NATS.Embedded.TLS = publisher.EmbeddedTLSConfig{CertFile: issued.Certificate, KeyFile: issued.Key}
 	p := open(t, o)
 	connect := func() (*nats.Conn, string) {
 		token, err := os.ReadFile(filepath.Join(o.DataDir, datadir.NATSToken))

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -10,42 +10,43 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // options returns valid options for a bridge; url "" is the embedded server.
-func options(t *testing.T, url string) Options {
+func options(t *testing.T, url string) publisher.Options {
 	t.Helper()
-	o := Options{
-		Config:  DefaultConfig(),
-		NATS:    DefaultNATSConfig(),
-		Journal: DefaultJournalConfig(),
+	o := publisher.Options{
+		Config:  publisher.DefaultConfig(),
+		NATS:    publisher.DefaultNATSConfig(),
+		Journal: publisher.DefaultJournalConfig(),
 		DataDir: t.TempDir(),
 		MaxBody: 1 * value.MiB,
 		Log:     zap.NewNop(),
 		Metrics: prometheus.NewRegistry(),
 	}
-	o.Config.Ack = AckStream
+	o.Config.Ack = publisher.AckStream
 	o.NATS.URL = url
 	o.NATS.Embedded.Addr = "127.0.0.1:0"
 	return o
 }
 
 // withJournal returns options for a bridge that accepts into its journal.
-func withJournal(t *testing.T, url string) Options {
+func withJournal(t *testing.T, url string) publisher.Options {
 	t.Helper()
 	o := options(t, url)
-	o.Config.Ack = AckJournal
-	o.recheck = 100 * time.Millisecond
+	o.Config.Ack = publisher.AckJournal
+	o = o.WithRecheck(100 * time.Millisecond)
 	return o
 }
 
 // open starts a bridge and closes it at the end of the test.
-func open(t *testing.T, o Options) *Publisher {
+func open(t *testing.T, o publisher.Options) *publisher.Publisher {
 	t.Helper()
-	p, err := Open(t.Context(), o)
+	p, err := publisher.Open(t.Context(), o)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -92,7 +93,7 @@ func metric(t *testing.T, reg prometheus.Registerer, name string, labels ...stri
 }
 
 // clientOptions are those of a client of the bridge that o is for.
-func clientOptions(o Options) client.Options {
+func clientOptions(o publisher.Options) client.Options {
 	spec := o.Config.Spec("")
 	return client.Options{NATS: o.NATS, Role: "test", Events: spec.Events, Prefix: spec.Prefix, Timeout: o.Config.AckTimeout, Log: o.Log}
 }
@@ -112,7 +113,7 @@ func madeByABridge(t *testing.T) jetstream.StreamConfig {
 }
 
 // reasonsOf are the reasons of a status, as people read them.
-func reasonsOf(s Status) (lines []string) {
+func reasonsOf(s publisher.Status) (lines []string) {
 	for _, r := range s.Reasons {
 		lines = append(lines, r.String())
 	}

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"os"
@@ -48,7 +48,7 @@ func TestInspectAgreesWithLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := inspected(t, o.DataDir)
-	wantAccount(t, s, p.events.Account())
+	wantAccount(t, s, p.Events().Account())
 	if !s.Sound() || !s.Running || s.PID != os.Getpid() || s.PendingEntries != 21 || s.Pending != 23 {
 		t.Errorf("NATS away: %+v", s)
 	}

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -19,10 +20,10 @@ import (
 
 // onFS returns options for a bridge whose journal is on a file system in
 // memory, and whose NATS is behind a proxy.
-func onFS(t *testing.T, url string) (Options, *journaltest.FS) {
+func onFS(t *testing.T, url string) (publisher.Options, *journaltest.FS) {
 	o := withJournal(t, url)
 	fs := journaltest.New()
-	o.journalFS = fs
+	o = o.WithJournalFS(fs)
 	o.Journal.Reserve = 0
 	return o, fs
 }
@@ -63,7 +64,7 @@ func TestFlushThatHangs(t *testing.T) {
 	n := natstest.Start(t)
 	o, fs := onFS(t, n.URL)
 	p := open(t, o)
-	for _, b := range p.outboxes() { // which flush what they find in the streams, each in its journal
+	for _, b := range p.Outboxes() { // which flush what they find in the streams, each in its journal
 		natstest.Eventually(t, "serving", b.Serving)
 	}
 	held, release := fs.HoldSync()
@@ -132,7 +133,7 @@ func TestFullJournal(t *testing.T) {
 	n := natstest.Start(t)
 	px := natstest.StartProxy(t, n.URL)
 	o := withJournal(t, px.URL())
-	o.Journal.MaxBytes = minJournal
+	o.Journal.MaxBytes = publisher.MinJournal
 	px.Down()
 	p := open(t, o)
 	pad := `"` + string(bytes.Repeat([]byte("x"), 500_000)) + `"`
@@ -198,7 +199,7 @@ func TestLimitOutlivesARestart(t *testing.T) {
 	h.start()
 	o := withJournal(t, h.URL)
 	p := open(t, o)
-	natstest.Eventually(t, "the limit is noted", func() bool { return p.events.Limit() == 3<<20 })
+	natstest.Eventually(t, "the limit is noted", func() bool { return p.Events().Limit() == 3<<20 })
 	closed(t, p)
 	h.stop()
 	o.Metrics = nil
@@ -223,7 +224,7 @@ func TestStreamAckPublishesWhatIsPending(t *testing.T) {
 	accept(t, p, ids...)
 	closed(t, p)
 	px.Up()
-	o.Config.Ack, o.Metrics = AckStream, nil
+	o.Config.Ack, o.Metrics = publisher.AckStream, nil
 	p = open(t, o)
 	settle(t, p)
 	wantIDs(t, n.IDs(t, "TREBLE"), ids)
@@ -238,5 +239,48 @@ func TestRetainedIsReleased(t *testing.T) {
 	p := open(t, o)
 	accept(t, p, ordered(50)...)
 	settle(t, p)
-	natstest.Eventually(t, "released", func() bool { return p.events.Account().Retained == 0 })
+	natstest.Eventually(t, "released", func() bool { return p.Events().Account().Retained == 0 })
+}
+
+// TestSourceLeavesJournalToOthers: while NATS is away a source fills its share of the journal, and
+// the others go on; when NATS is back it is taken again.
+func TestSourceLeavesJournalToOthers(t *testing.T) {
+	n := natstest.Start(t)
+	px := natstest.StartProxy(t, n.URL)
+	o := withJournal(t, px.URL())
+	o.Journal.MaxBytes = publisher.MinJournal
+	px.Down()
+	p := open(t, o)
+	pad := `"` + string(bytes.Repeat([]byte("x"), 500_000)) + `"`
+	sent := 0
+	send := func(source string) error {
+		sent++
+		return p.Accept(t.Context(), delivery.Delivery{
+			Origin: delivery.Origin{Source: source, Share: .5},
+			Events: []schema.Event{natstest.Event(fmt.Sprintf("%s-%03d", source, sent), pad)}})
+	}
+	accepted := map[string]int{}
+	for _, source := range []string{"flood", "other"} {
+		for range 20 {
+			if err := send(source); err == nil {
+				accepted[source]++
+			} else if !errors.Is(err, delivery.ErrUnavailable) {
+				t.Fatalf("%s: %v", source, err)
+			}
+			if source == "other" && accepted[source] == 5 {
+				break
+			}
+		}
+	}
+	if accepted["flood"] < 5 || accepted["flood"] > 17 || accepted["other"] != 5 {
+		t.Fatalf("accepted %v; want the flood stopped at half of the journal, and 5 of the other", accepted)
+	}
+	if s := p.Status(); !s.Ready {
+		t.Errorf("got %+v, want ready: there is room for others", s)
+	}
+	px.Up()
+	settle(t, p)
+	if err := send("flood"); err != nil {
+		t.Errorf("when NATS has taken all: got %v", err)
+	}
 }

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -28,14 +29,14 @@ func TestCloseWaitsForWhatIsInFlight(t *testing.T) {
 func closeWithFiftyInFlight(t *testing.T) {
 	n := natstest.Start(t)
 	px := natstest.StartProxy(t, n.URL)
-	p, err := Open(t.Context(), options(t, px.URL()))
+	p, err := publisher.Open(t.Context(), options(t, px.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // the stream is known then
 		t.Fatal(err)
 	}
-	natstest.Eventually(t, "the quarantine is known", func() bool { return p.quarantine.Journal().Problem() == "" && p.quarantine.Journal().Serving() })
+	natstest.Eventually(t, "the quarantine is known", func() bool { return p.Refused().Problem() == "" && p.Refused().Serving() })
 	px.HoldBack.Store(true)
 	const requests = 50
 	errs := make([]error, requests)
@@ -67,7 +68,7 @@ func TestCloseKeepsItsDeadline(t *testing.T) {
 	px := natstest.StartProxy(t, n.URL)
 	o := options(t, px.URL())
 	o.Config.AckTimeout = time.Second
-	p, err := Open(t.Context(), o)
+	p, err := publisher.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestNoLeaks(t *testing.T) {
 	leak := goleak.IgnoreCurrent()
 	for _, url := range []string{"", "nats://127.0.0.1:1"} {
 		o := options(t, url)
-		p, err := Open(t.Context(), o)
+		p, err := publisher.Open(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +193,7 @@ func TestLogHoldsNoContent(t *testing.T) {
 		o.NATS.Embedded.Token = canary + "-token-1234567"
 		o.Config.AckTimeout = 200 * time.Millisecond
 		o.MaxBody = 1 << 10
-		p, err := Open(t.Context(), o)
+		p, err := publisher.Open(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +214,7 @@ func TestLogHoldsNoContent(t *testing.T) {
 			everything()
 			px.Down()
 			px.HoldBack.Store(false)
-			natstest.Eventually(t, "away", func() bool { return !p.conn.Connected() })
+			natstest.Eventually(t, "away", func() bool { return !p.Conn().Connected() })
 			everything()
 			px.Up()
 		}

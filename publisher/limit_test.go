@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"errors"
@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -114,18 +115,19 @@ func TestLimitsThatChange(t *testing.T) {
 		{"stream-raised", large, size(65536), size(-1), largeEvent("e"), delivery.ErrTooLarge, nil},
 		{"stream-lowered", large, ok, size(65536), largeEvent("e"), nil, delivery.ErrTooLarge},
 	} {
-		for _, ack := range []string{AckJournal, AckStream} {
+		for _, ack := range []string{publisher.AckJournal, publisher.AckStream} {
 			t.Run(tt.name+"/"+ack, func(t *testing.T) {
 				t.Parallel()
 				r := startReloaded(t, tt.conf)
 				o := withJournal(t, r.URL)
-				o.Config.Ack, o.recheck = ack, time.Hour // nobody looks by chance
+				o.Config.Ack = ack
+				o = o.WithRecheck(time.Hour) // nobody looks by chance
 				p := open(t, o)
 				tt.before(t, r)
-				p.streams.Wake()
-				natstest.Eventually(t, "looked", func() bool { return p.streams.MaxMsgSize() == maxMsgSizeOf(t, r) })
-				if p.events != nil {
-					natstest.Eventually(t, "serving", p.events.Serving)
+				p.Streams().Wake()
+				natstest.Eventually(t, "looked", func() bool { return p.Streams().MaxMsgSize() == maxMsgSizeOf(t, r) })
+				if p.Events() != nil {
+					natstest.Eventually(t, "serving", p.Events().Serving)
 				}
 				accept := func(id string) error {
 					e := tt.event
@@ -135,11 +137,11 @@ func TestLimitsThatChange(t *testing.T) {
 				if err := accept("before"); !errors.Is(err, tt.first) {
 					t.Fatalf("Accept before the change = %v, want %v", err, tt.first)
 				}
-				if p.events != nil {
-					natstest.Eventually(t, "published", p.events.Drained)
+				if p.Events() != nil {
+					natstest.Eventually(t, "published", p.Events().Drained)
 				}
 				tt.change(t, r)
-				if err := accept("after"); ack == AckJournal && tt.then != nil {
+				if err := accept("after"); ack == publisher.AckJournal && tt.then != nil {
 					// The one that finds a lowered limit is in the journal by then.
 					natstest.Eventually(t, "the limit is noticed", func() bool { return errors.Is(accept("after"), tt.then) })
 				} else if !errors.Is(err, tt.then) {
@@ -183,9 +185,9 @@ func TestJournaledBeforeTheLimitShrank(t *testing.T) {
 	r := startReloaded(t, "max_payload: 1048576")
 	o := withJournal(t, r.URL)
 	p := open(t, o)
-	natstest.Eventually(t, "serving", p.events.Serving)
+	natstest.Eventually(t, "serving", p.Events().Serving)
 	r.Kill()
-	natstest.Eventually(t, "away", func() bool { return !p.conn.Connected() })
+	natstest.Eventually(t, "away", func() bool { return !p.Conn().Connected() })
 	var events []schema.Event
 	for _, e := range []schema.Event{natstest.Event("one", `1`), copied("copied"), largeEvent("large"), natstest.Event("two", `2`)} {
 		events = append(events, e)
@@ -195,7 +197,7 @@ func TestJournaledBeforeTheLimitShrank(t *testing.T) {
 	}
 	r.Options.MaxPayload = 65536
 	r.Restart(t)
-	natstest.Eventually(t, "published", func() bool { return p.events.Account().Pending == 0 })
+	natstest.Eventually(t, "published", func() bool { return p.Events().Account().Pending == 0 })
 	want := []string{"one", "copied", "two"}
 	natstest.Eventually(t, "the stream can be read", r.NC.IsConnected)
 	if got := r.IDs(t, "TREBLE"); !slices.Equal(got, want) {

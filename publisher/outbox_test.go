@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
@@ -28,7 +29,7 @@ func ordered(n int) []string {
 }
 
 // accept accepts one delivery for each id, one after the other.
-func accept(t *testing.T, p *Publisher, ids ...string) {
+func accept(t *testing.T, p *publisher.Publisher, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
 		if err := p.Accept(t.Context(), deliveryOf(id)); err != nil {
@@ -38,14 +39,14 @@ func accept(t *testing.T, p *Publisher, ids ...string) {
 }
 
 // settle waits until everything accepted is settled, and checks the account.
-func settle(t *testing.T, p *Publisher) outbox.Account {
+func settle(t *testing.T, p *publisher.Publisher) outbox.Account {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if err := p.events.Drain(ctx); err != nil {
+	if err := p.Events().Drain(ctx); err != nil {
 		t.Fatalf("%v; status %+v", err, p.Status())
 	}
-	a := p.events.Account()
+	a := p.Events().Account()
 	if a.Unaccounted != 0 || a.Pending != 0 {
 		t.Errorf("account: %+v, want nothing pending and nothing unaccounted", a)
 	}
@@ -180,13 +181,13 @@ func TestRefusedInFlight(t *testing.T) {
 					o.Config.SubjectPrefix = o.Config.Stream
 					o.Config.Batches = batches
 					accepted := make(chan struct{})
-					o.stream = faulty(func(call int64) fault {
+					o = o.WithStream(faulty(func(call int64) fault {
 						<-accepted // so that all but the first wait together
 						if call == k {
 							return way
 						}
 						return noFault
-					})
+					}))
 					p := open(t, o)
 					ids := ordered(n)
 					accept(t, p, ids...)
@@ -206,12 +207,12 @@ func TestRefusedAtRandom(t *testing.T) {
 	server := natstest.Start(t)
 	px := natstest.StartProxy(t, server.URL)
 	o := withJournal(t, px.URL())
-	o.stream = faulty(func(int64) fault {
+	o = o.WithStream(faulty(func(int64) fault {
 		if rand.N(10) == 0 {
 			return refused
 		}
 		return noFault
-	})
+	}))
 	p := open(t, o)
 	const clients, each = 8, 150
 	var wg sync.WaitGroup

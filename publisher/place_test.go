@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -25,7 +26,7 @@ import (
 // place is a NATS as it lives somewhere: where the bridge connects to, and a JetStream
 // that reaches the streams.
 type place struct {
-	nats func(*NATSConfig)
+	nats func(*publisher.NATSConfig)
 	js   jetstream.JetStream
 	hub  jetstream.JetStream // of the hub behind a leaf node
 }
@@ -54,7 +55,7 @@ func TestPlaces(t *testing.T) {
 				t.Error(err)
 			}
 			settle(t, p)
-			if err := p.conn.NATS().ForceReconnect(); err != nil { // what is retained is compared
+			if err := p.Conn().NATS().ForceReconnect(); err != nil { // what is retained is compared
 				t.Fatal(err)
 			}
 			accept(t, p, ids[10:]...)
@@ -92,7 +93,7 @@ func TestPlaces(t *testing.T) {
 			if err != nil {
 				t.Errorf("audit: %v", err)
 			}
-			if err := p.conn.NATS().LastError(); err != nil {
+			if err := p.Conn().NATS().LastError(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -157,7 +158,7 @@ func startLeafBehind(t *testing.T, domain string, decoy bool, link func(hub stri
 		hub.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other.>"}})
 	}
 	return place{
-		nats: func(n *NATSConfig) { n.URL, n.JetStreamDomain = leaf.URL, domain },
+		nats: func(n *publisher.NATSConfig) { n.URL, n.JetStreamDomain = leaf.URL, domain },
 		js:   jsAt(t, leaf.URL, domain),
 		hub:  hub.JS,
 	}
@@ -169,7 +170,7 @@ func startImport(t *testing.T) place {
 	t.Helper()
 	r := startReloaded(t, exportedAccounts+"\nno_auth_user: owner")
 	return place{
-		nats: func(n *NATSConfig) {
+		nats: func(n *publisher.NATSConfig) {
 			n.URL, n.User, n.Password, n.APIPrefix = r.URL, "bridge", "s3cret-bridge", "JS.treble"
 		},
 		js: jsAt(t, r.URL, "", nats.UserInfo("owner", "s3cret-owner")),
@@ -210,7 +211,7 @@ func startInbox(t *testing.T) place {
 	]}
 	no_auth_user: all`)
 	return place{
-		nats: func(n *NATSConfig) {
+		nats: func(n *publisher.NATSConfig) {
 			n.URL, n.User, n.Password, n.InboxPrefix = r.URL, "bridge", "s3cret-bridge", "_INBOX_bridge"
 		},
 		js: r.JS,
@@ -244,7 +245,7 @@ func startTLSFirst(t *testing.T) place {
 	}
 	s := bare(t, o)
 	return place{
-		nats: func(n *NATSConfig) {
+		nats: func(n *publisher.NATSConfig) {
 			n.URL, n.TLS.CAFile, n.TLS.HandshakeFirst = "tls://"+s.Addr().String(), cert, true
 		},
 		js: jsAt(t, "tls://"+s.Addr().String(), "", nats.RootCAs(cert), nats.TLSHandshakeFirst()),
@@ -256,7 +257,7 @@ func startWebsocket(t *testing.T) place {
 	s := natstest.Start(t, func(o *server.Options) {
 		o.Websocket.Host, o.Websocket.Port, o.Websocket.NoTLS = "127.0.0.1", -1, true
 	})
-	return place{nats: func(n *NATSConfig) { n.URL = s.WebsocketURL() }, js: s.JS}
+	return place{nats: func(n *publisher.NATSConfig) { n.URL = s.WebsocketURL() }, js: s.JS}
 }
 
 func startDomain(t *testing.T) place {
@@ -267,7 +268,7 @@ func startDomain(t *testing.T) place {
 		o.Websocket.Host, o.Websocket.Port, o.Websocket.TLSConfig = "127.0.0.1", -1, config
 	})
 	return place{
-		nats: func(n *NATSConfig) { n.URL, n.JetStreamDomain, n.TLS.CAFile = s.WebsocketURL(), "hub", cert },
+		nats: func(n *publisher.NATSConfig) { n.URL, n.JetStreamDomain, n.TLS.CAFile = s.WebsocketURL(), "hub", cert },
 		js:   jsAt(t, s.URL, "hub"),
 	}
 }
@@ -309,12 +310,12 @@ func TestCutLeafLink(t *testing.T) {
 	natstest.Eventually(t, "the reason names the key", func() bool {
 		return slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, "nats.jetstream_domain") })
 	})
-	if !p.conn.Connected() || p.events.Account().Pending == 0 {
-		t.Errorf("connected %v, %d pending; want the connection to the leaf node, and events that wait", p.conn.Connected(), p.events.Account().Pending)
+	if !p.Conn().Connected() || p.Events().Account().Pending == 0 {
+		t.Errorf("connected %v, %d pending; want the connection to the leaf node, and events that wait", p.Conn().Connected(), p.Events().Account().Pending)
 	}
 	px.Up()
 	accept(t, p, ids[20:]...)
-	natstest.Eventually(t, "all is published", p.events.Drained)
+	natstest.Eventually(t, "all is published", p.Events().Drained)
 	if got := natstest.IDs(t, at.hub, "TREBLE"); !slices.Equal(got, ids) {
 		t.Errorf("the stream holds %v", got)
 	}
@@ -337,7 +338,7 @@ func TestWrongDomain(t *testing.T) {
 	natstest.Eventually(t, "it is in the right domain, or the reason is told", func() bool {
 		s, err := at.js.Stream(t.Context(), "TREBLE")
 		stored := err == nil && s.CachedInfo().State.Msgs > 0
-		told := p.events.Account().Pending == 1 && slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, `JetStream domain "leaf"`) })
+		told := p.Events().Account().Pending == 1 && slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, `JetStream domain "leaf"`) })
 		return stored || told
 	})
 }
@@ -366,7 +367,7 @@ func TestImportsThatLack(t *testing.T) {
 	}
 	t.Run("bucket-under-its-own-name", func(t *testing.T) {
 		c := open(t, strings.Replace(exportedAccounts, `, to: "JS.treble.$KV.TREBLE_AUDIT.>"`, "", 1))
-		a, err := audit.Open(t.Context(), c, DefaultConfig().Spec(""))
+		a, err := audit.Open(t.Context(), c, publisher.DefaultConfig().Spec(""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -400,11 +401,11 @@ func TestNobodyAnswers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
-		set  func(*NATSConfig)
+		set  func(*publisher.NATSConfig)
 		want string
 	}{
-		{"domain", func(n *NATSConfig) { n.JetStreamDomain = "nowhere" }, "nobody answers for the JetStream API of the domain nowhere: is nats.jetstream_domain right"},
-		{"prefix", func(n *NATSConfig) { n.APIPrefix = "JS.nowhere" }, "nobody answers for the JetStream API under JS.nowhere: is nats.api_prefix right"},
+		{"domain", func(n *publisher.NATSConfig) { n.JetStreamDomain = "nowhere" }, "nobody answers for the JetStream API of the domain nowhere: is nats.jetstream_domain right"},
+		{"prefix", func(n *publisher.NATSConfig) { n.APIPrefix = "JS.nowhere" }, "nobody answers for the JetStream API under JS.nowhere: is nats.api_prefix right"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -75,13 +75,13 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 	p := open(t, o)
 
 	p.Accept(t.Context(), natstest.Rejected("before"))
-	natstest.Eventually(t, "it is stored", func() bool { return p.quarantine.Journal().Account().Stored == 1 })
+	natstest.Eventually(t, "it is stored", func() bool { return p.Refused().Account().Stored == 1 })
 	px.HoldBack.Store(true) // stored, and the PubAck never comes
 	p.Accept(t.Context(), natstest.Rejected("first"))
 	natstest.Eventually(t, "first stored", func() bool { return len(n.IDs(t, "TREBLE_QUARANTINE")) == 2 })
 	px.Down()
 	px.HoldBack.Store(false)
-	natstest.Eventually(t, "away", func() bool { return !p.conn.Connected() })
+	natstest.Eventually(t, "away", func() bool { return !p.Conn().Connected() })
 	p.Accept(t.Context(), natstest.Rejected("second"))
 	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 2 {
 		t.Errorf("pending = %v, want 2", got)
@@ -141,11 +141,11 @@ func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 	px.Up()
 	o.Metrics = prometheus.NewRegistry()
 	p = open(t, o)
-	natstest.Eventually(t, "all stored", func() bool { return p.quarantine.Journal().Account().Stored == 1200 })
+	natstest.Eventually(t, "all stored", func() bool { return p.Refused().Account().Stored == 1200 })
 	if got := len(n.IDs(t, "TREBLE_QUARANTINE")); got != 1200 {
 		t.Errorf("quarantine holds %d, want 1200", got)
 	}
-	if a := p.quarantine.Journal().Account(); a.Accepted != 1200 || a.Pending != 0 || a.Unaccounted != 0 {
+	if a := p.Refused().Account(); a.Accepted != 1200 || a.Pending != 0 || a.Unaccounted != 0 {
 		t.Errorf("account %+v", a)
 	}
 }

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
@@ -83,7 +84,7 @@ func (h *host) putBack(dir string) {
 
 // shortWindow returns options with the shortest duplicate window of use here,
 // so that nothing below rests on it.
-func shortWindow(t *testing.T, url string) Options {
+func shortWindow(t *testing.T, url string) publisher.Options {
 	o := withJournal(t, url)
 	o.Config.DuplicateWindow = 2 * time.Second
 	return o
@@ -91,7 +92,7 @@ func shortWindow(t *testing.T, url string) Options {
 
 // loseTail accepts the first ids, takes a copy of the store, accepts the rest,
 // and puts the copy back: the rest is acknowledged and lost.
-func loseTail(t *testing.T, h *host, p *Publisher, kept, lost []string) {
+func loseTail(t *testing.T, h *host, p *publisher.Publisher, kept, lost []string) {
 	t.Helper()
 	accept(t, p, kept...)
 	settle(t, p)
@@ -114,7 +115,7 @@ func TestLostTailIsHealed(t *testing.T) {
 	settle(t, p)
 	natstest.Eventually(t, "healed", func() bool { return len(h.IDs(t, "TREBLE")) == 60 })
 	wantIDs(t, h.IDs(t, "TREBLE"), ids)
-	if a := p.events.Account(); a.Healed != 20 || a.Stored != 60 || a.Unaccounted != 0 {
+	if a := p.Events().Account(); a.Healed != 20 || a.Stored != 60 || a.Unaccounted != 0 {
 		t.Errorf("account: %+v, want 60 stored, 20 of them healed", a)
 	}
 }
@@ -134,7 +135,7 @@ func TestLossSeenAtStart(t *testing.T) {
 	wantIDs(t, h.IDs(t, "TREBLE"), ids)
 }
 
-func closed(t *testing.T, p *Publisher) {
+func closed(t *testing.T, p *publisher.Publisher) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -151,12 +152,12 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	px := natstest.StartProxy(t, h.URL)
 	o := shortWindow(t, px.URL())
 	var deaf atomic.Bool // PubAcks are lost
-	o.stream = faulty(func(int64) fault {
+	o = o.WithStream(faulty(func(int64) fault {
 		if deaf.Load() {
 			return noAnswer
 		}
 		return noFault
-	})
+	}))
 	p := open(t, o)
 	ids := ordered(90)
 	accept(t, p, ids[:20]...)
@@ -164,7 +165,7 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	h.stop()
 	older := h.copyStore()
 	h.start()
-	natstest.Eventually(t, "connected", p.conn.Connected)
+	natstest.Eventually(t, "connected", p.Conn().Connected)
 	accept(t, p, ids[20:40]...)
 	settle(t, p)
 	px.Down()
@@ -193,16 +194,16 @@ func TestUnknownIsNotDoubled(t *testing.T) {
 	px := natstest.StartProxy(t, h.URL)
 	o := shortWindow(t, px.URL())
 	var deaf atomic.Bool
-	o.stream = faulty(func(int64) fault {
+	o = o.WithStream(faulty(func(int64) fault {
 		if deaf.Load() {
 			return noAnswer
 		}
 		return noFault
-	})
+	}))
 	p := open(t, o)
 	ids := ordered(15)
 	px.Down()
-	natstest.Eventually(t, "the cut is noticed", func() bool { return !p.conn.Connected() })
+	natstest.Eventually(t, "the cut is noticed", func() bool { return !p.Conn().Connected() })
 	accept(t, p, ids...)
 	deaf.Store(true)
 	px.Up()
@@ -350,7 +351,7 @@ func TestRemovedIsNoLoss(t *testing.T) {
 			h := newHost(t)
 			o := shortWindow(t, h.URL)
 			looks := &faultyStream{fault: func(int64) fault { return noFault }}
-			o.stream = func(s outbox.Stream) outbox.Stream { looks.Stream = s; return looks }
+			o = o.WithStream(func(s outbox.Stream) outbox.Stream { looks.Stream = s; return looks })
 			p := open(t, o)
 			accept(t, p, ordered(20)...)
 			settle(t, p)
@@ -359,7 +360,7 @@ func TestRemovedIsNoLoss(t *testing.T) {
 			looks.looked(t) // or what was removed looks like lost by the restart
 			h.stop()
 			h.start()
-			natstest.Eventually(t, "connected", p.conn.Connected)
+			natstest.Eventually(t, "connected", p.Conn().Connected)
 			accept(t, p, "after")
 			settle(t, p)
 			after := stream(t, h.JS).CachedInfo().State
@@ -374,7 +375,7 @@ func TestRemovedIsNoLoss(t *testing.T) {
 			if end := stream(t, h.JS).CachedInfo().State.LastSeq; end != before.LastSeq+2 {
 				t.Errorf("the stream ends at %d, want %d", end, before.LastSeq+2)
 			}
-			if a := p.events.Account(); a.Healed != 0 {
+			if a := p.Events().Account(); a.Healed != 0 {
 				t.Errorf("account: %+v, want nothing healed", a)
 			}
 		})

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -120,7 +121,7 @@ func followed(t *testing.T, c *client.Client, o client.FollowOptions) (ids []str
 }
 
 // live wants that a follower, who began before, reads what is stored now.
-func live(t *testing.T, p *Publisher, c *client.Client) {
+func live(t *testing.T, p *publisher.Publisher, c *client.Client) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -163,18 +164,18 @@ func TestWhatNATSDoesNotMake(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		limits string
-		change func(*Config)
+		change func(*publisher.Config)
 		stream string
 		fix    string
 	}{
 		{"bytes-required", "max_bytes_required: true", nil, "TREBLE", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=1GiB"},
-		{"quarantine-bytes-required", "max_bytes_required: true", func(c *Config) { c.MaxBytes, c.QuarantineMaxBytes = 1<<20, 0 }, "TREBLE_QUARANTINE",
+		{"quarantine-bytes-required", "max_bytes_required: true", func(c *publisher.Config) { c.MaxBytes, c.QuarantineMaxBytes = 1<<20, 0 }, "TREBLE_QUARANTINE",
 			"TREBLE_BRIDGE_PUBLISHER_QUARANTINE_MAX_BYTES=1GiB"},
-		{"largest-stream", "disk_max_stream_bytes: 1MiB", func(c *Config) { c.MaxBytes = 2 << 20 }, "TREBLE", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=<at most "},
-		{"storage", "max_file: 1MiB", func(c *Config) { c.MaxBytes = 2 << 20 }, "TREBLE", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=<less than "},
-		{"storage-of-the-quarantine", "max_file: 100MiB", func(c *Config) { c.MaxBytes = 1 << 20 }, "TREBLE_QUARANTINE", "TREBLE_BRIDGE_PUBLISHER_QUARANTINE_MAX_BYTES=<less than "},
+		{"largest-stream", "disk_max_stream_bytes: 1MiB", func(c *publisher.Config) { c.MaxBytes = 2 << 20 }, "TREBLE", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=<at most "},
+		{"storage", "max_file: 1MiB", func(c *publisher.Config) { c.MaxBytes = 2 << 20 }, "TREBLE", "TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=<less than "},
+		{"storage-of-the-quarantine", "max_file: 100MiB", func(c *publisher.Config) { c.MaxBytes = 1 << 20 }, "TREBLE_QUARANTINE", "TREBLE_BRIDGE_PUBLISHER_QUARANTINE_MAX_BYTES=<less than "},
 		{"streams", "max_streams: 1", nil, "TREBLE_QUARANTINE", "max_streams: <one more than now>"},
-		{"replicas", "", func(c *Config) { c.Replicas = 3 }, "TREBLE", "TREBLE_BRIDGE_PUBLISHER_REPLICAS=1"},
+		{"replicas", "", func(c *publisher.Config) { c.Replicas = 3 }, "TREBLE", "TREBLE_BRIDGE_PUBLISHER_REPLICAS=1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := startReloaded(t, "accounts: {A: {jetstream: {"+tt.limits+"}, users: [{user: a, password: a-password}]}}\nno_auth_user: a")
@@ -199,14 +200,14 @@ func TestAssets(t *testing.T) {
 	o.Config.MaxBytes = 1 << 20
 	open(t, o)
 	c := reader(t, r.URL)
-	if _, err := audit.Open(t.Context(), c, DefaultConfig().Spec("")); err != nil {
+	if _, err := audit.Open(t.Context(), c, publisher.DefaultConfig().Spec("")); err != nil {
 		t.Error(err)
 	}
-	if _, err := DefaultConfig().Spec("").MakeReplay(t.Context(), c.JetStream()); err != nil {
+	if _, err := publisher.DefaultConfig().Spec("").MakeReplay(t.Context(), c.JetStream()); err != nil {
 		t.Error(err)
 	}
 	var want, got []string
-	for _, a := range DefaultConfig().Spec("").Assets() {
+	for _, a := range publisher.DefaultConfig().Spec("").Assets() {
 		want = append(want, a.Stream)
 	}
 	list := r.JS.ListStreams(t.Context())
@@ -239,7 +240,7 @@ func TestLostConnectionsLeaveRoom(t *testing.T) {
 	for i := range 9 {
 		accept(t, p, ids[i*10:i*10+10]...)
 		settle(t, p)
-		if err := p.conn.NATS().ForceReconnect(); err != nil {
+		if err := p.Conn().NATS().ForceReconnect(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -275,7 +276,7 @@ func TestMappedAway(t *testing.T) {
 // TestFirstStartWarnsOfNothing: a first start with an empty NATS warns of nothing, and a publish has its
 // time in the metric.
 func TestFirstStartWarnsOfNothing(t *testing.T) {
-	for _, ack := range []string{AckJournal, AckStream} {
+	for _, ack := range []string{publisher.AckJournal, publisher.AckStream} {
 		t.Run(ack, func(t *testing.T) {
 			n := natstest.Start(t)
 			o := withJournal(t, n.URL)
@@ -284,7 +285,7 @@ func TestFirstStartWarnsOfNothing(t *testing.T) {
 			o.Log = log.Logger()
 			p := open(t, o)
 			accept(t, p, "e")
-			if p.events != nil {
+			if p.Events() != nil {
 				settle(t, p)
 			}
 			for line := range strings.Lines(log.String()) {

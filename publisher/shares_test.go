@@ -1,13 +1,8 @@
 package publisher
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"testing"
-
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/schema"
 
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -51,48 +46,5 @@ func TestShares(t *testing.T) {
 	}
 	if (*shares)(nil).take("a", .1, 1, 1<<40) != nil {
 		t.Error("where nothing is bounded, nothing is refused")
-	}
-}
-
-// TestSourceLeavesJournalToOthers: while NATS is away a source fills its share of the journal, and
-// the others go on; when NATS is back it is taken again.
-func TestSourceLeavesJournalToOthers(t *testing.T) {
-	n := natstest.Start(t)
-	px := natstest.StartProxy(t, n.URL)
-	o := withJournal(t, px.URL())
-	o.Journal.MaxBytes = minJournal
-	px.Down()
-	p := open(t, o)
-	pad := `"` + string(bytes.Repeat([]byte("x"), 500_000)) + `"`
-	sent := 0
-	send := func(source string) error {
-		sent++
-		return p.Accept(t.Context(), delivery.Delivery{
-			Origin: delivery.Origin{Source: source, Share: .5},
-			Events: []schema.Event{natstest.Event(fmt.Sprintf("%s-%03d", source, sent), pad)}})
-	}
-	accepted := map[string]int{}
-	for _, source := range []string{"flood", "other"} {
-		for range 20 {
-			if err := send(source); err == nil {
-				accepted[source]++
-			} else if !errors.Is(err, delivery.ErrUnavailable) {
-				t.Fatalf("%s: %v", source, err)
-			}
-			if source == "other" && accepted[source] == 5 {
-				break
-			}
-		}
-	}
-	if accepted["flood"] < 5 || accepted["flood"] > 17 || accepted["other"] != 5 {
-		t.Fatalf("accepted %v; want the flood stopped at half of the journal, and 5 of the other", accepted)
-	}
-	if s := p.Status(); !s.Ready {
-		t.Errorf("got %+v, want ready: there is room for others", s)
-	}
-	px.Up()
-	settle(t, p)
-	if err := send("flood"); err != nil {
-		t.Errorf("when NATS has taken all: got %v", err)
 	}
 }

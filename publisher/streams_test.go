@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"slices"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
@@ -137,7 +138,7 @@ func TestFindingsFollowTheStream(t *testing.T) {
 	var log natstest.LogBuffer
 	o := options(t, n.URL)
 	o.Log = log.Logger()
-	o.recheck = 50 * time.Millisecond
+	o = o.WithRecheck(50 * time.Millisecond)
 	p := open(t, o)
 	if s := p.Status(); !s.Ready || s.Degraded {
 		t.Fatalf("Status = %+v, want ready", s)
@@ -168,13 +169,13 @@ func TestFindingsFollowTheStream(t *testing.T) {
 // TestReason: a reason is read as one line, and its fix is apart for who pastes it.
 func TestReason(t *testing.T) {
 	for _, tt := range []struct {
-		r    Reason
+		r    publisher.Reason
 		want string
 	}{
-		{Reason{Text: "shutting down"}, "shutting down"},
-		{Reason{Text: "stream X: too small", Fix: "nats stream edit X", FixIn: streams.InShell}, "stream X: too small; fix: nats stream edit X"},
-		{Reason{Text: "stream X: taken", Fix: "A=b", FixIn: streams.InEnv}, "stream X: taken; fix, in the environment: A=b"},
-		{Reason{Text: "the journal is full", See: "treble-bridge journal status"}, "the journal is full; see treble-bridge journal status"},
+		{publisher.Reason{Text: "shutting down"}, "shutting down"},
+		{publisher.Reason{Text: "stream X: too small", Fix: "nats stream edit X", FixIn: streams.InShell}, "stream X: too small; fix: nats stream edit X"},
+		{publisher.Reason{Text: "stream X: taken", Fix: "A=b", FixIn: streams.InEnv}, "stream X: taken; fix, in the environment: A=b"},
+		{publisher.Reason{Text: "the journal is full", See: "treble-bridge journal status"}, "the journal is full; see treble-bridge journal status"},
 	} {
 		if got := tt.r.String(); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
@@ -184,7 +185,7 @@ func TestReason(t *testing.T) {
 	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, MaxMsgs: 10})
 	p := open(t, options(t, n.URL))
 	for _, f := range p.Findings() {
-		if !slices.ContainsFunc(p.Status().Reasons, func(r Reason) bool { return r.Fix == f.Fix && r.FixIn == f.FixIn && r.String() == f.String() }) {
+		if !slices.ContainsFunc(p.Status().Reasons, func(r publisher.Reason) bool { return r.Fix == f.Fix && r.FixIn == f.FixIn && r.String() == f.String() }) {
 			t.Errorf("%v is no reason of %+v", f, p.Status())
 		}
 	}

@@ -1,4 +1,4 @@
-package publisher
+package publisher_test
 
 import (
 	"os"
@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
+	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
 func TestValidate(t *testing.T) {
 	type both struct {
-		Config
-		NATSConfig
+		publisher.Config
+		publisher.NATSConfig
 	}
 	issued := certtest.New(t).Issue(t, "bridge.test")
-	pair := EmbeddedTLSConfig{CertFile: issued.Certificate, KeyFile: issued.Key}
+	pair := publisher.EmbeddedTLSConfig{CertFile: issued.Certificate, KeyFile: issued.Key}
 	short := filepath.Join(t.TempDir(), "short")
 	if err := os.WriteFile(short, []byte("fifteen-bytes-x\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -45,7 +46,9 @@ func TestValidate(t *testing.T) {
 		{"embedded-open-with-token", func(c *both) { c.Embedded.Open, c.Embedded.Token = true, "t" }, []string{"nats.embedded.open: true, but there is a token"}},
 		{"embedded-short-on-loopback", func(c *both) { c.Embedded.Token = "a" }, nil}, // a warning
 		{"embedded-half-tls", func(c *both) { c.Embedded.TLS.CertFile = "f" }, []string{"nats.embedded.tls: cert_file and key_file"}},
-		{"embedded-wrong-key", func(c *both) { c.Embedded.TLS = EmbeddedTLSConfig{CertFile: pair.CertFile, KeyFile: pair.CertFile} }, []string{"nats.embedded.tls: "}},
+		{"embedded-wrong-key", func(c *both) {
+			c.Embedded.TLS = publisher.EmbeddedTLSConfig{CertFile: pair.CertFile, KeyFile: pair.CertFile}
+		}, []string{"nats.embedded.tls: "}},
 		{"embedded-localhost", func(c *both) { c.Embedded.Addr = "localhost:0" }, nil},
 		{"embedded-ipv6-loopback", func(c *both) { c.Embedded.Addr = "[::1]:4222" }, nil},
 		{"embedded-no-port", func(c *both) { c.Embedded.Addr = "127.0.0.1" }, []string{"nats.embedded.addr"}},
@@ -78,7 +81,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := both{DefaultConfig(), DefaultNATSConfig()}
+			c := both{publisher.DefaultConfig(), publisher.DefaultNATSConfig()}
 			tt.change(&c)
 			var got string
 			for _, err := range []error{c.Config.Validate(), c.NATSConfig.Validate()} {
@@ -102,10 +105,10 @@ func TestValidate(t *testing.T) {
 }
 
 func TestValidateJournal(t *testing.T) {
-	if err := DefaultJournalConfig().Validate(); err != nil {
+	if err := publisher.DefaultJournalConfig().Validate(); err != nil {
 		t.Errorf("defaults: %v", err)
 	}
-	err := JournalConfig{MaxBytes: 1024, Reserve: -1, Retain: -1}.Validate()
+	err := publisher.JournalConfig{MaxBytes: 1024, Reserve: -1, Retain: -1}.Validate()
 	for _, key := range []string{"journal.max_bytes", "journal.reserve", "journal.retain"} {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("got %v, want it to name %s", err, key)
