@@ -6,8 +6,9 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // receive takes one request of a source to its end: nil after a 200 was
@@ -25,11 +26,8 @@ func (s *snapshot) receive(c echo.Context, src *source) error {
 	defer in.release()
 	doubts := doubtsOf(r.Header)
 	if problem != nil {
-		if a.verdict.Accepted() { // else nobody knows whose it is
-			a.used(nil)
-			origin := a.origin(x, received, doubts)
-			origin.Header = keptHeaders(r.Header, src.auth.SecretHeaders())
-			s.keepBeginning(origin, body, problem)
+		if a.verdict.Accepted() { // a signature of the body cannot be checked
+			s.keepIncomplete(&a, a.origin(x, received, doubts), body, problem)
 		}
 		return problem
 	}
@@ -65,14 +63,26 @@ func (s *snapshot) receive(c echo.Context, src *source) error {
 		return err
 	}
 	x.forgiven = forgiven(c, doubts)
-	for _, slip := range x.forgiven {
-		s.metrics.forgiven.WithLabelValues(src.name, slip).Inc()
-	}
-	if d.TestRun == "" && !a.again { // what is brought in again says nothing of Treble
-		src.lastEvent.Set(float64(d.Received.UnixMilli()) / 1000)
-	}
+	s.countAccepted(x, &a)
 	s.write(x, http.StatusOK, src.reply)
 	return nil
+}
+
+// keepIncomplete keeps the beginning of a body that was not received as a whole. Its sender is authenticated.
+func (s *snapshot) keepIncomplete(a *attempt, origin delivery.Origin, body []byte, p *problem) {
+	a.used(nil)
+	origin.Header = keptHeaders(a.in.Request.Header, a.src.auth.SecretHeaders())
+	s.keepBeginning(origin, body, p)
+}
+
+// countAccepted updates the metrics of the source after its delivery was accepted.
+func (s *snapshot) countAccepted(x *exchange, a *attempt) {
+	for _, slip := range x.forgiven {
+		s.metrics.forgiven.WithLabelValues(a.src.name, slip).Inc()
+	}
+	if x.delivery.TestRun == "" && !a.again { // a delivery posted again does not show that Treble still sends
+		a.src.lastEvent.Set(float64(x.delivery.Received.UnixMilli()) / 1000)
+	}
 }
 
 // accept hands the delivery on and waits, until the context ends. Nothing may answer in its place: an

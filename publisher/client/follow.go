@@ -49,7 +49,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[Message,
 	}
 }
 
-// follow is Follow. It returns nil when yield wants no more.
+// follow calls yield with each message of Follow. It returns nil when yield returns false.
 func (c *Client) follow(ctx context.Context, o FollowOptions, yield func(Message) bool) error {
 	if o.Stream == "" {
 		o.Stream = string(c.opts.Events)
@@ -80,6 +80,11 @@ func (c *Client) follow(ctx context.Context, o FollowOptions, yield func(Message
 	// While NATS is away the client makes its consumer again, for ever and
 	// without a look at ctx; only Stop ends that.
 	defer context.AfterFunc(ctx, msgs.Stop)()
+	return c.consume(ctx, o, cons, msgs, yield)
+}
+
+// consume yields the messages of a consumer, as follow does.
+func (c *Client) consume(ctx context.Context, o FollowOptions, cons jetstream.Consumer, msgs jetstream.MessagesContext, yield func(Message) bool) error {
 	var got received
 	for {
 		m, err := next(ctx, msgs)

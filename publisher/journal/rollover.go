@@ -102,13 +102,29 @@ func (j *Journal) openSegment() (err error) {
 			h.checkpoint = append([]byte{}, j.o.Checkpoint()...)
 		}
 	}
+	s, f, err := j.createSegment(h)
+	if err != nil {
+		return fmt.Errorf("new journal segment: %w", err)
+	}
+	j.activate(s, f)
+	if h.checkpoint != nil {
+		j.mu.Lock()
+		j.marksKept = max(j.marksKept, marks)
+		j.mu.Unlock()
+	}
+	return nil
+}
+
+// createSegment creates the file of the next segment with its header, and flushes both. After an
+// error no file with a header is left, unless it cannot be removed or another process took the journal.
+func (j *Journal) createSegment(h header) (*segment, File, error) {
 	s := &segment{first: j.last + 1, gen: j.nextGen, salt: j.o.Rand()}
 	j.nextGen++
 	b := appendFrame(nil, s.salt, frame{kind: typeHeader, seq: j.last, payload: h.encode()})
 	f, err := j.fs.OpenFile(j.path(s), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		// An empty file may be there all the same. Without a header it means nothing.
-		return fmt.Errorf("new journal segment: %w", err)
+		return nil, nil, err
 	}
 	if err = writeAt(f, b, 0); err == nil {
 		if err = f.Sync(); err == nil {
@@ -125,17 +141,11 @@ func (j *Journal) openSegment() (err error) {
 		if !errors.Is(err, ErrTaken) {
 			j.discard(s)
 		}
-		return fmt.Errorf("new journal segment: %w", err)
+		return nil, nil, err
 	}
 	s.size = int64(len(b))
 	s.bytes = s.size
-	j.activate(s, f)
-	if h.checkpoint != nil {
-		j.mu.Lock()
-		j.marksKept = max(j.marksKept, marks)
-		j.mu.Unlock()
-	}
-	return nil
+	return s, f, nil
 }
 
 func (j *Journal) activate(s *segment, f File) {

@@ -218,22 +218,7 @@ func (p Parser) event(s *scratch, text []byte, position int, o Origin) (schema.E
 		d.scan(view(text), p.MaxElements)
 		r.warn("the body is not valid UTF-8; U+FFFD stands for what is not, and raw_base64 has the bytes", "raw")
 	}
-	if d.loneSurrogate {
-		r.warn("a string has half of a surrogate pair, which strict JSON readers refuse; normalised fields have U+FFFD", "raw")
-	}
-	for _, n := range d.folded {
-		name := "raw"
-		if n > 0 {
-			name = cmp.Or(clip(d.key(&d.nodes[n])), name)
-		}
-		r.warn(fmt.Sprintf("the body has more than %d values: not all that is in here is read, raw has it", p.MaxElements), name)
-	}
-	if d.twice {
-		d.duplicates(func(path string) bool {
-			r.warn("the key occurs twice; the last value counts", path)
-			return r.unlisted == 0
-		})
-	}
+	r.warnOf(d, p.MaxElements)
 	r.fields = d.root()
 	f := r.form(o.Path)
 
@@ -273,6 +258,26 @@ func (p Parser) event(s *scratch, text []byte, position int, o Origin) (schema.E
 		e.ID, e.DedupeKey = uniqueID(), schema.DedupeNone
 	}
 	return e, nil
+}
+
+// warnOf warns of what is JSON in a document and yet is not read as it stands.
+func (r *reader) warnOf(d *document, maxElements int) {
+	if d.loneSurrogate {
+		r.warn("a string has half of a surrogate pair, which strict JSON readers refuse; normalised fields have U+FFFD", "raw")
+	}
+	for _, n := range d.folded {
+		name := "raw"
+		if n > 0 {
+			name = cmp.Or(clip(d.key(&d.nodes[n])), name)
+		}
+		r.warn(fmt.Sprintf("the body has more than %d values: not all that is in here is read, raw has it", maxElements), name)
+	}
+	if d.twice {
+		d.duplicates(func(path string) bool {
+			r.warn("the key occurs twice; the last value counts", path)
+			return r.unlisted == 0
+		})
+	}
 }
 
 // forbidden reports whether CloudEvents forbids a character in an attribute: controls, and

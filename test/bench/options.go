@@ -40,7 +40,7 @@ var (
 	allParts = []string{"table", "drain", "latency", "growth", "memory"}
 )
 
-// parse reads the flags; what they do not say depends on the command.
+// parse reads the flags.
 func parse(args []string) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -78,14 +78,25 @@ func parse(args []string) (options, error) {
 	if o.command = fs.Arg(0); fs.NArg() != 1 || !slices.Contains(commands, o.command) {
 		return o, fmt.Errorf("say after the flags what to run: %s", strings.Join(commands, ", "))
 	}
+	o.fill(*names, *parts)
+	if err := o.check(); err != nil {
+		return o, err
+	}
+	var err error
+	o.table.connections, err = ints(*connections)
+	return o, err
+}
+
+// fill sets what the flags leave out; that depends on the command.
+func (o *options) fill(names, parts string) {
 	full := o.command == "full"
 	if !full {
-		*parts = "table"
+		parts = "table"
 	}
-	if *names == "" {
-		*names = "floor,naive,journal,stream"
+	if names == "" {
+		names = "floor,naive,journal,stream"
 		if full {
-			*names = strings.Join(allNames(), ",")
+			names = strings.Join(allNames(), ",")
 		}
 	}
 	if o.table.budget == 0 {
@@ -94,23 +105,25 @@ func parse(args []string) (options, error) {
 			o.table.budget = 20 * time.Minute
 		}
 	}
-	o.table.names, o.parts = strings.Split(*names, ","), strings.Split(*parts, ",")
+	o.table.names, o.parts = strings.Split(names, ","), strings.Split(parts, ",")
+}
+
+// check reports a part or a contestant that does not exist, and a table that does not begin with the floor.
+func (o *options) check() error {
 	for _, p := range o.parts {
 		if !slices.Contains(allParts, p) {
-			return o, fmt.Errorf("-parts: there is no %q", p)
+			return fmt.Errorf("-parts: there is no %q", p)
 		}
 	}
 	for _, n := range o.table.names {
 		if !slices.Contains(allNames(), n) {
-			return o, fmt.Errorf("-contestants: there is no %q", n)
+			return fmt.Errorf("-contestants: there is no %q", n)
 		}
 	}
 	if o.table.names[0] != floorName {
-		return o, errors.New("-contestants: floor comes first, since all others are divided by it")
+		return errors.New("-contestants: floor comes first, since all others are divided by it")
 	}
-	var err error
-	o.table.connections, err = ints(*connections)
-	return o, err
+	return nil
 }
 
 func ints(list string) ([]int, error) {

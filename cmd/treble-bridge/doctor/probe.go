@@ -91,6 +91,12 @@ func (d *command) probeSource(ctx context.Context, session *diagnose.Session, br
 	c.Stages = &stages
 	c.Status = diagnose.Pass
 	c.Detail = fmt.Sprintf("post to 200 %.1f ms, 200 to stream %.1f ms, total %.1f ms; its message is deleted", stages.Answered, stages.Stored, stages.Total)
+	d.removeProbe(ctx, &c, watch, seq)
+	return c
+}
+
+// removeProbe deletes the probe's message from the stream, and adds to the check what went wrong with it.
+func (d *command) removeProbe(ctx context.Context, c *diagnose.Check, watch *diagnose.Watch, seq uint64) {
 	remove, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	if err := d.noteProbe(remove, seq); err != nil {
@@ -98,10 +104,9 @@ func (d *command) probeSource(ctx context.Context, session *diagnose.Session, br
 	}
 	if err := watch.Remove(remove, seq); err != nil {
 		c.Status = diagnose.Warn
-		c.Detail = fmt.Sprintf("post to stream %.1f ms, and its message (sequence %d) cannot be deleted: %v; it stays until max_age, and consumers ignore it", stages.Total, seq, err)
+		c.Detail = fmt.Sprintf("post to stream %.1f ms, and its message (sequence %d) cannot be deleted: %v; it stays until max_age, and consumers ignore it", c.Stages.Total, seq, err)
 		c.Fix, c.FixIn = "treble-bridge doctor --no-probe  # or allow this user to delete messages: deployments/nats/permissions.conf", diagnose.InShell
 	}
-	return c
 }
 
 // noteProbe tells the bridge that its probe is removed on purpose: else it would heal it when

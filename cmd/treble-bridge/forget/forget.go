@@ -35,13 +35,7 @@ type command struct {
 	json        bool
 }
 
-// New returns the command forget.
-func New(streams cli.Streams) *cobra.Command {
-	f := &command{streams: streams}
-	cmd := &cobra.Command{
-		Use:   "forget",
-		Short: "Delete all that is kept of a person, by telephone number or session",
-		Long: `Delete a person's messages for good: from the stream of the events, the quarantine and
+const help = `Delete a person's messages for good: from the stream of the events, the quarantine and
 the stream of the replays (and each --stream), whatever their subjects; from the set-aside
 and the copies of damaged bytes in data_dir. The servers overwrite what they delete. It
 counts first, and asks before it begins. A record of each run, with counts and without
@@ -84,7 +78,15 @@ tell nothing), found, erased and left (each with streams; journal, of which pend
 published yet; set_aside; damaged; erased has of the journal what went meanwhile; left has
 what came when the run had begun too, and is missing if it is not known), journal_gone_by (RFC 3339, when what is left in the journals is
 gone; missing if nothing is, or no bridge runs), data_dir (running, stopped, none), notes
-(what to look after besides).`,
+(what to look after besides).`
+
+// New returns the command forget.
+func New(streams cli.Streams) *cobra.Command {
+	f := &command{streams: streams}
+	cmd := &cobra.Command{
+		Use:   "forget",
+		Short: "Delete all that is kept of a person, by telephone number or session",
+		Long:  help,
 		Example: `  treble-bridge forget --phone +573001234567 --dry-run
   treble-bridge forget --phone - --yes --wait < number.txt          # the number stays out of ps and history
   treble-bridge forget --session d2fa98d29a2670dfa119335df1b0371720d674f1677302aba228876a

@@ -1,6 +1,7 @@
 package quarantine
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -46,20 +47,8 @@ touched.
 					return err
 				}
 				return to.Write(streams, func(w io.Writer) error {
-					for _, seq := range c.seqs {
-						item, err := q.Get(cmd.Context(), seq)
-						if errors.Is(err, quarantine.ErrGone) {
-							continue // removed meanwhile
-						}
-						if err == nil {
-							err = writeLine(w, lineOf(item))
-						}
-						if err != nil {
-							return err
-						}
-						sum.Exported++
-					}
-					return nil
+					sum.Exported, err = q.export(cmd.Context(), w, c.seqs)
+					return err
 				})
 			})
 			if err != nil {
@@ -72,6 +61,24 @@ touched.
 	to.Add(cmd)
 	cli.AddNATSFlags(cmd)
 	return cmd
+}
+
+// export writes the bodies at the sequences, one a line, and returns how many it wrote.
+func (q *opened) export(ctx context.Context, w io.Writer, seqs []uint64) (exported int, _ error) {
+	for _, seq := range seqs {
+		item, err := q.Get(ctx, seq)
+		if errors.Is(err, quarantine.ErrGone) {
+			continue // removed meanwhile
+		}
+		if err == nil {
+			err = writeLine(w, lineOf(item))
+		}
+		if err != nil {
+			return exported, err
+		}
+		exported++
+	}
+	return exported, nil
 }
 
 // ExportJSON is the summary of an export. Its form is stable.

@@ -40,13 +40,7 @@ type command struct {
 	json   bool
 }
 
-// New returns the command replay.
-func New(streams cli.Streams) *cobra.Command {
-	r := &command{streams: streams}
-	cmd := &cobra.Command{
-		Use:   "replay",
-		Short: "Publish stored events once more: to a stream, to a URL or to a file",
-		Long: `Read events from the event stream, choose some of them, and publish them once more,
+const help = `Read events from the event stream, choose some of them, and publish them once more,
 in order, with their envelopes byte for byte and their own ids. The end is the last
 event that is stored when the run begins. What is no event of the bridge, such as a delete
 marker, is skipped and counted. No bridge needs to run: --nats-url is enough.
@@ -86,7 +80,15 @@ stream captures are refused without --force.
 
 --json prints one object: run, state (done, stopped, failed; dry-run with --dry-run),
 filter, target, events (chosen), replayed, skipped (messages that are no events of the
-bridge), sequence (of the event stream: all up to it is done), seconds, and resume (the command line to go on), if there is one.`,
+bridge), sequence (of the event stream: all up to it is done), seconds, and resume (the command line to go on), if there is one.`
+
+// New returns the command replay.
+func New(streams cli.Streams) *cobra.Command {
+	r := &command{streams: streams}
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Publish stored events once more: to a stream, to a URL or to a file",
+		Long:  help,
 		Example: `  treble-bridge replay --since 2h --dry-run
   treble-bridge replay --kind 'message.*' --since 2026-01-31T08:00:00Z --until 2026-01-31T09:00:00Z
   treble-bridge replay --phone +573001234567 --to-file events.jsonl
@@ -96,8 +98,15 @@ bridge), sequence (of the event stream: all up to it is done), seconds, and resu
 		Args: cobra.NoArgs,
 		RunE: r.run,
 	}
-	f := cmd.Flags()
+	r.addFlags(cmd)
+	cli.AddNATSFlags(cmd)
+	cmd.AddCommand(newList(streams))
+	return cmd
+}
+
+func (r *command) addFlags(cmd *cobra.Command) {
 	r.filter.Add(cmd)
+	f := cmd.Flags()
 	f.StringVar(&r.subject, "to-subject", "", "publish on this subject; {kind} stands for the kind")
 	f.StringVar(&r.url, "to-url", "", "POST to this URL")
 	f.StringArrayVarP(&r.headers, "header", "H", nil, "with --to-url: further header, as 'Name: value'; may be repeated; never shown")
@@ -112,9 +121,17 @@ bridge), sequence (of the event stream: all up to it is done), seconds, and resu
 	f.BoolVar(&r.dryRun, "dry-run", false, "only count, and say what would be done")
 	f.BoolVarP(&r.yes, "yes", "y", false, "do not ask")
 	f.BoolVar(&r.json, "json", false, "print one JSON object")
-	cli.AddNATSFlags(cmd)
-	cmd.AddCommand(newList(streams))
-	return cmd
+}
+
+// arguments checks the flags of the run: those of a new one, or, with --resume, those that its record
+// does not hold.
+func (r *command) arguments(cmd *cobra.Command, now time.Time) (spec replay.Spec, given replay.Given, err error) {
+	if r.resume != "" {
+		given, err = r.given(cmd, now)
+	} else {
+		spec, err = r.spec(now)
+	}
+	return spec, given, err
 }
 
 // spec checks the flags of a new run.

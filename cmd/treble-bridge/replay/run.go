@@ -25,15 +25,7 @@ func (r *command) run(cmd *cobra.Command, _ []string) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	now := time.Now()
-	var spec replay.Spec
-	var given replay.Given
-	var err error
-	if r.resume != "" {
-		given, err = r.given(cmd, now)
-	} else {
-		spec, err = r.spec(now)
-	}
+	spec, given, err := r.arguments(cmd, time.Now())
 	if err != nil {
 		return err
 	}
