@@ -49,7 +49,7 @@ func (b *bench) watchMemory(ctx context.Context, g *growth, r *running, minutes 
 			return err
 		}
 		if tally.wrong() || res.Refused+res.Unknown > 0 {
-			return fmt.Errorf("%w: %+v; %d refused, %d unknown", errUnequal, tally, res.Refused, res.Unknown)
+			return fmt.Errorf("%w: %+v; %d refused, %d unknown, the first: %s", errUnequal, tally, res.Refused, res.Unknown, res.FirstFail)
 		}
 		g.add(r.contestant.name, minute, float64(r.process.PeakMemory())/(1<<20), map[string]float64{
 			yRate: float64(res.InWindow) / 60, yCPU: perThousand(r.process.CPU()-cpu, res.Answered),
