@@ -70,7 +70,8 @@ func (r *Run) Left() (streams map[string][]uint64, files []string) {
 	return streams, r.found.files
 }
 
-// Kept is all that the last look found, also what came when the search had begun.
+// Kept is all that the last look found, also what came when the search had begun: that is left to
+// another run, or this one might not end while more come.
 func (r *Run) Kept() Counts {
 	all := r.found.Counts
 	all.Streams = maps.Clone(all.Streams)
@@ -81,10 +82,6 @@ func (r *Run) Kept() Counts {
 	all.Pending += r.found.later.Pending
 	return all
 }
-
-// Later is how many of Kept came when the search had begun: they are left to another run, or
-// this one might not end while more come.
-func (r *Run) Later() Counts { return r.found.later }
 
 // Find looks for the person's messages everywhere, again and again until nothing
 // more is learned of the person. The first call sets the scope of the run: what was accepted

@@ -47,22 +47,9 @@ const SuggestedBytes = value.GiB
 
 // MakeReplay makes the replay stream.
 func (s Spec) MakeReplay(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
-	cfg := jetstream.StreamConfig{
-		Name:        s.Events.Replay(),
-		Description: "Events that treble-bridge replayed",
-		Subjects:    []string{s.Prefix.AllReplay()},
-		Retention:   jetstream.LimitsPolicy,
-		Storage:     jetstream.FileStorage,
-		// A run that does not fit is refused, instead of removing its own first events.
-		Discard:     jetstream.DiscardNew,
-		MaxAge:      s.ReplayMaxAge,
-		MaxBytes:    unlimitedIfZero(int64(s.ReplayMaxBytes)),
-		MaxMsgs:     -1,
-		MaxMsgSize:  -1,
-		Replicas:    s.Replicas,
-		Duplicates:  within(replayDuplicates, s.ReplayMaxAge),
-		AllowDirect: true,
-	}
+	cfg := s.stream(s.Events.Replay(), "Events that treble-bridge replayed", s.Prefix.AllReplay(), s.ReplayMaxAge, s.ReplayMaxBytes)
+	// A run that does not fit is refused, instead of removing its own first events.
+	cfg.Discard, cfg.Duplicates = jetstream.DiscardNew, within(replayDuplicates, s.ReplayMaxAge)
 	made, err := js.CreateStream(ctx, cfg)
 	if errorCode(err) == server.JSStreamMaxBytesRequired && cfg.MaxBytes < 0 {
 		cfg.MaxBytes = int64(replayBound)

@@ -92,25 +92,10 @@ func eventStream(s Spec) wantedStream {
 		bytesKey:      "publisher.max_bytes",
 		checkOnly:     s.Mode == Check,
 		exportCommand: fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", s.Events),
-		StreamConfig: jetstream.StreamConfig{
-			Name:        string(s.Events),
-			Description: "Events of Treble, published by treble-bridge",
-			Subjects:    []string{s.Prefix.All()},
-			Retention:   jetstream.LimitsPolicy,
-			Storage:     jetstream.FileStorage,
-			Discard:     discard,
-			MaxAge:      s.MaxAge,
-			MaxBytes:    unlimitedIfZero(int64(s.MaxBytes)),
-			MaxMsgs:     -1,
-			MaxMsgSize:  -1,
-			Replicas:    s.Replicas,
-			Duplicates:  s.DuplicateWindow,
-			AllowDirect: true,
-
-			AllowAtomicPublish: s.Batches,
-			AllowBatchPublish:  s.Batches,
-		},
+		StreamConfig:  s.stream(string(s.Events), "Events of Treble, published by treble-bridge", s.Prefix.All(), s.MaxAge, s.MaxBytes),
 	}
+	w.Discard, w.Duplicates = discard, s.DuplicateWindow
+	w.AllowAtomicPublish, w.AllowBatchPublish = s.Batches, s.Batches
 	for _, k := range schema.Kinds() {
 		w.subjects = append(w.subjects, s.Prefix.Subject(k))
 	}
@@ -125,29 +110,32 @@ func quarantineStream(s Spec) wantedStream {
 		bytesKey:      "publisher.quarantine_max_bytes",
 		checkOnly:     s.Mode == Check,
 		exportCommand: fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", s.Events.Quarantine()),
-		StreamConfig: jetstream.StreamConfig{
-			Name:        s.Events.Quarantine(),
-			Description: "Bodies that treble-bridge refused",
-			Subjects:    []string{s.Prefix.AllQuarantine()},
-			Retention:   jetstream.LimitsPolicy,
-			Storage:     jetstream.FileStorage,
-			Discard:     jetstream.DiscardOld,
-			MaxAge:      s.QuarantineMaxAge,
-			MaxBytes:    unlimitedIfZero(int64(s.QuarantineMaxBytes)),
-			MaxMsgs:     -1,
-			MaxMsgSize:  -1,
-			Replicas:    s.Replicas,
-			Duplicates:  within(s.DuplicateWindow, s.QuarantineMaxAge),
-			AllowDirect: true,
-
-			AllowAtomicPublish: s.Batches,
-			AllowBatchPublish:  s.Batches,
-		},
+		StreamConfig: s.stream(s.Events.Quarantine(), "Bodies that treble-bridge refused", s.Prefix.AllQuarantine(),
+			s.QuarantineMaxAge, s.QuarantineMaxBytes),
 	}
+	w.Discard, w.Duplicates = jetstream.DiscardOld, within(s.DuplicateWindow, s.QuarantineMaxAge)
+	w.AllowAtomicPublish, w.AllowBatchPublish = s.Batches, s.Batches
 	for _, r := range schema.Reasons() {
 		w.subjects = append(w.subjects, s.Prefix.Quarantine(r))
 	}
 	return w
+}
+
+// stream is what the streams of a bridge have in common. A size or an age of 0 is no limit.
+func (s Spec) stream(name, description, subject string, maxAge time.Duration, maxBytes value.Size) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        name,
+		Description: description,
+		Subjects:    []string{subject},
+		Retention:   jetstream.LimitsPolicy,
+		Storage:     jetstream.FileStorage,
+		MaxAge:      maxAge,
+		MaxBytes:    unlimitedIfZero(int64(maxBytes)),
+		MaxMsgs:     -1,
+		MaxMsgSize:  -1,
+		Replicas:    s.Replicas,
+		AllowDirect: true,
+	}
 }
 
 // create returns the configuration for making the stream now. A server that does not know

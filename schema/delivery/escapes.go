@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"encoding/hex"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -48,32 +49,23 @@ func runeAt(s string) (rune, int) {
 	if low := unitAt(s[6:]); isPair(unit, low) {
 		return utf16.DecodeRune(unit, low), 12
 	}
-	if surrogate(unit) {
+	if utf16.IsSurrogate(unit) {
 		return utf8.RuneError, 6
 	}
 	return unit, 6
 }
 
 // unitAt returns the unit of UTF-16 that a text begins with as an escape, or -1.
-func unitAt(s string) (unit rune) {
+func unitAt(s string) rune {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return -1
 	}
-	for _, c := range []byte(s[2:6]) {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			c = c | 0x20 - 'a' + 10
-		default:
-			return -1
-		}
-		unit = unit<<4 | rune(c)
+	var b [2]byte
+	if _, err := hex.Decode(b[:], []byte(s[2:6])); err != nil {
+		return -1
 	}
-	return unit
+	return rune(b[0])<<8 | rune(b[1])
 }
-
-func surrogate(unit rune) bool { return utf16.IsSurrogate(unit) }
 
 // isPair reports whether two units of UTF-16 are one letter.
 func isPair(high, low rune) bool {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"slices"
 	"strings"
+	"unicode/utf16"
 )
 
 // scanner reads a document from the beginning to the end, and never goes back. It knows
@@ -335,7 +336,7 @@ func (s *scanner) escape(text string) int {
 		switch {
 		case unit < 0:
 			return 0
-		case !surrogate(unit):
+		case !utf16.IsSurrogate(unit):
 			return 6
 		case isPair(unit, unitAt(text[6:])):
 			return 12

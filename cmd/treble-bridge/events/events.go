@@ -81,9 +81,7 @@ with that id or sequence is not there.`,
 	e.filter.Add(cmd)
 	f := cmd.Flags()
 	f.IntVarP(&e.limit, "limit", "n", listLimit, "show the newest N; 0: all")
-	f.BoolVar(&e.format.raw, "raw", false, "print the body as Treble sent it")
-	f.BoolVar(&e.format.json, "json", false, "print one JSON object a line")
-	f.BoolVar(&e.format.showPII, "show-pii", false, "do not mask phone numbers")
+	e.format.addFlags(cmd, "print one JSON object a line")
 	cli.AddNATSFlags(cmd)
 	return cmd
 }
@@ -93,8 +91,7 @@ func (e *command) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	e.format.terminal = terminal.Is(e.streams.Out)
-	e.format.palette = terminal.PaletteFor(e.streams.Out)
+	e.format.shownOn(e.streams.Out)
 	_, client, err := cli.Connect(cmd, e.streams, "events")
 	if err != nil {
 		return err
@@ -117,11 +114,12 @@ func (e *command) run(cmd *cobra.Command, args []string) error {
 // options checks the command line.
 func (e *command) options(cmd *cobra.Command, args []string, now time.Time) (client.Filter, error) {
 	f, err := e.filter.Filter(now)
+	if err == nil {
+		err = e.format.check()
+	}
 	switch {
 	case err != nil:
 		return f, err
-	case e.format.raw && e.format.json:
-		return f, cli.Usagef("--raw and --json: use one of them")
 	case e.limit < 0:
 		return f, cli.Usagef("--limit: use a number above 0, or 0 for no limit")
 	}

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
+	"github.com/spf13/cobra"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
@@ -18,6 +22,27 @@ type eventFormat struct {
 	showPII   bool
 	terminal  bool // the output is one, so nothing may steer it
 	palette   terminal.Palette
+}
+
+// addFlags registers the flags that choose a form; json says what --json prints.
+func (f *eventFormat) addFlags(cmd *cobra.Command, json string) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.raw, "raw", false, "print the body as Treble sent it")
+	flags.BoolVar(&f.json, "json", false, json)
+	flags.BoolVar(&f.showPII, "show-pii", false, "do not mask phone numbers")
+}
+
+// check reports flags that do not go together.
+func (f *eventFormat) check() error {
+	if f.raw && f.json {
+		return cli.Usagef("--raw and --json: use one of them")
+	}
+	return nil
+}
+
+// shownOn sets the format up for an output.
+func (f *eventFormat) shownOn(out io.Writer) {
+	f.terminal, f.palette = terminal.Is(out), terminal.PaletteFor(out)
 }
 
 // line returns the output for a message, with the line end.

@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -63,9 +62,7 @@ standard error at the end.
 	f.StringVar(&t.since, "since", "", "begin with what was stored at this time (RFC 3339) or this long ago (2h)")
 	f.BoolVar(&t.noFollow, "no-follow", false, "stop after the last stored event; without --since from the first one")
 	f.IntVarP(&t.limit, "limit", "n", 0, "stop after this many events")
-	f.BoolVar(&t.format.raw, "raw", false, "print the body as Treble sent it")
-	f.BoolVar(&t.format.json, "json", false, "print the envelope, one a line")
-	f.BoolVar(&t.format.showPII, "show-pii", false, "do not mask phone numbers")
+	t.format.addFlags(cmd, "print the envelope, one a line")
 	cli.AddNATSFlags(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return cli.KindNames(), cobra.ShellCompDirectiveNoFileComp
@@ -78,8 +75,7 @@ func (t *tailCommand) run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	t.format.terminal = terminal.Is(t.streams.Out)
-	t.format.palette = terminal.PaletteFor(t.streams.Out)
+	t.format.shownOn(t.streams.Out)
 	_, client, err := cli.Connect(cmd, t.streams, "tail")
 	if err != nil {
 		return err
@@ -105,8 +101,8 @@ func (t *tailCommand) options(now time.Time) (o client.FollowOptions, kinds []sc
 	if kinds, err = client.MatchKinds(t.kinds); err != nil {
 		return o, nil, cli.Usagef("--kind: %w", err)
 	}
-	if t.format.raw && t.format.json {
-		return o, nil, cli.Usagef("--raw and --json: use one of them")
+	if err := t.format.check(); err != nil {
+		return o, nil, err
 	}
 	if t.limit < 0 {
 		return o, nil, cli.Usagef("--limit: use a number above 0")

@@ -76,17 +76,16 @@ func (m memoryLimit) start() (stop func()) {
 	}
 }
 
-// follow sets the limit for so much memory in use, and returns it.
-func (m memoryLimit) follow(live uint64) int64 {
+// follow sets the limit for so much memory in use.
+func (m memoryLimit) follow(live uint64) {
 	if !m.follows {
-		return m.most
+		return
 	}
 	limit := int64(usualMemory)
 	if live > usualLive { // a backlog, or a large duplicate window: a lower limit would only make the collector run all the time
 		limit = m.most
 	}
 	debug.SetMemoryLimit(limit)
-	return limit
 }
 
 // liveMemory is how many bytes of the heap were in use when it was collected last.
