@@ -35,10 +35,10 @@ func (s *snapshot) lost(c echo.Context) error {
 	}
 	in, body, problem := s.readBody(c, claim.sources[0])
 	defer in.release()
-	if !s.enter() {
+	if !s.takeSlot() {
 		return notFound()
 	}
-	defer s.leave()
+	defer s.releaseSlot()
 	src := s.claimed(claim, body, problem == nil)
 	if src == nil {
 		return notFound()
@@ -141,10 +141,10 @@ func (s *snapshot) keepDenied(x *exchange, src *source) {
 		return
 	}
 	x.bodyRead, x.bytes = true, len(body)
-	if !s.enter() {
+	if !s.takeSlot() {
 		return
 	}
-	defer s.leave()
+	defer s.releaseSlot()
 	s.keepRefused(x, src, body)
 }
 

@@ -34,10 +34,10 @@ func (s *snapshot) receive(c echo.Context, src *source) error {
 	x.bodyRead, x.bytes = true, len(body)
 
 	// Only now, so that slow bodies take no slots.
-	if !s.enter() {
+	if !s.takeSlot() {
 		return tooManyRequests()
 	}
-	defer s.leave()
+	defer s.releaseSlot()
 	ctx := s.deadlines.context()
 	memory, ok := s.reserve(ctx, src, body)
 	if !ok {
@@ -105,8 +105,8 @@ func (s *snapshot) accept(ctx context.Context, d delivery.Delivery) error {
 	return nil
 }
 
-// enter takes a slot for a request, unless all are taken.
-func (s *snapshot) enter() bool {
+// takeSlot takes a slot for a request, unless all are taken.
+func (s *snapshot) takeSlot() bool {
 	select {
 	case s.slots <- struct{}{}:
 		s.metrics.inFlight.Inc()
@@ -116,7 +116,7 @@ func (s *snapshot) enter() bool {
 	}
 }
 
-func (s *snapshot) leave() {
+func (s *snapshot) releaseSlot() {
 	s.metrics.inFlight.Dec()
 	<-s.slots
 }

@@ -44,11 +44,11 @@ func (s *Status) degraded(r Reason) {
 	s.Reasons = append(s.Reasons, r)
 }
 
-// says is a reason without a fix.
-func says(format string, args ...any) Reason { return Reason{Text: fmt.Sprintf(format, args...)} }
+// textReason returns a reason without a fix.
+func textReason(format string, args ...any) Reason { return Reason{Text: fmt.Sprintf(format, args...)} }
 
-// seeJournal is a reason that a command about the journal tells more of.
-func seeJournal(command, format string, args ...any) Reason {
+// journalReason returns a reason about which a command of the journal tells more.
+func journalReason(command, format string, args ...any) Reason {
 	return Reason{Text: fmt.Sprintf(format, args...), See: "treble-bridge journal " + command}
 }
 
@@ -60,7 +60,7 @@ func (p *Publisher) Status() Status {
 	closing := p.closing
 	p.mu.Unlock()
 	if closing {
-		s.unready(says("shutting down"))
+		s.unready(textReason("shutting down"))
 	}
 	// Without a journal, what keeps events out of the stream keeps them out
 	// altogether; with one, they wait.
@@ -73,14 +73,14 @@ func (p *Publisher) Status() Status {
 	switch {
 	case !p.conn.Connected():
 		if reason := p.conn.Reason(); reason != "" {
-			blocked(says("not connected to NATS: %s", reason))
+			blocked(textReason("not connected to NATS: %s", reason))
 		} else {
-			blocked(says("not connected to NATS"))
+			blocked(textReason("not connected to NATS"))
 		}
 	case problem != nil:
-		blocked(says("%v", problem))
+		blocked(textReason("%v", problem))
 	case !checked:
-		blocked(says("the streams have not been looked at yet"))
+		blocked(textReason("the streams have not been looked at yet"))
 	}
 	for _, f := range findings {
 		r := Reason{Text: fmt.Sprintf("stream %s: %s", f.Stream, f.Problem), Fix: f.Fix, FixIn: f.FixIn}
@@ -111,19 +111,19 @@ func (p *Publisher) outboxStatus(s *Status, b *outbox.Outbox, what string, accep
 		report = s.unready
 	}
 	if full := b.Full(); full != nil {
-		report(seeJournal("status", "the journal of %s is full: %v", what, full))
+		report(journalReason("status", "the journal of %s is full: %v", what, full))
 	}
 	if stats.Fault != nil {
-		report(seeJournal("status", "the journal of %s cannot be written: %v", what, stats.Fault))
+		report(journalReason("status", "the journal of %s cannot be written: %v", what, stats.Fault))
 	}
 	if problem := b.Problem(); problem != "" && p.conn.Connected() {
 		if b.Account().Pending == 0 {
 			what = "new " + what // there are none yet, or no more
 		}
-		s.degraded(seeJournal("status", "%s wait in the journal: %s", what, problem))
+		s.degraded(journalReason("status", "%s wait in the journal: %s", what, problem))
 	}
 	if stats.Damaged > 0 {
-		s.degraded(seeJournal("verify", "the journal of %s is damaged in %d places", what, stats.Damaged))
+		s.degraded(journalReason("verify", "the journal of %s is damaged in %d places", what, stats.Damaged))
 	}
 }
 

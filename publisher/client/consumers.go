@@ -39,8 +39,8 @@ type StreamPosition struct {
 	At       time.Time // when it was delivered or acknowledged, or of the oldest: stored; zero: not known
 }
 
-// Behind is the number of messages that the consumer has yet to deal with.
-func (s ConsumerState) Behind() uint64 { return s.Pending + uint64(max(s.AckPending, 0)) }
+// Outstanding returns the number of messages that the consumer has not acknowledged, delivered or not.
+func (s ConsumerState) Outstanding() uint64 { return s.Pending + uint64(max(s.AckPending, 0)) }
 
 // Consumers returns the consumers of the event stream by name, those that are not
 // durable only with all. The oldest message that a consumer has not acknowledged
@@ -58,7 +58,7 @@ func (c *Client) Consumers(ctx context.Context, all bool) ([]ConsumerState, erro
 		if !state.Durable && !all {
 			continue
 		}
-		if state.Behind() > 0 {
+		if state.Outstanding() > 0 {
 			if err := oldest(ctx, s, &state); err != nil {
 				return nil, err
 			}

@@ -91,8 +91,8 @@ func TestConsumers(t *testing.T) {
 	for _, s := range states {
 		lines = append(lines, fmt.Sprintf("%s durable=%t pending=%d unacked=%d acked=%d oldest=%d full=%t paused=%t %s",
 			s.Name, s.Durable, s.Pending, s.AckPending, s.Acked.Sequence, s.Oldest.Sequence, s.Full, s.Paused, strings.Join(s.Subjects, ",")))
-		if (s.Lag > 0) != (s.Behind() > 0) || s.Lag > time.Minute {
-			t.Errorf("%s: lag %s with %d behind", s.Name, s.Lag, s.Behind())
+		if (s.Lag > 0) != (s.Outstanding() > 0) || s.Lag > time.Minute {
+			t.Errorf("%s: lag %s with %d behind", s.Name, s.Lag, s.Outstanding())
 		}
 		if s.Name == "again" && s.Redelivered != 3 {
 			t.Errorf("again: %d redelivered, want 3", s.Redelivered)

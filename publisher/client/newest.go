@@ -14,10 +14,10 @@ const (
 )
 
 // Newest returns the last n of the chosen events, in the order of the stream; n is
-// above 0. After each part of the stream it calls looked, if that is not nil, with
-// the number of sequences it has looked at so far. It adds to skipped, as Select does, what
+// above 0. After each part of the stream it calls progress, if that is not nil, with
+// the number of sequences that it has searched so far. It adds to skipped, as Select does, what
 // it came upon.
-func (c *Client) Newest(ctx context.Context, f Filter, n int, skipped *int64, looked func(uint64)) ([]Message, error) {
+func (c *Client) Newest(ctx context.Context, f Filter, n int, skipped *int64, progress func(uint64)) ([]Message, error) {
 	first, last, err := c.bounds(ctx, f)
 	if err != nil {
 		return nil, err
@@ -37,8 +37,8 @@ func (c *Client) Newest(ctx context.Context, f Filter, n int, skipped *int64, lo
 			return nil, err
 		}
 		found = append(part, found...)
-		if looked != nil {
-			looked(last - f.FromSeq + 1)
+		if progress != nil {
+			progress(last - f.FromSeq + 1)
 		}
 		to, width = f.FromSeq-1, min(2*width, widestWindow)
 	}

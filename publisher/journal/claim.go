@@ -104,8 +104,8 @@ func (j *Journal) claimPath(n uint64) string {
 	return filepath.Join(j.dir, claimPrefix+strconv.FormatUint(n, 10))
 }
 
-// ours returns nil if this process is still the owner. An ErrTaken is final.
-func (j *Journal) ours() error {
+// checkClaim returns nil if this process is still the owner. An ErrTaken is final.
+func (j *Journal) checkClaim() error {
 	n := j.claim.Load()
 	if j.taken {
 		return ErrTaken

@@ -12,7 +12,7 @@ import (
 func (j *Journal) write() (void bool, err error) {
 	if err = writeAt(j.file, j.buf, j.end); err == nil {
 		if err = j.file.Sync(); err == nil {
-			if err = j.ours(); err == nil || j.taken {
+			if err = j.checkClaim(); err == nil || j.taken {
 				return false, err
 			}
 		}
@@ -59,7 +59,7 @@ func (j *Journal) seal() {
 	}
 	j.mu.Unlock()
 	if err == nil {
-		err = j.ours()
+		err = j.checkClaim()
 	}
 	if j.down == nil && err == nil {
 		seal := frame{kind: typeSeal, seq: j.last, flushed: j.end}

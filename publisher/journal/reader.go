@@ -62,7 +62,7 @@ func (r *Reader) step() (Record, <-chan struct{}, error) {
 			return rec, more, err
 		}
 		if r.file == nil {
-			if err := r.enter(); err != nil {
+			if err := r.openFile(); err != nil {
 				return Record{}, nil, err
 			}
 		}
@@ -84,7 +84,7 @@ func (r *Reader) step() (Record, <-chan struct{}, error) {
 		switch {
 		case errors.Is(err, io.EOF) && v.next != nil:
 			r.from = max(r.from, v.next.first)
-			_ = r.leave() // it was only read
+			_ = r.closeFile() // it was only read
 			r.seg = v.next
 		case errors.Is(err, io.EOF) && v.closed:
 			return Record{}, nil, ErrClosed
@@ -99,10 +99,10 @@ func (r *Reader) step() (Record, <-chan struct{}, error) {
 // Close gives up the file that the Reader has open. Next may be called again.
 func (r *Reader) Close() error {
 	r.seg = nil
-	return r.leave()
+	return r.closeFile()
 }
 
-func (r *Reader) leave() error {
+func (r *Reader) closeFile() error {
 	if r.file == nil {
 		return nil
 	}
@@ -111,9 +111,9 @@ func (r *Reader) leave() error {
 	return err
 }
 
-// enter opens the segment to read on in: r.seg, or if that is nil or gone, the one
+// openFile opens the segment to read on in: r.seg, or if that is nil or gone, the one
 // that holds the next entry.
-func (r *Reader) enter() error {
+func (r *Reader) openFile() error {
 	for {
 		if r.seg == nil {
 			r.seg = r.j.find(r.from)

@@ -66,7 +66,7 @@ func (j *Journal) sweep() {
 }
 
 func (j *Journal) remove(s *segment) error {
-	if err := j.ours(); err != nil {
+	if err := j.checkClaim(); err != nil {
 		return err
 	}
 	if err := j.rescue(s); err != nil {

@@ -90,7 +90,7 @@ func (j *Journal) openSegment() (err error) {
 	if j.claim.Load() == 0 {
 		err = j.takeOverLate()
 	} else {
-		err = j.ours()
+		err = j.checkClaim()
 	}
 	if err != nil {
 		return fmt.Errorf("new journal segment: %w", err)
@@ -134,7 +134,7 @@ func (j *Journal) createSegment(h header) (*segment, File, error) {
 	if err == nil {
 		// Before anything is put into it: a newer owner that did not see it in its
 		// listing takes it for empty.
-		err = j.ours()
+		err = j.checkClaim()
 	}
 	if err != nil {
 		_ = f.Close()

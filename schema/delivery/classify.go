@@ -15,7 +15,7 @@ type form struct {
 	// expected are the fields that Treble documents, or was always seen to
 	// send. An absent one gives a warning.
 	expected []field
-	build    func(*reader) (schema.Payload, happened)
+	build    func(*reader) (schema.Payload, eventTime)
 }
 
 // classify returns the form of a body. The order of the tests is what tells

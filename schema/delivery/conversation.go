@@ -10,7 +10,7 @@ import (
 // conversationClosed reads all three forms of a closed conversation. They
 // differ in where a fact stands, never in what it means, so each is looked for
 // in every place.
-func (r *reader) conversationClosed() (schema.Payload, happened) {
+func (r *reader) conversationClosed() (schema.Payload, eventTime) {
 	p := &schema.ConversationClosed{
 		ClosedAt:         first(r.time("session", "closed_at"), r.time("closed_at")),
 		OccurredAt:       r.time("timestamp"),

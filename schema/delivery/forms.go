@@ -7,8 +7,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// happened is when an event happened by Treble's clock, nil if it does not say.
-type happened = *time.Time
+// eventTime holds the time of an event by Treble's clock, nil if its body has none.
+type eventTime = *time.Time
 
 // group is one way to tell which event a body is about.
 type group struct {
@@ -35,7 +35,7 @@ var (
 	formRead = &form{
 		kind: schema.KindMessageRead, identify: []group{bySession},
 		expected: join(flow, sentQuestion, "read_at"),
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			p := &schema.MessageRead{Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), ReadAt: r.time("read_at")}
 			return p, p.ReadAt
 		},
@@ -43,7 +43,7 @@ var (
 	formDelivered = &form{
 		kind: schema.KindMessageDelivered, identify: []group{bySession},
 		expected: join(flow, sentQuestion, "delivered_at"),
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			p := &schema.MessageDelivered{Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), DeliveredAt: r.time("delivered_at")}
 			return p, p.DeliveredAt
 		},
@@ -51,7 +51,7 @@ var (
 	formResponded = &form{
 		kind: schema.KindMessageResponded, identify: []group{bySession},
 		expected: join(flow, sentQuestion, "responded_at", "actual_response", "classified_answer", "user_session_keys"),
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			p := &schema.MessageResponded{
 				Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"), RespondedAt: r.time("responded_at"),
 				ActualResponse: r.text("actual_response"), ClassifiedAnswer: r.classifiedAnswer(),
@@ -62,7 +62,7 @@ var (
 	formTimedOut = &form{
 		kind: schema.KindMessageTimedOut, identify: []group{bySession},
 		expected: join(flow, "question", "timeout_at", "user_session_keys"),
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			p := &schema.MessageTimedOut{Question: r.question(), TimeoutAt: r.time("timeout_at")}
 			return p, p.TimeoutAt
 		},
@@ -70,7 +70,7 @@ var (
 	formOptedOut = &form{
 		kind: schema.KindContactOptedOut, identify: []group{bySession},
 		expected: join(flow, sentQuestion, "classified_answer", "reason"),
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			return &schema.ContactOptedOut{
 				Question: r.question(), SentAt: r.time("sent_at"), SentText: r.text("sent_text"),
 				ClassifiedAnswer: r.classifiedAnswer(), Reason: r.text("reason"),
@@ -80,7 +80,7 @@ var (
 	formCondition = &form{
 		kind: schema.KindConditionEvaluated, identify: []group{bySession},
 		expected: join(flow, "variable", "condition", "user_session_keys"),
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			p := &schema.ConditionEvaluated{}
 			if o := r.child(r.at("variable"), "variable"); o.isObject() {
 				p.Variable = &schema.Variable{Name: r.textOf(o.get("name"), "variable.name"), Value: r.textOf(o.get("value"), "variable.value")}
@@ -109,7 +109,7 @@ var (
 	formHSM = &form{
 		kind: schema.KindHSMStatusChanged, identify: []group{byEventID, byTemplate},
 		expected: join("event_id", "timestamp", "status", "name", "affected_conversation_ids"),
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			p := &schema.HSMStatusChanged{OccurredAt: r.time("timestamp"), Status: r.text("status"), AffectedConversationIDs: r.ids("affected_conversation_ids")}
 			if name := r.text("name"); name != "" {
 				p.HSM = &schema.HSM{Name: name}
@@ -120,24 +120,24 @@ var (
 	formFailed = &form{
 		kind: schema.KindDeploymentFailed, identify: []group{byEventID, byPerson},
 		expected: join([]string{"event_id", "timestamp", "failure_reason", "failed_at"}, userPerson),
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			p := &schema.DeploymentFailed{OccurredAt: r.time("timestamp"), FailedAt: r.time("failed_at"), FailureReason: r.text("failure_reason")}
 			return p, first(p.FailedAt, p.OccurredAt)
 		},
 	}
 	formProbe = &form{ // of the doctor command
 		kind: schema.KindBridgeProbe, identify: []group{byEventID}, expected: join("event_id"),
-		build: func(*reader) (schema.Payload, happened) { return &schema.BridgeProbe{}, nil },
+		build: func(*reader) (schema.Payload, eventTime) { return &schema.BridgeProbe{}, nil },
 	}
 	formFlow = &form{
 		kind: schema.KindFlowUnrecognized,
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			return &schema.FlowUnrecognized{BusinessScopeID: r.id("business_scope_id")}, nil
 		},
 	}
 	formUnrecognized = &form{
 		kind: schema.KindUnrecognized,
-		build: func(r *reader) (schema.Payload, happened) {
+		build: func(r *reader) (schema.Payload, eventTime) {
 			p := &schema.Unrecognized{}
 			// Nothing is known of these fields, so only what fits is taken,
 			// and what does not fit is no reason to warn.
@@ -176,7 +176,7 @@ func join(parts ...any) (all []field) {
 }
 
 // first returns the first time that there is.
-func first(times ...happened) happened {
+func first(times ...eventTime) eventTime {
 	for _, t := range times {
 		if t != nil {
 			return t

@@ -146,7 +146,7 @@ func (s *scanner) fold() {
 		case depth+1 < s.depth && s.open[depth+1] == largest:
 			continue // it is open, and the next value belongs there
 		}
-		s.cut(largest)
+		s.dropChildren(largest)
 		return
 	}
 }
@@ -166,8 +166,8 @@ func (s *scanner) largestIn(at uint32, depth int) (largest uint32, size int) {
 	return largest, size
 }
 
-// cut takes out of the index what is in an object or array that has ended.
-func (s *scanner) cut(at uint32) {
+// dropChildren removes from the index the values in an object or array that has ended.
+func (s *scanner) dropChildren(at uint32) {
 	end := s.nodes[at].next
 	gone := end - at - 1
 	s.nodes = append(s.nodes[:at+1], s.nodes[end:]...)

@@ -61,8 +61,8 @@ func trunkOf(country string) trunk {
 	return usual
 }
 
-// cut takes the trunk off what stands behind a country code.
-func (t trunk) cut(rest string) string {
+// strip removes the trunk prefix from the digits behind a country code.
+func (t trunk) strip(rest string) string {
 	for _, p := range t.prefixes {
 		if behind, ok := strings.CutPrefix(rest, p); ok && t.fits(behind) {
 			return behind

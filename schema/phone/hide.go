@@ -121,7 +121,7 @@ func (s *Set) HideLong(text string) string {
 	return out
 }
 
-// hide counts its steps: the letters that are read and the numbers that are looked up.
+// hide counts its steps: the characters that are read and the numbers that are looked up.
 func (s *Set) hide(text string, long bool) (out string, steps int) {
 	v := veil{text: text}
 	for l := range layersOf([]byte(text), true) {

@@ -175,7 +175,7 @@ func numericEntity(text []byte) (string, int) {
 		if !ok || v >= base {
 			break
 		}
-		value = min(value*base+v, unicode.MaxRune+1) // which is no letter either
+		value = min(value*base+v, unicode.MaxRune+1) // which is no character either
 		n++
 	}
 	if n == from {

@@ -74,7 +74,7 @@ func lastWord(text []byte) (word, before []byte) {
 
 func containsWord(text []byte) bool { return bytes.ContainsFunc(text, inWord) }
 
-// inWord reports whether a letter may be part of a name.
+// inWord reports whether a character may be part of a name.
 func inWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || joinsWords(r) }
 
 func joinsWords(r rune) bool { return r == '_' || r == '-' || r == '.' }

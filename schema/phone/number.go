@@ -114,7 +114,7 @@ var abroad = []string{"00", "011"}
 func e164(digits string) (string, bool) {
 	country := countryOf(digits)
 	t := trunkOf(country)
-	rest := t.cut(digits[len(country):])
+	rest := t.strip(digits[len(country):])
 	if len(t.prefixes) > 0 && strings.HasPrefix(rest, "0") {
 		return "", false
 	}
@@ -225,7 +225,7 @@ func onlyNumber(text []byte) (s spelling, ok bool) {
 	var b strings.Builder
 	plus, touches := gap{at: -1}, false // the last plus; a plus here would be one as URLs have it
 	for len(text) > 0 {
-		c, d, n := letterAt(text)
+		c, d, n := characterAt(text)
 		switch c {
 		case other:
 			return spelling{}, false
@@ -295,16 +295,16 @@ func wholeNumber(text []byte) ([]byte, bool) {
 func inASCII(text []byte) []byte {
 	plain := make([]byte, 0, len(text))
 	for len(text) > 0 {
-		c, digits, n := letterAt(text)
-		letter := string(text[:n])
+		c, digits, n := characterAt(text)
+		character := string(text[:n])
 		switch {
 		case c == isDigit:
 			plain = append(plain, digits...)
 		case c == isPlus:
 			plain = append(plain, '+')
-		case strings.Contains(points, letter):
+		case strings.Contains(points, character):
 			plain = append(plain, '.')
-		case letter == "e" || letter == "E":
+		case character == "e" || character == "E":
 			plain = append(plain, 'e')
 		case c == separator:
 			plain = append(plain, ' ')
@@ -333,7 +333,7 @@ var links = []struct {
 func cutLink(text []byte) (number []byte, international bool) {
 	lower := bytes.ToLower(text)
 	for _, l := range links {
-		// The length of a letter may change with its case.
+		// The length of a character may change with its case.
 		if i := bytes.Index(lower, []byte(l.before)); i >= 0 && len(lower) == len(text) {
 			number = text[i+len(l.before):]
 			if end := bytes.IndexAny(number, ";?&#"); end >= 0 {

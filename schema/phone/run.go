@@ -26,8 +26,8 @@ func runs(text []byte) iter.Seq[*run] {
 		s := scanner{run: run{text: text}}
 		var g grouping
 		for i := 0; i < len(text); {
-			c, digits, n := letterAt(text[i:])
-			// The first half spares the call for most letters, of which it learns nothing.
+			c, digits, n := characterAt(text[i:])
+			// The first half spares the call for most characters, of which it learns nothing.
 			if (c == isDigit || g.before > 0) && g.joins(text, i, c, digits) {
 				s.comma = true
 			} else if ends := s.add(c, digits, place{i, i + n}); ends && !s.flush(yield) {
@@ -43,11 +43,11 @@ func runs(text []byte) iter.Seq[*run] {
 type scanner struct {
 	run
 	plus   bool // one stands between the last digit and here
-	joined bool // the letter before is a digit
-	comma  bool // the letter before is a comma that groups digits
+	joined bool // the character before is a digit
+	comma  bool // the character before is a comma that groups digits
 }
 
-// add takes the next letter. It reports whether the run before it has ended.
+// add takes the next character. It reports whether the run before it has ended.
 func (s *scanner) add(c class, digits string, at place) (ends bool) {
 	switch c {
 	case isDigit:
@@ -85,10 +85,10 @@ func (s *scanner) flush(yield func(*run) bool) bool {
 }
 
 // grouping tells the commas that group digits by thousands, as in 3,001,234,567, from
-// those of lists. It is asked about each letter of a text in turn, and reads no letter
+// those of lists. It is asked about each character of a text in turn, and reads no character
 // ahead more than once.
 type grouping struct {
-	before int // digits right before the letter
+	before int // digits right before the character
 	until  int // it is known up to here what the commas are
 	groups bool
 }
@@ -96,7 +96,7 @@ type grouping struct {
 // thousands are the digits of a group, and the most before the first comma.
 const thousands = 3
 
-// joins reports whether a letter is a comma that groups digits.
+// joins reports whether a character is a comma that groups digits.
 func (g *grouping) joins(text []byte, i int, c class, digits string) bool {
 	if c == isDigit {
 		g.before += len(digits)
@@ -108,20 +108,20 @@ func (g *grouping) joins(text []byte, i int, c class, digits string) bool {
 		return false
 	}
 	if i >= g.until {
-		g.look(text, i, before)
+		g.scanGroups(text, i, before)
 	}
 	return g.groups && i < g.until
 }
 
-// look reads the blocks of digits behind the first comma of a chain. All must be groups:
+// scanGroups reads the blocks of digits behind the first comma of a chain. All must be groups:
 // otherwise it is a list.
-func (g *grouping) look(text []byte, i, before int) {
+func (g *grouping) scanGroups(text []byte, i, before int) {
 	g.groups = before <= thousands
 	for g.until = i; i < len(text) && text[i] == ','; g.until = i {
 		i++
 		n := 0
 		for i < len(text) {
-			c, digits, size := letterAt(text[i:])
+			c, digits, size := characterAt(text[i:])
 			if c != isDigit {
 				break
 			}
@@ -142,7 +142,7 @@ func ungrouped(text []byte) []byte {
 	var g grouping
 	out := make([]byte, 0, len(text))
 	for i := 0; i < len(text); {
-		c, digits, n := letterAt(text[i:])
+		c, digits, n := characterAt(text[i:])
 		if !g.joins(text, i, c, digits) {
 			out = append(out, text[i:i+n]...)
 		}

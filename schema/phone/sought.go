@@ -89,7 +89,7 @@ func (s *Sought) In(text []byte) Seen {
 	return seen
 }
 
-// in counts its steps: the letters that are read and the digits that are compared.
+// in counts its steps: the characters that are read and the digits that are compared.
 func (s *Sought) in(text []byte) (seen Seen, steps int) {
 	steps = len(text)
 	codes := codes{code: s.code}
@@ -120,7 +120,7 @@ func (s *Sought) in(text []byte) (seen Seen, steps int) {
 		if steps += n; whole {
 			return seen | Whole | codes.seen(), steps
 		}
-		steps += codes.look(r)
+		steps += codes.read(r)
 	}
 	seen |= codes.seen()
 	for _, longer := range codes.longer {
@@ -204,8 +204,8 @@ func (c *codes) seen() Seen {
 // mostLonger bounds how often a text is read again.
 const mostLonger = 4
 
-// look looks at a run, and returns how many letters it has read around it.
-func (c *codes) look(r *run) (steps int) {
+// read reads a run, and returns how many characters it has read around it.
+func (c *codes) read(r *run) (steps int) {
 	c.end = 0
 	if len(r.digits) > mostCode || len(r.commas) > 0 || partOfTime(r) {
 		return 0

@@ -597,7 +597,7 @@ func TestDigits(t *testing.T) {
 		'⓿': "0", '⑴': "1", '⒈': "1", '⒛': "20", '❶': "1", '❿': "10", '➀': "1", '➓': "10", '㉑': "21", '㉟': "35", '㊱': "36", '㊿': "50",
 		'🄀': "0", '🄁': "0", '🄊': "9", '🄋': "0",
 	} {
-		if c, got, _ := letterAt([]byte(string(r))); c != isDigit || got != want {
+		if c, got, _ := characterAt([]byte(string(r))); c != isDigit || got != want {
 			t.Errorf("%c: got %q", r, got)
 		}
 	}
@@ -672,7 +672,7 @@ func FuzzSpelling(f *testing.F) {
 		between := func(s string) string {
 			visible := 0
 			return strings.Map(func(r rune) rune {
-				switch c, _, _ := letterAt([]byte(string(r))); c {
+				switch c, _, _ := characterAt([]byte(string(r))); c {
 				case separator:
 					if visible++; visible < 100 && !strings.ContainsRune(points, r) {
 						return r

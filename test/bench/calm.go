@@ -48,7 +48,7 @@ func (b *bench) calmTurns(ctx context.Context, all []*running, s shape, round, f
 			kept[j].Answered += dropped[j].Answered
 			kept[j].Refused += dropped[j].Refused
 			kept[j].Unknown += dropped[j].Unknown
-			kept[j].tally.add(dropped[j].tally)
+			kept[j].account.add(dropped[j].account)
 		}
 		best = kept
 	}

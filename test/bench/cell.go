@@ -27,7 +27,7 @@ type cell struct {
 	Refused     int     `json:"refused"`
 	Unknown     int     `json:"unknown"`
 	FirstFail   string  `json:"first_fail,omitempty"`
-	tally
+	account
 }
 
 // shape is a closed load.
@@ -77,10 +77,10 @@ func (r *running) awaitStored(ctx context.Context) error {
 }
 
 // check holds the stream against all that was noted since the last check.
-func (r *running) check(ctx context.Context) (tally, error) {
+func (r *running) check(ctx context.Context) (account, error) {
 	defer func() { r.unchecked, r.outcomes = r.next, nil }()
 	if r.stream == nil {
-		return tally{}, nil
+		return account{}, nil
 	}
 	return r.stream.check(ctx, r.unchecked, r.outcomes)
 }

@@ -40,7 +40,7 @@ type drainRow struct {
 	Bare   ratio.Spread `json:"bare"` // of the bare publisher
 	Ratio  ratio.Spread `json:"ratio"`
 	Waited ratio.Spread `json:"waited_s"`
-	tally
+	account
 }
 
 // bareStream is the stream of the bare publisher, beside the bridge's.
@@ -54,7 +54,7 @@ func (b *bench) drain(ctx context.Context, c drainCase, body load.Body) (drainRo
 	for range c.rounds {
 		d := drainRound{bench: b, drainCase: c, body: body}
 		ours, bare, err := d.run(ctx)
-		row.tally.add(d.tally)
+		row.account.add(d.account)
 		if err != nil {
 			return row, fmt.Errorf("drain, %s: %w", c.Name, err)
 		}
@@ -71,11 +71,11 @@ func (b *bench) drain(ctx context.Context, c drainCase, body load.Body) (drainRo
 type drainRound struct {
 	*bench
 	drainCase
-	body  load.Body
-	nodes nodes
-	url   string // of the nodes, perhaps through a proxy
-	file  string // with the messages that the bridge stored
-	tally tally
+	body    load.Body
+	nodes   nodes
+	url     string // of the nodes, perhaps through a proxy
+	file    string // with the messages that the bridge stored
+	account account
 }
 
 func (d *drainRound) run(ctx context.Context) (ours, bare drained, err error) {
@@ -148,7 +148,7 @@ func (d *drainRound) bridge(ctx context.Context) (drained, error) {
 		return drained{}, p.With(err)
 	}
 	p.Kill() // nothing of it may run while the other is measured
-	if d.tally, err = d.save(ctx, s, outcomes); err != nil {
+	if d.account, err = d.save(ctx, s, outcomes); err != nil {
 		return drained{}, err
 	}
 	return s.drained(ctx, began)
@@ -172,10 +172,10 @@ func (d *drainRound) backlog(ctx context.Context, addr string) ([]load.Outcome, 
 }
 
 // save holds the stream against the outcomes and writes its messages to a file.
-func (d *drainRound) save(ctx context.Context, s *stream, outcomes []load.Outcome) (tally, error) {
+func (d *drainRound) save(ctx context.Context, s *stream, outcomes []load.Outcome) (account, error) {
 	f, err := os.CreateTemp(d.dir, "messages-")
 	if err != nil {
-		return tally{}, err
+		return account{}, err
 	}
 	defer f.Close()
 	d.file = f.Name()

@@ -108,7 +108,7 @@ func (rec *record) drain(ctx context.Context, b *bench, o options, body load.Bod
 			return err
 		}
 		if r.wrong() {
-			return fmt.Errorf("%s: %w: %+v", c.Name, errUnequal, r.tally)
+			return fmt.Errorf("%s: %w: %+v", c.Name, errUnequal, r.account)
 		}
 	}
 	return nil

@@ -66,7 +66,7 @@ func (b *bench) growRound(ctx context.Context, all []*running, g *growth, round 
 // err is an error if the stream did not hold what was answered.
 func (c cell) err() error {
 	if c.wrong() {
-		return fmt.Errorf("%s: %w: %+v", c.Contestant, errUnequal, c.tally)
+		return fmt.Errorf("%s: %w: %+v", c.Contestant, errUnequal, c.account)
 	}
 	return nil
 }

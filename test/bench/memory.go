@@ -44,12 +44,12 @@ func (b *bench) watchMemory(ctx context.Context, g *growth, r *running, minutes 
 		if err := r.awaitStored(ctx); err != nil {
 			return err
 		}
-		tally, err := r.check(ctx)
+		account, err := r.check(ctx)
 		if err != nil {
 			return err
 		}
-		if tally.wrong() || res.Refused+res.Unknown > 0 {
-			return fmt.Errorf("%w: %+v; %d refused, %d unknown, the first: %s", errUnequal, tally, res.Refused, res.Unknown, res.FirstFail)
+		if account.wrong() || res.Refused+res.Unknown > 0 {
+			return fmt.Errorf("%w: %+v; %d refused, %d unknown, the first: %s", errUnequal, account, res.Refused, res.Unknown, res.FirstFail)
 		}
 		g.add(r.contestant.name, minute, float64(r.process.PeakMemory())/(1<<20), map[string]float64{
 			yRate: float64(res.InWindow) / 60, yCPU: perThousand(r.process.CPU()-cpu, res.Answered),

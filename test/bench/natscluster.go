@@ -54,7 +54,7 @@ func freeAddrs(n int) ([]string, error) {
 // start starts all and returns when they serve.
 func (ns nodes) start(ctx context.Context) error {
 	for _, s := range ns {
-		if err := s.launch(); err != nil {
+		if err := s.startProcess(); err != nil {
 			return err
 		}
 	}

@@ -49,15 +49,15 @@ func (s *natsServer) url() string { return "nats://" + s.addr }
 
 // start starts it and returns when it serves.
 func (s *natsServer) start(ctx context.Context) error {
-	if err := s.launch(); err != nil {
+	if err := s.startProcess(); err != nil {
 		return err
 	}
 	return s.awaitServing(ctx)
 }
 
-// launch starts the process, the second time on the port and the store that it
+// startProcess starts the process, the second time on the port and the store that it
 // had.
-func (s *natsServer) launch() error {
+func (s *natsServer) startProcess() error {
 	config := fmt.Sprintf("listen: %q\nmax_payload: 16MB\nports_file_dir: %q\n%sjetstream {\n  store_dir: %q\n",
 		s.addr, s.dir, s.config, filepath.Join(s.dir, "store"))
 	if s.always {

@@ -97,7 +97,7 @@ func (s *session) finish(ctx context.Context, round int) (cell, error) {
 		Answered: s.answered, Refused: s.refused, Unknown: s.unknown, FirstFail: s.firstFail,
 	}
 	var err error
-	c.tally, err = s.running.check(ctx)
+	c.account, err = s.running.check(ctx)
 	return c, err
 }
 

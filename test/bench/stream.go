@@ -76,31 +76,31 @@ func (s *stream) lastSoon(ctx context.Context) (uint64, error) {
 	return s.last(ctx)
 }
 
-// tally compares a stream with what was answered.
-type tally struct {
+// account compares a stream with what was answered.
+type account struct {
 	Missing int `json:"missing"` // answered 2xx and not in the stream
 	Extra   int `json:"extra"`   // refused, or never sent, and in the stream
 	Twice   int `json:"twice"`   // more than once in the stream
 }
 
-func (t *tally) add(o tally) {
+func (t *account) add(o account) {
 	t.Missing += o.Missing
 	t.Extra += o.Extra
 	t.Twice += o.Twice
 }
 
-func (t tally) wrong() bool { return t != tally{} }
+func (t account) wrong() bool { return t != account{} }
 
 // check reads what came to the stream since the last time and holds it against
 // the outcomes of the runs since then, whose events were numbered from first.
-func (s *stream) check(ctx context.Context, first int64, outcomes []load.Outcome) (tally, error) {
+func (s *stream) check(ctx context.Context, first int64, outcomes []load.Outcome) (account, error) {
 	return s.checkEach(ctx, first, outcomes, func(jetstream.Msg) error { return nil })
 }
 
 // checkEach is check that calls f with every message.
-func (s *stream) checkEach(ctx context.Context, first int64, outcomes []load.Outcome, f func(jetstream.Msg) error) (tally, error) {
+func (s *stream) checkEach(ctx context.Context, first int64, outcomes []load.Outcome, f func(jetstream.Msg) error) (account, error) {
 	seen := make([]uint8, len(outcomes))
-	var t tally
+	var t account
 	err := s.each(ctx, func(m jetstream.Msg) error {
 		n, ok := load.Number(m.Data())
 		switch i := n - first; {

@@ -37,7 +37,7 @@ type row struct {
 	Answered    int                     `json:"answered"`
 	Refused     int                     `json:"refused"`
 	Unknown     int                     `json:"unknown"`
-	tally
+	account
 }
 
 // rowsOf makes the rows of the main table, in the order of the contestants.
@@ -94,7 +94,7 @@ func rowOf(mine, floor []cell) row {
 		r.Answered += c.Answered
 		r.Refused += c.Refused
 		r.Unknown += c.Unknown
-		r.tally.add(c.tally)
+		r.account.add(c.account)
 	}
 	return r
 }

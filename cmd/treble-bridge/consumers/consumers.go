@@ -118,8 +118,8 @@ func (c *command) check(states []client.ConsumerState) error {
 		switch {
 		case c.maxLag > 0 && s.Lag > c.maxLag:
 			late = append(late, fmt.Sprintf("%s: its lag is %s, above %s", terminal.Printable(s.Name), cli.Span(s.Lag), cli.Span(c.maxLag)))
-		case c.maxPending >= 0 && s.Behind() > uint64(c.maxPending):
-			late = append(late, fmt.Sprintf("%s: %d messages are pending or not acknowledged, above %d", terminal.Printable(s.Name), s.Behind(), c.maxPending))
+		case c.maxPending >= 0 && s.Outstanding() > uint64(c.maxPending):
+			late = append(late, fmt.Sprintf("%s: %d messages are pending or not acknowledged, above %d", terminal.Printable(s.Name), s.Outstanding(), c.maxPending))
 		}
 	}
 	if len(late) == 0 {

@@ -101,7 +101,7 @@ func (d *command) run(cmd *cobra.Command, _ []string) error {
 	if d.config, err = cli.LoadConfig(cmd); err != nil {
 		return err
 	}
-	if err := d.adoptDevToken(); err != nil {
+	if err := d.useDevToken(); err != nil {
 		return err
 	}
 	if d.at, err = cli.ClientAddrs(&d.config.Config); err != nil {
@@ -114,8 +114,8 @@ func (d *command) run(cmd *cobra.Command, _ []string) error {
 	return d.report()
 }
 
-// adoptDevToken lets doctor in where "serve --dev" made the secret.
-func (d *command) adoptDevToken() error {
+// useDevToken takes the token of the bridge where "serve --dev" made the secret.
+func (d *command) useDevToken() error {
 	if len(d.config.Sources) > 0 || d.config.HasAuth() {
 		return nil
 	}

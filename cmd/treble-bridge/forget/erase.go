@@ -61,7 +61,7 @@ func (f *command) delete(ctx context.Context, run *forget.Run, dir *forget.DataD
 	if left == nil {
 		return err
 	}
-	v.leave(*left, dir)
+	v.setLeft(*left, dir)
 	return errors.Join(err, f.unfinished(run, v, err != nil))
 }
 

@@ -233,7 +233,7 @@ func (f *command) forget(ctx context.Context, client *client.Client, run *forget
 		v.State = "dry-run"
 		return errors.Join(v.print(f.streams, f.json), run.Denied())
 	case run.Idle() && (v.Found.Copies() == 0 || !f.wait):
-		v.leave(run.Kept(), dir)
+		v.setLeft(run.Kept(), dir)
 		v.State = audit.Done
 		failure := f.unfinished(run, v, false)
 		if failure != nil {

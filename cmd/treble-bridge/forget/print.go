@@ -30,8 +30,8 @@ type RunJSON struct {
 	stays time.Duration // how long a copy stays in the journal of a bridge that runs
 }
 
-// leave notes the messages that are left, and until when the copies in the journals stay.
-func (v *RunJSON) leave(left forget.Counts, dir *forget.DataDir) {
+// setLeft notes the messages that are left, and until when the copies in the journals stay.
+func (v *RunJSON) setLeft(left forget.Counts, dir *forget.DataDir) {
 	v.Left, v.DataDir = &left, dataDirState(dir)
 	if dir == nil {
 		return

@@ -47,7 +47,7 @@ type Batcher struct {
 	// Of the goroutine that publishes.
 	info   broker.Info
 	server string    // that info is of; "": look again
-	looked time.Time // when info was asked for
+	infoAt time.Time // when info was asked for
 	choice choice
 
 	mu      sync.Mutex // guards what follows
@@ -177,7 +177,7 @@ func (b *Batcher) run(ctx context.Context) {
 
 // publish sends a group and tells its requests.
 func (b *Batcher) publish(ctx context.Context, group []*request) {
-	if err := b.look(ctx); err != nil {
+	if err := b.refreshInfo(ctx); err != nil {
 		status := broker.NotSent
 		if errors.Is(err, broker.ErrNoStream) {
 			status = broker.RefusedSubject
@@ -199,7 +199,7 @@ func (b *Batcher) publish(ctx context.Context, group []*request) {
 			if got.Status == broker.Stored {
 				b.choice.took(inBatch, len(msgs), time.Since(began))
 			}
-			b.tell(group, got)
+			b.deliver(group, got)
 			return
 		}
 		b.server = "" // it may not be what it was
@@ -266,8 +266,8 @@ func (b *Batcher) apart(ctx context.Context, group []*request) {
 	}
 }
 
-// tell gives each request its part of the result of a batch.
-func (b *Batcher) tell(group []*request, got broker.Result) {
+// deliver gives each request its part of the result of a batch.
+func (b *Batcher) deliver(group []*request, got broker.Result) {
 	for _, r := range group {
 		r.end(got)
 		if got.Status == broker.Stored {
@@ -278,14 +278,14 @@ func (b *Batcher) tell(group []*request, got broker.Result) {
 
 func (r *request) end(got broker.Result) { r.done <- Outcome{Result: got} }
 
-// look makes sure that info is what the stream was a short time ago, on this connection.
-func (b *Batcher) look(ctx context.Context) error {
+// refreshInfo makes sure that info is what the stream was a short time ago, on this connection.
+func (b *Batcher) refreshInfo(ctx context.Context) error {
 	b.stream.AwaitAfterLimit(ctx)
 	server, _ := b.stream.Link()
 	if server == "" {
 		return broker.ErrNotConnected
 	}
-	if server == b.server && time.Since(b.looked) < infoAge {
+	if server == b.server && time.Since(b.infoAt) < infoAge {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.stream.Timeout())
@@ -294,7 +294,7 @@ func (b *Batcher) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.info, b.server, b.looked = info, server, time.Now()
+	b.info, b.server, b.infoAt = info, server, time.Now()
 	return nil
 }
 

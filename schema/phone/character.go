@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// class is what a letter means for a number.
+// class is what a character means for a number.
 type class int
 
 const (
@@ -18,12 +18,12 @@ const (
 	ignored                // likewise, and is not seen: format characters, fillers, accents
 )
 
-// decimals are the digits that letters stand for.
+// decimals are the digits that characters stand for.
 const decimals = "0123456789"
 
-// letterAt reads the letter that text begins with: its class, the digits that it stands
-// for, of '0' to '9', and its length in bytes. A letter such as ⑩ stands for two.
-func letterAt(text []byte) (c class, digits string, n int) {
+// characterAt reads the character that text begins with: its class, the digits that it stands
+// for, of '0' to '9', and its length in bytes. A character such as ⑩ stands for two.
+func characterAt(text []byte) (c class, digits string, n int) {
 	if b := text[0]; b < utf8.RuneSelf {
 		if '0' <= b && b <= '9' {
 			return isDigit, decimals[b-'0' : b-'0'+1], 1
@@ -42,7 +42,7 @@ func letterAt(text []byte) (c class, digits string, n int) {
 	return classOf(r), "", n
 }
 
-// ascii are the classes of the ASCII letters but for the digits.
+// ascii are the classes of the ASCII characters but for the digits.
 var ascii = func() (classes [utf8.RuneSelf]class) {
 	for r := range rune(utf8.RuneSelf) {
 		classes[r] = classOf(r)
@@ -50,10 +50,10 @@ var ascii = func() (classes [utf8.RuneSelf]class) {
 	return classes
 }()
 
-// pluses are the plus and the letters that Unicode takes for the same in another form.
+// pluses are the plus and the characters that Unicode takes for the same in another form.
 const pluses = "+\u207a\u208a\ufb29\ufe62\uff0b"
 
-// asSeparators are letters that are written for a dash, as in Japan, or for a blank.
+// asSeparators are characters that are written for a dash, as in Japan, or for a blank.
 const asSeparators = "\u30fc\uff70"
 
 // structure is what lists, times, links and JSON are made of. All other marks may stand
@@ -80,7 +80,7 @@ func classOf(r rune) class {
 	return separator
 }
 
-// digitsOf returns what a letter stands for that is a decimal digit of any script, or one
+// digitsOf returns what a character stands for that is a decimal digit of any script, or one
 // in another form, as digits of ASCII; else "".
 func digitsOf(r rune) string {
 	if unicode.Is(unicode.Nd, r) {
