@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -92,13 +92,13 @@ func DefaultJournalConfig() JournalConfig {
 }
 
 // NATSConfig says which NATS to use: the embedded server, or yours.
-type NATSConfig = broker.NATSConfig
+type NATSConfig = natsconfig.Config
 
 // TLSConfig is the TLS of the connection to your NATS.
-type TLSConfig = broker.TLSConfig
+type TLSConfig = natsconfig.TLS
 
 // EmbeddedTLSConfig is the TLS of the embedded server.
-type EmbeddedTLSConfig = broker.EmbeddedTLSConfig
+type EmbeddedTLSConfig = natsconfig.EmbeddedTLS
 
 // DefaultNATSConfig returns the documented defaults.
-func DefaultNATSConfig() NATSConfig { return broker.DefaultNATSConfig() }
+func DefaultNATSConfig() NATSConfig { return natsconfig.Default() }

@@ -24,6 +24,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/batcher"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/embedded"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
@@ -65,7 +66,7 @@ type Publisher struct {
 	setAside   *setaside.Store
 	events     *outbox.Outbox // nil with "ack: stream" where there never was a journal
 	quarantine *quarantine.Writer
-	embedded   *broker.Embedded
+	embedded   *embedded.Server
 	conn       *broker.Conn
 	stream     *broker.Stream   // of the events
 	refusals   *broker.Stream   // that of the quarantine
@@ -173,7 +174,7 @@ func (p *Publisher) connect(o Options) (err error) {
 		if err != nil {
 			return err
 		}
-		p.embedded, err = broker.StartEmbedded(broker.EmbeddedOptions{
+		p.embedded, err = embedded.Start(embedded.Options{
 			Config:     o.NATS.Embedded,
 			StoreDir:   filepath.Join(o.DataDir, datadir.NATS),
 			StoreKey:   storeKey,

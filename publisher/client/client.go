@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -28,7 +29,7 @@ type Client struct {
 
 // Options say where to connect, and as whom.
 type Options struct {
-	NATS    broker.NATSConfig
+	NATS    natsconfig.Config
 	Addr    string            // host:port of the embedded server of a running bridge, for an empty nats.url
 	Role    string            // what the client does, in the server's list of connections
 	Events  schema.StreamName // of the bridge

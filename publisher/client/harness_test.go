@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/client"
-	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // optionsFor are those of a client of a bridge that is not configured, at a URL.
 func optionsFor(url string) client.Options {
-	o := client.Options{NATS: broker.DefaultNATSConfig(), Role: "test", Events: "TREBLE", Prefix: schema.DefaultPrefix, Timeout: 2 * time.Second}
+	o := client.Options{NATS: natsconfig.Default(), Role: "test", Events: "TREBLE", Prefix: schema.DefaultPrefix, Timeout: 2 * time.Second}
 	o.NATS.URL = url
 	return o
 }

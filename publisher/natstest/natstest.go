@@ -50,6 +50,27 @@ func Start(t testing.TB, change ...func(*server.Options)) *Server {
 	return s
 }
 
+// Run starts a server with these options alone, and connects nothing to it. It ends with the test.
+func Run(t testing.TB, o *server.Options, log ...server.Logger) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o.Clone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(log) > 0 {
+		s.SetLoggerV2(log[0], true, false, false)
+	}
+	s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the nats-server does not come up")
+	}
+	return s
+}
+
 func (s *Server) boot(t testing.TB) {
 	t.Helper()
 	var err error

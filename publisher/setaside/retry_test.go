@@ -18,6 +18,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -87,7 +88,7 @@ func retryAll(t *testing.T, r *Retrier, s Dir) map[string]error {
 
 func openRetrier(t *testing.T, s Dir, url string, timeout time.Duration) *Retrier {
 	t.Helper()
-	cfg := broker.DefaultNATSConfig()
+	cfg := natsconfig.Default()
 	cfg.URL = url
 	conn, err := broker.Connect(t.Context(), cfg, "", "test", zap.NewNop())
 	if err != nil {

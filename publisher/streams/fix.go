@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -33,7 +33,7 @@ func inServer(format string, args ...any) fix { return fix{fmt.Sprintf(format, a
 func setting(key string, value any) fix       { return fix{Setting(key, value), InEnv} }
 
 // Placed is a command line for the JetStream that n names: the nats command has to be told its domain.
-func Placed(line string, n broker.NATSConfig) string {
+func Placed(line string, n natsconfig.Config) string {
 	rest, ok := strings.CutPrefix(line, "nats ")
 	switch {
 	case !ok:
@@ -47,7 +47,7 @@ func Placed(line string, n broker.NATSConfig) string {
 }
 
 // placed makes the fixes of findings ones for the JetStream that n names.
-func placed(findings []Finding, n broker.NATSConfig) []Finding {
+func placed(findings []Finding, n natsconfig.Config) []Finding {
 	for i, f := range findings {
 		if f.FixIn == InShell {
 			findings[i].Fix = Placed(f.Fix, n)

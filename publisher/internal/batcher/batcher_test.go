@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -35,7 +36,7 @@ func testConfig(change ...func(*jetstream.StreamConfig)) jetstream.StreamConfig 
 // dialTest returns the stream TEST of a server.
 func dialTest(t testing.TB, url string, timeout time.Duration) *broker.Stream {
 	t.Helper()
-	cfg := broker.DefaultNATSConfig()
+	cfg := natsconfig.Default()
 	cfg.URL = url
 	c, err := broker.Dial(broker.Options{NATS: cfg, Payload: 1 << 20, Log: zap.NewNop()})
 	if err != nil {

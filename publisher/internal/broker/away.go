@@ -1,14 +1,9 @@
 package broker
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
-	"net"
+	"regexp"
 	"strings"
-
-	"github.com/nats-io/nats.go"
+	"sync"
 )
 
 // Reason says why there is no connection, and what would mend it, for people; "" if nobody knows.
@@ -19,63 +14,42 @@ func (c *Conn) Reason() string {
 		return ""
 	}
 	text := localPort.ReplaceAllString(err.Error(), "")
-	if fix := c.cfg.remedy(err); fix != "" {
+	if fix := c.cfg.Remedy(err); fix != "" {
 		text += ": " + fix
 	}
 	return text
 }
 
-// remedy is what to do about an attempt to connect that failed; "" if only waiting helps.
-func (c NATSConfig) remedy(err error) string {
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var record tls.RecordHeaderError
-	var dns *net.DNSError
-	switch {
-	case refusedLogin(err):
-		return fmt.Sprintf("NATS does not know the user, or the secret is another: correct %s, or the user in NATS", c.CredentialKey())
-	case errors.As(err, &unknown):
-		return "name the authority of the server's certificate in nats.tls.ca_file"
-	case errors.As(err, &host):
-		return "use a name in nats.url that stands in the server's certificate"
-	case errors.As(err, &invalid):
-		return "the server needs another certificate"
-	case errors.Is(err, nats.ErrSecureConnWanted):
-		return "the server has no TLS: use nats:// in nats.url, or set up TLS there"
-	case errors.Is(err, nats.ErrSecureConnRequired):
-		return "the server wants TLS: use tls:// in nats.url"
-	case errors.As(err, &record):
-		return "one side speaks TLS first and the other does not: see nats.tls.handshake_first"
-	case strings.Contains(err.Error(), "remote error: tls:"):
-		return "the server refuses the client's certificate: see nats.tls.cert_file"
-	case errors.As(err, &dns):
-		return "correct the name in nats.url, or the name server"
-	}
-	return ""
+// once remembers which reasons were said. It is safe for concurrent use.
+type once struct {
+	mu   sync.Mutex
+	said map[string]bool
 }
 
-// CredentialKey is the key of the secret, or of its file, that the login is made with.
-func (c NATSConfig) CredentialKey() string {
-	switch {
-	case c.URL == "" && c.Embedded.made():
-		return c.Embedded.TokenFile
-	case c.URL == "" && c.Embedded.TokenFile != "":
-		return "nats.embedded.token_file"
-	case c.URL == "":
-		return "nats.embedded.token"
-	case c.CredentialsFile != "":
-		return "nats.credentials_file"
-	case c.NKeyFile != "":
-		return "nats.nkey_file"
-	case c.PasswordFile != "":
-		return "nats.password_file"
-	case c.User != "":
-		return "nats.password"
-	case c.TokenFile != "":
-		return "nats.token_file"
-	case strings.Contains(c.URL, "@"):
-		return "nats.url"
+// mostReasons bounds what once remembers.
+const mostReasons = 100
+
+// localPort is the end of a connection that is another one at each attempt.
+var localPort = regexp.MustCompile(`\S+->`)
+
+// first reports whether a reason was not said before, whatever the local port in it.
+func (o *once) first(reason string) bool {
+	reason = strings.ToLower(localPort.ReplaceAllString(reason, "")) // the client and the server write one reason in two ways
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.said[reason] || len(o.said) >= mostReasons {
+		return false
 	}
-	return "nats.token"
+	if o.said == nil {
+		o.said = map[string]bool{}
+	}
+	o.said[reason] = true
+	return true
+}
+
+// forget makes every reason new again.
+func (o *once) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.said = nil
 }

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -29,9 +30,9 @@ func TestReason(t *testing.T) {
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
 	}
 	withUser := func(o *server.Options) { o.Username, o.Password = "u", "another" }
-	as := func(scheme, userinfo string) func(addr string) NATSConfig {
-		return func(addr string) NATSConfig {
-			c := DefaultNATSConfig()
+	as := func(scheme, userinfo string) func(addr string) natsconfig.Config {
+		return func(addr string) natsconfig.Config {
+			c := natsconfig.Default()
 			c.URL = scheme + "://" + userinfo + addr
 			return c
 		}
@@ -39,10 +40,10 @@ func TestReason(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		server func(*server.Options) // nil: none
-		config func(addr string) NATSConfig
+		config func(addr string) natsconfig.Config
 		want   []string
 	}{
-		{"password", withUser, func(addr string) NATSConfig {
+		{"password", withUser, func(addr string) natsconfig.Config {
 			c := as("nats", "")(addr)
 			c.User, c.Password = "u", canary
 			return c
@@ -51,7 +52,7 @@ func TestReason(t *testing.T) {
 		{"password-in-url", withUser, as("nats", "u:"+canary+"@"), []string{"uthorization", "correct nats.url"}},
 		{"authority", withTLS, as("tls", ""), []string{"unknown authority", "nats.tls.ca_file"}},
 		{"no-tls", func(*server.Options) {}, as("tls", ""), []string{"secure connection not available", "use nats:// in nats.url"}},
-		{"name", nil, func(string) NATSConfig { return as("nats", "")("nobody.invalid:4222") }, []string{"nobody.invalid", "correct the name in nats.url"}},
+		{"name", nil, func(string) natsconfig.Config { return as("nats", "")("nobody.invalid:4222") }, []string{"nobody.invalid", "correct the name in nats.url"}},
 		{"nobody", nil, as("nats", ""), []string{"connection refused"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -64,7 +65,7 @@ func TestReason(t *testing.T) {
 			if c.server != nil {
 				o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true}
 				c.server(o)
-				port = run(t, o).Addr().(*net.TCPAddr).Port
+				port = natstest.Run(t, o).Addr().(*net.TCPAddr).Port
 			}
 			cfg := c.config(fmt.Sprintf("127.0.0.1:%d", port))
 			_, err = Connect(t.Context(), cfg, "", "test", zap.NewNop()) // a command, which does not wait

@@ -17,6 +17,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/embedded"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
 
 // Conn is a connection to NATS. It reconnects for ever, and what it knows about the
@@ -30,8 +33,8 @@ type Conn struct {
 	metrics    *metrics
 	link       link
 	denied     denials
-	cfg        NATSConfig
-	creds      *credentials
+	cfg        natsconfig.Config
+	creds      *natsconfig.Credentials
 	said       once         // why there is no connection; see stillAway
 	away       atomic.Value // cause: the last of these reasons
 	complained once         // what the server said on this connection
@@ -55,9 +58,9 @@ type client struct {
 
 // Options are what Dial needs.
 type Options struct {
-	NATS     NATSConfig
-	Payload  int64     // max_payload in bytes until the server tells its own
-	Embedded *Embedded // nil: connect to NATS.URL
+	NATS     natsconfig.Config
+	Payload  int64            // max_payload in bytes until the server tells its own
+	Embedded *embedded.Server // nil: connect to NATS.URL
 	Log      *zap.Logger
 	Metrics  prometheus.Registerer // nil: none
 }
@@ -81,7 +84,7 @@ func Dial(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
-	if err := o.NATS.checkSecrets(); err != nil {
+	if err := o.NATS.CheckSecrets(); err != nil {
 		return nil, err
 	}
 	c := &Conn{
@@ -95,7 +98,7 @@ func Dial(o Options) (*Conn, error) {
 		c.listens = "nats://" + o.Embedded.Addr()
 	}
 	c.denied.inboxes, c.denied.passes = o.NATS.Inbox(), c.maySkip
-	c.creds = newCredentials(o.NATS, &c.said, o.Log)
+	c.creds = natsconfig.NewCredentials(o.NATS, c.unreadable)
 	c.options = slices.Concat(dialOptions(c.creds, o.Embedded), c.durabilityOptions(), c.handlers())
 	c.connect = func() (*nats.Conn, error) { return nats.Connect(o.NATS.URL, c.options...) }
 	if err := c.open(); err != nil {
@@ -133,13 +136,13 @@ func (c *Conn) open() error {
 
 // use makes nc the client.
 func (c *Conn) use(nc *nats.Conn) error {
-	js, err := c.cfg.jetStream(nc)
+	js, err := c.cfg.JetStream(nc)
 	if err != nil {
 		nc.Close()
 		return fmt.Errorf("use jetstream: %w", err)
 	}
 	c.client.Store(&client{nc, js})
-	c.creds.use(nc)
+	c.creds.Use(nc)
 	return nil
 }
 
@@ -225,7 +228,7 @@ func (c *Conn) asyncError(err error) {
 	case errors.Is(err, nats.ErrStaleConnection): // the loss of the connection is told anyway
 	case c.expectedDenial(err):
 		c.log.Debug("nats error", zap.Error(err))
-	case refusedLogin(err): // at each attempt again, and told by stillAway
+	case natsconfig.LoginRefused(err): // at each attempt again, and told by stillAway
 	case !c.complained.first(random.ReplaceAllString(err.Error(), "…")): // with each look at the streams again
 		c.log.Debug("nats error", zap.Error(err))
 	default:
@@ -235,11 +238,6 @@ func (c *Conn) asyncError(err error) {
 
 // random is what names of inboxes and of consumers for one look have in them.
 var random = regexp.MustCompile(`\b[A-Za-z0-9]{20,}\b`)
-
-// refusedLogin reports whether the server did not let the client in.
-func refusedLogin(err error) bool {
-	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
-}
 
 // stillAway logs why an attempt to connect failed, each reason once until there is
 // a connection: the client tries every second or so, for ever, and reasons may come in
@@ -251,13 +249,20 @@ func (c *Conn) stillAway(err error) {
 	}
 }
 
+// unreadable logs that a secret cannot be read now, each reason once until there is a connection.
+func (c *Conn) unreadable(err error) {
+	if c.said.first(err.Error()) {
+		c.log.Warn("a secret for nats cannot be read: the last one is used", zap.Error(err))
+	}
+}
+
 // told is an error, and what would mend it, for the log.
 func (c *Conn) told(err error) []zap.Field {
 	if err == nil {
 		return nil
 	}
 	fields := []zap.Field{zap.Error(err)}
-	if fix := c.cfg.remedy(err); fix != "" {
+	if fix := c.cfg.Remedy(err); fix != "" {
 		fields = append(fields, zap.String("fix", fix))
 	}
 	return fields
@@ -332,7 +337,7 @@ func withoutUserinfo(text string) string {
 }
 
 // Config is how the connection is configured.
-func (c *Conn) Config() NATSConfig { return c.cfg }
+func (c *Conn) Config() natsconfig.Config { return c.cfg }
 
 // NATS is the client's connection itself, of now: do not keep it.
 func (c *Conn) NATS() *nats.Conn { return c.client.Load().nc }

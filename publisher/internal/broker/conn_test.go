@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -34,7 +35,7 @@ func TestClientThatEnded(t *testing.T) {
 	}
 	t.Run("at-close", func(t *testing.T) {
 		s := natstest.Start(t)
-		cfg := DefaultNATSConfig()
+		cfg := natsconfig.Default()
 		cfg.URL = s.URL
 		c, err := Dial(Options{NATS: cfg, Payload: 1 << 20, Log: zap.NewNop()})
 		if err != nil {

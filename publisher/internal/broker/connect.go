@@ -6,14 +6,16 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
 
 // Connect makes the connection of a client command, whose role shows in the server's list
 // of connections. It fails if NATS does not answer now, and ends with ctx; a connection
 // that is lost later is made again. For an empty cfg.URL it leads to addr, which is
 // host:port of the embedded server of a running bridge.
-func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Logger) (*Conn, error) {
-	if err := cfg.checkSecrets(); err != nil {
+func Connect(ctx context.Context, cfg natsconfig.Config, addr, role string, log *zap.Logger) (*Conn, error) {
+	if err := cfg.CheckSecrets(); err != nil {
 		return nil, err
 	}
 	m, err := newMetrics(nil)
@@ -23,11 +25,11 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	c := &Conn{cfg: cfg, log: log, metrics: m}
 	c.payload.Store(int64(cfg.MaxPayload))
 	c.denied.inboxes, c.denied.passes = cfg.Inbox(), c.maySkip
-	c.creds = newCredentials(cfg, &c.said, log)
-	url, where, opts := clientOptions(c.creds, addr, role)
+	c.creds = natsconfig.NewCredentials(cfg, c.unreadable)
+	url, where, opts := clientOptions(cfg, c.creds, addr, role)
 	nc, err := connectOnce(ctx, url, append(opts, c.clientHandlers()...))
 	if err != nil {
-		if fix := cfg.remedy(err); fix != "" {
+		if fix := cfg.Remedy(err); fix != "" {
 			return nil, fmt.Errorf("connect to %s: %w: %s", where, err, fix)
 		}
 		return nil, fmt.Errorf("connect to %s: %w", where, err)
@@ -40,16 +42,16 @@ func Connect(ctx context.Context, cfg NATSConfig, addr, role string, log *zap.Lo
 	return c, nil
 }
 
-func clientOptions(creds *credentials, addr, role string) (url, where string, opts []nats.Option) {
+func clientOptions(cfg natsconfig.Config, creds *natsconfig.Credentials, addr, role string) (url, where string, opts []nats.Option) {
 	opts = []nats.Option{
 		nats.Name(clientName + " " + role), nats.Timeout(connectTimeout), nats.MaxReconnects(-1),
 		// Without a reconnect buffer, or what failed here could be sent all the same.
 		nats.ReconnectBufSize(-1), nats.FlusherTimeout(writeTimeout),
 	}
-	if url := creds.cfg.URL; url != "" {
-		return url, "nats.url", append(opts, creds.options()...)
+	if url := cfg.URL; url != "" {
+		return url, "nats.url", append(opts, creds.Options()...)
 	}
-	opts = append(opts, creds.embeddedOptions()...)
+	opts = append(opts, creds.EmbeddedOptions()...)
 	return "nats://" + addr, "the embedded server at " + addr + " (is the bridge running?)", opts
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -196,7 +197,7 @@ func TestPublishFastWithoutPermission(t *testing.T) {
 		o.NoAuthUser = "admin"
 	})
 	n.Stream(t, testConfig(allowFast))
-	s := dialTest(t, n.URL, 2*time.Second, func(c *NATSConfig) { c.User, c.Password = "bridge", value.Secret("bridge") })
+	s := dialTest(t, n.URL, 2*time.Second, func(c *natsconfig.Config) { c.User, c.Password = "bridge", value.Secret("bridge") })
 	b := Message{Subject: "t.B", ID: "b"}
 	began := time.Now()
 	wantStatus(t, s.PublishFast(t.Context(), append(messages("a"), b)), Unknown, "publish to t.B")

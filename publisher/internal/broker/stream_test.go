@@ -15,15 +15,16 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // dialTest returns the stream TEST of a server.
-func dialTest(t testing.TB, url string, timeout time.Duration, change ...func(*NATSConfig)) *Stream {
+func dialTest(t testing.TB, url string, timeout time.Duration, change ...func(*natsconfig.Config)) *Stream {
 	t.Helper()
-	cfg := DefaultNATSConfig()
+	cfg := natsconfig.Default()
 	cfg.URL = url
 	for _, f := range change {
 		f(&cfg)
@@ -220,7 +221,7 @@ func TestPublishWithoutPermission(t *testing.T) {
 	})
 	n.Stream(t, testConfig())
 	as := func(user string) *Stream {
-		return dialTest(t, n.URL, 2*time.Second, func(c *NATSConfig) { c.User, c.Password = user, value.Secret(user) })
+		return dialTest(t, n.URL, 2*time.Second, func(c *natsconfig.Config) { c.User, c.Password = user, value.Secret(user) })
 	}
 	s := as("bridge")
 	b := Message{Subject: "t.B", ID: "b", Header: Header{{Name: "Nats-Msg-Id", Value: "b"}}}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
@@ -37,7 +38,7 @@ func newReal(t *testing.T, config streammodel.Config) *realBackend {
 
 func (b *realBackend) dial() {
 	b.t.Helper()
-	cfg := broker.DefaultNATSConfig()
+	cfg := natsconfig.Default()
 	cfg.URL = b.URL
 	c, err := broker.Dial(broker.Options{NATS: cfg, Payload: streammodel.MaxPayload, Log: zap.NewNop()})
 	b.must(err)

@@ -1,4 +1,4 @@
-package broker
+package natsconfig
 
 import (
 	"crypto/rand"
@@ -14,13 +14,19 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
+// ReadToken returns the token of the server, from its value or its file; "" if it has none.
+func (c Embedded) ReadToken() (string, error) {
+	token, _, err := (Config{Embedded: c}).secret(embeddedTokenKey)
+	return token, err
+}
+
 // shortestToken is how many bytes a token has at least that others than this host may try.
 const shortestToken = 16
 
 // WithDataDir returns the configuration with the token of the embedded server that a bridge has
 // made in its data directory, if it is the one that clients need: if there is neither a
 // NATS of your own nor a configured token.
-func (c NATSConfig) WithDataDir(dir string) NATSConfig {
+func (c Config) WithDataDir(dir string) Config {
 	file := filepath.Join(dir, datadir.NATSToken)
 	if _, err := os.Stat(file); c.URL == "" && !c.Embedded.Open && !c.Embedded.hasToken() && err == nil {
 		c.Embedded.TokenFile = file
@@ -31,7 +37,7 @@ func (c NATSConfig) WithDataDir(dir string) NATSConfig {
 // EnsureToken returns the configuration with a token for the embedded server, which it makes in
 // the data directory if none is configured and none is there. The file is for this
 // user alone, and on stable storage when EnsureToken returns.
-func (c NATSConfig) EnsureToken(dir string) (NATSConfig, error) {
+func (c Config) EnsureToken(dir string) (Config, error) {
 	if c.URL != "" || c.Embedded.Open || c.Embedded.hasToken() {
 		return c, nil
 	}
@@ -47,22 +53,22 @@ func (c NATSConfig) EnsureToken(dir string) (NATSConfig, error) {
 }
 
 // made reports whether the token is one that the bridge made.
-func (c EmbeddedConfig) made() bool { return filepath.Base(c.TokenFile) == datadir.NATSToken }
+func (c Embedded) made() bool { return filepath.Base(c.TokenFile) == datadir.NATSToken }
 
 // warnings says what lets more in than a careful operator wants.
-func (c EmbeddedConfig) warnings() (all []string) {
-	host, _, err := splitAddr(c.Addr)
+func (c Embedded) warnings() (all []string) {
+	host, _, err := c.HostPort()
 	if c.Open {
 		all = append(all, fmt.Sprintf("nats.embedded.open: true: every process that reaches %s may read, forge and remove events", c.Addr))
 	}
-	if token, _, _ := (NATSConfig{Embedded: c}).secret(embeddedTokenKey); token != "" && len(token) < shortestToken {
+	if token, _ := c.ReadToken(); token != "" && len(token) < shortestToken {
 		all = append(all, fmt.Sprintf("nats.embedded.token: the secret is short: use at least %d random bytes", shortestToken))
 	}
 	if err == nil && !isLoopback(host) && c.TLS.CertFile == "" && c.AllowPlaintext {
 		all = append(all, fmt.Sprintf("nats.embedded.allow_plaintext: true: token and events cross the network in the clear to whoever connects to %s", c.Addr))
 	}
 	if c.TLS.CertFile != "" {
-		if pair, err := c.TLS.files().Load(); err == nil {
+		if pair, err := c.TLS.Files().Load(); err == nil {
 			if err := certificate.CheckTime(pair.Leaf, time.Now()); err != nil {
 				all = append(all, "nats.embedded.tls.cert_file: "+err.Error())
 			}

@@ -1,4 +1,4 @@
-package broker
+package natsconfig
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 
 // Validate reports every problem, each under its key. It reads the files that
 // are named, and changes nothing.
-func (c NATSConfig) Validate() error {
-	errs := []error{c.validateURL(), c.validateCredentials(), c.validatePlace(), c.Embedded.validate(c.URL == ""), c.checkSecrets(), checkFiles(c)}
+func (c Config) Validate() error {
+	errs := []error{c.validateURL(), c.validateCredentials(), c.validatePlace(), c.Embedded.validate(c.URL == ""), c.CheckSecrets(), checkFiles(c)}
 	if c.MaxPayload <= 0 {
 		errs = append(errs, errors.New("nats.max_payload: must be more than 0, such as 1MiB"))
 	}
@@ -23,7 +23,7 @@ func (c NATSConfig) Validate() error {
 }
 
 // validateURL never repeats the URL, which may hold a password.
-func (c NATSConfig) validateURL() error {
+func (c Config) validateURL() error {
 	var errs []error
 	var web, plain int // entries
 	for i, u := range c.Servers() {
@@ -51,7 +51,7 @@ func (c NATSConfig) validateURL() error {
 	return errors.Join(errs...)
 }
 
-func (c NATSConfig) validateCredentials() error {
+func (c Config) validateCredentials() error {
 	errs := []error{
 		notBoth("nats.token", c.Token != "", c.TokenFile != ""),
 		notBoth("nats.password", c.Password != "", c.PasswordFile != ""),
@@ -78,7 +78,7 @@ func (c NATSConfig) validateCredentials() error {
 	return errors.Join(errs...)
 }
 
-func (c EmbeddedConfig) validate(used bool) error {
+func (c Embedded) validate(used bool) error {
 	errs := []error{notBoth("nats.embedded.token", c.Token != "", c.TokenFile != "")}
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		errs = append(errs, errors.New("nats.embedded.tls: cert_file and key_file belong together; set both or none"))
@@ -90,11 +90,11 @@ func (c EmbeddedConfig) validate(used bool) error {
 		errs = append(errs, errors.New("nats.embedded.open: true, but there is a token: remove one or the other"))
 	}
 	if c.TLS.CertFile != "" && c.TLS.KeyFile != "" {
-		if _, err := c.TLS.files().Load(); err != nil {
+		if _, err := c.TLS.Files().Load(); err != nil {
 			errs = append(errs, fmt.Errorf("nats.embedded.tls: %w", err))
 		}
 	}
-	host, _, err := splitAddr(c.Addr)
+	host, _, err := c.HostPort()
 	switch {
 	case err != nil:
 		errs = append(errs, fmt.Errorf("nats.embedded.addr: %w", err))
@@ -106,9 +106,9 @@ func (c EmbeddedConfig) validate(used bool) error {
 
 // validateReachable is for an address that other hosts can reach: whoever connects there can read,
 // forge and remove every event.
-func (c EmbeddedConfig) validateReachable() error {
+func (c Embedded) validateReachable() error {
 	var errs []error
-	switch token, _, err := (NATSConfig{Embedded: c}).secret(embeddedTokenKey); {
+	switch token, err := c.ReadToken(); {
 	case c.Open:
 		errs = append(errs, fmt.Errorf("nats.embedded.open: %s can be reached from other hosts, which need a token: remove open, or use 127.0.0.1", c.Addr))
 	case err == nil && c.hasToken() && len(token) < shortestToken:
@@ -122,7 +122,7 @@ func (c EmbeddedConfig) validateReachable() error {
 }
 
 // hasToken reports whether the configuration has a token, and none has to be made.
-func (c EmbeddedConfig) hasToken() bool { return c.Token != "" || c.TokenFile != "" }
+func (c Embedded) hasToken() bool { return c.Token != "" || c.TokenFile != "" }
 
 func notBoth(key string, value, file bool) error {
 	if value && file {
@@ -131,15 +131,15 @@ func notBoth(key string, value, file bool) error {
 	return nil
 }
 
-// splitAddr splits host:port. The host may be empty, for all interfaces.
-func splitAddr(addr string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(addr)
+// HostPort splits Addr. The host may be empty, for all interfaces.
+func (c Embedded) HostPort() (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(c.Addr)
 	if err != nil {
-		return "", 0, fmt.Errorf("%q is no address; use host:port, such as 127.0.0.1:4222", addr)
+		return "", 0, fmt.Errorf("%q is no address; use host:port, such as 127.0.0.1:4222", c.Addr)
 	}
 	port, err = strconv.Atoi(text)
 	if err != nil || port < 0 || port > 65535 {
-		return "", 0, fmt.Errorf("%q has no port from 0 to 65535", addr)
+		return "", 0, fmt.Errorf("%q has no port from 0 to 65535", c.Addr)
 	}
 	return host, port, nil
 }

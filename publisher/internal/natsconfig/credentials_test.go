@@ -1,4 +1,4 @@
-package broker
+package natsconfig_test
 
 import (
 	"context"
@@ -22,17 +22,20 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // credential is a kind of credential in files that are replaced.
 type credential struct {
 	name string
-	make func(t *testing.T, dir string, c *NATSConfig) (rotate func(o *server.Options), write func())
+	make func(t *testing.T, dir string, c *natsconfig.Config) (rotate func(o *server.Options), write func())
 }
 
 // TestCredentialsAreReadAgain: NATS asks for new credentials, then their files are
@@ -40,19 +43,19 @@ type credential struct {
 func TestCredentialsAreReadAgain(t *testing.T) {
 	t.Parallel()
 	for _, c := range []credential{
-		{"password-file", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+		{"password-file", func(t *testing.T, dir string, c *natsconfig.Config) (func(*server.Options), func()) {
 			n := 0
 			c.User, c.PasswordFile = "bridge", filepath.Join(dir, "password")
 			return func(o *server.Options) { n++; o.Username, o.Password = "bridge", fmt.Sprint("password-", n) },
 				func() { replace(t, c.PasswordFile, fmt.Sprintf("\ufeffpassword-%d\r\n", n)) }
 		}},
-		{"token-file", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+		{"token-file", func(t *testing.T, dir string, c *natsconfig.Config) (func(*server.Options), func()) {
 			n := 0
 			c.TokenFile = filepath.Join(dir, "token")
 			return func(o *server.Options) { n++; o.Authorization = fmt.Sprint("token-", n) },
 				func() { replace(t, c.TokenFile, fmt.Sprintf("token-%d\n", n)) }
 		}},
-		{"nkey-file", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+		{"nkey-file", func(t *testing.T, dir string, c *natsconfig.Config) (func(*server.Options), func()) {
 			var seed []byte
 			c.NKeyFile = filepath.Join(dir, "nkey")
 			return func(o *server.Options) {
@@ -61,15 +64,15 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 				o.Nkeys = []*server.NkeyUser{{Nkey: public}}
 			}, func() { replace(t, c.NKeyFile, "\ufeff"+string(seed)+"\n") }
 		}},
-		{"credentials-file", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+		{"credentials-file", func(t *testing.T, dir string, c *natsconfig.Config) (func(*server.Options), func()) {
 			var content []byte
 			c.CredentialsFile = filepath.Join(dir, "bridge.creds")
 			return func(o *server.Options) { content = operator(t, o) },
 				func() { replace(t, c.CredentialsFile, "\ufeff"+string(content)) }
 		}},
-		{"certificates", func(t *testing.T, dir string, c *NATSConfig) (func(*server.Options), func()) {
+		{"certificates", func(t *testing.T, dir string, c *natsconfig.Config) (func(*server.Options), func()) {
 			var ca authority
-			c.TLS = TLSConfig{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+			c.TLS = natsconfig.TLS{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
 			return func(o *server.Options) {
 					ca = newAuthority(t)
 					cert, key := ca.issue(t)
@@ -89,12 +92,12 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := DefaultNATSConfig()
+			cfg := natsconfig.Default()
 			rotate, write := c.make(t, t.TempDir(), &cfg)
 			o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true}
 			rotate(o)
 			write()
-			n := run(t, o)
+			n := natstest.Run(t, o)
 			o.Port = n.Addr().(*net.TCPAddr).Port
 			cfg.URL = fmt.Sprintf("nats://127.0.0.1:%d", o.Port)
 			if err := cfg.Validate(); err != nil {
@@ -102,7 +105,7 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 			}
 
 			log, logs := natstest.Log(zap.WarnLevel)
-			conn, err := Dial(Options{NATS: cfg, Payload: 1 << 20, Log: log})
+			conn, err := broker.Dial(broker.Options{NATS: cfg, Payload: 1 << 20, Log: log})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +120,7 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 			n.WaitForShutdown()
 			rotate(o)
 			refusals := &refusals{}
-			run(t, o, refusals)
+			natstest.Run(t, o, refusals)
 			natstest.Eventually(t, "three refusals", func() bool { return refusals.count() >= 3 })
 			if conn.Connected() {
 				t.Fatal("connected with the old credentials")
@@ -144,24 +147,42 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 	}
 }
 
+// localPort differs at each attempt to connect.
+var localPort = regexp.MustCompile(`\S+->`)
+
 // why is what a server says that was reached and refuses.
 var why = regexp.MustCompile(`(?i)authorization|certificate`)
 
 // A file that is not there for a moment is no reason to forget the password.
 func TestLastSecretCounts(t *testing.T) {
-	cfg := DefaultNATSConfig()
-	cfg.PasswordFile = filepath.Join(t.TempDir(), "password")
+	cfg := natsconfig.Default()
+	cfg.User, cfg.PasswordFile = "bridge", filepath.Join(t.TempDir(), "password")
 	replace(t, cfg.PasswordFile, "first")
-	log, logs := natstest.Log(zap.WarnLevel)
-	c := newCredentials(cfg, &once{}, log)
+	var warnings int
+	password := passwordOf(t, natsconfig.NewCredentials(cfg, func(error) { warnings++ }))
 	for _, step := range []struct{ content, want string }{{"first", "first"}, {"", "first"}, {"one\ntwo", "first"}, {"second", "second"}} {
 		replace(t, cfg.PasswordFile, step.content)
-		if got := c.secret(passwordKey); got != step.want {
+		if got := password(); got != step.want {
 			t.Errorf("with %q in the file: got %q, want %q", step.content, got, step.want)
 		}
 	}
-	if logs.Len() != 1 {
-		t.Errorf("got %d log lines, want one", logs.Len())
+	if warnings != 2 {
+		t.Errorf("got %d warnings, want one for each file without a password", warnings)
+	}
+}
+
+// passwordOf returns what tells the password at each attempt to connect.
+func passwordOf(t *testing.T, c *natsconfig.Credentials) (password func() string) {
+	t.Helper()
+	var o nats.Options
+	for _, set := range c.Options() {
+		if err := set(&o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() string {
+		_, password := o.UserInfo()
+		return password
 	}
 }
 
@@ -171,18 +192,18 @@ func TestFilesAreChecked(t *testing.T) {
 	replace(t, other, "S3CR3T")
 	for _, c := range []struct {
 		name string
-		set  func(*NATSConfig)
+		set  func(*natsconfig.Config)
 		want string
 	}{
-		{"creds", func(c *NATSConfig) { c.CredentialsFile = other }, "nats.credentials_file: " + other + " is no credentials file"},
-		{"creds-missing", func(c *NATSConfig) { c.CredentialsFile = dir + "/x" }, "nats.credentials_file: open"},
-		{"nkey", func(c *NATSConfig) { c.NKeyFile = other }, "nats.nkey_file: " + other + " holds no seed"},
-		{"ca", func(c *NATSConfig) { c.TLS.CAFile = other }, "nats.tls.ca_file: " + other + ": holds no certificate"},
-		{"cert", func(c *NATSConfig) { c.TLS.CertFile, c.TLS.KeyFile = other, other }, "nats.tls: cert_file and key_file"},
-		{"blank-token", func(c *NATSConfig) { c.Token = "\n" }, "nats.token: has nothing but white space"},
+		{"creds", func(c *natsconfig.Config) { c.CredentialsFile = other }, "nats.credentials_file: " + other + " is no credentials file"},
+		{"creds-missing", func(c *natsconfig.Config) { c.CredentialsFile = dir + "/x" }, "nats.credentials_file: open"},
+		{"nkey", func(c *natsconfig.Config) { c.NKeyFile = other }, "nats.nkey_file: " + other + " holds no seed"},
+		{"ca", func(c *natsconfig.Config) { c.TLS.CAFile = other }, "nats.tls.ca_file: " + other + ": holds no certificate"},
+		{"cert", func(c *natsconfig.Config) { c.TLS.CertFile, c.TLS.KeyFile = other, other }, "nats.tls: cert_file and key_file"},
+		{"blank-token", func(c *natsconfig.Config) { c.Token = "\n" }, "nats.token: has nothing but white space"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := DefaultNATSConfig()
+			cfg := natsconfig.Default()
 			cfg.URL = "nats://127.0.0.1:4222"
 			c.set(&cfg)
 			err := cfg.Validate()
@@ -194,7 +215,7 @@ func TestFilesAreChecked(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	cfg := DefaultNATSConfig()
+	cfg := natsconfig.Default()
 	cfg.PasswordFile = filepath.Join(t.TempDir(), "password")
 	replace(t, cfg.PasswordFile, `"hunter2-hunter2"`)
 	cfg.Token, cfg.Embedded.Token = "${TOKEN}", "a fine pass phrase"
@@ -218,27 +239,6 @@ func replace(t *testing.T, path, content string) {
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// run starts a server that ends with the test.
-func run(t *testing.T, o *server.Options, log ...server.Logger) *server.Server {
-	t.Helper()
-	s, err := server.NewServer(o.Clone())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(log) > 0 {
-		s.SetLoggerV2(log[0], true, false, false)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the nats-server does not come up")
-	}
-	return s
 }
 
 // user makes a key pair of a user.

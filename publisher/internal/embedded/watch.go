@@ -1,4 +1,4 @@
-package broker
+package embedded
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ const (
 
 // watch restarts the server when its store does not write though the disk has room, until
 // ctx ends.
-func (e *Embedded) watch(ctx context.Context) {
+func (e *Server) watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	var last time.Time // when it was restarted last
@@ -84,7 +84,7 @@ func unhealthy(s *server.Server) string {
 
 // restart ends the server and starts it with the same options, address and store. The
 // connections come back by themselves.
-func (e *Embedded) restart(problem string) {
+func (e *Server) restart(problem string) {
 	e.restarts.Inc()
 	old := e.now()
 	old.Shutdown()

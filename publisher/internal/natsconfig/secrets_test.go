@@ -1,4 +1,4 @@
-package broker
+package natsconfig_test
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
 
 func TestReadSecrets(t *testing.T) {
@@ -17,27 +17,21 @@ func TestReadSecrets(t *testing.T) {
 		}
 		return path
 	}
-	c := DefaultNATSConfig()
+	c := natsconfig.Default()
 	c.Embedded.TokenFile = file("  tok\n")
-	s, _, err := c.secret(embeddedTokenKey)
+	s, err := c.Embedded.ReadToken()
 	if err != nil || s != "tok" {
 		t.Errorf("got %q, %v, want tok", s, err)
 	}
 	for _, content := range []string{"", "\n", "hunter2\nhunter3\n"} {
 		c.Embedded.TokenFile = file(content)
-		err := c.checkSecrets()
+		err := c.CheckSecrets()
 		if err == nil || !strings.Contains(err.Error(), "nats.embedded.token_file") || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%q: %v, want an error about the key, without the secret", content, err)
 		}
 	}
 	c.Embedded.TokenFile = "/nonexistent"
-	if c.checkSecrets() == nil {
+	if c.CheckSecrets() == nil {
 		t.Error("missing file: no error")
-	}
-}
-
-func TestEmbeddedMaxPayload(t *testing.T) {
-	if got := embeddedMaxPayload(100 * value.MiB); got != int32(31*value.MiB) {
-		t.Errorf("embeddedMaxPayload = %d, want 31 MiB", got)
 	}
 }

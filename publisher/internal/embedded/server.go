@@ -1,4 +1,5 @@
-package broker
+// Package embedded runs a nats-server with JetStream inside this process.
+package embedded
 
 import (
 	"context"
@@ -16,11 +17,12 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
 
-// Embedded is a nats-server with JetStream inside this process. The bridge
+// Server is a nats-server with JetStream inside this process. The bridge
 // talks to it without a network; others reach it at its address.
-type Embedded struct {
+type Server struct {
 	options  *server.Options // with which it is started, always the same
 	addr     string          // where it listens
 	log      *zap.Logger
@@ -33,9 +35,9 @@ type Embedded struct {
 	server *server.Server
 }
 
-// EmbeddedOptions are what StartEmbedded needs.
-type EmbeddedOptions struct {
-	Config     EmbeddedConfig
+// Options are what Start needs.
+type Options struct {
+	Config     natsconfig.Embedded
 	StoreDir   string
 	StoreKey   string     // encrypts the store; "": it is not encrypted
 	MaxBody    value.Size // largest body that is accepted; max_payload of the server follows from it
@@ -44,24 +46,27 @@ type EmbeddedOptions struct {
 	Metrics    prometheus.Registerer // nil: none
 }
 
-// embeddedMaxStore is the storage limit of the server as a whole, 1 PiB: none.
+// serverName is the name of the server in what NATS reports about it.
+const serverName = "treble-bridge"
+
+// maxStore is the storage limit of the server as a whole, 1 PiB: none.
 // By default it is three quarters of the disk that is free at the start. Later
 // the disk is fuller, by our own events among others, and the streams' reserved
 // max_bytes would no longer be allowed. What bounds the disk is max_bytes of
 // each stream.
-const embeddedMaxStore = 1 << 50
+const maxStore = 1 << 50
 
-// embeddedMaxPayload is enough for a body of maxBody with its normalised
+// maxPayload is enough for a body of maxBody with its normalised
 // copies, and below the 32 MiB beyond which JetStream's file store refuses a
 // message.
-func embeddedMaxPayload(maxBody value.Size) int32 {
+func maxPayload(maxBody value.Size) int32 {
 	return int32(min(2*maxBody+value.MiB, 31*value.MiB))
 }
 
-// StartEmbedded starts the server and returns when it listens and its streams
+// Start starts the server and returns when it listens and its streams
 // are recovered. Call Stop.
-func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
-	host, port, err := splitAddr(o.Config.Addr)
+func Start(o Options) (*Server, error) {
+	host, port, err := o.Config.HostPort()
 	if err != nil {
 		return nil, fmt.Errorf("nats.embedded.addr: %w", err)
 	}
@@ -71,7 +76,7 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	token, _, err := NATSConfig{Embedded: o.Config}.secret(embeddedTokenKey)
+	token, err := o.Config.ReadToken()
 	if err != nil {
 		return nil, err
 	}
@@ -81,17 +86,17 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	if err := datadir.Ensure(o.StoreDir); err != nil {
 		return nil, fmt.Errorf("make the store of the embedded nats-server: %w", err)
 	}
-	e := &Embedded{log: o.Log, addr: o.Config.Addr, options: &server.Options{
-		ServerName:             clientName,
+	e := &Server{log: o.Log, addr: o.Config.Addr, options: &server.Options{
+		ServerName:             serverName,
 		Host:                   host,
 		Port:                   port,
 		Authorization:          token,
-		MaxPayload:             embeddedMaxPayload(o.MaxBody),
+		MaxPayload:             maxPayload(o.MaxBody),
 		JetStream:              true,
 		StoreDir:               o.StoreDir,
 		JetStreamCipher:        server.ChaCha,
 		JetStreamKey:           o.StoreKey,
-		JetStreamMaxStore:      embeddedMaxStore,
+		JetStreamMaxStore:      maxStore,
 		SyncAlways:             o.SyncAlways,
 		NoSigs:                 true, // signals are the daemon's
 		DisableJetStreamBanner: true,
@@ -103,8 +108,10 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 		Name: "treble_bridge_embedded_restarts_total",
 		Help: "Restarts of the embedded nats-server, since its store did not write though the disk had room.",
 	})
-	if err := register(o.Metrics, e.restarts); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+	if o.Metrics != nil {
+		if err := o.Metrics.Register(e.restarts); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
 	}
 	if e.server, err = e.start(); err != nil {
 		return nil, err
@@ -117,11 +124,11 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 }
 
 // useTLS makes clients of other processes use TLS. The bridge itself is in this one.
-func (e *Embedded) useTLS(c EmbeddedTLSConfig) error {
+func (e *Server) useTLS(c natsconfig.EmbeddedTLS) error {
 	if c.CertFile == "" {
 		return nil
 	}
-	pair, err := c.files().Load()
+	pair, err := c.Files().Load()
 	if err != nil {
 		return fmt.Errorf("nats.embedded.tls: %w", err)
 	}
@@ -132,14 +139,14 @@ func (e *Embedded) useTLS(c EmbeddedTLSConfig) error {
 
 // UseCertificate makes a certificate the one of connections that come from now on, if the server was
 // started with one.
-func (e *Embedded) UseCertificate(c *tls.Certificate) {
+func (e *Server) UseCertificate(c *tls.Certificate) {
 	if e.pair != nil {
 		e.pair.Use(c)
 	}
 }
 
 // keepAddr notes where the server listens, for Addr and for the next start.
-func (e *Embedded) keepAddr() {
+func (e *Server) keepAddr() {
 	tcp, ok := e.server.Addr().(*net.TCPAddr)
 	if !ok {
 		return
@@ -152,7 +159,7 @@ func (e *Embedded) keepAddr() {
 }
 
 // start starts a server with the options.
-func (e *Embedded) start() (*server.Server, error) {
+func (e *Server) start() (*server.Server, error) {
 	s, err := server.NewServer(e.options.Clone())
 	if err != nil {
 		return nil, fmt.Errorf("configure the embedded nats-server: %w", err)
@@ -186,21 +193,24 @@ func startError(s *server.Server, log *serverLog, addr string) error {
 }
 
 // InProcessConn makes nats.InProcessServer of it.
-func (e *Embedded) InProcessConn() (net.Conn, error) { return e.now().InProcessConn() }
+func (e *Server) InProcessConn() (net.Conn, error) { return e.now().InProcessConn() }
 
 // now is the server that runs now.
-func (e *Embedded) now() *server.Server {
+func (e *Server) now() *server.Server {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.server
 }
 
+// Token is the one that the server was started with; "" if it has none. Its file may hold another by now.
+func (e *Server) Token() string { return e.options.Authorization }
+
 // Addr is where the server listens, host:port. A host that means all interfaces is
 // returned as loopback, so that the address can be used.
-func (e *Embedded) Addr() string { return e.addr }
+func (e *Server) Addr() string { return e.addr }
 
 // Stop ends the server; its store is complete and closed when it returns.
-func (e *Embedded) Stop() {
+func (e *Server) Stop() {
 	e.stop()
 	e.watching.Wait()
 	s := e.now()

@@ -1,11 +1,10 @@
-package broker
+package natsconfig
 
 import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,32 +12,32 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
-	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 )
 
-// credentials say as whom the client connects. Each file is read again for each attempt to
+// Credentials say as whom the client connects. Each file is read again for each attempt to
 // connect, so that a password that is replaced, a creds file that is renewed and a
 // certificate that is issued again need no restart.
-type credentials struct {
-	cfg  NATSConfig
-	log  *zap.Logger
-	said *once
+type Credentials struct {
+	cfg  Config
+	warn func(error)
 	own  atomic.Pointer[ownConn]
 
 	mu   sync.Mutex
 	last map[string]string // the last good secret, by key
 }
 
-func newCredentials(cfg NATSConfig, said *once, log *zap.Logger) *credentials {
-	return &credentials{cfg: cfg, log: log, said: said, last: map[string]string{}}
+// NewCredentials returns the credentials of a configuration. It calls warn, from any goroutine, for
+// each attempt to connect with a secret that cannot be read.
+func NewCredentials(cfg Config, warn func(error)) *Credentials {
+	return &Credentials{cfg: cfg, warn: warn, last: map[string]string{}}
 }
 
-// options are the credentials and the TLS for a NATS of your own. Files that cannot be used
+// Options are the credentials and the TLS for a NATS of your own. Files that cannot be used
 // are an error of the options, and so of nats.Connect.
-func (c *credentials) options() []nats.Option {
+func (c *Credentials) Options() []nats.Option {
 	cfg := c.cfg
 	opts := cfg.placeOptions()
 	switch given := cfg.Token != "" || cfg.TokenFile != ""; {
@@ -70,9 +69,9 @@ func (c *credentials) options() []nats.Option {
 	return opts
 }
 
-// embeddedOptions are the credentials for the embedded server of a bridge on this host, and
+// EmbeddedOptions are the credentials for the embedded server of a bridge on this host, and
 // the TLS: its certificate is the one that the configuration names.
-func (c *credentials) embeddedOptions() (opts []nats.Option) {
+func (c *Credentials) EmbeddedOptions() (opts []nats.Option) {
 	if c.cfg.Embedded.hasToken() {
 		opts = append(opts, nats.TokenHandler(func() string { return c.secret(embeddedTokenKey) }))
 	}
@@ -99,8 +98,8 @@ func (c *credentials) embeddedOptions() (opts []nats.Option) {
 // ownConn is the connection that an NKey was made for, once it is known.
 type ownConn struct{ nc atomic.Pointer[nats.Conn] }
 
-// use gives the credentials the connection that was made with them last.
-func (c *credentials) use(nc *nats.Conn) {
+// Use gives the credentials the connection that was made with them last.
+func (c *Credentials) Use(nc *nats.Conn) {
 	if own := c.own.Load(); own != nil {
 		own.nc.Store(nc)
 	}
@@ -108,14 +107,12 @@ func (c *credentials) use(nc *nats.Conn) {
 
 // secret reads a secret. If that fails now, since its file is just being replaced, the last
 // one counts.
-func (c *credentials) secret(key string) string {
+func (c *Credentials) secret(key string) string {
 	s, _, err := c.cfg.secret(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		if c.said.first(err.Error()) {
-			c.log.Warn("a secret for nats cannot be read: the last one is used", zap.Error(err))
-		}
+		c.warn(err)
 		return c.last[key]
 	}
 	c.last[key] = s
@@ -125,7 +122,7 @@ func (c *credentials) secret(key string) string {
 // nkey sets the NKey. The client keeps its public part from its first connect on, so that a
 // new seed would sign for the old user; this replaces it before each further attempt,
 // in a callback that the client makes with its own lock held.
-func (c *credentials) nkey(o *nats.Options) error {
+func (c *Credentials) nkey(o *nats.Options) error {
 	public, err := readNKey(c.cfg.NKeyFile)
 	if err != nil {
 		return err
@@ -161,7 +158,7 @@ func secure(o *nats.Options, cert nats.TLSCertHandler, ca nats.RootCAsHandler) e
 	return err
 }
 
-func (t TLSConfig) readCA() (*x509.CertPool, error) {
+func (t TLS) readCA() (*x509.CertPool, error) {
 	pool, err := certificate.ReadPool(t.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("nats.tls.ca_file: %w", err)
@@ -169,7 +166,7 @@ func (t TLSConfig) readCA() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func (t TLSConfig) readCert() (tls.Certificate, error) {
+func (t TLS) readCert() (tls.Certificate, error) {
 	pair, err := certificate.Files{Certificate: t.CertFile, Key: t.KeyFile}.Load()
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("nats.tls: cert_file and key_file: %w", err)
@@ -233,7 +230,7 @@ func sign(nonce []byte, key, path string) ([]byte, error) {
 
 // checkFiles finds a file now that is missing or holds something else. The client would
 // find it at each attempt to connect.
-func checkFiles(cfg NATSConfig) error {
+func checkFiles(cfg Config) error {
 	var errs []error
 	check := func(path string, read func() error) {
 		if path != "" {
@@ -265,7 +262,7 @@ const (
 var secretKeys = []string{tokenKey, passwordKey, embeddedTokenKey}
 
 // secret reads the secret of a key, from its value or its file; "" if it has none.
-func (c NATSConfig) secret(key string) (secret string, doubts []string, err error) {
+func (c Config) secret(key string) (secret string, doubts []string, err error) {
 	var given value.Secret
 	var path string
 	switch key {
@@ -291,8 +288,8 @@ func (c NATSConfig) secret(key string) (secret string, doubts []string, err erro
 	return "", nil, nil
 }
 
-// checkSecrets reports each secret that cannot be read.
-func (c NATSConfig) checkSecrets() error {
+// CheckSecrets reports each secret that cannot be read.
+func (c Config) CheckSecrets() error {
 	var errs []error
 	for _, key := range secretKeys {
 		_, _, err := c.secret(key)
@@ -303,7 +300,7 @@ func (c NATSConfig) checkSecrets() error {
 
 // Warnings returns what looks wrong about the secrets, each with its key and without any
 // value.
-func (c NATSConfig) Warnings() []string {
+func (c Config) Warnings() []string {
 	var all []string
 	for _, key := range secretKeys {
 		_, doubts, _ := c.secret(key)
@@ -313,38 +310,4 @@ func (c NATSConfig) Warnings() []string {
 		all = append(all, c.Embedded.warnings()...)
 	}
 	return all
-}
-
-// once remembers which reasons were said. It is safe for concurrent use.
-type once struct {
-	mu   sync.Mutex
-	said map[string]bool
-}
-
-// mostReasons bounds what once remembers.
-const mostReasons = 100
-
-// localPort is the end of a connection that is another one at each attempt.
-var localPort = regexp.MustCompile(`\S+->`)
-
-// first reports whether a reason was not said before, whatever the local port in it.
-func (o *once) first(reason string) bool {
-	reason = strings.ToLower(localPort.ReplaceAllString(reason, "")) // the client and the server write one reason in two ways
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.said[reason] || len(o.said) >= mostReasons {
-		return false
-	}
-	if o.said == nil {
-		o.said = map[string]bool{}
-	}
-	o.said[reason] = true
-	return true
-}
-
-// forget makes every reason new again.
-func (o *once) forget() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.said = nil
 }

@@ -1,4 +1,4 @@
-package broker
+package natsconfig
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ const (
 
 // API is the prefix of the subjects of JetStream's API, with a dot at its end: that of this
 // account, of a domain behind a leaf node, or of an account that exports it under another name.
-func (c NATSConfig) API() string {
+func (c Config) API() string {
 	switch {
 	case c.JetStreamDomain != "":
 		return "$JS." + c.JetStreamDomain + ".API."
@@ -29,7 +29,7 @@ func (c NATSConfig) API() string {
 
 // InDomain reports whether a PubAck with a domain can be of the JetStream that the configuration
 // names. Streams of one name may be in several: of a hub and of its leaf nodes.
-func (c NATSConfig) InDomain(domain string) bool {
+func (c Config) InDomain(domain string) bool {
 	if found := domainAPI.FindStringSubmatch(c.API()); found != nil {
 		return domain == found[1]
 	}
@@ -38,7 +38,7 @@ func (c NATSConfig) InDomain(domain string) bool {
 
 // Nobody adds to an error of a request to JetStream's API that nobody answers which key of the
 // configuration may name the wrong place, if one names a place at all.
-func (c NATSConfig) Nobody(err error) error {
+func (c Config) Nobody(err error) error {
 	key, what := c.Place()
 	if key == "" || !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
 		return err
@@ -48,7 +48,7 @@ func (c NATSConfig) Nobody(err error) error {
 
 // Place is the key of the configuration that says where JetStream is, and what it says in words;
 // "" if it is simply there.
-func (c NATSConfig) Place() (key, words string) {
+func (c Config) Place() (key, words string) {
 	switch {
 	case c.JetStreamDomain != "":
 		return "nats.jetstream_domain", "of the domain " + c.JetStreamDomain
@@ -59,15 +59,15 @@ func (c NATSConfig) Place() (key, words string) {
 }
 
 // Inbox is the first part of the subjects on which answers come.
-func (c NATSConfig) Inbox() string {
+func (c Config) Inbox() string {
 	if c.InboxPrefix != "" {
 		return c.InboxPrefix
 	}
 	return defaultInbox
 }
 
-// jetStream returns the JetStream of a connection that the configuration means.
-func (c NATSConfig) jetStream(nc *nats.Conn) (jetstream.JetStream, error) {
+// JetStream returns the JetStream of a connection that the configuration means.
+func (c Config) JetStream(nc *nats.Conn) (jetstream.JetStream, error) {
 	if c.API() == defaultAPI {
 		return jetstream.New(nc)
 	}
@@ -75,7 +75,7 @@ func (c NATSConfig) jetStream(nc *nats.Conn) (jetstream.JetStream, error) {
 }
 
 // placeOptions are those that say how to speak to NATS, apart from credentials.
-func (c NATSConfig) placeOptions() (opts []nats.Option) {
+func (c Config) placeOptions() (opts []nats.Option) {
 	if c.InboxPrefix != "" {
 		opts = append(opts, nats.CustomInboxPrefix(c.InboxPrefix))
 	}
@@ -91,7 +91,7 @@ var (
 	subject    = regexp.MustCompile(`^[^\s.*>]+(\.[^\s.*>]+)*$`)
 )
 
-func (c NATSConfig) validatePlace() error {
+func (c Config) validatePlace() error {
 	var errs []error
 	bad := func(key, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("nats."+key+": "+format, args...))
