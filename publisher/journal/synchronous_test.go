@@ -21,9 +21,11 @@ type died struct{}
 
 // life is a journal and its owner through many processes on one disk.
 type life struct {
-	disk *journaltest.Disk
-	rnd  *rand.Rand
-	now  time.Time
+	disk  *journaltest.FS
+	calls int                  // of the disk
+	watch func(journaltest.Op) // is told of each
+	rnd   *rand.Rand
+	now   time.Time
 
 	j       *journal.Journal
 	done    journal.Seq // state of the owner
@@ -40,16 +42,20 @@ type life struct {
 }
 
 func newLife(seed uint64) *life {
-	return &life{
-		disk: journaltest.NewDisk(seed), rnd: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0),
+	l := &life{
+		disk: journaltest.New(), watch: func(journaltest.Op) {}, rnd: rand.New(rand.NewPCG(seed, 1)), now: time.Unix(1e9, 0),
 		acked: map[journal.Seq]string{}, void: map[string]bool{},
 	}
+	l.disk.Hook = l.hook
+	return l
 }
 
 func (l *life) chance(n int) bool { return l.rnd.IntN(n) == 0 }
 
 // hook fails a call now and then, or ends the process there.
 func (l *life) hook(op journaltest.Op) *journaltest.Fault {
+	l.calls++
+	l.watch(op)
 	switch {
 	case l.chance(400):
 		panic(died{})
@@ -59,8 +65,8 @@ func (l *life) hook(op journaltest.Op) *journaltest.Fault {
 	case l.chance(300) && (op.Kind == journaltest.Write || op.Kind == journaltest.Create):
 		l.full, l.failed = true, l.now
 		return &journaltest.Fault{Err: syscall.ENOSPC, Short: l.rnd.IntN(100)}
-	case l.chance(100) && op.Kind == journaltest.Read && op.N > l.unread+3: // for a moment only
-		l.unread = op.N
+	case l.chance(100) && op.Kind == journaltest.Read && l.calls > l.unread+3: // for a moment only
+		l.unread = l.calls
 		return &journaltest.Fault{Err: syscall.EIO}
 	}
 	return nil
@@ -204,7 +210,8 @@ func (l *life) survive() (err error) {
 			if l.chance(2) {
 				image = journaltest.Random(64, l.rnd.Uint64())
 			}
-			l.disk.Crash(image)
+			l.disk = journaltest.From(l.disk.Crash(len(l.disk.Ops()), image))
+			l.disk.Hook = l.hook
 		default:
 			panic(r)
 		}
@@ -221,16 +228,12 @@ func TestSimulation(t *testing.T) {
 	runs, calls := 0, 0
 	for seed := range seeds {
 		l := newLife(uint64(seed))
-		l.disk.Hook = func(op journaltest.Op) *journaltest.Fault {
-			calls++
-			return l.hook(op)
-		}
 		for i := range steps {
 			if err := l.survive(); err != nil {
 				t.Fatalf("seed %d, step %d, run %d: %v", seed, i, l.runs, err)
 			}
 		}
-		runs += l.runs
+		runs, calls = runs+l.runs, calls+l.calls
 	}
 	t.Logf("%d runs, %d calls of the file system", runs, calls)
 }
@@ -239,10 +242,7 @@ func TestSimulation(t *testing.T) {
 func TestSimulationRepeats(t *testing.T) {
 	digest := func() uint64 {
 		l, h := newLife(7), fnv.New64a()
-		l.disk.Hook = func(op journaltest.Op) *journaltest.Fault {
-			fmt.Fprintln(h, op.N, op.Kind, op.Name, op.Off, op.Len, len(op.Data))
-			return l.hook(op)
-		}
+		l.watch = func(op journaltest.Op) { fmt.Fprintln(h, op.Kind, op.Name, op.Off, op.Len, len(op.Data)) }
 		for range 1000 {
 			if err := l.survive(); err != nil {
 				t.Fatal(err)
@@ -257,7 +257,7 @@ func TestSimulationRepeats(t *testing.T) {
 
 // A panic of the file system passes through, and leaves a journal that is closed.
 func TestPanicPassesThrough(t *testing.T) {
-	d := journaltest.NewDisk(1)
+	d := journaltest.New()
 	j, err := journal.Open(dir, journal.Options{FS: d, Synchronous: true}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -2,8 +2,10 @@ package journaltest
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -103,8 +105,8 @@ func (m *FS) image(changes map[*node][]*change, entries []*entry, image Image) m
 		}
 	}
 	files := map[string][]byte{}
-	for name, n := range names {
-		files[name] = replay(before[n], changes[n], image)
+	for _, name := range slices.Sorted(maps.Keys(names)) { // in order: Keep says what of which file stays
+		files[name] = replay(before[names[name]], changes[names[name]], image)
 	}
 	return files
 }

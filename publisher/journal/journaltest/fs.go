@@ -57,8 +57,9 @@ type Fault struct {
 
 // FS is the file system. The zero value is not usable: see New.
 type FS struct {
-	// Hook, if not nil, is asked before every operation; nil lets it pass. It must not
-	// call the FS. Set it before use, or with SetHook.
+	// Hook, if not nil, is asked before every operation; nil lets it pass. It may panic,
+	// to end the process at that call. It must not call the FS. Set it before use, or with
+	// SetHook.
 	Hook func(Op) *Fault
 	// IgnoreSync makes Sync succeed without an effect, to show that a test notices.
 	IgnoreSync bool
@@ -253,7 +254,7 @@ func (m *FS) Exists(name string) (bool, error) {
 	return there, pathError(Exists, name, err)
 }
 
-func isDir[F any](name string, files map[string]F) bool {
+func isDir(name string, files map[string]*node) bool {
 	for file := range files {
 		if strings.HasPrefix(file, strings.TrimSuffix(name, "/")+"/") {
 			return true
