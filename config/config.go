@@ -34,7 +34,7 @@ type Config struct {
 	Sources         []ingress.SourceConfig  `mapstructure:"sources" doc:"sources instead of the default one, each with its own paths and auth; see below"`
 }
 
-// LogConfig is what is logged, and how. Logs go to standard error.
+// LogConfig sets the level and the format of the log. Logs go to standard error.
 type LogConfig struct {
 	Level  string `mapstructure:"level" doc:"debug, info, warn or error; debug has one line per accepted delivery"`
 	Format string `mapstructure:"format" doc:"json, or console for people"`

@@ -120,7 +120,8 @@ func (l *Loaded) set(k Key, from any) error {
 	return err
 }
 
-// typed is what the user typed a key as, for a warning about a text.
+// typed returns the name under which the user set a key, for a warning: the key, or its environment
+// variable.
 func (l *Loaded) typed(k Key) string {
 	if l.Origins[k.Name] == OriginEnv {
 		return "environment " + k.Env

@@ -54,7 +54,7 @@ func (d *decoder) object(n *yaml.Node, into reflect.Value, path string) error {
 	return at(n, path, d.objectText(b.String(), into))
 }
 
-// lineBreak is what the reader of YAML counts as the end of a line.
+// lineBreak matches the line ends of YAML.
 var lineBreak = regexp.MustCompile("\r\n|[\r\n\u0085\u2028\u2029]")
 
 // verbatim returns the text of a flow mapping that is JSON, or "".

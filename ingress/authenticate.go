@@ -12,7 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// request is what authentication looks at. The source's path adds its segment.
+// request returns the input of the authentication. The caller adds the segment of the path.
 func (s *snapshot) request(r *http.Request, now time.Time) auth.Request {
 	in := auth.Request{Request: r, Now: now}
 	if s.needsClient {
@@ -21,19 +21,19 @@ func (s *snapshot) request(r *http.Request, now time.Time) auth.Request {
 	return in
 }
 
-// attempt is a request of a source, and what is known of who sends it.
+// attempt is a request of a source, and the result of its authentication.
 type attempt struct {
 	src     *source
 	in      auth.Request
 	verdict auth.Verdict
 
-	// What operatorHeaders says.
+	// Results of operatorHeaders.
 	testRun  string
 	received time.Time
 	again    bool
 }
 
-// authenticate looks at all that stands outside the body. It returns nil if the request may come in, or if
+// authenticate checks all credentials outside the body. It returns nil if the request may come in, or if
 // only the signature of the body is missing.
 func (s *snapshot) authenticate(x *exchange, a *attempt) *problem {
 	a.verdict = a.src.auth.Check(a.in)
@@ -62,7 +62,7 @@ func (s *snapshot) authenticateBody(x *exchange, a *attempt, body []byte) *probl
 	return s.admit(x, a)
 }
 
-// admit is for a request whose credentials are right.
+// admit counts the credentials of an authenticated request, and reads its operator headers.
 func (s *snapshot) admit(x *exchange, a *attempt) (refusal *problem) {
 	x.trust()
 	for c := range a.verdict.Credentials {
@@ -83,7 +83,7 @@ func (a *attempt) used(events []schema.Event) {
 	}
 }
 
-// origin is where a delivery comes from that was received at a time.
+// origin describes the source of a delivery that was received at a time.
 func (a *attempt) origin(x *exchange, received time.Time, doubts []doubt) delivery.Origin {
 	if a.again {
 		received = a.received
@@ -150,7 +150,7 @@ func (s *snapshot) withoutSecrets(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// keptPath is the path of a request as it may be kept.
+// keptPath returns the path of a request without its secret.
 func (x *exchange) keptPath(src *source) string {
 	if src.auth.SecretPaths() {
 		return x.route

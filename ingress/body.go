@@ -25,14 +25,14 @@ import (
 // Content-Length alone; the rest grows with what really comes.
 const firstBuffer = 4 << 10
 
-// freeBody is how much of each body does not count, so that many large bodies do not keep
+// freeBody is the part of each body that does not count, so that many large bodies do not keep
 // the small ones out: connections and slots bound those.
 const freeBody = 32 << 10
 
-// bodyStep is how much of the budget a body takes at a time, before its bytes are read.
+// bodyStep is the part of the budget that a body reserves at a time, before its bytes are read.
 const bodyStep = 32 << 10
 
-// bodyGrace is how long a body may take before its rate counts.
+// bodyGrace is the time that a body may take before its rate counts.
 const bodyGrace = 5 * time.Second
 
 // budgeted reads a body within the bytes that all bodies together, and those of one source, may have in memory.
@@ -194,7 +194,7 @@ const (
 	perEvent = 4 << 10 // an envelope around almost nothing, made and encoded
 )
 
-// freeWork is how much of that does not count: slots bound it.
+// freeWork is the part of that which does not count: slots bound it.
 const freeWork = 64 << 10
 
 // workOf estimates what a body needs beside itself. It looks at no more than which bytes there
@@ -213,7 +213,7 @@ func workOf(body []byte, maxElements int) int64 {
 	return work
 }
 
-// reservation is what a request has of the budget for work.
+// reservation is the part of the budget for work that a request holds.
 type reservation struct {
 	of    [2]*semaphore.Weighted
 	bytes [2]int64

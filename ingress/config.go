@@ -53,7 +53,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// SourceConfig is one endpoint: its paths, whom it lets in, what it takes and
+// SourceConfig is an endpoint: its paths, authentication, kinds and
 // what it answers.
 type SourceConfig struct {
 	Name   string       `mapstructure:"name" doc:"name of the source, of a-z, 0-9 and -, at most 32; the envelope's source is /treble/<name>"`

@@ -9,7 +9,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
-// use is how a credential of a source is used. It belongs to the name of the
+// use records the use of a credential of a source. It belongs to the name of the
 // credential, and not to a configuration that was read.
 type use struct {
 	count     atomic.Int64

@@ -45,7 +45,7 @@ func testRun(h http.Header) string {
 	return ""
 }
 
-// clockSkew is how far the clock of another host may be ahead of ours.
+// clockSkew is the time by which the clock of another host may be ahead.
 const clockSkew = time.Minute
 
 // receivedTime returns when a body that is brought in again was first received:
@@ -70,7 +70,7 @@ func receivedTime(h http.Header, now time.Time) (at time.Time, again bool, _ *pr
 	return at, true, nil
 }
 
-// doubt is what a header says against reading the body as JSON. Treble sends once, and
+// doubt is a header that contradicts a JSON body. Treble sends once, and
 // what stands before us may change headers: a body that is plainly JSON is taken all the
 // same, with a warning; any other is refused for the header.
 type doubt struct {

@@ -102,7 +102,7 @@ func (s *snapshot) claimed(c claim, body []byte, whole bool) *source {
 	return nil
 }
 
-// beginning is how much is kept of a body that was not received as a whole.
+// beginning bounds the part that is kept of a body that was not received as a whole.
 const beginning = 64 << 10
 
 // keepBeginning gives the quarantine what was read of a body that is too large or broke

@@ -17,7 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// exchange is one request and what became of it. It belongs to the goroutine
+// exchange is a request and its outcome. It belongs to the goroutine
 // of the request.
 type exchange struct {
 	echo.Context

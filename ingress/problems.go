@@ -45,14 +45,14 @@ func unauthorized(challenge string) *problem {
 	return p.with("WWW-Authenticate", challenge)
 }
 
-// tooManyFailures is for an address that failed to authenticate too often.
+// tooManyFailures answers an address that failed to authenticate too often.
 func tooManyFailures(retry time.Duration) *problem {
 	p := &problem{name: "too-many-failures", status: http.StatusTooManyRequests, title: "Too many requests that are not authorized",
 		detail: "Too many requests of this address carried no credential that their source takes."}
 	return p.with("Retry-After", retryAfter(retry.Truncate(time.Second)+time.Second))
 }
 
-// notOperator is for what only the commands of the bridge may say of a request.
+// notOperator answers a request with headers that only the commands of the bridge may send.
 func notOperator() *problem {
 	return &problem{name: "not-operator", status: http.StatusForbidden, title: "Headers of an operator refused",
 		detail: fmt.Sprintf("The headers %s and %s are taken from the addresses in ingress.operator_addresses only. Nothing of this request was kept.",
@@ -70,7 +70,7 @@ func tooManyRequests() *problem {
 	return p.with("Retry-After", retryAfter(retryBusy))
 }
 
-// overQuota is for a source that sends more events or bytes a second than it may.
+// overQuota answers a source that sends more events or bytes a second than its limits allow.
 func overQuota(what string, wait time.Duration) *problem {
 	p := &problem{name: "over-quota", status: http.StatusTooManyRequests, title: "Too much from this source",
 		detail: "The source sends more " + what + " a second than it may. Nothing of this request was kept; send it again later."}
@@ -93,8 +93,8 @@ func bodyTimeout(cause error) *problem {
 	return &problem{name: "body-timeout", status: http.StatusRequestTimeout, title: "Body not received in time", cause: cause}
 }
 
-// bodyIncomplete is for a body that broke off. Mostly nobody reads the answer;
-// it is for a client whose chunks are malformed.
+// bodyIncomplete answers a body that broke off. Only a client whose chunks are malformed is still
+// there to read it.
 func bodyIncomplete(cause error) *problem {
 	return &problem{name: "body-incomplete", status: http.StatusBadRequest, title: "Body incomplete",
 		detail: "The body ended before its announced end.", cause: cause}
@@ -164,7 +164,7 @@ func problemFromRejection(r *delivery.Rejection) *problem {
 const problemPrefix = "urn:treble-bridge:problem:"
 
 // problem is a refusal. Its public part is sent as RFC 9457 describes; its
-// cause is for the log only.
+// cause is only logged.
 type problem struct {
 	name   string // of the type, and the outcome in metrics and logs
 	status int

@@ -12,12 +12,12 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// replyTimeout is how long a client may take to take an answer.
+// replyTimeout is the time that a client may take to take an answer.
 const replyTimeout = 10 * time.Second
 
 const problemContentType = "application/problem+json"
 
-// lingerTimeout is how long the rest of a body is taken in, and dropped, after
+// lingerTimeout is the time that the rest of a body is taken in, and dropped, after
 // an answer that did not wait for it. Without it a client that is still
 // sending might never see the answer.
 const lingerTimeout = time.Second

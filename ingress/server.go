@@ -58,7 +58,7 @@ type Server struct {
 	tls     *listen.TLS // nil: plain HTTP
 }
 
-// common is what every snapshot of a server has.
+// common has the parts that all snapshots of a server share.
 type common struct {
 	accepter    Accepter
 	log         *zap.Logger

@@ -21,7 +21,7 @@ import (
 	"net/netip"
 )
 
-// snapshot is what a server serves with: routes, credentials and limits. It does not change; a
+// snapshot has the routes, credentials and limits of a server. It does not change; a
 // configuration that is read again makes another one.
 type snapshot struct {
 	*common

@@ -170,7 +170,7 @@ func (p *problems) positive(key string, d, usual time.Duration) {
 	}
 }
 
-// parseKinds is for kinds that Validate has seen.
+// parseKinds parses kinds that Validate has checked.
 func parseKinds(names []string) []schema.Kind {
 	kinds := make([]schema.Kind, 0, len(names))
 	for _, name := range names {

@@ -123,7 +123,7 @@ type faultyStream struct {
 	fault func(call int64) fault
 }
 
-// fault is what happens to a publish.
+// fault is the failure of a publish.
 type fault int
 
 const (

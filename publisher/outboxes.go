@@ -17,7 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// leastReserve is what entries leave of the disk in any case, for marks and the
+// leastReserve is the free space that entries always leave on the disk, for marks and the
 // header of a segment: without them a journal that filled its disk could not
 // shrink again.
 const leastReserve = 1 << 20

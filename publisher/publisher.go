@@ -33,7 +33,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// Options are what Open needs. Config and NATS must be valid, see their
+// Options are the dependencies of Open. Config and NATS must be valid, see their
 // Validate methods; Open checks them again.
 type Options struct {
 	Config  Config
@@ -87,7 +87,7 @@ type ackMode interface {
 	keep(ctx context.Context, msgs []broker.Message) error
 }
 
-// firstContact is how long Open waits for the streams, so that a publisher
+// firstContact bounds the time that Open waits for the streams, so that a publisher
 // whose NATS is there is ready when Open returns.
 const firstContact = 5 * time.Second
 

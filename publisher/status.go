@@ -7,7 +7,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
-// Status is what the publisher can do now.
+// Status is the readiness of the publisher.
 type Status struct {
 	Ready    bool // deliveries can be accepted
 	Degraded bool // something needs the operator; Reasons says what
@@ -23,7 +23,7 @@ type Reason struct {
 	See   string // the command that tells more, "" if there is none
 }
 
-// String is one line with all of it.
+// String formats the reason and its fix as one line.
 func (r Reason) String() string {
 	switch {
 	case r.Fix != "":

@@ -202,7 +202,7 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// escapes are what the others are written as.
+// escapes holds the escape of each of the other characters.
 var escapes = func() (t [utf8.RuneSelf]string) {
 	for c := range byte(' ') {
 		t[c] = fmt.Sprintf(`\u%04x`, c)

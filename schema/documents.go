@@ -18,7 +18,7 @@ const (
 	ContentTypeAsyncAPI   = "application/vnd.aai.asyncapi+json;version=3.0.0"
 )
 
-// Document is one of the documents.
+// Document is an embedded document.
 type Document struct {
 	Name        string // a kind, or one of the two names below
 	ContentType string

@@ -16,7 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// exampleBridge is what a consumer meets behind a bridge: a NATS server with the
+// exampleBridge stands in for the NATS of a bridge: a NATS server with the
 // stream of events.
 type exampleBridge struct {
 	server *server.Server

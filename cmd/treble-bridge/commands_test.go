@@ -27,8 +27,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
-// jsonForms are what the commands print with --json: a value of its type, or nil where
-// it is not a struct of ours. A new command belongs here, or into withoutJSON.
+// jsonForms maps each command to the form that it prints with --json: a value of its type, or nil
+// where it is not a struct of ours. A new command belongs here, or into withoutJSON.
 var jsonForms = map[string]any{
 	"config check":             configCheckJSON{},
 	"config print":             config.Setting{},

@@ -13,7 +13,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// envelopeOf is what the bridge publishes of a flow's body with a person and a text, and
+// envelopeOf returns the envelope of a flow's body with a person and a text, and
 // the person's number as it is normalised there.
 func envelopeOf(t testing.TB, code, cellphone, text string) (envelope []byte, number string) {
 	t.Helper()

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// file is one of an archive.
+// file is a file of an archive.
 type file struct {
 	name string // in the archive
 	path string // where it is read from

@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// platforms are what a release is built for.
+// platforms lists the targets of a release, as GOOS/GOARCH.
 var platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64"}
 
 type release struct {

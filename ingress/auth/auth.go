@@ -17,7 +17,7 @@ type Request struct {
 	Segment string     // what stands for the * of the source's path, "" if it has none
 }
 
-// state is how far a scheme is satisfied. The order is that of and (the least)
+// state is the degree to which a scheme is satisfied. The order is that of and (the least)
 // and or (the greatest).
 type state uint8
 
@@ -27,7 +27,7 @@ const (
 	satisfied
 )
 
-// scheme is one way to authenticate. It is safe for concurrent use.
+// scheme is an authentication scheme. It is safe for concurrent use.
 type scheme interface {
 	// check looks at everything but the body, which it does not read. It
 	// returns the credential if it is satisfied, and does the same work
@@ -143,7 +143,7 @@ func (a *Authenticator) PathSecret(segment string) bool {
 // SecretPaths reports whether the last segment of the source's paths is a secret.
 func (a *Authenticator) SecretPaths() bool { return a.path != nil }
 
-// Verdict is what is known of a request. Make it with [Authenticator.Check].
+// Verdict is the result of the authentication of a request. Make it with [Authenticator.Check].
 type Verdict struct {
 	state   state
 	states  [len(schemeNames)]state

@@ -1,6 +1,6 @@
 package auth
 
-// Addresses is how many addresses are in the table.
+// Addresses returns the number of addresses in the table.
 func (f *Failures) Addresses() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -147,7 +147,7 @@ func checkHMAC(c HMACConfig, problem func(name, format string, args ...any)) {
 	}
 }
 
-// signed is what the headers of a request say of its signature.
+// signed holds the signature of a request and its timestamp, as the headers have them.
 type signed struct {
 	signatures [][]byte
 	timestamp  string // as it was written, which is what was signed

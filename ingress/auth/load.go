@@ -33,7 +33,7 @@ func (l *loaded) problem(key, format string, args ...any) {
 
 func (l *loaded) warn(key, text string) { l.warnings = append(l.warnings, key+": "+text) }
 
-// secretList is where the secrets of a scheme are configured.
+// secretList has the configured secrets of a scheme, and their keys.
 type secretList struct {
 	scheme       string
 	header       string // that carries them, for value.CleanSecret

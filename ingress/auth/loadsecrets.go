@@ -126,7 +126,7 @@ func (l *loaded) time(text, key string) time.Time {
 	return t
 }
 
-// segment is what a secret in a path may be made of, so that it stands there as it is.
+// segment matches the secrets that a path holds without escapes.
 var segment = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
 
 // add appends the secret if its scheme can carry it. No message repeats it.

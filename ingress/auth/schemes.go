@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// grant is what a scheme makes of the secret that a request carries.
+// grant compares the secret that a request carries with those of a scheme.
 func (s secrets) grant(given string, present bool, in Request) (*Credential, state) {
 	if c := s.find(given, present, in.Now); c != nil {
 		return c, satisfied

@@ -264,7 +264,7 @@ func (c *Bounds) ReadUntil(conn interface{ SetReadDeadline(time.Time) error }, u
 	_ = conn.SetReadDeadline(until)
 }
 
-// Phase is what a connection, or a request of it, is doing.
+// Phase is the state of a connection, or of a request on it.
 type Phase int32
 
 const (
@@ -341,8 +341,8 @@ func (b *Conn) phase() Phase {
 // Trust notes that a credential was shown on the connection that a source takes.
 func (b *Conn) Trust() { b.trusted.Store(true) }
 
-// mostAnswers is how many answers of a connection that has shown no credential may wait until the
-// client takes them. With HTTP/2 it says how much it takes, which may be nothing.
+// mostAnswers bounds the answers that wait until the client takes them, on a connection without a credential. With
+// HTTP/2 it says how much it takes, which may be nothing.
 const mostAnswers = 4
 
 // answer calls flush, which returns when the client has taken the answer to a request of HTTP/2.
@@ -379,7 +379,7 @@ func (b *Conn) Close() error {
 	return b.Conn.Close()
 }
 
-// CloseWrite is what net/http asks for to end a connection so that the answer arrives.
+// CloseWrite lets net/http end a connection so that the answer arrives.
 func (b *Conn) CloseWrite() error {
 	if half, ok := b.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

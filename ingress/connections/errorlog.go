@@ -27,7 +27,7 @@ func (p *PerSecond) Take() (held int, ok bool) {
 	return int(p.held.Swap(0)), true
 }
 
-// ErrorLog is what net/http writes its complaints to: at most one line a second.
+// ErrorLog returns the error log of an http.Server. It writes at most one line a second.
 func ErrorLog(to *zap.Logger) *log.Logger {
 	return log.New(&pacedLog{log: to, pace: NewPerSecond()}, "", 0)
 }

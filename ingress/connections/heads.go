@@ -2,7 +2,7 @@ package connections
 
 import "bytes"
 
-// maxHeaderLines is how many headers a request may have. A header costs net/http some 80 bytes
+// maxHeaderLines bounds the headers of a request. A header costs net/http some 80 bytes
 // beyond its own: thousands of tiny ones would make a connection expensive within maxHeaders.
 const maxHeaderLines = 100
 
@@ -75,5 +75,5 @@ func hasName(line []byte, name string) bool {
 	return len(line) >= len(name) && bytes.EqualFold(line[:len(name)], []byte(name))
 }
 
-// reset is for the next request of the connection.
+// reset prepares for the next request of the connection.
 func (h *head) reset() { *h = head{unreadable: h.unreadable} }

@@ -61,7 +61,7 @@ type watchedTLSConn struct {
 	encrypted *tls.Conn
 }
 
-// ConnectionState is what net/http asks for, for Request.TLS.
+// ConnectionState lets net/http set Request.TLS.
 func (c *watchedTLSConn) ConnectionState() tls.ConnectionState { return c.encrypted.ConnectionState() }
 
 // watched returns the connection of a listener that is watched, or nil.
@@ -130,7 +130,7 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// CloseWrite is what net/http asks for to end a connection so that the answer arrives.
+// CloseWrite lets net/http end a connection so that the answer arrives.
 func (c *watchedConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -196,7 +196,7 @@ func (u *Unserved) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// answerTimeout is how long a client of HTTP/2 may take for an answer that no handler has timed.
+// answerTimeout is the time that a client of HTTP/2 may take for an answer that no handler has timed.
 const answerTimeout = 10 * time.Second
 
 // serveStream serves a request of HTTP/2. It keeps its place until the client has taken the answer: net/http,

@@ -45,7 +45,8 @@ func newIssuer(c ACMEConfig, log *zap.Logger) (*issuer, error) {
 	}, nil
 }
 
-// certificate is for tls.Config. A client that names no server gets the first domain's.
+// certificate implements GetCertificate of a tls.Config. A client that names no server gets the
+// first domain's.
 func (i *issuer) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	challenge := slices.Equal(hello.SupportedProtos, []string{acme.ALPNProto})
 	if hello.ServerName == "" && !challenge {
@@ -77,7 +78,7 @@ func (i *issuer) note(domain string, c *tls.Certificate, err error) {
 	}
 }
 
-// expiry is when the first certificate expires.
+// expiry returns the time at which the first certificate expires.
 func (i *issuer) expiry() (first time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -176,7 +176,7 @@ type proxied struct{ *proxyproto.Conn }
 // NetConn is the connection itself.
 func (p proxied) NetConn() net.Conn { return p.Raw() }
 
-// CloseWrite is what net/http asks for to end a connection so that the answer arrives.
+// CloseWrite lets net/http end a connection so that the answer arrives.
 func (p proxied) CloseWrite() error {
 	if half, ok := p.Raw().(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

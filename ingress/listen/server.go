@@ -12,7 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/connections"
 )
 
-// drainTimeout is how long bodies may take to be complete at a shutdown.
+// drainTimeout is the time that bodies may take to be complete at a shutdown.
 const drainTimeout = 5 * time.Second
 
 // maxHeaders bounds the bytes of request line and headers.

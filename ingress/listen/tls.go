@@ -13,13 +13,13 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 )
 
-// TLS is how the listener speaks TLS now. Its methods may be called at the same time.
+// TLS holds the certificates that the listener uses now. It is safe for concurrent use.
 type TLS struct {
 	current atomic.Pointer[Settings]
 	acme    *issuer // nil: the certificate is in files
 }
 
-// Settings are what was read of a TLSConfig, complete and checked.
+// Settings is a TLSConfig with its files read and checked.
 type Settings struct {
 	config *tls.Config
 	leaf   *x509.Certificate // nil with ACME
@@ -89,8 +89,8 @@ func (t *TLS) Use(s *Settings) { t.current.Store(s) }
 // config is that of a handshake that begins now.
 func (t *TLS) config() *tls.Config { return t.current.Load().config }
 
-// Expiry is when the certificate expires that is in use, the first of several; the zero time if
-// there is none yet.
+// Expiry returns the time at which the certificate in use expires, the first of several; the zero
+// time if there is none yet.
 func (t *TLS) Expiry() time.Time {
 	if t.acme != nil {
 		return t.acme.expiry()

@@ -132,7 +132,7 @@ func TestOpsConnections(t *testing.T) {
 	}
 }
 
-// answer is what came back.
+// answer is the response to a request.
 type answer struct {
 	status int
 	header http.Header

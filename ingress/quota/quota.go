@@ -1,4 +1,5 @@
-// Package quota is what one source may take, so that it leaves something to the others.
+// Package quota limits the events and bytes that a source may deliver, and its share of the
+// journal.
 package quota
 
 import (

@@ -88,7 +88,7 @@ func (k *Keys) Check(sealed []byte) error {
 	return nil
 }
 
-// KeyInfo is what may be shown of a key.
+// KeyInfo describes a key without its secret.
 type KeyInfo struct {
 	ID      uint32
 	Primary bool // it seals what is new

@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
-// storeContext is what the key of the store is sealed with.
+// storeContext is the associated data with which the key of the store is sealed.
 const storeContext = "key of the embedded nats-server's store"
 
 // StoreKey returns the key with which the embedded nats-server encrypts its store, "" if there are

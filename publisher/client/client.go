@@ -102,7 +102,7 @@ func (c *Client) Broker() *broker.Conn { return c.conn }
 // Events is the name of the stream of the events.
 func (c *Client) Events() schema.StreamName { return c.opts.Events }
 
-// Timeout is how long a PubAck, or one message that is asked for, may take.
+// Timeout bounds the wait for a PubAck, and for a single message that is read.
 func (c *Client) Timeout() time.Duration { return c.opts.Timeout }
 
 // Prefix is the first part of the subjects of the bridge.

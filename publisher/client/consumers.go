@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ConsumerState is how far a consumer of the event stream is, by the server's own
-// account and clock.
+// ConsumerState is the progress of a consumer of the event stream, by the server's account and
+// clock.
 type ConsumerState struct {
 	Name        string
 	Durable     bool     // the server keeps it while no client uses it

@@ -34,7 +34,7 @@ type FollowOptions struct {
 	StopAtEnd   bool      // return nil when the last message stored so far was read
 }
 
-// idle is how long nothing comes before Follow asks whether anything is left: the
+// idle is the time without a message after which Follow asks whether any is left: the
 // messages that it waits for may have been removed.
 const idle = 5 * time.Second
 

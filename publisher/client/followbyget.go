@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
-// pollEvery is how often followByGet asks for new messages.
+// pollEvery is the interval at which followByGet asks for new messages.
 const pollEvery = 250 * time.Millisecond
 
 // followByGet is Follow for a stream that takes no consumer: each message is asked for. That is

@@ -1,4 +1,4 @@
-// Package control is how the commands of a host reach the bridge that runs there: HTTP on a Unix
+// Package control connects the commands of a host to the bridge that runs there: HTTP on a Unix
 // socket in the data directory. Who may write to that directory may use it; there is no other
 // authority, and no other address.
 package control
@@ -18,7 +18,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
-// longestPath is what the system takes for the path of a socket: 104 bytes on
+// longestPath bounds the path of a socket: 104 bytes on
 // macOS and 108 on Linux, one of which ends it.
 const longestPath = 103
 

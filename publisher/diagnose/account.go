@@ -95,7 +95,7 @@ func (se *Session) missing(ctx context.Context, found []streams.State) ([]stream
 	return missing, nil
 }
 
-// room is what an account has, and what the streams that are not there yet need.
+// room compares the limits of an account with the needs of the streams that do not exist yet.
 type room struct {
 	tier      jetstream.Tier
 	copies    int64

@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
-// Status is how a check ended.
+// Status is the result of a check.
 type Status string
 
 // The statuses.
@@ -29,7 +29,7 @@ const (
 	InServer = streams.InServer
 )
 
-// Check is one line of the checklist. Nothing in it is a secret or personal data.
+// Check is a line of the checklist. Nothing in it is a secret or personal data.
 // Its JSON form is stable.
 type Check struct {
 	Name   string  `json:"name"`             // what is checked, such as "jetstream"

@@ -83,7 +83,7 @@ func (se *Session) serverTime(ctx context.Context) (time.Time, error) {
 	return answer.Server.Time, err
 }
 
-// defaultFlush is how long JetStream holds what it acknowledged before it flushes,
+// defaultFlush is the time that JetStream holds what it acknowledged before it flushes,
 // unless it is configured.
 const defaultFlush = 2 * time.Minute
 

@@ -11,7 +11,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
-// leastFree is what should be free beside the reserve, so that there is time.
+// leastFree is the space that should be free beside the reserve, so that the operator has time to
+// act.
 const leastFree = 64 * value.MiB
 
 // Disk holds the free disk against what journal and embedded store may need.
@@ -54,7 +55,7 @@ func existing(dir string) string {
 	}
 }
 
-// size is what the files below a directory hold together.
+// size returns the total size of the files below a directory.
 func size(dir string) int64 {
 	var sum int64
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {

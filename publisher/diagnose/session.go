@@ -30,7 +30,7 @@ type Options struct {
 	now func() time.Time // for tests; nil: time.Now
 }
 
-// Journal is how the journal of the bridge is configured.
+// Journal is the configuration of the bridge's journal.
 type Journal struct {
 	Answers  bool // a request is answered when the journal has its events ("ack: journal")
 	MaxBytes value.Size
@@ -143,7 +143,7 @@ func (se *Session) failed(name, of string, err error) Check {
 	return check(name, of, Fail, "%v", err).shell("nats account info")
 }
 
-// allowance is what a user must be allowed besides what it is, and nothing more: the whole JetStream
+// allowance returns the permissions that a user lacks, and nothing more: the whole JetStream
 // API would let it remove every stream of the account.
 func (se *Session) allowance(denied deniedError) string {
 	const besides = `  # besides what it has; or run doctor as the user operator of deployments/nats/permissions.conf`

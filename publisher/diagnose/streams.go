@@ -87,7 +87,7 @@ func (se *Session) copies(events streams.State) Check {
 	return check(name, of, Pass, "%d, in the cluster %s, all of them current", have, cluster.Name)
 }
 
-// servers is how many servers of the cluster the connection knows. A name in
+// servers returns the number of servers of the cluster that the connection knows. A name in
 // nats.url stands for one that tells its address too, so it does not count.
 func (se *Session) servers() int {
 	known := map[string]bool{}
@@ -167,10 +167,10 @@ func captures(filters []string, subject string) bool {
 	return slices.ContainsFunc(filters, func(f string) bool { return server.SubjectMatchesFilter(subject, f) })
 }
 
-// overhead is what an envelope has around the body, with headers; generous.
+// overhead bounds the bytes of an envelope around the body, with headers.
 const overhead = 64 * value.KiB
 
-// largestPayload is what a server takes at most.
+// largestPayload is the largest max_payload that nats-server accepts.
 const largestPayload = 64 * value.MiB
 
 // payload holds the server's limit against the largest body that is let in.

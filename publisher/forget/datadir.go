@@ -16,7 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// leaving is how much longer than journal.retain a copy can stay in a journal: its
+// leaving is the time that a copy can stay in a journal beyond journal.retain: its
 // segment is left and removed within that time.
 const leaving = time.Minute
 
@@ -59,7 +59,7 @@ func (d *DataDir) Running() bool {
 	return running || err != nil
 }
 
-// CopyStays is how long a copy of a published message stays in a journal at most, of
+// CopyStays returns the longest time that a copy of a published message stays in a journal, of
 // time in which a bridge runs and NATS takes what it publishes.
 func (d *DataDir) CopyStays() time.Duration { return d.stays }
 

@@ -20,7 +20,7 @@ type Counts struct {
 // Total is their sum.
 func (c Counts) Total() int64 { return c.Deletable() + c.Journal }
 
-// Deletable is how many are where a run can delete them.
+// Deletable returns the number of messages that a run can delete.
 func (c Counts) Deletable() int64 {
 	n := c.SetAside + c.Damaged
 	for _, s := range c.Streams {
@@ -29,16 +29,16 @@ func (c Counts) Deletable() int64 {
 	return n
 }
 
-// Copies is how many in the journals are published, and go by themselves.
+// Copies returns the number of published messages in the journals. They expire there by themselves.
 func (c Counts) Copies() int64 { return c.Journal - c.Pending }
 
-// location is where the stream of a journal is taken to hold a message.
+// location is the stream and the sequence of a message in a journal.
 type location struct {
 	refused  bool // of the journal of refused bodies
 	sequence uint64
 }
 
-// findings are what of the person is where.
+// findings are the messages of the person, by place.
 type findings struct {
 	Counts
 	streams []found
@@ -52,7 +52,7 @@ type findings struct {
 	unsettled, beyond bool
 }
 
-// scope is what of the data directory a run is about: what was there when it was read first.
+// scope is the part of the data directory that a run covers: what was there at its first reading.
 type scope struct {
 	entries map[bool]uint64 // the last entry of each journal, by whether it is that of refused bodies
 	files   map[string]bool
@@ -70,8 +70,8 @@ func (r *Run) Left() (streams map[string][]uint64, files []string) {
 	return streams, r.found.files
 }
 
-// Kept is all that the last look found, also what came when the search had begun: that is left to
-// another run, or this one might not end while more come.
+// Kept returns all that the last search found, also what came when the search had begun: that is
+// left to another run, or this one might not end while more come.
 func (r *Run) Kept() Counts {
 	all := r.found.Counts
 	all.Streams = maps.Clone(all.Streams)

@@ -13,7 +13,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// Bridge is what the Handler needs of a running bridge; see publisher.Publisher.NoteRemoved.
+// Bridge is the part of a running bridge that the Handler calls; see
+// publisher.Publisher.NoteRemoved.
 type Bridge interface {
 	NoteRemoved(ctx context.Context, removed map[string][]uint64) error
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
-// Person is who is to be forgotten. It learns the sessions of the person from the
-// messages that it is shown; so one that was shown before must be shown again until
-// Version stays the same. One goroutine may use it at a time.
+// Person matches the messages of the person to forget. It learns the sessions of the person from
+// the messages that it is shown; so one that was shown before must be shown again until Version
+// stays the same. One goroutine may use it at a time.
 type Person struct {
 	number  *phone.Sought // nil: only sessions are known
 	given   map[string]bool
@@ -65,7 +65,7 @@ func (p *Person) Sessions() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// Shared is how many sessions are not, although the number is in a message of them:
+// Shared returns the number of sessions that are not, although the number is in a message of them:
 // they belong to another number too, such as a placeholder.
 func (p *Person) Shared() int { return len(p.shared) }
 

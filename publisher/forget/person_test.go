@@ -15,7 +15,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// parsed is what the bridge publishes of a body.
+// parsed returns the envelope that the bridge publishes of a body.
 func parsed(t testing.TB, body string) []byte {
 	t.Helper()
 	d := (&delivery.Parser{}).Parse([]byte(body), delivery.Origin{Source: "default", Path: "/webhook", Received: time.Unix(1, 0)})
@@ -321,7 +321,7 @@ func FuzzPerson(f *testing.F) {
 // anyDigits reports whether a text may hold a number, escaped or not.
 func anyDigits(s string) bool { return strings.ContainsAny(s, `0123456789%\=`) }
 
-// BenchmarkMatch is what a message of somebody else costs.
+// BenchmarkMatch measures a message of another person.
 func BenchmarkMatch(b *testing.B) {
 	p := person(b, "+573001234567")
 	p.Match(nil, parsed(b, `{"country_code":"57","cellphone":"3001234567","session_id":"`+session+`","read_at":"2026-01-01 00:00:00"}`)) // and its session is known

@@ -54,7 +54,7 @@ func (r *Run) Idle() bool {
 	return r.found.Deletable() == 0 && r.found.Pending == 0 && r.Healing() == 0
 }
 
-// Healing is how many of the copies in the journals would be published again if
+// Healing returns the number of copies in the journals that would be published again if
 // JetStream lost their messages. After Erase there are none, unless the bridge
 // publishes to other streams than those of the run.
 func (r *Run) Healing() (n int) {
@@ -64,7 +64,7 @@ func (r *Run) Healing() (n int) {
 	return n
 }
 
-// behind is how long a replica may be behind its leader.
+// behind is the time by which a replica may lag its leader.
 const behind = 300 * time.Millisecond
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -209,7 +209,7 @@ func (r *Run) eraseFiles(ctx context.Context, m Match, erased *Counts) error {
 	return err
 }
 
-// copiesUntil is when the copies that are in the journals now are gone, if a bridge runs.
+// copiesUntil returns the time at which the copies in the journals are gone, if a bridge runs.
 func (r *Run) copiesUntil() time.Time {
 	if r.dir == nil {
 		return time.Time{}

@@ -13,8 +13,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
-// State is what the records of the journals of a data directory say, counted
-// one by one.
+// State is the content of the journals of a data directory, counted record by record.
 type State struct {
 	outbox.State               // of the events
 	Refused      *outbox.State // of the refused bodies; nil if there is no journal of them

@@ -27,7 +27,7 @@ type committer struct {
 	yielding bool      // segments are being removed to make room
 }
 
-// batch is what one flush covers.
+// batch has the records and marks that one flush covers.
 type batch struct {
 	requests []*request
 	marks    [][]byte

@@ -18,7 +18,7 @@ import (
 type Damage struct {
 	Segment        string // name of the file
 	Offset, Length int64  // Length is 0 if bytes or files are missing
-	// Unreadable is how many of its bytes the disk could not read. Their copy is zeros.
+	// Unreadable is the number of bytes that the disk could not read. Their copy is zeros.
 	Unreadable int64
 	// FirstLost and LastLost are the entries that were in it; both 0: none were.
 	FirstLost, LastLost Seq

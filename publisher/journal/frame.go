@@ -26,7 +26,7 @@ const (
 	typeSeal   Type = 5 // last frame before a clean Close; see the flush rule
 )
 
-// Record is one record of the journal.
+// Record is a record of the journal.
 type Record struct {
 	Type Type
 	// Seq numbers an entry; of a mark or checkpoint it is the last entry before it.
@@ -37,7 +37,7 @@ type Record struct {
 const (
 	marker    = "TBJ"
 	headBytes = 32
-	// formatVersion is what is written. Version 1 has the same layout; programs that
+	// formatVersion is the version that is written. Version 1 has the same layout; programs that
 	// know only that one must not open a directory in which this one has written,
 	// for they would add to a segment that is closed.
 	formatVersion = 2
@@ -47,7 +47,7 @@ const (
 	maxPayload = 256 << 20
 )
 
-// errBadFrame is what decoding says of bytes that are no frame of ours.
+// errBadFrame is the error of decoding bytes that are not a frame of this segment.
 var errBadFrame = errors.New("bad frame")
 
 // versionError is a frame that is whole, and not ours to read.
@@ -59,7 +59,7 @@ func (e *versionError) Error() string {
 	return fmt.Sprintf("journal format %d; this program reads formats %d to %d", e.version, oldestVersion, formatVersion)
 }
 
-// frame is one record as it lies in a segment.
+// frame is a record as it lies in a segment.
 type frame struct {
 	kind    Type
 	seq     Seq

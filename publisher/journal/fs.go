@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FS is what the journal needs of a file system; a nil Options.FS is the
+// FS is the file system of a journal; a nil Options.FS is the
 // operating system's. Errors wrap those of package os and syscall.
 type FS interface {
 	OpenFile(name string, flag int, perm os.FileMode) (File, error)

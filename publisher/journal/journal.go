@@ -38,7 +38,7 @@ type Options struct {
 	// SegmentBytes is the size after which a new segment is begun; default 64 MiB,
 	// and never more than a quarter of MaxBytes.
 	SegmentBytes int64
-	// SegmentAge is how old the oldest entry of a segment can be before a new segment
+	// SegmentAge is the age of the oldest entry of a segment after which a new segment
 	// is begun, also without traffic, so that the old one can be removed once it is
 	// released. 0: no bound.
 	SegmentAge time.Duration

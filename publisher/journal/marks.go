@@ -32,7 +32,7 @@ func (j *Journal) Mark(payload []byte) {
 	}
 }
 
-// flushing is one Flush.
+// flushing is a call of Flush that waits.
 type flushing struct {
 	upTo uint64        // marks, counted since Open
 	done chan struct{} // closed when err is set

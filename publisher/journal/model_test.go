@@ -130,7 +130,7 @@ func (s *script) note(p string, seq journal.Seq, err error) {
 	}
 }
 
-// promise is what was promised within some operations.
+// promise holds the promises that a series of operations made.
 type promise struct {
 	acked    map[string]journal.Seq
 	void     map[string]bool

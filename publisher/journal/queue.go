@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// request is one Append. It is used again by another one when its answer was received.
+// request is a call of Append. Another call uses it again after its answer was received.
 type request struct {
 	payload []byte
 	state   requestState  // guarded by Journal.mu

@@ -133,7 +133,7 @@ func (r *Reader) openFile() error {
 	}
 }
 
-// view is what a reader may know of a segment at one moment.
+// view is the part of a segment that a reader may read at a moment.
 type view struct {
 	limit   int64         // durable up to here
 	last    Seq           // last entry before limit

@@ -90,7 +90,7 @@ func (j *Journal) littered() bool {
 	return len(j.garbage) > 0
 }
 
-// bytes is what all files of the journal take.
+// bytes returns the total size of the journal's files.
 func (j *Journal) bytes() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()

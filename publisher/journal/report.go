@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
-// Report is what Scan found in the files of a journal.
+// Report is the result of Scan.
 type Report struct {
 	Segments int
 	Bytes    int64 // of all segments, also those that Open would remove

@@ -23,7 +23,7 @@ type scanner struct {
 	start  int64 // offset of buf[0]
 }
 
-// gap is what lies between two good frames and should not.
+// gap is a range of damaged bytes between two good frames.
 type gap struct {
 	off, length int64
 	first, last Seq   // lost entries; first is 0 if there are none

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// segment is one file of the journal. Journal.mu guards size, bytes and next.
+// segment is a file of the journal. Journal.mu guards size, bytes and next.
 type segment struct {
 	first Seq    // of the first entry in it, or that would have been
 	gen   uint64 // grows with every file; unique

@@ -16,7 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 )
 
-// died is what the disk panics with, to end the process at a call.
+// died is the value of the panic with which the disk ends the process at a call.
 type died struct{}
 
 // life is a journal and its owner through many processes on one disk.

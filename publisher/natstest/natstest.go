@@ -281,7 +281,7 @@ func (l *LogBuffer) Write(p []byte) (int, error) {
 // Sync implements zapcore.WriteSyncer.
 func (l *LogBuffer) Sync() error { return nil }
 
-// String is what was logged, one JSON object a line.
+// String returns the log, one JSON object a line.
 func (l *LogBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

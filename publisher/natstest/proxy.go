@@ -46,7 +46,7 @@ func StartProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// URL is where clients connect to.
+// URL returns the address for clients.
 func (p *Proxy) URL() string { return "nats://" + p.Addr() }
 
 // Addr is the URL's host and port.

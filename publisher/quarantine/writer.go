@@ -20,7 +20,7 @@ import (
 // cannot take the room of events. One that is full keeps no more of them.
 const MaxJournalBytes = int64(value.GiB)
 
-// WriterOptions are what OpenWriter needs.
+// WriterOptions are the dependencies of OpenWriter.
 type WriterOptions struct {
 	Events   schema.StreamName // of the bridge
 	Prefix   schema.Prefix     // of its subjects

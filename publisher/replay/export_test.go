@@ -2,10 +2,10 @@ package replay
 
 import "github.com/treble-bridge/treble-bridge/publisher/audit"
 
-// Detail is what the record of a run keeps beside what every command's record has.
+// Detail is the part of a replay's audit record that other commands do not have.
 type Detail = detail
 
-// MaxInFlight is how many messages may wait for their PubAck.
+// MaxInFlight bounds the messages that wait for their PubAck.
 const MaxInFlight = maxInFlight
 
 // The causes that end a run before its end.

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// heartbeat is how often the record is written while a run lives.
+	// heartbeat is the interval at which a live run writes its record.
 	heartbeat = time.Second
-	// alive is how old a record may be of a run that lives.
+	// alive is the age of a record after which its run counts as dead.
 	alive = 5 * heartbeat
-	// writeTimeout is for one write of the record.
+	// writeTimeout bounds one write of the record.
 	writeTimeout = 5 * time.Second
 )
 

@@ -9,8 +9,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
-// Given is what the record of a run does not hold, because it names a person or may
-// be a secret.
+// Given has the settings that the record of a run does not hold, because they name a person or may
+// be secret.
 type Given struct {
 	Session, Conversation, Phone string
 	URL                          URLTarget

@@ -30,7 +30,7 @@ type Options struct {
 
 const defaultGiveUp = 5 * time.Minute
 
-// Run is one replay, from when it was planned to when its process ends. One
+// Run is a planned or running replay. One
 // goroutine may use it.
 type Run struct {
 	client *client.Client
@@ -44,7 +44,7 @@ type Run struct {
 	skipped int64 // messages that are no events, as far as Count or Do has read
 }
 
-// Result is what became of a run.
+// Result is the outcome of a run.
 type Result struct {
 	Run      string
 	State    string // audit.Done, …
@@ -88,11 +88,11 @@ func (r *Run) Target() string { return r.detail.Target.words() }
 // To is the kind of target: ToStream, …
 func (r *Run) To() string { return r.detail.Target.To }
 
-// Done is how many events were replayed before this process.
+// Done returns the number of events that earlier processes replayed.
 func (r *Run) Done() int64 { return r.detail.Checkpoint.Done }
 
-// Skipped is how many of the chosen messages are no events of the bridge, as far as Count
-// has read them.
+// Skipped returns the number of chosen messages that are no events of the bridge, as far as Count
+// has read.
 func (r *Run) Skipped() int64 { return r.skipped }
 
 // Do replays. When ctx ends it waits for what is in flight and leaves the record

@@ -40,7 +40,7 @@ type Spec struct {
 	Force  bool  // also into subjects that the event stream captures
 }
 
-// detail is what a replay's audit record holds besides. It has nothing that names a
+// detail is the part of the audit record that is specific to a replay. It has nothing that names a
 // person, nor of the URL what may be a secret.
 type detail struct {
 	Filter        filterDetail `json:"filter"`
@@ -74,7 +74,7 @@ type targetDetail struct {
 	File    string `json:"file,omitempty"`
 }
 
-// position is how far a run has come.
+// position is the progress of a run.
 type position struct {
 	Sequence uint64 `json:"sequence"`         // of the event stream: all up to it is done
 	Done     int64  `json:"done"`             // events of the run up to it

@@ -15,7 +15,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// event is one chosen event on its way.
+// event is a chosen event on its way to the target.
 type event struct {
 	client.Message
 	kind    schema.Kind
@@ -33,15 +33,15 @@ type target interface {
 	send(ctx context.Context, e event) error
 	// settle waits until it is known what became of everything sent.
 	settle(ctx context.Context) error
-	// reached is how far the target has everything.
+	// reached returns the position up to which the target has every event.
 	reached() position
-	// position is what to put on record: where to go on if the process is killed.
+	// position returns the position to record: where to go on if the process is killed.
 	position() (position, error)
 	// close gives up what the target holds.
 	close() error
 }
 
-// progress is how far a target has come.
+// progress tracks what a target has acknowledged.
 type progress struct {
 	mu sync.Mutex
 	at position
@@ -82,7 +82,7 @@ func refusedForGood(err error) bool {
 	return api.ErrorCode != jetstream.JSErrCodeConsumerNotFound
 }
 
-// maxAhead is how many events are published beyond the checkpoint on record; see
+// maxAhead bounds the events that are published beyond the recorded checkpoint; see
 // the package documentation. It bounds what is read back too.
 const maxAhead = 20000
 

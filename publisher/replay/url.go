@@ -45,7 +45,7 @@ func newURLTarget(u URLTarget, run string, at position) *urlTarget {
 	return &urlTarget{URLTarget: u, run: run, progress: progress{at: at}, sleep: sleep, client: &http.Client{
 		Timeout:   u.Timeout,
 		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true},
-		// The headers are for the address that was given, and nobody else.
+		// The headers may carry a secret of this address: a redirect would send them to another.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

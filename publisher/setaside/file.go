@@ -15,7 +15,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// Entry is one message in set-aside, with why and when.
+// Entry is a message in set-aside, with the reason and the time.
 type Entry struct {
 	broker.Message
 	Reason string

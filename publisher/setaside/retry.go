@@ -42,7 +42,7 @@ func (r *Retrier) Close() {
 	r.quarantine.Wait()
 }
 
-// Retried is what became of a message that was published again.
+// Retried is the result of publishing a message again.
 type Retried struct {
 	Stream    string
 	Sequence  uint64 // in the stream
@@ -98,7 +98,8 @@ func (r *Retrier) Publish(ctx context.Context, m Message) (Retried, error) {
 	return Retried{}, fmt.Errorf("refused by stream %s: %w", stream.Name(), got.Err)
 }
 
-// subject is where m belongs under the prefix of today: it may have been set aside under another.
+// subject returns the subject of m under the current prefix: it may have been set aside under
+// another.
 func (r *Retrier) subject(m Message) string {
 	reason := m.message.Header.Get(schema.HeaderReason)
 	switch {

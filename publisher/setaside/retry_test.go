@@ -55,7 +55,7 @@ func anEventMessage(t *testing.T, id, raw string) broker.Message {
 	return broker.Message{Subject: "treble.message.read", ID: id, Header: broker.HeaderOf(e.Header()), Data: data}
 }
 
-// aRefusedBody is one as a bridge of an older version sets it aside.
+// aRefusedBody returns a refused body as an older version sets it aside.
 func aRefusedBody(body string) broker.Message {
 	h := map[string][]string{"Nats-Msg-Id": {"body-1"}, "Nats-Expected-Stream": {"OLD_NAME_QUARANTINE"}}
 	return broker.Message{Subject: "treble-quarantine.not-json", ID: "body-1", Header: broker.HeaderOf(h), Data: []byte(body)}

@@ -25,7 +25,7 @@ type Asset struct {
 	MadeBy   string // who makes it
 }
 
-// Assets are all that a bridge and its commands make.
+// Assets returns the streams and buckets that a bridge and its commands create.
 func (s Spec) Assets() []Asset {
 	return []Asset{
 		{string(s.Events), "events", int64(s.MaxBytes), "publisher.max_bytes", "publisher.max_age", false, "the bridge"},
@@ -41,7 +41,7 @@ const (
 	replayBound      = value.GiB // where the account takes only streams with a limit
 )
 
-// SuggestedBytes is what is advised where an account takes only streams with a limit: every
+// SuggestedBytes is the advised limit where an account takes only streams with one: every
 // account is likely to have it, and it can be raised at any time.
 const SuggestedBytes = value.GiB
 
@@ -93,7 +93,7 @@ func errorCode(err error) server.ErrorIdentifier {
 	return 0
 }
 
-// refusal is what mends the refusal of JetStream to make a stream. The key is that which bounds
+// refusal returns the fix after JetStream refused to create a stream. The key is that which bounds
 // it; ok is false for a refusal that is not known.
 func refusal(err error, s Spec, bytesKey string) (f fix, ok bool) {
 	const account = "# in jetstream of the account"

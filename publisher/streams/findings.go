@@ -14,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
-// Finding is one thing about a stream that is not as the bridge needs it.
+// Finding is a difference between a stream and the needs of the bridge.
 type Finding struct {
 	Stream   string
 	Problem  string // what is wrong, and what it means for the events
@@ -33,12 +33,12 @@ const (
 	Slow     Severity = "slow"     // events are stored as promised, and something is slower, or refused to those who read
 )
 
-// String is one line with all of it.
+// String formats the finding as one line.
 func (f Finding) String() string {
 	return fmt.Sprintf("stream %s: %s%s", f.Stream, f.Problem, FixClause(f.Fix, f.FixIn))
 }
 
-// serverFacts are what must be known of the server to judge a stream.
+// serverFacts are the properties of the server that the judgement of a stream depends on.
 type serverFacts struct {
 	maxPayload int64
 	batches    bool // it knows atomic batches

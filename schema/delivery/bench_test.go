@@ -131,7 +131,7 @@ func naively(tb testing.TB, body []byte) {
 }
 
 // BenchmarkBody compares the way of a body through Parse and Encode with the naive one.
-// The ratio is what counts; both run in turns.
+// Only the ratio is meaningful; both run alternately.
 func BenchmarkBody(b *testing.B) {
 	for name, body := range benchBodies(b) {
 		b.Run(name, func(b *testing.B) {

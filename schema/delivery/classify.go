@@ -6,10 +6,10 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// form is one way in which Treble writes a kind; conversation.closed has three.
+// form is a notation of a kind; conversation.closed has three.
 type form struct {
 	kind schema.Kind
-	// identify is what tells which event it is. Each group is enough; without
+	// identify lists the groups of fields that identify the event. Each group is enough; without
 	// any, the body is refused (422).
 	identify []group
 	// expected are the fields that Treble documents, or was always seen to

@@ -8,7 +8,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// Delivery is one HTTP request of Treble after parsing: either one or more
+// Delivery is an HTTP request of Treble after parsing: either one or more
 // events, which are accepted or refused as one, or a body that was rejected.
 // The ingress makes it and the publisher takes it; neither changes it after.
 type Delivery struct {
@@ -36,7 +36,7 @@ type Rejection struct {
 	Violations []Violation // never empty
 }
 
-// Violation is one thing that is wrong.
+// Violation is a defect of a body.
 type Violation struct {
 	Field   string `json:"field,omitempty"` // path of the field, such as "session_id" or "[2].session_id"; "" for the body as a whole
 	Problem string `json:"problem"`         // what is wrong with it, and what would be right

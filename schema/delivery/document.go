@@ -9,7 +9,7 @@ import (
 	"unsafe"
 )
 
-// MaxDepth is how deep objects and arrays of a body may be nested. It is what
+// MaxDepth bounds the nesting of objects and arrays in a body. It is what
 // common JSON readers of consumers take, with room for the envelope.
 const MaxDepth = 100
 

@@ -35,7 +35,7 @@ func (d *document) duplicates(report func(path string) bool) {
 	}
 }
 
-// place is where in an object or array the reading is.
+// place is the position of the reading in an object or array.
 type place struct {
 	end   uint32 // of the object or array
 	index int

@@ -10,7 +10,7 @@ import (
 // eventTime holds the time of an event by Treble's clock, nil if its body has none.
 type eventTime = *time.Time
 
-// group is one way to tell which event a body is about.
+// group is a set of fields that identifies an event.
 type group struct {
 	name  string // as the documentation and a 422 call it
 	given func(*reader, *schema.Common) bool
@@ -154,7 +154,7 @@ var (
 	}
 )
 
-// field is one that is looked for, by its path and as a warning names it.
+// field is an expected field: its path, and its name in a warning.
 type field struct {
 	name string
 	path []string

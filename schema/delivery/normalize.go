@@ -109,7 +109,7 @@ func valueText(v value) string {
 	return v.json()
 }
 
-// maxLocation is how many values a string may hold that is read as a location.
+// maxLocation bounds the values in a string that is read as a location.
 const maxLocation = 100
 
 // location reads an object with latitude and longitude, or a string that holds

@@ -17,7 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// MaxEvents is how many events one array may hold.
+// MaxEvents bounds the events in an array.
 const MaxEvents = 1000
 
 // Parser turns the bodies of requests into deliveries. Its zero value is ready
@@ -26,7 +26,7 @@ type Parser struct {
 	Location *time.Location // of times that name no zone; nil is UTC
 	Kinds    []schema.Kind  // kinds to accept, beside the probe of the doctor command; empty: all
 
-	// MaxElements is how many values of an event are read, 0 for all. The lists and objects of one
+	// MaxElements bounds the values of an event that are read; 0: all. The lists and objects of one
 	// that has more are not normalised, with a warning; all of it is in raw.
 	MaxElements int
 }
@@ -72,7 +72,7 @@ func (p Parser) Parse(body []byte, o Origin) Delivery {
 	return d
 }
 
-// scratch is what Parse needs while it runs, and uses again.
+// scratch has the buffers of Parse, which it uses again.
 type scratch struct {
 	body   document // as it came; of an array, the event that is being read
 	fixed  document // with U+FFFD in place of what is not UTF-8

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// class is what a character means for a number.
+// class is the role of a character in a number.
 type class int
 
 const (
@@ -56,7 +56,7 @@ const pluses = "+\u207a\u208a\ufb29\ufe62\uff0b"
 // asSeparators are characters that are written for a dash, as in Japan, or for a blank.
 const asSeparators = "\u30fc\uff70"
 
-// structure is what lists, times, links and JSON are made of. All other marks may stand
+// structure has the delimiters of lists, times, links and JSON. All other marks may stand
 // in a number: what people put around or between its parts has no end (bold as WhatsApp
 // writes it, bars, emoji).
 const structure = `!"#%&,:;=?@\`

@@ -29,7 +29,8 @@ func countryOf(digits string) string {
 // isCountry reports whether digits are a country code, and not the beginning of one.
 func isCountry(code string) bool { return len(code) == 3 && code[0] != '0' || isShort[code] }
 
-// trunk is what people dial in a country before a number, and what is no part of it.
+// trunk has the prefixes that are dialled before a number inside its country, and are no part of
+// it.
 type trunk struct {
 	prefixes []string // the longest first
 	lengths  []int    // a number behind them has one of these; none: any
@@ -158,7 +159,7 @@ func withoutHome(country, rest string) string {
 	return rest
 }
 
-// plan is what the numbers of a country are, behind its code and without a trunk.
+// plan describes the numbers of a country, without country code and trunk prefix.
 type plan []struct {
 	begins  string // with one of these, separated by blanks
 	lengths []int

@@ -10,7 +10,7 @@ const (
 	mostKnown   = 20
 )
 
-// shown is how many digits of a number stay, so that two people can still be told apart.
+// shown is the number of digits that stay visible, so that two people can still be told apart.
 const shown = 2
 
 // Set is numbers that are to be hidden. The zero value knows none.
@@ -165,7 +165,7 @@ func (s *Set) longestAt(digits []byte, steps *int) int {
 	return 0
 }
 
-// marks is what in a run says that a number begins or ends there. It is asked about each
+// marks finds the places in a run where a number may begin or end. It is asked about each
 // digit in turn.
 type marks struct {
 	*run

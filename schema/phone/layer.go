@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// mostLayers is how many layers of escapes are taken off: JSON may stand in a string of
+// mostLayers bounds the layers of escapes that are decoded: JSON may stand in a string of
 // JSON, and a URL in that.
 const mostLayers = 4
 

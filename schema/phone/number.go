@@ -256,7 +256,7 @@ func onlyNumber(text []byte) (s spelling, ok bool) {
 // quantity is a telephone number as a program writes it that takes it for one.
 var quantity = regexp.MustCompile(`^\+?([0-9]+)(?:\.([0-9]+))?(?:e\+?0*([0-9]+))?$`)
 
-// points are what may stand before a fraction.
+// points are the decimal separators.
 const points = ".\uff0e\u066b"
 
 // wholeNumber returns a text without the fraction and the exponent of a quantity:
@@ -320,8 +320,8 @@ func onlyDigits(text []byte) bool {
 	return len(text) > 0 && len(bytes.Trim(text, decimals)) == 0
 }
 
-// links are what a number follows in a link, in lower case, and whether the number is in
-// the international form there.
+// links are the prefixes of a number in a link, in lower case, and whether it has the international
+// form there.
 var links = []struct {
 	before        string
 	international bool

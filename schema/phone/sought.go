@@ -66,7 +66,7 @@ func (s *Sought) EndsAbroad(number string) bool {
 	return country != s.code && slices.Contains(s.whole, digits[len(country):])
 }
 
-// Seen is what of a number stands in a text; more than one of the constants together.
+// Seen is a set of the parts of a number that a text contains.
 type Seen int
 
 const (

@@ -725,7 +725,7 @@ func FuzzSpelling(f *testing.F) {
 	})
 }
 
-// BenchmarkFind is what a text without the number costs.
+// BenchmarkFind measures a text without the number.
 func BenchmarkFind(b *testing.B) {
 	text := []byte(strings.Repeat("how are you? 57 300 1234 ", 80_000)) // 2 MB
 	s := Seek(colombia)
@@ -737,7 +737,7 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
-// BenchmarkHide is what a text costs where hundreds of thousands of numbers are known.
+// BenchmarkHide measures a text where hundreds of thousands of numbers are known.
 func BenchmarkHide(b *testing.B) {
 	var s Set
 	for i := range 300_000 {

@@ -17,7 +17,7 @@ func (f fields) with(others fields) fields {
 	return f
 }
 
-// bodies are what Treble sends, by the kind that it becomes.
+// bodies makes the body that Treble sends for each kind.
 var bodies = map[schema.Kind]func(*options) fields{
 	schema.KindMessageRead: func(o *options) fields {
 		return o.question("open").with(fields{"read_at": o.time(0)})
@@ -73,14 +73,14 @@ func (o *options) person() fields {
 	return fields{"country_code": "+57", "cellphone": o.cellphone}
 }
 
-// flow is what the events of flows have in common.
+// flow returns the fields that all events of flows have.
 func (o *options) flow() fields {
 	return o.person().with(fields{
 		"session_id": *o.session, "conversation_id": 34820, "user_session_keys": sessionKeys(),
 	})
 }
 
-// question is what events about a question have in common.
+// question returns the fields that events about a question have.
 func (o *options) question(kind string) fields {
 	question := fields{"type": kind, "text": "Shall we go on?"}
 	if kind == "closed" {
@@ -89,7 +89,7 @@ func (o *options) question(kind string) fields {
 	return o.flow().with(fields{"question": question, "sent_at": o.time(-time.Minute), "sent_text": "Shall we go on?"})
 }
 
-// center is what the events of the webhook center have in common.
+// center returns the fields that all events of the webhook center have.
 func (o *options) center(eventType string) fields {
 	return fields{"event_type": eventType, "event_id": o.eventID, "timestamp": o.at.Format(time.RFC3339Nano)}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// Epoch is when events happen that are not told another time.
+// Epoch is the default time of an event.
 var Epoch = time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 
 // Option changes what an event is made of.

@@ -8,11 +8,10 @@ import (
 //go:embed golden
 var golden embed.FS
 
-// Golden returns the golden envelopes: a directory for each kind, such as
-// message.read, with one envelope a file, byte for byte the data of a message.
-// They are what the bridge makes of the bodies in Treble's documentation, and of
-// awkward ones. Envelopes may be added; one that is there changes only if what
-// the bridge publishes does.
+// Golden returns the golden envelopes: a directory for each kind, such as message.read, with one
+// envelope a file, byte for byte the data of a message. The bridge makes them of the bodies in
+// Treble's documentation, and of awkward ones. Envelopes may be added; one that is there changes
+// only if what the bridge publishes does.
 func Golden() fs.FS {
 	dir, err := fs.Sub(golden, "golden")
 	if err != nil {

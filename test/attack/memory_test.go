@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
-// length is how long an attack goes on that could go on for ever.
+// length is the duration of an attack that has no end of its own.
 const length = 8 * time.Second
 
 // TestAttackMemory: no attack takes more memory than the bound, nor keeps good requests from their answers.

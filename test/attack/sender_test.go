@@ -206,7 +206,7 @@ func post(addr string, body ...string) int {
 	return raw(addr, head(fmt.Sprintf("Content-Length: %d\r\n", length)), body...)
 }
 
-// again is how long an attacker waits before it opens a connection again.
+// again is the pause before an attacker opens a connection again.
 const again = 500 * time.Millisecond
 
 // hold opens n connections, writes to each, and keeps them for so long. Those that are closed are

@@ -50,7 +50,7 @@ func TestAttackTLS(t *testing.T) {
 	}
 }
 
-// handshakesEach is how long an attacker waits before it makes a handshake, each one longer than the one before: the
+// handshakesEach is the difference between the pauses of two attackers before their handshakes: the
 // attackers of this test and the bridge share two processors, and a handshake costs both the same.
 const handshakesEach = 5 * time.Millisecond
 

@@ -15,7 +15,7 @@ import (
 // token is the bearer token of every contestant.
 const token = "benchmark-token-0123456789abcdef"
 
-// bench is one run of the benchmarks: a temporary directory, the binaries in
+// bench is a run of the benchmarks: a temporary directory, the binaries in
 // it, and all processes that it has started.
 type bench struct {
 	root  string // of the repository

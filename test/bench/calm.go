@@ -14,7 +14,7 @@ import (
 // what disturbs both of its sides.
 const calm = 0.10
 
-// tries is how often a disturbed measurement is made at most.
+// tries bounds the attempts at a disturbed measurement.
 const tries = 3
 
 // disturbed reports whether others took more than is calm, and more than is

@@ -8,7 +8,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/load"
 )
 
-// cell is what one contestant did under one load in one round.
+// cell is the result of a contestant under one load in one round.
 type cell struct {
 	Contestant  string  `json:"contestant"`
 	Connections int     `json:"connections"`

@@ -20,7 +20,7 @@ var errWorse = errors.New("worse than recorded by more than the noise of both, t
 // second to say anything.
 var gated = []string{"rate", "p99", "cpu"}
 
-// finding is one number of a check.
+// finding is a figure of a check, beside the recorded one.
 type finding struct {
 	row     row
 	measure measure
@@ -84,7 +84,7 @@ func check(ctx context.Context, b *bench, o options, w io.Writer) (record, error
 	return rec, errWorse
 }
 
-// alike is how much the share that others took of the processors may differ
+// alike bounds the difference of the processor share that others took
 // between two measurements for their throughput and latency to be comparable: of
 // processors that others use, the ratios are different ones.
 const alike = 0.15

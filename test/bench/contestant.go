@@ -13,14 +13,14 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/proc"
 )
 
-// contestant is one of those that are compared.
+// contestant is a server that the benchmarks compare.
 type contestant struct {
 	name  string
 	says  string // what it is, for the report
 	start func(context.Context, *bench) (*running, error)
 }
 
-// floor is what all others are divided by.
+// floorName is the contestant whose figures all others are divided by.
 const floorName = "floor"
 
 var contestants = []contestant{
@@ -46,7 +46,7 @@ type running struct {
 	outcomes   []load.Outcome
 }
 
-// target is where its webhooks go.
+// target returns the address and the path of its webhooks.
 func (r *running) target(body load.Body) load.Target {
 	return load.Target{Addr: r.addr, Path: r.path, Token: r.token, Body: body}
 }

@@ -25,7 +25,7 @@ type drainCase struct {
 	rounds    int
 }
 
-// drained is how one backlog went to the stream.
+// drained is the result of one drain of a backlog.
 type drained struct {
 	Waited float64 `json:"waited_s"` // from the start of NATS to the first event in the stream
 	Rate   float64 `json:"rate"`     // events a second from the first to the last
@@ -67,7 +67,7 @@ func (b *bench) drain(ctx context.Context, c drainCase, body load.Body) (drainRo
 	return row, nil
 }
 
-// drainRound is one round of a case.
+// drainRound is a round of a case.
 type drainRound struct {
 	*bench
 	drainCase

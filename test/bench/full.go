@@ -10,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/load"
 )
 
-// record is all that was measured.
+// record has all measurements of a run.
 type record struct {
 	Machine machine    `json:"machine"`
 	Table   []row      `json:"table,omitempty"`
@@ -59,7 +59,7 @@ func full(ctx context.Context, b *bench, o options) (record, error) {
 	return rec, nil
 }
 
-// saturation is what each contestant of the table does with 64 connections, or
+// saturation returns the rate of each contestant of the table with 64 connections, or
 // with as many as were measured.
 func (rec *record) saturation() map[string]float64 {
 	out := map[string]float64{}

@@ -22,7 +22,7 @@ const (
 	yCPU  = "CPU, ms per 1,000 events"
 )
 
-// growthConnections is how many connections load a figure that is not about them.
+// growthConnections is the number of connections in figures that vary something else.
 const growthConnections = 64
 
 // growShapes puts loads that are x apart on the contestants, in turns.
@@ -71,7 +71,7 @@ func (c cell) err() error {
 	return nil
 }
 
-// beside is what a table of a figure has beside its y.
+// beside returns the columns of a figure's table beside its y.
 func (c cell) beside() map[string]float64 {
 	return map[string]float64{yRate: c.Rate, yCPU: c.CPU, "p99 ms": c.P99 / 1000, "peak MB": c.Memory, "others %": 100 * c.Others}
 }

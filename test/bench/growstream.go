@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/load"
 )
 
-// crashEvents is how many events a bridge has answered when it is killed.
+// crashEvents is the number of events that a bridge has answered when it is killed.
 const crashEvents = 5000
 
 // growStream: how long a bridge needs from its start until the first event that

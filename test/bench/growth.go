@@ -9,7 +9,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/ratio"
 )
 
-// growth is how something grows with something else: one figure and one table.
+// growth is a measurement over a growing parameter: one figure and one table.
 type growth struct {
 	Key    string   `json:"key"`   // name of its file
 	Title  string   `json:"title"` // what is to be seen
@@ -23,7 +23,7 @@ type growth struct {
 	keys    []pointKey // in the order of their first sample
 }
 
-// point is one series at one place of the x axis, over the rounds.
+// point is a series at one place of the x axis, over the rounds.
 type point struct {
 	Series string             `json:"series"`
 	X      int                `json:"x"`

@@ -12,7 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/ratio"
 )
 
-// openConnections is how many events of an open loop may be on their way.
+// openConnections bounds the events of an open loop that are on their way.
 const openConnections = 256
 
 // halfRow is the latency of a contestant at half of what it can do.
@@ -107,7 +107,7 @@ func killAll(all []*running) {
 	}
 }
 
-// loneRow is what a single event waits for when there is no other.
+// loneRow has the latencies of single events without other load.
 type loneRow struct {
 	Contestant string       `json:"contestant"`
 	Answer     float64      `json:"answer_us"`     // median, from the request to its 200

@@ -13,8 +13,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/ratio"
 )
 
-// machine is where something was measured, so that a reader can judge how far
-// it tells of another one.
+// machine describes the machine of a measurement, so that a reader can compare it with another one.
 type machine struct {
 	OS        string    `json:"os"`
 	Processor string    `json:"processor"`
@@ -46,7 +45,7 @@ func machineOf(ctx context.Context, b *bench) machine {
 	return m
 }
 
-// output is what a command prints, "" if it cannot be run: a report without it
+// output returns the output of a command, "" if it cannot be run: a report without it
 // is better than none.
 func output(ctx context.Context, dir, name string, args ...string) string {
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -72,8 +71,8 @@ func field(path, name string) string {
 	return ""
 }
 
-// flushTime is how many milliseconds an append of 4 KiB and its flush take, the
-// median of some: it is what a durable answer waits for at least.
+// flushTime returns the median time of an append of 4 KiB and its flush, in milliseconds: the least
+// time of a durable answer.
 func flushTime(dir string) float64 {
 	f, err := os.CreateTemp(dir, "flush-")
 	if err != nil {

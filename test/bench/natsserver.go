@@ -14,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/proc"
 )
 
-// startPatience is how long a process may take until it serves.
+// startPatience bounds the start of a process.
 const startPatience = 60 * time.Second
 
 // natsServer is a nats-server as its own process, with its store in a directory.
@@ -44,7 +44,7 @@ func (b *bench) newNATS(name string) (*natsServer, error) {
 	return &natsServer{bench: b, name: name, dir: dir, addr: "127.0.0.1:-1"}, err
 }
 
-// url is where clients connect to.
+// url returns the address for clients.
 func (s *natsServer) url() string { return "nats://" + s.addr }
 
 // start starts it and returns when it serves.

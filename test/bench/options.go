@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// options are what the flags say.
+// options holds the values of the flags.
 type options struct {
 	command  string // quick, full or check
 	root     string
@@ -29,7 +29,7 @@ type options struct {
 	bounds                            bounds
 }
 
-// bounds are how far the growth figures go.
+// bounds are the upper ends of the growth figures.
 type bounds struct {
 	body, connections, backlog, sources, stream, minutes int
 }

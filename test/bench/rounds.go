@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// leastRounds is how many rounds there are even when time is short: fewer have
+// leastRounds is the number of rounds that are made even when time is short: fewer have
 // no spread.
 const leastRounds = 3
 

@@ -10,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/load"
 )
 
-// session is one contestant under one load, which comes in slices: between them
+// session is a contestant under one load, which comes in slices: between them
 // it is the turn of the others.
 type session struct {
 	bench   *bench
@@ -105,7 +105,7 @@ func (s *session) finish(ctx context.Context, round int) (cell, error) {
 // machine for a moment shall hit all contestants and not one.
 const slicesPerTurn = 4
 
-// fewConnections is how many may be open to all contestants at once; beyond that
+// fewConnections bounds the connections that are open to all contestants at once; beyond that
 // one contestant is measured after the other.
 const fewConnections = 1000
 

@@ -15,10 +15,10 @@ import (
 // streamName is the stream of every contestant, each on a server of its own.
 const streamName = "TREBLE"
 
-// drainPatience is how long events may take from their 200 to the stream.
+// drainPatience bounds the time of events from their 200 to the stream.
 const drainPatience = 10 * time.Minute
 
-// stream is what a contestant publishes to, as the benchmark sees it.
+// stream reads the stream that a contestant publishes to.
 type stream struct {
 	name string
 	nc   *nats.Conn

@@ -9,7 +9,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bench/ratio"
 )
 
-// measure is one number of a cell that is divided by the floor's.
+// measure is a figure of a cell that is divided by the floor's.
 type measure struct {
 	key    string
 	title  string
@@ -26,7 +26,7 @@ var measures = []measure{
 	{"cpu", "CPU", "ms/1000", -1, func(c cell) float64 { return c.CPU }},
 }
 
-// row is what one contestant did with so many connections, over all rounds.
+// row is the result of a contestant with a number of connections, over all rounds.
 type row struct {
 	Contestant  string                  `json:"contestant"`
 	Connections int                     `json:"connections"`

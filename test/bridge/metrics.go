@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Samples are what /metrics shows: values by name, with the labels if there are any, such as
+// Samples are the values of /metrics by name, with the labels if there are any, such as
 // treble_bridge_requests_total{outcome="accepted", source="default"}.
 type Samples map[string]float64
 

@@ -52,7 +52,7 @@ func (p *Process) Post(t *testing.T, r Request) Reply {
 	return Reply{resp.StatusCode, resp.Header, string(b)}
 }
 
-// Reply is what came back.
+// Reply is the response to a POST.
 type Reply struct {
 	Status int
 	Header http.Header
@@ -67,7 +67,7 @@ func (r Reply) Accepted(t *testing.T) {
 	}
 }
 
-// MessageRead is what Treble sends when a message is read, of another session.
+// MessageRead returns the body of a read message, of the session.
 func MessageRead(t *testing.T, session string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(Testdata, "payloads", "message-read.json"))

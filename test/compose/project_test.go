@@ -71,7 +71,7 @@ func build() (string, error) {
 	return path, nil
 }
 
-// project is one Compose file, started under a name of its own.
+// project is a running Compose file with a project name of its own.
 type project struct {
 	t                *testing.T
 	binary           string

@@ -19,7 +19,7 @@ const (
 	opsPort    = "9464/tcp"
 )
 
-// readyTimeout is how long a program may take to get ready.
+// readyTimeout bounds the start of a program.
 const readyTimeout = 30 * time.Second
 
 // Bridge is a bridge in a container.

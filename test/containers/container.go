@@ -17,13 +17,13 @@ import (
 	tcnetwork "github.com/testcontainers/testcontainers-go/network"
 )
 
-// stopTimeout is how long a container may take to end after SIGTERM.
+// stopTimeout bounds the end of a container after SIGTERM.
 const stopTimeout = 15 * time.Second
 
-// logLines is how much of a container's log is shown.
+// logLines is the number of lines that are shown of a container's log.
 const logLines = 100
 
-// Container is one container on a [Network].
+// Container is a container on a [Network].
 type Container struct {
 	t      *testing.T
 	docker *Docker
@@ -54,7 +54,7 @@ func (n *Network) create(alias, image string, opts ...testcontainers.ContainerCu
 	return c
 }
 
-// ports are all those that an image of ours listens on. Publishing needs the
+// ports are the ports on which an image of this repository listens. Publishing needs the
 // bindings before testcontainers adds its own, which listen on every address.
 var ports = []string{bridgePort, opsPort, natsPort}
 

@@ -12,7 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// sessionEvents is how many events a session has in a stream of sessions.
+// sessionEvents is the number of events of each session in the stream.
 const sessionEvents = 4
 
 // startSessions is an event stream without a bridge that holds sessions of four events

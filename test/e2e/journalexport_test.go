@@ -242,7 +242,7 @@ func contents(t *testing.T, dir string) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// accountOfJournal is what "journal status" says.
+// accountOfJournal is the account that "journal status" prints.
 type accountOfJournal struct{ Accepted, Pending int }
 
 func journalView(t *testing.T, dataDir string) accountOfJournal {

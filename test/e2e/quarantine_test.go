@@ -92,7 +92,7 @@ func (d exportedLine) body() string {
 	return string(d.Base64)
 }
 
-// refusedBody is one that a source for message.read refuses.
+// refusedBody is a body that a source for message.read refuses.
 type refusedBody struct {
 	body, path, reason string
 	status             int

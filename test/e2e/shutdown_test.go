@@ -15,7 +15,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
-// inWork is how many requests are inside Accept when SIGTERM comes.
+// inWork is the number of requests inside Accept when SIGTERM comes.
 const inWork = 60
 
 // TestShutdown holds the PubAcks back, sends SIGTERM while every request waits
@@ -105,7 +105,7 @@ func patient(px *natstest.Proxy) []string {
 	}
 }
 
-// sentEvent is what became of an event that was posted.
+// sentEvent is a posted event and its answer.
 type sentEvent struct {
 	session string
 	reply   bridge.Reply

@@ -15,7 +15,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
-// clusterBound is how long publishing may stand still after a fault of a cluster that
+// clusterBound is the time that publishing may stand still after a fault of a cluster that
 // keeps two of its three nodes, or has all three again: an election, and that the
 // bridge and the nodes notice what hangs.
 const clusterBound = 45 * time.Second

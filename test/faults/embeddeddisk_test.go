@@ -16,7 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
-// recovery is how long everything may take to flow again once the disk has room.
+// recovery bounds the time until events flow again once the disk has room.
 const recovery = 30 * time.Second
 
 // TestEmbeddedFullDisk lets the disk fill up that the journal and the store of the

@@ -91,7 +91,7 @@ type killer struct {
 	proxy  *natstest.Proxy
 }
 
-// connections is how many clients post at once.
+// connections is the number of clients that post at once.
 const connections = 24
 
 func newKiller(t *testing.T, where killMode, path string, env ...string) *killer {
@@ -181,7 +181,7 @@ func (k *killer) killOnce() {
 	}
 }
 
-// pendingEvents is how many events the embedded NATS must have to store yet, so
+// pendingEvents is the number of events that the embedded NATS must have yet to store, so
 // that it cannot have stored them all between the look at the metric and the
 // kill.
 const pendingEvents = 32

@@ -29,7 +29,7 @@ const (
 	faultPace  = 20 * time.Millisecond
 )
 
-// drainLimit is how long a bridge may take to publish what has gathered.
+// drainLimit bounds the time in which a bridge publishes its backlog.
 const drainLimit = 2 * time.Minute
 
 // loaded is a bridge under load, with what its clients were told.

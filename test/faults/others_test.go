@@ -14,7 +14,7 @@ import (
 // filler is the session of messages that others put into the stream.
 const filler = "filler"
 
-// fillerMessage is one of them, of 1 kB.
+// fillerMessage is a message of 1 kB.
 var fillerMessage = fmt.Appendf(nil, `{"subject":%q,"text":"%01000d"}`, filler, 0)
 
 // publishFillers puts messages into the stream, in atomic batches: a server that flushes

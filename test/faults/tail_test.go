@@ -14,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
-// tailLost is how many acknowledged events JetStream loses at least.
+// tailLost is the least number of acknowledged events that JetStream loses.
 const tailLost = 1000
 
 // shortWindow leaves nothing to the duplicate window of the stream: what is

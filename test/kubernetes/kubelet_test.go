@@ -21,10 +21,10 @@ var theirs = map[string][]string{
 	"treble-bridge-nats": {"credentials", "token"},
 }
 
-// secretOf is what stands in such a Secret, where made has nothing else.
+// secretOf is the value of a Secret for which made has no other.
 const secretOf = "9f2c6b1e84d07a35c1b6"
 
-// node is what the bridge's container finds: files and environment. The paths
+// node is the environment of the bridge's container: files and variables. The paths
 // of the mounts are below a directory of the test instead of at the root.
 type node struct {
 	dir     string

@@ -33,7 +33,7 @@ type objects struct {
 	description string // of the workload, for messages
 }
 
-// serviceMonitor is what the chart uses of the Prometheus operator's type; its
+// serviceMonitor has the fields of the Prometheus operator's type that the chart sets; its
 // own module would bring the operator's dependencies for four fields.
 type serviceMonitor struct {
 	APIVersion string `json:"apiVersion"`

@@ -97,7 +97,7 @@ func (ps *Clients) target(ctx context.Context) (string, error) {
 	}
 }
 
-// client is one of them.
+// client is a client of a load.
 type client struct {
 	*Clients
 	name   string
@@ -158,7 +158,7 @@ func (p *client) hangUp() {
 	}
 }
 
-// postedRequest is what a client sends.
+// postedRequest is a request of a client.
 type postedRequest struct {
 	ids         []string
 	token, body string
@@ -194,7 +194,7 @@ func (p *client) next(turn int) postedRequest {
 	return r
 }
 
-// ReadEvent is what Treble sends when a message is read. Each number has a time
+// ReadEvent returns the body of a read message. Each number has a time
 // of its own.
 func ReadEvent(session string, number, size int) string {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(number) * time.Second)
@@ -204,8 +204,8 @@ func ReadEvent(session string, number, size int) string {
 		`"user_session_keys":[],"read_at":%q}`, session, text, at.Format(time.DateTime))
 }
 
-// idleConn is when a client makes a new connection: the bridge closes one that was idle
-// for ingress.idle_timeout, at any moment.
+// idleConn is the idle time after which a client makes a new connection: the bridge closes one that
+// was idle for ingress.idle_timeout, at any moment.
 const idleConn = time.Minute
 
 // answerTimeout is longer than the bridge takes to answer in the worst case.

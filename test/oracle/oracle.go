@@ -29,7 +29,7 @@ type Oracle struct {
 	violations []string // what is wrong without looking at the stream
 }
 
-// sentDelivery is one request with the ids of its events; usually one.
+// sentDelivery is a request with the ids of its events; usually one.
 type sentDelivery struct {
 	oracle *Oracle
 	ids    []string

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the table of packages into docs/A
 
 const module = "github.com/treble-bridge/treble-bridge"
 
-// listed is what go list says of a package.
+// listed is the output of go list for a package.
 type listed struct {
 	ImportPath   string
 	Dir          string

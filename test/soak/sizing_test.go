@@ -21,7 +21,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
-// sizingEvents is how many events each shape takes. They are the message.read of
+// sizingEvents is the number of events of each shape. They are the message.read of
 // "treble-bridge send", posted over 16 connections.
 const sizingEvents = 20_000
 

@@ -33,7 +33,7 @@ var twoSources = []map[string]any{
 		"auth": map[string]any{"header": map[string]any{"name": "X-Api-Key", "values": []string{clitest.Secret + "-2"}}}},
 }
 
-// messages is how many there are in the event stream.
+// messages returns the number of messages in the event stream.
 func messages(t *testing.T, js jetstream.JetStream) uint64 {
 	t.Helper()
 	s, err := js.Stream(t.Context(), "TREBLE")

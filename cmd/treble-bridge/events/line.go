@@ -83,7 +83,7 @@ func (f eventFormat) body(data []byte) []byte {
 	return e.Data.Base().Raw
 }
 
-// human is one readable line.
+// human formats an event as a line for a terminal.
 func (f eventFormat) human(s client.Message, data []byte) string {
 	e, err := schema.Decode(data)
 	if err != nil {

@@ -92,7 +92,7 @@ func (e *command) sayNone(f client.Filter) {
 	}
 }
 
-// listed is one event of a list, with the line end.
+// listed formats an event as a line of the list, with the line end.
 func (e *command) listed(s client.Message) []byte {
 	switch {
 	case e.format.json:

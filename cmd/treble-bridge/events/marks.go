@@ -58,7 +58,7 @@ func newTimeline(found []client.Message) []moment {
 	return line
 }
 
-// step is how far a message is with an event.
+// step is the state of a sent message that an event reports.
 type step int
 
 const (

@@ -26,7 +26,7 @@ const (
 	nobodySession = "d2fa98d29a2670dfa119335df1b0371720d674f1677302aba2288fff"
 )
 
-// traces are what may not be found in any file afterwards: the number in each
+// traces may not be found in any file afterwards: the number in each
 // spelling that the tests use, and the session.
 var traces = []string{
 	"573001234567", "3001234567", "300 123 4567", "300-123-4567", `\u0033001234567`, "%2B57300",

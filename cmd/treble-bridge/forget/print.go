@@ -149,7 +149,7 @@ func (f *command) unfinished(run *forget.Run, v *RunJSON, failed bool) error {
 	return fmt.Errorf("something of the person is left: %s", strings.Join(advice, "; "))
 }
 
-// mostLeft is how many messages an error names in one place.
+// mostLeft bounds the messages that an error names of one place.
 const mostLeft = 10
 
 // some names the first of them, and says how many more there are.

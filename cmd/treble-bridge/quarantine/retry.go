@@ -215,7 +215,7 @@ func (r *retryCommand) one(ctx context.Context, q *opened, dry *dryRun, seq uint
 	return line, nil
 }
 
-// deleteTimeout is for the deletion of one body.
+// deleteTimeout bounds the deletion of one body.
 const deleteTimeout = 10 * time.Second
 
 // notTaken returns why an answer means that the next body need not be tried.

@@ -25,7 +25,7 @@ const (
 	// they leave behind. The rest of 256 MiB is the program itself.
 	usualMemory = 184 << 20
 	usualLive   = usualMemory * 3 / 4
-	// liveEvery is how often what is in use is looked at.
+	// liveEvery is the interval at which the live heap is measured.
 	liveEvery = time.Second
 )
 
@@ -88,7 +88,7 @@ func (m memoryLimit) follow(live uint64) {
 	debug.SetMemoryLimit(limit)
 }
 
-// liveMemory is how many bytes of the heap were in use when it was collected last.
+// liveMemory returns the bytes of the heap that were in use after the last collection.
 func liveMemory() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)

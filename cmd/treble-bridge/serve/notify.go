@@ -12,8 +12,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
-// readyEvery is how often the service manager's question "ready yet?" is asked
-// until the answer is yes.
+// readyEvery is the interval at which readiness is checked, until systemd is told that the bridge
+// is ready.
 const readyEvery = 50 * time.Millisecond
 
 // notifier tells the service manager how the bridge is, with the protocol of

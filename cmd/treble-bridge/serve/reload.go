@@ -17,7 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
-// reloads is what became of the last reload, for /metrics.
+// reloads has the metrics of the last reload: its result and its time.
 type reloads struct{ successful, at prometheus.Gauge }
 
 func newReloads(reg prometheus.Registerer) (*reloads, error) {

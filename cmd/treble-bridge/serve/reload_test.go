@@ -102,7 +102,7 @@ func (r *reloading) configure(t *testing.T, more string) {
 	}
 }
 
-// ops is what the ops listener answers.
+// ops returns the answer of the ops listener.
 func (r *reloading) ops(t *testing.T, path string) string {
 	t.Helper()
 	resp, err := http.Get("http://" + r.addrs.Ops + path)
@@ -126,7 +126,7 @@ func (r *reloading) metric(t *testing.T, name string) string {
 	return found[1]
 }
 
-// reloads is how often the configuration was read again and taken over.
+// reloads returns the number of successful reloads.
 func (r *reloading) reloads() int {
 	return strings.Count(r.Errs.String(), "the configuration was read again")
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 )
 
-// serviceManager is what systemd is to the bridge: a socket that hears of it.
+// serviceManager stands in for systemd: a socket that receives notifications.
 type serviceManager struct{ conn *net.UnixConn }
 
 // startServiceManager sets $NOTIFY_SOCKET for the processes that the test starts.

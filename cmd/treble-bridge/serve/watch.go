@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// settled is how long no file may change before they are read: whoever renews a certificate writes
-	// two of them.
+	// settled is the time without a change after which the files are read: whoever renews a certificate writes two of
+	// them.
 	settled = 500 * time.Millisecond
 	// lookEvery is the interval at which files are read again, for changes that fsnotify does not report: on a
 	// network file system, or behind a symbolic link to another directory.

@@ -71,7 +71,7 @@ func (p *Pair) Use(c *tls.Certificate) { p.current.Store(c) }
 // Leaf is the certificate in use itself, without its chain.
 func (p *Pair) Leaf() *x509.Certificate { return p.current.Load().Leaf }
 
-// GetCertificate is for [tls.Config].
+// GetCertificate has the form of the field of [tls.Config].
 func (p *Pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return p.current.Load(), nil
 }

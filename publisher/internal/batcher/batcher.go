@@ -19,14 +19,14 @@ const (
 	groupBytes    = 1 << 20
 	largestBatch  = 1000
 	infoAge       = 10 * time.Second // after which the stream is looked at again
-	// grace is how long Publish waits for a precise answer after its deadline.
+	// grace is the time that Publish waits for a precise answer after its deadline.
 	grace = 50 * time.Millisecond
 )
 
-// Outcome is what became of the messages of one request.
+// Outcome is the result of publishing the messages of one request.
 type Outcome struct {
 	broker.Result
-	// Duplicates is how many of the messages the stream had already; they count as
+	// Duplicates is the number of messages that the stream had already; they count as
 	// stored, and then the sequences need not follow each other.
 	Duplicates int
 }
@@ -55,7 +55,7 @@ type Batcher struct {
 	closed  bool
 }
 
-// request is one call of Publish.
+// request is a call of Publish.
 type request struct {
 	msgs  []broker.Message
 	bytes int64

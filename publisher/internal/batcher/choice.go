@@ -2,7 +2,7 @@ package batcher
 
 import "time"
 
-// way is one of two in which messages of several requests can be published.
+// way is a method to publish the messages of several requests.
 type way int
 
 const (

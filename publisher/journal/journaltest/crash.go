@@ -29,7 +29,7 @@ func Random(page int, seed uint64) Image {
 	return Image{Page: page, Keep: func() bool { return r.IntN(2) == 0 }}
 }
 
-// change is one step of a file on its way to the disk.
+// change is a step of a file on its way to the disk.
 type change struct {
 	op      Op
 	flushed bool

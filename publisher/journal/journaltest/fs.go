@@ -35,7 +35,7 @@ const (
 	Note     Kind = "note"
 )
 
-// Op is one operation, in the order in which they took effect.
+// Op is an operation that took effect.
 type Op struct {
 	N    int // from 0
 	Kind Kind
@@ -48,10 +48,10 @@ type Op struct {
 	file *node
 }
 
-// Fault is what a hook makes of an operation.
+// Fault is the failure that a hook injects into an operation.
 type Fault struct {
 	Err error
-	// Short is how many bytes of a write take effect before Err.
+	// Short is the number of bytes of a write that take effect before Err.
 	Short int
 }
 

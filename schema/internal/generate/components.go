@@ -9,7 +9,7 @@ import (
 
 const schemasAt = "components/schemas/"
 
-// components are what the channels refer to.
+// components returns the messages and schemas that the channels refer to.
 func components(src *source, kinds []kind) (object, error) {
 	b := &builder{src: src, at: "#/" + schemasAt, plainRefs: true}
 	var messages, replays, events object

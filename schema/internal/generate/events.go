@@ -45,8 +45,7 @@ func kindsOf(src *source) ([]kind, error) {
 	return all, nil
 }
 
-// envelopeSchema is what events of all kinds have in common, and those of kinds
-// to come.
+// envelopeSchema returns the schema that events of all kinds match, also of kinds to come.
 func envelopeSchema(src *source) (object, error) {
 	b := &builder{src: src, at: defsAt}
 	o, err := b.event("Common")

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// source is what the generator needs of the package's source.
+// source holds the declarations and comments of package schema that the generator reads.
 type source struct {
 	types  map[string]ast.Expr // by name
 	docs   map[string]string   // of the types
@@ -19,7 +19,7 @@ type source struct {
 	used   map[string]bool     // rules that were asked for
 }
 
-// constant is one string constant with a comment of its own.
+// constant is a string constant with a comment of its own.
 type constant struct {
 	name, typ, value, doc string
 }

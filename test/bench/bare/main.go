@@ -1,6 +1,6 @@
 // Command bare publishes messages from a file as fast as JetStream's client can:
 // asynchronously, 512 in flight, with message ids, in no certain order if one is
-// refused. It is what the bridge's drain of a backlog is compared to.
+// refused. The drain of the bridge's backlog is compared to it.
 package main
 
 import (

@@ -22,13 +22,13 @@ type Proxy struct {
 	closed bool              // guarded by mu
 }
 
-// chunk is what was read, and when it may go on.
+// chunk has the bytes of a read, and the time at which they may go on.
 type chunk struct {
 	due  time.Time
 	data []byte
 }
 
-// inFlight is how many chunks are on their way at most: with 32 KiB each, more
+// inFlight bounds the chunks on their way: with 32 KiB each, more
 // than a round trip of any use.
 const inFlight = 4096
 
@@ -43,7 +43,7 @@ func Listen(target string, roundTrip time.Duration) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is where clients connect to.
+// Addr returns the address for clients.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
 // Close cuts all connections and returns when nothing of it runs.

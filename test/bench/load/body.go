@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// idDigits is how many digits the number of an event has inside its session id.
+// idDigits is the number of digits of an event's number inside its session id.
 const idDigits = 12
 
 // idMark precedes the number. It stands nowhere else in an event, so that the

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// patience is how long a run waits for answers after its end.
+// patience bounds the wait for answers after the end of a run.
 const patience = 15 * time.Second
 
 // Client has keep-alive connections to one target. One run at a time.

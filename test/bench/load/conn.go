@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Target is where requests go.
+// Target is the address, path and header of requests.
 type Target struct {
 	Addr  string
 	Path  string
@@ -16,7 +16,7 @@ type Target struct {
 	Body  Body
 }
 
-// conn is one keep-alive connection. Its request is written once; each event
+// conn is a keep-alive connection. Its request is written once; each event
 // only changes the digits of its session id.
 type conn struct {
 	target  Target

@@ -1,6 +1,6 @@
 package load
 
-// Outcome is what became of one request.
+// Outcome is the result of a request.
 type Outcome uint8
 
 const (

@@ -10,7 +10,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Result is what one run brought.
+// Result is the result of a run.
 type Result struct {
 	First     int64     // number of the first event
 	Outcomes  []Outcome // by number, from First
@@ -29,7 +29,7 @@ func (r *Result) Quantile(q float64) time.Duration {
 	return time.Duration(r.Latency.ValueAtPercentile(q*100)) * time.Microsecond
 }
 
-// shards is how many histograms the connections share: one for each of 10,000
+// shards is the number of histograms that the connections share: one for each of 10,000
 // connections would take gigabytes, a single one would be a bottleneck.
 const shards = 16
 

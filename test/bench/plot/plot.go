@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Figure is one plot. The steps of X are drawn at equal distances: they are
+// Figure is a plot. The steps of X are drawn at equal distances: they are
 // multiples of each other, and the first may be 0.
 type Figure struct {
 	Title  string
@@ -20,7 +20,7 @@ type Figure struct {
 	Series []Series
 }
 
-// Series is one line.
+// Series is a line of a Figure.
 type Series struct {
 	Name   string
 	Points []Point
@@ -67,7 +67,7 @@ func text(b *strings.Builder, x, y float64, anchor string, size int, s string) {
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s" font-size="%d">%s</text>`+"\n", x, y, anchor, size, html.EscapeString(s))
 }
 
-// x is where a step is.
+// x returns the position of a step, in pixels.
 func (f Figure) x(step int) float64 {
 	room := float64(width - left - right)
 	return left + room*(float64(step)+0.5)/float64(max(1, len(f.Steps)))
@@ -141,7 +141,7 @@ func (s scale) at(v float64) float64 {
 	return top + (1-part)*float64(height-top-bottom)
 }
 
-// scale is one that all values fit on: from zero, or from one power of ten to
+// scale returns a scale that holds all values: from zero, or from one power of ten to
 // another.
 func (f Figure) scale() scale {
 	least, most := math.Inf(1), 0.0

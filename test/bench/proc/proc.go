@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// Group is all that a benchmark has started and not yet ended.
+// Group has the processes that a benchmark started and has not ended yet.
 type Group struct {
 	mu    sync.Mutex
 	alive []*Process // guarded by mu
 }
 
-// Process is one process of a group.
+// Process is a process of a group.
 type Process struct {
 	Name   string
 	group  *Group

@@ -51,7 +51,7 @@ func (p *Process) ResetPeak() {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.Pid()), []byte("5"), 0) // without it the peak is that of the whole run
 }
 
-// MaxFiles is how many files a process may have open.
+// MaxFiles returns the number of files that a process may have open.
 func MaxFiles() int {
 	var l unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {

@@ -18,7 +18,7 @@ func (p *Process) PeakMemory() int64 { return 0 }
 // ResetPeak does nothing here.
 func (p *Process) ResetPeak() {}
 
-// MaxFiles is how many files a process may have open, for all that we know here.
+// MaxFiles returns a number of files that every process may have open.
 func MaxFiles() int { return 1024 }
 
 // Busy is not known here.

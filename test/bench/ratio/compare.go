@@ -2,7 +2,7 @@ package ratio
 
 import "math"
 
-// Verdict is what a comparison of two measurements brought.
+// Verdict is the result of a comparison of two measurements.
 type Verdict int
 
 const (

@@ -1,5 +1,5 @@
-// Package webhook is what the simplest servers that could stand in the bridge's
-// place have in common: echo, a bearer token, and encoding/json into a struct.
+// Package webhook serves the requests of the simplest servers that could replace the bridge: echo,
+// a bearer token, and encoding/json into a struct.
 package webhook
 
 import (

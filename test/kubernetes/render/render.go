@@ -16,14 +16,14 @@ import (
 // Chart is the loaded chart. It is safe for concurrent use.
 type Chart struct{ chart *chart.Chart }
 
-// Release is what Helm itself adds to the values.
+// Release has the values that Helm itself adds.
 type Release struct {
 	Name        string // also of the objects, unless nameOverride is set
 	Namespace   string
 	KubeVersion string // such as v1.30.0
 }
 
-// Document is one object of the rendered chart, as text.
+// Document is an object of the rendered chart, as text.
 type Document struct {
 	Template string // file below templates/
 	YAML     string
@@ -43,7 +43,7 @@ func Load(dir string) (*Chart, error) {
 
 // Render checks the values against the schema, renders every template and
 // returns the documents in the order of their templates, and the notes. The
-// error is what a user of Helm reads. Unlike Helm it takes a key that is
+// error has the text that Helm prints. Unlike Helm it takes a key that is
 // missing in the values for an error, so that no template has a typo.
 func (c *Chart) Render(r Release, values map[string]any) (docs []Document, notes string, err error) {
 	kube, err := chartutil.ParseKubeVersion(r.KubeVersion)

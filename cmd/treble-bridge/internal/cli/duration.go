@@ -33,5 +33,5 @@ func (d *durationFlag) String() string {
 	return time.Duration(*d).String()
 }
 
-// Type is what stands behind the flag in a help text.
+// Type returns the word that a help text shows behind the flag.
 func (d *durationFlag) Type() string { return "duration" }

@@ -30,7 +30,7 @@ func writeNewFile(name string, write func(io.Writer) error) (err error) {
 	return errors.Join(write(f), f.Sync(), f.Close())
 }
 
-// Export is where an export goes: the flags of the commands that write one.
+// Export has the flags of a command that writes an export.
 type Export struct {
 	To   string // a file, or - for standard output
 	json bool

@@ -176,10 +176,9 @@ func IsOpaque(id string) bool {
 	return digits+letters >= shortest && letters >= (digits+letters)/4
 }
 
-// sessionTag is what tells a session from others whose ids look the same when they are
-// masked. It is the same wherever the session stands in the output of a command, and
-// another one in the next: a phone is found out from what stays the same by trying all
-// there are.
+// sessionTag returns a tag that distinguishes a session from others whose masked ids look the same.
+// It is the same wherever the session stands in the output of a command, and another one in the
+// next: a phone is found out from what stays the same by trying all there are.
 func sessionTag(id string) string {
 	h := hmac.New(sha256.New, tagKey())
 	h.Write([]byte(id))

@@ -15,7 +15,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// Delivery is one request of Treble's as a line of JSON, which "quarantine export" writes and
+// Delivery is a webhook request as a line of JSON, which "quarantine export" writes and
 // send reads. docs/events.md describes the form, which is stable.
 type Delivery struct {
 	ID         string // in the quarantine
