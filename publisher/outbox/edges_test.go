@@ -168,17 +168,21 @@ func TestUpgradeInTheMiddleOfAHealing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j.Mark(mark{OldIncarnation: &created}.encode())
+	j.Mark(fmt.Appendf(nil, `{"incarnation":%q}`, created.Format(time.RFC3339Nano)))
 	for i, id := range ids("e", 20) {
-		seq, err := j.Append(context.Background(), encodeEntry(b.clock, []broker.Message{message("treble.a", id)}))
+		entry, err := encodeEntry(b.clock, []broker.Message{message("treble.a", id)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		j.Mark(mark{OldSettled: &settlement{Entry: seq, Seqs: []uint64{uint64(i + 11)}, LastID: id}}.encode())
+		seq, err := j.Append(context.Background(), entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Mark(fmt.Appendf(nil, `{"settled":{"entry":%d,"seqs":[%d],"id":%q}}`, seq, i+11, id))
 	}
 	// The stream fell back to five messages of others, and ours were stored behind them: all
 	// but two.
-	j.Mark(mark{OldFellBack: &streamEnd{Seq: 5}}.encode())
+	j.Mark([]byte(`{"fell_back":{"seq":5,"id":""}}`))
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}

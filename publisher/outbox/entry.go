@@ -9,6 +9,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
 // An entry of the journal holds the messages of one delivery as they will be
@@ -31,8 +32,20 @@ const (
 
 var errEntry = errors.New("journal entry is malformed")
 
-// encodeEntry returns the entry of msgs.
-func encodeEntry(accepted time.Time, msgs []broker.Message) []byte {
+// encodeEntry returns the entry of msgs, encrypted unless keys is nil.
+func encodeEntry(accepted time.Time, msgs []broker.Message, keys *atrest.Keys) ([]byte, error) {
+	b := encodePlain(accepted, msgs)
+	if keys == nil {
+		return b, nil
+	}
+	b, err := sealEntry(b, keys)
+	if err != nil {
+		return nil, fmt.Errorf("encrypt: %w", err)
+	}
+	return b, nil
+}
+
+func encodePlain(accepted time.Time, msgs []broker.Message) []byte {
 	size := 1 + 2*binary.MaxVarintLen64
 	for _, m := range msgs {
 		size += int(m.Size()) + len(m.Subject) + len(m.ID) + 16*(len(m.Header)+3)
@@ -61,7 +74,7 @@ func appendText(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// sealEntry returns an entry that encodeEntry made, encrypted.
+// sealEntry returns an entry that encodePlain made, encrypted.
 func sealEntry(b []byte, keys *atrest.Keys) ([]byte, error) {
 	h, err := decodeHead(b)
 	if err != nil {
@@ -76,7 +89,7 @@ func sealEntry(b []byte, keys *atrest.Keys) ([]byte, error) {
 	return append(head, sealed...), nil
 }
 
-// decodeEntry is the reverse of encodeEntry and sealEntry; of an entry of an older program the
+// decodeEntry is the reverse of encodeEntry; of an entry of an older program the
 // time is zero. The messages share b's memory, their subjects and headers as well: it
 // must not change while they are in use.
 func decodeEntry(b []byte, keys *atrest.Keys) (accepted time.Time, msgs []broker.Message, err error) {
@@ -112,6 +125,29 @@ func decodeEntry(b []byte, keys *atrest.Keys) (accepted time.Time, msgs []broker
 		return time.Time{}, nil, errEntry
 	}
 	return h.accepted, msgs, nil
+}
+
+// acceptedAt returns when the messages of an entry were accepted, without its key; zero
+// if an older program accepted them.
+func acceptedAt(payload []byte) (time.Time, error) {
+	h, err := decodeHead(payload)
+	return h.accepted, err
+}
+
+// checkKey returns a *atrest.MissingKeyError if the record is an entry that none of the
+// keys opens: a journal whose events cannot be published must not take more.
+func checkKey(r journal.Record, keys *atrest.Keys) error {
+	if r.Type != journal.Entry {
+		return nil
+	}
+	h, err := decodeHead(r.Payload)
+	if err != nil || h.version != sealedVersion {
+		return nil // ledger.recover returns that error
+	}
+	if err := keys.Check(h.rest); err != nil {
+		return fmt.Errorf("entry %d: %w", r.Seq, err)
+	}
+	return nil
 }
 
 // entryHead is what comes before the messages of an entry.

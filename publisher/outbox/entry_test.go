@@ -10,8 +10,8 @@ import (
 
 func FuzzDecodeEntry(f *testing.F) {
 	at := time.UnixMilli(1_760_000_000_123)
-	f.Add(encodeEntry(at, []broker.Message{{Subject: "a.b", ID: "id", Header: broker.Header{{Name: "A", Value: "1"}, {Name: "A", Value: "2"}, {Name: "B", Value: "x"}}, Data: []byte("{}")}}))
-	f.Add(encodeEntry(time.Time{}, make([]broker.Message, 3)))
+	f.Add(encodePlain(at, []broker.Message{{Subject: "a.b", ID: "id", Header: broker.Header{{Name: "A", Value: "1"}, {Name: "A", Value: "2"}, {Name: "B", Value: "x"}}, Data: []byte("{}")}}))
+	f.Add(encodePlain(time.Time{}, make([]broker.Message, 3)))
 	f.Add([]byte{timelessVersion, 1, 1, 'a', 2, 'i', 'd', 0, 2, '{', '}'})
 	f.Add([]byte{erasedVersion, 1, 1, 'a', 2, 'i', 'd', 0, 2, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -19,7 +19,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, back, err := decodeEntry(encodeEntry(accepted, msgs), nil)
+		again, back, err := decodeEntry(encodePlain(accepted, msgs), nil)
 		if err != nil {
 			t.Fatalf("what was read is written so that it cannot be read: %v", err)
 		}

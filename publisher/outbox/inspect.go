@@ -168,8 +168,7 @@ func ForgetIn(dir string, seqs []uint64) error {
 		set[seq] = true
 	}
 	for _, m := range l.forget(set) {
-		l.apply(m)
-		j.Mark(m.encode())
+		l.record(j, m)
 	}
 	return j.Close()
 }

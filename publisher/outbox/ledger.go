@@ -77,6 +77,9 @@ func decodeCheckpoint(b []byte) (checkpoint, error) {
 	return c, nil
 }
 
+// leased reports whether it is written down that an entry may have been sent.
+func (s state) leased(entry journal.Seq) bool { return entry <= s.Sent && s.Sent != sentUnknown }
+
 // sentUnknown: an older program ran, and any entry may have been sent.
 const sentUnknown = 1 << 62
 
@@ -162,6 +165,17 @@ func (l *ledger) countEntry(seq journal.Seq, payload []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.account.entry(seq, int64(h.messages), l.state.Done)
+}
+
+// markWriter writes marks, in order. A journal is one.
+type markWriter interface{ Mark(payload []byte) }
+
+// record makes a step and queues its mark in the journal, in this order: a checkpoint
+// must know what the marks before it say.
+func (l *ledger) record(j markWriter, m mark) {
+	l.apply(m)
+	j.Mark(m.encode())
+	l.queued()
 }
 
 // apply makes a step.

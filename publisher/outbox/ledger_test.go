@@ -26,7 +26,7 @@ func (s *script) record(kind journal.Type, payload []byte) *script {
 
 func (s *script) entry(events int) *script {
 	s.last++
-	return s.record(journal.Entry, encodeEntry(time.UnixMilli(int64(s.last)), make([]broker.Message, events)))
+	return s.record(journal.Entry, encodePlain(time.UnixMilli(int64(s.last)), make([]broker.Message, events)))
 }
 
 // lose is an entry that is lost to damage.

@@ -265,9 +265,7 @@ type keptReader struct {
 }
 
 func newKeptReader(l *lookup) *keptReader {
-	spans := slices.Clone(l.kept.spans)
-	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.low(), b.low()) })
-	return &keptReader{l: l, spans: spans}
+	return &keptReader{l: l, spans: l.kept.bySequence()}
 }
 
 func (k *keptReader) close() {

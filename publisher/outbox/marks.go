@@ -49,6 +49,20 @@ type storedRun struct {
 	Ahead bool          `json:"ahead,omitempty"` // as of a settlement
 }
 
+// extend adds an entry for which plain is true. It reports false, and does nothing, if the
+// entry does not follow the run in the journal and in the stream; an empty run takes any.
+func (r *storedRun) extend(s settlement) bool {
+	switch {
+	case r.Count == 0:
+		r.Entry, r.Seq, r.At, r.Ahead = s.Entry, s.Seqs[0], s.At, s.Ahead
+	case r.Ahead != s.Ahead || r.Entry+journal.Seq(r.Count) != s.Entry || r.Seq+uint64(r.Count) != s.Seqs[0]:
+		return false
+	}
+	r.Count++
+	r.ID = s.LastID
+	return true
+}
+
 // settlement is what became of the messages of an entry.
 type settlement struct {
 	Entry     journal.Seq   `json:"entry"`
@@ -61,6 +75,9 @@ type settlement struct {
 	// those of this one.
 	Ahead bool `json:"ahead,omitempty"`
 }
+
+// plain reports whether the entry has one message, which is looked for in the stream.
+func (s settlement) plain() bool { return plain(s.Seqs) }
 
 // highest returns the highest sequence, 0 if no message is looked for.
 func (s settlement) highest() uint64 {

@@ -162,7 +162,7 @@ func Open(o Options) (*Outbox, error) {
 		Rand:        o.salt,
 		Synchronous: o.synchronous,
 	}, func(r journal.Record) error {
-		if err := checkSealed(r, o.Keys); err != nil {
+		if err := checkKey(r, o.Keys); err != nil {
 			return err
 		}
 		return l.recover(r)
@@ -177,22 +177,6 @@ func Open(o Options) (*Outbox, error) {
 	b.relay = newRelay(o, j, l)
 	b.opened.Store(true)
 	return b, nil
-}
-
-// checkSealed refuses an entry that cannot be opened for want of a key: a journal whose events
-// cannot be published must not take more.
-func checkSealed(r journal.Record, keys *atrest.Keys) error {
-	if r.Type != journal.Entry {
-		return nil
-	}
-	h, err := decodeHead(r.Payload)
-	if err != nil || h.version != sealedVersion {
-		return nil // who reads it will tell
-	}
-	if err := keys.Check(h.rest); err != nil {
-		return fmt.Errorf("entry %d: %w", r.Seq, err)
-	}
-	return nil
 }
 
 func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
@@ -265,14 +249,11 @@ func (b *Outbox) step(ctx context.Context) backoff {
 // storage. Its errors are those of journal.Append: ErrUnknown means that they may be
 // published, all others that they never will.
 func (b *Outbox) Append(ctx context.Context, msgs []broker.Message) error {
-	entry := encodeEntry(b.o.now(), msgs)
-	if b.o.Keys != nil {
-		var err error
-		if entry, err = sealEntry(entry, b.o.Keys); err != nil {
-			return fmt.Errorf("encrypt: %w", err)
-		}
+	entry, err := encodeEntry(b.o.now(), msgs, b.o.Keys)
+	if err != nil {
+		return err
 	}
-	_, err := b.journal.Append(ctx, entry)
+	_, err = b.journal.Append(ctx, entry)
 	if err == nil || errors.Is(err, journal.ErrUnknown) {
 		select {
 		case b.wake <- struct{}{}:

@@ -333,16 +333,12 @@ func (r *relay) settle(e *openEntry, run *storedRun) {
 		r.flushRun(run)
 		res.Aside, res.Duplicate = 0, 0
 		r.record(mark{Healed: &res})
-	case plain(res.Seqs):
+	case res.plain():
 		r.settled(Settled{Stored: 1})
-		if run.Count > 0 && (run.Ahead != res.Ahead || run.Entry+journal.Seq(run.Count) != res.Entry || run.Seq+uint64(run.Count) != res.Seqs[0]) {
+		if !run.extend(res) {
 			r.flushRun(run)
+			run.extend(res)
 		}
-		if run.Count == 0 {
-			run.Entry, run.Seq, run.At, run.Ahead = res.Entry, res.Seqs[0], res.At, res.Ahead
-		}
-		run.Count++
-		run.ID = res.LastID
 	default:
 		r.settled(Settled{Stored: int64(len(res.Seqs)) - res.Duplicate - res.Aside, Duplicate: res.Duplicate, SetAside: res.Aside})
 		r.flushRun(run)
@@ -360,7 +356,7 @@ func (r *relay) flushRun(run *storedRun) {
 
 // lease writes down that entries up to e may have been sent, before they are.
 func (r *relay) lease(ctx context.Context, e *openEntry) error {
-	if sent := r.ledger.now().Sent; e.seq <= sent && sent != sentUnknown {
+	if r.ledger.now().leased(e.seq) {
 		return nil
 	}
 	return r.recordFirst(ctx, mark{Sent: e.seq + sentLease})

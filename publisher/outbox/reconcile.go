@@ -191,7 +191,7 @@ func (r *relay) noteFall(ctx context.Context, p plan, s state, info broker.Info)
 	}
 	if r.faults.healUnmarked {
 		next.Healing = s.Healing
-		r.ledger.apply(mark{Looked: &next})
+		r.ledger.record(discard{}, mark{Looked: &next})
 		return nil
 	}
 	return r.recordFirst(ctx, mark{Looked: &next})

@@ -317,13 +317,10 @@ func (r *relay) behind(now time.Time) bool {
 	return r.ledger.now().Done < r.journal.Stats().Last && now.Sub(r.reached) > maxLag
 }
 
-// record makes a step of the ledger and writes it down, in this order: a
-// checkpoint must know what the marks before it say. What the mark tells of has
-// happened; if a crash takes it away, the ledger knows too little.
+// record makes a step of the ledger. What the mark tells of has happened; if a crash
+// takes the mark away, the ledger knows too little.
 func (r *relay) record(m mark) {
-	r.ledger.apply(m)
-	r.journal.Mark(m.encode())
-	r.ledger.queued()
+	r.ledger.record(r.journal, m)
 }
 
 // recordFirst is record for a step that must be on stable storage before the bridge
@@ -353,6 +350,11 @@ func earlier(a, b time.Time) time.Time {
 	}
 	return b
 }
+
+// discard writes no marks.
+type discard struct{}
+
+func (discard) Mark([]byte) {}
 
 // faults are defects that tests build in, each by taking a mend away, to show that
 // they are found. The zero value has none.

@@ -98,11 +98,11 @@ func (r *relay) readRepeats(oldest, until time.Time) error {
 	state := r.ledger.now()
 	seen.next = max(seen.next, state.Released+1)
 	return r.journalRange(seen.next, state.Done, func(seq journal.Seq, payload []byte) (bool, error) {
-		h, err := decodeHead(payload)
-		if err != nil || h.accepted.After(until) {
+		at, err := acceptedAt(payload)
+		if err != nil || at.After(until) {
 			return false, err
 		}
-		if h.accepted.Before(oldest) {
+		if at.Before(oldest) {
 			seen.next = seq + 1
 			return true, nil
 		}
@@ -113,7 +113,7 @@ func (r *relay) readRepeats(oldest, until time.Time) error {
 		places := r.ledger.places(seq)
 		for i, m := range msgs {
 			if i < len(places) && places[i] != nowhere {
-				seen.add(m.ID, h.accepted)
+				seen.add(m.ID, at)
 			}
 		}
 		seen.next = seq + 1

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -194,6 +195,13 @@ func (s span) low() uint64 {
 		}
 	}
 	return low
+}
+
+// bySequence returns the spans in the order of their lowest sequences.
+func (r *retained) bySequence() []span {
+	spans := slices.Clone(r.spans)
+	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.low(), b.low()) })
+	return spans
 }
 
 // clone returns a copy that later changes do not touch.
