@@ -150,7 +150,7 @@ func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 	}
 }
 
-func inspectedRefused(t *testing.T, dataDir string) *outbox.State {
+func inspectedRefused(t *testing.T, dataDir string) *outbox.Inspection {
 	t.Helper()
 	s, err := outbox.Inspect(t.Context(), filepath.Join(dataDir, datadir.Refused), nil)
 	if err != nil {

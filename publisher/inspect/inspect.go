@@ -15,8 +15,8 @@ import (
 
 // State is the content of the journals of a data directory, counted record by record.
 type State struct {
-	outbox.State               // of the events
-	Refused      *outbox.State // of the refused bodies; nil if there is no journal of them
+	outbox.Inspection               // of the events
+	Refused      *outbox.Inspection // of the refused bodies; nil if there is no journal of them
 	// Running says that a bridge had the journals open. Its marks reach the disk with
 	// the next event, or after about a second: so long the figures may lag.
 	Running bool
@@ -26,7 +26,7 @@ type State struct {
 // Sound reports whether every record of both is as it was written and every event is
 // accounted for.
 func (s *State) Sound() bool {
-	return s.State.Sound() && (s.Refused == nil || s.Refused.Sound())
+	return s.Inspection.Sound() && (s.Refused == nil || s.Refused.Sound())
 }
 
 // ErrNoJournal: there is no journal in the data directory.
@@ -46,7 +46,7 @@ func Journals(ctx context.Context, dataDir string, keys *atrest.Keys) (*State, e
 	if err != nil {
 		return nil, err
 	}
-	s := &State{State: *events, Running: running, PID: pid}
+	s := &State{Inspection: *events, Running: running, PID: pid}
 	if s.Refused, err = inspectTwice(ctx, filepath.Join(dataDir, datadir.Refused), keys, running); errors.Is(err, ErrNoJournal) {
 		err = nil // of an older program, or of a bridge without refusals
 	}
@@ -55,7 +55,7 @@ func Journals(ctx context.Context, dataDir string, keys *atrest.Keys) (*State, e
 
 // inspectTwice looks again at damage in a journal that is being changed: what is
 // damaged, is so the second time too.
-func inspectTwice(ctx context.Context, dir string, keys *atrest.Keys, running bool) (*outbox.State, error) {
+func inspectTwice(ctx context.Context, dir string, keys *atrest.Keys, running bool) (*outbox.Inspection, error) {
 	s, err := outbox.Inspect(ctx, dir, keys)
 	if err == nil && running && len(s.Report.Damage) > 0 {
 		s, err = outbox.Inspect(ctx, dir, keys)

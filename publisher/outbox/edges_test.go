@@ -35,18 +35,18 @@ func TestSentIsKnownAgain(t *testing.T) {
 	b := newBench(t)
 	b.accept("a")
 	b.settle()
-	b.b.ledger.recovered(1, 1, true)
+	b.b.ledger.Recovered(1, 1, true)
 	b.client.SetUp(false)
 	b.pass(time.Second)
 	b.client.SetUp(true)
 	b.settle()
 	b.accept("b")
 	b.settle()
-	if state, last := b.b.ledger.now(), b.b.Stats().Last; state.Sent > last+2*sentLease {
+	if state, last := b.b.ledger.State(), b.b.Stats().Last; state.Sent > last+2*sentLease {
 		t.Errorf("entries up to %d may have been sent, and the last one is %d", state.Sent, last)
 	}
 	b.restart()
-	if state, last := b.b.ledger.now(), b.b.Stats().Last; state.Sent > last+2*sentLease {
+	if state, last := b.b.ledger.State(), b.b.Stats().Last; state.Sent > last+2*sentLease {
 		t.Errorf("after a restart: entries up to %d may have been sent, and the last one is %d", state.Sent, last)
 	}
 	b.settle()
@@ -170,7 +170,7 @@ func TestUpgradeInTheMiddleOfAHealing(t *testing.T) {
 	}
 	j.Mark(fmt.Appendf(nil, `{"incarnation":%q}`, created.Format(time.RFC3339Nano)))
 	for i, id := range ids("e", 20) {
-		entry, err := encodeEntry(b.clock, []broker.Message{message("treble.a", id)}, nil)
+		entry, err := EncodeEntry(b.clock, []broker.Message{message("treble.a", id)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

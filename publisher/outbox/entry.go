@@ -32,8 +32,8 @@ const (
 
 var errEntry = errors.New("journal entry is malformed")
 
-// encodeEntry returns the entry of msgs, encrypted unless keys is nil.
-func encodeEntry(accepted time.Time, msgs []broker.Message, keys *atrest.Keys) ([]byte, error) {
+// EncodeEntry returns the entry of msgs, encrypted unless keys is nil.
+func EncodeEntry(accepted time.Time, msgs []broker.Message, keys *atrest.Keys) ([]byte, error) {
 	b := encodePlain(accepted, msgs)
 	if keys == nil {
 		return b, nil
@@ -89,10 +89,10 @@ func sealEntry(b []byte, keys *atrest.Keys) ([]byte, error) {
 	return append(head, sealed...), nil
 }
 
-// decodeEntry is the reverse of encodeEntry; of an entry of an older program the
+// DecodeEntry is the reverse of EncodeEntry; of an entry of an older program the
 // time is zero. The messages share b's memory, their subjects and headers as well: it
 // must not change while they are in use.
-func decodeEntry(b []byte, keys *atrest.Keys) (accepted time.Time, msgs []broker.Message, err error) {
+func DecodeEntry(b []byte, keys *atrest.Keys) (accepted time.Time, msgs []broker.Message, err error) {
 	h, err := decodeHead(b)
 	if err != nil {
 		return time.Time{}, nil, err
@@ -127,16 +127,16 @@ func decodeEntry(b []byte, keys *atrest.Keys) (accepted time.Time, msgs []broker
 	return h.accepted, msgs, nil
 }
 
-// acceptedAt returns when the messages of an entry were accepted, without its key; zero
+// AcceptedAt returns when the messages of an entry were accepted, without its key; zero
 // if an older program accepted them.
-func acceptedAt(payload []byte) (time.Time, error) {
+func AcceptedAt(payload []byte) (time.Time, error) {
 	h, err := decodeHead(payload)
 	return h.accepted, err
 }
 
-// checkKey returns a *atrest.MissingKeyError if the record is an entry that none of the
+// CheckKey returns a *atrest.MissingKeyError if the record is an entry that none of the
 // keys opens: a journal whose events cannot be published must not take more.
-func checkKey(r journal.Record, keys *atrest.Keys) error {
+func CheckKey(r journal.Record, keys *atrest.Keys) error {
 	if r.Type != journal.Entry {
 		return nil
 	}

@@ -15,11 +15,11 @@ func FuzzDecodeEntry(f *testing.F) {
 	f.Add([]byte{timelessVersion, 1, 1, 'a', 2, 'i', 'd', 0, 2, '{', '}'})
 	f.Add([]byte{erasedVersion, 1, 1, 'a', 2, 'i', 'd', 0, 2, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		accepted, msgs, err := decodeEntry(b, nil)
+		accepted, msgs, err := DecodeEntry(b, nil)
 		if err != nil {
 			return
 		}
-		again, back, err := decodeEntry(encodePlain(accepted, msgs), nil)
+		again, back, err := DecodeEntry(encodePlain(accepted, msgs), nil)
 		if err != nil {
 			t.Fatalf("what was read is written so that it cannot be read: %v", err)
 		}
@@ -41,7 +41,7 @@ func TestDecodeOldEntries(t *testing.T) {
 		"plain":  []byte("\x01\x01\x03a.b\x02id\x01\x01A\x01\x011\x02{}"),
 		"erased": []byte("\x02\x01\x03a.b\x02id\x01\x01A\x01\x011\x02\x00\x00"),
 	} {
-		accepted, msgs, err := decodeEntry(b, nil)
+		accepted, msgs, err := DecodeEntry(b, nil)
 		if err != nil || len(msgs) != 1 || !accepted.IsZero() {
 			t.Fatalf("%s: %v, %+v, %v", name, accepted, msgs, err)
 		}

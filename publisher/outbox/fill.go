@@ -35,7 +35,7 @@ func (r *relay) readPending() (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	accepted, msgs, err := decodeEntry(rec.Payload, r.cfg.keys)
+	accepted, msgs, err := DecodeEntry(rec.Payload, r.cfg.keys)
 	if err != nil {
 		return false, fmt.Errorf("journal entry %d: %w", rec.Seq, err)
 	}
@@ -74,7 +74,7 @@ func (r *relay) readLost(lost lostEntry) error {
 	if err != nil || !ok || rec.Seq != lost.entry {
 		return err
 	}
-	accepted, msgs, err := decodeEntry(rec.Payload, r.cfg.keys)
+	accepted, msgs, err := DecodeEntry(rec.Payload, r.cfg.keys)
 	if err != nil {
 		return fmt.Errorf("journal entry %d: %w", rec.Seq, err)
 	}
@@ -84,7 +84,7 @@ func (r *relay) readLost(lost lostEntry) error {
 	for _, i := range lost.messages {
 		m := msgs[i]
 		m.Subject = r.cfg.subject(m)
-		e.result.Seqs[i] = nowhere
+		e.result.Seqs[i] = NoSequence
 		it := e.item(m, i)
 		s.queue = append(s.queue, it)
 		s.bytes += it.size

@@ -14,8 +14,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
-// State is what the records of a journal say, counted one by one.
-type State struct {
+// Inspection is what the records of a journal say, counted one by one.
+type Inspection struct {
 	Account
 	journal.Report
 	Done           journal.Seq // entries up to it are settled
@@ -33,7 +33,7 @@ type State struct {
 
 // Sound reports whether every record is as it was written and every event is
 // accounted for.
-func (s *State) Sound() bool {
+func (s *Inspection) Sound() bool {
 	return len(s.Report.Damage) == 0 && len(s.Problems) == 0 && s.Unaccounted == 0
 }
 
@@ -43,21 +43,21 @@ var ErrNoJournal = errors.New("there is no journal")
 // Inspect reads every record of the journal in dir. It changes nothing, needs no NATS,
 // and the outbox may be open. Keys open what is encrypted; an entry whose key is missing is a problem. Its marks reach the disk with the next entry, or after
 // about a second: so long the figures may lag.
-func Inspect(ctx context.Context, dir string, keys *atrest.Keys) (*State, error) {
+func Inspect(ctx context.Context, dir string, keys *atrest.Keys) (*Inspection, error) {
 	s, _, err := inspect(ctx, dir, keys)
 	return s, err
 }
 
 // inspect is Inspect, and returns what is known of the entries besides.
-func inspect(ctx context.Context, dir string, keys *atrest.Keys) (*State, *ledger, error) {
+func inspect(ctx context.Context, dir string, keys *atrest.Keys) (*Inspection, *Ledger, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, ErrNoJournal
 	}
-	l := &ledger{}
+	l := &Ledger{}
 	var accepted runs // Unix milliseconds, by entry
 	report, err := journal.Scan(dir, nil, func(r journal.Record) error {
 		if r.Type == journal.Entry {
-			_, _, err := decodeEntry(r.Payload, keys)
+			_, _, err := DecodeEntry(r.Payload, keys)
 			if err != nil {
 				l.account.problem("entry %d cannot be read: %v", r.Seq, err)
 			}
@@ -68,22 +68,22 @@ func inspect(ctx context.Context, dir string, keys *atrest.Keys) (*State, *ledge
 			if !h.accepted.IsZero() {
 				accepted.push(r.Seq, h.accepted.UnixMilli())
 			}
-			if done := l.now().Done; r.Seq <= done {
+			if done := l.State().Done; r.Seq <= done {
 				l.account.problem("entry %d stands behind what says that it is settled", r.Seq)
 			} else {
 				accepted.take(done)
 			}
 		}
-		return errors.Join(l.recover(r), ctx.Err())
+		return errors.Join(l.Recover(r), ctx.Err())
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	l.recovered(report.First, report.Last, false)
-	done := l.now().Done
+	l.Recovered(report.First, report.Last, false)
+	done := l.State().Done
 	accepted.take(done)
-	s := &State{
-		Report: report, Account: l.total(), Done: done,
+	s := &Inspection{
+		Report: report, Account: l.Account(), Done: done,
 		Entries: l.account.entries, Marks: l.account.marks, Checkpoints: int64(l.account.checkpoints),
 		Problems: l.account.problems,
 	}
@@ -126,14 +126,14 @@ func Each(ctx context.Context, dir string, keys *atrest.Keys, fn func(JournaledM
 			return ctx.Err()
 		}
 		settled := r.Seq <= state.Done
-		accepted, msgs, err := decodeEntry(bytes.Clone(r.Payload), keys) // fn may keep what it gets
+		accepted, msgs, err := DecodeEntry(bytes.Clone(r.Payload), keys) // fn may keep what it gets
 		if missing := (*atrest.MissingKeyError)(nil); errors.As(err, &missing) {
 			return fmt.Errorf("entry %d: %w", r.Seq, err)
 		}
 		if err != nil {
 			return fn(JournaledMessage{Message: broker.Message{Data: r.Payload}, Entry: r.Seq, Settled: settled})
 		}
-		places := l.places(r.Seq)
+		places := l.Sequences(r.Seq)
 		for i, m := range msgs {
 			if m.Erased {
 				continue
@@ -157,18 +157,18 @@ func ForgetIn(dir string, seqs []uint64) error {
 	if _, err := os.Stat(dir); len(seqs) == 0 || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	l := &ledger{}
-	j, err := journal.Open(dir, journal.Options{Checkpoint: l.checkpoint, OnFlush: l.countEntry}, l.recover)
+	l := &Ledger{}
+	j, err := journal.Open(dir, journal.Options{Checkpoint: l.Checkpoint, OnFlush: l.CountEntry}, l.Recover)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	l.recovered(j.Stats().First, j.Stats().Last, len(j.Damage()) > 0)
+	l.Recovered(j.Stats().First, j.Stats().Last, len(j.Damage()) > 0)
 	set := map[uint64]bool{}
 	for _, seq := range seqs {
 		set[seq] = true
 	}
-	for _, m := range l.forget(set) {
-		l.record(j, m)
+	for _, m := range l.Forget(set) {
+		l.Record(j, m)
 	}
 	return j.Close()
 }

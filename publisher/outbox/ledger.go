@@ -10,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
-// ledger is what the bridge knows of the entries of its journal: up to where
+// Ledger is what the bridge knows of the entries of its journal: up to where
 // they are settled, where in the stream the settled ones are, and what became
 // of each event.
 //
@@ -23,22 +23,22 @@ import (
 //
 // The same code counts the records of a journal that is only read, for
 // Inspect. Its methods may be called at once.
-type ledger struct {
+type Ledger struct {
 	mu       sync.Mutex
-	state    state
+	state    State
 	account  account
-	retained retained
+	retained Retained
 	marked   journal.Seq   // entries up to it are settled, and the marks of that are queued
 	yields   bool          // what is retained may be given up for events that come
 	moved    chan struct{} // closed when more is settled; nil if nobody waits
 }
 
-// state is what a checkpoint holds, beside the totals.
-type state struct {
+// State is what a checkpoint holds, beside the totals.
+type State struct {
 	Version int         `json:"v"`
 	Done    journal.Seq `json:"done"` // every entry up to it is settled
-	target
-	look
+	Target
+	Baseline
 	// Sent: no entry behind it was ever sent to the stream.
 	Sent journal.Seq `json:"sent"`
 	// Released: entries up to it heal nothing any more.
@@ -56,7 +56,7 @@ const stateVersion = 2
 
 // checkpoint is the state and the totals as they are written.
 type checkpoint struct {
-	state
+	State
 	Totals Totals `json:"totals"`
 
 	// What older programs wrote.
@@ -77,14 +77,14 @@ func decodeCheckpoint(b []byte) (checkpoint, error) {
 	return c, nil
 }
 
-// leased reports whether it is written down that an entry may have been sent.
-func (s state) leased(entry journal.Seq) bool { return entry <= s.Sent && s.Sent != sentUnknown }
+// Leased reports whether it is written down that an entry may have been sent.
+func (s State) Leased(entry journal.Seq) bool { return entry <= s.Sent && s.Sent != sentUnknown }
 
 // sentUnknown: an older program ran, and any entry may have been sent.
 const sentUnknown = 1 << 62
 
-// recover takes the records of a journal that is opened, in order.
-func (l *ledger) recover(r journal.Record) error {
+// Recover takes the records of a journal that is opened, in order.
+func (l *Ledger) Recover(r journal.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.account.begin(r)
@@ -103,7 +103,7 @@ func (l *ledger) recover(r journal.Record) error {
 		}
 		l.account.entry(r.Seq, int64(h.messages), l.state.Done)
 	case journal.Mark:
-		var m mark
+		var m Mark
 		if err := json.Unmarshal(r.Payload, &m); err != nil {
 			l.account.problem("a mark behind entry %d cannot be read: %v", r.Seq, err)
 			return nil
@@ -114,11 +114,11 @@ func (l *ledger) recover(r journal.Record) error {
 	return nil
 }
 
-// recovered ends the recovery. Entries before the first that the journal has
+// Recovered ends the recovery. Entries before the first that the journal has
 // were released, whatever the marks say: on a full disk the journal removes
 // entries before it can write their marks. After damage, any mark may be missing: also
 // those that say what was sent.
-func (l *ledger) recovered(first, last journal.Seq, damaged bool) {
+func (l *Ledger) Recovered(first, last journal.Seq, damaged bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if first > l.state.Done+1 {
@@ -141,7 +141,7 @@ func (l *ledger) recovered(first, last journal.Seq, damaged bool) {
 // applyCheckpoint takes a checkpoint. The first one is where the journal begins; a later
 // one says what the marks before it say, or more, if damage took marks, or they
 // were dropped while nothing could be written.
-func (l *ledger) applyCheckpoint(behind journal.Seq, c checkpoint) {
+func (l *Ledger) applyCheckpoint(behind journal.Seq, c checkpoint) {
 	switch {
 	case c.Done > behind:
 		l.account.problem("the checkpoint behind entry %d says that entry %d is settled", behind, c.Done)
@@ -151,13 +151,13 @@ func (l *ledger) applyCheckpoint(behind journal.Seq, c checkpoint) {
 		return
 	}
 	l.account.checkpoint(c.Totals, l.state.Done, c.Done)
-	l.state = c.state // where the messages of entries without a mark are, nobody knows
+	l.state = c.State // where the messages of entries without a mark are, nobody knows
 	l.retained.drop(c.Released)
 }
 
-// countEntry counts an entry that the journal has flushed. It is called before the
+// CountEntry counts an entry that the journal has flushed. It is called before the
 // entry's Append returns and before a reader sees it.
-func (l *ledger) countEntry(seq journal.Seq, payload []byte) {
+func (l *Ledger) CountEntry(seq journal.Seq, payload []byte) {
 	h, err := decodeHead(payload)
 	if err != nil {
 		return // not reached: it is our own
@@ -167,19 +167,19 @@ func (l *ledger) countEntry(seq journal.Seq, payload []byte) {
 	l.account.entry(seq, int64(h.messages), l.state.Done)
 }
 
-// markWriter writes marks, in order. A journal is one.
-type markWriter interface{ Mark(payload []byte) }
+// MarkWriter writes marks, in order. A journal is one.
+type MarkWriter interface{ Mark(payload []byte) }
 
-// record makes a step and queues its mark in the journal, in this order: a checkpoint
+// Record makes a step and queues its mark in the journal, in this order: a checkpoint
 // must know what the marks before it say.
-func (l *ledger) record(j markWriter, m mark) {
+func (l *Ledger) Record(j MarkWriter, m Mark) {
 	l.apply(m)
 	j.Mark(m.encode())
 	l.queued()
 }
 
 // apply makes a step.
-func (l *ledger) apply(m mark) {
+func (l *Ledger) apply(m Mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.state.Done
@@ -192,7 +192,7 @@ func (l *ledger) apply(m mark) {
 
 // take makes a step, when it happens and when its mark is read again; a step
 // that was taken before changes nothing. Behind is the last entry before the mark.
-func (l *ledger) take(m mark, behind journal.Seq) {
+func (l *Ledger) take(m Mark, behind journal.Seq) {
 	switch {
 	case m.Stored != nil:
 		l.takeStored(*m.Stored, behind)
@@ -201,7 +201,7 @@ func (l *ledger) take(m mark, behind journal.Seq) {
 	case m.OldSettled != nil:
 		s := *m.OldSettled
 		for _, seq := range s.Seqs {
-			if seq == nowhere {
+			if seq == NoSequence {
 				s.Aside++
 			}
 		}
@@ -218,8 +218,8 @@ func (l *ledger) take(m mark, behind journal.Seq) {
 		l.lose(m.LostAfter, m.Lost, m.LostEvents)
 	case m.Target != nil:
 		l.retarget(*m.Target)
-	case m.Looked != nil:
-		l.state.look = *m.Looked
+	case m.Baseline != nil:
+		l.state.Baseline = *m.Baseline
 	case m.Sent != 0:
 		l.state.Sent = m.Sent
 	case m.Released != 0:
@@ -234,27 +234,27 @@ func (l *ledger) take(m mark, behind journal.Seq) {
 			l.state.Healing = from
 		}
 	case m.OldIncarnation != nil:
-		l.state.look = look{Created: *m.OldIncarnation}
+		l.state.Baseline = Baseline{Created: *m.OldIncarnation}
 	case m.OldMaxPayload != 0:
 		l.state.Limit = m.OldMaxPayload
 	}
 }
 
 // events is how many messages were stored again.
-func (s settlement) events() (n int64) {
+func (s Settlement) events() (n int64) {
 	for _, seq := range s.Seqs {
-		if seq != nowhere {
+		if seq != NoSequence {
 			n++
 		}
 	}
 	return n
 }
 
-func (l *ledger) takeStored(s storedRun, behind journal.Seq) {
+func (l *Ledger) takeStored(s StoredRun, behind journal.Seq) {
 	var seq [1]uint64
 	for i := range s.Count {
 		seq[0] = s.Seq + uint64(i)
-		one := settlement{Entry: s.Entry + journal.Seq(i), Seqs: seq[:], At: s.At, Ahead: s.Ahead}
+		one := Settlement{Entry: s.Entry + journal.Seq(i), Seqs: seq[:], At: s.At, Ahead: s.Ahead}
 		if i == s.Count-1 {
 			one.LastID = s.ID
 		}
@@ -262,7 +262,7 @@ func (l *ledger) takeStored(s storedRun, behind journal.Seq) {
 	}
 }
 
-func (l *ledger) settle(s settlement, behind journal.Seq) {
+func (l *Ledger) settle(s Settlement, behind journal.Seq) {
 	if s.Entry <= l.state.Done {
 		return
 	}
@@ -281,7 +281,7 @@ func (l *ledger) settle(s settlement, behind journal.Seq) {
 }
 
 // lose goes past entries that damage took before they were settled: those behind after.
-func (l *ledger) lose(after, upTo journal.Seq, events int64) {
+func (l *Ledger) lose(after, upTo journal.Seq, events int64) {
 	if upTo <= l.state.Done {
 		return
 	}
@@ -292,9 +292,9 @@ func (l *ledger) lose(after, upTo journal.Seq, events int64) {
 	l.state.Done = upTo
 }
 
-// losing returns what is settled, and how many events are lost if all entries up to one are
+// Losing returns what is settled, and how many events are lost if all entries up to one are
 // settled, or cannot be read.
-func (l *ledger) losing(upTo journal.Seq) (after journal.Seq, events int64) {
+func (l *Ledger) Losing(upTo journal.Seq) (after journal.Seq, events int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state.Done, l.account.losing(l.state.Done, upTo)
@@ -302,13 +302,13 @@ func (l *ledger) losing(upTo journal.Seq) (after journal.Seq, events int64) {
 
 // move gives a retained entry other sequences. It reports whether it did: an entry
 // that is there already was moved before.
-func (l *ledger) move(s settlement) bool {
-	before := l.retained.get(s.Entry)
+func (l *Ledger) move(s Settlement) bool {
+	before := l.retained.Get(s.Entry)
 	if before == nil || len(before) != len(s.Seqs) {
 		return false
 	}
 	for i, seq := range before {
-		if seq != nowhere && seq != s.Seqs[i] && (l.state.Left == 0 || seq < l.state.Left) {
+		if seq != NoSequence && seq != s.Seqs[i] && (l.state.Left == 0 || seq < l.state.Left) {
 			l.state.Left = seq
 		}
 	}
@@ -319,7 +319,7 @@ func (l *ledger) move(s settlement) bool {
 	return true
 }
 
-func (l *ledger) raise(s settlement) {
+func (l *Ledger) raise(s Settlement) {
 	if seq := s.highest(); seq > l.state.Highest {
 		l.state.Highest, l.state.HighestID = seq, s.LastID
 	}
@@ -328,18 +328,18 @@ func (l *ledger) raise(s settlement) {
 // retarget begins with another stream. What was published to the one before
 // cannot be healed in it, and nothing was sent to it yet. With another prefix alone
 // it is the same stream.
-func (l *ledger) retarget(t target) {
+func (l *Ledger) retarget(t Target) {
 	if before := l.state.Stream; before != "" && before != t.Stream {
 		l.release(l.state.Done)
-		l.state.look = look{}
+		l.state.Baseline = Baseline{}
 		if l.state.Sent != sentUnknown { // damage may have taken the mark that we are here already
 			l.state.Sent = l.state.Done
 		}
 	}
-	l.state.target = t
+	l.state.Target = t
 }
 
-func (l *ledger) release(upTo journal.Seq) {
+func (l *Ledger) release(upTo journal.Seq) {
 	l.state.Released = max(l.state.Released, min(upTo, l.state.Done))
 	l.retained.drop(l.state.Released)
 	if l.state.LeftBy <= l.state.Released {
@@ -347,31 +347,31 @@ func (l *ledger) release(upTo journal.Seq) {
 	}
 }
 
-// now returns the state.
-func (l *ledger) now() state {
+// State returns the state.
+func (l *Ledger) State() State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state
 }
 
-// snapshot returns the state and a copy of the retained entries.
-func (l *ledger) snapshot() (state, retained) {
+// Snapshot returns the state and a copy of the retained entries.
+func (l *Ledger) Snapshot() (State, Retained) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state, l.retained.clone()
 }
 
-// releasable returns the last entry that was settled before the given time of the
+// Releasable returns the last entry that was settled before the given time of the
 // clock, and is retained; 0 if there is none.
-func (l *ledger) releasable(before time.Duration) journal.Seq {
+func (l *Ledger) Releasable(before time.Duration) journal.Seq {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.retained.settledBefore(before)
 }
 
-// progress returns the last settled entry, and a channel that is closed when it is
+// Progress returns the last settled entry, and a channel that is closed when it is
 // another one.
-func (l *ledger) progress() (done journal.Seq, changed <-chan struct{}) {
+func (l *Ledger) Progress() (done journal.Seq, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.moved == nil {
@@ -380,45 +380,45 @@ func (l *ledger) progress() (done journal.Seq, changed <-chan struct{}) {
 	return l.state.Done, l.moved
 }
 
-// places returns where the messages of a retained entry are; nil if it is not retained.
-func (l *ledger) places(entry journal.Seq) []uint64 {
+// Sequences returns where the messages of a retained entry are; nil if it is not retained.
+func (l *Ledger) Sequences(entry journal.Seq) []uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.retained.get(entry)
+	return l.retained.Get(entry)
 }
 
-// forget notes that messages are removed from the stream on purpose, by their
+// Forget notes that messages are removed from the stream on purpose, by their
 // sequences.
-func (l *ledger) forget(seqs map[uint64]bool) (marks []mark) {
+func (l *Ledger) Forget(seqs map[uint64]bool) (marks []Mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.retained.spans {
-		for entry := s.first; entry < s.end(); entry++ {
-			places := s.of(entry)
-			if !slices.ContainsFunc(places, func(seq uint64) bool { return seq != nowhere && seqs[seq] }) {
+		for entry := s.First; entry < s.End(); entry++ {
+			places := s.Sequences(entry)
+			if !slices.ContainsFunc(places, func(seq uint64) bool { return seq != NoSequence && seqs[seq] }) {
 				continue
 			}
 			left := slices.Clone(places)
 			for i, seq := range left {
 				if seqs[seq] {
-					left[i] = nowhere
+					left[i] = NoSequence
 				}
 			}
-			marks = append(marks, mark{Moved: &settlement{Entry: entry, Seqs: left}})
+			marks = append(marks, Mark{Moved: &Settlement{Entry: entry, Seqs: left}})
 		}
 	}
 	return marks
 }
 
-// setYields says whether the retained entries may be given up for events that come.
-func (l *ledger) setYields(yields bool) {
+// SetYields says whether the retained entries may be given up for events that come.
+func (l *Ledger) SetYields(yields bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.yields = yields
 }
 
-// yield returns the entry up to which everything may be given up.
-func (l *ledger) yield() journal.Seq {
+// Yield returns the entry up to which everything may be given up.
+func (l *Ledger) Yield() journal.Seq {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.yields {
@@ -428,40 +428,40 @@ func (l *ledger) yield() journal.Seq {
 }
 
 // queued notes that the marks of all that was applied are in the journal's queue.
-func (l *ledger) queued() {
+func (l *Ledger) queued() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.marked = l.state.Done
 }
 
-// yielded forgets what the journal gave up.
-func (l *ledger) yielded(upTo journal.Seq) {
+// Yielded forgets what the journal gave up.
+func (l *Ledger) Yielded(upTo journal.Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.release(upTo)
 }
 
-// restartClock makes all retained entries as young as the given time.
-func (l *ledger) restartClock(now time.Duration) {
+// RestartClock makes all retained entries as young as the given time.
+func (l *Ledger) RestartClock(now time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.retained.restart(now)
 }
 
-// checkpoint returns the state as it is written at the head of a segment.
-func (l *ledger) checkpoint() []byte {
+// Checkpoint returns the state as it is written at the head of a segment.
+func (l *Ledger) Checkpoint() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state.Version = stateVersion
-	b, err := json.Marshal(checkpoint{state: l.state, Totals: l.account.Totals})
+	b, err := json.Marshal(checkpoint{State: l.state, Totals: l.account.Totals})
 	if err != nil {
 		return nil // not reached: numbers, texts and times
 	}
 	return b
 }
 
-// total returns the account.
-func (l *ledger) total() Account {
+// Account returns the account.
+func (l *Ledger) Account() Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.account.total(l.state.Done, l.retained.count)

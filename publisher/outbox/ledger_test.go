@@ -12,13 +12,13 @@ import (
 // script makes the records of a journal by hand.
 type script struct {
 	t    *testing.T
-	l    ledger
+	l    Ledger
 	last journal.Seq
 }
 
 func (s *script) record(kind journal.Type, payload []byte) *script {
 	s.t.Helper()
-	if err := s.l.recover(journal.Record{Type: kind, Seq: s.last, Payload: payload}); err != nil {
+	if err := s.l.Recover(journal.Record{Type: kind, Seq: s.last, Payload: payload}); err != nil {
 		s.t.Fatal(err)
 	}
 	return s
@@ -32,23 +32,23 @@ func (s *script) entry(events int) *script {
 // lose is an entry that is lost to damage.
 func (s *script) lose() *script { s.last++; return s }
 
-func (s *script) mark(m mark) *script { return s.record(journal.Mark, m.encode()) }
+func (s *script) mark(m Mark) *script { return s.record(journal.Mark, m.encode()) }
 
 func (s *script) done(entry journal.Seq, duplicate, aside int64, seqs ...uint64) *script {
-	return s.mark(mark{Done: &settlement{Entry: entry, Seqs: seqs, Duplicate: duplicate, Aside: aside}})
+	return s.mark(Mark{Done: &Settlement{Entry: entry, Seqs: seqs, Duplicate: duplicate, Aside: aside}})
 }
 
 func (s *script) old(entry journal.Seq, duplicate int64, seqs ...uint64) *script {
-	return s.mark(mark{OldSettled: &settlement{Entry: entry, Seqs: seqs, Duplicate: duplicate}})
+	return s.mark(Mark{OldSettled: &Settlement{Entry: entry, Seqs: seqs, Duplicate: duplicate}})
 }
 
 func (s *script) healed(entry journal.Seq, seqs ...uint64) *script {
-	return s.mark(mark{Healed: &settlement{Entry: entry, Seqs: seqs}})
+	return s.mark(Mark{Healed: &Settlement{Entry: entry, Seqs: seqs}})
 }
 
 func (s *script) checkpoint(done journal.Seq, t Totals) *script {
-	l := ledger{state: state{Done: done}, account: account{Totals: t}}
-	return s.record(journal.Checkpoint, l.checkpoint())
+	l := Ledger{state: State{Done: done}, account: account{Totals: t}}
+	return s.record(journal.Checkpoint, l.Checkpoint())
 }
 
 // TestLedgerRecovers: what a restart makes of a journal, whole or not.
@@ -68,23 +68,23 @@ func TestLedgerRecovers(t *testing.T) {
 		{"settled-by-an-older-program", 0, func(s *script) *script { return s.entry(1).entry(3).old(1, 0, 7).old(2, 1, 8, 0, 9) },
 			Account{Totals: Totals{Accepted: 4, Stored: 2, Duplicate: 1, SetAside: 1}, Retained: 2}, 2, ""},
 		{"stored-together", 0, func(s *script) *script {
-			return s.entry(1).entry(1).entry(1).mark(mark{Stored: &storedRun{Entry: 1, Count: 2, Seq: 7}})
+			return s.entry(1).entry(1).entry(1).mark(Mark{Stored: &StoredRun{Entry: 1, Count: 2, Seq: 7}})
 		}, Account{Totals: Totals{Accepted: 3, Stored: 2}, Pending: 1, Retained: 2}, 2, ""},
 		{"stored-together-partly-known", 0, func(s *script) *script {
-			return s.entry(1).entry(1).entry(1).done(1, 0, 0, 7).mark(mark{Stored: &storedRun{Entry: 1, Count: 3, Seq: 7}})
+			return s.entry(1).entry(1).entry(1).done(1, 0, 0, 7).mark(Mark{Stored: &StoredRun{Entry: 1, Count: 3, Seq: 7}})
 		}, Account{Totals: Totals{Accepted: 3, Stored: 3}, Retained: 3}, 3, ""},
 		{"mark-twice", 0, func(s *script) *script { return s.entry(2).done(1, 0, 0, 7, 8).done(1, 0, 0, 7, 8) },
 			Account{Totals: Totals{Accepted: 2, Stored: 2}, Retained: 1}, 1, ""},
 		{"healed", 0, func(s *script) *script { return s.entry(2).done(1, 0, 0, 7, 8).healed(1, 9, 10) },
 			Account{Totals: Totals{Accepted: 2, Stored: 2, Healed: 2}, Retained: 1}, 1, ""},
 		{"released", 0, func(s *script) *script {
-			return s.entry(1).entry(1).done(1, 0, 0, 7).done(2, 0, 0, 8).mark(mark{Released: 1})
+			return s.entry(1).entry(1).done(1, 0, 0, 7).done(2, 0, 0, 8).mark(Mark{Released: 1})
 		}, Account{Totals: Totals{Accepted: 2, Stored: 2}, Retained: 1}, 2, ""},
 		{"another-stream", 0, func(s *script) *script {
-			return s.mark(mark{Target: &target{"A", "a"}}).entry(1).done(1, 0, 0, 7).entry(1).mark(mark{Target: &target{"B", "a"}})
+			return s.mark(Mark{Target: &Target{"A", "a"}}).entry(1).done(1, 0, 0, 7).entry(1).mark(Mark{Target: &Target{"B", "a"}})
 		}, Account{Totals: Totals{Accepted: 2, Stored: 1}, Pending: 1}, 1, ""},
 		{"another-prefix", 0, func(s *script) *script {
-			return s.mark(mark{Target: &target{"A", "a"}}).entry(1).done(1, 0, 0, 7).mark(mark{Target: &target{"A", "b"}})
+			return s.mark(Mark{Target: &Target{"A", "a"}}).entry(1).done(1, 0, 0, 7).mark(Mark{Target: &Target{"A", "b"}})
 		}, Account{Totals: Totals{Accepted: 1, Stored: 1}, Retained: 1}, 1, ""},
 		{"checkpoint-covers-marks", 0, func(s *script) *script {
 			return s.entry(2).checkpoint(1, Totals{Accepted: 2, Stored: 2}).done(1, 0, 0, 7, 8).entry(1)
@@ -104,7 +104,7 @@ func TestLedgerRecovers(t *testing.T) {
 			Account{Totals: Totals{Accepted: 3, Damaged: 1}, Pending: 2}, 0, ""},
 		{"lost-and-passed", 0, func(s *script) *script { return s.entry(1).lose().entry(1).done(1, 0, 0, 1).done(3, 0, 0, 2) },
 			Account{Totals: Totals{Accepted: 3, Stored: 2, Damaged: 1}, Retained: 2}, 3, ""},
-		{"lost-at-the-end", 0, func(s *script) *script { return s.entry(1).done(1, 0, 0, 1).lose().mark(mark{Lost: 2, LostEvents: 1}) },
+		{"lost-at-the-end", 0, func(s *script) *script { return s.entry(1).done(1, 0, 0, 1).lose().mark(Mark{Lost: 2, LostEvents: 1}) },
 			Account{Totals: Totals{Accepted: 2, Stored: 1, Damaged: 1}, Retained: 1}, 2, ""},
 		{"lost-after-it-was-stored", 0, func(s *script) *script { return s.entry(1).lose().done(1, 0, 0, 1).done(2, 0, 0, 2, 3) },
 			Account{Totals: Totals{Accepted: 3, Stored: 3}, Retained: 2}, 2, ""},
@@ -136,11 +136,11 @@ func TestLedgerRecovers(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &script{t: t, last: c.after}
-			c.script(s).l.recovered(c.after+1, s.last, false)
-			if got := s.l.total(); got != c.want {
+			c.script(s).l.Recovered(c.after+1, s.last, false)
+			if got := s.l.Account(); got != c.want {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
 			}
-			if got := s.l.now().Done; got != c.done {
+			if got := s.l.State().Done; got != c.done {
 				t.Errorf("settled up to %d, want %d", got, c.done)
 			}
 			problems := strings.Join(s.l.account.problems, "; ")

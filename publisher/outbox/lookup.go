@@ -15,8 +15,8 @@ import (
 type lookup struct {
 	relay     *relay
 	info      broker.Info
-	state     state
-	kept      retained
+	state     State
+	kept      Retained
 	another   bool // the stream is another one than that of the retained sequences
 	restarted bool // it may lack what it had acknowledged
 
@@ -52,7 +52,7 @@ const maxSuspects = 50_000
 // misplaced compares the sequences of the retained messages with the ids that are there
 // now. Both are read in the order of the stream, once.
 func (l *lookup) misplaced(ctx context.Context) error {
-	lowest, any := l.kept.lowest()
+	lowest, any := l.kept.Lowest()
 	if !any {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (l *lookup) misplaced(ctx context.Context) error {
 	defer k.close()
 	m, ok, err := k.next()
 	if !l.another && lowest <= l.info.Last {
-		for at, scanErr := range l.relay.stream.IDs(ctx, lowest, min(l.kept.highest(), l.info.Last)) {
+		for at, scanErr := range l.relay.stream.IDs(ctx, lowest, min(l.kept.Highest(), l.info.Last)) {
 			if err = cmpErr(err, scanErr); err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func (l *lookup) want(id string) {
 func (l *lookup) wantUnsettled(sent journal.Seq) error {
 	l.unsettledAt, l.unsettledIn = map[string][]uint64{}, map[string]unsettled{}
 	return l.relay.journalRange(l.state.Done+1, sent, func(seq journal.Seq, payload []byte) (bool, error) {
-		_, msgs, err := decodeEntry(payload, l.relay.cfg.keys)
+		_, msgs, err := DecodeEntry(payload, l.relay.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}
@@ -152,7 +152,7 @@ func (l *lookup) search(ctx context.Context, floor uint64) error {
 	}
 	from := floor + 1
 	if len(l.suspects) > 0 {
-		lowest, _ := l.kept.lowest()
+		lowest, _ := l.kept.Lowest()
 		if l.unsettledAt == nil {
 			from = lowest
 		}
@@ -197,7 +197,7 @@ func (l *lookup) classify(ctx context.Context) (lost []lostEntry, err error) {
 	})
 	for i := 0; i < len(l.suspects); {
 		first := l.suspects[i]
-		e := lostEntry{entry: first.entry, seqs: slices.Clone(l.kept.get(first.entry))}
+		e := lostEntry{entry: first.entry, seqs: slices.Clone(l.kept.Get(first.entry))}
 		moved := false
 		for ; i < len(l.suspects) && l.suspects[i].entry == first.entry; i++ {
 			m := l.suspects[i]
@@ -215,11 +215,11 @@ func (l *lookup) classify(ctx context.Context) (lost []lostEntry, err error) {
 				e.messages = append(e.messages, m.index)
 			default:
 				moved = true
-				e.seqs[m.index] = nowhere
+				e.seqs[m.index] = NoSequence
 			}
 		}
 		if moved {
-			l.relay.record(mark{Moved: &settlement{Entry: e.entry, Seqs: slices.Clone(e.seqs)}})
+			l.relay.record(Mark{Moved: &Settlement{Entry: e.entry, Seqs: slices.Clone(e.seqs)}})
 		}
 		if len(e.messages) > 0 {
 			lost = append(lost, e)
@@ -258,14 +258,14 @@ func (l *lookup) isLost(m suspect) bool {
 // keptReader reads the retained messages in the order of their sequences.
 type keptReader struct {
 	l      *lookup
-	spans  []span
+	spans  []Span
 	at     journal.Seq // the next entry of the first span
 	reader *journal.Reader
 	queue  []suspect
 }
 
 func newKeptReader(l *lookup) *keptReader {
-	return &keptReader{l: l, spans: l.kept.bySequence()}
+	return &keptReader{l: l, spans: l.kept.BySequence()}
 }
 
 func (k *keptReader) close() {
@@ -293,8 +293,8 @@ func (k *keptReader) next() (suspect, bool, error) {
 // read queues the messages of the next entry.
 func (k *keptReader) read() error {
 	s := k.spans[0]
-	k.at = max(k.at, s.first)
-	if k.at < s.first || k.at >= s.end() {
+	k.at = max(k.at, s.First)
+	if k.at < s.First || k.at >= s.End() {
 		k.spans, k.at = k.spans[1:], 0
 		return nil
 	}
@@ -306,18 +306,18 @@ func (k *keptReader) read() error {
 	if err != nil {
 		return err
 	}
-	if !ok || rec.Seq >= s.end() {
+	if !ok || rec.Seq >= s.End() {
 		k.spans, k.at = k.spans[1:], 0 // the rest of the span is lost
 		return nil
 	}
 	k.at = rec.Seq + 1
-	accepted, msgs, err := decodeEntry(rec.Payload, k.l.relay.cfg.keys)
-	seqs := s.of(rec.Seq)
+	accepted, msgs, err := DecodeEntry(rec.Payload, k.l.relay.cfg.keys)
+	seqs := s.Sequences(rec.Seq)
 	if err != nil || len(seqs) != len(msgs) {
 		return nil // of another version, or damaged: it heals nothing
 	}
 	for i, m := range msgs {
-		if seqs[i] != nowhere && !m.Erased {
+		if seqs[i] != NoSequence && !m.Erased {
 			k.queue = append(k.queue, suspect{entry: rec.Seq, index: i, id: m.ID, seq: seqs[i], accepted: accepted})
 		}
 	}

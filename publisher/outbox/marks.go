@@ -7,30 +7,30 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
-// mark is one step of the ledger. One of its parts is set.
-type mark struct {
-	Stored *storedRun  `json:"stored,omitempty"` // entries of one message each, stored next to each other
-	Done   *settlement `json:"done,omitempty"`   // any other entry that is settled
-	Healed *settlement `json:"healed,omitempty"` // stored again, at other sequences
-	Moved  *settlement `json:"moved,omitempty"`  // found at other sequences, or removed on purpose
+// Mark is one step of the ledger. One of its parts is set.
+type Mark struct {
+	Stored *StoredRun  `json:"stored,omitempty"` // entries of one message each, stored next to each other
+	Done   *Settlement `json:"done,omitempty"`   // any other entry that is settled
+	Healed *Settlement `json:"healed,omitempty"` // stored again, at other sequences
+	Moved  *Settlement `json:"moved,omitempty"`  // found at other sequences, or removed on purpose
 
 	Lost       journal.Seq `json:"lost,omitempty"`        // entries up to it are settled or lost to damage
 	LostAfter  journal.Seq `json:"lost_after,omitempty"`  // what was settled before
 	LostEvents int64       `json:"lost_events,omitempty"` // of those that are lost
-	Target     *target     `json:"target,omitempty"`      // the configuration names another stream, or another prefix
-	Looked     *look       `json:"looked,omitempty"`
+	Target     *Target     `json:"target,omitempty"`      // the configuration names another stream, or another prefix
+	Baseline   *Baseline   `json:"looked,omitempty"`
 	Sent       journal.Seq `json:"sent,omitempty"`
 	Released   journal.Seq `json:"released,omitempty"`
 	Limit      int64       `json:"limit,omitempty"`
 
 	// What older programs wrote.
-	OldSettled     *settlement `json:"settled,omitempty"`
+	OldSettled     *Settlement `json:"settled,omitempty"`
 	OldFellBack    *streamEnd  `json:"fell_back,omitempty"`
 	OldIncarnation *time.Time  `json:"incarnation,omitempty"`
 	OldMaxPayload  int64       `json:"max_payload,omitempty"`
 }
 
-func (m mark) encode() []byte {
+func (m Mark) encode() []byte {
 	b, err := json.Marshal(m)
 	if err != nil {
 		return nil // not reached: numbers, texts and times
@@ -38,9 +38,9 @@ func (m mark) encode() []byte {
 	return b
 }
 
-// storedRun are entries of one message each, from Entry on, whose messages are in
+// StoredRun are entries of one message each, from Entry on, whose messages are in
 // the stream from Seq on, without gaps.
-type storedRun struct {
+type StoredRun struct {
 	Entry journal.Seq   `json:"entry"`
 	Count int64         `json:"n"`
 	Seq   uint64        `json:"seq"`
@@ -49,9 +49,9 @@ type storedRun struct {
 	Ahead bool          `json:"ahead,omitempty"` // as of a settlement
 }
 
-// extend adds an entry for which plain is true. It reports false, and does nothing, if the
+// Extend adds an entry for which Plain is true. It reports false, and does nothing, if the
 // entry does not follow the run in the journal and in the stream; an empty run takes any.
-func (r *storedRun) extend(s settlement) bool {
+func (r *StoredRun) Extend(s Settlement) bool {
 	switch {
 	case r.Count == 0:
 		r.Entry, r.Seq, r.At, r.Ahead = s.Entry, s.Seqs[0], s.At, s.Ahead
@@ -63,8 +63,8 @@ func (r *storedRun) extend(s settlement) bool {
 	return true
 }
 
-// settlement is what became of the messages of an entry.
-type settlement struct {
+// Settlement is what became of the messages of an entry.
+type Settlement struct {
 	Entry     journal.Seq   `json:"entry"`
 	Seqs      []uint64      `json:"seqs"`            // by message; nowhere if it is not looked for
 	Duplicate int64         `json:"dup,omitempty"`   // how many were stored before
@@ -76,11 +76,11 @@ type settlement struct {
 	Ahead bool `json:"ahead,omitempty"`
 }
 
-// plain reports whether the entry has one message, which is looked for in the stream.
-func (s settlement) plain() bool { return plain(s.Seqs) }
+// Plain reports whether the entry has one message, which is looked for in the stream.
+func (s Settlement) Plain() bool { return plain(s.Seqs) }
 
 // highest returns the highest sequence, 0 if no message is looked for.
-func (s settlement) highest() uint64 {
+func (s Settlement) highest() uint64 {
 	var highest uint64
 	for _, seq := range s.Seqs {
 		highest = max(highest, seq)
@@ -88,14 +88,14 @@ func (s settlement) highest() uint64 {
 	return highest
 }
 
-// target is where the configuration says that events go.
-type target struct {
+// Target is where the configuration says that events go.
+type Target struct {
 	Stream string `json:"stream"`
 	Prefix string `json:"prefix"`
 }
 
-// look is what the stream was like when it was compared with the journal.
-type look struct {
+// Baseline is what the stream was like when it was compared with the journal.
+type Baseline struct {
 	Created time.Time `json:"created"`
 	Leader  string    `json:"leader"`
 	First   uint64    `json:"first"` // sequence of the first message, or the next; 0: not known

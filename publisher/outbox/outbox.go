@@ -127,7 +127,7 @@ func (o *Options) defaults() {
 type Outbox struct {
 	o       Options
 	journal *journal.Journal
-	ledger  *ledger
+	ledger  *Ledger
 	opened  atomic.Bool // relay is set
 
 	mu     sync.Mutex // held during a step
@@ -145,46 +145,46 @@ func Open(o Options) (*Outbox, error) {
 	if o.faults.forgetReleases {
 		age = 0 // or there is nothing that could come back
 	}
-	l := &ledger{}
+	l := &Ledger{}
 	b := &Outbox{o: o, ledger: l, wake: make(chan struct{}, 1), cancel: func() {}}
 	j, err := journal.Open(o.Dir, journal.Options{
 		FS:          o.FS,
 		MaxBytes:    o.MaxBytes,
 		Reserve:     o.Reserve,
 		SegmentAge:  age,
-		Checkpoint:  l.checkpoint,
-		OnFlush:     l.countEntry,
+		Checkpoint:  l.Checkpoint,
+		OnFlush:     l.CountEntry,
 		Recent:      o.recent,
 		Yield:       func() journal.Seq { return b.yield() },
-		Yielded:     l.yielded,
+		Yielded:     l.Yielded,
 		Log:         o.Log.Named("journal"),
 		Now:         o.now,
 		Rand:        o.salt,
 		Synchronous: o.synchronous,
 	}, func(r journal.Record) error {
-		if err := checkKey(r, o.Keys); err != nil {
+		if err := CheckKey(r, o.Keys); err != nil {
 			return err
 		}
-		return l.recover(r)
+		return l.Recover(r)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	stats := j.Stats()
-	l.recovered(stats.First, stats.Last, len(j.Damage()) > 0)
-	l.setYields(o.faults.yieldWhileAway)
+	l.Recovered(stats.First, stats.Last, len(j.Damage()) > 0)
+	l.SetYields(o.faults.yieldWhileAway)
 	b.journal = j
 	b.relay = newRelay(o, j, l)
 	b.opened.Store(true)
 	return b, nil
 }
 
-func newRelay(o Options, j *journal.Journal, l *ledger) *relay {
-	state := l.now()
+func newRelay(o Options, j *journal.Journal, l *Ledger) *relay {
+	state := l.State()
 	return &relay{
 		stream: o.stream, journal: j, ledger: l, log: o.Log, settled: o.Settled, told: o.Told, faults: o.faults,
 		cfg: relayConfig{
-			target: target{Stream: o.Name, Prefix: o.Prefix},
+			Target: Target{Stream: o.Name, Prefix: o.Prefix},
 			verify: o.Verify, retain: o.Retain, refusedAfter: o.RefusedAfter,
 			keys: o.Keys, subjects: o.Subjects, subject: o.Subject, fit: o.Fit, setAside: o.SetAside, recheck: o.Recheck,
 			now: o.now, rand: o.rand,
@@ -249,7 +249,7 @@ func (b *Outbox) step(ctx context.Context) backoff {
 // storage. Its errors are those of journal.Append: ErrUnknown means that they may be
 // published, all others that they never will.
 func (b *Outbox) Append(ctx context.Context, msgs []broker.Message) error {
-	entry, err := encodeEntry(b.o.now(), msgs, b.o.Keys)
+	entry, err := EncodeEntry(b.o.now(), msgs, b.o.Keys)
 	if err != nil {
 		return err
 	}
@@ -266,14 +266,14 @@ func (b *Outbox) Append(ctx context.Context, msgs []broker.Message) error {
 // Drained reports whether everything that was appended is settled. A message that is
 // published directly may only go then, or it would overtake.
 func (b *Outbox) Drained() bool {
-	return b.o.faults.overtake || b.ledger.now().Done >= b.journal.Stats().Last
+	return b.o.faults.overtake || b.ledger.State().Done >= b.journal.Stats().Last
 }
 
 // Drain waits until everything that is appended now is settled, or ctx ends.
 func (b *Outbox) Drain(ctx context.Context) error {
 	last := b.journal.Stats().Last
 	for {
-		done, changed := b.ledger.progress()
+		done, changed := b.ledger.Progress()
 		if done >= last {
 			return nil
 		}
@@ -294,7 +294,7 @@ func (b *Outbox) Forget(ctx context.Context, seqs []uint64) error {
 		set[seq] = true
 	}
 	b.mu.Lock()
-	for _, m := range b.ledger.forget(set) {
+	for _, m := range b.ledger.Forget(set) {
 		b.relay.record(m)
 	}
 	if !b.relay.serving.Load() {
@@ -308,7 +308,7 @@ func (b *Outbox) Forget(ctx context.Context, seqs []uint64) error {
 }
 
 // Account says what became of every accepted event.
-func (b *Outbox) Account() Account { return b.ledger.total() }
+func (b *Outbox) Account() Account { return b.ledger.Account() }
 
 // Stats are those of the journal.
 func (b *Outbox) Stats() journal.Stats { return b.journal.Stats() }
@@ -328,7 +328,7 @@ func (b *Outbox) Problem() string { return b.relay.problem() }
 func (b *Outbox) Serving() bool { return b.relay.serving.Load() }
 
 // Limit is the server's limit for a message when it was last seen; 0 if it never was.
-func (b *Outbox) Limit() int64 { return b.ledger.now().Limit }
+func (b *Outbox) Limit() int64 { return b.ledger.State().Limit }
 
 // Stop ends publishing, and waits for what is being published: end the connection
 // before, or it may take as long as a publish may.

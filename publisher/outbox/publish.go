@@ -55,7 +55,7 @@ type openEntry struct {
 	left     int  // messages that are not settled
 	healing  bool // it was settled before, and JetStream lost some of it
 	lost     []int
-	result   settlement
+	result   Settlement
 
 	// Most entries have one message. What it needs takes no allocation of its own.
 	only item
@@ -220,7 +220,7 @@ func proven(f broker.Status) bool {
 // stored settles a group that JetStream acknowledged.
 func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.Result) error {
 	s := r.session
-	if !res.Duplicate && res.First <= r.ledger.now().Highest {
+	if !res.Duplicate && res.First <= r.ledger.State().Highest {
 		// Sequences only grow, unless the stream fell back behind what it had
 		// acknowledged to us.
 		r.endSession()
@@ -240,7 +240,7 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 	seq := res.First
 	// The copy that a duplicate is of may be its own, which came late. Then it is behind all
 	// that was settled, since what was sent before is settled in order.
-	late := seq > r.ledger.now().Highest
+	late := seq > r.ledger.State().Highest
 	for _, it := range group {
 		if it.known == nil {
 			again := it.entry.healing || late && it.entry.seq <= s.plan.sent
@@ -279,7 +279,7 @@ func (r *relay) sure(ctx context.Context, it *item, seq uint64) error {
 // It reports whether there were any.
 func (r *relay) settleKnown() bool {
 	s := r.session
-	var run storedRun
+	var run StoredRun
 	n := 0
 	for n < len(s.queue) && s.queue[n].known != nil {
 		it := s.queue[n]
@@ -303,13 +303,13 @@ func (e *openEntry) add(it *item) bool {
 	switch {
 	case o.aside:
 		e.result.Aside++
-		seq = nowhere
+		seq = NoSequence
 	case o.duplicate:
 		e.result.Duplicate++
-		seq = nowhere
+		seq = NoSequence
 	}
 	e.result.Seqs[it.index] = seq
-	if seq != nowhere && seq == e.result.highest() {
+	if seq != NoSequence && seq == e.result.highest() {
 		e.result.LastID = it.msg.ID
 	}
 	e.left--
@@ -317,12 +317,12 @@ func (e *openEntry) add(it *item) bool {
 }
 
 // settle records an entry; one of the ordinary kind joins the run.
-func (r *relay) settle(e *openEntry, run *storedRun) {
+func (r *relay) settle(e *openEntry, run *StoredRun) {
 	res := e.result
 	res.Entry, res.At, res.Ahead = e.seq, r.clock.read(r.cfg.now()), e.seq < r.session.plan.foundUpTo
 	if !e.healing {
 		r.reached = e.accepted
-		if next := max(r.ledger.now().Done+1, run.Entry+journal.Seq(run.Count)); e.seq > next {
+		if next := max(r.ledger.State().Done+1, run.Entry+journal.Seq(run.Count)); e.seq > next {
 			r.flushRun(run)
 			r.pass(e.seq - 1) // the reader could not read them
 		}
@@ -332,34 +332,34 @@ func (r *relay) settle(e *openEntry, run *storedRun) {
 		r.settled(Settled{Healed: int64(len(e.lost)), SetAside: res.Aside})
 		r.flushRun(run)
 		res.Aside, res.Duplicate = 0, 0
-		r.record(mark{Healed: &res})
-	case res.plain():
+		r.record(Mark{Healed: &res})
+	case res.Plain():
 		r.settled(Settled{Stored: 1})
-		if !run.extend(res) {
+		if !run.Extend(res) {
 			r.flushRun(run)
-			run.extend(res)
+			run.Extend(res)
 		}
 	default:
 		r.settled(Settled{Stored: int64(len(res.Seqs)) - res.Duplicate - res.Aside, Duplicate: res.Duplicate, SetAside: res.Aside})
 		r.flushRun(run)
-		r.record(mark{Done: &res})
+		r.record(Mark{Done: &res})
 	}
 }
 
-func (r *relay) flushRun(run *storedRun) {
+func (r *relay) flushRun(run *StoredRun) {
 	if run.Count > 0 {
 		done := *run
-		r.record(mark{Stored: &done})
-		*run = storedRun{}
+		r.record(Mark{Stored: &done})
+		*run = StoredRun{}
 	}
 }
 
 // lease writes down that entries up to e may have been sent, before they are.
 func (r *relay) lease(ctx context.Context, e *openEntry) error {
-	if r.ledger.now().leased(e.seq) {
+	if r.ledger.State().Leased(e.seq) {
 		return nil
 	}
-	return r.recordFirst(ctx, mark{Sent: e.seq + sentLease})
+	return r.recordFirst(ctx, Mark{Sent: e.seq + sentLease})
 }
 
 // aside sets the message at the head aside.
@@ -433,7 +433,7 @@ func (r *relay) othersWait(subject string) (others bool, err error) {
 	}
 	from := max(r.alike.upTo+1, r.session.reader.Pos())
 	err = r.journalRange(from, r.journal.Stats().Last, func(seq journal.Seq, payload []byte) (bool, error) {
-		_, msgs, err := decodeEntry(payload, r.cfg.keys)
+		_, msgs, err := DecodeEntry(payload, r.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}
@@ -451,7 +451,7 @@ func (r *relay) passLost() bool {
 		return false
 	}
 	upTo := r.session.reader.Pos() - 1
-	if upTo <= r.ledger.now().Done {
+	if upTo <= r.ledger.State().Done {
 		return false
 	}
 	r.pass(upTo)
@@ -461,6 +461,6 @@ func (r *relay) passLost() bool {
 // pass notes that entries up to one are settled or lost, and how many events that is: it
 // cannot be counted any more when their segments are gone.
 func (r *relay) pass(upTo journal.Seq) {
-	after, events := r.ledger.losing(upTo)
-	r.record(mark{Lost: upTo, LostAfter: after, LostEvents: events})
+	after, events := r.ledger.Losing(upTo)
+	r.record(Mark{Lost: upTo, LostAfter: after, LostEvents: events})
 }

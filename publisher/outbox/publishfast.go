@@ -47,7 +47,7 @@ func (r *relay) publishedFast(ctx context.Context, items []*item, res broker.Res
 // the first of them.
 func (r *relay) storedFast(ctx context.Context, items []*item, res broker.Result) error {
 	s := r.session
-	state := r.ledger.now()
+	state := r.ledger.State()
 	if res.Last > 0 && res.Last <= state.Highest {
 		return r.doubtBatch(fmt.Errorf("a PubAck has the sequence %d, below one seen before", res.Last))
 	}

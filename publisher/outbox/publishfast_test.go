@@ -61,7 +61,7 @@ func TestRepetitionsInAFastBatch(t *testing.T) {
 		t.Errorf("account %+v", a)
 	}
 	for entry, want := range map[journal.Seq]uint64{2: 2, 101: 101, 104: 102, 203: 201} {
-		if got := b.b.ledger.places(entry); len(got) != 1 || got[0] != want {
+		if got := b.b.ledger.Sequences(entry); len(got) != 1 || got[0] != want {
 			t.Errorf("entry %d is at %v, want %d", entry, got, want)
 		}
 	}

@@ -64,7 +64,7 @@ func (p *plan) take(e *openEntry, id string) (uint64, bool) {
 // from where it can be at the earliest.
 func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	r.looking.Store(0)
-	if t := r.cfg.target; t != r.ledger.now().target && !r.faults.keepTarget {
+	if t := r.cfg.Target; t != r.ledger.State().Target && !r.faults.keepTarget {
 		if err := r.retarget(ctx, t); err != nil {
 			return broker.Info{}, plan{}, err
 		}
@@ -73,7 +73,7 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	if err != nil {
 		return info, plan{}, err
 	}
-	state, kept := r.ledger.snapshot()
+	state, kept := r.ledger.Snapshot()
 	last := r.journal.Stats().Last
 	p := plan{sent: min(state.Sent, last), floor: state.Floor, seen: &repeats{}}
 	another := !state.Created.Equal(info.Created)
@@ -123,20 +123,20 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 
 // retarget begins with another stream or prefix, as the configuration has it now. What is
 // pending goes there.
-func (r *relay) retarget(ctx context.Context, t target) error {
-	if before := r.ledger.now().target; before == (target{}) {
-		r.record(mark{Target: &t}) // an older program did not write it down
+func (r *relay) retarget(ctx context.Context, t Target) error {
+	if before := r.ledger.State().Target; before == (Target{}) {
+		r.record(Mark{Target: &t}) // an older program did not write it down
 		return nil
 	} else if before.Stream != t.Stream || before.Prefix != t.Prefix {
 		r.log.Warn("the configuration names another stream or prefix: what is pending is published there, and what was published before stays where it is",
 			zap.String("stream", t.Stream), zap.String("prefix", t.Prefix), zap.String("stream_before", before.Stream), zap.String("prefix_before", before.Prefix))
 	}
-	return r.recordFirst(ctx, mark{Target: &t})
+	return r.recordFirst(ctx, Mark{Target: &t})
 }
 
 // fellBack reports whether a stream ends before what it acknowledged to us, or has
 // another message there.
-func (r *relay) fellBack(ctx context.Context, s state, info broker.Info) (bool, error) {
+func (r *relay) fellBack(ctx context.Context, s State, info broker.Info) (bool, error) {
 	switch {
 	case !s.Created.Equal(info.Created), s.Highest == 0:
 		return false, nil
@@ -169,8 +169,8 @@ func holes(i broker.Info) uint64 {
 
 // noteFall writes down, before anything is published again, that sequences begin anew
 // behind what the stream has now, and that copies of retained messages may be there.
-func (r *relay) noteFall(ctx context.Context, p plan, s state, info broker.Info) error {
-	next := s.look
+func (r *relay) noteFall(ctx context.Context, p plan, s State, info broker.Info) error {
+	next := s.Baseline
 	next.Floor = p.floor
 	if p.moved {
 		var err error
@@ -191,17 +191,17 @@ func (r *relay) noteFall(ctx context.Context, p plan, s state, info broker.Info)
 	}
 	if r.faults.healUnmarked {
 		next.Healing = s.Healing
-		r.ledger.record(discard{}, mark{Looked: &next})
+		r.ledger.Record(discard{}, Mark{Baseline: &next})
 		return nil
 	}
-	return r.recordFirst(ctx, mark{Looked: &next})
+	return r.recordFirst(ctx, Mark{Baseline: &next})
 }
 
 // noteLook writes down what the stream was like when all that had been settled was
 // there.
 func (r *relay) noteLook(ctx context.Context, s *session) error {
-	before := r.ledger.now()
-	next := before.look
+	before := r.ledger.State()
+	next := before.Baseline
 	next.Created, next.Leader = s.info.Created, s.info.Leader
 	next.First, next.Holes = max(s.info.First, 1), holes(s.info)
 	next.Floor = s.plan.floor
@@ -220,13 +220,13 @@ func (r *relay) noteLook(ctx context.Context, s *session) error {
 	if before.Sent > s.plan.sent+sentLease {
 		// Anything might have been sent, and what was is found. It must not stay so, or each
 		// look would have the ids of all that is pending in memory.
-		r.record(mark{Sent: max(s.plan.sent, 1)})
+		r.record(Mark{Sent: max(s.plan.sent, 1)})
 	}
-	if next == before.look {
+	if next == before.Baseline {
 		return nil
 	}
 	// Before anything is sent to a stream, it must be known that it was.
-	return r.recordFirst(ctx, mark{Looked: &next})
+	return r.recordFirst(ctx, Mark{Baseline: &next})
 }
 
 // verify looks whether the stream is still what it was when the session began, and
@@ -238,7 +238,7 @@ func (r *relay) verify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for a loss: %w", err)
 	}
-	state := r.ledger.now()
+	state := r.ledger.State()
 	fell, err := r.fellBack(ctx, state, info)
 	switch {
 	case err != nil:
@@ -251,9 +251,9 @@ func (r *relay) verify(ctx context.Context) error {
 		r.endSession() // what is missing is looked for
 		return nil
 	case max(info.First, 1) != state.First:
-		next := state.look
+		next := state.Baseline
 		next.First = max(info.First, 1)
-		r.record(mark{Looked: &next})
+		r.record(Mark{Baseline: &next})
 	}
 	r.noteEnd(info.Last, 0)
 	s.info = info

@@ -30,7 +30,7 @@ import (
 type relay struct {
 	stream  Stream
 	journal *journal.Journal
-	ledger  *ledger
+	ledger  *Ledger
 	cfg     relayConfig
 	log     *zap.Logger
 	settled func(Settled)
@@ -67,7 +67,7 @@ type alike struct {
 }
 
 type relayConfig struct {
-	target
+	Target
 	verify       time.Duration // between two looks for a loss
 	retain       time.Duration
 	refusedAfter time.Duration
@@ -188,7 +188,7 @@ func (r *relay) begin(ctx context.Context, server string) error {
 	}
 	r.session = &session{
 		server: server, info: info, plan: p, heal: p.lost,
-		reader:     r.journal.NewReader(r.ledger.now().Done + 1),
+		reader:     r.journal.NewReader(r.ledger.State().Done + 1),
 		last:       info.Last,
 		nextVerify: r.cfg.now().Add(r.cfg.verify),
 	}
@@ -215,9 +215,9 @@ func (r *relay) serve(ctx context.Context) error {
 	}
 	r.doubt = false
 	if r.clock.resume(r.cfg.now(), s.info.Leader) {
-		r.ledger.restartClock(r.clock.read(r.cfg.now()))
+		r.ledger.RestartClock(r.clock.read(r.cfg.now()))
 	}
-	r.ledger.setYields(!r.faults.neverYield)
+	r.ledger.SetYields(!r.faults.neverYield)
 	r.servant.Store(&s.server)
 	r.serving.Store(true)
 	return nil
@@ -228,10 +228,10 @@ func (r *relay) serve(ctx context.Context) error {
 func (r *relay) yield() journal.Seq {
 	if !r.faults.yieldWhileAway && r.serving.Load() {
 		if server, _ := r.stream.Link(); server != *r.servant.Load() {
-			return r.ledger.now().Released
+			return r.ledger.State().Released
 		}
 	}
-	return r.ledger.yield()
+	return r.ledger.Yield()
 }
 
 // endSession forgets what was read. What is not settled is read again.
@@ -242,7 +242,7 @@ func (r *relay) endSession() {
 	r.session.reader.Close()
 	r.session = nil
 	r.serving.Store(false)
-	r.ledger.setYields(r.faults.yieldWhileAway)
+	r.ledger.SetYields(r.faults.yieldWhileAway)
 	r.clock.pause(r.cfg.now())
 }
 
@@ -293,17 +293,17 @@ func (r *relay) upkeep(now time.Time) {
 		return
 	}
 	r.nextUpkeep = now.Add(upkeepEvery)
-	if upTo := r.ledger.releasable(r.clock.sure() - r.cfg.retain); upTo > 0 && !r.behind(now) {
+	if upTo := r.ledger.Releasable(r.clock.sure() - r.cfg.retain); upTo > 0 && !r.behind(now) {
 		if r.faults.forgetReleases {
-			r.ledger.yielded(upTo)
+			r.ledger.Yielded(upTo)
 		} else {
-			r.record(mark{Released: upTo})
+			r.record(Mark{Released: upTo})
 		}
 	}
-	r.journal.Release(r.ledger.now().Released)
+	r.journal.Release(r.ledger.State().Released)
 	if r.session != nil {
-		if limit := r.stream.Limit(); limit != r.ledger.now().Limit {
-			r.record(mark{Limit: limit})
+		if limit := r.stream.Limit(); limit != r.ledger.State().Limit {
+			r.record(Mark{Limit: limit})
 		}
 	}
 }
@@ -314,18 +314,18 @@ const maxLag = time.Minute
 // behind reports whether an entry is pending that may repeat one which is retained, and
 // whose time in the duplicate window is over before it is published.
 func (r *relay) behind(now time.Time) bool {
-	return r.ledger.now().Done < r.journal.Stats().Last && now.Sub(r.reached) > maxLag
+	return r.ledger.State().Done < r.journal.Stats().Last && now.Sub(r.reached) > maxLag
 }
 
 // record makes a step of the ledger. What the mark tells of has happened; if a crash
 // takes the mark away, the ledger knows too little.
-func (r *relay) record(m mark) {
-	r.ledger.record(r.journal, m)
+func (r *relay) record(m Mark) {
+	r.ledger.Record(r.journal, m)
 }
 
 // recordFirst is record for a step that must be on stable storage before the bridge
 // acts on it.
-func (r *relay) recordFirst(ctx context.Context, m mark) error {
+func (r *relay) recordFirst(ctx context.Context, m Mark) error {
 	r.record(m)
 	r.owed = true
 	return r.flush(ctx)

@@ -95,10 +95,10 @@ func (r *relay) checkQueue() error {
 // readRepeats takes the retained events that were accepted between two times.
 func (r *relay) readRepeats(oldest, until time.Time) error {
 	seen := r.session.plan.seen
-	state := r.ledger.now()
+	state := r.ledger.State()
 	seen.next = max(seen.next, state.Released+1)
 	return r.journalRange(seen.next, state.Done, func(seq journal.Seq, payload []byte) (bool, error) {
-		at, err := acceptedAt(payload)
+		at, err := AcceptedAt(payload)
 		if err != nil || at.After(until) {
 			return false, err
 		}
@@ -106,13 +106,13 @@ func (r *relay) readRepeats(oldest, until time.Time) error {
 			seen.next = seq + 1
 			return true, nil
 		}
-		_, msgs, err := decodeEntry(payload, r.cfg.keys)
+		_, msgs, err := DecodeEntry(payload, r.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}
-		places := r.ledger.places(seq)
+		places := r.ledger.Sequences(seq)
 		for i, m := range msgs {
-			if i < len(places) && places[i] != nowhere {
+			if i < len(places) && places[i] != NoSequence {
 				seen.add(m.ID, at)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 func TestRetainedIsAMap(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		var got retained
+		var got Retained
 		want := map[journal.Seq][]uint64{}
 		at := map[journal.Seq]time.Duration{}
 		next, seq := journal.Seq(1), uint64(1)
@@ -60,8 +60,8 @@ func TestRetainedIsAMap(t *testing.T) {
 			}
 			var count int64
 			for e := journal.Seq(1); e < next+2; e++ {
-				if !slices.Equal(got.get(e), want[e]) {
-					t.Fatalf("seed %d: entry %d is at %v, want %v", seed, e, got.get(e), want[e])
+				if !slices.Equal(got.Get(e), want[e]) {
+					t.Fatalf("seed %d: entry %d is at %v, want %v", seed, e, got.Get(e), want[e])
 				}
 				if want[e] != nil {
 					count++
@@ -76,7 +76,7 @@ func TestRetainedIsAMap(t *testing.T) {
 
 // What is stored in order takes a few elements, however much it is.
 func TestRetainedIsSmall(t *testing.T) {
-	var r retained
+	var r Retained
 	for i := range uint64(1_000_000) {
 		r.push(journal.Seq(i+1), []uint64{i + 100}, time.Duration(i)*10*time.Microsecond)
 	}

@@ -272,12 +272,12 @@ func (w *world) step() {
 func (w *world) mayYield() (bool, journal.Seq) {
 	server, _ := w.link.Link()
 	r := w.bridge.relay
-	return r.serving.Load() && server == *r.servant.Load(), w.bridge.ledger.now().Released
+	return r.serving.Load() && server == *r.servant.Load(), w.bridge.ledger.State().Released
 }
 
 // yielded notes what the bridge gave up, if it was allowed to.
 func (w *world) yielded(allowed bool, before journal.Seq) {
-	if now := w.bridge.ledger.now().Released; now > before && allowed {
+	if now := w.bridge.ledger.State().Released; now > before && allowed {
 		w.truth.givenUp(now)
 	}
 }
@@ -359,7 +359,7 @@ func (w *world) seen() bool {
 	if w.bridge == nil || !w.bridge.relay.serving.Load() {
 		return false
 	}
-	look := w.bridge.ledger.now().look
+	look := w.bridge.ledger.State().Baseline
 	return w.model.Is(look.Created, look.Leader)
 }
 

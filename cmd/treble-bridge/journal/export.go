@@ -58,7 +58,7 @@ Entries that are damaged are named on standard error, and the exit code is then 
 			if err != nil {
 				return err
 			}
-			e.addLost(&state.State)
+			e.addLost(&state.Inspection)
 			if state.Refused != nil {
 				e.addLost(state.Refused)
 			}
@@ -74,7 +74,7 @@ Entries that are damaged are named on standard error, and the exit code is then 
 }
 
 // addLost counts the pending entries of a journal that are lost in damage.
-func (e *MessageExportJSON) addLost(s *outbox.State) {
+func (e *MessageExportJSON) addLost(s *outbox.Inspection) {
 	for _, d := range s.Damage {
 		if d.FirstLost == 0 || d.LastLost <= s.Done {
 			continue // nothing that was pending

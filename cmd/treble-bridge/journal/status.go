@@ -106,7 +106,7 @@ func newStatusJSON(dataDir string, maxBytes int64, s *inspect.State, files fileC
 		accountJSON: newAccountJSON(s.Account), Healed: s.Healed,
 		PendingEntries: s.PendingEntries, RetainedEntries: s.Retained,
 		Read:          readJSON{Entries: s.Entries, Marks: s.Marks, Checkpoints: s.Checkpoints},
-		conditionJSON: newConditionJSON(&s.State), Files: files,
+		conditionJSON: newConditionJSON(&s.Inspection), Files: files,
 	}
 	if !s.Oldest.IsZero() {
 		v.OldestPending = &s.Oldest
@@ -124,7 +124,7 @@ func newAccountJSON(a outbox.Account) accountJSON {
 	}
 }
 
-func newConditionJSON(s *outbox.State) conditionJSON {
+func newConditionJSON(s *outbox.Inspection) conditionJSON {
 	v := conditionJSON{Damage: []damageJSON{}, Problems: append([]string{}, s.Problems...)}
 	for _, d := range s.Report.Damage {
 		lost := damageJSON{
