@@ -9,7 +9,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/inspect"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -25,7 +25,7 @@ func inspected(t *testing.T, dataDir string) *inspect.State {
 
 // wantAccount compares but for what differs on purpose: the bridge retains for a
 // time, the files until their segment is removed.
-func wantAccount(t *testing.T, s *inspect.State, want outbox.Account) {
+func wantAccount(t *testing.T, s *inspect.State, want ledger.Account) {
 	t.Helper()
 	got := s.Account
 	got.Retained, want.Retained = 0, 0

@@ -15,6 +15,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -39,7 +40,7 @@ func accept(t *testing.T, p *publisher.Publisher, ids ...string) {
 }
 
 // settle waits until everything accepted is settled, and checks the account.
-func settle(t *testing.T, p *publisher.Publisher) outbox.Account {
+func settle(t *testing.T, p *publisher.Publisher) ledger.Account {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

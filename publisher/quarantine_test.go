@@ -15,7 +15,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -150,9 +150,9 @@ func TestRefusedBodiesOutliveTheBridge(t *testing.T) {
 	}
 }
 
-func inspectedRefused(t *testing.T, dataDir string) *outbox.Inspection {
+func inspectedRefused(t *testing.T, dataDir string) *ledger.Inspection {
 	t.Helper()
-	s, err := outbox.Inspect(t.Context(), filepath.Join(dataDir, datadir.Refused), nil)
+	s, err := ledger.Inspect(t.Context(), filepath.Join(dataDir, datadir.Refused), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -51,7 +51,7 @@ type MatchFunc func(Message) bool
 // bridge may be running on the directory.
 func Each(ctx context.Context, dataDir string, keys *atrest.Keys, fn func(Message) error) error {
 	for _, name := range []string{datadir.Journal, datadir.Refused} {
-		err := outbox.Each(ctx, filepath.Join(dataDir, name), keys, func(k outbox.JournaledMessage) error {
+		err := ledger.Each(ctx, filepath.Join(dataDir, name), keys, func(k ledger.JournaledMessage) error {
 			return fn(Message{Place: PlaceJournal, Pending: !k.Settled, Refused: name == datadir.Refused, Entry: uint64(k.Entry), Sequence: k.Sequence, Subject: k.Subject, Header: k.Header.Map(), Data: k.Data})
 		})
 		if err != nil {
@@ -157,7 +157,7 @@ func NoteRemoved(dataDir string, events schema.StreamName, removed map[string][]
 		return fmt.Errorf("data_dir: %w", err)
 	}
 	return errors.Join(
-		outbox.ForgetIn(filepath.Join(dataDir, datadir.Journal), removed[string(events)]),
-		outbox.ForgetIn(filepath.Join(dataDir, datadir.Refused), removed[events.Quarantine()]),
+		ledger.ForgetIn(filepath.Join(dataDir, datadir.Journal), removed[string(events)]),
+		ledger.ForgetIn(filepath.Join(dataDir, datadir.Refused), removed[events.Quarantine()]),
 		lock.Release())
 }

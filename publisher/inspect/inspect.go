@@ -10,13 +10,13 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
 // State is the content of the journals of a data directory, counted record by record.
 type State struct {
-	outbox.Inspection               // of the events
-	Refused      *outbox.Inspection // of the refused bodies; nil if there is no journal of them
+	ledger.Inspection                    // of the events
+	Refused           *ledger.Inspection // of the refused bodies; nil if there is no journal of them
 	// Running says that a bridge had the journals open. Its marks reach the disk with
 	// the next event, or after about a second: so long the figures may lag.
 	Running bool
@@ -30,7 +30,7 @@ func (s *State) Sound() bool {
 }
 
 // ErrNoJournal: there is no journal in the data directory.
-var ErrNoJournal = outbox.ErrNoJournal
+var ErrNoJournal = ledger.ErrNoJournal
 
 // Journals reads every record of the journals in dataDir. It changes
 // nothing, needs no NATS, and a bridge may be running on the directory.
@@ -55,10 +55,10 @@ func Journals(ctx context.Context, dataDir string, keys *atrest.Keys) (*State, e
 
 // inspectTwice looks again at damage in a journal that is being changed: what is
 // damaged, is so the second time too.
-func inspectTwice(ctx context.Context, dir string, keys *atrest.Keys, running bool) (*outbox.Inspection, error) {
-	s, err := outbox.Inspect(ctx, dir, keys)
+func inspectTwice(ctx context.Context, dir string, keys *atrest.Keys, running bool) (*ledger.Inspection, error) {
+	s, err := ledger.Inspect(ctx, dir, keys)
 	if err == nil && running && len(s.Report.Damage) > 0 {
-		s, err = outbox.Inspect(ctx, dir, keys)
+		s, err = ledger.Inspect(ctx, dir, keys)
 	}
 	return s, err
 }

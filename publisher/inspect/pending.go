@@ -8,7 +8,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
@@ -34,7 +34,7 @@ func EachPending(ctx context.Context, dataDir string, keys *atrest.Keys, fn func
 		return nil, err
 	}
 	for _, dir := range []string{datadir.Journal, datadir.Refused} {
-		err = outbox.Each(ctx, filepath.Join(dataDir, dir), keys, func(k outbox.JournaledMessage) error {
+		err = ledger.Each(ctx, filepath.Join(dataDir, dir), keys, func(k ledger.JournaledMessage) error {
 			switch {
 			case k.Settled:
 				return nil

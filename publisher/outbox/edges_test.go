@@ -9,6 +9,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
 )
 
@@ -170,7 +171,7 @@ func TestUpgradeInTheMiddleOfAHealing(t *testing.T) {
 	}
 	j.Mark(fmt.Appendf(nil, `{"incarnation":%q}`, created.Format(time.RFC3339Nano)))
 	for i, id := range ids("e", 20) {
-		entry, err := EncodeEntry(b.clock, []broker.Message{message("treble.a", id)}, nil)
+		entry, err := ledger.EncodeEntry(b.clock, []broker.Message{message("treble.a", id)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
 // fill reads entries into the queue, as many as go out together: first those that
@@ -35,7 +36,7 @@ func (r *relay) readPending() (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	accepted, msgs, err := DecodeEntry(rec.Payload, r.cfg.keys)
+	accepted, msgs, err := ledger.DecodeEntry(rec.Payload, r.cfg.keys)
 	if err != nil {
 		return false, fmt.Errorf("journal entry %d: %w", rec.Seq, err)
 	}
@@ -74,7 +75,7 @@ func (r *relay) readLost(lost lostEntry) error {
 	if err != nil || !ok || rec.Seq != lost.entry {
 		return err
 	}
-	accepted, msgs, err := DecodeEntry(rec.Payload, r.cfg.keys)
+	accepted, msgs, err := ledger.DecodeEntry(rec.Payload, r.cfg.keys)
 	if err != nil {
 		return fmt.Errorf("journal entry %d: %w", rec.Seq, err)
 	}
@@ -84,7 +85,7 @@ func (r *relay) readLost(lost lostEntry) error {
 	for _, i := range lost.messages {
 		m := msgs[i]
 		m.Subject = r.cfg.subject(m)
-		e.result.Seqs[i] = NoSequence
+		e.result.Seqs[i] = ledger.NoSequence
 		it := e.item(m, i)
 		s.queue = append(s.queue, it)
 		s.bytes += it.size

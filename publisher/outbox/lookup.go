@@ -9,14 +9,15 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
 // lookup looks for messages in the stream, during one reconcile.
 type lookup struct {
 	relay     *relay
 	info      broker.Info
-	state     State
-	kept      Retained
+	state     ledger.State
+	kept      ledger.Retained
 	another   bool // the stream is another one than that of the retained sequences
 	restarted bool // it may lack what it had acknowledged
 
@@ -118,7 +119,7 @@ func (l *lookup) want(id string) {
 func (l *lookup) wantUnsettled(sent journal.Seq) error {
 	l.unsettledAt, l.unsettledIn = map[string][]uint64{}, map[string]unsettled{}
 	return l.relay.journalRange(l.state.Done+1, sent, func(seq journal.Seq, payload []byte) (bool, error) {
-		_, msgs, err := DecodeEntry(payload, l.relay.cfg.keys)
+		_, msgs, err := ledger.DecodeEntry(payload, l.relay.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}
@@ -215,11 +216,11 @@ func (l *lookup) classify(ctx context.Context) (lost []lostEntry, err error) {
 				e.messages = append(e.messages, m.index)
 			default:
 				moved = true
-				e.seqs[m.index] = NoSequence
+				e.seqs[m.index] = ledger.NoSequence
 			}
 		}
 		if moved {
-			l.relay.record(Mark{Moved: &Settlement{Entry: e.entry, Seqs: slices.Clone(e.seqs)}})
+			l.relay.record(ledger.Mark{Moved: &ledger.Settlement{Entry: e.entry, Seqs: slices.Clone(e.seqs)}})
 		}
 		if len(e.messages) > 0 {
 			lost = append(lost, e)
@@ -258,7 +259,7 @@ func (l *lookup) isLost(m suspect) bool {
 // keptReader reads the retained messages in the order of their sequences.
 type keptReader struct {
 	l      *lookup
-	spans  []Span
+	spans  []ledger.Span
 	at     journal.Seq // the next entry of the first span
 	reader *journal.Reader
 	queue  []suspect
@@ -311,13 +312,13 @@ func (k *keptReader) read() error {
 		return nil
 	}
 	k.at = rec.Seq + 1
-	accepted, msgs, err := DecodeEntry(rec.Payload, k.l.relay.cfg.keys)
+	accepted, msgs, err := ledger.DecodeEntry(rec.Payload, k.l.relay.cfg.keys)
 	seqs := s.Sequences(rec.Seq)
 	if err != nil || len(seqs) != len(msgs) {
 		return nil // of another version, or damaged: it heals nothing
 	}
 	for i, m := range msgs {
-		if seqs[i] != NoSequence && !m.Erased {
+		if seqs[i] != ledger.NoSequence && !m.Erased {
 			k.queue = append(k.queue, suspect{entry: rec.Seq, index: i, id: m.ID, seq: seqs[i], accepted: accepted})
 		}
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
 // Options of an outbox.
@@ -127,7 +128,7 @@ func (o *Options) defaults() {
 type Outbox struct {
 	o       Options
 	journal *journal.Journal
-	ledger  *Ledger
+	ledger  *ledger.Ledger
 	opened  atomic.Bool // relay is set
 
 	mu     sync.Mutex // held during a step
@@ -145,7 +146,7 @@ func Open(o Options) (*Outbox, error) {
 	if o.faults.forgetReleases {
 		age = 0 // or there is nothing that could come back
 	}
-	l := &Ledger{}
+	l := &ledger.Ledger{}
 	b := &Outbox{o: o, ledger: l, wake: make(chan struct{}, 1), cancel: func() {}}
 	j, err := journal.Open(o.Dir, journal.Options{
 		FS:          o.FS,
@@ -162,7 +163,7 @@ func Open(o Options) (*Outbox, error) {
 		Rand:        o.salt,
 		Synchronous: o.synchronous,
 	}, func(r journal.Record) error {
-		if err := CheckKey(r, o.Keys); err != nil {
+		if err := ledger.CheckKey(r, o.Keys); err != nil {
 			return err
 		}
 		return l.Recover(r)
@@ -179,12 +180,12 @@ func Open(o Options) (*Outbox, error) {
 	return b, nil
 }
 
-func newRelay(o Options, j *journal.Journal, l *Ledger) *relay {
+func newRelay(o Options, j *journal.Journal, l *ledger.Ledger) *relay {
 	state := l.State()
 	return &relay{
 		stream: o.stream, journal: j, ledger: l, log: o.Log, settled: o.Settled, told: o.Told, faults: o.faults,
 		cfg: relayConfig{
-			Target: Target{Stream: o.Name, Prefix: o.Prefix},
+			Target: ledger.Target{Stream: o.Name, Prefix: o.Prefix},
 			verify: o.Verify, retain: o.Retain, refusedAfter: o.RefusedAfter,
 			keys: o.Keys, subjects: o.Subjects, subject: o.Subject, fit: o.Fit, setAside: o.SetAside, recheck: o.Recheck,
 			now: o.now, rand: o.rand,
@@ -249,7 +250,7 @@ func (b *Outbox) step(ctx context.Context) backoff {
 // storage. Its errors are those of journal.Append: ErrUnknown means that they may be
 // published, all others that they never will.
 func (b *Outbox) Append(ctx context.Context, msgs []broker.Message) error {
-	entry, err := EncodeEntry(b.o.now(), msgs, b.o.Keys)
+	entry, err := ledger.EncodeEntry(b.o.now(), msgs, b.o.Keys)
 	if err != nil {
 		return err
 	}
@@ -308,7 +309,7 @@ func (b *Outbox) Forget(ctx context.Context, seqs []uint64) error {
 }
 
 // Account says what became of every accepted event.
-func (b *Outbox) Account() Account { return b.ledger.Account() }
+func (b *Outbox) Account() ledger.Account { return b.ledger.Account() }
 
 // Stats are those of the journal.
 func (b *Outbox) Stats() journal.Stats { return b.journal.Stats() }

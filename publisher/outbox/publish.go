@@ -11,6 +11,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/pace"
 )
 
@@ -55,7 +56,7 @@ type openEntry struct {
 	left     int  // messages that are not settled
 	healing  bool // it was settled before, and JetStream lost some of it
 	lost     []int
-	result   Settlement
+	result   ledger.Settlement
 
 	// Most entries have one message. What it needs takes no allocation of its own.
 	only item
@@ -279,7 +280,7 @@ func (r *relay) sure(ctx context.Context, it *item, seq uint64) error {
 // It reports whether there were any.
 func (r *relay) settleKnown() bool {
 	s := r.session
-	var run StoredRun
+	var run ledger.StoredRun
 	n := 0
 	for n < len(s.queue) && s.queue[n].known != nil {
 		it := s.queue[n]
@@ -303,13 +304,13 @@ func (e *openEntry) add(it *item) bool {
 	switch {
 	case o.aside:
 		e.result.Aside++
-		seq = NoSequence
+		seq = ledger.NoSequence
 	case o.duplicate:
 		e.result.Duplicate++
-		seq = NoSequence
+		seq = ledger.NoSequence
 	}
 	e.result.Seqs[it.index] = seq
-	if seq != NoSequence && seq == e.result.highest() {
+	if seq != ledger.NoSequence && seq == e.result.Highest() {
 		e.result.LastID = it.msg.ID
 	}
 	e.left--
@@ -317,7 +318,7 @@ func (e *openEntry) add(it *item) bool {
 }
 
 // settle records an entry; one of the ordinary kind joins the run.
-func (r *relay) settle(e *openEntry, run *StoredRun) {
+func (r *relay) settle(e *openEntry, run *ledger.StoredRun) {
 	res := e.result
 	res.Entry, res.At, res.Ahead = e.seq, r.clock.read(r.cfg.now()), e.seq < r.session.plan.foundUpTo
 	if !e.healing {
@@ -332,7 +333,7 @@ func (r *relay) settle(e *openEntry, run *StoredRun) {
 		r.settled(Settled{Healed: int64(len(e.lost)), SetAside: res.Aside})
 		r.flushRun(run)
 		res.Aside, res.Duplicate = 0, 0
-		r.record(Mark{Healed: &res})
+		r.record(ledger.Mark{Healed: &res})
 	case res.Plain():
 		r.settled(Settled{Stored: 1})
 		if !run.Extend(res) {
@@ -342,15 +343,15 @@ func (r *relay) settle(e *openEntry, run *StoredRun) {
 	default:
 		r.settled(Settled{Stored: int64(len(res.Seqs)) - res.Duplicate - res.Aside, Duplicate: res.Duplicate, SetAside: res.Aside})
 		r.flushRun(run)
-		r.record(Mark{Done: &res})
+		r.record(ledger.Mark{Done: &res})
 	}
 }
 
-func (r *relay) flushRun(run *StoredRun) {
+func (r *relay) flushRun(run *ledger.StoredRun) {
 	if run.Count > 0 {
 		done := *run
-		r.record(Mark{Stored: &done})
-		*run = StoredRun{}
+		r.record(ledger.Mark{Stored: &done})
+		*run = ledger.StoredRun{}
 	}
 }
 
@@ -359,7 +360,7 @@ func (r *relay) lease(ctx context.Context, e *openEntry) error {
 	if r.ledger.State().Leased(e.seq) {
 		return nil
 	}
-	return r.recordFirst(ctx, Mark{Sent: e.seq + sentLease})
+	return r.recordFirst(ctx, ledger.Mark{Sent: e.seq + sentLease})
 }
 
 // aside sets the message at the head aside.
@@ -433,7 +434,7 @@ func (r *relay) othersWait(subject string) (others bool, err error) {
 	}
 	from := max(r.alike.upTo+1, r.session.reader.Pos())
 	err = r.journalRange(from, r.journal.Stats().Last, func(seq journal.Seq, payload []byte) (bool, error) {
-		_, msgs, err := DecodeEntry(payload, r.cfg.keys)
+		_, msgs, err := ledger.DecodeEntry(payload, r.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}
@@ -462,5 +463,5 @@ func (r *relay) passLost() bool {
 // cannot be counted any more when their segments are gone.
 func (r *relay) pass(upTo journal.Seq) {
 	after, events := r.ledger.Losing(upTo)
-	r.record(Mark{Lost: upTo, LostAfter: after, LostEvents: events})
+	r.record(ledger.Mark{Lost: upTo, LostAfter: after, LostEvents: events})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
 // plan says what reconciling found: what must be published again, and what must not
@@ -123,20 +124,20 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 
 // retarget begins with another stream or prefix, as the configuration has it now. What is
 // pending goes there.
-func (r *relay) retarget(ctx context.Context, t Target) error {
-	if before := r.ledger.State().Target; before == (Target{}) {
-		r.record(Mark{Target: &t}) // an older program did not write it down
+func (r *relay) retarget(ctx context.Context, t ledger.Target) error {
+	if before := r.ledger.State().Target; before == (ledger.Target{}) {
+		r.record(ledger.Mark{Target: &t}) // an older program did not write it down
 		return nil
 	} else if before.Stream != t.Stream || before.Prefix != t.Prefix {
 		r.log.Warn("the configuration names another stream or prefix: what is pending is published there, and what was published before stays where it is",
 			zap.String("stream", t.Stream), zap.String("prefix", t.Prefix), zap.String("stream_before", before.Stream), zap.String("prefix_before", before.Prefix))
 	}
-	return r.recordFirst(ctx, Mark{Target: &t})
+	return r.recordFirst(ctx, ledger.Mark{Target: &t})
 }
 
 // fellBack reports whether a stream ends before what it acknowledged to us, or has
 // another message there.
-func (r *relay) fellBack(ctx context.Context, s State, info broker.Info) (bool, error) {
+func (r *relay) fellBack(ctx context.Context, s ledger.State, info broker.Info) (bool, error) {
 	switch {
 	case !s.Created.Equal(info.Created), s.Highest == 0:
 		return false, nil
@@ -169,7 +170,7 @@ func holes(i broker.Info) uint64 {
 
 // noteFall writes down, before anything is published again, that sequences begin anew
 // behind what the stream has now, and that copies of retained messages may be there.
-func (r *relay) noteFall(ctx context.Context, p plan, s State, info broker.Info) error {
+func (r *relay) noteFall(ctx context.Context, p plan, s ledger.State, info broker.Info) error {
 	next := s.Baseline
 	next.Floor = p.floor
 	if p.moved {
@@ -191,10 +192,10 @@ func (r *relay) noteFall(ctx context.Context, p plan, s State, info broker.Info)
 	}
 	if r.faults.healUnmarked {
 		next.Healing = s.Healing
-		r.ledger.Record(discard{}, Mark{Baseline: &next})
+		r.ledger.Record(discard{}, ledger.Mark{Baseline: &next})
 		return nil
 	}
-	return r.recordFirst(ctx, Mark{Baseline: &next})
+	return r.recordFirst(ctx, ledger.Mark{Baseline: &next})
 }
 
 // noteLook writes down what the stream was like when all that had been settled was
@@ -220,13 +221,13 @@ func (r *relay) noteLook(ctx context.Context, s *session) error {
 	if before.Sent > s.plan.sent+sentLease {
 		// Anything might have been sent, and what was is found. It must not stay so, or each
 		// look would have the ids of all that is pending in memory.
-		r.record(Mark{Sent: max(s.plan.sent, 1)})
+		r.record(ledger.Mark{Sent: max(s.plan.sent, 1)})
 	}
 	if next == before.Baseline {
 		return nil
 	}
 	// Before anything is sent to a stream, it must be known that it was.
-	return r.recordFirst(ctx, Mark{Baseline: &next})
+	return r.recordFirst(ctx, ledger.Mark{Baseline: &next})
 }
 
 // verify looks whether the stream is still what it was when the session began, and
@@ -253,7 +254,7 @@ func (r *relay) verify(ctx context.Context) error {
 	case max(info.First, 1) != state.First:
 		next := state.Baseline
 		next.First = max(info.First, 1)
-		r.record(Mark{Baseline: &next})
+		r.record(ledger.Mark{Baseline: &next})
 	}
 	r.noteEnd(info.Last, 0)
 	s.info = info

@@ -13,6 +13,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/pace"
 )
 
@@ -30,7 +31,7 @@ import (
 type relay struct {
 	stream  Stream
 	journal *journal.Journal
-	ledger  *Ledger
+	ledger  *ledger.Ledger
 	cfg     relayConfig
 	log     *zap.Logger
 	settled func(Settled)
@@ -67,7 +68,7 @@ type alike struct {
 }
 
 type relayConfig struct {
-	Target
+	ledger.Target
 	verify       time.Duration // between two looks for a loss
 	retain       time.Duration
 	refusedAfter time.Duration
@@ -297,13 +298,13 @@ func (r *relay) upkeep(now time.Time) {
 		if r.faults.forgetReleases {
 			r.ledger.Yielded(upTo)
 		} else {
-			r.record(Mark{Released: upTo})
+			r.record(ledger.Mark{Released: upTo})
 		}
 	}
 	r.journal.Release(r.ledger.State().Released)
 	if r.session != nil {
 		if limit := r.stream.Limit(); limit != r.ledger.State().Limit {
-			r.record(Mark{Limit: limit})
+			r.record(ledger.Mark{Limit: limit})
 		}
 	}
 }
@@ -319,13 +320,13 @@ func (r *relay) behind(now time.Time) bool {
 
 // record makes a step of the ledger. What the mark tells of has happened; if a crash
 // takes the mark away, the ledger knows too little.
-func (r *relay) record(m Mark) {
+func (r *relay) record(m ledger.Mark) {
 	r.ledger.Record(r.journal, m)
 }
 
 // recordFirst is record for a step that must be on stable storage before the bridge
 // acts on it.
-func (r *relay) recordFirst(ctx context.Context, m Mark) error {
+func (r *relay) recordFirst(ctx context.Context, m ledger.Mark) error {
 	r.record(m)
 	r.owed = true
 	return r.flush(ctx)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
 // repeats are ids of events that are in the stream, and that the server may have
@@ -98,7 +99,7 @@ func (r *relay) readRepeats(oldest, until time.Time) error {
 	state := r.ledger.State()
 	seen.next = max(seen.next, state.Released+1)
 	return r.journalRange(seen.next, state.Done, func(seq journal.Seq, payload []byte) (bool, error) {
-		at, err := AcceptedAt(payload)
+		at, err := ledger.AcceptedAt(payload)
 		if err != nil || at.After(until) {
 			return false, err
 		}
@@ -106,13 +107,13 @@ func (r *relay) readRepeats(oldest, until time.Time) error {
 			seen.next = seq + 1
 			return true, nil
 		}
-		_, msgs, err := DecodeEntry(payload, r.cfg.keys)
+		_, msgs, err := ledger.DecodeEntry(payload, r.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}
 		places := r.ledger.Sequences(seq)
 		for i, m := range msgs {
-			if i < len(places) && places[i] != NoSequence {
+			if i < len(places) && places[i] != ledger.NoSequence {
 				seen.add(m.ID, at)
 			}
 		}

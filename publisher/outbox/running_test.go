@@ -11,6 +11,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
 )
 
@@ -51,14 +52,14 @@ func TestReadWhileRunning(t *testing.T) {
 		}
 	})
 	for n := 0; ctx.Err() == nil; n++ {
-		s, err := Inspect(context.Background(), dir, nil)
+		s, err := ledger.Inspect(context.Background(), dir, nil)
 		if err != nil {
 			t.Fatalf("look %d: %v", n, err)
 		}
 		if !s.Sound() {
 			t.Fatalf("look %d: %+v", n, s)
 		}
-		if err := Each(context.Background(), dir, nil, func(k JournaledMessage) error {
+		if err := ledger.Each(context.Background(), dir, nil, func(k ledger.JournaledMessage) error {
 			if k.ID == "" {
 				return fmt.Errorf("entry %d cannot be read", k.Entry)
 			}
@@ -79,7 +80,7 @@ func TestReadWhileRunning(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Inspect(t.Context(), dir, nil)
+	s, err := ledger.Inspect(t.Context(), dir, nil)
 	if err != nil || !s.Sound() || s.Accepted != accepted.Load() {
 		t.Errorf("%+v, %v, want %d accepted", s, err, accepted.Load())
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
 func newKeys(t *testing.T) (path string) {
@@ -74,13 +75,13 @@ func TestSealed(t *testing.T) {
 	b.settle()
 	b.want("plain", "secret1", "secret2", "secret3")
 
-	s, err := Inspect(t.Context(), b.o.Dir, b.o.Keys)
+	s, err := ledger.Inspect(t.Context(), b.o.Dir, b.o.Keys)
 	if err != nil || !s.Sound() || s.Accepted != 4 {
 		t.Errorf("with the keys: %+v, %v", s, err)
 	}
 	var ids []string
-	collect := func(k JournaledMessage) error { ids = append(ids, k.ID); return nil }
-	if err := Each(t.Context(), b.o.Dir, b.o.Keys, collect); err != nil || len(ids) != 4 {
+	collect := func(k ledger.JournaledMessage) error { ids = append(ids, k.ID); return nil }
+	if err := ledger.Each(t.Context(), b.o.Dir, b.o.Keys, collect); err != nil || len(ids) != 4 {
 		t.Errorf("with the keys: %q, %v", ids, err)
 	}
 }
@@ -101,10 +102,10 @@ func TestSealedWithoutKey(t *testing.T) {
 		if _, err := Open(o); !errors.As(err, &missing) {
 			t.Errorf("%s: opened: %v", name, err)
 		}
-		if err := Each(t.Context(), b.o.Dir, keys, func(JournaledMessage) error { return nil }); !errors.As(err, &missing) {
+		if err := ledger.Each(t.Context(), b.o.Dir, keys, func(ledger.JournaledMessage) error { return nil }); !errors.As(err, &missing) {
 			t.Errorf("%s: searched: %v", name, err)
 		}
-		if s, err := Inspect(t.Context(), b.o.Dir, keys); err != nil || s.Sound() || s.Accepted != 1 || s.Pending != 1 {
+		if s, err := ledger.Inspect(t.Context(), b.o.Dir, keys); err != nil || s.Sound() || s.Accepted != 1 || s.Pending != 1 {
 			t.Errorf("%s: inspected: %+v, %v, want 1 accepted, pending and a problem", name, s, err)
 		}
 	}

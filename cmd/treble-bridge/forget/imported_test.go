@@ -2,6 +2,7 @@ package forget_test
 
 import (
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 
 	"net/http"
 	"os"
@@ -14,7 +15,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
 )
 
 // importedAccounts is the example of docs/operations.md, word for word.
@@ -56,7 +56,7 @@ func TestForgetInAnImportedAccount(t *testing.T) {
 	}
 	natstest.Eventually(t, "all is stored", func() bool { return stored() == uint64(len(bodies)) })
 	natstest.Eventually(t, "the journal says so", func() bool { // its marks come a second later
-		s, err := outbox.Inspect(t.Context(), filepath.Join(p.Config.DataDir, datadir.Journal), nil)
+		s, err := ledger.Inspect(t.Context(), filepath.Join(p.Config.DataDir, datadir.Journal), nil)
 		return err == nil && s.Pending == 0
 	})
 	for _, want := range []struct{ flag, says string }{

@@ -11,7 +11,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/publisher/inspect"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 )
 
@@ -74,7 +74,7 @@ Entries that are damaged are named on standard error, and the exit code is then 
 }
 
 // addLost counts the pending entries of a journal that are lost in damage.
-func (e *MessageExportJSON) addLost(s *outbox.Inspection) {
+func (e *MessageExportJSON) addLost(s *ledger.Inspection) {
 	for _, d := range s.Damage {
 		if d.FirstLost == 0 || d.LastLost <= s.Done {
 			continue // nothing that was pending

@@ -13,7 +13,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/inspect"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
 // StatusJSON is the output of journal status and verify. Its form is stable.
@@ -117,14 +117,14 @@ func newStatusJSON(dataDir string, maxBytes int64, s *inspect.State, files fileC
 	return v
 }
 
-func newAccountJSON(a outbox.Account) accountJSON {
+func newAccountJSON(a ledger.Account) accountJSON {
 	return accountJSON{
 		Accepted: a.Accepted, Stored: a.Stored, Duplicate: a.Duplicate, SetAside: a.SetAside,
 		Damaged: a.Damaged, Pending: a.Pending, Unaccounted: a.Unaccounted,
 	}
 }
 
-func newConditionJSON(s *outbox.Inspection) conditionJSON {
+func newConditionJSON(s *ledger.Inspection) conditionJSON {
 	v := conditionJSON{Damage: []damageJSON{}, Problems: append([]string{}, s.Problems...)}
 	for _, d := range s.Report.Damage {
 		lost := damageJSON{

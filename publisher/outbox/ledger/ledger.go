@@ -1,4 +1,10 @@
-package outbox
+// Package ledger knows what the records of an outbox's journal say: the entries that were
+// accepted, and which of them are pending, settled, retained or lost.
+//
+// An entry holds the messages of one delivery. Marks behind the entries, and a checkpoint
+// at the head of each segment, say what became of them. The ledger of an open outbox
+// writes both; Inspect, Each and ForgetIn read the same records without an outbox.
+package ledger
 
 import (
 	"encoding/json"
@@ -275,7 +281,7 @@ func (l *Ledger) settle(s Settlement, behind journal.Seq) {
 	l.retained.push(s.Entry, s.Seqs, s.At)
 	l.raise(s)
 	if !s.Ahead {
-		l.state.Floor = max(l.state.Floor, s.highest())
+		l.state.Floor = max(l.state.Floor, s.Highest())
 	}
 	l.state.Clock = max(l.state.Clock, s.At)
 }
@@ -320,7 +326,7 @@ func (l *Ledger) move(s Settlement) bool {
 }
 
 func (l *Ledger) raise(s Settlement) {
-	if seq := s.highest(); seq > l.state.Highest {
+	if seq := s.Highest(); seq > l.state.Highest {
 		l.state.Highest, l.state.HighestID = seq, s.LastID
 	}
 }

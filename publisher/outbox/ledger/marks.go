@@ -1,4 +1,4 @@
-package outbox
+package ledger
 
 import (
 	"encoding/json"
@@ -79,8 +79,8 @@ type Settlement struct {
 // Plain reports whether the entry has one message, which is looked for in the stream.
 func (s Settlement) Plain() bool { return plain(s.Seqs) }
 
-// highest returns the highest sequence, 0 if no message is looked for.
-func (s Settlement) highest() uint64 {
+// Highest returns the highest sequence, 0 if no message is looked for.
+func (s Settlement) Highest() uint64 {
 	var highest uint64
 	for _, seq := range s.Seqs {
 		highest = max(highest, seq)
