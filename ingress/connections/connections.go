@@ -280,6 +280,8 @@ type Conn struct {
 	peer        netip.Prefix
 	place       *list.Element // nil once it was given back; guarded by connections.mu
 
+	reading, writing deadline
+
 	working atomic.Int32 // requests at work; more than one with HTTP/2
 	sending atomic.Int32 // requests whose body is being read
 	answers atomic.Int32 // answers of HTTP/2 that the client has not taken
