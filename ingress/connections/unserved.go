@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -86,12 +87,17 @@ type watchedConn struct {
 	refused  atomic.Bool // and were refused
 	ended    atomic.Bool // no more will come, or not in time
 
+	background backgroundRead
+
 	mu    sync.Mutex
 	first []byte // of the connection, as many as tell what is spoken
 	head  head   // of the request that is being read
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {
+	if err := c.background.hold(len(p), c.serving.Load()); err != nil {
+		return 0, err
+	}
 	n, err := c.Conn.Read(p)
 	c.ended.Store(err != nil)
 	c.mu.Lock()
@@ -107,6 +113,25 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 		return 0, io.EOF // net/http closes the connection without a word
 	}
 	return n, err
+}
+
+// SetReadDeadline is that of net.Conn.
+func (c *watchedConn) SetReadDeadline(t time.Time) error {
+	if !c.background.deadline(t) {
+		return nil
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline is that of net.Conn.
+func (c *watchedConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// Close is that of net.Conn.
+func (c *watchedConn) Close() error {
+	c.background.close()
+	return c.Conn.Close()
 }
 
 // refuseHead answers in place of net/http, which must not read on. Call it with mu held.
