@@ -7,11 +7,11 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
-// fill reads entries into the queue, as many as go out together: first those that
+// fill reads entries into the queue, as many as go out in so many batches: first those that
 // JetStream lost, then those that are pending.
-func (r *relay) fill() error {
+func (r *relay) fill(batches int) error {
 	s := r.session
-	for len(s.queue) < batchMessages && s.bytes < batchBytes {
+	for len(s.queue) < batches*batchMessages && s.bytes < int64(batches)*batchBytes {
 		switch {
 		case len(s.heal) > 0:
 			if err := r.readLost(s.heal[0]); err != nil {

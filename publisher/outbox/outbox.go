@@ -188,7 +188,7 @@ func newRelay(o Options, j *journal.Journal, l *ledger.Ledger) *relay {
 			Target: ledger.Target{Stream: o.Name, Prefix: o.Prefix},
 			verify: o.Verify, retain: o.Retain, refusedAfter: o.RefusedAfter,
 			keys: o.Keys, subjects: o.Subjects, subject: o.Subject, fit: o.Fit, setAside: o.SetAside, recheck: o.Recheck,
-			now: o.now, rand: o.rand,
+			now: o.now, rand: o.rand, synchronous: o.synchronous,
 		},
 		// For how long entries are safe is written with them, and not that it began anew.
 		clock:    retainClock{total: state.Clock},

@@ -87,7 +87,11 @@ func (e *openEntry) item(m broker.Message, index int) *item {
 // publish sends the next messages. It reports false if there are none.
 func (r *relay) publish(ctx context.Context) (bool, error) {
 	s := r.session
-	if err := r.fill(); err != nil {
+	if err := s.readErr; err != nil {
+		s.readErr = nil
+		return true, err
+	}
+	if err := r.fill(1); err != nil {
 		return true, err
 	}
 	if err := r.checkQueue(); err != nil {
@@ -117,11 +121,7 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 		}
 	}
 	began := r.cfg.now()
-	send := r.stream.Publish
-	if w == pace.InFast {
-		send = r.stream.PublishFast
-	}
-	res := send(ctx, msgs)
+	res := r.send(ctx, w, msgs)
 	took := r.cfg.now().Sub(began)
 	switch res.Status {
 	case broker.Stored:
@@ -135,6 +135,27 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 		return true, r.publishedFast(ctx, sent, res)
 	}
 	return true, r.published(ctx, group, len(msgs), res)
+}
+
+// send publishes messages. While a backlog is drained, the entries of the next batch are read
+// meanwhile, so that it can leave as soon as this one is answered.
+func (r *relay) send(ctx context.Context, w pace.Way, msgs []broker.Message) broker.Result {
+	s, send := r.session, r.stream.Publish
+	if w == pace.InFast {
+		send = r.stream.PublishFast
+	}
+	if len(s.queue) < batchMessages && s.bytes < batchBytes {
+		return send(ctx, msgs) // there was no more
+	}
+	if r.cfg.synchronous {
+		res := send(ctx, msgs)
+		s.readErr = r.fill(2)
+		return res
+	}
+	done := make(chan broker.Result, 1)
+	go func() { done <- send(ctx, msgs) }()
+	s.readErr = r.fill(2)
+	return <-done
 }
 
 // group returns the items at the head of the queue that go out together, and how. The first

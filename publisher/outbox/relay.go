@@ -18,8 +18,8 @@ import (
 )
 
 // relay publishes the entries of the journal, in order, and settles them in the
-// ledger. It is a machine without goroutines and without a clock of its own: step
-// does the next thing and says how long nothing is to be done. Its states:
+// ledger. It is a machine without a clock of its own, and without goroutines but for a publish
+// that is awaited while the next entries are read: step does the next thing and says how long nothing is to be done. Its states:
 //
 //	away         no connection, or a pause after a failure
 //	reconciling  the stream is compared with the journal (reconcile.go)
@@ -80,6 +80,7 @@ type relayConfig struct {
 	recheck      func() // asks for a look at the stream's settings
 	now          func() time.Time
 	rand         func(n int64) int64 // 0 to n-1
+	synchronous  bool                // nothing is done while a publish is awaited
 }
 
 // Reason says why an accepted message is set aside.
@@ -93,12 +94,13 @@ const (
 
 // session is one time of publishing, from reconciling to the next doubt.
 type session struct {
-	server string
-	info   broker.Info
-	plan   plan
-	reader *journal.Reader // of what is pending
-	heal   []lostEntry     // still to be published again, in order
-	queue  []*item         // read and not settled, in order
+	server  string
+	info    broker.Info
+	plan    plan
+	reader  *journal.Reader // of what is pending
+	heal    []lostEntry     // still to be published again, in order
+	queue   []*item         // read and not settled, in order
+	readErr error           // of reading ahead, for the next step to tell
 	// checked is when queue was last looked through for repetitions.
 	checked time.Time
 	bytes   int64 // of queue
