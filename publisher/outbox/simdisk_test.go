@@ -1,13 +1,10 @@
 package outbox
 
 import (
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
 
-	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 )
 
@@ -32,23 +29,34 @@ type badPage struct {
 const pageSize = 4096
 
 func newSimDisk() *simDisk {
-	return &simDisk{fs: journaltest.New(), bad: map[badPage]bool{}}
+	d := &simDisk{fs: journaltest.New(), bad: map[badPage]bool{}}
+	d.fs.Hook = d.hook
+	return d
 }
 
-// call comes before each operation.
-func (d *simDisk) call() {
+// hook comes before each operation.
+func (d *simDisk) hook(op journaltest.Op) *journaltest.Fault {
 	d.calls++
 	if d.crashIn > 0 {
 		if d.crashIn--; d.crashIn == 0 {
 			panic(crashed{})
 		}
 	}
+	if op.Kind == journaltest.Read && len(d.bad) > 0 {
+		for page := op.Off / pageSize; page*pageSize < op.Off+int64(op.Len); page++ {
+			if d.bad[badPage{op.Name, page}] {
+				return &journaltest.Fault{Err: syscall.EIO}
+			}
+		}
+	}
+	return nil
 }
 
 // crash leaves what is on the disk when the bridge or its host dies.
 func (d *simDisk) crash(image journaltest.Image) {
 	d.crashIn = 0
 	d.fs = journaltest.From(d.fs.Crash(len(d.fs.Ops()), image))
+	d.fs.Hook = d.hook
 	d.fs.SetCapacity(d.capacity)
 }
 
@@ -78,71 +86,6 @@ func (d *simDisk) segments() []string {
 	slices.Sort(all)
 	return all
 }
-
-// OpenFile implements journal.FS.
-func (d *simDisk) OpenFile(name string, flag int, perm os.FileMode) (journal.File, error) {
-	d.call()
-	f, err := d.fs.OpenFile(name, flag, perm)
-	if err != nil {
-		return nil, err
-	}
-	return &simFile{File: f, disk: d, name: name}, nil
-}
-
-// Remove implements journal.FS.
-func (d *simDisk) Remove(name string) error { d.call(); return d.fs.Remove(name) }
-
-// Exists implements journal.FS.
-func (d *simDisk) Exists(name string) (bool, error) { d.call(); return d.fs.Exists(name) }
-
-// ReadDir implements journal.FS.
-func (d *simDisk) ReadDir(dir string) ([]string, error) {
-	d.call()
-	names, err := d.fs.ReadDir(dir)
-	slices.Sort(names) // a map's order would not repeat
-	return names, err
-}
-
-// MkdirAll implements journal.FS.
-func (d *simDisk) MkdirAll(dir string, perm os.FileMode) error {
-	d.call()
-	return d.fs.MkdirAll(dir, perm)
-}
-
-// SyncDir implements journal.FS.
-func (d *simDisk) SyncDir(dir string) error { d.call(); return d.fs.SyncDir(dir) }
-
-// Free implements journal.FS.
-func (d *simDisk) Free(dir string) (int64, error) { d.call(); return d.fs.Free(dir) }
-
-type simFile struct {
-	journal.File
-	disk *simDisk
-	name string
-}
-
-func (f *simFile) ReadAt(b []byte, off int64) (int, error) {
-	f.disk.call()
-	if len(f.disk.bad) > 0 {
-		for page := off / pageSize; page*pageSize < off+int64(len(b)); page++ {
-			if f.disk.bad[badPage{f.name, page}] {
-				return 0, &fs.PathError{Op: "read", Path: f.name, Err: syscall.EIO}
-			}
-		}
-	}
-	return f.File.ReadAt(b, off)
-}
-
-func (f *simFile) WriteAt(b []byte, off int64) (int, error) {
-	f.disk.call()
-	return f.File.WriteAt(b, off)
-}
-
-func (f *simFile) Sync() error { f.disk.call(); return f.File.Sync() }
-
-func (f *simFile) Truncate(size int64) error { f.disk.call(); return f.File.Truncate(size) }
-
-func (f *simFile) Size() (int64, error) { f.disk.call(); return f.File.Size() }
 
 // dies runs f and reports whether the bridge died in it.
 func dies(f func()) (died bool) {

@@ -133,7 +133,7 @@ func (w *world) options() Options {
 			w.asides[m.ID]++
 			return nil
 		},
-		RefusedAfter: simRefusedAfter, Verify: simVerify, FS: w.disk,
+		RefusedAfter: simRefusedAfter, Verify: simVerify, FS: w.disk.fs,
 		now:  func() time.Time { return w.now },
 		rand: func(n int64) int64 { return w.rand.Int64N(n) },
 		salt: w.rand.Uint32, synchronous: true, faults: w.o.faults,

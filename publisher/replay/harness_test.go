@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -47,10 +46,12 @@ func (b *broker) restart(t testing.TB) {
 }
 
 // client connects as a command does.
-func (b *broker) client(t testing.TB) *client.Client {
+func (b *broker) client(t testing.TB) *client.Client { return connect(t, b.URL) }
+
+func connect(t testing.TB, url string) *client.Client {
 	t.Helper()
 	o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
-	o.NATS.URL = b.URL
+	o.NATS.URL = url
 	c, err := client.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -240,77 +241,4 @@ type proxy struct {
 	conns []net.Conn
 	down  bool
 	busy  sync.WaitGroup
-}
-
-func startProxy(t *testing.T, b *broker) *proxy {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{Listener: l, to: strings.TrimPrefix(b.URL, "nats://")}
-	p.busy.Go(p.serve)
-	t.Cleanup(func() {
-		l.Close()
-		p.cut(true)
-		p.busy.Wait()
-	})
-	return p
-}
-
-func (p *proxy) serve() {
-	for {
-		in, err := p.Accept()
-		if err != nil {
-			return
-		}
-		out, err := net.Dial("tcp", p.to)
-		p.mu.Lock()
-		if err != nil || p.down {
-			in.Close()
-			if err == nil {
-				out.Close()
-			}
-			p.mu.Unlock()
-			continue
-		}
-		p.conns = append(p.conns, in, out)
-		p.mu.Unlock()
-		copyTo := func(dst, src net.Conn) {
-			defer dst.Close()
-			buf := make([]byte, 4<<10)
-			for {
-				n, err := src.Read(buf)
-				if _, werr := dst.Write(buf[:n]); err != nil || werr != nil {
-					return
-				}
-			}
-		}
-		p.busy.Go(func() { copyTo(in, out) })
-		p.busy.Go(func() { copyTo(out, in) })
-	}
-}
-
-// cut ends every connection; while down none is let in.
-func (p *proxy) cut(down bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.down = down
-	for _, c := range p.conns {
-		c.Close()
-	}
-	p.conns = nil
-}
-
-// client connects through the proxy.
-func (p *proxy) client(t *testing.T) *client.Client {
-	t.Helper()
-	o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
-	o.NATS.URL = "nats://" + p.Addr().String()
-	c, err := client.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -280,15 +281,15 @@ func TestLostConnection(t *testing.T) {
 	const events = 8000
 	b := startBroker(t)
 	b.fill(t, events)
-	p := startProxy(t, b)
+	p := natstest.StartProxy(t, b.URL)
 	restarted := make(chan struct{})
-	cuts := map[int64]func(){1000: func() { p.cut(false) }, 3000: func() { p.cut(false) }, 5000: func() {
+	cuts := map[int64]func(){1000: func() { p.Cut() }, 3000: func() { p.Cut() }, 5000: func() {
 		go func() {
 			defer close(restarted)
 			b.restart(t)
 		}()
 	}}
-	r := newRun(t, p.client(t), replay.Spec{}, replay.Options{Streams: theStreams, Progress: func(done int64) {
+	r := newRun(t, connect(t, p.URL()), replay.Spec{}, replay.Options{Streams: theStreams, Progress: func(done int64) {
 		for at, f := range cuts {
 			if done >= at {
 				delete(cuts, at)
@@ -309,12 +310,12 @@ func TestGiveUp(t *testing.T) {
 	const events = 3000
 	b := startBroker(t)
 	b.fill(t, events)
-	p := startProxy(t, b)
+	p := natstest.StartProxy(t, b.URL)
 	cut := false
-	r := newRun(t, p.client(t), replay.Spec{}, replay.Options{Streams: theStreams, GiveUp: 1500 * time.Millisecond, Progress: func(done int64) {
+	r := newRun(t, connect(t, p.URL()), replay.Spec{}, replay.Options{Streams: theStreams, GiveUp: 1500 * time.Millisecond, Progress: func(done int64) {
 		if done >= 1000 && !cut {
 			cut = true
-			p.cut(true)
+			p.Down()
 		}
 	}})
 	res, err := r.Do(t.Context())
