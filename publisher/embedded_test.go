@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -21,21 +20,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
-
-// connectTo connects as another service would.
-func connectTo(t *testing.T, addr string, opts ...nats.Option) jetstream.JetStream {
-	t.Helper()
-	nc, err := nats.Connect("nats://"+addr, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
-}
 
 func closeNow(t *testing.T, p *publisher.Publisher) {
 	t.Helper()
@@ -69,7 +53,7 @@ func TestEmbeddedRestart(t *testing.T) {
 		if _, err := nats.Connect("nats://" + p.NATSAddr()); err == nil {
 			t.Error("connected without the token")
 		}
-		js := connectTo(t, p.NATSAddr(), nats.Token("a-token-of-16-bytes"))
+		js := natstest.Connect(t, "nats://"+p.NATSAddr(), nats.Token("a-token-of-16-bytes"))
 		if got := natstest.IDs(t, js, "TREBLE"); !slices.Equal(got, want) {
 			t.Errorf("run %d: stream holds %v, want %v", run, got, want)
 		}

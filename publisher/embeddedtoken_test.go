@@ -45,7 +45,7 @@ func TestEmbeddedMakesAToken(t *testing.T) {
 				t.Error("connected without the token")
 			}
 		}
-		connectTo(t, p.NATSAddr(), nats.Token(strings.TrimSpace(token)))
+		natstest.Connect(t, "nats://"+p.NATSAddr(), nats.Token(strings.TrimSpace(token)))
 		openEmbedded(t, o, p.NATSAddr())
 		closeNow(t, p)
 	}
@@ -58,7 +58,7 @@ func TestEmbeddedOpen(t *testing.T) {
 	o := options(t, "")
 	o.NATS.Embedded.Open = true
 	p := open(t, o)
-	connectTo(t, p.NATSAddr())
+	natstest.Connect(t, "nats://"+p.NATSAddr())
 	openEmbedded(t, o, p.NATSAddr())
 	if _, err := os.Stat(filepath.Join(o.DataDir, datadir.NATSToken)); err == nil {
 		t.Error("a token was made")
@@ -96,7 +96,7 @@ func TestEmbeddedTLS(t *testing.T) {
 	trusting := func(name string) nats.Option {
 		return nats.Secure(&tls.Config{RootCAs: authority.Pool(), ServerName: name, MinVersion: tls.VersionTLS12})
 	}
-	connectTo(t, p.NATSAddr(), token, trusting("bridge.test"))
+	natstest.Connect(t, "nats://"+p.NATSAddr(), token, trusting("bridge.test"))
 	for name, opts := range map[string][]nats.Option{"another-name": {token, trusting("other.test")}, "without-tls": {token}} {
 		if nc, err := nats.Connect("nats://"+p.NATSAddr(), opts...); err == nil {
 			nc.Close()

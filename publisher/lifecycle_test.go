@@ -107,16 +107,21 @@ func TestNoLeaks(t *testing.T) {
 // A login that is refused is no reason to give up: the password may be put
 // right on the server.
 func TestRefusedLoginIsTriedAgain(t *testing.T) {
-	n := startNATSWithUser(t, "right")
-	o := options(t, n.url)
+	user := &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
+		Username: "bridge", Password: "right",
+	}
+	refusals := &natstest.Refusals{}
+	n := natstest.Run(t, user, refusals)
+	o := options(t, n.ClientURL())
 	o.NATS.User, o.NATS.Password = "bridge", "wrong-s3cret"
 	var log natstest.LogBuffer
 	o.Log = log.Logger()
 	p := open(t, o)
-	reload := *n.opts
+	reload := *user
 	reload.Password = "wrong-s3cret"
 	// Long enough for the client's usual end after two refusals.
-	natstest.Eventually(t, "three attempts", func() bool { return n.refused() >= 3 })
+	natstest.Eventually(t, "three attempts", func() bool { return refusals.Count() >= 3 })
 	if err := n.ReloadOptions(&reload); err != nil {
 		t.Fatal(err)
 	}
@@ -125,60 +130,6 @@ func TestRefusedLoginIsTriedAgain(t *testing.T) {
 		t.Errorf("the log holds the password:\n%s", &log)
 	}
 }
-
-// userNATS is a nats-server with one user, which counts refused logins.
-type userNATS struct {
-	*server.Server
-	url  string
-	opts *server.Options
-	log  *countingLog
-}
-
-func (u *userNATS) refused() int { return u.log.count() }
-
-func startNATSWithUser(t *testing.T, password string) *userNATS {
-	t.Helper()
-	o := &server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
-		Username: "bridge", Password: password,
-	}
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := &countingLog{}
-	s.SetLoggerV2(log, false, false, false)
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	return &userNATS{Server: s, url: s.ClientURL(), opts: o, log: log}
-}
-
-type countingLog struct {
-	mu sync.Mutex
-	n  int
-}
-
-func (l *countingLog) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.n
-}
-
-func (l *countingLog) Errorf(format string, v ...any) {
-	if strings.Contains(fmt.Sprintf(format, v...), "authentication error") {
-		l.mu.Lock()
-		l.n++
-		l.mu.Unlock()
-	}
-}
-func (l *countingLog) Noticef(string, ...any) {}
-func (l *countingLog) Warnf(string, ...any)   {}
-func (l *countingLog) Fatalf(string, ...any)  {}
-func (l *countingLog) Debugf(string, ...any)  {}
-func (l *countingLog) Tracef(string, ...any)  {}
 
 // The log tells what happens and holds nothing of the events: canaries in
 // every place that comes from outside, through the error paths, at debug.

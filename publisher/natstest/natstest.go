@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,6 +70,36 @@ func Run(t testing.TB, o *server.Options, log ...server.Logger) *server.Server {
 		t.Fatal("the nats-server does not come up")
 	}
 	return s
+}
+
+// Refusals is a log of a server that counts refused clients. Its zero value is ready.
+type Refusals struct{ n atomic.Int64 }
+
+// Count is how many were refused so far.
+func (r *Refusals) Count() int64 { return r.n.Load() }
+
+// Errorf implements server.Logger, as do the others.
+func (r *Refusals) Errorf(string, ...any) { r.n.Add(1) }
+
+func (*Refusals) Noticef(string, ...any) {}
+func (*Refusals) Warnf(string, ...any)   {}
+func (*Refusals) Fatalf(string, ...any)  {}
+func (*Refusals) Debugf(string, ...any)  {}
+func (*Refusals) Tracef(string, ...any)  {}
+
+// Connect connects to the server at a URL until the end of the test, as another service would.
+func Connect(t testing.TB, url string, opts ...nats.Option) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(url, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
 }
 
 func (s *Server) boot(t testing.TB) {
@@ -264,7 +295,8 @@ func Numbered(prefix string, n int) []string {
 	return ids
 }
 
-// LogBuffer collects what is logged as text. Its zero value is ready.
+// LogBuffer collects what is logged, or what a process writes, and can be read meanwhile. Its zero
+// value is ready.
 type LogBuffer struct {
 	mu sync.Mutex
 	b  []byte

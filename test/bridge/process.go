@@ -2,7 +2,6 @@
 package bridge
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
@@ -78,30 +77,12 @@ type Process struct {
 	AddrFile string
 	Addrs    Addresses
 	cmd      *exec.Cmd
-	ended    chan struct{} // closed when it has ended
-	Output   Output
+	ended    chan struct{}      // closed when it has ended
+	Output   natstest.LogBuffer // what it writes
 }
 
 // Addresses are those that a bridge has bound, as it writes them.
 type Addresses struct{ Ingress, Ops, NATS string }
-
-// Output keeps what a process writes; it is safe to read meanwhile.
-type Output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *Output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *Output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
 
 // Serve starts a bridge with more environment ("KEY=value") and returns when it
 // is ready. The process ends with the test.
@@ -255,16 +236,7 @@ func (p *Process) NATSURL(t *testing.T) string {
 // JetStream connects to the embedded NATS.
 func (p *Process) JetStream(t *testing.T) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect(p.NATSURL(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
+	return natstest.Connect(t, p.NATSURL(t))
 }
 
 // Published waits until nothing is pending in the journal.

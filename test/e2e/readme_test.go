@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
@@ -32,7 +33,7 @@ func TestReadmeTour(t *testing.T) {
 		"TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:"+ports["9464"],
 		"TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:"+ports["4222"],
 	)
-	var out bridge.Output
+	var out natstest.LogBuffer
 	run := exec.Command("make", "run")
 	run.Dir, run.Env, run.Stdout, run.Stderr = bridge.Root, env, &out, &out
 	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // make and the bridge end together
@@ -103,7 +104,7 @@ func natsURLOf(t *testing.T, text, dir string, ports map[string]string) string {
 // runConsumer starts the README's program and wants it to print the events of
 // the tour.
 func runConsumer(t *testing.T, url string) {
-	var out bridge.Output
+	var out natstest.LogBuffer
 	consumer := exec.Command("go", "run", "-buildvcs=false", "./test/consumer")
 	consumer.Dir, consumer.Env = bridge.Root, append(os.Environ(), "NATS_URL="+url)
 	consumer.Stdout, consumer.Stderr = &out, &out

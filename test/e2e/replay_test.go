@@ -128,7 +128,7 @@ func TestReplayKilled(t *testing.T) {
 	kills := 0
 	for _, at := range []uint64{700, 2600, 4500} {
 		cmd := exec.Command(bridge.Binary(t), args...)
-		var out bridge.Output
+		var out natstest.LogBuffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		cmd.Env = []string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}
 		if err := cmd.Start(); err != nil {
@@ -168,7 +168,7 @@ func TestReplayInterrupted(t *testing.T) {
 	const events = 3000
 	r := startReplayed(t, events)
 	cmd := exec.Command(bridge.Binary(t), "replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "1500")
-	var out bridge.Output
+	var out natstest.LogBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Env = []string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}
 	if err := cmd.Start(); err != nil {

@@ -47,7 +47,7 @@ func TestSoakReplayMillion(t *testing.T) {
 func replayPeak(t *testing.T, b *natstest.Server, args []string) (peak int, took time.Duration) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), bridge.Binary(t), append([]string{"replay", "--yes", "--nats-url", b.ClientURL()}, args...)...)
-	var out bridge.Output
+	var out natstest.LogBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
 	if err := cmd.Start(); err != nil {

@@ -18,7 +18,7 @@ func TestTailOutlivesNATS(t *testing.T) {
 	b := clitest.Start(t, c)
 	nats := b.Addrs().NATS
 	ctx, cancel := context.WithCancel(t.Context())
-	var out, errs clitest.Buffer
+	var out, errs natstest.LogBuffer
 	code := make(chan int, 1)
 	go func() {
 		code <- clitest.Run(ctx, []string{"tail", "--since", "1h", "--data-dir", c.DataDir}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})

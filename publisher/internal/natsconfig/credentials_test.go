@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,9 +118,9 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 			n.Shutdown()
 			n.WaitForShutdown()
 			rotate(o)
-			refusals := &refusals{}
+			refusals := &natstest.Refusals{}
 			natstest.Run(t, o, refusals)
-			natstest.Eventually(t, "three refusals", func() bool { return refusals.count() >= 3 })
+			natstest.Eventually(t, "three refusals", func() bool { return refusals.Count() >= 3 })
 			if conn.Connected() {
 				t.Fatal("connected with the old credentials")
 			}
@@ -334,16 +333,3 @@ func (a authority) issue(t *testing.T) (cert, key []byte) {
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 }
-
-// refusals is a log of a server that counts refused clients.
-type refusals struct{ n atomic.Int64 }
-
-func (r *refusals) count() int64 { return r.n.Load() }
-
-// Errorf implements server.Logger, as do the others.
-func (r *refusals) Errorf(string, ...any)  { r.n.Add(1) }
-func (r *refusals) Noticef(string, ...any) {}
-func (r *refusals) Warnf(string, ...any)   {}
-func (r *refusals) Fatalf(string, ...any)  {}
-func (r *refusals) Debugf(string, ...any)  {}
-func (r *refusals) Tracef(string, ...any)  {}

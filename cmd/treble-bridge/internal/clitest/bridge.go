@@ -57,7 +57,7 @@ func NATSURL(t *testing.T, dir string) string {
 type Running struct {
 	*serve.Bridge
 	Config *config.Config
-	Logs   *Buffer
+	Logs   *natstest.LogBuffer
 	cancel context.CancelFunc
 	ended  chan error
 }
@@ -68,7 +68,7 @@ func Start(t *testing.T, c *config.Config) *Running {
 	if err := c.Validate(); err != nil {
 		t.Fatalf("configuration: %v", err)
 	}
-	logs := &Buffer{}
+	logs := &natstest.LogBuffer{}
 	log, level := cli.NewLevelLogger(c.Log, logs)
 	b, err := serve.Open(t.Context(), c, "test", log, level)
 	if err != nil {

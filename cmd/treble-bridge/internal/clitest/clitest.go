@@ -3,12 +3,10 @@
 package clitest
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -16,6 +14,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/serve"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // AsMain makes the test binary behave as the program, so that signals and exit
@@ -54,29 +53,9 @@ func MainOf(m *testing.M, root func(cli.Streams) *cobra.Command, main func()) {
 	os.Exit(m.Run())
 }
 
-// Buffer is a bytes.Buffer for a command that is still writing.
-type Buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *Buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-// String returns all that was written so far.
-func (b *Buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // Command runs a command line in this process.
 func Command(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
-	var out, errs Buffer
+	var out, errs natstest.LogBuffer
 	code = Run(ctx, args, cli.Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs})
 	return code, out.String(), errs.String()
 }

@@ -64,16 +64,7 @@ func StartCluster(t *testing.T) NATSHost {
 // JetStream is a connection to the server.
 func (h NATSHost) JetStream(t *testing.T, o ...nats.Option) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect(h.URL, o...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
+	return natstest.Connect(t, h.URL, o...)
 }
 
 // Stream makes a stream TREBLE as the bridge would, but for the change.

@@ -190,7 +190,7 @@ func (p *Process) Readyz(t *testing.T) string {
 // Process is the program as a process of its own.
 type Process struct {
 	*exec.Cmd
-	Out, Errs *Buffer
+	Out, Errs *natstest.LogBuffer
 	Dir       string
 	Exited    chan struct{}
 }
@@ -210,7 +210,7 @@ func StartProcessOn(t *testing.T, dir string, args ...string) *Process {
 // StartProcessEnv starts it with further environment variables.
 func StartProcessEnv(t *testing.T, dir string, env []string, args ...string) *Process {
 	t.Helper()
-	p := &Process{Out: &Buffer{}, Errs: &Buffer{}, Dir: dir, Exited: make(chan struct{})}
+	p := &Process{Out: &natstest.LogBuffer{}, Errs: &natstest.LogBuffer{}, Dir: dir, Exited: make(chan struct{})}
 	p.Cmd = exec.Command(os.Args[0], append(args, "--data-dir", p.Dir)...)
 	p.Env = append(os.Environ(), AsMain+"=1",
 		"TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:0")
