@@ -45,7 +45,7 @@ func (l *Loaded) noteUnread(err error) {
 	}
 }
 
-// Validate is that of the configuration, without what may follow from the error of Load.
+// Validate validates the configuration, without problems that may follow from the error of Load.
 func (l *Loaded) Validate() error {
 	err := l.Config.Validate()
 	if len(l.unread) == 0 {

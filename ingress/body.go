@@ -90,7 +90,7 @@ func (b *budgeted) fits(bytes int64) bool {
 	return true
 }
 
-// hurry lets the next read wait only as long as the least rate allows. A body that comes at
+// hurry sets the deadline of the next read by the least rate. A body that comes at
 // once does not get here.
 func (b *budgeted) hurry() {
 	until := b.begun.Add(bodyGrace + time.Duration(b.read)*time.Second/time.Duration(b.rate))

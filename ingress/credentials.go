@@ -28,7 +28,7 @@ func (u *use) used(now time.Time) {
 	u.lastGauge.Set(float64(now.UnixMilli()) / 1000)
 }
 
-// uses are those of all credentials. It is safe for concurrent use.
+// uses holds the use of all credentials. It is safe for concurrent use.
 type uses struct {
 	mu  sync.Mutex
 	all map[[2]string]*use // by source and credential

@@ -113,7 +113,7 @@ func warnings(doubts []doubt) []string {
 	return all
 }
 
-// isJSON says whether a body of this Content-Type is read as JSON. Without any
+// isJSON reports whether a body of this Content-Type is read as JSON. Without any
 // it is: Treble always sends one, but what a proxy dropped should not cost an
 // event. Parameters, such as charset, are not looked at: what is not UTF-8
 // fails to parse, and is kept in the quarantine then.
@@ -131,7 +131,7 @@ func isJSON(contentType string) bool {
 	return ok && name != ""
 }
 
-// isPlain says whether the headers say that the body is sent as it is. Compressed ones are
+// isPlain reports whether the headers say that the body is sent as it is. Compressed ones are
 // not taken: nothing is known to send them, and unpacking would let a small
 // request become a large body. They are kept as they came.
 func isPlain(h http.Header) bool {

@@ -57,7 +57,7 @@ func (s *snapshot) lost(c echo.Context) error {
 	return notFound()
 }
 
-// claim is which sources a request to no path of theirs may be of.
+// claim is the sources that a request to an unknown path may belong to.
 type claim struct {
 	in      auth.Request
 	sources []*source
@@ -148,7 +148,7 @@ func (s *snapshot) keepDenied(x *exchange, src *source) {
 	s.keepRefused(x, src, body)
 }
 
-// keepRefused gives the quarantine a body that nobody has shown a credential for.
+// keepRefused gives the quarantine a body whose sender showed no credential.
 func (s *snapshot) keepRefused(x *exchange, src *source, body []byte) {
 	if len(body) == 0 {
 		return

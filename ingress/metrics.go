@@ -10,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// metrics are those of a server. Their labels are bounded: names of sources
+// metrics has the metrics of a server. Their labels are bounded: names of sources
 // and credentials come from the configuration, kinds and outcomes from the
 // code.
 type metrics struct {

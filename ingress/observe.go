@@ -61,7 +61,7 @@ func exchangeOf(c echo.Context) *exchange {
 	return newExchange(c) // a request that never came to observe; echo has no such way
 }
 
-// observe stands around every request: it turns errors and panics into
+// observe wraps every request: it turns errors and panics into
 // answers, counts, and logs.
 func (s *snapshot) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {

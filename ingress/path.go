@@ -108,7 +108,7 @@ func (p pattern) String() string {
 	return p.prefix
 }
 
-// fits says whether the part of a path that echo's * stands for is the rest of
+// fits reports whether the part of a path that echo's * stands for is the rest of
 // one segment: echo's covers any number of them.
 func (p pattern) fits(rest string) bool {
 	return !p.open || rest != "" && !strings.Contains(rest, "/")

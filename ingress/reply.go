@@ -86,7 +86,7 @@ type deadlines struct {
 	until   time.Time // a request that begins later gets another one
 }
 
-// share is which part of the timeout a context may be old when a request gets it: its Accept
+// share is the part of the timeout that a context may have used when a request gets it: its Accept
 // may end so much before the timeout.
 const share = 64
 

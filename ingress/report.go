@@ -18,7 +18,7 @@ const mostLogged = 20
 // byAnybody are the outcomes that need no secret, so that a flood of them must not fill the log.
 var byAnybody = []string{"unauthorized", "too-many-failures", "not-found", "too-many-requests"}
 
-// refusals lets one line a second through of each source and outcome. Its zero value is ready.
+// refusals admits one line a second of each source and outcome. Its zero value is ready.
 type refusals struct {
 	mu    sync.Mutex
 	paces map[[2]string]*connections.PerSecond

@@ -1,6 +1,6 @@
-// Package ingress is the HTTP side of the bridge: it takes the requests of
-// Treble, lets them in or not, hands what they carry to an [Accepter], and
-// answers. [Server] is the public listener, [Ops] the one for operators.
+// Package ingress serves the HTTP side of the bridge: it authenticates the requests of Treble,
+// parses their bodies, hands the deliveries to an [Accepter], and answers. [Server] is the public
+// listener; package ops has the one for operators.
 //
 // A request passes, in this order: its route (404, 405), authentication (401),
 // the number of requests in flight (429), reading the body (408, 413), parsing

@@ -10,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// largeRaw is from where on the memory for an envelope is made at once.
+// largeRaw is the size from which on the memory for an envelope is allocated at once.
 const largeRaw = 64 << 10
 
 // encoder makes messages of events. Its memory is used again: see release.
@@ -22,7 +22,7 @@ type encoder struct {
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
-// release gives the encoder back. Nobody may use its messages any more: after what
+// release gives the encoder back. Its messages must not be used any more: after what
 // failed it is not called: a write that was given up may still read them.
 func (n *encoder) release() {
 	const most = 64 << 10

@@ -14,7 +14,7 @@ type Status struct {
 	Reasons  []Reason
 }
 
-// Reason is why the publisher is not ready or degraded. It holds no secret and no personal
+// Reason explains why the publisher is not ready or degraded. It holds no secret and no personal
 // data.
 type Reason struct {
 	Text  string
@@ -53,7 +53,7 @@ func journalReason(command, format string, args ...any) Reason {
 }
 
 // Status follows the connection, the last check of the streams and the outboxes; it
-// asks nobody and returns at once.
+// sends no request and returns at once.
 func (p *Publisher) Status() Status {
 	s := Status{Ready: true}
 	p.mu.Lock()
@@ -102,7 +102,7 @@ func (p *Publisher) Status() Status {
 	return s
 }
 
-// outboxStatus tells what keeps messages out of an outbox (unready, if it is what
+// outboxStatus adds the reasons that keep messages out of an outbox (unready, if it is what
 // accepts), and what keeps them in it.
 func (p *Publisher) outboxStatus(s *Status, b *outbox.Outbox, what string, accepts bool) {
 	stats := b.Stats()

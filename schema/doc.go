@@ -1,4 +1,4 @@
-// Package schema is the vocabulary of treble-bridge: the kinds of event that
+// Package schema defines the vocabulary of treble-bridge: the kinds of event that
 // Treble's webhooks report, and the envelope in which the bridge publishes them to
 // NATS. Package delivery reads them out of what Treble sends. It imports nothing
 // but the standard library, so a consumer that imports it pulls in nothing

@@ -14,7 +14,7 @@ func JSONEncoder(w io.Writer) *json.Encoder {
 	return enc
 }
 
-// MarshalJSON is json.Marshal by such an encoder.
+// MarshalJSON marshals v like json.Marshal, with such an encoder.
 func MarshalJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	err := JSONEncoder(&b).Encode(v)

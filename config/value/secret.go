@@ -13,7 +13,7 @@ import (
 
 // Secret is a string that never prints: with every verb of fmt, in JSON, YAML
 // and logs it is "<secret>", or "" if it is empty. It is what was written; what was
-// meant is said by [CleanSecret], through which everybody reads it who uses it.
+// meant is reported by [CleanSecret], which every user of a secret calls.
 type Secret string
 
 const redacted = "<secret>"

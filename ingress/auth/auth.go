@@ -222,7 +222,7 @@ func (c Config) Validate(key string) error { return load(c, key).err() }
 func (c Config) Warnings(key string) []string { return load(c, key).warnings }
 
 // only returns the value of a header that came exactly once. Of a header that
-// came twice nobody knows which one a proxy before us looked at, so neither
+// came twice it is unknown which one a proxy in front checked, so neither
 // counts.
 func only(values []string) (string, bool) {
 	if len(values) != 1 {

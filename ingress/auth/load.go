@@ -174,7 +174,7 @@ func (l *loaded) schemes(c Config, key string) {
 	}
 }
 
-// longTolerance is from where on the time of a signature protects from little.
+// longTolerance is the tolerance above which the time of a signature protects little.
 const longTolerance = time.Hour
 
 func (l *loaded) tolerance(d time.Duration, key string) {

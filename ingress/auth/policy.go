@@ -53,7 +53,7 @@ const deepestPolicy = 8
 
 // parsePolicy reads an expression such as "ip and (bearer or hmac)", of
 // schemes that are configured. Every one of them must stand in it: a secret that
-// the policy does not ask for would be a mistake that nobody sees. "and" and "or" do
+// the policy does not ask for would be an unnoticed mistake. "and" and "or" do
 // not stand side by side without parentheses.
 func parsePolicy(text string, configured []string) (policy, error) {
 	if strings.TrimSpace(text) == "" {

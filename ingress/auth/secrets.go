@@ -19,7 +19,7 @@ type Credential struct {
 	Index int
 }
 
-// valid is 1 in the time in which the credential counts, else 0: an int, as crypto/subtle
+// valid returns 1 while the credential is valid, else 0: an int, as crypto/subtle
 // wants it.
 func (c *Credential) valid(now time.Time) int {
 	if !c.NotBefore.IsZero() && now.Before(c.NotBefore) || !c.NotAfter.IsZero() && !now.Before(c.NotAfter) {

@@ -419,7 +419,8 @@ func Dropped(m *Metrics, log *zap.Logger) func(why string) {
 
 type connKey struct{}
 
-// Context is http.Server.ConnContext of a listener whose connections are bounded and not watched.
+// Context has the form of http.Server.ConnContext, for a listener whose connections are bounded and
+// not watched.
 func Context(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }

@@ -1,4 +1,4 @@
-// Package connections stands between a listener and net/http: it bounds the connections, in all and
-// from each address, refuses what is too expensive or ambiguous before net/http reads it, and counts
-// what never becomes a request.
+// Package connections wraps the connections that net/http serves: it bounds them, in all and from
+// each address, refuses requests that are too expensive or ambiguous before net/http reads them,
+// and counts connections that never send a request.
 package connections

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// PerSecond lets one through in a second. It is safe for concurrent use.
+// PerSecond admits one event a second. It is safe for concurrent use.
 type PerSecond struct {
 	limiter *rate.Limiter
 	held    atomic.Int64

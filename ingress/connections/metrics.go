@@ -2,7 +2,7 @@ package connections
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are those of the connections of the public listener.
+// Metrics has the metrics of the public listener's connections.
 type Metrics struct {
 	dropped  *prometheus.CounterVec
 	unserved *prometheus.CounterVec

@@ -187,7 +187,7 @@ func (u *Unserved) count(reason, status string, remote net.Addr) {
 // net/http.
 func (u *Unserved) Refused(reason string, remote net.Addr) { u.count(reason, "", remote) }
 
-// Context is http.Server.ConnContext.
+// Context has the form of http.Server.ConnContext.
 func (u *Unserved) Context(ctx context.Context, c net.Conn) context.Context {
 	if _, ok := c.(*tls.Conn); ok { // HTTP/2
 		return context.WithValue(ctx, connKey{}, boundedOf(c))
@@ -258,7 +258,7 @@ func isHTTP2(r *http.Request) bool {
 	return r.Method == "PRI" && r.ProtoMajor == 2 && r.RequestURI == "*"
 }
 
-// State is http.Server.ConnState.
+// State has the form of http.Server.ConnState.
 func (u *Unserved) State(conn net.Conn, state http.ConnState) {
 	c := watched(conn)
 	if c == nil {

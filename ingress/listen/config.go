@@ -113,7 +113,7 @@ func (c TLSConfig) files() certificate.Files {
 	return certificate.Files{Certificate: c.CertFile, Key: c.KeyFile}
 }
 
-// Files are those that are read again at a reload.
+// Files returns the files that a reload reads again.
 func (c TLSConfig) Files() (files []string) {
 	for _, f := range []string{c.CertFile, c.KeyFile, c.ClientCA} {
 		if f != "" {

@@ -142,8 +142,8 @@ func (f *Front) believes(peer net.Addr) bool {
 	return false
 }
 
-// refuse tells of a connection that did not get ready. One that ends without a word is the look of a balancer
-// whether somebody listens.
+// refuse logs a connection that failed before its first request. One that ends without a byte is a health check of a
+// balancer.
 func (f *Front) refuse(reason string, remote net.Addr, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 		return

@@ -86,7 +86,7 @@ func (s *Settings) CheckTime(now time.Time) error {
 // keep theirs.
 func (t *TLS) Use(s *Settings) { t.current.Store(s) }
 
-// config is that of a handshake that begins now.
+// config returns the configuration of a handshake that begins now.
 func (t *TLS) config() *tls.Config { return t.current.Load().config }
 
 // Expiry returns the time at which the certificate in use expires, the first of several; the zero

@@ -1,5 +1,5 @@
-// Package ops is the listener for operators, apart from the public one: whether the bridge lives and is
-// ready, its metrics, how its credentials are used, and the documents that describe the events.
+// Package ops serves operators on a listener of their own: liveness and readiness, metrics, the use of credentials, and
+// the documents that describe the events.
 package ops
 
 import (

@@ -61,7 +61,7 @@ func New(l Limits, several bool, maxEvents int, maxBody value.Size) *Quota {
 	return q
 }
 
-// limiter lets through at once what one second may bring, and never less than one request can have.
+// limiter has a burst of one second, and never less than one request can have.
 func limiter(perSecond, request int64) *rate.Limiter {
 	if perSecond == 0 {
 		return nil

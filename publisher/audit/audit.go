@@ -20,7 +20,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
-// Record tells of one run of a command that moved or removed messages. It
+// Record describes one run of a command that moved or removed messages. It
 // holds no personal data: of a phone number or a session, by which events were
 // chosen, only that there was one.
 type Record struct {
@@ -112,7 +112,7 @@ func (b *Bucket) Do(ctx context.Context, r *Record, do func(*Record) error) erro
 // ErrChanged says that another process wrote the record meanwhile.
 var ErrChanged = errors.New("the audit record was changed by another process")
 
-// Replace is Put if the run's last record still has that revision, 0 if there
+// Replace puts a record if the run's last one still has that revision, 0 if there
 // must be none; else it is ErrChanged. It returns the new revision. After any
 // other error the record may be written or not.
 func (b *Bucket) Replace(ctx context.Context, r Record, revision uint64) (uint64, error) {
@@ -156,14 +156,14 @@ func (b *Bucket) Get(ctx context.Context, run string) (Record, error) {
 	return r.Record, err
 }
 
-// Versioned is a record with what it takes to change it only if nobody else did.
+// Versioned is a record with its revision, so that Replace detects another writer.
 type Versioned struct {
 	Record
 	Revision uint64
 	Age      time.Duration // since it was written, by the server's clock
 }
 
-// GetVersioned is Get with the record's revision and age.
+// GetVersioned returns a record with its revision and age.
 func (b *Bucket) GetVersioned(ctx context.Context, run string) (Versioned, error) {
 	entry, err := b.kv.Get(ctx, run)
 	switch {

@@ -1,5 +1,5 @@
-// Package client is the connection of a command to the NATS of a bridge: it follows a stream,
-// chooses events, and tells how far consumers are. It starts no server and makes no stream.
+// Package client connects a command to the NATS of a bridge: it follows a stream, filters events,
+// and reports the progress of consumers. It starts no server and creates no stream.
 package client
 
 import (

@@ -183,7 +183,7 @@ func (c *Client) Select(ctx context.Context, f Filter, skipped *int64) iter.Seq2
 	}
 }
 
-// lastSequence is that of the newest message in the event stream.
+// lastSequence returns the sequence of the newest message in the event stream.
 func (c *Client) lastSequence(ctx context.Context) (uint64, error) {
 	s, err := c.Stream(ctx, string(c.opts.Events))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // pollEvery is the interval at which followByGet asks for new messages.
 const pollEvery = 250 * time.Millisecond
 
-// followByGet is Follow for a stream that takes no consumer: each message is asked for. That is
+// followByGet follows a stream that takes no consumer: each message is asked for. That is
 // slower, takes nothing from a work queue, and no other setting of a stream can refuse it.
 func (c *Client) followByGet(ctx context.Context, o FollowOptions, yield func(Message) bool, why error) error {
 	c.log.Warn("the stream takes no consumer: it is read message by message", zap.String("stream", o.Stream), zap.Error(why))

@@ -29,7 +29,7 @@ var (
 	ErrNobody = errors.New("no bridge listens there")
 )
 
-// Server lets the host's commands in. Make it with Listen, call Serve, then
+// Server serves the commands of the host. Make it with Listen, call Serve, then
 // Shutdown, once each.
 type Server struct {
 	http     http.Server

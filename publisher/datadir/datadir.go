@@ -1,5 +1,5 @@
-// Package datadir knows the directory in which a bridge keeps its files: their names,
-// the lock that holds it for one process, and how a file gets onto stable storage.
+// Package datadir manages the data directory of a bridge: it names the files, locks the directory
+// for one process, and writes files to stable storage.
 package datadir
 
 import (

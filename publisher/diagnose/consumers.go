@@ -8,7 +8,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
-// LagLimit is from when on a consumer is far behind.
+// LagLimit has the thresholds above which a consumer is far behind.
 type LagLimit struct {
 	Pending uint64        // more messages than that are not delivered yet
 	Lag     time.Duration // the oldest that is not acknowledged is older

@@ -149,8 +149,8 @@ func shredFile(path string) error {
 	return datadir.Sync(filepath.Dir(path))
 }
 
-// NoteRemoved is publisher.Publisher.NoteRemoved for a data directory on which no bridge runs. If
-// one does, the error is a *datadir.LockedError.
+// NoteRemoved does the same as publisher.Publisher.NoteRemoved, for a data directory on which no
+// bridge runs. If one does, the error is a *datadir.LockedError.
 func NoteRemoved(dataDir string, events schema.StreamName, removed map[string][]uint64) error {
 	lock, err := datadir.Acquire(dataDir)
 	if err != nil {

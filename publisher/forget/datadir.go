@@ -116,7 +116,7 @@ func (d *DataDir) NoteRefused(ctx context.Context, seqs ...uint64) error {
 	return d.note(ctx, locations(true, seqs))
 }
 
-// NoteEvents is NoteRefused for events, by their sequences in the event stream.
+// NoteEvents does the same as NoteRefused, for events, by their sequences in the event stream.
 func (d *DataDir) NoteEvents(ctx context.Context, seqs ...uint64) error {
 	return d.note(ctx, locations(false, seqs))
 }

@@ -17,7 +17,7 @@ type Counts struct {
 	Damaged  int64            `json:"damaged"` // copies of damaged bytes of the journals
 }
 
-// Total is their sum.
+// Total returns the sum of all counts.
 func (c Counts) Total() int64 { return c.Deletable() + c.Journal }
 
 // Deletable returns the number of messages that a run can delete.

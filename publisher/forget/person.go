@@ -86,7 +86,7 @@ func (p *Person) share(session string) {
 	}
 }
 
-// MatchLater is Match for a message that came when the search had begun. No session is learned
+// MatchLater matches a message that came after the search had begun. No session is learned
 // from it, or a search might not end while more come; it still tells that one is of another
 // number too.
 func (p *Person) MatchLater(header map[string][]string, data []byte) Match {
@@ -95,7 +95,7 @@ func (p *Person) MatchLater(header map[string][]string, data []byte) Match {
 	return p.Match(header, data)
 }
 
-// Match tells whether a message is of the person, and learns from it. All that is
+// Match reports whether a message is of the person, and learns from it. All that is
 // kept of a message counts: its headers too, what JSON or a URL escapes, and
 // raw_base64. It need not be an event, nor JSON.
 func (p *Person) Match(header map[string][]string, data []byte) Match {

@@ -10,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
-// streamSet are those from which a person's messages are deleted.
+// streamSet has the streams from which a person's messages are deleted.
 type streamSet struct {
 	client *client.Client
 	names  []string

@@ -65,7 +65,7 @@ func (j *Journal) survey() (chain []chained, litter []*segment, err error) {
 	return chain, litter, nil
 }
 
-// used tells whether anything was ever kept in c: a batch behind the header.
+// used reports whether anything was ever kept in c: a batch behind the header.
 func (j *Journal) used(c chained) (bool, error) {
 	f, err := j.openRead(c.segment, nil)
 	if err != nil {

@@ -70,7 +70,7 @@ func (j *Journal) gather() {
 	}
 }
 
-// round commits one batch and reclaims. It tells whether requests wait.
+// round commits one batch and reclaims. It reports whether requests wait.
 func (j *Journal) round() bool {
 	j.mu.Lock()
 	flushes := len(j.flushes)
@@ -94,7 +94,7 @@ func (j *Journal) round() bool {
 	return j.queue.live > 0
 }
 
-// due tells whether there is anything to write now. The caller holds mu.
+// due reports whether there is anything to write now. The caller holds mu.
 func (j *Journal) due() bool {
 	return j.queue.live > 0 || len(j.flushes) > 0 ||
 		len(j.marks) > 0 && (j.closed || j.passed(j.markSince, j.o.markDelay)) ||

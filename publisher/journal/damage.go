@@ -139,7 +139,7 @@ func (j *Journal) moveAside(d *Damage) error {
 	return nil
 }
 
-// same tells whether f is a copy of d, as far as d can still be read: the copy may
+// same reports whether f is a copy of d, as far as d can still be read: the copy may
 // hold more than the disk has today.
 func same(src *pages, d *Damage, f File) bool {
 	if size, err := f.Size(); err != nil || size != d.Length {

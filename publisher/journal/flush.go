@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// write puts buf on stable storage. If it fails, void tells whether it is certain
+// write puts buf on stable storage. If it fails, void reports whether it is certain
 // that nothing of it will ever be read.
 func (j *Journal) write() (void bool, err error) {
 	if err = writeAt(j.file, j.buf, j.end); err == nil {

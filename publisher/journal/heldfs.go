@@ -51,7 +51,7 @@ func (h *heldFS) SyncDir(string) error                 { return errReadOnly }
 func (h *heldFS) Exists(name string) (bool, error)     { return h.fs.Exists(name) }
 func (h *heldFS) Free(dir string) (int64, error)       { return h.fs.Free(dir) }
 
-// grown tells whether dir holds a segment that is not open.
+// grown reports whether dir holds a segment that is not open.
 func (h *heldFS) grown(dir string) (bool, error) {
 	names, err := h.fs.ReadDir(dir)
 	return slices.ContainsFunc(names, func(name string) bool {
@@ -59,7 +59,7 @@ func (h *heldFS) grown(dir string) (bool, error) {
 	}), err
 }
 
-// missing tells whether there is no directory dir, as opposed to a file in it.
+// missing reports whether there is no directory dir, as opposed to a file in it.
 func (h *heldFS) missing(dir string) bool {
 	_, err := h.fs.ReadDir(dir)
 	return errors.Is(err, fs.ErrNotExist)

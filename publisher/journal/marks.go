@@ -87,7 +87,7 @@ func (j *Journal) answerFlushes(n int) {
 	j.flushes = rest
 }
 
-// marksSafe tells whether segments may be removed: the marks that tell why are on
+// marksSafe reports whether segments may be removed: the marks that tell why are on
 // stable storage, or they cannot be, because the disk is full.
 func (j *Journal) marksSafe() bool {
 	j.mu.Lock()

@@ -11,7 +11,7 @@ import (
 const pageBytes = 4096
 
 // pages reads a file of which the disk may have lost a part. A page that stays
-// unreadable reads as zeros: a checksum then tells whether it was anything else.
+// unreadable reads as zeros: a checksum then reports whether it was anything else.
 // One goroutine may use it.
 type pages struct {
 	File

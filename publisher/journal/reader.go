@@ -43,8 +43,8 @@ func (r *Reader) Next(ctx context.Context) (Record, error) {
 	}
 }
 
-// Try is Next that does not wait: it returns false, without an error, when every
-// entry on stable storage was returned or stepped over.
+// Try returns the next entry like Next, but does not wait: it returns false, without an error, when
+// every entry on stable storage was returned or stepped over.
 func (r *Reader) Try() (Record, bool, error) {
 	rec, more, err := r.step()
 	return rec, more == nil && err == nil, err

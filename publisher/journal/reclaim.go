@@ -19,7 +19,7 @@ func (j *Journal) reclaim() {
 }
 
 // drop removes the segments that hold no entry behind upTo, but for the active one.
-// It tells whether there were any.
+// It reports whether there were any.
 func (j *Journal) drop(upTo Seq) bool {
 	if j.taken || j.passedBy(upTo) == 0 || !j.marksSafe() {
 		return false

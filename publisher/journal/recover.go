@@ -100,7 +100,7 @@ func (j *Journal) recover(fn func(Record) error) error {
 	return j.begin(false)
 }
 
-// removable tells whether the owner before us may have been removing chain[i] while we
+// removable reports whether the owner before us may have been removing chain[i] while we
 // took the directory: the oldest one, or what it has found unused.
 func removable(chain []chained, i int) bool {
 	return i == 0 && len(chain) > 1 || i > 0 && i == len(chain)-1 && chain[i].unused()
@@ -228,10 +228,10 @@ func (w *walk) lastHere() Seq {
 	if w.c.next != nil {
 		return w.c.next.first - 1
 	}
-	return 0 // nobody knows
+	return 0 // unknown
 }
 
-// void tells whether f is of a batch that failed, in a segment whose successor can
+// void reports whether f is of a batch that failed, in a segment whose successor can
 // no longer say where it ends: the successor counts from before f.
 func (w *walk) void(f frame) bool {
 	next := w.c.next
@@ -241,7 +241,7 @@ func (w *walk) void(f frame) bool {
 	return f.due() > next.first || f.kind == Entry && f.seq == next.first
 }
 
-// torn tells whether a bad frame at off is what a crash left of the last batch. What
+// torn reports whether a bad frame at off is what a crash left of the last batch. What
 // the disk cannot read is damage in any case: it may have been anything.
 func (w *walk) torn(off int64) (bool, error) {
 	if w.flushed < 0 {
@@ -280,7 +280,7 @@ func (w *walk) deliver(f frame) error {
 	return w.fn(r)
 }
 
-// unused tells whether c has a good header and nothing else. Such a segment is removed
+// unused reports whether c has a good header and nothing else. Such a segment is removed
 // before the next one is begun, so that processes which only come and go leave no files
 // behind. Its owner may be alive, and put into it what nobody is answered for: so it is
 // never left there without a successor that says where it ends.

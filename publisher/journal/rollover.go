@@ -66,7 +66,7 @@ func (j *Journal) rollDue() bool {
 	return j.full && j.released >= j.last && j.end > j.head
 }
 
-// aged tells whether the oldest entry of the active segment is too old for it to be
+// aged reports whether the oldest entry of the active segment is too old for it to be
 // gone on with. Marks hold nothing that must leave the disk. The caller holds mu.
 func (j *Journal) aged() bool {
 	return j.o.SegmentAge > 0 && !j.entrySince.IsZero() && j.passed(j.entrySince, j.o.SegmentAge)

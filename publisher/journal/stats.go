@@ -19,7 +19,7 @@ type Stats struct {
 	Queued  int // requests that wait for their batch
 	Marks   int // marks that are not on stable storage yet
 	Damaged int // len(Journal.Damage())
-	// Fault is why the newest attempt to write did not work; nil if it did.
+	// Fault is the error of the last write; nil if it succeeded.
 	Fault error
 	// Taken says that Fault is ErrTaken: nothing is ever written again.
 	Taken bool

@@ -57,7 +57,7 @@ func (j *Journal) unlocked(fn func()) {
 // has a timer.
 func (j *Journal) Tick() { j.wake() }
 
-// passed tells whether d has passed since a moment. A clock that was set back counts
+// passed reports whether d has passed since a moment. A clock that was set back counts
 // as passed: nothing waits for it to come round again.
 func (j *Journal) passed(since time.Time, d time.Duration) bool {
 	e := j.o.Now().Sub(since)

@@ -32,14 +32,14 @@ func (j *Journal) yieldable() (bytes int64) {
 	return bytes
 }
 
-// spent tells whether the active segment holds entries, and none behind upTo. The
+// spent reports whether the active segment holds entries, and none behind upTo. The
 // caller holds mu.
 func (j *Journal) spent(upTo Seq) bool {
 	return j.active().first <= j.last && j.last <= upTo
 }
 
 // yieldOne removes the oldest segment if the owner can do without all its entries. If
-// it is the active one, a new one is begun before. It tells whether there is more
+// it is the active one, a new one is begun before. It reports whether there is more
 // room now.
 func (j *Journal) yieldOne() bool {
 	if j.o.Yield == nil || j.yielding || j.taken {

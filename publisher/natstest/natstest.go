@@ -1,5 +1,5 @@
-// Package natstest has what tests against a real NATS share: a nats-server in this process,
-// a cluster of three, a proxy that misbehaves, and a log to look into.
+// Package natstest provides tests with a real NATS: a nats-server in this process, a cluster of
+// three, a proxy that breaks connections on demand, and a log that can be searched.
 package natstest
 
 import (
@@ -204,7 +204,7 @@ func Messages(t testing.TB, js jetstream.JetStream, stream string) []*jetstream.
 	return msgs
 }
 
-// Cluster is three servers that are one cluster.
+// Cluster is a cluster of three servers.
 type Cluster struct{ Servers []*Server }
 
 // StartCluster starts three servers and returns when they have a leader. They end with
@@ -249,7 +249,7 @@ func StartCluster(t testing.TB) *Cluster {
 	return c
 }
 
-// URL is that of all servers.
+// URL returns the addresses of all servers, separated by commas.
 func (c *Cluster) URL() string {
 	return c.Servers[0].URL + "," + c.Servers[1].URL + "," + c.Servers[2].URL
 }

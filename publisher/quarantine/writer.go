@@ -125,7 +125,7 @@ func (w *Writer) Keep(ctx context.Context, d delivery.Delivery) {
 // Lose counts and logs a body that is not kept, and why.
 func (w *Writer) Lose(d delivery.Delivery, why error) { w.failed(encode(w.prefix, d), why) }
 
-// subject is that of a message under today's prefix.
+// subject returns the subject of a message under the current prefix.
 func (w *Writer) subject(m broker.Message) string {
 	if reason := m.Header.Get(schema.HeaderReason); reason != "" {
 		return w.prefix.Quarantine(schema.Reason(reason))

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// newPace lets a number of events a second through; 0 is no limit. What an event took too long is
+// newPace limits the events a second; 0 is no limit. What an event took too long is
 // made up for within a tenth of a second's events: what stood still for an hour must not come in
 // one burst.
 func newPace(perSecond float64) *rate.Limiter {

@@ -228,7 +228,7 @@ func (t *streamTarget) settle(ctx context.Context) error {
 	return t.broken
 }
 
-// judge says whether trying again can help after a publish that failed.
+// judge reports whether trying again can help after a publish that failed.
 func (t *streamTarget) judge(ctx context.Context, e event, err error) error {
 	err = fmt.Errorf("publish event %s, at sequence %d, to stream %s: %w", e.id, e.Sequence, t.stream, err)
 	var api *jetstream.APIError

@@ -89,8 +89,8 @@ const maxAhead = 20000
 // messageID is the Nats-Msg-Id of a replayed event.
 func messageID(run string, seq uint64) string { return run + "." + strconv.FormatUint(seq, 10) }
 
-// header is that of the replayed message: the original one, and where it is from.
-// What tells the server to do something was meant for the original alone.
+// header returns the header of the replayed message: that of the original, and its origin. Headers
+// that instruct the server are left out: they were meant for the original alone.
 func header(run string, e event) map[string][]string {
 	h := make(map[string][]string, len(e.Header)+4)
 	for name, values := range e.Header {

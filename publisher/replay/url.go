@@ -23,7 +23,7 @@ type URLTarget struct {
 	Retries int           // of one event, behind the first attempt
 }
 
-// host is as much of the address as may be shown.
+// host returns the part of the address that may be shown.
 func (u URLTarget) host() string { return u.URL.Scheme + "://" + u.URL.Host }
 
 const (

@@ -109,8 +109,7 @@ func (s *Store) Put(ctx context.Context, m broker.Message, reason string) error 
 // keepTimeout bounds a write that no request waits for.
 const keepTimeout = 10 * time.Second
 
-// Keep is Put with a deadline of its own, for what no request waits for. A write that hangs is to be
-// tried again.
+// Keep puts a message with a deadline of its own, where no request waits. A write that hangs is to be tried again.
 func (s *Store) Keep(m broker.Message, reason string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
 	defer cancel()

@@ -84,7 +84,7 @@ func (s Spec) MakeAudit(ctx context.Context, js jetstream.JetStream) (jetstream.
 	return kv, nil
 }
 
-// errorCode is that of an answer of JetStream, 0 if it is none.
+// errorCode returns the code of an error that JetStream answered, else 0.
 func errorCode(err error) server.ErrorIdentifier {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {

@@ -119,7 +119,7 @@ func (w wantedStream) move(ctx context.Context, js jetstream.JetStream) fix {
 	return fix{first.line + " " + second.line, InEnv}
 }
 
-// streamNames are those of the account; none without a connection.
+// streamNames returns the names of the account's streams; none without a connection.
 func streamNames(ctx context.Context, js jetstream.JetStream) (names []string, err error) {
 	if js == nil {
 		return nil, nil

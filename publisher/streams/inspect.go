@@ -88,7 +88,7 @@ func (w wantedStream) cannotBeMade(ctx context.Context, js jetstream.JetStream) 
 	return nil, nil
 }
 
-// leftOut is the finding on a stream that nobody made.
+// leftOut returns the finding on a stream that does not exist.
 func (w wantedStream) leftOut() Finding {
 	return w.absent("it does not exist, and publisher.streams is check", inShell("%s", createLine(w)))
 }

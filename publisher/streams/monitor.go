@@ -219,7 +219,7 @@ func (m *Monitor) existing(ctx context.Context, w wantedStream) (*jetstream.Stre
 	return s.CachedInfo(), nil
 }
 
-// facts are those of the server, and of a stream that has so many consumers.
+// facts returns the properties of the server, and of a stream with so many consumers.
 func (m *Monitor) facts(ctx context.Context, w wantedStream, consumers int) serverFacts {
 	return factsOf(m.conn.NATS(), m.conn.MaxPayload(), consumers, func() fix { return w.giveWay(ctx, m.conn.JetStream(), w.Name) })
 }

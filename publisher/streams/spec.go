@@ -1,6 +1,6 @@
-// Package streams knows what the streams of a bridge have to be like: it makes those that are
-// missing, compares what is there with what is wanted, and names the line that mends a
-// difference. A Monitor does that for a running bridge, Inspect for a command.
+// Package streams specifies the streams of a bridge: it creates those that are missing, compares
+// the existing ones with the specification, and names the line that repairs a difference. A Monitor
+// does that for a running bridge, Inspect for a command.
 package streams
 
 import (
@@ -121,7 +121,7 @@ func quarantineStream(s Spec) wantedStream {
 	return w
 }
 
-// stream is what the streams of a bridge have in common. A size or an age of 0 is no limit.
+// stream has the settings that all streams of a bridge share. A size or an age of 0 is no limit.
 func (s Spec) stream(name, description, subject string, maxAge time.Duration, maxBytes value.Size) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        name,
@@ -147,7 +147,7 @@ func (w wantedStream) create(server serverFacts) jetstream.StreamConfig {
 	return cfg
 }
 
-// bytesAtCreation is max_bytes of a stream that is made now.
+// bytesAtCreation returns the max_bytes of a stream that is created now.
 func (w wantedStream) bytesAtCreation() int64 {
 	if w.maxBytesAtCreation == nil {
 		return w.MaxBytes
@@ -237,7 +237,7 @@ func (w wantedStream) lacksFast(have jetstream.StreamConfig, server serverFacts)
 	return w.AllowBatchPublish && server.fast && have.Replicas <= 1 && !have.AllowBatchPublish
 }
 
-// weaker says whether the limit have is lower than want; 0 or less is none.
+// weaker reports whether the limit have is lower than want; 0 or less is none.
 func weaker(have, want int64) bool {
 	return have > 0 && (want <= 0 || have < want)
 }

@@ -60,7 +60,7 @@ var (
 	ErrTooLarge = errors.New("too large")
 )
 
-// TooLargeError is ErrTooLarge with its numbers, both in bytes.
+// TooLargeError wraps ErrTooLarge with its numbers, both in bytes.
 type TooLargeError struct {
 	Size  int64 // of the message, headers included
 	Limit int64 // max_payload of the NATS server, or the stream's own limit

@@ -46,7 +46,7 @@ type node struct {
 // does not change it later; its events share its memory.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// bytesOf is the way back. Nobody writes to what it returns.
+// bytesOf reverses view. The result must not be written to.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // scan reads a text, and indexes at most so many values of it, 0 for all. The bool is false if it

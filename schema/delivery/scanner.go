@@ -130,7 +130,7 @@ func (s *scanner) skip() bool {
 // fold makes room in an index that is full: it goes down from the outermost object or array to the
 // largest one in it, as long as that has an eighth of all that is indexed, and what it ends at loses
 // what is in it. The outermost one keeps what it has, and only the rest of it is not indexed: without
-// its first fields nobody would know what the text is.
+// its first fields it would be unknown what the text is.
 func (s *scanner) fold() {
 	for depth := 0; ; depth++ {
 		at := s.open[depth]

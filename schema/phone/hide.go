@@ -13,7 +13,7 @@ const (
 // shown is the number of digits that stay visible, so that two people can still be told apart.
 const shown = 2
 
-// Set is numbers that are to be hidden. The zero value knows none.
+// Set is a set of numbers to hide. The zero value knows none.
 type Set struct {
 	known  map[string]struct{}
 	begins map[string]uint32 // by the first digits of the known ones: their lengths, as bits
@@ -191,7 +191,8 @@ func (m *marks) at(i int) int {
 	return max(m.before(i, end), m.behind(i))
 }
 
-// before is at for what is marked in front of the number, which ends before a digit.
+// before returns the length of a number that has a mark in front of it and ends before a digit, or
+// 0.
 func (m *marks) before(i, end int) int {
 	zeros := 0
 	switch {
@@ -217,7 +218,7 @@ func (m *marks) before(i, end int) int {
 	return end - i
 }
 
-// behind is at for a number with its country code behind it.
+// behind returns the length of a number that has its country code behind it, or 0.
 func (m *marks) behind(i int) int {
 	const longest = most + 3 // with a prefix that is dialled
 	for len(m.codes) > 0 && m.codes[0] <= i {

@@ -187,7 +187,7 @@ func (s *spelling) withCodeBehind(code, behind string) (number string, ok bool) 
 		number, ok = e164(digits)
 		ok = ok && strings.HasPrefix(number[1:], behind)
 	case len(digits) > longestNational && strings.HasPrefix(digits, behind):
-		return "", false // nobody can tell whether the code is there twice
+		return "", false // ambiguous: the code may be there twice
 	default:
 		number, ok = e164(behind + digits)
 	}

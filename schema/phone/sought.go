@@ -34,14 +34,14 @@ func Seek(number string) *Sought {
 	return s
 }
 
-// Is reports whether a number, in the form that Parse returns, is the one that is looked
-// for, or reaches the same person.
+// Is reports whether a number, in the form that Parse returns, is the sought one, or reaches the
+// same person.
 func (s *Sought) Is(number string) bool {
 	rest, ok := strings.CutPrefix(number, "+"+s.code)
 	return number == s.number || ok && slices.Contains(s.ways, rest)
 }
 
-// Ending is digits at the end of the number that stand together in all ways to write it.
+// Ending returns the last digits of the number that are the same in all ways to write it.
 func (s *Sought) Ending() string {
 	ending := s.ways[0]
 	for _, way := range s.ways[1:] {

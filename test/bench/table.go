@@ -154,7 +154,7 @@ func printTable(w io.Writer, rows []row) {
 	printAligned(w, lines)
 }
 
-// verdict says whether the stream held what was answered.
+// verdict reports whether the stream held what was answered.
 func (r row) verdict() string {
 	switch {
 	case r.wrong():

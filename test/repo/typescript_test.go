@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
-// TestTypeScriptTypes tells whether the types of the TypeScript consumer are made
+// TestTypeScriptTypes tests that the types of the TypeScript consumer are made
 // from the schemas as they are now. It needs no Node: the file says what it is
 // made from. What the generator gives is compared by TestDeployTypeScript.
 func TestTypeScriptTypes(t *testing.T) {

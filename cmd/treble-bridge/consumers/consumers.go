@@ -1,4 +1,4 @@
-// Package consumers is the command that shows how far the consumers of the event stream are.
+// Package consumers implements the command that shows the progress of the event stream's consumers.
 package consumers
 
 import (

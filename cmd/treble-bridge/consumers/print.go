@@ -100,7 +100,7 @@ func printTable(streams cli.Streams, states []client.ConsumerState) error {
 	return nil
 }
 
-// lag is - where nothing is left to do.
+// lag returns the age of the oldest message that is not acknowledged, - if there is none.
 func lag(s client.ConsumerState) string {
 	if s.Oldest.Sequence == 0 {
 		return "-"

@@ -1,5 +1,5 @@
-// Package doctor is the command that examines a bridge, its files and its NATS, and names the
-// line that mends what is wrong.
+// Package doctor implements the command that examines a bridge, its files and its NATS, and prints
+// the line that repairs each problem.
 package doctor
 
 import (
@@ -165,7 +165,7 @@ func (d *command) options() diagnose.Options {
 
 func (d *command) add(checks ...diagnose.Check) { d.checks = append(d.checks, checks...) }
 
-// checkConfig is config check as lines of the checklist.
+// checkConfig returns the problems of "config check" as checks.
 func (d *command) checkConfig() []diagnose.Check {
 	const name = "config"
 	var checks []diagnose.Check

@@ -37,7 +37,7 @@ func (e *command) one(ctx context.Context, c *client.Client, f client.Filter) er
 	return err
 }
 
-// full is everything about an event, for people.
+// full formats all of an event for people.
 func (f eventFormat) full(s client.Message) []byte {
 	data := s.Data
 	if !f.showPII {
@@ -97,7 +97,7 @@ func normalised(envelope []byte) []byte {
 	return out
 }
 
-// indented is JSON for people.
+// indented formats JSON for people.
 func (f eventFormat) indented(doc []byte) []byte {
 	var b bytes.Buffer
 	if json.Indent(&b, bytes.TrimSpace(doc), "", "  ") != nil {

@@ -62,7 +62,8 @@ func (f eventFormat) timeline(line []moment, whole bool) []byte {
 	return out
 }
 
-// heading is such as "session d2fa…: 4 events in 12m4s, 2026-01-31 08:00:00 to 08:12:04".
+// heading returns a line such as "session d2fa…: 4 events in 12m4s, 2026-01-31 08:00:00 to
+// 08:12:04".
 func (f eventFormat) heading(line []moment) string {
 	first, last := line[0].event, line[len(line)-1].event
 	from, to := first.Time.Local(), last.Time.Local()
@@ -77,7 +78,7 @@ func (f eventFormat) heading(line []moment) string {
 		cli.Span(to.Sub(from)), from.Format(time.DateTime), end)
 }
 
-// session is that of an event, which may be a phone number itself.
+// session returns the session id of an event, which may be a phone number itself.
 func (f eventFormat) session(m moment) string {
 	subject := m.event.Subject
 	if !f.showPII {

@@ -65,7 +65,7 @@ func (f *command) delete(ctx context.Context, run *forget.Run, dir *forget.DataD
 	return errors.Join(err, f.unfinished(run, v, err != nil))
 }
 
-// counts are those of the record.
+// counts returns the counts for the audit record.
 func (v *RunJSON) counts() map[string]int64 {
 	counts := map[string]int64{}
 	add := func(what string, c forget.Counts) {

@@ -1,4 +1,4 @@
-// Package forget is the command that deletes all that is kept of a person.
+// Package forget implements the command that deletes all that is kept of a person.
 package forget
 
 import (
@@ -254,7 +254,7 @@ func (f *command) forget(ctx context.Context, client *client.Client, run *forget
 	return errors.Join(v.print(f.streams, f.json), err)
 }
 
-// elsewhere tells of data directories that cannot be seen from here.
+// elsewhere returns notes on data directories of other hosts.
 func (f *command) elsewhere(c *config.Config, dir *forget.DataDir, p *forget.Person) []string {
 	if c.NATS.URL == "" {
 		return nil

@@ -82,7 +82,7 @@ func (v *RunJSON) print(streams cli.Streams, asJSON bool) error {
 	return err
 }
 
-// places is such as "4 messages: 3 in stream TREBLE, 1 in the set-aside".
+// places returns a text such as "4 messages: 3 in stream TREBLE, 1 in the set-aside".
 func places(c forget.Counts) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {

@@ -133,7 +133,7 @@ func (q *opened) chooseAll(ctx context.Context, f quarantine.Filter) (chosen, er
 	return c, err
 }
 
-// String is such as "3 refused bodies: 2 not-json, 1 missing-fields".
+// String returns a text such as "3 refused bodies: 2 not-json, 1 missing-fields".
 func (c chosen) String() string {
 	return refusedBodies(int64(len(c.seqs))) + byReason(c.reasons)
 }

@@ -1,4 +1,5 @@
-// Package send is the command that posts samples, files and exported deliveries to a bridge.
+// Package send implements the command that posts samples, files and exported deliveries to a
+// bridge.
 package send
 
 import (

@@ -36,7 +36,7 @@ type Bridge struct {
 	ops       *ops.Server
 	control   *control.Server // nil if data_dir can have no socket
 	stopping  atomic.Bool
-	// refusedReload is why the configuration that was read last is not in effect; nil: it is.
+	// refusedReload is the reason for which the last configuration is not in effect; nil: it is.
 	refusedReload atomic.Pointer[string]
 	serving       sync.WaitGroup
 	reloads       *reloads
@@ -101,7 +101,7 @@ func (a accepter) Accept(ctx context.Context, d delivery.Delivery) error {
 	return a.b.publisher.Accept(ctx, d)
 }
 
-// openControl lets the commands of this host in, if data_dir can hold a socket. A
+// openControl serves the commands of this host, if data_dir can hold a socket. A
 // bridge without a socket keeps its promise all the same.
 func (b *Bridge) openControl(c *config.Config) {
 	mux := http.NewServeMux()

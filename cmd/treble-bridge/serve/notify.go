@@ -16,7 +16,7 @@ import (
 // is ready.
 const readyEvery = 50 * time.Millisecond
 
-// notifier tells the service manager how the bridge is, with the protocol of
+// notifier sends the state of the bridge to the service manager, with the protocol of
 // sd_notify(3). Without $NOTIFY_SOCKET, as everywhere but under systemd and the
 // few that do the same, it does nothing.
 //

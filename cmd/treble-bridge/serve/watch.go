@@ -110,7 +110,7 @@ func (r *reloader) reload() {
 	r.watch()
 }
 
-// files are those whose content counts.
+// files returns the files whose content is part of the configuration.
 func (r *reloader) files() []string {
 	files := r.bridge.config.Files()
 	if r.file != "" {

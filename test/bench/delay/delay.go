@@ -1,5 +1,5 @@
-// Package delay is a network that is far away: a TCP proxy that lets every byte
-// wait, each way, and otherwise lets through what comes.
+// Package delay simulates a distant network: its TCP proxy delays every byte, each way, and changes
+// nothing else.
 package delay
 
 import (

@@ -1,4 +1,4 @@
-// Package message is a file of messages: an id and data, one after another.
+// Package message reads and writes files of messages, each an id and its data.
 package message
 
 import (

@@ -1,5 +1,5 @@
-// Package cli is shared by the commands: streams and exit codes, the configuration, the way to the
-// running bridge and to its NATS, questions, and the forms of their output.
+// Package cli holds the code that the commands share: streams and exit codes, loading the
+// configuration, connecting to the running bridge and its NATS, confirmations, and output formats.
 package cli
 
 import (

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// UserAtHost is user@host, as far as it is known.
+// UserAtHost returns user@host, as far as it is known.
 func UserAtHost() string {
 	name := os.Getenv("USER")
 	if u, err := user.Current(); err == nil {

@@ -48,7 +48,7 @@ func Mask(doc []byte) []byte {
 	return out
 }
 
-// masker knows the numbers of one document.
+// masker masks the numbers of one document.
 type masker struct {
 	known phone.Set
 	id    string // of the envelope, if the document is one

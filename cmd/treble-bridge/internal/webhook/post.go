@@ -44,7 +44,7 @@ func NewClient(timeout time.Duration, connections int) *http.Client {
 	}
 }
 
-// longestReply is as much of an answer as is shown.
+// longestReply bounds the part of an answer that is shown.
 const longestReply = 2 << 10
 
 // Post posts a body once.

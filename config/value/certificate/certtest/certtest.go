@@ -69,7 +69,7 @@ func (a *Authority) Issue(t testing.TB, name string, change ...func(*x509.Certif
 	return f
 }
 
-// IssueTo is Issue into files of the caller's.
+// IssueTo issues a certificate into files of the caller.
 func (a *Authority) IssueTo(t testing.TB, f certificate.Files, name string, change ...func(*x509.Certificate)) {
 	t.Helper()
 	key := newKey(t)
