@@ -4,7 +4,8 @@
 # What "make test" takes its time for: compiling everything with the race
 # detector the first time; then crashes at every call in ./publisher/journal,
 # schedules in ./publisher/outbox, and ./test/..., which waits for real programs
-# to stop, to hang and to come back.
+# to stop, to hang and to come back. Packages that wait and packages that compute
+# run beside each other.
 
 .DEFAULT_GOAL := help
 .PHONY: help build release image image-context run test test-faults test-deploy check fmt-check tidy-check generate-check vuln-check fuzz bench bench-quick bench-check bench-go soak attack clean
@@ -75,11 +76,16 @@ ifeq ($(RACE),)
 	@echo 'make test: no C compiler, so the race detector is off'
 	@test "$(CI)" != true || { echo 'make test: with CI=true that is a failure'; exit 1; }
 endif
-	@$(MAKE) --no-print-directory -j 3 test-all test-long test-bench
+	@$(MAKE) --no-print-directory -j 4 test-packages test-programs test-long test-bench
 
-.PHONY: test-all test-long test-bench
-test-all:
-	go test $(RACE) -timeout $(TESTTIMEOUT) ./...
+.PHONY: test-packages test-programs test-long test-bench
+test-packages:
+	go test $(RACE) -timeout $(TESTTIMEOUT) $$(go list ./... | grep -v -e '/test/e2e$$' -e '/test/faults$$')
+
+# What they test is a process of its own, built as users have it. The race detector would watch nothing
+# but the clients that post to it, and make these three times slower. It does so in make soak.
+test-programs:
+	go test -timeout $(TESTTIMEOUT) ./test/e2e ./test/faults
 
 # In full, beside the others: what is one goroutine, and long. The race detector, under which a part
 # of it runs too, makes it many times slower.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,8 +25,12 @@ const recovery = 30 * time.Second
 // its store, must work again without a restart of the bridge.
 func TestEmbeddedFullDisk(t *testing.T) {
 	t.Parallel()
-	t.Run("under-load", func(t *testing.T) { embeddedFullDisk(t, true) })
-	t.Run("idle", func(t *testing.T) { embeddedFullDisk(t, false) })
+	for name, load := range map[string]bool{"under-load": true, "idle": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			embeddedFullDisk(t, load)
+		})
+	}
 }
 
 func embeddedFullDisk(t *testing.T, load bool) {
@@ -87,15 +92,21 @@ func embeddedFullDisk(t *testing.T, load bool) {
 func (k *killer) othersFail() {
 	k.t.Helper()
 	js := k.bridge.JetStream(k.t)
+	// At once: a message that cannot be stored gets no answer, and is waited for.
+	var failing sync.WaitGroup
 	for _, subject := range []string{"treble." + filler, "treble-quarantine." + filler} {
-		var err error
-		for n := 0; err == nil; n++ {
-			if n == 10_000 {
-				k.t.Fatalf("a full disk took %d messages", n)
+		failing.Go(func() {
+			var err error
+			for n := 0; err == nil; n++ {
+				if n == 10_000 {
+					k.t.Errorf("a full disk took %d messages on %s", n, subject)
+					return
+				}
+				_, err = js.Publish(k.t.Context(), subject, fillerMessage, jetstream.WithRetryAttempts(0))
 			}
-			_, err = js.Publish(k.t.Context(), subject, fillerMessage, jetstream.WithRetryAttempts(0))
-		}
+		})
 	}
+	failing.Wait()
 }
 
 // recovers wants that events and refused bodies are stored again, and that the bridge
