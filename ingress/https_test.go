@@ -371,12 +371,21 @@ func copyFile(t *testing.T, from, to string) {
 // Of the requests of HTTP/2 connections beyond the first of each, half as many have a place as connections; slow ones
 // lose it to good ones.
 func TestStreamsTakePlaces(t *testing.T) {
+	t.Parallel()
 	ca := certtest.New(t)
 	s, _ := withTLS(t, ca)
 	s.config.MaxConnections, s.config.MaxConnectionsPerAddress = 8, 0
 	b := s.start(t)
 	slow := &http.Transport{TLSClientConfig: trusting(ca), ForceAttemptHTTP2: true}
 	defer slow.CloseIdleConnections()
+	// The connection is there before: of many requests without one, some would open their own, and
+	// each be the first of it.
+	resp, err := slow.RoundTrip(newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", strings.NewReader(read)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
 	var requests sync.WaitGroup
 	defer requests.Wait()
 	var refused atomic.Int32
@@ -398,11 +407,12 @@ func TestStreamsTakePlaces(t *testing.T) {
 	}
 	eventually(t, "all that have no place are refused", func() bool { return refused.Load() >= 16-1-8/2 })
 	// Two good requests on one connection: the second needs a place.
-	good := &http.Transport{TLSClientConfig: trusting(ca), ForceAttemptHTTP2: true}
+	good := &http.Transport{TLSClientConfig: trusting(ca), ForceAttemptHTTP2: true, ExpectContinueTimeout: time.Minute}
 	defer good.CloseIdleConnections()
 	body, feed := io.Pipe()
 	defer feed.Close()
 	first := newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", body)
+	first.Header.Set("Expect", "100-continue") // nothing is written before its body is read, so that it is the first
 	requests.Go(func() {
 		if resp, err := good.RoundTrip(first); err == nil {
 			_ = resp.Body.Close()
