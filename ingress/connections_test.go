@@ -59,6 +59,7 @@ func isClosed(t *testing.T, conn net.Conn) {
 // TestNewConnectionTakesThePlaceOfAnUselessOne: whatever fills the connections, a good sender comes
 // through.
 func TestNewConnectionTakesThePlaceOfAnUselessOne(t *testing.T) {
+	t.Parallel()
 	const most = 20
 	for _, tt := range []struct{ name, sent, dropped string }{
 		{"nothing-sent", "", "waiting"},
@@ -143,6 +144,7 @@ func TestAddressBeyondItsShare(t *testing.T) {
 // TestTrustedConnectionStays: no number of connections without a credential takes the one that
 // has shown one, however long it was idle.
 func TestTrustedConnectionStays(t *testing.T) {
+	t.Parallel()
 	s := newSetup()
 	s.config.MaxConnections = 10
 	b := s.start(t)
@@ -163,6 +165,7 @@ func TestTrustedConnectionStays(t *testing.T) {
 
 // TestConnectionsAtWorkStay: where every connection is at work, it is the new one that is closed.
 func TestConnectionsAtWorkStay(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	s := newSetup()
 	s.accepter.AcceptFn = func(context.Context, delivery.Delivery) error {
@@ -252,6 +255,7 @@ func TestBodyLinesAreNoHeaders(t *testing.T) {
 // TestSlowBodyAtShutdown: a sender that does not go on does not make the shutdown fail, and what came
 // of its body is kept as of one that broke off.
 func TestSlowBodyAtShutdown(t *testing.T) {
+	t.Parallel()
 	b := newSetup().start(t) // its cleanup fails if Shutdown does
 	conn := dial(t, b.addr)
 	io.WriteString(conn, authorized+"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n")

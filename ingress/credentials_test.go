@@ -277,6 +277,7 @@ func TestFailuresAreThoseOfTheClient(t *testing.T) {
 
 // TestRefusalsAreAggregated: a flood writes a bounded number of lines a second, with counts.
 func TestRefusalsAreAggregated(t *testing.T) {
+	t.Parallel()
 	s := newSetup()
 	s.config.MaxAuthFailures = 0
 	b := s.start(t)

@@ -60,6 +60,7 @@ func TestUnauthorizedWithoutBody(t *testing.T) {
 
 // TestTooLargeWithoutBody: neither is a body that announces too much.
 func TestTooLargeWithoutBody(t *testing.T) {
+	t.Parallel()
 	b := newSetup().start(t)
 	conn := dial(t, b.addr)
 	io.WriteString(conn, head(token, 1<<30))
@@ -83,6 +84,7 @@ func TestSlowHeaders(t *testing.T) {
 }
 
 func TestSlowBody(t *testing.T) {
+	t.Parallel()
 	s := newSetup()
 	s.config.BodyTimeout = 100 * time.Millisecond
 	b := s.start(t)

@@ -147,6 +147,7 @@ func TestOpenWithoutNATS(t *testing.T) {
 // again, under load, and comes back. Acknowledged events are stored, and what
 // is stored was acknowledged or unknown.
 func TestCutsAtRandomPoints(t *testing.T) {
+	t.Parallel()
 	n := natstest.Start(t)
 	px := natstest.StartProxy(t, n.URL)
 	o := options(t, px.URL())

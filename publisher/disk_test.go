@@ -15,6 +15,7 @@ import (
 // TestUnreadableSector: what lies in a sector that the disk cannot read is told as
 // damage; everything else is published, on a running bridge and by the next start.
 func TestUnreadableSector(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		start bool // the sector is found by a start, not by the running bridge

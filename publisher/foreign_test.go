@@ -157,6 +157,7 @@ func TestSharedOnPurpose(t *testing.T) {
 // TestForeignWithoutNames: a user who may not list streams is told what to find, in place of names
 // that nobody looked for.
 func TestForeignWithoutNames(t *testing.T) {
+	t.Parallel()
 	n := natstest.Start(t, func(o *server.Options) {
 		o.Users = []*server.User{{Username: "test", Password: "p"}, {Username: "u", Password: "p", Permissions: &server.Permissions{
 			Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"}}}}}

@@ -37,6 +37,7 @@ func wantAccount(t *testing.T, s *inspect.State, want ledger.Account) {
 // The account that is counted from the records is that of the bridge: without
 // NATS, with it, while it runs and afterwards.
 func TestInspectAgreesWithLedger(t *testing.T) {
+	t.Parallel()
 	n := natstest.Start(t)
 	px := natstest.StartProxy(t, n.URL)
 	px.Down()
@@ -76,6 +77,7 @@ func TestInspectAgreesWithLedger(t *testing.T) {
 
 // Segments come and go under the inspection, and the account stays whole.
 func TestInspectAcrossSegments(t *testing.T) {
+	t.Parallel()
 	n := natstest.Start(t)
 	o := withJournal(t, n.URL)
 	o.Journal.MaxBytes, o.Journal.Retain = 16*value.MiB, 0

@@ -88,6 +88,7 @@ func TestFlushThatHangs(t *testing.T) {
 // TestJournalFaults: whatever the disk says, what is refused never appears,
 // what is accepted does, and acceptance resumes by itself.
 func TestJournalFaults(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]error{"ENOSPC": syscall.ENOSPC, "EIO": syscall.EIO, "EROFS": syscall.EROFS, "EACCES": syscall.EACCES} {
 		for _, call := range []journaltest.Kind{journaltest.Write, journaltest.Sync, journaltest.Open, journaltest.SyncDir} {
 			t.Run(fmt.Sprintf("%s-%s", call, name), func(t *testing.T) {
@@ -130,6 +131,7 @@ func TestJournalFaults(t *testing.T) {
 // TestFullJournal: it refuses, loses nothing, and takes events again when NATS
 // is back.
 func TestFullJournal(t *testing.T) {
+	t.Parallel()
 	n := natstest.Start(t)
 	px := natstest.StartProxy(t, n.URL)
 	o := withJournal(t, px.URL())
@@ -193,6 +195,7 @@ func TestTooLargeNow(t *testing.T) {
 
 // TestLimitOutlivesARestart: without NATS, the limit that was last seen holds.
 func TestLimitOutlivesARestart(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	h.stop()
 	h.maxPayload = 3 << 20
@@ -233,6 +236,7 @@ func TestStreamAckPublishesWhatIsPending(t *testing.T) {
 // TestRetainedIsReleased: settled entries leave the disk after a while, and
 // before that if room is needed.
 func TestRetainedIsReleased(t *testing.T) {
+	t.Parallel()
 	n := natstest.Start(t)
 	o := withJournal(t, n.URL)
 	o.Journal.Retain = 0

@@ -107,6 +107,7 @@ func TestNoLeaks(t *testing.T) {
 // A login that is refused is no reason to give up: the password may be put
 // right on the server.
 func TestRefusedLoginIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	user := &server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
 		Username: "bridge", Password: "right",
@@ -134,6 +135,7 @@ func TestRefusedLoginIsTriedAgain(t *testing.T) {
 // The log tells what happens and holds nothing of the events: canaries in
 // every place that comes from outside, through the error paths, at debug.
 func TestLogHoldsNoContent(t *testing.T) {
+	t.Parallel()
 	const canary = "CANARY"
 	n := natstest.Start(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })
 	px := natstest.StartProxy(t, n.URL)

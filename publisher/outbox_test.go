@@ -79,6 +79,7 @@ func TestJournalPublishesInOrder(t *testing.T) {
 }
 
 func TestJournalAcceptsWithoutNATS(t *testing.T) {
+	t.Parallel()
 	n := natstest.Start(t)
 	px := natstest.StartProxy(t, n.URL)
 	o := withJournal(t, px.URL())

@@ -34,6 +34,7 @@ type place struct {
 // TestPlaces: a bridge and a command work with a JetStream that is not simply there: behind a leaf
 // node, exported by another account, with an inbox of its own, behind a websocket or TLS.
 func TestPlaces(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(*testing.T) place{
 		"leaf-node-to-the-hub":            func(t *testing.T) place { return startLeaf(t, "hub", false) },
 		"leaf-node-with-streams-itself":   func(t *testing.T) place { return startLeaf(t, "leaf", false) },

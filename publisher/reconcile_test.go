@@ -190,6 +190,7 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 // TestUnknownIsNotDoubled: PubAcks are lost, nothing else, for longer than the
 // duplicate window.
 func TestUnknownIsNotDoubled(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	px := natstest.StartProxy(t, h.URL)
 	o := shortWindow(t, px.URL())
@@ -219,6 +220,7 @@ func TestUnknownIsNotDoubled(t *testing.T) {
 
 // TestTwoBridgesHealOneStream: both had events in the tail.
 func TestTwoBridgesHealOneStream(t *testing.T) {
+	t.Parallel()
 	h := newHost(t)
 	a, b := open(t, shortWindow(t, h.URL)), open(t, shortWindow(t, h.URL))
 	idsOf := func(name string, n int) (ids []string) {
