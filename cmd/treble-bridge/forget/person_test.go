@@ -136,10 +136,10 @@ func TestForgetPerson(t *testing.T) {
 
 	p = clitest.StartProcessEnv(t, dir, briefJournal, "serve", "--dev")
 	p.AwaitRunning(t)
-	others, mine := people(100, 30), ofNobody()
-	p.Post(t, http.StatusOK, others[:1500]...)
+	others, mine := people(100, 10), ofNobody()
+	p.Post(t, http.StatusOK, others[:len(others)/2]...)
 	p.Post(t, http.StatusOK, mine...)
-	p.Post(t, http.StatusOK, others[1500:]...)
+	p.Post(t, http.StatusOK, others[len(others)/2:]...)
 	p.Post(t, http.StatusBadRequest, `{"phone":"+573001234567`, `{"x":"%2B573001234567",`, `{"session_id":"`+nobodySession+`"`, `{"phone":"+573109999999`)
 	p.Await(t, "TREBLE", len(others)+len(mine))
 	p.Await(t, "TREBLE_QUARANTINE", 4)
