@@ -67,7 +67,7 @@ func Open(ctx context.Context, c *client.Client, spec streams.Spec) (*Bucket, er
 		kv, err = spec.MakeAudit(ctx, c.JetStream())
 	}
 	if err = c.Broker().Explain(err, "KV_"+name, began); err != nil {
-		return nil, fmt.Errorf("open audit bucket %s: %w", name, c.Broker().Config().Nobody(err))
+		return nil, fmt.Errorf("open audit bucket %s: %w", name, c.Broker().Config().ExplainNoResponders(err))
 	}
 	return &Bucket{client: c, kv: kv}, nil
 }

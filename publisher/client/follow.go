@@ -152,7 +152,7 @@ func (c *Client) silent(stream string, r *received, info *jetstream.ConsumerInfo
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read stream %s: no message came for %s: %w", stream, mostSilent*idle, c.conn.Config().Nobody(err))
+		return fmt.Errorf("read stream %s: no message came for %s: %w", stream, mostSilent*idle, c.conn.Config().ExplainNoResponders(err))
 	}
 	why := ""
 	if c.conn.Config().APIPrefix != "" {

@@ -27,7 +27,7 @@ func (se *Session) account(ctx context.Context) ([]Check, bool) {
 		return []Check{check(name, "", Fail, "not enabled for the account of these credentials; nothing can be stored").server("jetstream: enabled  # in the account")}, false
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		if key, _ := se.o.Client.NATS.Place(); key != "" { // the server beside the bridge may well have none
-			return []Check{se.failed(name, "", se.o.Client.NATS.Nobody(err)).set(key, "<a domain, or a prefix, that a server of your NATS has>")}, false
+			return []Check{se.failed(name, "", se.o.Client.NATS.ExplainNoResponders(err)).set(key, "<a domain, or a prefix, that a server of your NATS has>")}, false
 		}
 		return []Check{check(name, "", Fail, "not enabled on this server; nothing can be stored").server("jetstream: {store_dir: /var/lib/nats}")}, false
 	}

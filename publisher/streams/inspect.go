@@ -60,7 +60,7 @@ func Inspect(ctx context.Context, c *broker.Conn, spec Spec) ([]State, error) {
 				func() fix { return w.giveWay(ctx, js, w.Name) }))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at stream %s: %w", w.Name, c.Config().Nobody(err))
+			return nil, fmt.Errorf("look at stream %s: %w", w.Name, c.Config().ExplainNoResponders(err))
 		}
 		s.Findings, s.Create = placed(s.Findings, c.Config()), Placed(s.Create, c.Config())
 		all = append(all, s)

@@ -167,7 +167,7 @@ func (m *Monitor) recheck(ctx context.Context) bool {
 		if err != nil {
 			if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				err = m.conn.Explain(err, w.Name, began)
-				m.report(nil, fmt.Errorf("look at stream %s: %w", w.Name, m.conn.Config().Nobody(err)))
+				m.report(nil, fmt.Errorf("look at stream %s: %w", w.Name, m.conn.Config().ExplainNoResponders(err)))
 			}
 			return false
 		}

@@ -35,17 +35,17 @@ type Conn struct {
 	denied     denials
 	cfg        natsconfig.Config
 	creds      *natsconfig.Credentials
-	said       once         // why there is no connection; see stillAway
+	said       once         // why there is no connection; see noteAway
 	away       atomic.Value // cause: the last of these reasons
 	complained once         // what the server said on this connection
 	listens    string       // where the embedded server does, which the client does not know; "": not embedded
 	payload    atomic.Int64 // max_payload of the server, before the first contact the configured one
 	limits     limitAsker
 
-	mu      sync.Mutex // guards closing against again.Go
-	closing bool
-	again   sync.WaitGroup
-	clients sync.WaitGroup // that have not ended
+	mu        sync.Mutex // guards closing against reopening.Go
+	closing   bool
+	reopening sync.WaitGroup
+	clients   sync.WaitGroup // that have not ended
 }
 
 // client is what the library makes of a connection. It ends for good when the server ends it
@@ -97,7 +97,7 @@ func Dial(o Options) (*Conn, error) {
 	if o.Embedded != nil {
 		c.listens = "nats://" + o.Embedded.Addr()
 	}
-	c.denied.inboxes, c.denied.passes = o.NATS.Inbox(), c.maySkip
+	c.denied.inboxes, c.denied.passes = o.NATS.Inbox(), c.isConsumerDelete
 	c.creds = natsconfig.NewCredentials(o.NATS, c.unreadable)
 	c.options = slices.Concat(dialOptions(c.creds, o.Embedded), c.durabilityOptions(), c.handlers())
 	c.connect = func() (*nats.Conn, error) { return nats.Connect(o.NATS.URL, c.options...) }
@@ -112,7 +112,7 @@ func Dial(o Options) (*Conn, error) {
 				err = nil // a handler was faster
 			}
 		}
-		c.log.Warn("nats is away: trying until it comes", c.told(err)...)
+		c.log.Warn("nats is away: trying until it comes", c.failureFields(err)...)
 	}
 	return c, nil
 }
@@ -146,9 +146,9 @@ func (c *Conn) use(nc *nats.Conn) error {
 	return nil
 }
 
-// ended is called when a client has ended for good: at Close, or else since the server said
+// clientEnded is called when a client has ended for good: at Close, or else since the server said
 // something that the library does not forgive.
-func (c *Conn) ended(nc *nats.Conn) {
+func (c *Conn) clientEnded(nc *nats.Conn) {
 	defer c.clients.Done()
 	c.link.down()
 	c.mu.Lock()
@@ -157,11 +157,11 @@ func (c *Conn) ended(nc *nats.Conn) {
 		return
 	}
 	c.log.Error("nats ended the connection; making another", zap.Error(nc.LastError()))
-	c.again.Go(c.openAgain)
+	c.reopening.Go(c.reopen)
 }
 
-// openAgain makes another client, until there is one or Close is called.
-func (c *Conn) openAgain() {
+// reopen makes another client, until there is one or Close is called.
+func (c *Conn) reopen() {
 	for {
 		time.Sleep(reconnectWait)
 		c.mu.Lock()
@@ -174,7 +174,7 @@ func (c *Conn) openAgain() {
 		if err == nil {
 			return
 		}
-		c.stillAway(err)
+		c.noteAway(err)
 	}
 }
 
@@ -210,9 +210,9 @@ func (c *Conn) handlers() []nats.Option {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
 		}),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.stillAway(err) }),
-		nats.CustomReconnectDelay(c.waits(reconnectWait, reconnectJitter)),
-		nats.ClosedHandler(c.ended),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.noteAway(err) }),
+		nats.CustomReconnectDelay(c.reconnectDelay(reconnectWait, reconnectJitter)),
+		nats.ClosedHandler(c.clientEnded),
 		// Permission errors come this way, apart from the publish that they
 		// belong to. They name a subject, never data.
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
@@ -228,7 +228,7 @@ func (c *Conn) asyncError(err error) {
 	case errors.Is(err, nats.ErrStaleConnection): // the loss of the connection is told anyway
 	case c.expectedDenial(err):
 		c.log.Debug("nats error", zap.Error(err))
-	case natsconfig.LoginRefused(err): // at each attempt again, and told by stillAway
+	case natsconfig.LoginRefused(err): // at each attempt again, and told by noteAway
 	case !c.complained.first(random.ReplaceAllString(err.Error(), "…")): // with each look at the streams again
 		c.log.Debug("nats error", zap.Error(err))
 	default:
@@ -239,13 +239,13 @@ func (c *Conn) asyncError(err error) {
 // random is what names of inboxes and of consumers for one look have in them.
 var random = regexp.MustCompile(`\b[A-Za-z0-9]{20,}\b`)
 
-// stillAway logs why an attempt to connect failed, each reason once until there is
+// noteAway logs why an attempt to connect failed, each reason once until there is
 // a connection: the client tries every second or so, for ever, and reasons may come in
 // turns. LastError forgets it at the next attempt.
-func (c *Conn) stillAway(err error) {
+func (c *Conn) noteAway(err error) {
 	c.away.Store(cause{err})
 	if !c.Connected() && c.said.first(err.Error()) {
-		c.log.Warn("nats cannot be reached", c.told(err)...)
+		c.log.Warn("nats cannot be reached", c.failureFields(err)...)
 	}
 }
 
@@ -256,8 +256,8 @@ func (c *Conn) unreadable(err error) {
 	}
 }
 
-// told is an error, and what would mend it, for the log.
-func (c *Conn) told(err error) []zap.Field {
+// failureFields is an error, and what would mend it, for the log.
+func (c *Conn) failureFields(err error) []zap.Field {
 	if err == nil {
 		return nil
 	}
@@ -280,14 +280,14 @@ func (c *Conn) Away() error {
 	return last.error
 }
 
-// waits is how long the client waits before it tries its servers again. It looks at why the
+// reconnectDelay is how long the client waits before it tries its servers again. It looks at why the
 // last of them failed, too: of a server that was reached and refused what the client said
 // (the login, TLS, too many connections) no other handler is told.
-func (c *Conn) waits(d, jitter time.Duration) nats.ReconnectDelayHandler {
+func (c *Conn) reconnectDelay(d, jitter time.Duration) nats.ReconnectDelayHandler {
 	return func(int) time.Duration {
 		if now := c.client.Load(); now != nil { // else Dial is not done, and tells it itself
 			if err := now.nc.LastError(); err != nil {
-				c.stillAway(err)
+				c.noteAway(err)
 			}
 		}
 		return d + rand.N(jitter)
@@ -358,7 +358,7 @@ func (c *Conn) Close(ctx context.Context) {
 	c.mu.Lock()
 	c.closing = true
 	c.mu.Unlock()
-	c.again.Wait()
+	c.reopening.Wait()
 	nc := c.NATS()
 	closed := nc.StatusChanged(nats.CLOSED)
 	// Drain fails at once if there is no connection; then there is nothing to

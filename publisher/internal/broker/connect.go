@@ -7,8 +7,22 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/embedded"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
+
+// clientName is how the bridge shows up in "nats server report connections".
+const clientName = "treble-bridge"
+
+// dialOptions returns the options that say whom to connect to, and as whom.
+func dialOptions(c *natsconfig.Credentials, e *embedded.Server) []nats.Option {
+	opts := []nats.Option{nats.Name(clientName), nats.Timeout(connectTimeout)}
+	if e != nil {
+		// As the server was started: its file may hold another token by now.
+		return append(opts, nats.InProcessServer(e), nats.Token(e.Token()))
+	}
+	return append(opts, c.Options()...)
+}
 
 // Connect makes the connection of a client command, whose role shows in the server's list
 // of connections. It fails if NATS does not answer now, and ends with ctx; a connection
@@ -24,7 +38,7 @@ func Connect(ctx context.Context, cfg natsconfig.Config, addr, role string, log 
 	}
 	c := &Conn{cfg: cfg, log: log, metrics: m}
 	c.payload.Store(int64(cfg.MaxPayload))
-	c.denied.inboxes, c.denied.passes = cfg.Inbox(), c.maySkip
+	c.denied.inboxes, c.denied.passes = cfg.Inbox(), c.isConsumerDelete
 	c.creds = natsconfig.NewCredentials(cfg, c.unreadable)
 	url, where, opts := clientOptions(cfg, c.creds, addr, role)
 	nc, err := connectOnce(ctx, url, append(opts, c.clientHandlers()...))
@@ -66,8 +80,8 @@ func (c *Conn) clientHandlers() []nats.Option {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
 		}),
-		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.stillAway(err) }),
-		nats.CustomReconnectDelay(c.waits(nats.DefaultReconnectWait, nats.DefaultReconnectJitter)),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.noteAway(err) }),
+		nats.CustomReconnectDelay(c.reconnectDelay(nats.DefaultReconnectWait, nats.DefaultReconnectJitter)),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			c.said.forget()
 			c.learnPayload(nc)

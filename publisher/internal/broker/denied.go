@@ -132,10 +132,10 @@ func (d *denials) forget() {
 // permit it for our consumers alone, and they end by themselves after a short time.
 func (c *Conn) expectedDenial(err error) bool {
 	found := publishDenied.FindStringSubmatch(err.Error())
-	return found != nil && c.maySkip(strings.TrimPrefix(found[1], `"`))
+	return found != nil && c.isConsumerDelete(strings.TrimPrefix(found[1], `"`))
 }
 
-func (c *Conn) maySkip(subject string) bool {
+func (c *Conn) isConsumerDelete(subject string) bool {
 	return strings.HasPrefix(subject, c.cfg.API()+"CONSUMER.DELETE.")
 }
 

@@ -124,19 +124,9 @@ func (s *Stream) refused(err error) {
 // byConsumer reads on until the range is complete, the consumer has nothing more, or it ends.
 func (r *rangeReader) byConsumer(ctx context.Context) error {
 	js, name := r.stream.conn.JetStream(), "treble-bridge-"+nuid.Next()
-	creating, cancel := r.stream.whilePermitted(ctx, "CONSUMER.CREATE."+r.stream.name+"."+name, lookTimeout)
+	creating, cancel := r.stream.whilePermitted(ctx, "CONSUMER.CREATE."+r.stream.name+"."+name, requestTimeout)
 	defer cancel()
-	cons, err := js.CreateConsumer(creating, r.stream.name, jetstream.ConsumerConfig{
-		Name:              name,
-		Description:       "treble-bridge compares its journal with the stream",
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       r.next,
-		AckPolicy:         jetstream.AckNonePolicy,
-		HeadersOnly:       true,
-		MemoryStorage:     true,
-		Replicas:          1,
-		InactiveThreshold: scanAbandoned,
-	})
+	cons, err := js.CreateConsumer(creating, r.stream.name, headersFrom(r.next, name))
 	if errors.Is(err, context.Canceled) {
 		return context.Cause(creating)
 	}
@@ -155,17 +145,11 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		chunk := make([]At, 0, scanChunk)
-		for m := range batch.Messages() {
-			meta, err := m.Metadata()
-			if err != nil {
-				return err
-			}
-			if delivered++; meta.Sequence.Consumer != delivered {
-				return errConsumer
-			}
-			chunk = append(chunk, At{Seq: meta.Sequence.Stream, ID: m.Headers().Get(jetstream.MsgIDHeader)})
+		chunk, err := idsOf(batch, delivered)
+		if err != nil {
+			return err
 		}
+		delivered += uint64(len(chunk))
 		if err := r.emit(ctx, chunk); err != nil {
 			return err
 		}
@@ -181,6 +165,38 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// headersFrom configures a consumer that reads the headers of a stream from a sequence on.
+func headersFrom(seq uint64, name string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Name:              name,
+		Description:       "treble-bridge compares its journal with the stream",
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       seq,
+		AckPolicy:         jetstream.AckNonePolicy,
+		HeadersOnly:       true,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: scanAbandoned,
+	}
+}
+
+// idsOf reads a batch to its end. It fails with errConsumer unless the batch continues the
+// consumer's count, of which delivered messages came before.
+func idsOf(batch jetstream.MessageBatch, delivered uint64) ([]At, error) {
+	chunk := make([]At, 0, scanChunk)
+	for m := range batch.Messages() {
+		meta, err := m.Metadata()
+		if err != nil {
+			return nil, err
+		}
+		if delivered++; meta.Sequence.Consumer != delivered {
+			return nil, errConsumer
+		}
+		chunk = append(chunk, At{Seq: meta.Sequence.Stream, ID: m.Headers().Get(jetstream.MsgIDHeader)})
+	}
+	return chunk, nil
 }
 
 // whilePermitted returns a context for a request to the JetStream API, which ends after a

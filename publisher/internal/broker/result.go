@@ -3,6 +3,8 @@ package broker
 import (
 	"fmt"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // Status says what became of messages that were published together. The zero
@@ -73,7 +75,7 @@ type Info struct {
 // Captures reports whether the stream takes messages of a subject.
 func (i Info) Captures(subject string) bool {
 	for _, f := range i.Subjects {
-		if subjectMatches(f, subject) {
+		if server.SubjectMatchesFilter(subject, f) {
 			return true
 		}
 	}

@@ -23,8 +23,8 @@ type At struct {
 	ID  string // Nats-Msg-Id; "" if it has none
 }
 
-// lookTimeout is how long a look at the stream may take.
-const lookTimeout = 5 * time.Second
+// requestTimeout is how long a look at the stream may take.
+const requestTimeout = 5 * time.Second
 
 // Stream is a JetStream stream that is published to. Its methods may be called at the
 // same time; each returns soon after the link is lost or ctx ends, whatever the network
@@ -70,7 +70,7 @@ func (s *Stream) Limit() int64 { return s.conn.MaxPayload() }
 // Info looks at the stream now. The error is ErrNoStream if there is none of that name.
 func (s *Stream) Info(ctx context.Context) (Info, error) {
 	return await(ctx, s, func(ctx context.Context) (Info, error) {
-		found, domain, err := s.look(ctx)
+		found, domain, err := s.requestInfo(ctx)
 		if err != nil {
 			return Info{}, err
 		}
@@ -91,11 +91,11 @@ func (s *Stream) inDomain(domain string) bool {
 	return s.conn.cfg.InDomain(domain)
 }
 
-// look asks for the stream by itself, since the client does not tell the domain.
-func (s *Stream) look(ctx context.Context) (info *jetstream.StreamInfo, domain string, err error) {
+// requestInfo asks for the stream by itself, since the client does not tell the domain.
+func (s *Stream) requestInfo(ctx context.Context) (info *jetstream.StreamInfo, domain string, err error) {
 	answer, err := s.conn.NATS().RequestWithContext(ctx, s.conn.cfg.API()+"STREAM.INFO."+s.name, nil)
 	if err != nil {
-		return nil, "", fmt.Errorf("look at stream %s: %w", s.name, s.conn.cfg.Nobody(err))
+		return nil, "", fmt.Errorf("look at stream %s: %w", s.name, s.conn.cfg.ExplainNoResponders(err))
 	}
 	var got struct {
 		Error  *jetstream.APIError `json:"error"`
@@ -230,7 +230,7 @@ func (s *Stream) fetch(ctx context.Context, req getRequest) (m StoredMessage, th
 		return bad(err)
 	}
 	subject := "STREAM.MSG.GET." + s.name
-	asking, end := s.whilePermitted(ctx, subject, lookTimeout)
+	asking, end := s.whilePermitted(ctx, subject, requestTimeout)
 	defer end()
 	answer, err := s.conn.NATS().RequestWithContext(asking, s.conn.cfg.API()+subject, body)
 	if errors.Is(err, context.Canceled) {
@@ -278,7 +278,7 @@ func (s *Stream) fetch(ctx context.Context, req getRequest) (m StoredMessage, th
 func await[T any](ctx context.Context, s *Stream, f func(context.Context) (T, error)) (T, error) {
 	ctx, end := s.conn.WhileUp(ctx)
 	defer end()
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	began := time.Now()
 	type result struct {

@@ -66,6 +66,38 @@ func maxPayload(maxBody value.Size) int32 {
 // Start starts the server and returns when it listens and its streams
 // are recovered. Call Stop.
 func Start(o Options) (*Server, error) {
+	options, err := o.server()
+	if err != nil {
+		return nil, err
+	}
+	if err := datadir.Ensure(o.StoreDir); err != nil {
+		return nil, fmt.Errorf("make the store of the embedded nats-server: %w", err)
+	}
+	e := &Server{log: o.Log, addr: o.Config.Addr, options: options}
+	if err := e.useTLS(o.Config.TLS); err != nil {
+		return nil, err
+	}
+	e.restarts = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "treble_bridge_embedded_restarts_total",
+		Help: "Restarts of the embedded nats-server, since its store did not write though the disk had room.",
+	})
+	if o.Metrics != nil {
+		if err := o.Metrics.Register(e.restarts); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	if e.server, err = e.start(); err != nil {
+		return nil, err
+	}
+	e.noteAddr()
+	ctx, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	e.watching.Go(func() { e.watch(ctx) })
+	return e, nil
+}
+
+// server returns the options of the nats-server, without those of TLS.
+func (o Options) server() (*server.Options, error) {
 	host, port, err := o.Config.HostPort()
 	if err != nil {
 		return nil, fmt.Errorf("nats.embedded.addr: %w", err)
@@ -83,10 +115,7 @@ func Start(o Options) (*Server, error) {
 	if token == "" && !o.Config.Open {
 		return nil, errors.New("nats.embedded: there is no token, and open is not set")
 	}
-	if err := datadir.Ensure(o.StoreDir); err != nil {
-		return nil, fmt.Errorf("make the store of the embedded nats-server: %w", err)
-	}
-	e := &Server{log: o.Log, addr: o.Config.Addr, options: &server.Options{
+	return &server.Options{
 		ServerName:             serverName,
 		Host:                   host,
 		Port:                   port,
@@ -98,29 +127,9 @@ func Start(o Options) (*Server, error) {
 		JetStreamKey:           o.StoreKey,
 		JetStreamMaxStore:      maxStore,
 		SyncAlways:             o.SyncAlways,
-		NoSigs:                 true, // signals are the daemon's
+		NoSigs:                 true, // the daemon handles signals
 		DisableJetStreamBanner: true,
-	}}
-	if err := e.useTLS(o.Config.TLS); err != nil {
-		return nil, err
-	}
-	e.restarts = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "treble_bridge_embedded_restarts_total",
-		Help: "Restarts of the embedded nats-server, since its store did not write though the disk had room.",
-	})
-	if o.Metrics != nil {
-		if err := o.Metrics.Register(e.restarts); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
-	}
-	if e.server, err = e.start(); err != nil {
-		return nil, err
-	}
-	e.keepAddr()
-	ctx, stop := context.WithCancel(context.Background())
-	e.stop = stop
-	e.watching.Go(func() { e.watch(ctx) })
-	return e, nil
+	}, nil
 }
 
 // useTLS makes clients of other processes use TLS. The bridge itself is in this one.
@@ -145,8 +154,8 @@ func (e *Server) UseCertificate(c *tls.Certificate) {
 	}
 }
 
-// keepAddr notes where the server listens, for Addr and for the next start.
-func (e *Server) keepAddr() {
+// noteAddr notes where the server listens, for Addr and for the next start.
+func (e *Server) noteAddr() {
 	tcp, ok := e.server.Addr().(*net.TCPAddr)
 	if !ok {
 		return
@@ -193,10 +202,10 @@ func startError(s *server.Server, log *serverLog, addr string) error {
 }
 
 // InProcessConn makes nats.InProcessServer of it.
-func (e *Server) InProcessConn() (net.Conn, error) { return e.now().InProcessConn() }
+func (e *Server) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
 
-// now is the server that runs now.
-func (e *Server) now() *server.Server {
+// current is the server that runs now.
+func (e *Server) current() *server.Server {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.server
@@ -213,7 +222,7 @@ func (e *Server) Addr() string { return e.addr }
 func (e *Server) Stop() {
 	e.stop()
 	e.watching.Wait()
-	s := e.now()
+	s := e.current()
 	s.Shutdown()
 	s.WaitForShutdown()
 }

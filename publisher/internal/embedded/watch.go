@@ -39,7 +39,7 @@ func (e *Server) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		problem := unhealthy(e.now())
+		problem := healthProblem(e.current())
 		if problem == "" {
 			told = ""
 			if time.Since(last) > healthyForPardon {
@@ -65,8 +65,8 @@ func (e *Server) watch(ctx context.Context) {
 	}
 }
 
-// unhealthy says what keeps the server from storing, "" if nothing does.
-func unhealthy(s *server.Server) string {
+// healthProblem says what keeps the server from storing, "" if nothing does.
+func healthProblem(s *server.Server) string {
 	if !s.Running() {
 		return "it does not run"
 	}
@@ -86,7 +86,7 @@ func unhealthy(s *server.Server) string {
 // connections come back by themselves.
 func (e *Server) restart(problem string) {
 	e.restarts.Inc()
-	old := e.now()
+	old := e.current()
 	old.Shutdown()
 	old.WaitForShutdown()
 	s, err := e.start()

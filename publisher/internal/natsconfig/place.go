@@ -36,9 +36,9 @@ func (c Config) InDomain(domain string) bool {
 	return true // of this account's, or of one whose prefix does not tell
 }
 
-// Nobody adds to an error of a request to JetStream's API that nobody answers which key of the
+// ExplainNoResponders adds to an error of a request to JetStream's API that nobody answers which key of the
 // configuration may name the wrong place, if one names a place at all.
-func (c Config) Nobody(err error) error {
+func (c Config) ExplainNoResponders(err error) error {
 	key, what := c.Place()
 	if key == "" || !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
 		return err

@@ -44,7 +44,7 @@ func (c Config) Remedy(err error) string {
 // CredentialKey is the key of the secret, or of its file, that the login is made with.
 func (c Config) CredentialKey() string {
 	switch {
-	case c.URL == "" && c.Embedded.made():
+	case c.URL == "" && c.Embedded.tokenIsMade():
 		return c.Embedded.TokenFile
 	case c.URL == "" && c.Embedded.TokenFile != "":
 		return "nats.embedded.token_file"

@@ -52,8 +52,8 @@ func (c Config) EnsureToken(dir string) (Config, error) {
 	return c.WithDataDir(dir), nil
 }
 
-// made reports whether the token is one that the bridge made.
-func (c Embedded) made() bool { return filepath.Base(c.TokenFile) == datadir.NATSToken }
+// tokenIsMade reports whether the token is one that the bridge made.
+func (c Embedded) tokenIsMade() bool { return filepath.Base(c.TokenFile) == datadir.NATSToken }
 
 // warnings says what lets more in than a careful operator wants.
 func (c Embedded) warnings() (all []string) {
