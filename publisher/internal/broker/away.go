@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Reason says why there is no connection, and what would mend it, for people; "" if nobody knows.
-// It repeats no secret.
+// Reason explains to the operator why there is no connection, and what would mend it; "" if the
+// cause is unknown or there is a connection. It repeats no secret.
 func (c *Conn) Reason() string {
 	err := c.Away()
 	if err == nil {
@@ -20,7 +20,7 @@ func (c *Conn) Reason() string {
 	return text
 }
 
-// once remembers which reasons were said. It is safe for concurrent use.
+// once remembers which reasons were logged. It is safe for concurrent use.
 type once struct {
 	mu   sync.Mutex
 	said map[string]bool
@@ -29,10 +29,10 @@ type once struct {
 // mostReasons bounds what once remembers.
 const mostReasons = 100
 
-// localPort is the end of a connection that is another one at each attempt.
+// localPort matches the local address in an error text, whose port differs at each attempt.
 var localPort = regexp.MustCompile(`\S+->`)
 
-// first reports whether a reason was not said before, whatever the local port in it.
+// first reports whether a reason is new, whatever the local port in it.
 func (o *once) first(reason string) bool {
 	reason = strings.ToLower(localPort.ReplaceAllString(reason, "")) // the client and the server write one reason in two ways
 	o.mu.Lock()
@@ -47,7 +47,7 @@ func (o *once) first(reason string) bool {
 	return true
 }
 
-// forget makes every reason new again.
+// forget forgets all reasons, at a new connection.
 func (o *once) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

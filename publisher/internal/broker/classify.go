@@ -27,7 +27,7 @@ func Classify(err error) Status {
 	case errors.As(err, &api):
 		return classifyAPI(api)
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
-		// The server found nobody to give the message to, and dropped it.
+		// No stream takes the subject: the server dropped the message.
 		return RefusedSubject
 	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionDraining):
 		// Returned before a byte is put into the write buffer. The buffer
@@ -97,7 +97,7 @@ func classifyBatch(err error) Status {
 		switch Classify(err) {
 		case Unknown:
 			return Unknown
-		default: // by the client before the commit left, or nobody takes it
+		default: // refused by the client before the commit left, or by a server without a stream for it
 			return Refused
 		}
 	}
@@ -126,8 +126,8 @@ func classifyBatch(err error) Status {
 }
 
 // classifyFast says what an error that answers one message of a fast-ingest batch proves of that
-// message: that it was not stored (any status but Unknown), or nothing. What it proves of the
-// others is for fastBatch to say.
+// message: that it was not stored (any status but Unknown), or nothing. fastBatch decides
+// what it proves of the others.
 func classifyFast(err error) Status {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
@@ -150,7 +150,7 @@ func IsRepetition(err error) bool {
 	return errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSAtomicPublishContainsDuplicateMessageErr
 }
 
-// otherStream is the error of an answer that another stream gave.
+// otherStream returns the error for an answer of another stream.
 func otherStream(got, want string, err error) error {
 	if err == nil {
 		return fmt.Errorf("stored by stream %s instead of %s, which takes the subject away from it", got, want)
@@ -158,7 +158,7 @@ func otherStream(got, want string, err error) error {
 	return fmt.Errorf("stream %s, not %s, takes the subject: %w", got, want, err)
 }
 
-// otherDomain is the error of a PubAck of a stream of our name in another JetStream.
+// otherDomain returns the error for a PubAck of a stream of the same name in another domain.
 func otherDomain(got, stream string) error {
 	return fmt.Errorf("stored by the stream %s of the JetStream domain %q, not by that which nats.jetstream_domain or nats.api_prefix names: it takes the subjects away from it", stream, got)
 }

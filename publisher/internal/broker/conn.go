@@ -22,9 +22,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
 
-// Conn is a connection to NATS. It reconnects for ever, and what it knows about the
-// connection never waits for the client's lock, which a hanging write can hold for
-// seconds. Its methods may be called at the same time.
+// Conn is a connection to NATS that reconnects for ever. Its methods may be called at the same
+// time. It tells the state of the connection without the client's lock, which a hanging write can hold
+// for seconds.
 type Conn struct {
 	client     atomic.Pointer[client]
 	connect    func() (*nats.Conn, error)
@@ -35,28 +35,27 @@ type Conn struct {
 	denied     denials
 	cfg        natsconfig.Config
 	creds      *natsconfig.Credentials
-	said       once         // why there is no connection; see noteAway
-	away       atomic.Value // cause: the last of these reasons
-	complained once         // what the server said on this connection
-	listens    string       // where the embedded server does, which the client does not know; "": not embedded
+	said       once         // logged reasons why there is no connection; see noteAway
+	away       atomic.Value // cause: the last reason why there is no connection
+	complained once         // logged errors of the server on this connection
+	listens    string       // URL of the embedded server, which the client does not know; "" without one
 	payload    atomic.Int64 // max_payload of the server, before the first contact the configured one
 	limits     limitAsker
 
 	mu        sync.Mutex // guards closing against reopening.Go
 	closing   bool
 	reopening sync.WaitGroup
-	clients   sync.WaitGroup // that have not ended
+	clients   sync.WaitGroup // clients that have not ended
 }
 
-// client is what the library makes of a connection. It ends for good when the server ends it
-// with an error that the library does not know, such as a message above max_payload; Conn
-// makes another one then.
+// client is a connection of nats.go. It ends for good when the server ends it with an error that
+// nats.go does not know, such as a message above max_payload; Conn makes another one then.
 type client struct {
 	nc *nats.Conn
 	js jetstream.JetStream
 }
 
-// Options are what Dial needs.
+// Options configure Dial.
 type Options struct {
 	NATS     natsconfig.Config
 	Payload  int64            // max_payload in bytes until the server tells its own
@@ -65,7 +64,7 @@ type Options struct {
 	Metrics  prometheus.Registerer // nil: none
 }
 
-// How soon a dead connection is noticed and made again. A link that swallows
+// These times bound how soon a dead connection is noticed and made again. A link that swallows
 // everything is found after pingInterval * (maxPings + 1); meanwhile every
 // publish ends unknown at its own deadline.
 const (
@@ -77,8 +76,8 @@ const (
 	writeTimeout    = 5 * time.Second
 )
 
-// Dial starts the connection of a bridge. It fails only for what waiting cannot mend, such
-// as a credentials file that is not there.
+// Dial starts the connection of a bridge. It does not wait for NATS, and fails only if waiting
+// cannot help, for example without the credentials file.
 func Dial(o Options) (*Conn, error) {
 	m, err := newMetrics(o.Metrics)
 	if err != nil {
@@ -146,8 +145,7 @@ func (c *Conn) use(nc *nats.Conn) error {
 	return nil
 }
 
-// clientEnded is called when a client has ended for good: at Close, or else since the server said
-// something that the library does not forgive.
+// clientEnded replaces a client that has ended for good, unless Close ended it.
 func (c *Conn) clientEnded(nc *nats.Conn) {
 	defer c.clients.Done()
 	c.link.down()
@@ -178,7 +176,7 @@ func (c *Conn) reopen() {
 	}
 }
 
-// durabilityOptions are those that the promise rests on.
+// durabilityOptions returns the options that the promise rests on.
 func (c *Conn) durabilityOptions() []nats.Option {
 	return []nats.Option{
 		nats.RetryOnFailedConnect(true),
@@ -221,7 +219,7 @@ func (c *Conn) handlers() []nats.Option {
 	}
 }
 
-// asyncError takes an error that the client reports apart from a call.
+// asyncError logs an error that the client reports apart from a call, once for each connection.
 func (c *Conn) asyncError(err error) {
 	c.denied.note(err)
 	switch {
@@ -236,12 +234,12 @@ func (c *Conn) asyncError(err error) {
 	}
 }
 
-// random is what names of inboxes and of consumers for one look have in them.
+// random matches the random part in the name of an inbox or of a temporary consumer.
 var random = regexp.MustCompile(`\b[A-Za-z0-9]{20,}\b`)
 
-// noteAway logs why an attempt to connect failed, each reason once until there is
-// a connection: the client tries every second or so, for ever, and reasons may come in
-// turns. LastError forgets it at the next attempt.
+// noteAway keeps and logs the reason why an attempt to connect failed, each reason once until there
+// is a connection: the client tries about every second, for ever, and reasons may alternate. The
+// client's LastError forgets it at the next attempt.
 func (c *Conn) noteAway(err error) {
 	c.away.Store(cause{err})
 	if !c.Connected() && c.said.first(err.Error()) {
@@ -256,7 +254,7 @@ func (c *Conn) unreadable(err error) {
 	}
 }
 
-// failureFields is an error, and what would mend it, for the log.
+// failureFields returns an error and its remedy as fields for the log.
 func (c *Conn) failureFields(err error) []zap.Field {
 	if err == nil {
 		return nil
@@ -268,10 +266,10 @@ func (c *Conn) failureFields(err error) []zap.Field {
 	return fields
 }
 
-// cause is an error in an atomic.Value, which wants one type.
+// cause wraps an error for an atomic.Value, which requires one type.
 type cause struct{ error }
 
-// Away is why there is no connection; nil if there is one, or nobody knows.
+// Away returns the reason why there is no connection; nil if there is one, or the reason is unknown.
 func (c *Conn) Away() error {
 	if c.Connected() {
 		return nil
@@ -280,12 +278,12 @@ func (c *Conn) Away() error {
 	return last.error
 }
 
-// reconnectDelay is how long the client waits before it tries its servers again. It looks at why the
-// last of them failed, too: of a server that was reached and refused what the client said
-// (the login, TLS, too many connections) no other handler is told.
+// reconnectDelay returns a handler that says how long the client waits before it tries its servers
+// again. The handler notes why the last server failed, too: if a server refused the client (its
+// login, TLS, too many connections), the client calls no other handler.
 func (c *Conn) reconnectDelay(d, jitter time.Duration) nats.ReconnectDelayHandler {
 	return func(int) time.Duration {
-		if now := c.client.Load(); now != nil { // else Dial is not done, and tells it itself
+		if now := c.client.Load(); now != nil { // else Dial has not returned, and logs it
 			if err := now.nc.LastError(); err != nil {
 				c.noteAway(err)
 			}
@@ -294,7 +292,7 @@ func (c *Conn) reconnectDelay(d, jitter time.Duration) nats.ReconnectDelayHandle
 	}
 }
 
-// up notes a connection. It may be called twice for one.
+// up notes a connection. The client and open may both call it for the same one.
 func (c *Conn) up(nc *nats.Conn) {
 	if !nc.IsConnected() {
 		return // lost again before the handler's turn came
@@ -313,10 +311,10 @@ func (c *Conn) up(nc *nats.Conn) {
 	}
 }
 
-// LearnLimit takes over the limit that the client holds us to: what the server announced
-// last. An account's comes a moment after the connection, and a server may announce another
-// at any time, and the client tells nobody; so it is taken over again with each look at a
-// stream. It may wait for a hanging write. See RefreshLimit for what the server does not announce.
+// LearnLimit reads from the client the limit that the server announced last. The limit of an account
+// arrives a moment after the connection, and a server may announce another at any time; the client
+// has no handler for that, so Info of a stream calls LearnLimit. It may wait for a hanging write.
+// RefreshLimit finds limits that the server does not announce.
 func (c *Conn) LearnLimit() { c.learnPayload(c.NATS()) }
 
 func (c *Conn) learnPayload(nc *nats.Conn) {
@@ -336,20 +334,20 @@ func withoutUserinfo(text string) string {
 	return u.String()
 }
 
-// Config is how the connection is configured.
+// Config returns the configuration of the connection.
 func (c *Conn) Config() natsconfig.Config { return c.cfg }
 
-// NATS is the client's connection itself, of now: do not keep it.
+// NATS returns the current connection of nats.go. Do not keep it: Conn may replace it.
 func (c *Conn) NATS() *nats.Conn { return c.client.Load().nc }
 
-// JetStream is that connection's JetStream.
+// JetStream returns JetStream on the current connection. Do not keep it.
 func (c *Conn) JetStream() jetstream.JetStream { return c.client.Load().js }
 
 // Connected reports whether there is a connection now.
 func (c *Conn) Connected() bool { return c.ServerID() != "" }
 
-// MaxPayload is the size of the largest message, headers included, that the server takes, in
-// bytes; before the first contact the configured one.
+// MaxPayload returns the size of the largest message that the server takes, in bytes, headers
+// included; before the first contact the configured one.
 func (c *Conn) MaxPayload() int64 { return c.payload.Load() }
 
 // Close sends what is in the write buffer, waits for that until ctx ends, and

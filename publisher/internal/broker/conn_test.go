@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -10,6 +11,22 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
+
+// TestUnreadableSecret: the client reads a secret at each attempt to connect, and the log says once
+// for each connection that it cannot.
+func TestUnreadableSecret(t *testing.T) {
+	log, lines := natstest.Log(zap.WarnLevel)
+	c := &Conn{log: log}
+	for _, want := range []int{1, 1, 1, 2} {
+		if want == 2 {
+			c.said.forget() // connected
+		}
+		c.unreadable(errors.New("nats.password_file: open password: no such file"))
+		if got := lines.FilterMessageSnippet("the last one is used").Len(); got != want {
+			t.Fatalf("%d lines, want %d", got, want)
+		}
+	}
+}
 
 // TestClientThatEnded: when the client library gives up for good, another client takes over; and
 // Close ends all of them, whatever state they are in.

@@ -11,10 +11,11 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
 
-// clientName is how the bridge shows up in "nats server report connections".
+// clientName names the bridge in "nats server report connections".
 const clientName = "treble-bridge"
 
-// dialOptions returns the options that say whom to connect to, and as whom.
+// dialOptions returns the options for the server and the credentials: those of the embedded
+// server if there is one.
 func dialOptions(c *natsconfig.Credentials, e *embedded.Server) []nats.Option {
 	opts := []nats.Option{nats.Name(clientName), nats.Timeout(connectTimeout)}
 	if e != nil {
@@ -24,10 +25,10 @@ func dialOptions(c *natsconfig.Credentials, e *embedded.Server) []nats.Option {
 	return append(opts, c.Options()...)
 }
 
-// Connect makes the connection of a client command, whose role shows in the server's list
-// of connections. It fails if NATS does not answer now, and ends with ctx; a connection
-// that is lost later is made again. For an empty cfg.URL it leads to addr, which is
-// host:port of the embedded server of a running bridge.
+// Connect connects a client command. Its role appears in the server's list of connections.
+// Connect fails if NATS does not answer now, or when ctx ends; a connection that is lost later is
+// made again. If cfg.URL is empty, it connects to addr, the host:port of the embedded server of a
+// running bridge.
 func Connect(ctx context.Context, cfg natsconfig.Config, addr, role string, log *zap.Logger) (*Conn, error) {
 	if err := cfg.CheckSecrets(); err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (c *Conn) clientHandlers() []nats.Option {
 	}
 }
 
-// connectOnce is nats.Connect that ends with ctx.
+// connectOnce calls nats.Connect, and gives up when ctx ends.
 func connectOnce(ctx context.Context, url string, opts []nats.Option) (*nats.Conn, error) {
 	type result struct {
 		nc  *nats.Conn

@@ -14,26 +14,26 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// denials tells those who publish that the server does not let them. It drops such a
-// message and says so on the connection, apart from the message: there is no PubAck, and
-// nobody answers. The zero value is ready.
+// denials hands permission errors to the publishes that caused them. The server drops a message
+// that the user may not publish, and reports it on the connection, apart from the message: no PubAck
+// comes. The zero value is ready.
 type denials struct {
 	mu      sync.Mutex
 	waiting map[*denialWatch]struct{}
 	inboxes string                    // first part of the subjects of inboxes
-	passes  func(subject string) bool // what is denied as expected; nil: nothing
-	last    denial                    // to publish to
+	passes  func(subject string) bool // reports whether a denial is expected; nil: none is
+	last    denial                    // the last unexpected denial of a publish
 	when    map[string]time.Time      // by subject; see Explain
 	inbox   string                    // text of a refused subscription to an inbox: no PubAck will ever come
 }
 
-// denial is that the server did not let a message through.
+// denial records that the server denied a publish to a subject.
 type denial struct {
 	subject string
 	at      time.Time
 }
 
-// denialWatch is a publish that waits for its PubAck.
+// denialWatch belongs to a publish that waits for its PubAck.
 type denialWatch struct {
 	msgs   []Message
 	denied chan error // receives one error at most
@@ -62,7 +62,7 @@ var (
 	subscribeDenied = regexp.MustCompile(`for Subscription to "(.*)"`)
 )
 
-// note takes an asynchronous error of the client.
+// note takes an asynchronous error of the client, and hands a denial to the publishes of its subject.
 func (d *denials) note(err error) {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return
@@ -102,8 +102,8 @@ func (d *denials) note(err error) {
 // stored nothing of that message, nor of what came behind it.
 var ErrExceeds = errors.New("it is larger than NATS takes, which ended the connection")
 
-// exceeded reports whether a connection was ended by a message that is too large, and tells
-// whose it was, if that is certain: the server does not name it.
+// exceeded reports whether the server ended the connection for a message that is too large. The
+// server does not name the message; if only one publish waits, exceeded hands it ErrExceeds.
 func (d *denials) exceeded(err error) bool {
 	if err == nil || !strings.EqualFold(err.Error(), "nats: maximum payload violation") {
 		return false
@@ -121,14 +121,14 @@ func (d *denials) exceeded(err error) bool {
 	return true
 }
 
-// forget drops what the server said on a connection that is gone.
+// forget forgets the denial of the inbox, which belongs to a connection that is gone.
 func (d *denials) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.inbox = ""
 }
 
-// expectedDenial reports whether err is that the user may not delete a consumer. NATS cannot
+// expectedDenial reports whether err says that the user may not delete a consumer. NATS cannot
 // permit it for our consumers alone, and they end by themselves after a short time.
 func (c *Conn) expectedDenial(err error) bool {
 	found := publishDenied.FindStringSubmatch(err.Error())
@@ -139,8 +139,8 @@ func (c *Conn) isConsumerDelete(subject string) bool {
 	return strings.HasPrefix(subject, c.cfg.API()+"CONSUMER.DELETE.")
 }
 
-// DeniedSince is an error that names the subject, if the server has refused since a time to let
-// something through that is needed. Whoever waits for its answer sees only that there is none.
+// DeniedSince returns an error that names the subject of the last unexpected denial, if it came at
+// or after t; nil else. A request that was denied gets no answer, only its timeout.
 func (c *Conn) DeniedSince(t time.Time) error {
 	c.denied.mu.Lock()
 	defer c.denied.mu.Unlock()
@@ -150,7 +150,7 @@ func (c *Conn) DeniedSince(t time.Time) error {
 	return nil
 }
 
-// explain adds to an error about a missing PubAck that the server sends none, if it said so.
+// explain adds to an error about a missing PubAck that the server denies the inbox, if it does.
 func (d *denials) explain(err error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -160,8 +160,8 @@ func (d *denials) explain(err error) error {
 	return fmt.Errorf("%w (NATS does not permit this user to receive answers: %s)", err, d.inbox)
 }
 
-// Explain returns why what was asked about a stream at a time has no answer, if the server said
-// so, and err else: whoever waits for an answer only sees the end of its patience.
+// Explain returns the denial that made a request about a stream time out, if the server reported one
+// since that time; else err.
 func (c *Conn) Explain(err error, stream string, since time.Time) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err

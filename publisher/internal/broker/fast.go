@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// What a message of a fast-ingest batch says to the server stands in its reply subject, so that
-// nothing of it is stored:
+// A message of a fast-ingest batch instructs the server by its reply subject, which the server does not
+// store:
 //
 //	<inbox>.<batch>.<flow>.<gap mode>.<sequence in the batch>.<operation>.$FI
 const (
@@ -103,7 +103,7 @@ func (a *attempt) sendFast(ctx context.Context) Result {
 	}
 }
 
-// fastReplies gives the answers of the server to the batches that wait for them. The zero value
+// fastReplies routes the answers of the server to the batches that wait for them. The zero value
 // is ready.
 type fastReplies struct {
 	mu      sync.Mutex // guards what follows
@@ -112,7 +112,7 @@ type fastReplies struct {
 	waiting map[string]*fastBatch // by their ids
 }
 
-// begin lets a batch have its answers, below the inbox that it returns.
+// begin registers a batch, and returns the inbox below which its answers come.
 func (r *fastReplies) begin(nc *nats.Conn, b *fastBatch) (inbox string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,7 +134,7 @@ func (r *fastReplies) end(b *fastBatch) {
 	delete(r.waiting, b.id)
 }
 
-// take is called with one answer after the other.
+// take routes an answer. The subscription calls it for one answer after the other.
 func (r *fastReplies) take(m *nats.Msg) {
 	r.mu.Lock()
 	words := strings.Split(strings.TrimPrefix(m.Subject, r.inbox+"."), ".")
@@ -156,7 +156,7 @@ type fastBatch struct {
 	size   int
 	done   chan Result // receives one
 
-	// Of the goroutine of the subscription.
+	// Only the goroutine of the subscription uses these.
 	refused  int   // messages that are proven not to be stored
 	unproven bool  // an error proves nothing
 	lowest   int   // of the messages with an error; 0: none
@@ -221,7 +221,7 @@ func (b *fastBatch) end(r Result) {
 	}
 }
 
-// acknowledged is the result by the PubAck.
+// acknowledged returns the result that the PubAck proves.
 func (b *fastBatch) acknowledged(ack pubAck) Result {
 	switch {
 	case ack.Stream != b.stream.name:
@@ -243,8 +243,7 @@ func (b *fastBatch) acknowledged(ack pubAck) Result {
 	return Result{Status: Stored, Count: ack.Count, Last: ack.Sequence}
 }
 
-// unacknowledged is the result if there is no PubAck: nothing is stored if that is proven of
-// each message.
+// unacknowledged returns the result without a PubAck: Refused if that is proven of each message.
 func (b *fastBatch) unacknowledged() Result {
 	if b.refused == b.size && !b.unproven {
 		return Result{Status: Refused, Err: b.err}

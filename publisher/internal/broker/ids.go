@@ -67,15 +67,15 @@ func (s *Stream) IDs(ctx context.Context, from, to uint64) iter.Seq2[At, error] 
 	}
 }
 
-// rangeReader reads a range of a stream. One goroutine runs it.
+// rangeReader reads the ids of a range of a stream, in one goroutine.
 type rangeReader struct {
 	stream *Stream
-	next   uint64 // everything below it was read
+	next   uint64 // ids of all lower sequences were read
 	to     uint64
 	out    chan []At
 }
 
-// errConsumer: another consumer goes on.
+// errConsumer makes the reader continue with a new consumer.
 var errConsumer = errors.New("the consumer lost messages")
 
 func (r *rangeReader) run(ctx context.Context) error {
@@ -157,7 +157,7 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 			return err
 		}
 		select {
-		case err := <-denied: // nobody answered, which looks like the end
+		case err := <-denied: // a denied request gets no answer, which looks like the end
 			return err
 		default:
 		}
@@ -200,7 +200,7 @@ func idsOf(batch jetstream.MessageBatch, delivered uint64) ([]At, error) {
 }
 
 // whilePermitted returns a context for a request to the JetStream API, which ends after a
-// time, or when the server says that the user may not make it: nobody answers then.
+// time, or when the server denies the request, which then gets no answer.
 func (s *Stream) whilePermitted(ctx context.Context, request string, limit time.Duration) (context.Context, context.CancelFunc) {
 	denied, stop := s.conn.denied.watch([]Message{{Subject: s.conn.cfg.API() + request}})
 	ctx, end := context.WithTimeout(ctx, limit)
@@ -236,7 +236,7 @@ func (r *rangeReader) byLeader(ctx context.Context, to uint64) error {
 	return nil
 }
 
-// emit hands on what is in the range.
+// emit passes on the ids that are in the range.
 func (r *rangeReader) emit(ctx context.Context, chunk []At) error {
 	n := 0
 	for _, at := range chunk {

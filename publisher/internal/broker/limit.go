@@ -11,23 +11,22 @@ import (
 	"go.uber.org/zap"
 )
 
-// A server whose configuration is reloaded holds its clients to another max_payload at once,
-// and does not tell them. Of a lower one a client hears when its message is refused: the
-// server ends the connection, and the next one begins with the new limit. Of a higher one it
-// never hears, and goes on refusing by itself what the server would take. So a limit that
-// refuses something is asked for again, on a second connection, the only place where a server
-// tells it; and the client takes it over by connecting anew.
+// A server that reloads its configuration applies a new max_payload at once, and does not announce it
+// to connected clients. A lower limit shows when a message is refused: the server ends the
+// connection, and the next one begins with the new limit. A higher limit never shows: the client goes
+// on refusing messages that the server would take. So RefreshLimit opens a second connection, on
+// which the server announces its limit, and makes the client reconnect if it differs.
 const (
 	askLimitEvery   = 100 * time.Millisecond
 	askLimitTimeout = 2 * time.Second
 )
 
-// limitAsker asks for the limit, once for all who want to know at the same time.
+// limitAsker asks for the limit, once for all concurrent callers.
 type limitAsker struct {
 	asking   sync.WaitGroup
 	exceeded atomic.Bool // there is no connection since a message was too large; another is being made
 	mu       sync.Mutex
-	began    time.Time // when it asked last
+	began    time.Time // time of the last request
 }
 
 // RefreshLimit finds out whether NATS takes larger or smaller messages than MaxPayload said
@@ -38,7 +37,7 @@ func (c *Conn) RefreshLimit(ctx context.Context, before int64) (changed bool) {
 	c.limits.mu.Lock()
 	defer c.limits.mu.Unlock()
 	if c.MaxPayload() != before || c.limits.began.After(wanted) {
-		return c.MaxPayload() != before // somebody else asked meanwhile
+		return c.MaxPayload() != before // another caller asked meanwhile
 	}
 	if c.limits.exceeded.Load() {
 		ctx, cancel := context.WithTimeout(ctx, askLimitTimeout)
@@ -114,7 +113,7 @@ func (c *Conn) awaitLimit(ctx context.Context, before int64) bool {
 	}
 }
 
-// sleep waits for a while, and reports false if ctx ends first.
+// sleep waits for d, and reports false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -129,7 +128,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// askLimit connects to the same server as the same user, and returns what it tells.
+// askLimit makes a second connection to the same server as the same user, and returns the limit
+// that the server announces there.
 func (c *Conn) askLimit(ctx context.Context) (int64, error) {
 	o := nats.GetDefaultOptions()
 	for _, set := range c.options {

@@ -8,20 +8,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Why nothing can be known now.
+// Reasons why a stream cannot be asked now.
 var (
 	ErrNotConnected = errors.New("not connected to NATS")
 	ErrLinkLost     = errors.New("the connection to NATS was lost")
 )
 
-// link knows whether there is a connection to NATS, and tells those who wait when it comes and
-// goes. Its zero value is a link that is down.
+// link knows whether there is a connection to NATS, and wakes waiting goroutines when that
+// changes. The zero value is a link that is down.
 type link struct {
 	gauge prometheus.Gauge // 1 while it is up; nil: none
 
 	mu     sync.Mutex
-	server string        // id of the server process that it leads to; "" while it is down
-	change chan struct{} // closed at the next change; nil if nobody waits
+	server string        // id of the connected server process; "" while the link is down
+	change chan struct{} // closed at the next change; nil if no goroutine waits
 }
 
 // up notes a connection, and reports whether the link was down before.
@@ -60,8 +60,8 @@ func (l *link) state() (server string, changed <-chan struct{}) {
 	return l.server, l.change
 }
 
-// Link returns the server process that the connection leads to, "" while there is no
-// connection, and a channel that is closed at the next change.
+// Link returns the id of the connected server process, "" without a connection, and a channel that
+// is closed at the next change.
 func (c *Conn) Link() (server string, changed <-chan struct{}) { return c.link.state() }
 
 // AwaitUp waits for a connection. It reports false if ctx ends first.
@@ -79,8 +79,7 @@ func (c *Conn) AwaitUp(ctx context.Context) bool {
 	}
 }
 
-// ServerID names the process of the server that the connection leads to; "" if there is
-// none.
+// ServerID returns the id of the connected server process; "" without a connection.
 func (c *Conn) ServerID() string {
 	server, _ := c.link.state()
 	return server

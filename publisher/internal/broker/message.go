@@ -1,5 +1,5 @@
-// Package broker is the bridge's way to NATS: the connection, what goes over it, and
-// what an answer, or the lack of one, proves.
+// Package broker connects to NATS, publishes messages, and decides what an answer, or the lack of one,
+// proves about them.
 package broker
 
 import (
@@ -10,24 +10,23 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Message is what goes to a stream, and what the journal and the set-aside keep of
-// it. Nothing changes it once it is made.
+// Message is published to a stream, and kept in the journal and the set-aside. It is immutable.
 type Message struct {
 	Subject string
 	ID      string // Nats-Msg-Id, which is among the headers too
 	Header  Header
 	Data    []byte
-	Erased  bool // by an older version: what it held is gone, and it is never published
+	Erased  bool // an older version erased its content: it is never published
 }
 
-// Header are the headers of a message, one field for each value. A list costs one
+// Header lists the headers of a message, one field for each value. A list costs one
 // allocation, where a map costs one for each header.
 type Header []Field
 
 // Field is one header, or one value of several.
 type Field struct{ Name, Value string }
 
-// HeaderOf returns the fields of a map, in the order of their names.
+// HeaderOf converts a map, and sorts its fields by name.
 func HeaderOf(m map[string][]string) Header {
 	var h Header
 	for name, values := range m {
@@ -49,7 +48,7 @@ func (h Header) Get(name string) string {
 	return ""
 }
 
-// Map returns the headers as net/http and the NATS client have them.
+// Map converts to the form of net/http and of the NATS client.
 func (h Header) Map() map[string][]string {
 	m := make(map[string][]string, len(h))
 	for _, f := range h {
@@ -58,7 +57,7 @@ func (h Header) Map() map[string][]string {
 	return m
 }
 
-// Size is what the server counts against max_payload: the header block and
+// Size returns the bytes that the server counts against max_payload: the header block and
 // the data, but neither subject nor protocol.
 func (m Message) Size() int64 {
 	if len(m.Header) == 0 {
@@ -72,8 +71,8 @@ func (m Message) Size() int64 {
 	return int64(n + len(m.Data))
 }
 
-// NATS returns the message as the client sends it: without the conditions that older
-// versions put into what they kept.
+// NATS converts to a message of the client, without the conditions that older versions stored
+// with it.
 func (m Message) NATS() *nats.Msg { return new(wire).of(m) }
 
 // wire makes messages of the client out of ours. It uses one map for all of them: the client
@@ -83,9 +82,8 @@ type wire struct {
 	values []string
 }
 
-// of returns a message for the client, which is valid until the next call: without the
-// conditions that older versions put into what they kept, and without the headers
-// of a batch.
+// of converts a message, without the conditions and batch headers that older versions stored with
+// it. The result is valid until the next call.
 func (w *wire) of(m Message) *nats.Msg {
 	if w.msg.Header == nil {
 		w.msg.Header = nats.Header{}
@@ -112,7 +110,7 @@ func (w *wire) set(name, value string) {
 	w.msg.Header[name] = w.values[n : n+1 : n+1]
 }
 
-// condition reports whether a header is between a publisher and the server.
+// condition reports whether a header instructs the server: a condition, or a part of a batch.
 func condition(name string) bool {
 	return strings.HasPrefix(name, expectedPrefix) || strings.HasPrefix(name, batchPrefix)
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the numbers of a connection.
 type metrics struct {
 	connected  prometheus.Gauge
 	reconnects prometheus.Counter

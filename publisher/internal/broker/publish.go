@@ -23,7 +23,7 @@ const (
 	expectedPrefix = "Nats-Expected-"
 )
 
-// grace is how long Publish waits for a precise answer after its deadline.
+// grace is the time that Publish waits beyond its deadline for a precise answer.
 const grace = 50 * time.Millisecond
 
 var (
@@ -49,7 +49,7 @@ func (s *Stream) Publish(ctx context.Context, msgs []Message) Result {
 	return a.run(ctx, a.send)
 }
 
-// run lets send do its work within the stream's timeout.
+// run calls send, and ends within the stream's timeout even if send hangs in a write.
 func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Result {
 	s, msgs := a.stream, a.msgs
 	if len(msgs) == 0 {
@@ -94,7 +94,7 @@ func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Re
 	case <-changed:
 		why.Err = ErrLinkLost
 		select {
-		case err := <-denied: // which is why it was lost
+		case err := <-denied: // the reason of the loss
 			why = a.denied(err)
 		default:
 		}
@@ -129,7 +129,7 @@ const (
 // commit reports whether the message that decides may be sent.
 func (a *attempt) commit() bool { return a.phase.CompareAndSwap(preparing, committed) }
 
-// end returns the result of an attempt whose time is up: why, unless more is known.
+// end returns the result of an attempt whose time is up: why, unless send knows more.
 func (a *attempt) end(why Result) Result {
 	late := time.NewTimer(grace)
 	defer late.Stop()
@@ -156,7 +156,7 @@ func (a *attempt) end(why Result) Result {
 	return why
 }
 
-// denied is the result of what the server said apart from an answer.
+// denied returns the result of an error that the server reported apart from an answer.
 func (a *attempt) denied(err error) Result {
 	if a.fast {
 		return Result{Err: err} // those before it may be stored
@@ -167,7 +167,8 @@ func (a *attempt) denied(err error) Result {
 	return Result{Status: a.refused(RefusedSubject), Err: err}
 }
 
-// refused is the status of a refusal that is proven: a batch may have other messages.
+// refused returns the status of a proven refusal: alone if there is one message. Of a batch another
+// message may be the cause.
 func (a *attempt) refused(alone Status) Status {
 	if len(a.msgs) > 1 {
 		return Refused
@@ -205,7 +206,8 @@ func (a *attempt) send(ctx context.Context) Result {
 	return Result{} // not reached
 }
 
-// request sends the message that decides, the last one of batch if that is not "".
+// request sends the message that decides: the only one, or the last of a batch. An empty batch
+// means that there is none.
 func (a *attempt) request(ctx context.Context, msg *nats.Msg, batch string) Result {
 	if err := ctx.Err(); err != nil || !a.commit() {
 		return Result{Status: NotSent, Err: errors.Join(err, errHanging)}

@@ -7,8 +7,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// Status says what became of messages that were published together. The zero
-// value is the safe one: nothing is known.
+// Status classifies the outcome of messages that were published together. The zero value is the
+// safe one: nothing is known.
 type Status int
 
 // The statuses. All but Unknown are proven: see Stream.Publish.
@@ -32,8 +32,8 @@ func (s Status) String() string {
 	return names[s]
 }
 
-// Result is what became of messages that were published together: all of them
-// share one status.
+// Result tells the outcome of messages that were published together: all of them share one
+// status.
 type Result struct {
 	Status Status
 	// First is the sequence of the first message, if they are Stored; the others follow
@@ -43,22 +43,22 @@ type Result struct {
 	// stream. Only a message that is published alone can be one: a batch with a
 	// repetition in it is refused.
 	Duplicate bool
-	// Count and Last are of a fast-ingest batch that is Stored or Partly stored: how many of its
-	// messages are in the stream, and the sequence of the last one that this publish stored, 0 if they
-	// all were there before. First is not known then; see Stream.PublishFast.
+	// Count and Last belong to a fast-ingest batch that is Stored or Partly stored. Count is the number of
+	// its messages in the stream. Last is the sequence of the last one that this publish stored, 0 if all
+	// were there before. First is not known then; see Stream.PublishFast.
 	Count int
 	Last  uint64
-	Err   error // why it is not stored, or why that is not known; nil if it is
+	Err   error // the reason for any status but Stored; nil if Stored
 }
 
-// Info is a stream at one moment, as far as publishing is concerned.
+// Info describes a stream at one moment, as far as publishing is concerned.
 type Info struct {
-	Created time.Time // the incarnation: another time is another stream of that name
+	Created time.Time // identifies the incarnation: another time means another stream of that name
 	// Leader changes whenever the stream may have been recovered from a disk: with the
 	// server process that leads it, and with each election.
 	Leader      string
 	First, Last uint64 // sequences; First is Last+1 in an empty stream that had messages
-	Messages    uint64 // that are there: less than Last-First+1 if some between were deleted
+	Messages    uint64 // stored now: less than Last-First+1 if some between were deleted
 
 	Batches    bool          // atomic batches are allowed
 	Fast       bool          // fast-ingest batches are allowed, prove what they acknowledge, and are worth it: without replicas only

@@ -17,57 +17,55 @@ import (
 // ErrNoStream: there is no stream of the configured name.
 var ErrNoStream = errors.New("the stream does not exist")
 
-// At is a message's place in a stream.
+// At locates a message in a stream.
 type At struct {
 	Seq uint64
 	ID  string // Nats-Msg-Id; "" if it has none
 }
 
-// requestTimeout is how long a look at the stream may take.
+// requestTimeout bounds a request to the JetStream API.
 const requestTimeout = 5 * time.Second
 
-// Stream is a JetStream stream that is published to. Its methods may be called at the
-// same time; each returns soon after the link is lost or ctx ends, whatever the network
-// does.
+// Stream publishes to a stream of JetStream and reads what is there. Its methods may be called at the
+// same time; each returns soon after the link is lost or ctx ends, whatever the network does.
 type Stream struct {
 	conn    *Conn
 	name    string
 	timeout time.Duration // for a PubAck
-	// NoBatches says that batches are not wanted, whatever the stream allows. Set it before
-	// anything else is called.
+	// NoBatches disables batches, whatever the stream allows. Set it before any method is
+	// called.
 	NoBatches bool
 	fast      fastReplies
 	busy      sync.WaitGroup
-	hanging   atomic.Int64           // publishes that were given up, and may leave yet
+	hanging   atomic.Int64           // publishes that were given up, but whose write may still reach the server
 	domain    atomic.Pointer[string] // of the JetStream that has the stream; nil before the first look
-	refusal   atomic.Value           // string: why the stream takes no consumer, as it was logged; "" if it does
+	refusal   atomic.Value           // string: the last logged reason why the stream takes no consumer; "" if it takes one
 }
 
-// NewStream returns the stream of a name. A publish without a PubAck ends after timeout.
-// Nothing is asked of NATS yet.
+// NewStream returns the stream of a name, and sends no request yet. A publish without a PubAck ends
+// after timeout.
 func NewStream(conn *Conn, name string, timeout time.Duration) *Stream {
 	return &Stream{conn: conn, name: name, timeout: timeout}
 }
 
-// Name is the name of the stream.
 func (s *Stream) Name() string { return s.name }
 
-// Timeout is after what time a publish without a PubAck ends.
+// Timeout returns the time after which a publish without a PubAck ends.
 func (s *Stream) Timeout() time.Duration { return s.timeout }
 
-// Wait returns when nothing is at work any more, what was given up included. Close the
-// connection first, or it may take as long as a hanging write.
+// Wait waits for all goroutines of the stream, also those of calls that were given up. Close the
+// connection first, or Wait may take as long as a hanging write.
 func (s *Stream) Wait() { s.busy.Wait() }
 
-// Link returns the server process that the connection leads to, "" while there is no
-// connection, and a channel that is closed at the next change.
+// Link returns the id of the connected server process, "" without a connection, and a channel that
+// is closed at the next change.
 func (s *Stream) Link() (server string, changed <-chan struct{}) { return s.conn.Link() }
 
-// Limit is the size of the largest message, headers included, that the server takes, in
-// bytes, as far as it is known; before the first contact it is a guess.
+// Limit returns the size of the largest message that the server takes, in bytes, headers included,
+// as far as it is known; before the first contact it is a guess.
 func (s *Stream) Limit() int64 { return s.conn.MaxPayload() }
 
-// Info looks at the stream now. The error is ErrNoStream if there is none of that name.
+// Info asks the server about the stream. The error is ErrNoStream if there is none of that name.
 func (s *Stream) Info(ctx context.Context) (Info, error) {
 	return await(ctx, s, func(ctx context.Context) (Info, error) {
 		found, domain, err := s.requestInfo(ctx)
@@ -83,7 +81,7 @@ func (s *Stream) Info(ctx context.Context) (Info, error) {
 	})
 }
 
-// inDomain reports whether a PubAck of a domain is of this stream.
+// inDomain reports whether a PubAck with a domain can come from this stream.
 func (s *Stream) inDomain(domain string) bool {
 	if want := s.domain.Load(); want != nil {
 		return domain == *want
@@ -91,7 +89,7 @@ func (s *Stream) inDomain(domain string) bool {
 	return s.conn.cfg.InDomain(domain)
 }
 
-// requestInfo asks for the stream by itself, since the client does not tell the domain.
+// requestInfo requests STREAM.INFO itself, since nats.go does not return the domain.
 func (s *Stream) requestInfo(ctx context.Context) (info *jetstream.StreamInfo, domain string, err error) {
 	answer, err := s.conn.NATS().RequestWithContext(ctx, s.conn.cfg.API()+"STREAM.INFO."+s.name, nil)
 	if err != nil {
@@ -137,19 +135,18 @@ func infoOf(have *jetstream.StreamInfo) Info {
 	return i
 }
 
-// fast reports whether fast-ingest batches are sent. A server before 2.14 drops the flag. With
+// fast reports whether the stream gets fast-ingest batches. A server before 2.14 drops the flag. With
 // no_ack the server still acknowledges such a batch, but does not tell the errors of its messages, so
 // that the PubAck proves nothing.
 func fast(cfg jetstream.StreamConfig) bool {
 	return cfg.AllowBatchPublish && cfg.Replicas <= 1 && cfg.Mirror == nil && !cfg.NoAck
 }
 
-// leader returns what changes whenever the stream may have been recovered from a disk; see
-// Info.Leader.
+// leader returns Info.Leader, which changes whenever the stream may have been recovered from a disk.
 //
 // With replicas it is the leader and the time of its election: an election follows every
 // restart of a leader. Without a cluster it is the process that we are connected to.
-// For a stream without replicas in a cluster nothing tells the process that leads it unless we
+// For a stream without replicas in a cluster the answer does not name the leading process unless we
 // are connected to it: its restart then shows only while it lasts, as errors. The same
 // is true of a server before 2.12, which does not tell the time of the election, and of a
 // stream behind a leaf node.
@@ -180,7 +177,7 @@ func (s *Stream) ID(ctx context.Context, seq uint64) (id string, there bool, err
 	return f.at.ID, f.there, err
 }
 
-// StoredMessage is a message as a stream holds it.
+// StoredMessage is a message in a stream.
 type StoredMessage struct {
 	Seq     uint64
 	Time    time.Time // when the server stored it
@@ -210,7 +207,7 @@ type getRequest struct {
 	NextFor string `json:"next_by_subj,omitempty"`
 }
 
-// get is fetch of the id alone.
+// get fetches the place of a message alone.
 func (s *Stream) get(ctx context.Context, req getRequest) (at At, there bool, err error) {
 	m, there, err := s.fetch(ctx, req)
 	if !there {
@@ -273,7 +270,7 @@ func (s *Stream) fetch(ctx context.Context, req getRequest) (m StoredMessage, th
 	return m, true, nil
 }
 
-// await returns what f does, unless the link is lost or ctx ends before: f is then left behind,
+// await returns the result of f, unless the link is lost or ctx ends before: f then goes on alone,
 // since it may wait for the client's lock, which a hanging write can hold for seconds.
 func await[T any](ctx context.Context, s *Stream, f func(context.Context) (T, error)) (T, error) {
 	ctx, end := s.conn.WhileUp(ctx)

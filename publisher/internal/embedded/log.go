@@ -9,22 +9,22 @@ import (
 	"go.uber.org/zap"
 )
 
-// serverLog passes what the embedded server logs on to zap. Its notices are
-// ours to debug by; its trace, which holds messages, goes nowhere.
+// serverLog writes the log of the embedded server to zap: notices at debug, and no trace, which
+// contains messages.
 type serverLog struct {
 	log *zap.Logger
 
 	mu         sync.Mutex
 	firstFatal string    // guarded by mu, as the others
-	failed     time.Time // when a client without the token was last logged
-	held       int       // of these, since then
+	failed     time.Time // time of the last line about a client without the token
+	held       int       // such lines that were not logged since then
 }
 
 // Noticef implements server.Logger, as do the others.
 func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 
-// Warnf logs at warn, but for the warning about our own max_payload, which is
-// chosen and which the user cannot change for the better.
+// Warnf logs at warn, except the warning about max_payload, which the bridge chooses and the user
+// cannot improve.
 func (l *serverLog) Warnf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	if strings.HasPrefix(text, "Maximum payloads over") {
@@ -34,8 +34,8 @@ func (l *serverLog) Warnf(format string, v ...any) {
 	l.log.Warn(text)
 }
 
-// Errorf logs at error. Of clients without the token, which anybody who reaches the port can be, it logs one a
-// second.
+// Errorf logs at error. Every host that reaches the port can be a client without the token, so it logs at
+// most one of these a second.
 func (l *serverLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	if !strings.Contains(text, "authentication error") {
@@ -58,8 +58,8 @@ func (l *serverLog) Debugf(format string, v ...any) { l.log.Debug(fmt.Sprintf(fo
 // Tracef drops the line.
 func (l *serverLog) Tracef(string, ...any) {}
 
-// Fatalf keeps the first reason for the one who started the server. The server
-// expects the process to end here; ours ends by returning an error.
+// Fatalf keeps the first reason, which start returns as an error. The server expects the process to end
+// here.
 func (l *serverLog) Fatalf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	l.mu.Lock()

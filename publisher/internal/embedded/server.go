@@ -20,11 +20,11 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
 
-// Server is a nats-server with JetStream inside this process. The bridge
-// talks to it without a network; others reach it at its address.
+// Server is the embedded nats-server. The bridge connects to it within the process, other clients
+// by its address. Its methods may be called at the same time.
 type Server struct {
-	options  *server.Options // with which it is started, always the same
-	addr     string          // where it listens
+	options  *server.Options // the same at each restart
+	addr     string          // host:port of the listener
 	log      *zap.Logger
 	pair     *certificate.Pair // nil: no TLS
 	restarts prometheus.Counter
@@ -35,36 +35,34 @@ type Server struct {
 	server *server.Server
 }
 
-// Options are what Start needs.
+// Options configure Start.
 type Options struct {
 	Config     natsconfig.Embedded
 	StoreDir   string
-	StoreKey   string     // encrypts the store; "": it is not encrypted
-	MaxBody    value.Size // largest body that is accepted; max_payload of the server follows from it
-	SyncAlways bool       // flush each event before its PubAck, which is then the promise
+	StoreKey   string     // key that encrypts the store; "": no encryption
+	MaxBody    value.Size // largest body that the ingress accepts; it decides max_payload of the server
+	SyncAlways bool       // flush each event before its PubAck, as "ack: stream" needs
 	Log        *zap.Logger
 	Metrics    prometheus.Registerer // nil: none
 }
 
-// serverName is the name of the server in what NATS reports about it.
+// serverName appears in the reports of NATS.
 const serverName = "treble-bridge"
 
-// maxStore is the storage limit of the server as a whole, 1 PiB: none.
-// By default it is three quarters of the disk that is free at the start. Later
-// the disk is fuller, by our own events among others, and the streams' reserved
-// max_bytes would no longer be allowed. What bounds the disk is max_bytes of
-// each stream.
+// maxStore is the storage limit of the whole server: 1 PiB, so none. The server's default is three
+// quarters of the disk that is free at the start. At a later start our own events have filled a part of
+// it, and the server would no longer allow the max_bytes that the streams reserve. The max_bytes of each
+// stream bound the disk.
 const maxStore = 1 << 50
 
-// maxPayload is enough for a body of maxBody with its normalised
-// copies, and below the 32 MiB beyond which JetStream's file store refuses a
-// message.
+// maxPayload returns a limit in bytes that is enough for a body of maxBody with its normalised copies,
+// and below 32 MiB, beyond which JetStream's file store refuses a message.
 func maxPayload(maxBody value.Size) int32 {
 	return int32(min(2*maxBody+value.MiB, 31*value.MiB))
 }
 
-// Start starts the server and returns when it listens and its streams
-// are recovered. Call Stop.
+// Start starts the server, and returns when it listens and its streams are recovered. Its errors name
+// the key of the configuration. Call Stop.
 func Start(o Options) (*Server, error) {
 	options, err := o.server()
 	if err != nil {
@@ -132,7 +130,7 @@ func (o Options) server() (*server.Options, error) {
 	}, nil
 }
 
-// useTLS makes clients of other processes use TLS. The bridge itself is in this one.
+// useTLS requires TLS of clients in other processes. The bridge connects within this one.
 func (e *Server) useTLS(c natsconfig.EmbeddedTLS) error {
 	if c.CertFile == "" {
 		return nil
@@ -146,15 +144,14 @@ func (e *Server) useTLS(c natsconfig.EmbeddedTLS) error {
 	return nil
 }
 
-// UseCertificate makes a certificate the one of connections that come from now on, if the server was
-// started with one.
+// UseCertificate replaces the certificate for new connections, if the server was started with one.
 func (e *Server) UseCertificate(c *tls.Certificate) {
 	if e.pair != nil {
 		e.pair.Use(c)
 	}
 }
 
-// noteAddr notes where the server listens, for Addr and for the next start.
+// noteAddr keeps the address of the listener, for Addr and for a restart.
 func (e *Server) noteAddr() {
 	tcp, ok := e.server.Addr().(*net.TCPAddr)
 	if !ok {
@@ -167,7 +164,6 @@ func (e *Server) noteAddr() {
 	e.addr, e.options.Port = net.JoinHostPort(host, strconv.Itoa(tcp.Port)), tcp.Port
 }
 
-// start starts a server with the options.
 func (e *Server) start() (*server.Server, error) {
 	s, err := server.NewServer(e.options.Clone())
 	if err != nil {
@@ -176,8 +172,8 @@ func (e *Server) start() (*server.Server, error) {
 	log := &serverLog{log: e.log.WithOptions(zap.AddCallerSkip(2))}
 	s.SetLoggerV2(log, e.log.Core().Enabled(zap.DebugLevel), false, false)
 
-	// Start returns when the server listens, or right after it told the logger
-	// why it cannot: it has no error to return.
+	// Start returns no error. It returns when the server listens, or after it has logged why it
+	// cannot.
 	s.Start()
 	if err := startError(s, log, e.addr); err != nil {
 		s.Shutdown()
@@ -201,24 +197,25 @@ func startError(s *server.Server, log *serverLog, addr string) error {
 	return nil
 }
 
-// InProcessConn makes nats.InProcessServer of it.
+// InProcessConn implements nats.InProcessConnProvider.
 func (e *Server) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
 
-// current is the server that runs now.
+// current returns the running server, which a restart replaces.
 func (e *Server) current() *server.Server {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.server
 }
 
-// Token is the one that the server was started with; "" if it has none. Its file may hold another by now.
+// Token returns the token that the server was started with; "" if it has none. Its file may hold another
+// one by now.
 func (e *Server) Token() string { return e.options.Authorization }
 
-// Addr is where the server listens, host:port. A host that means all interfaces is
-// returned as loopback, so that the address can be used.
+// Addr returns the host:port of the listener. For a listener on all interfaces the host is loopback, so
+// that a client can use the address.
 func (e *Server) Addr() string { return e.addr }
 
-// Stop ends the server; its store is complete and closed when it returns.
+// Stop ends the server. When it returns, the store is complete and closed.
 func (e *Server) Stop() {
 	e.stop()
 	e.watching.Wait()

@@ -15,14 +15,14 @@ import (
 )
 
 // The store of a stream keeps its first write error until the server is started anew: a disk
-// that was full for a moment stops the stream for good. The server tells it as its health.
+// that was full for a moment stops the stream for good. The server reports it in its health.
 const (
 	watchEvery       = time.Second
-	restartPause     = 10 * time.Second // at least, between two restarts; doubled by each that does not help
+	restartPause     = 10 * time.Second // least time between two restarts; a restart that does not help doubles it
 	restartLongest   = 10 * time.Minute
-	probeSize        = 4 << 20 // bytes that the disk must take before a restart makes sense
+	probeSize        = 4 << 20 // bytes that the disk must take before a restart
 	probeFile        = ".probe"
-	healthyForPardon = 10 * time.Minute // after so long the next restart need not wait
+	healthyForPardon = 10 * time.Minute // after this time the pause is restartPause again
 )
 
 // watch restarts the server when its store does not write though the disk has room, until
@@ -30,7 +30,7 @@ const (
 func (e *Server) watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	var last time.Time // when it was restarted last
+	var last time.Time // time of the last restart
 	var told string
 	pause := restartPause
 	for {
@@ -65,16 +65,16 @@ func (e *Server) watch(ctx context.Context) {
 	}
 }
 
-// healthProblem says what keeps the server from storing, "" if nothing does.
+// healthProblem returns the reason why the server cannot store; "" if it can.
 func healthProblem(s *server.Server) string {
 	if !s.Running() {
 		return "it does not run"
 	}
 	if !s.JetStreamEnabled() {
-		return "JetStream was turned off" // so the server does when it finds no room
+		return "JetStream was turned off" // the server does this when the disk is full
 	}
 	for _, e := range s.Healthz(&server.HealthzOptions{Details: true}).Errors {
-		// Its other errors, such as a stream that is just being deleted, are none of the store.
+		// Other errors, such as a stream that is just being deleted, do not concern the store.
 		if strings.Contains(e.Error, "write error") {
 			return e.Error
 		}
@@ -82,8 +82,8 @@ func healthProblem(s *server.Server) string {
 	return ""
 }
 
-// restart ends the server and starts it with the same options, address and store. The
-// connections come back by themselves.
+// restart ends the server and starts it with the same options, address and store. Clients
+// reconnect by themselves.
 func (e *Server) restart(problem string) {
 	e.restarts.Inc()
 	old := e.current()

@@ -1,4 +1,5 @@
-// Package natsconfig says which NATS the bridge uses, where JetStream is there, and as whom it connects.
+// Package natsconfig configures the connection to NATS: servers, credentials, TLS, and the place of JetStream.
+// It checks this part of the configuration, and makes options of nats.go of it.
 package natsconfig
 
 import (
@@ -9,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 )
 
-// Config says which NATS to use: the embedded server, or yours.
+// Config selects the embedded server, or servers of the user.
 type Config struct {
 	URL             string       `mapstructure:"url" doc:"URLs of your NATS servers, joined by commas; empty: an embedded server"`
 	Token           value.Secret `mapstructure:"token" doc:"token for your NATS"`
@@ -27,7 +28,7 @@ type Config struct {
 	Embedded        Embedded     `mapstructure:"embedded"`
 }
 
-// TLS is the TLS of the connection to your NATS.
+// TLS configures the connection to the user's NATS.
 type TLS struct {
 	CAFile         string `mapstructure:"ca_file" doc:"certificate authorities that sign your NATS servers; empty: the system's"`
 	CertFile       string `mapstructure:"cert_file" doc:"client certificate"`
@@ -35,7 +36,7 @@ type TLS struct {
 	HandshakeFirst bool   `mapstructure:"handshake_first" doc:"begin with TLS instead of waiting for the server, which must have handshake_first too"`
 }
 
-// Embedded is the server inside this process.
+// Embedded configures the server inside this process.
 type Embedded struct {
 	Addr           string       `mapstructure:"addr" doc:"address on which the embedded NATS server listens; port 0 takes a free one"`
 	Token          value.Secret `mapstructure:"token" doc:"token that clients of the embedded server must give, at least 16 bytes if its address is not loopback; empty: one that is made, in data_dir/nats-token"`
@@ -45,13 +46,13 @@ type Embedded struct {
 	AllowPlaintext bool         `mapstructure:"allow_plaintext" doc:"listen without TLS on an address that is not loopback; only for a network that you trust"`
 }
 
-// EmbeddedTLS is the TLS of the embedded server.
+// EmbeddedTLS configures the listener of the embedded server.
 type EmbeddedTLS struct {
 	CertFile string `mapstructure:"cert_file" doc:"certificate of the embedded server, in PEM, with its intermediate certificates; required if its address is not loopback"`
 	KeyFile  string `mapstructure:"key_file" doc:"key of the certificate"`
 }
 
-// Files are the certificate and its key.
+// Files returns the paths of the certificate and of its key.
 func (t EmbeddedTLS) Files() certificate.Files {
 	return certificate.Files{Certificate: t.CertFile, Key: t.KeyFile}
 }
@@ -64,8 +65,8 @@ func Default() Config {
 	}
 }
 
-// Servers returns the entries of URL, with the scheme nats where one has none, and nil in place of
-// one that is no URL. They hold the secrets that are written into them.
+// Servers parses the entries of URL. An entry without a scheme gets nats; an entry that is no URL gives
+// nil. The results contain the secrets of the entries.
 func (c Config) Servers() (servers []*url.URL) {
 	if c.URL == "" {
 		return nil

@@ -14,9 +14,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 )
 
-// Credentials say as whom the client connects. Each file is read again for each attempt to
-// connect, so that a password that is replaced, a creds file that is renewed and a
-// certificate that is issued again need no restart.
+// Credentials identify the client to NATS. They read each file again at each attempt to connect, so that
+// a new password, credentials file or certificate needs no restart. Their methods may be called at
+// the same time.
 type Credentials struct {
 	cfg  Config
 	warn func(error)
@@ -32,8 +32,8 @@ func NewCredentials(cfg Config, warn func(error)) *Credentials {
 	return &Credentials{cfg: cfg, warn: warn, last: map[string]string{}}
 }
 
-// Options are the credentials and the TLS for a NATS of your own. Files that cannot be used
-// are an error of the options, and so of nats.Connect.
+// Options returns the credentials and the TLS for the user's NATS. An unusable file is an error of its
+// option, and so of nats.Connect.
 func (c *Credentials) Options() []nats.Option {
 	cfg := c.cfg
 	opts := cfg.placeOptions()
@@ -66,8 +66,8 @@ func (c *Credentials) Options() []nats.Option {
 	return opts
 }
 
-// EmbeddedOptions are the credentials for the embedded server of a bridge on this host, and
-// the TLS: its certificate is the one that the configuration names.
+// EmbeddedOptions returns the credentials and the TLS for the embedded server of a bridge on this host.
+// The client trusts only the certificate that the configuration names.
 func (c *Credentials) EmbeddedOptions() (opts []nats.Option) {
 	if c.cfg.Embedded.hasToken() {
 		opts = append(opts, nats.TokenHandler(func() string { return c.secret(embeddedTokenKey) }))
@@ -92,18 +92,18 @@ func (c *Credentials) EmbeddedOptions() (opts []nats.Option) {
 	return opts
 }
 
-// ownConn is the connection that an NKey was made for, once it is known.
+// ownConn holds the connection that signs with an NKey, once it exists.
 type ownConn struct{ nc atomic.Pointer[nats.Conn] }
 
-// Use gives the credentials the connection that was made with them last.
+// Use tells the credentials the connection that was made with them last. See nkey.
 func (c *Credentials) Use(nc *nats.Conn) {
 	if own := c.own.Load(); own != nil {
 		own.nc.Store(nc)
 	}
 }
 
-// secret reads a secret. If that fails now, since its file is just being replaced, the last
-// one counts.
+// secret reads the secret of a key. If that fails, since its file is just being replaced, it returns the
+// last good one.
 func (c *Credentials) secret(key string) string {
 	s, _, err := c.cfg.secret(key)
 	c.mu.Lock()
@@ -116,9 +116,9 @@ func (c *Credentials) secret(key string) string {
 	return s
 }
 
-// nkey sets the NKey. The client keeps its public part from its first connect on, so that a
-// new seed would sign for the old user; this replaces it before each further attempt,
-// in a callback that the client makes with its own lock held.
+// nkey sets the NKey. The client keeps the public key of its first connect, so that a new seed would sign
+// for the old user. So nkey replaces it before each further attempt, in a callback that the client
+// makes with its own lock held.
 func (c *Credentials) nkey(o *nats.Options) error {
 	public, err := readNKey(c.cfg.NKeyFile)
 	if err != nil {
@@ -139,7 +139,7 @@ func (c *Credentials) nkey(o *nats.Options) error {
 	return nil
 }
 
-// secure makes the connection TLS; each callback may be nil.
+// secure requires TLS. Each callback may be nil.
 func secure(o *nats.Options, cert nats.TLSCertHandler, ca nats.RootCAsHandler) error {
 	if o.TLSConfig == nil {
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}

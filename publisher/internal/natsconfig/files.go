@@ -44,7 +44,7 @@ func readJWT(path string) (string, error) {
 	return jwt, nil
 }
 
-// readSeed reads the key pair of a file that holds a seed, alone or among other things.
+// readSeed reads the key pair from a file with a seed, alone or in a credentials file.
 func readSeed(key, path string) (nkeys.KeyPair, error) {
 	text, err := value.ReadFile(path)
 	if err != nil {
@@ -83,8 +83,8 @@ func sign(nonce []byte, key, path string) ([]byte, error) {
 	return pair.Sign(nonce)
 }
 
-// checkFiles finds a file now that is missing or holds something else. The client would
-// find it at each attempt to connect.
+// checkFiles reports each file that is missing or has another content than its key needs. Without it
+// only an attempt to connect would.
 func checkFiles(cfg Config) error {
 	var errs []error
 	check := func(path string, read func() error) {

@@ -15,8 +15,8 @@ const (
 	defaultInbox = "_INBOX"
 )
 
-// API is the prefix of the subjects of JetStream's API, with a dot at its end: that of this
-// account, of a domain behind a leaf node, or of an account that exports it under another name.
+// API returns the prefix of the subjects of JetStream's API, with a dot at its end: of this account, of a
+// domain behind a leaf node, or of an account that exports the API under another name.
 func (c Config) API() string {
 	switch {
 	case c.JetStreamDomain != "":
@@ -27,17 +27,17 @@ func (c Config) API() string {
 	return defaultAPI
 }
 
-// InDomain reports whether a PubAck with a domain can be of the JetStream that the configuration
-// names. Streams of one name may be in several: of a hub and of its leaf nodes.
+// InDomain reports whether a PubAck with a domain can come from the configured JetStream. A hub and its
+// leaf nodes may have streams of the same name.
 func (c Config) InDomain(domain string) bool {
 	if found := domainAPI.FindStringSubmatch(c.API()); found != nil {
 		return domain == found[1]
 	}
-	return true // of this account's, or of one whose prefix does not tell
+	return true // this account, or a prefix that does not contain the domain
 }
 
-// ExplainNoResponders adds to an error of a request to JetStream's API that nobody answers which key of the
-// configuration may name the wrong place, if one names a place at all.
+// ExplainNoResponders adds to the error of an unanswered request to JetStream's API the key that may name
+// the wrong place. It returns any other error, and one without such a key, as it is.
 func (c Config) ExplainNoResponders(err error) error {
 	key, what := c.Place()
 	if key == "" || !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
@@ -46,8 +46,8 @@ func (c Config) ExplainNoResponders(err error) error {
 	return fmt.Errorf("nobody answers for the JetStream API %s: is %s right, and the link to it up? %w", what, key, err)
 }
 
-// Place is the key of the configuration that says where JetStream is, and what it says in words;
-// "" if it is simply there.
+// Place returns the key that names the place of JetStream, and its value in words; "" if JetStream is in
+// the account itself.
 func (c Config) Place() (key, words string) {
 	switch {
 	case c.JetStreamDomain != "":
@@ -58,7 +58,7 @@ func (c Config) Place() (key, words string) {
 	return "", ""
 }
 
-// Inbox is the first part of the subjects on which answers come.
+// Inbox returns the first part of the subjects of answers.
 func (c Config) Inbox() string {
 	if c.InboxPrefix != "" {
 		return c.InboxPrefix
@@ -66,7 +66,7 @@ func (c Config) Inbox() string {
 	return defaultInbox
 }
 
-// JetStream returns the JetStream of a connection that the configuration means.
+// JetStream returns the configured JetStream on a connection.
 func (c Config) JetStream(nc *nats.Conn) (jetstream.JetStream, error) {
 	if c.API() == defaultAPI {
 		return jetstream.New(nc)
@@ -74,7 +74,7 @@ func (c Config) JetStream(nc *nats.Conn) (jetstream.JetStream, error) {
 	return jetstream.NewWithAPIPrefix(nc, strings.TrimSuffix(c.API(), "."))
 }
 
-// placeOptions are those that say how to speak to NATS, apart from credentials.
+// placeOptions returns the options of the protocol, apart from credentials.
 func (c Config) placeOptions() (opts []nats.Option) {
 	if c.InboxPrefix != "" {
 		opts = append(opts, nats.CustomInboxPrefix(c.InboxPrefix))

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Remedy is what to do about an attempt to connect that failed; "" if only waiting helps.
+// Remedy tells the operator how to mend a failed attempt to connect; "" if only waiting helps.
 func (c Config) Remedy(err error) string {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
@@ -41,7 +41,8 @@ func (c Config) Remedy(err error) string {
 	return ""
 }
 
-// CredentialKey is the key of the secret, or of its file, that the login is made with.
+// CredentialKey returns the configuration key of the secret, or of its file, that the login uses. For a
+// token that the bridge made it returns the path of the file.
 func (c Config) CredentialKey() string {
 	switch {
 	case c.URL == "" && c.Embedded.tokenIsMade():
@@ -66,7 +67,7 @@ func (c Config) CredentialKey() string {
 	return "nats.token"
 }
 
-// LoginRefused reports whether the server did not let the client in.
+// LoginRefused reports whether the server rejected the credentials of the client.
 func LoginRefused(err error) bool {
 	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) || errors.Is(err, nats.ErrAccountAuthExpired)
 }

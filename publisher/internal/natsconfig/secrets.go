@@ -7,7 +7,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
-// The keys of the secrets.
+// The keys that have a secret.
 const (
 	tokenKey         = "nats.token"
 	passwordKey      = "nats.password"
@@ -53,8 +53,8 @@ func (c Config) CheckSecrets() error {
 	return errors.Join(errs...)
 }
 
-// Warnings returns what looks wrong about the secrets, each with its key and without any
-// value.
+// Warnings describes what looks wrong about the secrets, and what lets more clients into the embedded
+// server than intended. Each warning names its key and no value.
 func (c Config) Warnings() []string {
 	var all []string
 	for _, key := range secretKeys {

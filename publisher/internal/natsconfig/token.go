@@ -20,12 +20,11 @@ func (c Embedded) ReadToken() (string, error) {
 	return token, err
 }
 
-// shortestToken is how many bytes a token has at least that others than this host may try.
+// shortestToken is the least length, in bytes, of a token that other hosts can guess at.
 const shortestToken = 16
 
-// WithDataDir returns the configuration with the token of the embedded server that a bridge has
-// made in its data directory, if it is the one that clients need: if there is neither a
-// NATS of your own nor a configured token.
+// WithDataDir returns the configuration with the token that a bridge made in its data directory, if
+// clients need it: without nats.url, without a configured token, and without nats.embedded.open.
 func (c Config) WithDataDir(dir string) Config {
 	file := filepath.Join(dir, datadir.NATSToken)
 	if _, err := os.Stat(file); c.URL == "" && !c.Embedded.Open && !c.Embedded.hasToken() && err == nil {
@@ -34,9 +33,9 @@ func (c Config) WithDataDir(dir string) Config {
 	return c
 }
 
-// EnsureToken returns the configuration with a token for the embedded server, which it makes in
-// the data directory if none is configured and none is there. The file is for this
-// user alone, and on stable storage when EnsureToken returns.
+// EnsureToken returns the configuration with a token for the embedded server. If none is configured
+// and the data directory has none, it makes one there. Only this user may read the file, which is on
+// stable storage when EnsureToken returns.
 func (c Config) EnsureToken(dir string) (Config, error) {
 	if c.URL != "" || c.Embedded.Open || c.Embedded.hasToken() {
 		return c, nil
@@ -52,10 +51,10 @@ func (c Config) EnsureToken(dir string) (Config, error) {
 	return c.WithDataDir(dir), nil
 }
 
-// tokenIsMade reports whether the token is one that the bridge made.
+// tokenIsMade reports whether the bridge made the token.
 func (c Embedded) tokenIsMade() bool { return filepath.Base(c.TokenFile) == datadir.NATSToken }
 
-// warnings says what lets more in than a careful operator wants.
+// warnings describes settings that let in more clients than a careful operator wants.
 func (c Embedded) warnings() (all []string) {
 	host, _, err := c.HostPort()
 	if c.Open {

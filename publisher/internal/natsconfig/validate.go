@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// Validate reports every problem, each under its key. It reads the files that
-// are named, and changes nothing.
+// Validate reports every problem, each under its key. It reads the named files, and changes nothing.
 func (c Config) Validate() error {
 	errs := []error{c.validateURL(), c.validateCredentials(), c.validatePlace(), c.Embedded.validate(c.URL == ""), c.CheckSecrets(), checkFiles(c)}
 	if c.MaxPayload <= 0 {
@@ -104,8 +103,8 @@ func (c Embedded) validate(used bool) error {
 	return errors.Join(errs...)
 }
 
-// validateReachable is for an address that other hosts can reach: whoever connects there can read,
-// forge and remove every event.
+// validateReachable checks an address that other hosts can reach. A client without a token could read,
+// forge and remove every event there.
 func (c Embedded) validateReachable() error {
 	var errs []error
 	switch token, err := c.ReadToken(); {
@@ -121,7 +120,7 @@ func (c Embedded) validateReachable() error {
 	return errors.Join(errs...)
 }
 
-// hasToken reports whether the configuration has a token, and none has to be made.
+// hasToken reports whether a token is configured, so that the bridge makes none.
 func (c Embedded) hasToken() bool { return c.Token != "" || c.TokenFile != "" }
 
 func notBoth(key string, value, file bool) error {
