@@ -248,7 +248,7 @@ func (l *lookup) isLost(m suspect) bool {
 	switch {
 	case l.another, m.other, m.seq > l.info.Last:
 		return true
-	case !l.restarted || l.relay.faults.holesAreRemovals:
+	case !l.restarted:
 		return false
 	case m.seq < l.info.First:
 		return m.seq >= l.state.First && l.state.First > 0 && !l.info.Discards && !l.relay.tooOld(l.info, m.accepted)

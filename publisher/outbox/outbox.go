@@ -72,7 +72,7 @@ type Options struct {
 	salt        func() uint32
 	synchronous bool // no goroutine: the test calls step
 	recent      int64
-	faults      faults
+	segmentAge  time.Duration
 }
 
 // Settled says what became of the messages of an entry.
@@ -116,6 +116,9 @@ func (o *Options) defaults() {
 	if o.recent == 0 {
 		o.recent = recentBytes
 	}
+	if o.segmentAge == 0 {
+		o.segmentAge = segmentAge
+	}
 	if o.now == nil {
 		o.now = time.Now
 	}
@@ -142,17 +145,13 @@ type Outbox struct {
 // before Start.
 func Open(o Options) (*Outbox, error) {
 	o.defaults()
-	age := segmentAge
-	if o.faults.forgetReleases {
-		age = 0 // or there is nothing that could come back
-	}
 	l := &ledger.Ledger{}
 	b := &Outbox{o: o, ledger: l, wake: make(chan struct{}, 1), cancel: func() {}}
 	j, err := journal.Open(o.Dir, journal.Options{
 		FS:          o.FS,
 		MaxBytes:    o.MaxBytes,
 		Reserve:     o.Reserve,
-		SegmentAge:  age,
+		SegmentAge:  o.segmentAge,
 		Checkpoint:  l.Checkpoint,
 		OnFlush:     l.CountEntry,
 		Recent:      o.recent,
@@ -173,7 +172,6 @@ func Open(o Options) (*Outbox, error) {
 	}
 	stats := j.Stats()
 	l.Recovered(stats.First, stats.Last, len(j.Damage()) > 0)
-	l.SetYields(o.faults.yieldWhileAway)
 	b.journal = j
 	b.relay = newRelay(o, j, l)
 	b.opened.Store(true)
@@ -182,8 +180,8 @@ func Open(o Options) (*Outbox, error) {
 
 func newRelay(o Options, j *journal.Journal, l *ledger.Ledger) *relay {
 	state := l.State()
-	return &relay{
-		stream: o.stream, journal: j, ledger: l, log: o.Log, settled: o.Settled, told: o.Told, faults: o.faults,
+	r := &relay{
+		stream: o.stream, journal: j, ledger: l, log: o.Log, settled: o.Settled, told: o.Told,
 		cfg: relayConfig{
 			Target: ledger.Target{Stream: o.Name, Prefix: o.Prefix},
 			verify: o.Verify, retain: o.Retain, refusedAfter: o.RefusedAfter,
@@ -194,7 +192,10 @@ func newRelay(o Options, j *journal.Journal, l *ledger.Ledger) *relay {
 		clock:    retainClock{total: state.Clock},
 		refusing: map[string]time.Time{},
 		logged:   map[string]time.Time{},
+		record:   func(m ledger.Mark) { l.Record(j, m) },
 	}
+	r.mayYield = r.serves
+	return r
 }
 
 // yield is what the journal may give up. While it is opened nothing is known yet.
@@ -267,7 +268,7 @@ func (b *Outbox) Append(ctx context.Context, msgs []broker.Message) error {
 // Drained reports whether everything that was appended is settled. A message that is
 // published directly may only go then, or it would overtake.
 func (b *Outbox) Drained() bool {
-	return b.o.faults.overtake || b.ledger.State().Done >= b.journal.Stats().Last
+	return b.ledger.State().Done >= b.journal.Stats().Last
 }
 
 // Drain waits until everything that is appended now is settled, or ctx ends.

@@ -419,7 +419,7 @@ func (r *relay) refusedSubject(ctx context.Context, it *item, cause error) error
 		return cause
 	}
 	r.session.info = info
-	if r.faults.waitForSubject || now.Sub(since) < r.cfg.refusedAfter {
+	if now.Sub(since) < r.cfg.refusedAfter {
 		return cause
 	}
 	if others, err := r.takesOthers(it.msg.Subject); err != nil || !others {
@@ -469,15 +469,12 @@ func (r *relay) othersWait(subject string) (others bool, err error) {
 
 // passLost goes past entries at the end of the journal that are lost to damage.
 func (r *relay) passLost() bool {
-	if r.faults.waitBehindDamage {
-		return false
-	}
 	upTo := r.session.reader.Pos() - 1
 	if upTo <= r.ledger.State().Done {
 		return false
 	}
 	r.pass(upTo)
-	return true
+	return r.ledger.State().Done >= upTo
 }
 
 // pass notes that entries up to one are settled or lost, and how many events that is: it

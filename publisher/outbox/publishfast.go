@@ -51,10 +51,8 @@ func (r *relay) storedFast(ctx context.Context, items []*item, res broker.Result
 	if res.Last > 0 && res.Last <= state.Highest {
 		return r.doubtBatch(fmt.Errorf("a PubAck has the sequence %d, below one seen before", res.Last))
 	}
-	if !r.faults.partIsAll {
-		items = items[:res.Count]
-	}
-	if s.last+uint64(len(items)) == res.Last || r.faults.assumeSequences || r.faults.partIsAll {
+	items = items[:res.Count]
+	if s.last+uint64(len(items)) == res.Last {
 		// Nothing was left out, and nothing came between.
 		for i, it := range items {
 			it.settle(outcome{seq: s.last + 1 + uint64(i)})

@@ -65,7 +65,7 @@ func (p *plan) take(e *openEntry, id string) (uint64, bool) {
 // from where it can be at the earliest.
 func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	r.looking.Store(0)
-	if t := r.cfg.Target; t != r.ledger.State().Target && !r.faults.keepTarget {
+	if t := r.cfg.Target; t != r.ledger.State().Target {
 		if err := r.retarget(ctx, t); err != nil {
 			return broker.Info{}, plan{}, err
 		}
@@ -100,7 +100,7 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 		}
 	}
 	switch {
-	case l.another, r.faults.scanAll:
+	case l.another:
 		p.floor = 0
 	case fell, r.doubt:
 		// Sequences began anew, nobody knows where: behind what is still in its place.
@@ -186,14 +186,6 @@ func (r *relay) noteFall(ctx context.Context, p plan, s ledger.State, info broke
 		r.log.Error("JetStream lost events that it had acknowledged; those still in the journal are published again",
 			zap.Int("entries", len(p.lost)), zap.Bool("more", p.more), zap.Bool("new_stream", !s.Created.Equal(info.Created)),
 			zap.Uint64("acknowledged_up_to", s.Highest), zap.Uint64("stream_ends_at", info.Last))
-	}
-	if r.faults.keepHighest {
-		next.Highest, next.HighestID = s.Highest, s.HighestID
-	}
-	if r.faults.healUnmarked {
-		next.Healing = s.Healing
-		r.ledger.Record(discard{}, ledger.Mark{Baseline: &next})
-		return nil
 	}
 	return r.recordFirst(ctx, ledger.Mark{Baseline: &next})
 }

@@ -39,7 +39,12 @@ type relay struct {
 	clock   retainClock
 	pace    pace.Pace
 	session *session // nil while away
-	faults  faults
+	// record makes a step of the ledger and queues its mark in the journal. What the mark
+	// tells of has happened; if a crash takes the mark away, the ledger knows too little.
+	record func(ledger.Mark)
+	// mayYield reports whether the journal may give up retained entries for events that
+	// come. It is called from any goroutine.
+	mayYield func() bool
 
 	owed       bool // a mark is not flushed that must be
 	doubt      bool // the next reconcile looks for every retained message
@@ -220,7 +225,6 @@ func (r *relay) serve(ctx context.Context) error {
 	if r.clock.resume(r.cfg.now(), s.info.Leader) {
 		r.ledger.RestartClock(r.clock.read(r.cfg.now()))
 	}
-	r.ledger.SetYields(!r.faults.neverYield)
 	r.servant.Store(&s.server)
 	r.serving.Store(true)
 	return nil
@@ -229,12 +233,17 @@ func (r *relay) serve(ctx context.Context) error {
 // yield returns the entry up to which the journal may give up what is retained. It is
 // called by the journal at any time, also before the relay knows that the link is lost.
 func (r *relay) yield() journal.Seq {
-	if !r.faults.yieldWhileAway && r.serving.Load() {
-		if server, _ := r.stream.Link(); server != *r.servant.Load() {
-			return r.ledger.State().Released
-		}
+	return r.ledger.Yield(r.mayYield())
+}
+
+// serves reports whether the stream was compared with the journal, and the link has not
+// changed since, known to the relay or not.
+func (r *relay) serves() bool {
+	if !r.serving.Load() {
+		return false
 	}
-	return r.ledger.Yield()
+	server, _ := r.stream.Link()
+	return server == *r.servant.Load()
 }
 
 // endSession forgets what was read. What is not settled is read again.
@@ -245,7 +254,6 @@ func (r *relay) endSession() {
 	r.session.reader.Close()
 	r.session = nil
 	r.serving.Store(false)
-	r.ledger.SetYields(r.faults.yieldWhileAway)
 	r.clock.pause(r.cfg.now())
 }
 
@@ -297,11 +305,7 @@ func (r *relay) upkeep(now time.Time) {
 	}
 	r.nextUpkeep = now.Add(upkeepEvery)
 	if upTo := r.ledger.Releasable(r.clock.sure() - r.cfg.retain); upTo > 0 && !r.behind(now) {
-		if r.faults.forgetReleases {
-			r.ledger.Yielded(upTo)
-		} else {
-			r.record(ledger.Mark{Released: upTo})
-		}
+		r.record(ledger.Mark{Released: upTo})
 	}
 	r.journal.Release(r.ledger.State().Released)
 	if r.session != nil {
@@ -318,12 +322,6 @@ const maxLag = time.Minute
 // whose time in the duplicate window is over before it is published.
 func (r *relay) behind(now time.Time) bool {
 	return r.ledger.State().Done < r.journal.Stats().Last && now.Sub(r.reached) > maxLag
-}
-
-// record makes a step of the ledger. What the mark tells of has happened; if a crash
-// takes the mark away, the ledger knows too little.
-func (r *relay) record(m ledger.Mark) {
-	r.ledger.Record(r.journal, m)
 }
 
 // recordFirst is record for a step that must be on stable storage before the bridge
@@ -352,28 +350,4 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// discard writes no marks.
-type discard struct{}
-
-func (discard) Mark([]byte) {}
-
-// faults are defects that tests build in, each by taking a mend away, to show that
-// they are found. The zero value has none.
-type faults struct {
-	yieldWhileAway   bool // what is retained is given up while NATS is away
-	holesAreRemovals bool // a hole never counts as a loss
-	keepTarget       bool // another stream or prefix in the configuration is not noticed
-	neverYield       bool // what is retained is not given up for events that come
-	healUnmarked     bool // healing begins before it is on disk from where
-	forgetReleases   bool // what was released is not written down
-	forgetRepeated   bool // repetitions of retained events are left to the server
-	overtake         bool // a direct publish does not wait for the backlog
-	waitBehindDamage bool // an entry that is lost at the end is waited for
-	keepHighest      bool // after a loss the old highest sequence stays
-	scanAll          bool // what may have been sent is looked for in the whole stream
-	waitForSubject   bool // a subject that the stream does not take is waited for
-	partIsAll        bool // a fast-ingest batch of which a part is stored is taken for whole
-	assumeSequences  bool // the messages of a fast-ingest batch are taken to follow each other
 }

@@ -20,6 +20,7 @@ type bench struct {
 	client *streammodel.Client
 	dir    string
 	o      Options
+	defect defect
 	b      *Outbox
 	aside  []string
 }
@@ -51,7 +52,7 @@ func (b *bench) open() {
 	b.t.Helper()
 	b.o.stream = b.client
 	var err error
-	if b.b, err = Open(b.o); err != nil {
+	if b.b, err = b.defect.open(b.o); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -200,11 +201,11 @@ func TestUnknownIsLookedFor(t *testing.T) {
 // hold, and that it does not without the mend.
 func TestMends(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		fault faults
-		run   func(b *bench) error
+		name   string
+		defect defect
+		run    func(b *bench) error
 	}{
-		{"retained outlives a full journal while NATS is away", faults{yieldWhileAway: true}, func(b *bench) error {
+		{"retained outlives a full journal while NATS is away", yieldWhileAway, func(b *bench) error {
 			b.restart(func(o *Options) { o.MaxBytes = 40_000 })
 			b.accept(ids("old", 3)...)
 			b.pass(time.Second)
@@ -223,7 +224,7 @@ func TestMends(t *testing.T) {
 			b.pass(time.Minute)
 			return there(b, ids("kept", 100)...)
 		}},
-		{"a hole after a recovery is a loss", faults{holesAreRemovals: true}, func(b *bench) error {
+		{"a hole after a recovery is a loss", holesAreRemovals, func(b *bench) error {
 			b.accept(ids("e", 64)...)
 			b.pass(time.Second)
 			b.model.PowerLoss(3)
@@ -231,7 +232,7 @@ func TestMends(t *testing.T) {
 			b.pass(time.Minute)
 			return there(b, ids("e", 64)...)
 		}},
-		{"another stream in the configuration", faults{keepTarget: true}, func(b *bench) error {
+		{"another stream in the configuration", keepTarget, func(b *bench) error {
 			b.accept(ids("e", 5)...)
 			b.pass(time.Second)
 			b.client.SetUp(false)
@@ -249,7 +250,7 @@ func TestMends(t *testing.T) {
 			}
 			return nil
 		}},
-		{"what is only retained makes room", faults{neverYield: true}, func(b *bench) error {
+		{"what is only retained makes room", neverYield, func(b *bench) error {
 			b.restart(func(o *Options) { o.MaxBytes = 40_000 })
 			for i := range 500 {
 				if err := b.b.Append(context.Background(), []broker.Message{message("treble.a", fmt.Sprint("e-", i))}); err != nil {
@@ -259,7 +260,7 @@ func TestMends(t *testing.T) {
 			}
 			return nil
 		}},
-		{"what was released stays away", faults{forgetReleases: true}, func(b *bench) error {
+		{"what was released stays away", forgetReleases, func(b *bench) error {
 			b.accept(ids("e", 5)...)
 			b.pass(11 * time.Minute)
 			b.model.DeleteStream()
@@ -271,7 +272,7 @@ func TestMends(t *testing.T) {
 			}
 			return nil
 		}},
-		{"a repetition is one after an outage longer than the window", faults{forgetRepeated: true}, func(b *bench) error {
+		{"a repetition is one after an outage longer than the window", forgetRepeated, func(b *bench) error {
 			b.accept("x", "y")
 			b.pass(time.Second)
 			b.client.SetUp(false)
@@ -284,7 +285,7 @@ func TestMends(t *testing.T) {
 			}
 			return nil
 		}},
-		{"a doubt ends", faults{keepHighest: true}, func(b *bench) error {
+		{"a doubt ends", keepHighest, func(b *bench) error {
 			doubts := 0
 			b.restart(func(o *Options) { o.Retain = 0; o.Recheck = func() { doubts++ } })
 			b.accept(ids("e", 5)...)
@@ -303,7 +304,7 @@ func TestMends(t *testing.T) {
 			}
 			return nil
 		}},
-		{"a subject that is not captured does not hold up the others", faults{waitForSubject: true}, func(b *bench) error {
+		{"a subject that is not captured does not hold up the others", waitForSubject, func(b *bench) error {
 			b.model.Configure(func(c *streammodel.Config) { c.Subjects = []string{"treble.a"} })
 			b.accept("one")
 			if err := b.b.Append(context.Background(), []broker.Message{message("treble.b", "other")}); err != nil {
@@ -316,7 +317,7 @@ func TestMends(t *testing.T) {
 			}
 			return nil
 		}},
-		{"a scan begins where something can be", faults{scanAll: true}, func(b *bench) error {
+		{"a scan begins where something can be", scanAll, func(b *bench) error {
 			for i := range 200 {
 				b.model.Write("treble.a", fmt.Sprint("other-", i))
 			}
@@ -341,7 +342,8 @@ func TestMends(t *testing.T) {
 				t.Error(err)
 			}
 			b := newBench(t)
-			b.restart(func(o *Options) { o.faults = c.fault })
+			b.defect = c.defect
+			b.restart()
 			if err := c.run(b); err == nil {
 				t.Error("holds without the mend too: the row shows nothing")
 			}

@@ -55,7 +55,7 @@ func (p *repeats) drop(before time.Time) {
 func (r *relay) repeated(e *openEntry, id string) (bool, error) {
 	s := r.session
 	now, window := r.cfg.now(), s.info.Duplicates
-	if e.accepted.IsZero() || r.faults.forgetRepeated {
+	if e.accepted.IsZero() {
 		return false, nil
 	}
 	if sinceRead := now.Sub(s.plan.seen.read); now.Sub(e.accepted) > repeatLag && (sinceRead >= repeatLag/2 || sinceRead < 0) {

@@ -8,25 +8,25 @@ import (
 // mutations take the mends away, one by one. The simulation must find each of them, and
 // what it breaks.
 var mutations = []struct {
-	name  string
-	shows string // in the words of the violation
-	fault func(*faults)
-	only  string // the kinds of actions that meet in it; "": any
+	name   string
+	shows  string // in the words of the violation
+	defect defect
+	only   string // the kinds of actions that meet in it; "": any
 }{
-	{"yield_while_away", "is not there", func(f *faults) { f.yieldWhileAway = true }, ""},
-	{"holes_are_removals", "is not there", func(f *faults) { f.holesAreRemovals = true }, "accept step run power-loss flush others"},
-	{"keep_target", "", func(f *faults) { f.keepTarget = true }, ""},
-	{"never_yield", "refused though nothing is pending", func(f *faults) { f.neverYield = true }, ""},
-	{"heal_unmarked", "stored 2 times", func(f *faults) { f.healUnmarked = true }, "accept step others run fall-back kill crash-in start"},
-	{"forget_releases", "its retention was over", func(f *faults) { f.forgetReleases = true }, ""},
-	{"forget_repeated", "stored 2 times", func(f *faults) { f.forgetRepeated = true }, ""},
-	{"overtake", "stored after it", func(f *faults) { f.overtake = true }, ""},
-	{"wait_behind_damage", "standstill", func(f *faults) { f.waitBehindDamage = true }, ""},
-	{"keep_highest", "all is well", func(f *faults) { f.keepHighest = true }, "accept run fall-back recreate others"},
-	{"scan_all", "the stream is read from", func(f *faults) { f.scanAll = true }, ""},
-	{"wait_for_subject", "standstill", func(f *faults) { f.waitForSubject = true }, "accept odd narrow run"},
-	{"part_is_all", "is not there", func(f *faults) { f.partIsAll = true }, ""},
-	{"assume_sequences", "", func(f *faults) { f.assumeSequences = true }, ""},
+	{"yield_while_away", "is not there", yieldWhileAway, ""},
+	{"holes_are_removals", "is not there", holesAreRemovals, "accept step run power-loss flush others"},
+	{"keep_target", "", keepTarget, ""},
+	{"never_yield", "refused though nothing is pending", neverYield, ""},
+	{"heal_unmarked", "stored 2 times", healUnmarked, "accept step others run fall-back kill crash-in start"},
+	{"forget_releases", "its retention was over", forgetReleases, ""},
+	{"forget_repeated", "stored 2 times", forgetRepeated, ""},
+	{"overtake", "stored after it", overtake, ""},
+	{"wait_behind_damage", "standstill", waitBehindDamage, ""},
+	{"keep_highest", "all is well", keepHighest, "accept run fall-back recreate others"},
+	{"scan_all", "the stream is read from", scanAll, ""},
+	{"wait_for_subject", "standstill", waitForSubject, "accept odd narrow run"},
+	{"part_is_all", "is not there", partIsAll, ""},
+	{"assume_sequences", "", assumeSequences, ""},
 }
 
 // mutationRuns bounds how many schedules a defect may stay unseen.
@@ -39,8 +39,7 @@ func TestSimulationFindsDefects(t *testing.T) {
 	for _, m := range mutations {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			var o simOptions
-			m.fault(&o.faults)
+			o := simOptions{defect: m.defect}
 			// What fails without the defect too does not show it.
 			fails := func(s schedule) *violation {
 				v := simulate(s, o)

@@ -28,9 +28,9 @@ const (
 
 // simOptions are what a schedule is run with.
 type simOptions struct {
-	faults faults // defects built in
-	brief  bool   // the end of a run does not wait until nothing is retained
-	atomic bool   // the stream takes atomic batches only
+	defect defect
+	brief  bool // the end of a run does not wait until nothing is retained
+	atomic bool // the stream takes atomic batches only
 }
 
 // world is one simulated run: the bridge with its outbox and journal, its disk, the network
@@ -104,7 +104,7 @@ func (w *world) startBridge(action) {
 	w.link.SetUp(w.up)
 	w.disturb()
 	var err error
-	if dies(func() { w.bridge, err = Open(w.options()) }) {
+	if dies(func() { w.bridge, err = w.o.defect.open(w.options()) }) {
 		w.died()
 		return
 	}
@@ -136,7 +136,7 @@ func (w *world) options() Options {
 		RefusedAfter: simRefusedAfter, Verify: simVerify, FS: w.disk.fs,
 		now:  func() time.Time { return w.now },
 		rand: func(n int64) int64 { return w.rand.Int64N(n) },
-		salt: w.rand.Uint32, synchronous: true, faults: w.o.faults,
+		salt: w.rand.Uint32, synchronous: true,
 		recent: 1 + int64(w.disk.calls%2)*recentBytes, // every other bridge reads all that it publishes from the disk
 	}
 }
@@ -443,7 +443,7 @@ func (w *world) flood(a action) {
 // acceptDirect is a request to a bridge that answers when JetStream has acknowledged: it
 // publishes past the journal, when that is empty.
 func (w *world) acceptDirect(action) {
-	if w.bridge == nil || !w.bridge.Drained() {
+	if w.bridge == nil || !w.o.defect.overtakes && !w.bridge.Drained() {
 		return
 	}
 	e := w.truth.event("x", 100)

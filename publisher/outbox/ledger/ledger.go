@@ -35,7 +35,6 @@ type Ledger struct {
 	account  account
 	retained Retained
 	marked   journal.Seq   // entries up to it are settled, and the marks of that are queued
-	yields   bool          // what is retained may be given up for events that come
 	moved    chan struct{} // closed when more is settled; nil if nobody waits
 }
 
@@ -416,18 +415,12 @@ func (l *Ledger) Forget(seqs map[uint64]bool) (marks []Mark) {
 	return marks
 }
 
-// SetYields says whether the retained entries may be given up for events that come.
-func (l *Ledger) SetYields(yields bool) {
+// Yield returns the entry up to which the journal may give up everything, with the retained
+// entries or without.
+func (l *Ledger) Yield(retained bool) journal.Seq {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.yields = yields
-}
-
-// Yield returns the entry up to which everything may be given up.
-func (l *Ledger) Yield() journal.Seq {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.yields {
+	if !retained {
 		return min(l.state.Released, l.marked)
 	}
 	return l.marked
