@@ -47,7 +47,13 @@ const SuggestedBytes = value.GiB
 
 // MakeReplay makes the replay stream.
 func (s Spec) MakeReplay(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
-	cfg := s.stream(s.Events.Replay(), "Events that treble-bridge replayed", s.Prefix.AllReplay(), s.ReplayMaxAge, s.ReplayMaxBytes)
+	cfg := s.stream(jetstream.StreamConfig{
+		Name:        s.Events.Replay(),
+		Description: "Events that treble-bridge replayed",
+		Subjects:    []string{s.Prefix.AllReplay()},
+		MaxAge:      s.ReplayMaxAge,
+		MaxBytes:    int64(s.ReplayMaxBytes),
+	})
 	// A run that does not fit is refused, instead of removing its own first events.
 	cfg.Discard, cfg.Duplicates = jetstream.DiscardNew, within(replayDuplicates, s.ReplayMaxAge)
 	made, err := js.CreateStream(ctx, cfg)

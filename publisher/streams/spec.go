@@ -92,7 +92,13 @@ func eventStream(s Spec) wantedStream {
 		bytesKey:      "publisher.max_bytes",
 		checkOnly:     s.Mode == Check,
 		exportCommand: fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", s.Events),
-		StreamConfig:  s.stream(string(s.Events), "Events of Treble, published by treble-bridge", s.Prefix.All(), s.MaxAge, s.MaxBytes),
+		StreamConfig: s.stream(jetstream.StreamConfig{
+			Name:        string(s.Events),
+			Description: "Events of Treble, published by treble-bridge",
+			Subjects:    []string{s.Prefix.All()},
+			MaxAge:      s.MaxAge,
+			MaxBytes:    int64(s.MaxBytes),
+		}),
 	}
 	w.Discard, w.Duplicates = discard, s.DuplicateWindow
 	w.AllowAtomicPublish, w.AllowBatchPublish = s.Batches, s.Batches
@@ -110,8 +116,13 @@ func quarantineStream(s Spec) wantedStream {
 		bytesKey:      "publisher.quarantine_max_bytes",
 		checkOnly:     s.Mode == Check,
 		exportCommand: fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", s.Events.Quarantine()),
-		StreamConfig: s.stream(s.Events.Quarantine(), "Bodies that treble-bridge refused", s.Prefix.AllQuarantine(),
-			s.QuarantineMaxAge, s.QuarantineMaxBytes),
+		StreamConfig: s.stream(jetstream.StreamConfig{
+			Name:        s.Events.Quarantine(),
+			Description: "Bodies that treble-bridge refused",
+			Subjects:    []string{s.Prefix.AllQuarantine()},
+			MaxAge:      s.QuarantineMaxAge,
+			MaxBytes:    int64(s.QuarantineMaxBytes),
+		}),
 	}
 	w.Discard, w.Duplicates = jetstream.DiscardOld, within(s.DuplicateWindow, s.QuarantineMaxAge)
 	w.AllowAtomicPublish, w.AllowBatchPublish = s.Batches, s.Batches
@@ -121,21 +132,17 @@ func quarantineStream(s Spec) wantedStream {
 	return w
 }
 
-// stream has the settings that all streams of a bridge share. A size or an age of 0 is no limit.
-func (s Spec) stream(name, description, subject string, maxAge time.Duration, maxBytes value.Size) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name:        name,
-		Description: description,
-		Subjects:    []string{subject},
-		Retention:   jetstream.LimitsPolicy,
-		Storage:     jetstream.FileStorage,
-		MaxAge:      maxAge,
-		MaxBytes:    unlimitedIfZero(int64(maxBytes)),
-		MaxMsgs:     -1,
-		MaxMsgSize:  -1,
-		Replicas:    s.Replicas,
-		AllowDirect: true,
-	}
+// stream adds the settings that all streams of a bridge share to the name, subjects and limits of
+// one. A size or an age of 0 is no limit.
+func (s Spec) stream(cfg jetstream.StreamConfig) jetstream.StreamConfig {
+	cfg.Retention = jetstream.LimitsPolicy
+	cfg.Storage = jetstream.FileStorage
+	cfg.MaxBytes = unlimitedIfZero(cfg.MaxBytes)
+	cfg.MaxMsgs = -1
+	cfg.MaxMsgSize = -1
+	cfg.Replicas = s.Replicas
+	cfg.AllowDirect = true
+	return cfg
 }
 
 // create returns the configuration for making the stream now. A server that does not know

@@ -76,7 +76,7 @@ func (f *choiceFlags) filter(ids []string, now time.Time) (quarantine.Filter, er
 		}
 	}
 	var err error
-	out.Since, out.Until, err = cli.ParsePeriod(f.since, "--"+f.untilFlag, f.until, now)
+	out.Since, out.Until, err = cli.Period{Since: f.since, Until: f.until, UntilFlag: "--" + f.untilFlag}.Parse(now)
 	return out, err
 }
 

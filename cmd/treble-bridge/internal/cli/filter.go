@@ -57,7 +57,8 @@ func (f *FilterFlags) Filter(now time.Time) (client.Filter, error) {
 			return out, Usagef("--phone: use the international form, such as +573001234567")
 		}
 	}
-	if out.Since, out.Until, err = ParsePeriod(f.since, "--until", f.until, now); err != nil {
+	p := Period{Since: f.since, Until: f.until, UntilFlag: "--until"}
+	if out.Since, out.Until, err = p.Parse(now); err != nil {
 		return out, err
 	}
 	if out.ToSeq > 0 && out.FromSeq > out.ToSeq {
@@ -66,22 +67,29 @@ func (f *FilterFlags) Filter(now time.Time) (client.Filter, error) {
 	return out, nil
 }
 
-// ParsePeriod reads the texts of --since and of the flag that ends the period; an empty one gives
-// the zero time. Its errors are of usage.
-func ParsePeriod(since, flag, until string, now time.Time) (from, to time.Time, err error) {
-	if since != "" {
-		if from, err = ParseSince(since, now); err != nil {
+// Period has the texts of the flags that begin and end a period. An empty text sets no bound.
+type Period struct {
+	Since     string
+	Until     string
+	UntilFlag string // the name of the flag of Until, with its dashes
+}
+
+// Parse returns the bounds of the period; one that is not set is the zero time. Its errors are
+// usage errors.
+func (p Period) Parse(now time.Time) (from, to time.Time, err error) {
+	if p.Since != "" {
+		if from, err = ParseSince(p.Since, now); err != nil {
 			return from, to, Usagef("--since: %w", err)
 		}
 	}
-	if until == "" {
+	if p.Until == "" {
 		return from, to, nil
 	}
-	if to, err = ParseSince(until, now); err != nil {
-		return from, to, Usagef("%s: %w", flag, err)
+	if to, err = ParseSince(p.Until, now); err != nil {
+		return from, to, Usagef("%s: %w", p.UntilFlag, err)
 	}
 	if !from.Before(to) {
-		return from, to, Usagef("%s: use a time after that of --since", flag)
+		return from, to, Usagef("%s: use a time after that of --since", p.UntilFlag)
 	}
 	return from, to, nil
 }
