@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A placeholder is what a template, a manual or a form has where a secret is to be put. It
+// A placeholder stands in a template, a manual or a form where a secret is to be put. It
 // either has a form of its own, or is made of nothing but words that ask for a secret. What is
 // random is neither: it would have to be put together from these words by chance.
 

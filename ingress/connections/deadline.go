@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// deadline is when the reads of a connection, or its writes, have to be done. net/http moves it seven times for a
+// deadline is the deadline of the reads of a connection, or of its writes. net/http moves it seven times for a
 // request, and each move of the operating system's timer costs 0.15 µs: so that one is moved only to an earlier time. When it
 // fires too early, because the deadline was moved away meanwhile, it is set again and nobody hears of it. The
 // methods may be called at the same time.

@@ -75,7 +75,7 @@ func Run(t testing.TB, o *server.Options, log ...server.Logger) *server.Server {
 // Refusals is a log of a server that counts refused clients. Its zero value is ready.
 type Refusals struct{ n atomic.Int64 }
 
-// Count is how many were refused so far.
+// Count returns the number of refusals so far.
 func (r *Refusals) Count() int64 { return r.n.Load() }
 
 // Errorf implements server.Logger, as do the others.

@@ -149,7 +149,7 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 // localPort differs at each attempt to connect.
 var localPort = regexp.MustCompile(`\S+->`)
 
-// why is what a server says that was reached and refuses.
+// why matches the error of a server that was reached and refuses the client.
 var why = regexp.MustCompile(`(?i)authorization|certificate`)
 
 // A file that is not there for a moment is no reason to forget the password.
