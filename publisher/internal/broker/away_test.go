@@ -1,4 +1,4 @@
-package broker
+package broker_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -68,12 +69,12 @@ func TestReason(t *testing.T) {
 				port = natstest.Run(t, o).Addr().(*net.TCPAddr).Port
 			}
 			cfg := c.config(fmt.Sprintf("127.0.0.1:%d", port))
-			_, err = Connect(t.Context(), cfg, "", "test", zap.NewNop()) // a command, which does not wait
+			_, err = broker.Connect(t.Context(), cfg, "", "test", zap.NewNop()) // a command, which does not wait
 			if last := c.want[len(c.want)-1]; c.name != "nobody" && (err == nil || !strings.Contains(err.Error(), last) || strings.Contains(err.Error(), canary)) {
 				t.Errorf("a command: got %v, want %q", err, last)
 			}
 			log, logs := natstest.Log(zap.WarnLevel)
-			conn, err := Dial(Options{NATS: cfg, Payload: 1 << 20, Log: log})
+			conn, err := broker.Dial(broker.Options{NATS: cfg, Payload: 1 << 20, Log: log})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package broker
+package broker_test
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
 func TestClassify(t *testing.T) {
@@ -18,34 +20,34 @@ func TestClassify(t *testing.T) {
 	tests := []struct {
 		name string
 		err  error
-		want Status
+		want broker.Status
 	}{
-		{"deadline", context.DeadlineExceeded, Unknown},
-		{"closed-perhaps-after-sending", nats.ErrConnectionClosed, Unknown},
-		{"disconnected", nats.ErrDisconnected, Unknown},
-		{"write-error", io.ErrShortWrite, Unknown},
-		{"ack-not-understood", jetstream.ErrInvalidJSAck, Unknown},
-		{"no-responders", jetstream.ErrNoStreamResponse, RefusedSubject},
-		{"no-reconnect-buffer", nats.ErrReconnectBufExceeded, NotSent},
-		{"max-payload", nats.ErrMaxPayload, RefusedSize},
-		{"bytes-full", api(server.JSStreamStoreFailedF, server.ErrMaxBytes.Error()), Refused},
-		{"subject-full", api(server.JSStreamStoreFailedF, server.ErrMaxMsgsPerSubject.Error()), RefusedSubject},
-		{"msgs-full", api(server.JSStreamStoreFailedF, server.ErrMaxMsgs.Error()), Refused},
-		{"store-closed", api(server.JSStreamStoreFailedF, server.ErrStoreClosed.Error()), Unknown},
-		{"file-store-limit", api(server.JSStreamStoreFailedF, server.ErrMsgTooLarge.Error()), RefusedSize},
-		{"max-msg-size", api(server.JSStreamMessageExceedsMaximumErr, ""), RefusedSize},
-		{"sealed", api(server.JSStreamSealedErr, ""), RefusedForGood},
-		{"other-stream", api(server.JSStreamNotMatchErr, ""), Refused},
-		{"resources", api(server.JSInsufficientResourcesErr, ""), Refused},
-		{"account-resources", api(server.JSAccountResourcesExceededErr, ""), Refused},
-		{"sequence-in-cluster", api(server.JSStreamSequenceNotMatchErr, ""), Unknown},
-		{"duplicate-in-process", api(server.JSStreamDuplicateMessageConflict, ""), Unknown},
-		{"not-leader", api(server.JSClusterNotLeaderErr, ""), Unknown},
-		{"new-error", api(19999, "who knows"), Unknown},
+		{"deadline", context.DeadlineExceeded, broker.Unknown},
+		{"closed-perhaps-after-sending", nats.ErrConnectionClosed, broker.Unknown},
+		{"disconnected", nats.ErrDisconnected, broker.Unknown},
+		{"write-error", io.ErrShortWrite, broker.Unknown},
+		{"ack-not-understood", jetstream.ErrInvalidJSAck, broker.Unknown},
+		{"no-responders", jetstream.ErrNoStreamResponse, broker.RefusedSubject},
+		{"no-reconnect-buffer", nats.ErrReconnectBufExceeded, broker.NotSent},
+		{"max-payload", nats.ErrMaxPayload, broker.RefusedSize},
+		{"bytes-full", api(server.JSStreamStoreFailedF, server.ErrMaxBytes.Error()), broker.Refused},
+		{"subject-full", api(server.JSStreamStoreFailedF, server.ErrMaxMsgsPerSubject.Error()), broker.RefusedSubject},
+		{"msgs-full", api(server.JSStreamStoreFailedF, server.ErrMaxMsgs.Error()), broker.Refused},
+		{"store-closed", api(server.JSStreamStoreFailedF, server.ErrStoreClosed.Error()), broker.Unknown},
+		{"file-store-limit", api(server.JSStreamStoreFailedF, server.ErrMsgTooLarge.Error()), broker.RefusedSize},
+		{"max-msg-size", api(server.JSStreamMessageExceedsMaximumErr, ""), broker.RefusedSize},
+		{"sealed", api(server.JSStreamSealedErr, ""), broker.RefusedForGood},
+		{"other-stream", api(server.JSStreamNotMatchErr, ""), broker.Refused},
+		{"resources", api(server.JSInsufficientResourcesErr, ""), broker.Refused},
+		{"account-resources", api(server.JSAccountResourcesExceededErr, ""), broker.Refused},
+		{"sequence-in-cluster", api(server.JSStreamSequenceNotMatchErr, ""), broker.Unknown},
+		{"duplicate-in-process", api(server.JSStreamDuplicateMessageConflict, ""), broker.Unknown},
+		{"not-leader", api(server.JSClusterNotLeaderErr, ""), broker.Unknown},
+		{"new-error", api(19999, "who knows"), broker.Unknown},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Classify(tt.err); got != tt.want {
+			if got := broker.Classify(tt.err); got != tt.want {
 				t.Errorf("Classify(%v) = %v, want %v", tt.err, got, tt.want)
 			}
 		})
