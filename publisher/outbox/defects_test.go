@@ -152,7 +152,7 @@ var (
 
 	// A fast-ingest batch of which a part is stored is taken for whole.
 	partIsAll = defect{fast: func(r *relay, sent int, res *broker.Result) {
-		if res.Status == broker.Stored || res.Status == broker.Partly {
+		if res.Status == broker.Stored || res.Status == broker.PartlyStored {
 			res.Last, res.Count = r.session.last+uint64(sent), sent
 		}
 	}}

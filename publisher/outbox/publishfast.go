@@ -33,7 +33,7 @@ func (r *relay) noteEnd(last uint64, stored int) {
 func (r *relay) publishedFast(ctx context.Context, items []*item, res broker.Result) error {
 	s := r.session
 	switch res.Status {
-	case broker.Stored, broker.Partly:
+	case broker.Stored, broker.PartlyStored:
 		return r.storedFast(ctx, items, res)
 	case broker.Unknown:
 		r.wary = true
@@ -78,7 +78,7 @@ func (r *relay) storedFast(ctx context.Context, items []*item, res broker.Result
 	r.noteEnd(res.Last, len(items))
 	r.wary = false
 	r.took(len(items))
-	if res.Status == broker.Partly {
+	if res.Status == broker.PartlyStored {
 		s.singles = 1 // it says why it was not stored
 	}
 	return nil

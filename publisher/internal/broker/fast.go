@@ -35,7 +35,7 @@ var errCut = errors.New("the server ended the batch")
 // cannot store. It does not retry, and ends as Publish does. The result is one of
 //
 //   - Stored: all are in the stream. Count is their number.
-//   - Partly: the first Count are in the stream. The others are not, and never will be; Err
+//   - PartlyStored: the first Count are in the stream. The others are not, and never will be; Err
 //     is about the first of them.
 //   - Refused or NotSent: nothing was stored.
 //   - Unknown: any number of them may be stored, from the first on.
@@ -238,7 +238,7 @@ func (b *fastBatch) acknowledged(ack pubAck) Result {
 		if b.lowest == ack.Count+1 {
 			why = b.err
 		}
-		return Result{Status: Partly, Count: ack.Count, Last: ack.Sequence, Err: fmt.Errorf("message %d of a batch: %w", ack.Count+1, why)}
+		return Result{Status: PartlyStored, Count: ack.Count, Last: ack.Sequence, Err: fmt.Errorf("message %d of a batch: %w", ack.Count+1, why)}
 	}
 	return Result{Status: Stored, Count: ack.Count, Last: ack.Sequence}
 }

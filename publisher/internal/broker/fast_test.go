@@ -92,12 +92,12 @@ func TestPublishFastRefused(t *testing.T) {
 		{"no-stream", func(c *jetstream.StreamConfig) { c.Subjects = []string{"other.>"} }, two, Refused, 0, "no responders"},
 		{"not-allowed", func(c *jetstream.StreamConfig) { c.AllowBatchPublish = false }, two, Refused, 0, "disabled"},
 		{"too-large-first", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 }, []Message{large, two[0], two[1]}, Refused, 0, "size"},
-		{"too-large-inside", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 }, []Message{two[0], large, two[1]}, Partly, 1, "size"},
+		{"too-large-inside", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 }, []Message{two[0], large, two[1]}, PartlyStored, 1, "size"},
 		{"too-large-last", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 }, []Message{two[0], two[1], large}, Unknown, 2, "size"},
-		{"full-inside", func(c *jetstream.StreamConfig) { c.MaxMsgs = 1 }, two, Partly, 1, "maximum messages"},
-		{"full-bytes", func(c *jetstream.StreamConfig) { c.MaxBytes = 2000 }, []Message{two[0], large, two[1]}, Partly, 1, "maximum bytes"},
-		{"per-subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject, c.DiscardNewPerSubject = 1, true }, two, Partly, 1, "per subject"},
-		{"nobody-inside", nil, []Message{two[0], {Subject: "nowhere", ID: "n"}, two[1]}, Partly, 1, "no responders"},
+		{"full-inside", func(c *jetstream.StreamConfig) { c.MaxMsgs = 1 }, two, PartlyStored, 1, "maximum messages"},
+		{"full-bytes", func(c *jetstream.StreamConfig) { c.MaxBytes = 2000 }, []Message{two[0], large, two[1]}, PartlyStored, 1, "maximum bytes"},
+		{"per-subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject, c.DiscardNewPerSubject = 1, true }, two, PartlyStored, 1, "per subject"},
+		{"nobody-inside", nil, []Message{two[0], {Subject: "nowhere", ID: "n"}, two[1]}, PartlyStored, 1, "no responders"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			change := []func(*jetstream.StreamConfig){allowFast}
@@ -231,8 +231,8 @@ func TestFastAnswers(t *testing.T) {
 		text    string
 	}{
 		{"all", []string{"1 " + flow, "3 " + ack(3)}, Stored, 3, ""},
-		{"ended-by-a-gap", []string{"1 " + flow, "3 " + gap, "3 " + ack(1), "3 " + unknown}, Partly, 1, "ended the batch"},
-		{"ended-by-a-limit", []string{"1 " + flow, "2 " + second, "2 " + ack(1), "3 " + unknown}, Partly, 1, "maximum messages"},
+		{"ended-by-a-gap", []string{"1 " + flow, "3 " + gap, "3 " + ack(1), "3 " + unknown}, PartlyStored, 1, "ended the batch"},
+		{"ended-by-a-limit", []string{"1 " + flow, "2 " + second, "2 " + ack(1), "3 " + unknown}, PartlyStored, 1, "maximum messages"},
 		// The server counts what it could not write, and goes on: the count proves nothing.
 		{"not-written-inside", []string{"1 " + flow, "2 " + full, "3 " + ack(3)}, Unknown, 0, "message 2 of a batch"},
 		{"not-written-first", []string{"1 " + account, "3 " + ack(3)}, Unknown, 0, "message 1 of a batch"},

@@ -20,7 +20,7 @@ const (
 	RefusedSize                  // nothing was stored: too large for the stream or the server as they are
 	RefusedForGood               // nothing was stored, and never will be
 	NotSent                      // it cannot be stored: nothing left, or only the beginning of a batch
-	Partly                       // of a fast-ingest batch: the first Count of its messages are in the stream, the others never will be
+	PartlyStored                 // of a fast-ingest batch: the first Count of its messages are in the stream, the others never will be
 )
 
 // String names the status, for tests and logs.
@@ -43,7 +43,7 @@ type Result struct {
 	// stream. Only a message that is published alone can be one: a batch with a
 	// repetition in it is refused.
 	Duplicate bool
-	// Count and Last belong to a fast-ingest batch that is Stored or Partly stored. Count is the number of
+	// Count and Last belong to a fast-ingest batch that is Stored or PartlyStored. Count is the number of
 	// its messages in the stream. Last is the sequence of the last one that this publish stored, 0 if all
 	// were there before. First is not known then; see Stream.PublishFast.
 	Count int

@@ -228,7 +228,7 @@ func (o *observer) fast(msgs []broker.Message) string {
 	defer cancel()
 	r := o.b.stream().PublishFast(ctx, msgs)
 	said := r.Status.String()
-	if r.Status == broker.Stored || r.Status == broker.Partly {
+	if r.Status == broker.Stored || r.Status == broker.PartlyStored {
 		said += fmt.Sprint(" ", r.Count, " to ", r.Last)
 	}
 	if r.Status != broker.Stored {

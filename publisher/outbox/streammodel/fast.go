@@ -44,7 +44,7 @@ func (m *Model) fast(msgs []broker.Message, before func(i int)) broker.Result {
 		case !inside && !slices.ContainsFunc(msgs[i+1:], m.reachesBatch):
 			return broker.Result{Err: fmt.Errorf("%w: %w", errUncertain, err)} // it stays open
 		default:
-			return broker.Result{Status: broker.Partly, Count: i, Last: last, Err: err}
+			return broker.Result{Status: broker.PartlyStored, Count: i, Last: last, Err: err}
 		}
 	}
 	return broker.Result{Status: broker.Stored, Count: len(msgs), Last: last}
