@@ -50,3 +50,9 @@ func (p *Publisher) Limit() int64 { return p.limit() }
 func (p *Publisher) Encode(e schema.Event) (broker.Message, error) {
 	return new(encoder).message(p.prefix, e)
 }
+
+// Findings returns what was wrong with the streams at the last check.
+func (p *Publisher) Findings() []streams.Finding {
+	findings, _, _ := p.streams.State()
+	return findings
+}

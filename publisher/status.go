@@ -126,9 +126,3 @@ func (p *Publisher) outboxStatus(s *Status, b *outbox.Outbox, what string, accep
 		s.degraded(journalReason("verify", "the journal of %s is damaged in %d places", what, stats.Damaged))
 	}
 }
-
-// Findings returns what was wrong with the streams at the last check.
-func (p *Publisher) Findings() []streams.Finding {
-	findings, _, _ := p.streams.State()
-	return findings
-}

@@ -150,12 +150,6 @@ func (b *Bucket) unanswered(run string, err error) error {
 	return fmt.Errorf("nothing answers on %s, of %s: %w", subject, key, err)
 }
 
-// Get returns the record of a run, or ErrNoRun.
-func (b *Bucket) Get(ctx context.Context, run string) (Record, error) {
-	r, err := b.GetVersioned(ctx, run)
-	return r.Record, err
-}
-
 // Versioned is a record with its revision, so that Replace detects another writer.
 type Versioned struct {
 	Record
@@ -163,8 +157,8 @@ type Versioned struct {
 	Age      time.Duration // since it was written, by the server's clock
 }
 
-// GetVersioned returns a record with its revision and age.
-func (b *Bucket) GetVersioned(ctx context.Context, run string) (Versioned, error) {
+// Get returns the record of a run, or ErrNoRun.
+func (b *Bucket) Get(ctx context.Context, run string) (Versioned, error) {
 	entry, err := b.kv.Get(ctx, run)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound), errors.Is(err, jetstream.ErrInvalidKey):

@@ -112,6 +112,15 @@ func (p *place) holds(t *testing.T, stream string, n uint64) {
 	}
 }
 
+// fill has a bridge store five events and a refused body, of which three and the body are of the person.
+func (p *place) fill(t *testing.T, b *publisher.Publisher) {
+	t.Helper()
+	accept(t, b, mixed(1)...)
+	accept(t, b, `{"phone":"`+me)
+	p.holds(t, "TREBLE", 5)
+	p.holds(t, "TREBLE_QUARANTINE", 1)
+}
+
 func (p *place) run(t *testing.T, phone string, more ...string) *forget.Run {
 	t.Helper()
 	return p.runFor(t, person(t, phone), more...)

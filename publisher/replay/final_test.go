@@ -10,13 +10,34 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
-	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
+
+// startDenying starts a server with events, on which the user "some" may not publish to a subject.
+func startDenying(t *testing.T, subject string, events int) *natstest.Server {
+	t.Helper()
+	n := natstest.Start(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "all", Password: "s3cret-all"}, {Username: "some", Password: "s3cret-some",
+			Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{subject}}}}}
+		o.NoAuthUser = "all"
+	})
+	for stream, subject := range map[string]string{"TREBLE": "treble.>", "AGAIN": "again.>"} {
+		n.Stream(t, jetstream.StreamConfig{Name: stream, Subjects: []string{subject}})
+	}
+	for i := range events {
+		e := anEvent(i)
+		data, err := e.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble." + string(e.Kind), Header: e.Header(), Data: data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
 
 // TestDenied: a run ends with the subject that its user may not publish to, and does not wait for
 // --give-up, though such a request ends as one without an answer.
@@ -28,31 +49,10 @@ func TestDenied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := natstest.Start(t, func(o *server.Options) {
-				o.Users = []*server.User{{Username: "all", Password: "s3cret-all"}, {Username: "some", Password: "s3cret-some",
-					Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{subject}}}}}
-				o.NoAuthUser = "all"
-			})
-			for stream, subject := range map[string]string{"TREBLE": "treble.>", "AGAIN": "again.>"} {
-				n.Stream(t, jetstream.StreamConfig{Name: stream, Subjects: []string{subject}})
-			}
-			e := anEvent(1)
-			data, err := e.Encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := n.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble." + string(e.Kind), Header: e.Header(), Data: data}); err != nil {
-				t.Fatal(err)
-			}
-			o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "test", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
-			o.NATS.URL, o.NATS.User, o.NATS.Password = n.URL, "some", "s3cret-some"
-			c, err := client.Open(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(c.Close)
+			n := startDenying(t, subject, 1)
+			c := connectAs(t, n.URL, "some", "s3cret-some")
 			began := time.Now()
-			_, err = newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again.{kind}"}}, replay.Options{Streams: theStreams, GiveUp: 10 * time.Minute}).Do(t.Context())
+			_, err := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again.{kind}"}}, replay.Options{Streams: theStreams, GiveUp: 10 * time.Minute}).Do(t.Context())
 			if want := "does not permit this user to publish to " + strings.TrimSuffix(subject, ">"); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("after %s: %v", time.Since(began), err)
 			}
@@ -105,38 +105,11 @@ func TestResumeDenied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := natstest.Start(t, func(o *server.Options) {
-				o.Users = []*server.User{{Username: "all", Password: "s3cret-all"}, {Username: "some", Password: "s3cret-some",
-					Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{denied}}}}}
-				o.NoAuthUser = "all"
-			})
-			for stream, subject := range map[string]string{"TREBLE": "treble.>", "AGAIN": "again.>"} {
-				n.Stream(t, jetstream.StreamConfig{Name: stream, Subjects: []string{subject}})
-			}
 			const events = 20
-			for i := range events {
-				e := anEvent(i)
-				data, err := e.Encode()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := n.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble." + string(e.Kind), Header: e.Header(), Data: data}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			client := func(user string) *client.Client {
-				o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "test", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
-				o.NATS.URL, o.NATS.User, o.NATS.Password = n.URL, user, value.Secret("s3cret-"+user)
-				c, err := client.Open(t.Context(), o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(c.Close)
-				return c
-			}
+			n := startDenying(t, denied, events)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			run := newRun(t, client("all"), replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again.{kind}"}}, replay.Options{Streams: theStreams, Rate: 20, Progress: func(done int64) {
+			run := newRun(t, connectAs(t, n.URL, "all", "s3cret-all"), replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again.{kind}"}}, replay.Options{Streams: theStreams, Rate: 20, Progress: func(done int64) {
 				if done >= 3 {
 					cancel()
 				}
@@ -146,7 +119,7 @@ func TestResumeDenied(t *testing.T) {
 			}
 
 			began := time.Now()
-			again, err := replay.Resume(t.Context(), client("some"), run.Name(), replay.Given{}, replay.Options{Streams: theStreams, GiveUp: 10 * time.Minute})
+			again, err := replay.Resume(t.Context(), connectAs(t, n.URL, "some", "s3cret-some"), run.Name(), replay.Given{}, replay.Options{Streams: theStreams, GiveUp: 10 * time.Minute})
 			if err == nil {
 				_, err = again.Do(t.Context())
 			}
@@ -154,7 +127,7 @@ func TestResumeDenied(t *testing.T) {
 				t.Errorf("after %s: %v", time.Since(began), err)
 			}
 
-			again, err = replay.Resume(t.Context(), client("all"), run.Name(), replay.Given{}, replay.Options{Streams: theStreams})
+			again, err = replay.Resume(t.Context(), connectAs(t, n.URL, "all", "s3cret-all"), run.Name(), replay.Given{}, replay.Options{Streams: theStreams})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
@@ -48,10 +47,12 @@ func (b *broker) restart(t testing.TB) {
 // client connects as a command does.
 func (b *broker) client(t testing.TB) *client.Client { return connect(t, b.URL) }
 
-func connect(t testing.TB, url string) *client.Client {
+func connect(t testing.TB, url string) *client.Client { return connectAs(t, url, "", "") }
+
+func connectAs(t testing.TB, url, user, password string) *client.Client {
 	t.Helper()
 	o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
-	o.NATS.URL = url
+	o.NATS.URL, o.NATS.User, o.NATS.Password = url, user, value.Secret(password)
 	c, err := client.Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -225,20 +226,10 @@ func record(t testing.TB, c *client.Client, run string) (audit.Record, replay.De
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := replay.DecodeDetail(r)
+	d, err := replay.DecodeDetail(r.Record)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _ := json.Marshal(r)
-	return r, d, string(text)
-}
-
-// proxy is a TCP proxy to a broker that can be cut.
-type proxy struct {
-	net.Listener
-	to    string
-	mu    sync.Mutex
-	conns []net.Conn
-	down  bool
-	busy  sync.WaitGroup
+	text, _ := json.Marshal(r.Record)
+	return r.Record, d, string(text)
 }

@@ -86,7 +86,7 @@ func (l *lease) write(ctx context.Context) error {
 
 // refreshRevision takes the record's revision if this process wrote it.
 func (l *lease) refreshRevision(ctx context.Context) error {
-	held, err := l.bucket.GetVersioned(ctx, l.record.Run)
+	held, err := l.bucket.Get(ctx, l.record.Run)
 	if err != nil {
 		return err
 	}

@@ -54,8 +54,8 @@ func Resume(ctx context.Context, c *client.Client, name string, g Given, o Optio
 
 // awaitReleased returns the record of a run when no process holds its lease any more.
 func awaitReleased(ctx context.Context, a *audit.Bucket, name string) (audit.Versioned, error) {
-	first, err := a.GetVersioned(ctx, name)
-	for held := first; ; held, err = a.GetVersioned(ctx, name) {
+	first, err := a.Get(ctx, name)
+	for held := first; ; held, err = a.Get(ctx, name) {
 		switch {
 		case err != nil, held.State != audit.Running, held.Age >= alive:
 			return held, err

@@ -68,9 +68,6 @@ func NewPair(c *tls.Certificate) *Pair {
 // established keep theirs.
 func (p *Pair) Use(c *tls.Certificate) { p.current.Store(c) }
 
-// Leaf is the certificate in use itself, without its chain.
-func (p *Pair) Leaf() *x509.Certificate { return p.current.Load().Leaf }
-
 // GetCertificate has the form of the field of [tls.Config].
 func (p *Pair) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return p.current.Load(), nil
