@@ -86,6 +86,9 @@ func (j *Journal) round() bool {
 	if !j.taken {
 		j.rescueNew()
 		j.reclaim()
+		if !due { // asks the file system, so not for each batch; the owner releases every second
+			j.keepFree()
+		}
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -48,8 +48,9 @@ type Options struct {
 	// cover.
 	Checkpoint func() []byte
 	// Yield returns the entry up to which the owner can do without, though it did not
-	// release them. It is asked when there is no room for an entry, before that is
-	// refused: the oldest segments that hold nothing else are then removed, no more than
+	// release them. The oldest segments that hold nothing else are removed when a quarter
+	// of the room is left, so that there is some when the owner can do without nothing
+	// more, and when there is no room for an entry, before that is refused; no more than
 	// needed. Yielded is told up to which entry that was. Both are called as Checkpoint
 	// is, and the marks that tell what became of these entries must have been queued
 	// before. nil: the owner yields nothing.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -200,6 +201,73 @@ func TestYield(t *testing.T) {
 				if _, err := j.Append(t.Context(), make([]byte, 20_000)); !errors.Is(err, journal.ErrFull) || j.Stats().First != before {
 					t.Errorf("larger than the journal: %v, first %d, before %d", err, j.Stats().First, before)
 				}
+			}
+		})
+	}
+}
+
+// What the owner can do without takes three quarters at most, so that there is room when nothing
+// may be given up any more; whether the journal grew there with its entries, or found itself full.
+func TestRoomIsKept(t *testing.T) {
+	const maxBytes, record = 64_000, 1000
+	payload := []byte(strings.Repeat("x", record))
+	for name, pendingFirst := range map[string]bool{"grown": false, "drained": true} {
+		t.Run(name, func(t *testing.T) {
+			var stored, served atomic.Uint64 // up to where the owner can do without, and did
+			j := open(t, journal.Options{
+				FS: journaltest.New(), MaxBytes: maxBytes, SegmentBytes: 4000,
+				Checkpoint: func() []byte { return number(journal.Seq(stored.Load())) },
+				Yield:      func() journal.Seq { return journal.Seq(min(stored.Load(), served.Load())) },
+			}, nil)
+			fill := func() (n int, err error) {
+				for n < 200 && err == nil {
+					var seq journal.Seq
+					if seq, err = j.Append(t.Context(), payload); err == nil {
+						n++
+						if !pendingFirst {
+							stored.Store(uint64(seq))
+							j.Mark(number(seq))
+						}
+					}
+				}
+				return n, err
+			}
+			if pendingFirst {
+				if _, err := fill(); !errors.Is(err, journal.ErrFull) {
+					t.Fatalf("full of pending entries: %v", err)
+				}
+				last := j.Stats().Last
+				stored.Store(uint64(last))
+				served.Store(1 << 60)
+				j.Mark(number(last))
+				if err := j.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				j.Release(0) // as the owner does every second
+				for until := time.Now().Add(10 * time.Second); j.Stats().Bytes > maxBytes*3/4; {
+					if time.Now().After(until) {
+						t.Fatalf("it is still full: %+v", j.Stats())
+					}
+					runtime.Gosched()
+				}
+			} else {
+				served.Store(1 << 60)
+				if n, err := fill(); n < 200 {
+					t.Fatalf("after %d, nothing pending: %v", n, err)
+				}
+			}
+			pendingFirst = true
+			before := j.Stats()
+			served.Store(0)
+			n, err := fill()
+			if !errors.Is(err, journal.ErrFull) {
+				t.Errorf("got %v, want ErrFull", err)
+			}
+			if least := maxBytes/4/record - 5; n < least {
+				t.Errorf("%d entries found room, want %d at least", n, least)
+			}
+			if after := j.Stats(); after.First != before.First {
+				t.Errorf("entries are gone that were needed: first is %d, was %d", after.First, before.First)
 			}
 		})
 	}

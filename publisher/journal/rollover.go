@@ -17,6 +17,7 @@ func (j *Journal) prepare() error {
 	err := j.roll()
 	if j.active() != before {
 		j.reclaim() // it may be what makes room for this batch
+		j.keepFree()
 	}
 	return err
 }

@@ -15,6 +15,24 @@ func (j *Journal) makeRoom(need int64) error {
 	}
 }
 
+// keptFree is the part of the room for entries that what is only retained does not take.
+const keptFree = 4
+
+// keepFree removes the oldest segments that the owner can do without while they take more
+// than three quarters of the room. The owner can do without nothing when the entries have
+// nowhere to go, and just then the journal must take many more.
+func (j *Journal) keepFree() {
+	for {
+		j.mu.Lock()
+		alone := len(j.segs) == 1
+		j.mu.Unlock()
+		free := j.room().bytes
+		if alone || free >= (j.bytes()+free)/keptFree || !j.yieldOne() {
+			return
+		}
+	}
+}
+
 // yieldable returns the bytes that yieldOne can make free, one call after the other.
 func (j *Journal) yieldable() (bytes int64) {
 	if j.o.Yield == nil {

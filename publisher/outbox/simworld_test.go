@@ -252,14 +252,12 @@ func (w *world) due() bool {
 
 func (w *world) step() {
 	var r backoff
-	serving, released := w.mayYield()
+	serving, first := w.mayYield()
 	died := dies(func() {
 		w.bridge.journal.Tick()
 		r = w.bridge.step(context.Background())
 	})
-	if w.disk.capacity > 0 {
-		w.yielded(serving, released)
-	}
+	w.yielded(serving, first)
 	if died {
 		w.died()
 		return
@@ -267,18 +265,19 @@ func (w *world) step() {
 	w.rest = r
 }
 
-// mayYield reports whether the bridge may give up retained entries for room, and up to
-// where they are released now.
+// mayYield reports whether the bridge may give up retained entries for room, and which
+// entry is the first that it has.
 func (w *world) mayYield() (bool, journal.Seq) {
 	server, _ := w.link.Link()
 	r := w.bridge.relay
-	return r.serving.Load() && server == *r.servant.Load(), w.bridge.ledger.State().Released
+	return r.serving.Load() && server == *r.servant.Load(), w.bridge.journal.Stats().First
 }
 
-// yielded notes what the bridge gave up, if it was allowed to.
+// yielded notes what the bridge gave up since before was its first entry, if it was allowed to.
+// What it released is not given up.
 func (w *world) yielded(allowed bool, before journal.Seq) {
-	if now := w.bridge.ledger.State().Released; now > before && allowed {
-		w.truth.givenUp(now)
+	if now := w.bridge.journal.Stats(); allowed && now.First > max(before, now.Released+1) {
+		w.truth.givenUp(now.First - 1)
 	}
 }
 
@@ -469,16 +468,16 @@ func (w *world) deliver(events ...*event) {
 	for _, e := range events {
 		msgs = append(msgs, w.message(e.kind, e.size, e.id))
 	}
-	serving, released := w.mayYield()
+	serving, first := w.mayYield()
 	pending := w.bridge.Account().Pending
 	var err error
 	if dies(func() { err = w.bridge.Append(context.Background(), msgs) }) {
-		w.yielded(serving, released)
+		w.yielded(serving, first)
 		w.truth.unanswered(events)
 		w.died()
 		return
 	}
-	w.yielded(serving, released)
+	w.yielded(serving, first)
 	switch {
 	case err == nil:
 		w.truth.answered(events, w.bridge.journal.Stats().Last)
