@@ -58,8 +58,8 @@ func (m *metrics) published(stored, duplicates int, took time.Duration) {
 	m.ackTime.Observe(took.Seconds())
 }
 
-// settled counts what became of an entry of the journal.
-func (m *metrics) settled(s outbox.Settled) {
+// countOutcomes counts what became of an entry of the journal.
+func (m *metrics) countOutcomes(s outbox.Outcomes) {
 	m.stored.Add(float64(s.Stored))
 	m.duplicates.Add(float64(s.Duplicate))
 	m.healed.Add(float64(s.Healed))

@@ -85,8 +85,8 @@ func (p *Publisher) eventOutbox(o Options, dir string) outbox.Options {
 		}
 		return p.setAside.Keep(m, reason)
 	}
-	b.Settled = p.metrics.settled
-	b.Told = func(took time.Duration, _ int) { p.metrics.ackTime.Observe(took.Seconds()) }
+	b.OnSettled = p.metrics.countOutcomes
+	b.OnPublished = func(took time.Duration, _ int) { p.metrics.ackTime.Observe(took.Seconds()) }
 	return b
 }
 

@@ -48,16 +48,16 @@ func (r *relay) readPending() (bool, error) {
 		case m.Erased:
 			// There is nothing left to publish. It was settled before it was erased, so
 			// that only damage to what says so brings it here; then it counts as set aside.
-			it.settle(outcome{aside: true})
+			it.finish(outcome{aside: true})
 		case there:
-			it.settle(outcome{seq: seq})
+			it.finish(outcome{seq: seq})
 		default:
 			repeated, err := r.repeated(e, m.ID)
 			if err != nil {
 				return false, err
 			}
 			if repeated {
-				it.settle(outcome{duplicate: true})
+				it.finish(outcome{duplicate: true})
 			}
 		}
 		s.queue = append(s.queue, it)

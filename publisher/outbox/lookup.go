@@ -17,7 +17,7 @@ type lookup struct {
 	relay     *relay
 	info      broker.Info
 	state     ledger.State
-	kept      ledger.Retained
+	retained  ledger.Retained
 	another   bool // the stream is another one than that of the retained sequences
 	restarted bool // it may lack what it had acknowledged
 
@@ -53,19 +53,19 @@ const maxSuspects = 50_000
 // misplaced compares the sequences of the retained messages with the ids that are there
 // now. Both are read in the order of the stream, once.
 func (l *lookup) misplaced(ctx context.Context) error {
-	lowest, any := l.kept.Lowest()
+	lowest, any := l.retained.Lowest()
 	if !any {
 		return nil
 	}
-	k := newKeptReader(l)
+	k := newRetainedReader(l)
 	defer k.close()
 	m, ok, err := k.next()
 	if !l.another && lowest <= l.info.Last {
-		for at, scanErr := range l.relay.stream.IDs(ctx, lowest, min(l.kept.Highest(), l.info.Last)) {
+		for at, scanErr := range l.relay.stream.IDs(ctx, lowest, min(l.retained.Highest(), l.info.Last)) {
 			if err = cmpErr(err, scanErr); err != nil {
 				return err
 			}
-			l.relay.looking.Add(1)
+			l.relay.scanned.Add(1)
 			for ok && m.seq < at.Seq {
 				l.suspect(m)
 				if m, ok, err = k.next(); err != nil {
@@ -153,7 +153,7 @@ func (l *lookup) search(ctx context.Context, floor uint64) error {
 	}
 	from := floor + 1
 	if len(l.suspects) > 0 {
-		lowest, _ := l.kept.Lowest()
+		lowest, _ := l.retained.Lowest()
 		if l.unsettledAt == nil {
 			from = lowest
 		}
@@ -176,7 +176,7 @@ func (l *lookup) search(ctx context.Context, floor uint64) error {
 		if err != nil {
 			return err
 		}
-		l.relay.looking.Add(1)
+		l.relay.scanned.Add(1)
 		if at.ID == "" || !l.wanted[at.ID] {
 			continue
 		}
@@ -198,7 +198,7 @@ func (l *lookup) classify(ctx context.Context) (lost []lostEntry, err error) {
 	})
 	for i := 0; i < len(l.suspects); {
 		first := l.suspects[i]
-		e := lostEntry{entry: first.entry, seqs: slices.Clone(l.kept.Get(first.entry))}
+		e := lostEntry{entry: first.entry, seqs: slices.Clone(l.retained.Get(first.entry))}
 		moved := false
 		for ; i < len(l.suspects) && l.suspects[i].entry == first.entry; i++ {
 			m := l.suspects[i]
@@ -256,8 +256,8 @@ func (l *lookup) isLost(m suspect) bool {
 	return !l.info.PerSubject
 }
 
-// keptReader reads the retained messages in the order of their sequences.
-type keptReader struct {
+// retainedReader reads the retained messages in the order of their sequences.
+type retainedReader struct {
 	l      *lookup
 	spans  []ledger.Span
 	at     journal.Seq // the next entry of the first span
@@ -265,11 +265,11 @@ type keptReader struct {
 	queue  []suspect
 }
 
-func newKeptReader(l *lookup) *keptReader {
-	return &keptReader{l: l, spans: l.kept.BySequence()}
+func newRetainedReader(l *lookup) *retainedReader {
+	return &retainedReader{l: l, spans: l.retained.BySequence()}
 }
 
-func (k *keptReader) close() {
+func (k *retainedReader) close() {
 	if k.reader != nil {
 		k.reader.Close()
 	}
@@ -277,7 +277,7 @@ func (k *keptReader) close() {
 
 // next returns the next message. Entries that damage took are passed over: nothing can
 // be healed with them.
-func (k *keptReader) next() (suspect, bool, error) {
+func (k *retainedReader) next() (suspect, bool, error) {
 	for len(k.queue) == 0 {
 		if len(k.spans) == 0 {
 			return suspect{}, false, nil
@@ -292,7 +292,7 @@ func (k *keptReader) next() (suspect, bool, error) {
 }
 
 // read queues the messages of the next entry.
-func (k *keptReader) read() error {
+func (k *retainedReader) read() error {
 	s := k.spans[0]
 	k.at = max(k.at, s.First)
 	if k.at < s.First || k.at >= s.End() {

@@ -49,17 +49,17 @@ type Options struct {
 	// nil: there is none.
 	Fit func(m broker.Message, limit int64) (broker.Message, bool)
 	// SetAside keeps a message that JetStream refuses, and returns when it is on stable
-	// storage. Cause is what JetStream says.
+	// storage. Cause is the error of JetStream.
 	SetAside func(m broker.Message, why Reason, cause error) error
-	// RefusedAfter is how long a subject that the stream does not take holds up the others.
+	// RefusedAfter bounds the time that a subject that the stream does not take holds up the others.
 	RefusedAfter time.Duration
 	Verify       time.Duration // between two looks for a loss; 0: 30 s
 
-	Await   func(context.Context)    // returns when it is time to look at the stream; nil: at once
-	Recheck func()                   // asks for a look at the stream's settings; nil: nobody is asked
-	Settled func(Settled)            // told of each entry that is settled; nil: nobody is told
-	Told    func(time.Duration, int) // told how long a publish took, of how many messages; nil: nobody
-	Log     *zap.Logger              // nil: none
+	Await       func(context.Context)    // returns when it is time to look at the stream; nil: at once
+	Recheck     func()                   // asks for a look at the stream's settings; nil: nobody is asked
+	OnSettled   func(Outcomes)           // called for each entry that is settled; nil: not called
+	OnPublished func(time.Duration, int) // called with the time that a publish took, and its number of messages; nil: not called
+	Log         *zap.Logger              // nil: none
 
 	// Keys encrypt entries; nil: they are kept as they are. Entries without encryption are read with keys too.
 	Keys *atrest.Keys
@@ -75,8 +75,8 @@ type Options struct {
 	segmentAge  time.Duration
 }
 
-// Settled says what became of the messages of an entry.
-type Settled struct {
+// Outcomes counts the messages of one settled entry by their outcome.
+type Outcomes struct {
 	Stored, Duplicate, SetAside int64
 	Healed                      int64 // stored again after JetStream lost them
 }
@@ -107,11 +107,11 @@ func (o *Options) defaults() {
 	if o.Await == nil {
 		o.Await = func(context.Context) {}
 	}
-	if o.Settled == nil {
-		o.Settled = func(Settled) {}
+	if o.OnSettled == nil {
+		o.OnSettled = func(Outcomes) {}
 	}
-	if o.Told == nil {
-		o.Told = func(time.Duration, int) {}
+	if o.OnPublished == nil {
+		o.OnPublished = func(time.Duration, int) {}
 	}
 	if o.recent == 0 {
 		o.recent = recentBytes
@@ -181,7 +181,7 @@ func Open(o Options) (*Outbox, error) {
 func newRelay(o Options, j *journal.Journal, l *ledger.Ledger) *relay {
 	state := l.State()
 	r := &relay{
-		stream: o.stream, journal: j, ledger: l, log: o.Log, settled: o.Settled, told: o.Told,
+		stream: o.stream, journal: j, ledger: l, log: o.Log, onSettled: o.OnSettled, onPublished: o.OnPublished,
 		cfg: relayConfig{
 			Target: ledger.Target{Stream: o.Name, Prefix: o.Prefix},
 			verify: o.Verify, retain: o.Retain, refusedAfter: o.RefusedAfter,
@@ -198,7 +198,7 @@ func newRelay(o Options, j *journal.Journal, l *ledger.Ledger) *relay {
 	return r
 }
 
-// yield is what the journal may give up. While it is opened nothing is known yet.
+// yield returns the entry up to which the journal may give up everything; 0 while it is opened.
 func (b *Outbox) yield() journal.Seq {
 	if !b.opened.Load() {
 		return 0
@@ -318,7 +318,7 @@ func (b *Outbox) Stats() journal.Stats { return b.journal.Stats() }
 // Full returns why the journal has no room for a message, or nil; see journal.Full.
 func (b *Outbox) Full() error { return b.journal.Full() }
 
-// Damage is what was found damaged in the journal.
+// Damage returns the damage that was found in the journal.
 func (b *Outbox) Damage() []journal.Damage { return b.journal.Damage() }
 
 // Problem returns why nothing is published now, or "". That there is no connection

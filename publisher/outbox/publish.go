@@ -17,7 +17,7 @@ const (
 	batchBytes    = 1 << 20
 )
 
-// sentLease is for how many entries ahead it is written down that they may have been
+// sentLease is the number of entries ahead for which it is written down that they may have been
 // sent: so many ids at most are looked for in the stream after a crash.
 const sentLease = 4096
 
@@ -34,7 +34,7 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 	if err := r.checkQueue(); err != nil {
 		return true, err
 	}
-	if r.settleKnown() {
+	if r.finishHead() {
 		r.pause = 0 // they are stored: what came before was not in vain
 		return true, nil
 	}
@@ -63,7 +63,7 @@ func (r *relay) publish(ctx context.Context) (bool, error) {
 	switch res.Status {
 	case broker.Stored:
 		r.pace.Took(w, len(msgs), took)
-		r.told(took, len(msgs))
+		r.onPublished(took, len(msgs))
 	case broker.Unknown:
 		r.pace.Waited(w, len(msgs), took)
 	}
@@ -161,9 +161,9 @@ func (r *relay) published(ctx context.Context, group []*item, sent int, res brok
 			head.msg = m
 			return nil
 		}
-		return r.aside(head, ReasonRefused, res.Err)
+		return r.setAside(head, ReasonRefused, res.Err)
 	case broker.RefusedForGood:
-		return r.aside(head, ReasonRefused, res.Err)
+		return r.setAside(head, ReasonRefused, res.Err)
 	}
 	// Not sent, or unknown: it is looked for in the stream before anything is sent again.
 	r.endSession()
@@ -187,7 +187,7 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 		return fmt.Errorf("%w: a PubAck has the sequence %d, below one seen before", errDoubt, res.First)
 	}
 	if res.Duplicate && group[0].entry.healing {
-		if err := r.sure(ctx, group[0], res.First); err != nil {
+		if err := r.confirmStored(ctx, group[0], res.First); err != nil {
 			return err
 		}
 	}
@@ -203,7 +203,7 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 	for _, it := range group {
 		if it.known == nil {
 			again := it.entry.healing || late && it.entry.seq <= s.plan.sent
-			it.settle(outcome{seq: seq, duplicate: res.Duplicate && !again})
+			it.finish(outcome{seq: seq, duplicate: res.Duplicate && !again})
 			seq++
 			delete(r.refusing, it.msg.Subject)
 		}
@@ -216,13 +216,13 @@ func (r *relay) stored(ctx context.Context, group []*item, sent int, res broker.
 func (r *relay) took(sent int) {
 	r.session.singles = max(0, r.session.singles-sent)
 	r.denied = 0
-	r.settleKnown()
+	r.finishHead()
 	r.clearHalted(true)
 }
 
-// sure makes certain that a message which is answered as a duplicate, and was lost, is
+// confirmStored makes certain that a message which is answered as a duplicate, and was lost, is
 // there.
-func (r *relay) sure(ctx context.Context, it *item, seq uint64) error {
+func (r *relay) confirmStored(ctx context.Context, it *item, seq uint64) error {
 	id, there, err := r.stream.ID(ctx, seq)
 	if err != nil {
 		r.endSession()

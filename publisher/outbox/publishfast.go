@@ -9,7 +9,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
-// othersPause is for how long no fast-ingest batch is sent after another writer's messages were seen
+// othersPause is the time in which no fast-ingest batch is sent after another writer's messages were seen
 // in the stream. While they come, the sequences of each batch would have to be looked up.
 const othersPause = time.Minute
 
@@ -55,7 +55,7 @@ func (r *relay) storedFast(ctx context.Context, items []*item, res broker.Result
 	if s.last+uint64(len(items)) == res.Last {
 		// Nothing was left out, and nothing came between.
 		for i, it := range items {
-			it.settle(outcome{seq: s.last + 1 + uint64(i)})
+			it.finish(outcome{seq: s.last + 1 + uint64(i)})
 		}
 	} else {
 		// If what was acknowledged before is still in its place, what is new is behind it.
@@ -115,7 +115,7 @@ func (r *relay) locate(ctx context.Context, items []*item, last uint64) error {
 			s.plan.sent = max(s.plan.sent, it.entry.seq)
 			continue
 		}
-		it.settle(outcome{seq: seqs[0]})
+		it.finish(outcome{seq: seqs[0]})
 		found[it.msg.ID] = seqs[1:]
 		s.plan.foundUpTo = max(s.plan.foundUpTo, it.entry.seq)
 	}

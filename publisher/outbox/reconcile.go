@@ -64,7 +64,7 @@ func (p *plan) take(e *openEntry, id string) (uint64, bool) {
 // missing. What may have been sent and is not settled is looked for by its id too,
 // from where it can be at the earliest.
 func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
-	r.looking.Store(0)
+	r.scanned.Store(0)
 	if t := r.cfg.Target; t != r.ledger.State().Target {
 		if err := r.retarget(ctx, t); err != nil {
 			return broker.Info{}, plan{}, err
@@ -86,7 +86,7 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 	if err != nil {
 		return info, p, err
 	}
-	l := lookup{relay: r, info: info, state: state, kept: kept, another: another && !first}
+	l := lookup{relay: r, info: info, state: state, retained: kept, another: another && !first}
 	l.restarted = another || fell || r.doubt || state.Leader != info.Leader
 	if !first && p.sent > state.Done {
 		if err := l.wantUnsettled(p.sent); err != nil {
@@ -117,7 +117,7 @@ func (r *relay) reconcile(ctx context.Context) (broker.Info, plan, error) {
 		return info, p, err
 	}
 	if len(p.lost) > 0 || p.moved {
-		err = r.noteFall(ctx, p, state, info)
+		err = r.noteFallBack(ctx, p, state, info)
 	}
 	return info, p, err
 }
@@ -160,7 +160,7 @@ func (r *relay) end(ctx context.Context, info broker.Info) (uint64, string, erro
 	return info.Last, id, err
 }
 
-// holes is how many messages were deleted between the first and the last.
+// holes returns the number of messages that were deleted between the first and the last.
 func holes(i broker.Info) uint64 {
 	if i.First == 0 || i.Last < i.First {
 		return 0
@@ -168,9 +168,9 @@ func holes(i broker.Info) uint64 {
 	return i.Last - i.First + 1 - min(i.Messages, i.Last-i.First+1)
 }
 
-// noteFall writes down, before anything is published again, that sequences begin anew
+// noteFallBack writes down, before anything is published again, that sequences begin anew
 // behind what the stream has now, and that copies of retained messages may be there.
-func (r *relay) noteFall(ctx context.Context, p plan, s ledger.State, info broker.Info) error {
+func (r *relay) noteFallBack(ctx context.Context, p plan, s ledger.State, info broker.Info) error {
 	next := s.Baseline
 	next.Floor = p.floor
 	if p.moved {
@@ -190,9 +190,9 @@ func (r *relay) noteFall(ctx context.Context, p plan, s ledger.State, info broke
 	return r.recordFirst(ctx, ledger.Mark{Baseline: &next})
 }
 
-// noteLook writes down what the stream was like when all that had been settled was
+// noteBaseline writes down the state of the stream when all that had been settled was
 // there.
-func (r *relay) noteLook(ctx context.Context, s *session) error {
+func (r *relay) noteBaseline(ctx context.Context, s *session) error {
 	before := r.ledger.State()
 	next := before.Baseline
 	next.Created, next.Leader = s.info.Created, s.info.Leader

@@ -13,16 +13,16 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
-// aside sets the message at the head aside.
-func (r *relay) aside(it *item, why Reason, cause error) error {
+// setAside sets the message at the head aside.
+func (r *relay) setAside(it *item, why Reason, cause error) error {
 	if err := r.cfg.setAside(it.msg, why, cause); err != nil {
 		return fmt.Errorf("set aside what NATS refuses (%w): %w", cause, err)
 	}
 	r.log.Error("NATS refuses an accepted event; it is in set-aside",
 		zap.String("id", it.msg.ID), zap.String("subject", it.msg.Subject), zap.String("reason", string(why)), zap.Error(cause))
-	it.settle(outcome{aside: true})
+	it.finish(outcome{aside: true})
 	r.session.singles = max(0, r.session.singles-1)
-	r.settleKnown()
+	r.finishHead()
 	r.pause = 0
 	return nil
 }
@@ -54,7 +54,7 @@ func (r *relay) refusedSubject(ctx context.Context, it *item, cause error) error
 	if others, err := r.takesOthers(it.msg.Subject); err != nil || !others {
 		return errors.Join(cause, err)
 	}
-	return r.aside(it, ReasonUncaptured, cause)
+	return r.setAside(it, ReasonUncaptured, cause)
 }
 
 // takesOthers reports whether the stream can be expected to take other subjects. If it
@@ -79,17 +79,17 @@ func (r *relay) othersWait(subject string) (others bool, err error) {
 	if slices.ContainsFunc(r.session.queue, func(it *item) bool { return differs(it.msg) }) {
 		return true, nil
 	}
-	if r.alike.subject != subject {
-		r.alike.subject, r.alike.upTo = subject, 0
+	if r.sameSubject.subject != subject {
+		r.sameSubject.subject, r.sameSubject.upTo = subject, 0
 	}
-	from := max(r.alike.upTo+1, r.session.reader.Pos())
+	from := max(r.sameSubject.upTo+1, r.session.reader.Pos())
 	err = r.journalRange(from, r.journal.Stats().Last, func(seq journal.Seq, payload []byte) (bool, error) {
 		_, msgs, err := ledger.DecodeEntry(payload, r.cfg.keys)
 		if err != nil {
 			return false, fmt.Errorf("journal entry %d: %w", seq, err)
 		}
 		if others = slices.ContainsFunc(msgs, differs); !others {
-			r.alike.upTo = seq
+			r.sameSubject.upTo = seq
 		}
 		return !others, nil
 	})

@@ -29,16 +29,16 @@ import (
 // Whatever puts the stream in doubt ends the session, and the next one begins with
 // reconciling. So nothing is sent a second time before it was looked for.
 type relay struct {
-	stream  Stream
-	journal *journal.Journal
-	ledger  *ledger.Ledger
-	cfg     relayConfig
-	log     *zap.Logger
-	settled func(Settled)
-	told    func(time.Duration, int)
-	clock   retainClock
-	pace    pace.Pace
-	session *session // nil while away
+	stream      Stream
+	journal     *journal.Journal
+	ledger      *ledger.Ledger
+	cfg         relayConfig
+	log         *zap.Logger
+	onSettled   func(Outcomes)
+	onPublished func(time.Duration, int)
+	clock       retainClock
+	pace        pace.Pace
+	session     *session // nil while away
 	// record makes a step of the ledger and queues its mark in the journal. What the mark
 	// tells of has happened; if a crash takes the mark away, the ledger knows too little.
 	record func(ledger.Mark)
@@ -46,28 +46,28 @@ type relay struct {
 	// come. It is called from any goroutine.
 	mayYield func() bool
 
-	owed       bool // a mark is not flushed that must be
-	doubt      bool // the next reconcile looks for every retained message
-	pause      time.Duration
-	pauseUntil time.Time
-	nextUpkeep time.Time
-	refusing   map[string]time.Time // since when a subject is refused, by subject
-	reached    time.Time            // when the newest settled entry was accepted
-	denied     int                  // subjects refused since something was stored
-	alike      alike
-	othersAt   time.Time // when messages of another writer came to the stream last, as far as was seen
-	wary       bool      // nobody knows what became of the last fast-ingest batch
+	owed        bool // a mark is not flushed that must be
+	doubt       bool // the next reconcile looks for every retained message
+	pause       time.Duration
+	pauseUntil  time.Time
+	nextUpkeep  time.Time
+	refusing    map[string]time.Time // since when a subject is refused, by subject
+	reached     time.Time            // when the newest settled entry was accepted
+	denied      int                  // subjects refused since something was stored
+	sameSubject sameSubject
+	othersAt    time.Time // when messages of another writer came to the stream last, as far as was seen
+	wary        bool      // nobody knows what became of the last fast-ingest batch
 
 	halted  atomic.Pointer[string] // why nothing is published now; nil if all is well
 	logged  map[string]time.Time   // reasons that were logged since all was well, and when
 	failed  time.Time              // when something failed last
 	serving atomic.Bool
 	servant atomic.Pointer[string] // the server process that is served now, as long as serving
-	looking atomic.Int64           // messages that the newest scans have read; for tests
+	scanned atomic.Int64           // messages that the newest scans have read; for tests
 }
 
-// alike says up to which entry all that is pending has one subject; see othersWait.
-type alike struct {
+// sameSubject says up to which entry all that is pending has one subject; see othersWait.
+type sameSubject struct {
 	subject string
 	upTo    journal.Seq
 }
@@ -109,7 +109,7 @@ type session struct {
 	// checked is when queue was last looked through for repetitions.
 	checked time.Time
 	bytes   int64 // of queue
-	// singles is how many messages are sent one at a time, since a batch with them was
+	// singles counts the messages that are still sent one at a time, since a batch with them was
 	// refused.
 	singles    int
 	last       uint64 // the highest sequence of the stream that is known
@@ -217,7 +217,7 @@ func (r *relay) serve(ctx context.Context) error {
 		r.doubt = true // there is more to heal than fits into one plan
 		return nil
 	}
-	if err := r.noteLook(ctx, s); err != nil {
+	if err := r.noteBaseline(ctx, s); err != nil {
 		r.endSession()
 		return err
 	}
@@ -274,7 +274,7 @@ func (r *relay) fail(err error) {
 	r.cfg.recheck()
 }
 
-// sayAgain is for how long a reason is not logged again that comes and goes.
+// sayAgain is the time after which a reason that comes and goes is logged again.
 const sayAgain = time.Minute
 
 // clearHalted notes that there is nothing that keeps events from being published. Only what was stored
@@ -315,7 +315,7 @@ func (r *relay) upkeep(now time.Time) {
 	}
 }
 
-// maxLag is how old a pending entry may be before what is retained is kept for it.
+// maxLag is the age of a pending entry from which on retained entries are kept for it.
 const maxLag = time.Minute
 
 // behind reports whether an entry is pending that may repeat one which is retained, and

@@ -19,7 +19,7 @@ type repeats struct {
 	read time.Time            // when it was last looked at what is retained
 }
 
-// repeatLag is how far behind the relay may be without a look at what is retained, and
+// repeatLag is the lag that the relay may have without a look at what is retained, and
 // how much more than needed a look takes; the looks are half of that apart at least.
 const repeatLag = time.Second
 
@@ -86,7 +86,7 @@ func (r *relay) checkQueue() error {
 			return err
 		}
 		if repeated {
-			it.settle(outcome{duplicate: true})
+			it.finish(outcome{duplicate: true})
 		}
 	}
 	s.checked = now

@@ -34,7 +34,7 @@ func (c *retainClock) whole(now time.Time) {
 	c.total, c.since, c.open = c.read(now), now, 0
 }
 
-// sure is what read returned when the stream was last found to be whole, 0 if it was not
+// sure returns the reading of the time when the stream was last found to be whole, 0 if it was not
 // yet. What it lost since is not known, however long the bridge was asleep.
 func (c *retainClock) sure() time.Duration {
 	if c.leader == "" {

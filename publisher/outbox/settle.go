@@ -19,15 +19,15 @@ type item struct {
 	alone bool // it is sent by itself
 }
 
-// settle says what became of the message.
-func (it *item) settle(o outcome) {
+// finish notes the outcome of the message.
+func (it *item) finish(o outcome) {
 	it.own = o
 	it.known = &it.own
 }
 
-// outcome is what became of one message.
+// outcome says how the publishing of one message ended.
 type outcome struct {
-	seq       uint64 // in the stream; nowhere if it was set aside
+	seq       uint64 // in the stream; ledger.NoSequence if it was set aside
 	duplicate bool   // of another event, which was stored before
 	aside     bool
 }
@@ -67,9 +67,10 @@ func (e *openEntry) item(m broker.Message, index int) *item {
 	return it
 }
 
-// settleKnown settles the items at the head of the queue whose outcome is known.
+// finishHead takes the items whose outcome is known off the head of the queue, and settles
+// the entries that they complete.
 // It reports whether there were any.
-func (r *relay) settleKnown() bool {
+func (r *relay) finishHead() bool {
 	s := r.session
 	var run ledger.StoredRun
 	n := 0
@@ -121,18 +122,18 @@ func (r *relay) settle(e *openEntry, run *ledger.StoredRun) {
 	}
 	switch {
 	case e.healing:
-		r.settled(Settled{Healed: int64(len(e.lost)), SetAside: res.Aside})
+		r.onSettled(Outcomes{Healed: int64(len(e.lost)), SetAside: res.Aside})
 		r.flushRun(run)
 		res.Aside, res.Duplicate = 0, 0
 		r.record(ledger.Mark{Healed: &res})
 	case res.Plain():
-		r.settled(Settled{Stored: 1})
+		r.onSettled(Outcomes{Stored: 1})
 		if !run.Extend(res) {
 			r.flushRun(run)
 			run.Extend(res)
 		}
 	default:
-		r.settled(Settled{Stored: int64(len(res.Seqs)) - res.Duplicate - res.Aside, Duplicate: res.Duplicate, SetAside: res.Aside})
+		r.onSettled(Outcomes{Stored: int64(len(res.Seqs)) - res.Duplicate - res.Aside, Duplicate: res.Duplicate, SetAside: res.Aside})
 		r.flushRun(run)
 		r.record(ledger.Mark{Done: &res})
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
-// Stream is what the outbox needs of the stream that it publishes to. broker.Stream
+// Stream has the operations of a stream that the outbox needs. broker.Stream
 // is the real one; the simulation has a model of it, and a test holds the two
 // against each other.
 //

@@ -67,7 +67,7 @@ func OpenWriter(o WriterOptions) (*Writer, error) {
 	for _, r := range schema.Reasons() {
 		journal.Subjects = append(journal.Subjects, o.Prefix.Quarantine(r))
 	}
-	journal.Subject, journal.SetAside, journal.Settled = w.subject, w.putAside, w.settled
+	journal.Subject, journal.SetAside, journal.OnSettled = w.subject, w.putAside, w.countOutcomes
 	var err error
 	w.journal, err = outbox.Open(journal)
 	return w, err
@@ -113,7 +113,7 @@ func (w *Writer) Keep(ctx context.Context, d delivery.Delivery) {
 	if w.journal != nil {
 		err = w.journal.Append(ctx, []broker.Message{m})
 	} else if r := w.stream.Publish(ctx, []broker.Message{m}); r.Status == broker.Stored {
-		w.settled(outbox.Settled{Stored: 1})
+		w.countOutcomes(outbox.Outcomes{Stored: 1})
 	} else {
 		err = fmt.Errorf("publish it: %w", r.Err)
 	}
@@ -144,8 +144,8 @@ func (w *Writer) putAside(m broker.Message, _ outbox.Reason, _ error) error {
 	return err
 }
 
-// settled counts what became of bodies.
-func (w *Writer) settled(s outbox.Settled) {
+// countOutcomes counts what became of bodies.
+func (w *Writer) countOutcomes(s outbox.Outcomes) {
 	w.outcomes.WithLabelValues(outcomeStored).Add(float64(s.Stored + s.Duplicate))
 	w.outcomes.WithLabelValues(outcomeSetAside).Add(float64(s.SetAside))
 }

@@ -150,7 +150,7 @@ func CheckKey(r journal.Record, keys *atrest.Keys) error {
 	return nil
 }
 
-// entryHead is what comes before the messages of an entry.
+// entryHead is the part of an entry in front of its messages.
 type entryHead struct {
 	version  byte
 	accepted time.Time

@@ -14,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
-// Inspection is what the records of a journal say, counted one by one.
+// Inspection has the figures of a journal, counted from its records one by one.
 type Inspection struct {
 	Account
 	journal.Report

@@ -14,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 )
 
-// Ledger is what the bridge knows of the entries of its journal: up to where
+// Ledger holds the state of the entries of a journal: up to where
 // they are settled, where in the stream the settled ones are, and what became
 // of each event.
 //
@@ -36,7 +36,7 @@ type Ledger struct {
 	moved    chan struct{} // closed when more is settled; nil if nobody waits
 }
 
-// State is what a checkpoint holds, beside the totals.
+// State is the part of a checkpoint beside the totals.
 type State struct {
 	Version int         `json:"v"`
 	Done    journal.Seq `json:"done"` // every entry up to it is settled
@@ -145,7 +145,7 @@ func (l *Ledger) take(m Mark, behind journal.Seq) {
 	}
 }
 
-// events is how many messages were stored again.
+// events returns the number of messages that were stored again.
 func (s Settlement) events() (n int64) {
 	for _, seq := range s.Seqs {
 		if seq != NoSequence {

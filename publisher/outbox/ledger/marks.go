@@ -63,10 +63,10 @@ func (r *StoredRun) Extend(s Settlement) bool {
 	return true
 }
 
-// Settlement is what became of the messages of an entry.
+// Settlement holds the outcomes of the messages of an entry.
 type Settlement struct {
 	Entry     journal.Seq   `json:"entry"`
-	Seqs      []uint64      `json:"seqs"`            // by message; nowhere if it is not looked for
+	Seqs      []uint64      `json:"seqs"`            // by message; NoSequence if it is not looked for
 	Duplicate int64         `json:"dup,omitempty"`   // how many were stored before
 	Aside     int64         `json:"aside,omitempty"` // how many were set aside
 	LastID    string        `json:"id,omitempty"`    // of the message at the highest of Seqs
@@ -94,7 +94,7 @@ type Target struct {
 	Prefix string `json:"prefix"`
 }
 
-// Baseline is what the stream was like when it was compared with the journal.
+// Baseline is the state of the stream when it was last compared with the journal.
 type Baseline struct {
 	Created time.Time `json:"created"`
 	Leader  string    `json:"leader"`
