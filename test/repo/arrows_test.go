@@ -20,7 +20,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
-var update = flag.Bool("update", false, "write the table of packages into docs/ARCHITECTURE.md")
+var update = flag.Bool("update", false, "write the table of packages into docs/packages.md")
 
 const module = "github.com/treble-bridge/treble-bridge"
 
@@ -272,11 +272,11 @@ func TestPackageSizes(t *testing.T) {
 	}
 }
 
-// TestPackageTable holds the table in docs/ARCHITECTURE.md against the rows and the packages'
+// TestPackageTable holds the table in docs/packages.md against the rows and the packages'
 // own comments; -update writes it.
 func TestPackageTable(t *testing.T) {
 	const begin, end = "<!-- packages:begin -->\n", "<!-- packages:end -->"
-	path := filepath.Join(bridge.Root, "docs", "ARCHITECTURE.md")
+	path := filepath.Join(bridge.Root, "docs", "packages.md")
 	text := bridge.ReadFile(t, path)
 	head, rest, ok := strings.Cut(text, begin)
 	got, tail, ok2 := strings.Cut(rest, end)
@@ -289,7 +289,7 @@ func TestPackageTable(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if got != want {
-		t.Errorf("the table of packages in docs/ARCHITECTURE.md is not current: go test ./test/repo -run TestPackageTable -update")
+		t.Errorf("the table of packages in docs/packages.md is not current: go test ./test/repo -run TestPackageTable -update")
 	}
 }
 

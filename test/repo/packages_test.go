@@ -1,7 +1,7 @@
 package repo
 
 // The packages of the module, and what each may know. TestPackages holds the code against
-// the rows, and TestPackageTable the table in docs/ARCHITECTURE.md.
+// the rows, and TestPackageTable the table in docs/packages.md.
 
 // row is a package.
 type row struct {
