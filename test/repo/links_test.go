@@ -93,21 +93,55 @@ func TestPathsInText(t *testing.T) {
 	}
 }
 
-// TestNamesInArchitecture: a function or a type that docs/ARCHITECTURE.md names beside its file is there.
-func TestNamesInArchitecture(t *testing.T) {
-	text := bridge.ReadFile(t, filepath.Join(bridge.Root, "docs", "ARCHITECTURE.md"))
-	seen := 0
-	for _, m := range regexp.MustCompile("`([\\w/]+\\.go)`((?:,? `\\w+`)+)").FindAllStringSubmatch(text, -1) {
-		code := bridge.ReadFile(t, filepath.Join(bridge.Root, m[1]))
-		for _, name := range regexp.MustCompile(`\w+`).FindAllString(m[2], -1) {
-			seen++
-			if !regexp.MustCompile(`(?m)^(func (\([^)]*\) )?` + name + `\(|type ` + name + ` )`).MatchString(code) {
-				t.Errorf("docs/ARCHITECTURE.md names %s in %s, and it is not there", name, m[1])
+// besideFile finds names that stand beside a file, such as `a/b.go` `name`, and names which a
+// reader looks for as `name` in `a/b.go`.
+var (
+	besideFile = regexp.MustCompile("`([\\w/]+\\.go)`((?:,? `\\w+`)+)")
+	inFile     = regexp.MustCompile("`(\\w+)`(?:,)? (?:in|of) \\(?`([\\w/]+\\.go)`")
+	test       = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+\b`)
+)
+
+// TestNamesInDocuments: a function or a type that a document names beside its file is there, and
+// so is every test that one names.
+func TestNamesInDocuments(t *testing.T) {
+	var code strings.Builder // of all tests
+	for _, path := range files(t) {
+		if strings.HasSuffix(path, "_test.go") {
+			code.WriteString(bridge.ReadFile(t, filepath.Join(bridge.Root, path)))
+		}
+	}
+	tests := code.String()
+	seen, seenTests := 0, 0
+	for _, path := range files(t) {
+		if !strings.HasSuffix(path, ".md") || path == "CHANGELOG.md" { // which tells of what was
+			continue
+		}
+		text := bridge.ReadFile(t, filepath.Join(bridge.Root, path))
+		beside := besideFile.FindAllStringSubmatch(text, -1)
+		for _, m := range inFile.FindAllStringSubmatch(text, -1) {
+			beside = append(beside, []string{m[0], m[2], m[1]})
+		}
+		for _, m := range beside {
+			if _, err := os.Stat(filepath.Join(bridge.Root, m[1])); err != nil {
+				continue // TestPathsInText tells
+			}
+			code := bridge.ReadFile(t, filepath.Join(bridge.Root, m[1]))
+			for _, name := range regexp.MustCompile(`\w+`).FindAllString(m[2], -1) {
+				seen++
+				if !regexp.MustCompile(`(?m)^\t?(func (\([^)]*\) )?` + name + `\(|(type|var|const) ` + name + `\b|` + name + `\s+(=|:=))`).MatchString(code) {
+					t.Errorf("%s names %s in %s, and it is not there", path, name, m[1])
+				}
+			}
+		}
+		for _, name := range test.FindAllString(text, -1) {
+			seenTests++
+			if !strings.Contains(tests, "func "+name) { // or the beginning of several names
+				t.Errorf("%s names %s, and there is no such test", path, name)
 			}
 		}
 	}
-	if seen < 20 {
-		t.Errorf("got %d functions and types beside their files", seen)
+	if seen < 30 || seenTests < 20 {
+		t.Errorf("got %d functions and types beside their files, and %d tests", seen, seenTests)
 	}
 }
 
