@@ -71,7 +71,7 @@ release: ## Build the archives of a release for linux and darwin, amd64 and arm6
 run: build ## Build and start a bridge for a first look: generated token, embedded NATS, store in ./data
 	bin/treble-bridge serve --dev
 
-test: ## Run all tests with the race detector; those with containers need Docker
+test: ## Run all tests, those in packages with the race detector; those with containers need Docker
 ifeq ($(RACE),)
 	@echo 'make test: no C compiler, so the race detector is off'
 	@test "$(CI)" != true || { echo 'make test: with CI=true that is a failure'; exit 1; }
