@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -233,31 +234,38 @@ func separate(group []*request) (single, rest []*request) {
 }
 
 // apart sends each request for itself, all at once: they have no order among them,
-// since none was answered before the others came.
+// since none was answered before the others came. Several have one message each.
 func (b *Batcher) apart(ctx context.Context, group []*request) {
 	if len(group) == 0 {
 		return
 	}
 	began := time.Now()
 	var doubt, other atomic.Bool
-	send := func(r *request) {
-		if err := r.ctx.Err(); err != nil {
-			other.Store(true)
-			r.end(broker.Result{Status: broker.NotSent, Err: err})
-			return
-		}
-		b.stream.AwaitAfterLimit(r.ctx)
-		o := b.alone(ctx, r)
+	end := func(r *request, o Outcome) {
 		doubt.CompareAndSwap(false, o.Status != broker.Stored)
 		other.CompareAndSwap(false, o.Status != broker.Stored || len(r.msgs) > 1)
 		r.done <- o
 	}
-	var all sync.WaitGroup
-	for _, r := range group[1:] {
-		all.Go(func() { send(r) })
+	group = slices.DeleteFunc(group, func(r *request) bool {
+		err := r.ctx.Err()
+		if err != nil {
+			other.Store(true)
+			r.end(broker.Result{Status: broker.NotSent, Err: err})
+		}
+		return err != nil
+	})
+	if len(group) > 0 {
+		b.stream.AwaitAfterLimit(ctx)
 	}
-	send(group[0])
-	all.Wait()
+	if len(group) == 1 {
+		end(group[0], b.alone(ctx, group[0]))
+	} else {
+		msgs := make([]broker.Message, len(group))
+		for i, r := range group {
+			msgs[i] = r.msgs[0]
+		}
+		b.stream.PublishEach(ctx, msgs, func(i int, got broker.Result) { end(group[i], outcomeOf(got)) })
+	}
 	if doubt.Load() {
 		b.server = "" // the stream may not be what it was
 	}
@@ -330,14 +338,19 @@ func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 			if errors.Is(got.Err, broker.ErrExceeds) {
 				got.Status = broker.RefusedSize // one of its messages is, and nothing of it is stored
 			}
-			o := Outcome{Result: got}
-			if got.Duplicate {
-				o.Duplicates = 1
-			}
-			return o
+			return outcomeOf(got)
 		}
 	}
 	return b.oneByOne(ctx, r)
+}
+
+// outcomeOf is the outcome of a request whose messages were sent together.
+func outcomeOf(got broker.Result) Outcome {
+	o := Outcome{Result: got}
+	if got.Duplicate {
+		o.Duplicates = 1
+	}
+	return o
 }
 
 // oneByOne sends the messages of a request, each when the one before is stored.

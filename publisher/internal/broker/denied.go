@@ -36,12 +36,22 @@ type denial struct {
 // denialWatch belongs to a publish that waits for its PubAck.
 type denialWatch struct {
 	msgs   []Message
-	denied chan error // receives one error at most
+	each   bool       // they are published apart from each other
+	denied chan error // receives one error at most, or one for each message
 }
 
 // watch begins to wait for the refusal of one of the messages' subjects. Call stop.
 func (d *denials) watch(msgs []Message) (denied <-chan error, stop func()) {
-	w := &denialWatch{msgs: msgs, denied: make(chan error, 1)}
+	return d.add(&denialWatch{msgs: msgs, denied: make(chan error, 1)})
+}
+
+// watchEach is watch for messages that are published apart from each other: the errors are a
+// *deniedError each, or ErrExceeds if there is one message.
+func (d *denials) watchEach(msgs []Message) (denied <-chan error, stop func()) {
+	return d.add(&denialWatch{msgs: msgs, each: true, denied: make(chan error, len(msgs))})
+}
+
+func (d *denials) add(w *denialWatch) (denied <-chan error, stop func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.waiting == nil {
@@ -56,6 +66,12 @@ func (d *denials) watch(msgs []Message) (denied <-chan error, stop func()) {
 }
 
 var errDenied = errors.New("NATS does not permit this user")
+
+// deniedError is errDenied of one subject.
+type deniedError struct{ subject string }
+
+func (e *deniedError) Error() string { return fmt.Sprintf("%v to publish to %s", errDenied, e.subject) }
+func (e *deniedError) Unwrap() error { return errDenied }
 
 var (
 	publishDenied   = regexp.MustCompile(`for Publish to (".*")`)
@@ -92,7 +108,7 @@ func (d *denials) note(err error) {
 			continue
 		}
 		select {
-		case w.denied <- fmt.Errorf("%w to publish to %s", errDenied, subject):
+		case w.denied <- &deniedError{subject}:
 		default:
 		}
 	}
@@ -112,6 +128,9 @@ func (d *denials) exceeded(err error) bool {
 	defer d.mu.Unlock()
 	if len(d.waiting) == 1 {
 		for w := range d.waiting {
+			if w.each && len(w.msgs) > 1 {
+				break
+			}
 			select {
 			case w.denied <- ErrExceeds:
 			default:
@@ -145,7 +164,7 @@ func (c *Conn) DeniedSince(t time.Time) error {
 	c.denied.mu.Lock()
 	defer c.denied.mu.Unlock()
 	if last := c.denied.last; last.subject != "" && !last.at.Before(t) {
-		return fmt.Errorf("%w to publish to %s", errDenied, last.subject)
+		return &deniedError{last.subject}
 	}
 	return nil
 }
@@ -170,7 +189,7 @@ func (c *Conn) Explain(err error, stream string, since time.Time) error {
 	for subject, at := range c.denied.when {
 		if strings.HasSuffix(subject, "."+stream) && !at.Before(since) {
 			c.denied.mu.Unlock()
-			return fmt.Errorf("%w to publish to %s", errDenied, subject)
+			return &deniedError{subject}
 		}
 	}
 	c.denied.mu.Unlock()

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
-	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -64,11 +62,11 @@ func (a *attempt) sendFast(ctx context.Context) Result {
 	}
 	nc := s.conn.NATS()
 	b := &fastBatch{stream: s, id: nuid.Next(), size: len(a.msgs), done: make(chan Result, 1)}
-	inbox, err := s.fast.begin(nc, b)
+	inbox, err := s.replies.begin(nc, b.id, b)
 	if err != nil {
 		return Result{Status: NotSent, Err: fmt.Errorf("subscribe to the answers: %w", err)}
 	}
-	defer s.fast.end(b)
+	defer s.replies.end(b.id)
 	if err := ctx.Err(); err != nil || !a.commit() {
 		return Result{Status: NotSent, Err: errors.Join(err, errHanging)}
 	}
@@ -103,51 +101,6 @@ func (a *attempt) sendFast(ctx context.Context) Result {
 	}
 }
 
-// fastReplies routes the answers of the server to the batches that wait for them. The zero value
-// is ready.
-type fastReplies struct {
-	mu      sync.Mutex // guards what follows
-	nc      *nats.Conn // with the subscription
-	inbox   string
-	waiting map[string]*fastBatch // by their ids
-}
-
-// begin registers a batch, and returns the inbox below which its answers come.
-func (r *fastReplies) begin(nc *nats.Conn, b *fastBatch) (inbox string, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.nc != nc {
-		inbox := nc.NewInbox()
-		if _, err := nc.Subscribe(inbox+".>", r.take); err != nil {
-			return "", err
-		}
-		r.nc, r.inbox, r.waiting = nc, inbox, map[string]*fastBatch{}
-	}
-	r.waiting[b.id] = b
-	return r.inbox, nil
-}
-
-// end forgets a batch.
-func (r *fastReplies) end(b *fastBatch) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.waiting, b.id)
-}
-
-// take routes an answer. The subscription calls it for one answer after the other.
-func (r *fastReplies) take(m *nats.Msg) {
-	r.mu.Lock()
-	words := strings.Split(strings.TrimPrefix(m.Subject, r.inbox+"."), ".")
-	b := r.waiting[words[0]]
-	r.mu.Unlock()
-	if b == nil || len(words) < 4 {
-		return
-	}
-	if seq, err := strconv.Atoi(words[3]); err == nil {
-		b.answer(seq, m)
-	}
-}
-
 // fastBatch collects the answers to a batch. They come in the order in which the server wrote
 // them: to messages, as they came, and once the PubAck, which ends it.
 type fastBatch struct {
@@ -170,9 +123,13 @@ type fastAnswer struct {
 	Type string `json:"type"`
 }
 
-// answer takes the answer to a message, by its sequence in the batch.
-func (b *fastBatch) answer(seq int, m *nats.Msg) {
-	if b.ended {
+// answer takes the answer to a message. The words are those of the reply subject behind the id.
+func (b *fastBatch) answer(words []string, m *nats.Msg) {
+	if len(words) < 3 || b.ended {
+		return
+	}
+	seq, err := strconv.Atoi(words[2])
+	if err != nil {
 		return
 	}
 	var a fastAnswer

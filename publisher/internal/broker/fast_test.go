@@ -249,14 +249,14 @@ func TestFastAnswers(t *testing.T) {
 			s := NewStream(&Conn{}, "TEST", time.Second)
 			s.domain.Store(new(string))
 			b := &fastBatch{stream: s, id: "B", size: 3, done: make(chan Result, 1)}
-			s.fast.inbox, s.fast.waiting = "inbox", map[string]*fastBatch{"B": b}
+			s.replies.inbox, s.replies.waiting = "inbox", map[string]answerer{"B": b}
 			for _, a := range tt.answers {
 				seq, data, _ := strings.Cut(a, " ")
 				m := &nats.Msg{Subject: "inbox.B.65535.fail." + seq + ".1.$FI", Data: []byte(data)}
 				if data == "503" {
 					m.Data, m.Header = nil, nats.Header{"Status": {"503"}}
 				}
-				s.fast.take(m)
+				s.replies.take(m)
 			}
 			select {
 			case r := <-b.done:

@@ -16,6 +16,13 @@ func TestTwoAtOnceWhenOneIsTooLarge(t *testing.T) {
 		t.Error("want it noticed, and nobody told")
 	}
 	stopOther()
+	several, stopSeveral := d.watchEach(messages("c", "d"))
+	stop()
+	if !d.exceeded(violation) || len(several) != 0 {
+		t.Error("want nobody told of several that are published apart")
+	}
+	stopSeveral()
+	first, stop = d.watch(messages("a"))
 	if !d.exceeded(violation) || !errors.Is(<-first, ErrExceeds) {
 		t.Error("want the only one told")
 	}

@@ -218,11 +218,15 @@ func (a *attempt) request(ctx context.Context, msg *nats.Msg, batch string) Resu
 			a.stream.conn.LearnLimit()
 		}
 		if errors.Is(err, nats.ErrNoResponders) {
-			err = fmt.Errorf("nothing answers on %s, so no stream has it, or a mapping of the account takes it elsewhere: %w", msg.Subject, err)
+			err = nobody(msg.Subject, err)
 		}
 		return Result{Status: a.classify(err), Err: err}
 	}
 	return a.answered(answer.Data, batch)
+}
+
+func nobody(subject string, err error) error {
+	return fmt.Errorf("nothing answers on %s, so no stream has it, or a mapping of the account takes it elsewhere: %w", subject, err)
 }
 
 func (a *attempt) classify(err error) Status {

@@ -35,7 +35,8 @@ type Stream struct {
 	// NoBatches disables batches, whatever the stream allows. Set it before any method is
 	// called.
 	NoBatches bool
-	fast      fastReplies
+	replies   replies
+	ackPrefix []byte // of a PubAck of the stream
 	busy      sync.WaitGroup
 	hanging   atomic.Int64           // publishes that were given up, but whose write may still reach the server
 	domain    atomic.Pointer[string] // of the JetStream that has the stream; nil before the first look
@@ -45,7 +46,7 @@ type Stream struct {
 // NewStream returns the stream of a name, and sends no request yet. A publish without a PubAck ends
 // after timeout.
 func NewStream(conn *Conn, name string, timeout time.Duration) *Stream {
-	return &Stream{conn: conn, name: name, timeout: timeout}
+	return &Stream{conn: conn, name: name, timeout: timeout, ackPrefix: fmt.Appendf(nil, "{%q:%q,%q:", "stream", name, "seq")}
 }
 
 func (s *Stream) Name() string { return s.name }

@@ -1,0 +1,199 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+)
+
+// publishEach returns what PublishEach tells, which must be once for each message.
+func publishEach(ctx context.Context, t *testing.T, s *Stream, msgs []Message) []Result {
+	t.Helper()
+	var mu sync.Mutex
+	got, times := make([]Result, len(msgs)), make([]int, len(msgs))
+	s.PublishEach(ctx, msgs, func(i int, r Result) {
+		mu.Lock()
+		defer mu.Unlock()
+		got[i] = r
+		times[i]++
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	for i, n := range times {
+		if n != 1 {
+			t.Errorf("message %d was told %d times", i, n)
+		}
+	}
+	return slices.Clone(got)
+}
+
+func wantStatuses(t *testing.T, got []Result, text string, want ...Status) {
+	t.Helper()
+	for i, r := range got {
+		if want[i] == Stored {
+			wantStatus(t, r, Stored, "")
+		} else {
+			wantStatus(t, r, want[i], text)
+		}
+	}
+}
+
+func TestPublishEach(t *testing.T) {
+	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 })
+	wantStatus(t, s.Publish(t.Context(), messages("old")), Stored, "")
+	msgs := messages("a", "old", "large", "b", "elsewhere", "c")
+	msgs[2].Data = make([]byte, 3000)
+	msgs[4].Subject = "nowhere"
+	got := publishEach(t.Context(), t, s, msgs)
+	wantStatuses(t, got, "", Stored, Stored, RefusedSize, Stored, RefusedSubject, Stored)
+	if !got[1].Duplicate || got[1].First != 1 || got[0].Duplicate {
+		t.Errorf("repetition %+v, beside %+v", got[1], got[0])
+	}
+	for i, m := range msgs {
+		if got[i].Status != Stored {
+			continue
+		}
+		if id, there, err := s.ID(t.Context(), got[i].First); id != m.ID || !there || err != nil {
+			t.Errorf("at %d: %q, %t, %v, want %s", got[i].First, id, there, err, m.ID)
+		}
+	}
+	if got := n.IDs(t, "TEST"); len(got) != 4 {
+		t.Errorf("stream: %v", got)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantStatuses(t, publishEach(over, t, s, messages("x", "y")), "canceled", NotSent, NotSent)
+	for i, r := range publishEach(t.Context(), t, s, messages(natstest.Numbered("m", 2000)...)) {
+		if r.Status != Stored {
+			t.Fatalf("message %d of 2000: %+v", i, r)
+		}
+	}
+	s.replies.mu.Lock()
+	defer s.replies.mu.Unlock()
+	if len(s.replies.waiting) > 0 {
+		t.Errorf("%d wait for answers", len(s.replies.waiting))
+	}
+}
+
+func TestPublishEachOfAnotherStream(t *testing.T) {
+	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.Subjects = []string{"t.b"} })
+	n.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"t.a"}})
+	msgs := messages("a", "b")
+	msgs[1].Subject = "t.b"
+	wantStatuses(t, publishEach(t.Context(), t, s, msgs), "stored by stream OTHER instead of TEST", Unknown, Stored)
+}
+
+func TestPublishEachWithoutPermission(t *testing.T) {
+	n := natstest.Start(t, func(o *server.Options) {
+		o.Users = []*server.User{
+			{Username: "admin", Password: "admin"},
+			{Username: "bridge", Password: "bridge", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Allow: []string{"t.a", "$JS.API.>"}},
+			}},
+			{Username: "deaf", Password: "deaf", Permissions: &server.Permissions{
+				Subscribe: &server.SubjectPermission{Allow: []string{"nothing"}},
+			}},
+		}
+		o.NoAuthUser = "admin"
+	})
+	n.Stream(t, testConfig())
+	as := func(user string, timeout time.Duration) *Stream {
+		return dialTest(t, n.URL, timeout, func(c *natsconfig.Config) { c.User, c.Password = user, value.Secret(user) })
+	}
+	msgs := messages("a", "B", "b", "C", "B2")
+	msgs[1].Subject, msgs[3].Subject, msgs[4].Subject = "t.B", "t.C", "t.B"
+	began := time.Now()
+	wantStatuses(t, publishEach(t.Context(), t, as("bridge", 20*time.Second), msgs), "publish to t.",
+		Stored, RefusedSubject, Stored, RefusedSubject, RefusedSubject)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %s, want no waiting for a PubAck", took)
+	}
+	wantStatuses(t, publishEach(t.Context(), t, as("deaf", 200*time.Millisecond), messages("c", "d")), "to receive answers", Unknown, Unknown)
+}
+
+func TestPublishEachEndsInTime(t *testing.T) {
+	n := natstest.Start(t)
+	n.Stream(t, testConfig())
+	px := natstest.StartProxy(t, n.URL)
+	const timeout = time.Second
+	s := dialTest(t, px.URL(), timeout)
+	px.HoldBack.Store(true)
+	wantStatuses(t, publishEach(t.Context(), t, s, messages("a", "b")), "no PubAck within 1s", Unknown, Unknown)
+	time.AfterFunc(50*time.Millisecond, px.Down)
+	wantStatuses(t, publishEach(t.Context(), t, s, messages("c", "d")), "connection to NATS was lost", Unknown, Unknown)
+	wantStatuses(t, publishEach(t.Context(), t, s, messages("e", "f")), "not connected", NotSent, NotSent)
+	px.HoldBack.Store(false)
+	px.Up()
+	if !s.conn.AwaitUp(t.Context()) {
+		t.Fatal("no connection")
+	}
+	// A server that does not read makes the client's write hang with its lock held.
+	px.Stall.Store(true)
+	var msgs []Message
+	for i := range 60 { // more than the socket buffers hold
+		msgs = append(msgs, Message{Subject: "t.a", ID: fmt.Sprint(i), Data: make([]byte, 900_000)})
+	}
+	began := time.Now()
+	got := publishEach(t.Context(), t, s, msgs)
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	unknown := slices.IndexFunc(got, func(r Result) bool { return r.Status != Unknown })
+	if unknown <= 0 || slices.ContainsFunc(got[unknown:], func(r Result) bool { return r.Status != NotSent }) {
+		t.Errorf("%v: want those unknown that may have left, and the others not sent", got)
+	}
+	wantStatuses(t, publishEach(t.Context(), t, s, messages("y", "z")), "hangs", NotSent, NotSent)
+	px.Stall.Store(false)
+	natstest.Eventually(t, "published again", func() bool { return s.Publish(t.Context(), messages("after")).Status == Stored })
+	for _, id := range n.IDs(t, "TEST") {
+		for i, m := range msgs {
+			if m.ID == id && got[i].Status == NotSent {
+				t.Errorf("%s is stored, and was told as not sent", id)
+			}
+		}
+	}
+}
+
+// TestPlainAck holds the short way to read a PubAck against encoding/json.
+func TestPlainAck(t *testing.T) {
+	s := NewStream(&Conn{}, "TEST", time.Second)
+	s.domain.Store(new(string))
+	plain := 0
+	for _, data := range []string{
+		`{"stream":"TEST","seq":1}`, `{"stream":"TEST","seq":1234567890}`, `{"stream":"TEST","seq":999999999999999999}`,
+		`{"stream":"TEST","seq":18446744073709551615}`, `{"stream":"TEST","seq":0}`, `{"stream":"TEST","seq":01}`, `{"stream":"TEST","seq":}`,
+		`{"stream":"TEST","seq":7,"duplicate": true}`, `{"stream":"TEST", "seq":7}`, `{"stream":"TEST","seq":7} `, `{"stream":"TEST","seq":7`,
+		`{"stream":"TEST","domain":"hub","seq":7}`, `{"stream":"OTHER","seq":7}`, `{"stream":"TEST2","seq":7}`, `{"stream":"TEST","seq":-7}`,
+		`{"stream":"TEST","seq":7e1}`, `{"error":{"code":400},"stream":"TEST","seq":0}`, ``, `{}`,
+	} {
+		seq, ok := s.plainAck([]byte(data))
+		if !ok {
+			continue
+		}
+		plain++
+		var want pubAck
+		if err := json.NewDecoder(strings.NewReader(data)).Decode(&want); err != nil || want != (pubAck{Stream: "TEST", Sequence: seq}) {
+			t.Errorf("%s: %d, want %+v (%v)", data, seq, want, err)
+		}
+	}
+	if plain != 3 {
+		t.Errorf("%d of them were plain, want 3", plain)
+	}
+	hub := "hub"
+	s.domain.Store(&hub)
+	if _, ok := s.plainAck([]byte(`{"stream":"TEST","seq":1}`)); ok {
+		t.Error("an answer of another domain is taken for ours")
+	}
+}
