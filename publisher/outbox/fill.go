@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
@@ -41,6 +42,7 @@ func (r *relay) readPending() (bool, error) {
 		return false, fmt.Errorf("journal entry %d: %w", rec.Seq, err)
 	}
 	e := newEntry(rec.Seq, accepted, len(msgs))
+	var failed error
 	for i, m := range msgs {
 		m.Subject = r.cfg.subject(m)
 		it := e.item(m, i)
@@ -54,7 +56,8 @@ func (r *relay) readPending() (bool, error) {
 		default:
 			repeated, err := r.repeated(e, m.ID)
 			if err != nil {
-				return false, err
+				failed = err
+				s.checked = time.Time{} // the reader is past it: it is looked for again before it is sent
 			}
 			if repeated {
 				it.finish(outcome{duplicate: true})
@@ -63,7 +66,7 @@ func (r *relay) readPending() (bool, error) {
 		s.queue = append(s.queue, it)
 		s.bytes += it.size
 	}
-	return true, nil
+	return true, failed
 }
 
 // readLost queues the lost messages of an entry, unless damage took it since.

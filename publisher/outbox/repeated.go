@@ -59,12 +59,12 @@ func (r *relay) repeated(e *openEntry, id string) (bool, error) {
 		return false, nil
 	}
 	if sinceRead := now.Sub(s.plan.seen.read); now.Sub(e.accepted) > repeatLag && (sinceRead >= repeatLag/2 || sinceRead < 0) {
-		s.plan.seen.read = now
 		oldest := e.accepted.Add(-window)
 		if err := r.readRepeats(oldest, now.Add(repeatLag-window)); err != nil {
 			return false, err
 		}
 		s.plan.seen.drop(oldest)
+		s.plan.seen.read = now
 	}
 	first, there := s.plan.seen.ids[id]
 	return there && !e.accepted.Before(first) && e.accepted.Sub(first) <= window, nil
