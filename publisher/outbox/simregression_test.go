@@ -36,6 +36,7 @@ var regressions = []struct{ name, schedule string }{
 	{"deleted_while_a_healing_is_not_answered", "accept 3; accept 3; run 3m0s; repeat 6; accept 1; forget 6; accept 3; run 3m0s; cut-ack; fall-back 8; step 3; delete 5"},
 	{"damage_to_the_mark_of_damage", "crash-in 13; accept 3; accept 2; start; run 3m0s; accept 1; crash-in 19; run 3m0s; start; accept 3; recreate; accept 3; eio 10; accept 2; accept 3; accept 1; accept 3; accept 2; run 1s; accept 3; run 3m0s; crash-in 25; accept 3; run 1m0s"},
 	{"fell_back_before_a_batch_that_is_looked_for", "run 1m0s; accept 2; fall-back 1; step 4; recreate"},
+	{"given_up_in_the_step_that_releases_it", "run 3m0s; odd 1; accept 1; run 3m0s; run 3m0s; accept 3; run 3m0s; accept 3; run 1m0s; accept 3; run 10s; disk-full; run 10s; power-loss 143"},
 	{"damage_to_the_first_page", "accept 2; crash 886; eio 15; start; crash 348"},
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
 )
 
@@ -48,6 +49,8 @@ type world struct {
 	truth  *truth
 	rand   *rand.Rand // of the bridge
 	copied *streammodel.Backup
+
+	released journal.Seq // up to which entry the bridge's retention is over, by its marks
 
 	prefix   string
 	stream   string
@@ -113,6 +116,12 @@ func (w *world) startBridge(action) {
 		w.bridge = nil
 		w.link.Close()
 		return
+	}
+	write := w.bridge.relay.record
+	w.released = w.bridge.ledger.State().Released
+	w.bridge.relay.record = func(m ledger.Mark) {
+		w.released = max(w.released, m.Released)
+		write(m)
 	}
 	w.rest = backoff{more: true}
 	if len(w.bridge.Damage()) > 0 || w.bridge.Account().Damaged > 0 {
@@ -274,10 +283,10 @@ func (w *world) mayYield() (bool, journal.Seq) {
 }
 
 // yielded notes what the bridge gave up since before was its first entry, if it was allowed to.
-// What it released is not given up.
+// What was retained long enough is not given up.
 func (w *world) yielded(allowed bool, before journal.Seq) {
-	if now := w.bridge.journal.Stats(); allowed && now.First > max(before, now.Released+1) {
-		w.truth.givenUp(now.First - 1)
+	if first := w.bridge.journal.Stats().First; allowed && first > max(before, w.released+1) {
+		w.truth.givenUp(first - 1)
 	}
 }
 
