@@ -31,8 +31,8 @@ type Conn struct {
 	options    []nats.Option // those of connect
 	log        *zap.Logger
 	metrics    *metrics
-	link       link
-	denied     denials
+	link       State
+	denied     Violations
 	cfg        natsconfig.Config
 	creds      *natsconfig.Credentials
 	said       once         // logged reasons why there is no connection; see noteAway
@@ -90,13 +90,13 @@ func Dial(o Options) (*Conn, error) {
 		cfg:     o.NATS,
 		log:     o.Log,
 		metrics: m,
-		link:    link{gauge: m.connected},
+		link:    State{Gauge: m.connected},
 	}
 	c.payload.Store(o.Payload)
 	if o.Embedded != nil {
 		c.listens = "nats://" + o.Embedded.Addr()
 	}
-	c.denied.inboxes, c.denied.passes = o.NATS.Inbox(), c.isConsumerDelete
+	c.denied.Inboxes, c.denied.Passes = o.NATS.Inbox(), c.isConsumerDelete
 	c.creds = natsconfig.NewCredentials(o.NATS, c.unreadable)
 	c.options = slices.Concat(dialOptions(c.creds, o.Embedded), c.durabilityOptions(), c.handlers())
 	c.connect = func() (*nats.Conn, error) { return nats.Connect(o.NATS.URL, c.options...) }
@@ -148,7 +148,7 @@ func (c *Conn) use(nc *nats.Conn) error {
 // clientEnded replaces a client that has ended for good, unless Close ended it.
 func (c *Conn) clientEnded(nc *nats.Conn) {
 	defer c.clients.Done()
-	c.link.down()
+	c.link.Down()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -201,9 +201,9 @@ func (c *Conn) handlers() []nats.Option {
 			c.up(nc)
 		}),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
-			c.limits.exceeded.Store(c.denied.exceeded(nc.LastError()))
+			c.limits.exceeded.Store(c.denied.Exceeded(nc.LastError()))
 			c.away.Store(cause{err})
-			c.link.down()
+			c.link.Down()
 			if !c.isClosing() {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
@@ -221,7 +221,7 @@ func (c *Conn) handlers() []nats.Option {
 
 // asyncError logs an error that the client reports apart from a call, once for each connection.
 func (c *Conn) asyncError(err error) {
-	c.denied.note(err)
+	c.denied.Note(err)
 	switch {
 	case errors.Is(err, nats.ErrStaleConnection): // the loss of the connection is told anyway
 	case c.expectedDenial(err):
@@ -299,9 +299,9 @@ func (c *Conn) up(nc *nats.Conn) {
 	}
 	c.learnPayload(nc)
 	c.limits.exceeded.Store(false)
-	c.denied.forget()
+	c.denied.Forget()
 	c.said.forget()
-	if c.link.up(nc.ConnectedServerId()) {
+	if c.link.Up(nc.ConnectedServerId()) {
 		c.complained.forget()
 		c.log.Info("connected to nats",
 			zap.String("url", cmp.Or(c.listens, withoutUserinfo(nc.ConnectedUrl()))),

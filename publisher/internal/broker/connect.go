@@ -39,7 +39,7 @@ func Connect(ctx context.Context, cfg natsconfig.Config, addr, role string, log 
 	}
 	c := &Conn{cfg: cfg, log: log, metrics: m}
 	c.payload.Store(int64(cfg.MaxPayload))
-	c.denied.inboxes, c.denied.passes = cfg.Inbox(), c.isConsumerDelete
+	c.denied.Inboxes, c.denied.Passes = cfg.Inbox(), c.isConsumerDelete
 	c.creds = natsconfig.NewCredentials(cfg, c.unreadable)
 	url, where, opts := clientOptions(cfg, c.creds, addr, role)
 	nc, err := connectOnce(ctx, url, append(opts, c.clientHandlers()...))
@@ -53,7 +53,7 @@ func Connect(ctx context.Context, cfg natsconfig.Config, addr, role string, log 
 		return nil, err
 	}
 	c.learnPayload(nc)
-	c.link.up(nc.ConnectedServerId())
+	c.link.Up(nc.ConnectedServerId())
 	return c, nil
 }
 
@@ -76,7 +76,7 @@ func (c *Conn) clientHandlers() []nats.Option {
 			c.asyncError(err)
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			c.link.down()
+			c.link.Down()
 			if err != nil {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
@@ -86,11 +86,11 @@ func (c *Conn) clientHandlers() []nats.Option {
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			c.said.forget()
 			c.learnPayload(nc)
-			c.denied.forget()
-			c.link.up(nc.ConnectedServerId())
+			c.denied.Forget()
+			c.link.Up(nc.ConnectedServerId())
 			c.log.Info("connected to nats again")
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { c.link.down() }),
+		nats.ClosedHandler(func(*nats.Conn) { c.link.Down() }),
 	}
 }
 

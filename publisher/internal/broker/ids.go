@@ -105,7 +105,7 @@ func (r *rangeReader) run(ctx context.Context) error {
 // queue, a limit of the account, no permission.
 func RefusesConsumer(err error) bool {
 	var api *jetstream.APIError
-	if errors.Is(err, errDenied) || errors.Is(err, jetstream.ErrConsumerMultipleFilterSubjectsNotSupported) {
+	if errors.Is(err, ErrDenied) || errors.Is(err, jetstream.ErrConsumerMultipleFilterSubjectsNotSupported) {
 		return true
 	}
 	if !errors.As(err, &api) || api.Code == 503 {
@@ -138,7 +138,7 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 		defer cancel()
 		_ = js.DeleteConsumer(ctx, r.stream.name, name) // or the server does it; see scanAbandoned
 	}()
-	denied, stop := r.stream.conn.denied.watch([]Message{{Subject: r.stream.conn.cfg.API() + "CONSUMER.MSG.NEXT." + r.stream.name + "." + name}})
+	denied, stop := r.stream.conn.watchRequest(r.stream.conn.cfg.API() + "CONSUMER.MSG.NEXT." + r.stream.name + "." + name)
 	defer stop()
 	for delivered := uint64(0); ; {
 		batch, err := cons.FetchNoWait(scanChunk)
@@ -202,7 +202,7 @@ func idsOf(batch jetstream.MessageBatch, delivered uint64) ([]At, error) {
 // whilePermitted returns a context for a request to the JetStream API, which ends after a
 // time, or when the server denies the request, which then gets no answer.
 func (s *Stream) whilePermitted(ctx context.Context, request string, limit time.Duration) (context.Context, context.CancelFunc) {
-	denied, stop := s.conn.denied.watch([]Message{{Subject: s.conn.cfg.API() + request}})
+	denied, stop := s.conn.watchRequest(s.conn.cfg.API() + request)
 	ctx, end := context.WithTimeout(ctx, limit)
 	ctx, cancel := context.WithCancelCause(ctx)
 	s.busy.Go(func() {

@@ -60,7 +60,7 @@ func (c *Conn) RefreshLimit(ctx context.Context, before int64) (changed bool) {
 	}
 	c.log.Info("nats has another max_payload: connecting anew to take it over", zap.Int64("max_payload", now), zap.Int64("before", before))
 	if nc := c.NATS(); nc.MaxPayload() == before {
-		_, lost := c.link.state()
+		_, lost := c.link.Get()
 		if err := nc.ForceReconnect(); err != nil {
 			return false
 		}
@@ -95,7 +95,7 @@ func (s *Stream) AwaitAfterLimit(ctx context.Context) { s.conn.awaitAfterLimit(c
 // awaitLimit waits for the next connection, and reports whether it has another limit.
 func (c *Conn) awaitLimit(ctx context.Context, before int64) bool {
 	for {
-		server, changed := c.link.state()
+		server, changed := c.link.Get()
 		if server != "" {
 			// That of an account comes a moment later; see askLimit.
 			if err := c.NATS().FlushWithContext(ctx); err == nil {

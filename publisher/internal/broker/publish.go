@@ -69,7 +69,7 @@ func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Re
 	}
 	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	denied, stop := s.conn.denied.watch(msgs)
+	denied, stop := s.conn.watch(msgs, 1)
 
 	// The client holds its lock while it writes, and a peer that does not read
 	// can make that last for seconds, which no context ends. So the write is
@@ -100,7 +100,7 @@ func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Re
 		}
 	case <-within.Done():
 		if why.Err = ctx.Err(); why.Err == nil {
-			why.Err = s.conn.denied.explain(fmt.Errorf("no PubAck within %s", s.timeout))
+			why.Err = s.conn.denied.Explain(fmt.Errorf("no PubAck within %s", s.timeout))
 		}
 	}
 	cancel()

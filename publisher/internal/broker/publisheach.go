@@ -42,7 +42,7 @@ func (s *Stream) PublishEach(ctx context.Context, msgs []Message, tell func(int,
 	}
 	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	denied, stop := s.conn.denied.watchEach(msgs)
+	denied, stop := s.conn.watch(msgs, len(msgs))
 	sent := make(chan struct{})
 	s.busy.Go(func() { // the write may hang; see run
 		defer close(sent)
@@ -146,18 +146,18 @@ func (e *each) await(ctx, within context.Context, denied <-chan error, changed <
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return e.stream.conn.denied.explain(fmt.Errorf("no PubAck within %s", e.stream.timeout))
+			return e.stream.conn.denied.Explain(fmt.Errorf("no PubAck within %s", e.stream.timeout))
 		}
 	}
 }
 
 // refuse tells the messages that the server has dropped.
 func (e *each) refuse(err error) {
-	var d *deniedError
+	var d *DeniedError
 	for i, m := range e.msgs {
 		if errors.Is(err, ErrExceeds) {
 			e.result(i, Result{Status: RefusedSize, Err: err})
-		} else if errors.As(err, &d) && d.subject == m.Subject {
+		} else if errors.As(err, &d) && d.Subject == m.Subject {
 			e.result(i, Result{Status: RefusedSubject, Err: err})
 		}
 	}
