@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 )
 
 // Bounds of what a Batcher sends at once. The server takes batches of 1000 by default.
@@ -335,7 +336,7 @@ func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 	if n := len(r.msgs); n == 1 || b.info.Batches && n <= largestBatch {
 		got := b.stream.Publish(ctx, r.msgs)
 		if n == 1 || got.Status != broker.Refused || !broker.IsRepetition(got.Err) {
-			if errors.Is(got.Err, broker.ErrExceeds) {
+			if errors.Is(got.Err, link.ErrExceeds) {
 				got.Status = broker.RefusedSize // one of its messages is, and nothing of it is stored
 			}
 			return outcomeOf(got)

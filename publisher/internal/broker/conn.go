@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/embedded"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
 
@@ -31,8 +32,8 @@ type Conn struct {
 	options    []nats.Option // those of connect
 	log        *zap.Logger
 	metrics    *metrics
-	link       State
-	denied     Violations
+	link       link.State
+	denied     link.Violations
 	cfg        natsconfig.Config
 	creds      *natsconfig.Credentials
 	said       once         // logged reasons why there is no connection; see noteAway
@@ -90,7 +91,7 @@ func Dial(o Options) (*Conn, error) {
 		cfg:     o.NATS,
 		log:     o.Log,
 		metrics: m,
-		link:    State{Gauge: m.connected},
+		link:    link.State{Gauge: m.connected},
 	}
 	c.payload.Store(o.Payload)
 	if o.Embedded != nil {

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 )
 
 // expectedDenial reports whether err says that the user may not delete a consumer. NATS cannot
 // permit it for our consumers alone, and they end by themselves after a short time.
 func (c *Conn) expectedDenial(err error) bool {
-	subject, ok := DeniedSubject(err)
+	subject, ok := link.DeniedSubject(err)
 	return ok && c.isConsumerDelete(subject)
 }
 
@@ -35,7 +37,7 @@ func (c *Conn) Explain(err error, stream string, since time.Time) error {
 	return c.denied.Explain(err)
 }
 
-// watch begins to wait for what the server reports of messages; see Violations.Watch.
+// watch begins to wait for what the server reports of messages; see link.Violations.
 func (c *Conn) watch(msgs []Message, apart int) (denied <-chan error, stop func()) {
 	return c.denied.Watch(func(subject string) bool {
 		return slices.ContainsFunc(msgs, func(m Message) bool { return m.Subject == subject })

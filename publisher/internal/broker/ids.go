@@ -10,6 +10,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 )
 
 const (
@@ -105,7 +107,7 @@ func (r *rangeReader) run(ctx context.Context) error {
 // queue, a limit of the account, no permission.
 func RefusesConsumer(err error) bool {
 	var api *jetstream.APIError
-	if errors.Is(err, ErrDenied) || errors.Is(err, jetstream.ErrConsumerMultipleFilterSubjectsNotSupported) {
+	if errors.Is(err, link.ErrDenied) || errors.Is(err, jetstream.ErrConsumerMultipleFilterSubjectsNotSupported) {
 		return true
 	}
 	if !errors.As(err, &api) || api.Code == 503 {

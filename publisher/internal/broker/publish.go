@@ -12,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 )
 
 // Headers of an atomic batch. The server keeps them with the messages.
@@ -58,8 +60,8 @@ func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Re
 	if err := ctx.Err(); err != nil {
 		return Result{Status: NotSent, Err: err}
 	}
-	link, changed := s.conn.Link()
-	if link == "" {
+	server, changed := s.conn.Link()
+	if server == "" {
 		return Result{Status: NotSent, Err: ErrNotConnected}
 	}
 	if s.hanging.Load() > 0 {
@@ -161,7 +163,7 @@ func (a *attempt) denied(err error) Result {
 	if a.fast {
 		return Result{Err: err} // those before it may be stored
 	}
-	if errors.Is(err, ErrExceeds) {
+	if errors.Is(err, link.ErrExceeds) {
 		return Result{Status: a.refused(RefusedSize), Err: err}
 	}
 	return Result{Status: a.refused(RefusedSubject), Err: err}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 )
 
 // PublishEach sends messages side by side, each as a plain publish and in no order. It calls
@@ -31,9 +33,9 @@ func (s *Stream) PublishEach(ctx context.Context, msgs []Message, tell func(int,
 		none(err)
 		return
 	}
-	link, changed := s.conn.Link()
+	server, changed := s.conn.Link()
 	switch {
-	case link == "":
+	case server == "":
 		none(ErrNotConnected)
 		return
 	case s.hanging.Load() > 0:
@@ -153,9 +155,9 @@ func (e *each) await(ctx, within context.Context, denied <-chan error, changed <
 
 // refuse tells the messages that the server has dropped.
 func (e *each) refuse(err error) {
-	var d *DeniedError
+	var d *link.DeniedError
 	for i, m := range e.msgs {
-		if errors.Is(err, ErrExceeds) {
+		if errors.Is(err, link.ErrExceeds) {
 			e.result(i, Result{Status: RefusedSize, Err: err})
 		} else if errors.As(err, &d) && d.Subject == m.Subject {
 			e.result(i, Result{Status: RefusedSubject, Err: err})

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -249,7 +250,7 @@ func TestPublishWithoutPermission(t *testing.T) {
 		t.Errorf("no-next: %d ids, %v", len(ids), err)
 	}
 	began = time.Now()
-	if _, _, err := as("no-get").ID(t.Context(), 1); !errors.Is(err, ErrDenied) || time.Since(began) > time.Second {
+	if _, _, err := as("no-get").ID(t.Context(), 1); !errors.Is(err, link.ErrDenied) || time.Since(began) > time.Second {
 		t.Errorf("no-get: %v after %s, want what is not permitted, at once", err, time.Since(began))
 	}
 	deaf := NewStream(as("deaf").conn, "TEST", 200*time.Millisecond)

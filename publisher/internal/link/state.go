@@ -1,4 +1,6 @@
-package broker
+// Package link knows what is told of a connection to NATS apart from answers: whether there is one, and
+// which publishes broke a rule of the server.
+package link
 
 import (
 	"context"
