@@ -71,6 +71,11 @@ func TestDocumentedKinds(t *testing.T) {
 		if !slices.Equal(got, want[name]) {
 			t.Errorf("%s: got %v, want %v", name, got, want[name])
 		}
+		for _, kind := range got {
+			if !slices.Contains(schema.Kinds(), kind) {
+				t.Errorf("%s: %s is not among schema.Kinds", name, kind)
+			}
+		}
 	}
 }
 
