@@ -124,6 +124,10 @@ func (j *Journal) commit(b batch) error {
 	var void bool
 	var err error
 	for {
+		if err = j.down; err != nil { // since room was made, or before
+			void = true
+			break
+		}
 		last := j.encode(b)
 		if void, err = j.write(); err == nil {
 			j.committed(b, last)
