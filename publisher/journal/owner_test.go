@@ -273,6 +273,39 @@ func TestRoomIsKept(t *testing.T) {
 	}
 }
 
+// On a disk that others have filled so far that even all of it would make no room, nothing is given up.
+func TestNothingIsGivenUpInVain(t *testing.T) {
+	fs := journaltest.New()
+	fs.Capacity = 1 << 20
+	var stored journal.Seq
+	j := open(t, journal.Options{
+		FS: fs, Synchronous: true, MaxBytes: 1 << 20, Reserve: 500_000, SegmentBytes: 4000,
+		Checkpoint: func() []byte { return number(stored) },
+		Yield:      func() journal.Seq { return stored },
+	}, nil)
+	for range 100 {
+		seq, err := j.Append(t.Context(), make([]byte, 1000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored = seq
+		j.Mark(number(seq))
+	}
+	if err := j.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		free    int64 // of the disk
+		givenUp bool
+	}{{200_000, false}, {450_000, true}} {
+		fs.SetCapacity(j.Stats().Bytes + tc.free)
+		j.Release(0) // as the owner does every second
+		if st := j.Stats(); (st.First > 1) != tc.givenUp {
+			t.Errorf("%d bytes free: the first entry is %d, given up should be %t", tc.free, st.First, tc.givenUp)
+		}
+	}
+}
+
 // The directory and its parents are flushed into their parents.
 func TestParentsAreFlushed(t *testing.T) {
 	fs := journaltest.From(map[string][]byte{"/data/lock": nil})

@@ -19,15 +19,16 @@ func (j *Journal) makeRoom(need int64) error {
 const keptFree = 4
 
 // keepFree removes the oldest segments that the owner can do without while they take more
-// than three quarters of the room. The owner can do without nothing when the entries have
-// nowhere to go, and just then the journal must take many more.
+// than three quarters of the room, and none if that would not do. The owner can do without
+// nothing when the entries have nowhere to go, and just then the journal must take many more.
 func (j *Journal) keepFree() {
 	for {
 		j.mu.Lock()
 		alone := len(j.segs) == 1
 		j.mu.Unlock()
 		free := j.room().bytes
-		if alone || free >= (j.bytes()+free)/keptFree || !j.yieldOne() {
+		wanted := (j.bytes() + free) / keptFree
+		if alone || free >= wanted || free+j.yieldable() < wanted || !j.yieldOne() {
 			return
 		}
 	}
