@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -66,7 +67,7 @@ func (p *Publisher) keep(ctx context.Context, d delivery.Delivery, enc *encoder)
 		if err != nil && p.cfg.Ack == AckStream && !p.conn.Connected() {
 			// The limit of a server that was never met is a guess, and nothing can
 			// be stored now anyway.
-			err = fmt.Errorf("%w: %w", delivery.ErrUnavailable, broker.ErrNotConnected)
+			err = fmt.Errorf("%w: %w", delivery.ErrUnavailable, link.ErrNotConnected)
 		}
 		if err == nil {
 			err = p.shares.events.take(d.Source, d.Share, len(msgs), sizeOf(msgs))

@@ -37,7 +37,7 @@ var packages = []row{
 	{name: "ingress/ops", imports: "ingress/connections ingress/listen schema", libraries: "promhttp"},
 	{name: "ingress", imports: "config/value ingress/auth ingress/connections ingress/listen ingress/ops ingress/quota schema schema/delivery", libraries: "echo rate semaphore"},
 
-	{name: "publisher", imports: "config/value publisher/atrest publisher/datadir publisher/internal/batcher publisher/internal/broker publisher/internal/embedded publisher/internal/natsconfig publisher/journal publisher/outbox publisher/outbox/ledger publisher/quarantine publisher/setaside publisher/streams schema schema/delivery"},
+	{name: "publisher", imports: "config/value publisher/atrest publisher/datadir publisher/internal/batcher publisher/internal/broker publisher/internal/embedded publisher/internal/link publisher/internal/natsconfig publisher/journal publisher/outbox publisher/outbox/ledger publisher/quarantine publisher/setaside publisher/streams schema schema/delivery"},
 	{name: "publisher/client", imports: "publisher/internal/broker publisher/internal/natsconfig schema schema/phone", libraries: "nats.go"},
 	{name: "publisher/streams", imports: "config/value publisher/client publisher/datadir publisher/internal/broker publisher/internal/natsconfig schema", libraries: "nats-server nats.go"},
 	{name: "publisher/audit", imports: "publisher/client publisher/streams", libraries: "nats.go"},

@@ -292,7 +292,7 @@ func (b *Batcher) refreshInfo(ctx context.Context) error {
 	b.stream.AwaitAfterLimit(ctx)
 	server, _ := b.stream.Link()
 	if server == "" {
-		return broker.ErrNotConnected
+		return link.ErrNotConnected
 	}
 	if server == b.server && time.Since(b.infoAt) < infoAge {
 		return nil

@@ -1,9 +1,9 @@
 package broker
 
 import (
-	"regexp"
-	"strings"
-	"sync"
+	"context"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 )
 
 // Reason explains to the operator why there is no connection, and what would mend it; "" if the
@@ -13,43 +13,28 @@ func (c *Conn) Reason() string {
 	if err == nil {
 		return ""
 	}
-	text := localPort.ReplaceAllString(err.Error(), "")
+	text := link.WithoutPort(err.Error())
 	if fix := c.cfg.Remedy(err); fix != "" {
 		text += ": " + fix
 	}
 	return text
 }
 
-// once remembers which reasons were logged. It is safe for concurrent use.
-type once struct {
-	mu   sync.Mutex
-	said map[string]bool
+// Link returns the id of the connected server process, "" without a connection, and a channel that
+// is closed at the next change.
+func (c *Conn) Link() (server string, changed <-chan struct{}) { return c.link.Get() }
+
+// AwaitUp waits for a connection. It reports false if ctx ends first.
+func (c *Conn) AwaitUp(ctx context.Context) bool { return c.link.AwaitUp(ctx) }
+
+// ServerID returns the id of the connected server process; "" without a connection.
+func (c *Conn) ServerID() string {
+	server, _ := c.link.Get()
+	return server
 }
 
-// mostReasons bounds what once remembers.
-const mostReasons = 100
-
-// localPort matches the local address in an error text, whose port differs at each attempt.
-var localPort = regexp.MustCompile(`\S+->`)
-
-// first reports whether a reason is new, whatever the local port in it.
-func (o *once) first(reason string) bool {
-	reason = strings.ToLower(localPort.ReplaceAllString(reason, "")) // the client and the server write one reason in two ways
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.said[reason] || len(o.said) >= mostReasons {
-		return false
-	}
-	if o.said == nil {
-		o.said = map[string]bool{}
-	}
-	o.said[reason] = true
-	return true
-}
-
-// forget forgets all reasons, at a new connection.
-func (o *once) forget() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.said = nil
+// WhileUp returns a context that ends when the connection does, with link.ErrNotConnected or
+// link.ErrLost as its cause. Call end.
+func (c *Conn) WhileUp(ctx context.Context) (_ context.Context, end func()) {
+	return c.link.WhileUp(ctx)
 }

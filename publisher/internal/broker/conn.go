@@ -36,9 +36,9 @@ type Conn struct {
 	denied     link.Violations
 	cfg        natsconfig.Config
 	creds      *natsconfig.Credentials
-	said       once         // logged reasons why there is no connection; see noteAway
+	said       link.Reasons // logged reasons why there is no connection; see noteAway
 	away       atomic.Value // cause: the last reason why there is no connection
-	complained once         // logged errors of the server on this connection
+	complained link.Reasons // logged errors of the server on this connection
 	listens    string       // URL of the embedded server, which the client does not know; "" without one
 	payload    atomic.Int64 // max_payload of the server, before the first contact the configured one
 	limits     limitAsker
@@ -108,7 +108,7 @@ func Dial(o Options) (*Conn, error) {
 		err := nc.LastError()
 		if err != nil {
 			c.away.Store(cause{err})
-			if !c.said.first(err.Error()) {
+			if !c.said.First(err.Error()) {
 				err = nil // a handler was faster
 			}
 		}
@@ -228,7 +228,7 @@ func (c *Conn) asyncError(err error) {
 	case c.expectedDenial(err):
 		c.log.Debug("nats error", zap.Error(err))
 	case natsconfig.LoginRefused(err): // at each attempt again, and told by noteAway
-	case !c.complained.first(random.ReplaceAllString(err.Error(), "…")): // with each look at the streams again
+	case !c.complained.First(random.ReplaceAllString(err.Error(), "…")): // with each look at the streams again
 		c.log.Debug("nats error", zap.Error(err))
 	default:
 		c.log.Warn("nats error", zap.Error(err))
@@ -243,14 +243,14 @@ var random = regexp.MustCompile(`\b[A-Za-z0-9]{20,}\b`)
 // client's LastError forgets it at the next attempt.
 func (c *Conn) noteAway(err error) {
 	c.away.Store(cause{err})
-	if !c.Connected() && c.said.first(err.Error()) {
+	if !c.Connected() && c.said.First(err.Error()) {
 		c.log.Warn("nats cannot be reached", c.failureFields(err)...)
 	}
 }
 
 // unreadable logs that a secret cannot be read now, each reason once until there is a connection.
 func (c *Conn) unreadable(err error) {
-	if c.said.first(err.Error()) {
+	if c.said.First(err.Error()) {
 		c.log.Warn("a secret for nats cannot be read: the last one is used", zap.Error(err))
 	}
 }
@@ -301,9 +301,9 @@ func (c *Conn) up(nc *nats.Conn) {
 	c.learnPayload(nc)
 	c.limits.exceeded.Store(false)
 	c.denied.Forget()
-	c.said.forget()
+	c.said.Forget()
 	if c.link.Up(nc.ConnectedServerId()) {
-		c.complained.forget()
+		c.complained.Forget()
 		c.log.Info("connected to nats",
 			zap.String("url", cmp.Or(c.listens, withoutUserinfo(nc.ConnectedUrl()))),
 			zap.String("server", nc.ConnectedServerName()),

@@ -19,7 +19,7 @@ func TestUnreadableSecret(t *testing.T) {
 	c := &Conn{log: log}
 	for _, want := range []int{1, 1, 1, 2} {
 		if want == 2 {
-			c.said.forget() // connected
+			c.said.Forget() // connected
 		}
 		c.unreadable(errors.New("nats.password_file: open password: no such file"))
 		if got := lines.FilterMessageSnippet("the last one is used").Len(); got != want {

@@ -84,7 +84,7 @@ func (c *Conn) clientHandlers() []nats.Option {
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.noteAway(err) }),
 		nats.CustomReconnectDelay(c.reconnectDelay(nats.DefaultReconnectWait, nats.DefaultReconnectJitter)),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
-			c.said.forget()
+			c.said.Forget()
 			c.learnPayload(nc)
 			c.denied.Forget()
 			c.link.Up(nc.ConnectedServerId())

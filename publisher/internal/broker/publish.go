@@ -62,7 +62,7 @@ func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Re
 	}
 	server, changed := s.conn.Link()
 	if server == "" {
-		return Result{Status: NotSent, Err: ErrNotConnected}
+		return Result{Status: NotSent, Err: link.ErrNotConnected}
 	}
 	if s.hanging.Load() > 0 {
 		// It may leave at any time, also on the next connection. What is sent now could come
@@ -94,7 +94,7 @@ func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Re
 	case err := <-denied:
 		why = a.denied(err)
 	case <-changed:
-		why.Err = ErrLinkLost
+		why.Err = link.ErrLost
 		select {
 		case err := <-denied: // the reason of the loss
 			why = a.denied(err)

@@ -36,7 +36,7 @@ func (s *Stream) PublishEach(ctx context.Context, msgs []Message, tell func(int,
 	server, changed := s.conn.Link()
 	switch {
 	case server == "":
-		none(ErrNotConnected)
+		none(link.ErrNotConnected)
 		return
 	case s.hanging.Load() > 0:
 		none(errHanging) // see run
@@ -143,7 +143,7 @@ func (e *each) await(ctx, within context.Context, denied <-chan error, changed <
 				e.refuse(err)
 			default:
 			}
-			return ErrLinkLost
+			return link.ErrLost
 		case <-within.Done():
 			if err := ctx.Err(); err != nil {
 				return err

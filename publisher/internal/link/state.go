@@ -4,9 +4,16 @@ package link
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Reasons why a stream cannot be asked now.
+var (
+	ErrNotConnected = errors.New("not connected to NATS")
+	ErrLost         = errors.New("the connection to NATS was lost")
 )
 
 // State knows whether there is a connection to NATS, and wakes waiting goroutines when that
@@ -69,5 +76,27 @@ func (l *State) AwaitUp(ctx context.Context) bool {
 		case <-ctx.Done():
 			return false
 		}
+	}
+}
+
+// WhileUp returns a context that ends when the connection does, with ErrNotConnected or
+// ErrLost as its cause. Call end.
+func (l *State) WhileUp(ctx context.Context) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	server, changed := l.Get()
+	if server == "" {
+		cancel(ErrNotConnected)
+	}
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-changed:
+			cancel(ErrLost)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		watching.Wait()
 	}
 }
