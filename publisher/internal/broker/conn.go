@@ -80,6 +80,17 @@ const (
 // Dial starts the connection of a bridge. It does not wait for NATS, and fails only if waiting
 // cannot help, for example without the credentials file.
 func Dial(o Options) (*Conn, error) {
+	c, err := newConn(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.dial(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func newConn(o Options) (*Conn, error) {
 	m, err := newMetrics(o.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
@@ -101,8 +112,13 @@ func Dial(o Options) (*Conn, error) {
 	c.creds = natsconfig.NewCredentials(o.NATS, c.unreadable)
 	c.options = slices.Concat(dialOptions(c.creds, o.Embedded), c.durabilityOptions(), c.handlers())
 	c.connect = func() (*nats.Conn, error) { return nats.Connect(o.NATS.URL, c.options...) }
+	return c, nil
+}
+
+// dial makes the first client.
+func (c *Conn) dial() error {
 	if err := c.open(); err != nil {
-		return nil, err
+		return err
 	}
 	if nc := c.NATS(); !nc.IsConnected() {
 		err := nc.LastError()
@@ -114,7 +130,7 @@ func Dial(o Options) (*Conn, error) {
 		}
 		c.log.Warn("nats is away: trying until it comes", c.failureFields(err)...)
 	}
-	return c, nil
+	return nil
 }
 
 // open makes a client, which connects now or later.
@@ -141,6 +157,7 @@ func (c *Conn) use(nc *nats.Conn) error {
 		nc.Close()
 		return fmt.Errorf("use jetstream: %w", err)
 	}
+	c.denied.Renew()
 	c.client.Store(&client{nc, js})
 	c.creds.Use(nc)
 	return nil
@@ -149,7 +166,7 @@ func (c *Conn) use(nc *nats.Conn) error {
 // clientEnded replaces a client that has ended for good, unless Close ended it.
 func (c *Conn) clientEnded(nc *nats.Conn) {
 	defer c.clients.Done()
-	c.link.Down()
+	c.link.Down(false)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
@@ -202,9 +219,9 @@ func (c *Conn) handlers() []nats.Option {
 			c.up(nc)
 		}),
 		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
-			c.limits.exceeded.Store(c.denied.Exceeded(nc.LastError()))
+			size := c.denied.Exceeded(nc.LastError()) || link.InWrite(err)
 			c.away.Store(cause{err})
-			c.link.Down()
+			c.link.Down(size) // at the end: now the publishes look why
 			if !c.isClosing() {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
@@ -295,11 +312,13 @@ func (c *Conn) reconnectDelay(d, jitter time.Duration) nats.ReconnectDelayHandle
 
 // up notes a connection. The client and open may both call it for the same one.
 func (c *Conn) up(nc *nats.Conn) {
+	if now := c.client.Load(); now == nil || now.nc != nc {
+		return // open notes it when it is in use: until then a publish would take the one that ended
+	}
 	if !nc.IsConnected() {
 		return // lost again before the handler's turn came
 	}
 	c.learnPayload(nc)
-	c.limits.exceeded.Store(false)
 	c.denied.Forget()
 	c.said.Forget()
 	if c.link.Up(nc.ConnectedServerId()) {

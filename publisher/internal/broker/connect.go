@@ -76,7 +76,7 @@ func (c *Conn) clientHandlers() []nats.Option {
 			c.asyncError(err)
 		}),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			c.link.Down()
+			c.link.Down(false)
 			if err != nil {
 				c.log.Warn("nats connection lost", zap.Error(err))
 			}
@@ -90,7 +90,7 @@ func (c *Conn) clientHandlers() []nats.Option {
 			c.link.Up(nc.ConnectedServerId())
 			c.log.Info("connected to nats again")
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { c.link.Down() }),
+		nats.ClosedHandler(func(*nats.Conn) { c.link.Down(false) }),
 	}
 }
 

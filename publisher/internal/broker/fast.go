@@ -83,7 +83,7 @@ func (a *attempt) sendFast(ctx context.Context) Result {
 		msg.Reply = prefix + strconv.Itoa(i+1) + "." + op + fastSuffix
 		err := ctx.Err()
 		if err == nil {
-			err = nc.PublishMsg(msg)
+			err = a.publish(nc, msg)
 		}
 		if err != nil {
 			err = fmt.Errorf("publish message %d of a batch: %w", i+1, err)
@@ -95,6 +95,9 @@ func (a *attempt) sendFast(ctx context.Context) Result {
 	}
 	select {
 	case r := <-b.done:
+		if r.Status == Stored { // else it may come before the last message
+			a.watch.Answered(b.size)
+		}
 		return r
 	case <-ctx.Done():
 		return Result{Err: ctx.Err()}

@@ -140,8 +140,8 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 		defer cancel()
 		_ = js.DeleteConsumer(ctx, r.stream.name, name) // or the server does it; see scanAbandoned
 	}()
-	denied, stop := r.stream.conn.watchRequest(r.stream.conn.cfg.API() + "CONSUMER.MSG.NEXT." + r.stream.name + "." + name)
-	defer stop()
+	asking := r.stream.conn.watchRequest(r.stream.conn.cfg.API() + "CONSUMER.MSG.NEXT." + r.stream.name + "." + name)
+	defer asking.Stop()
 	for delivered := uint64(0); ; {
 		batch, err := cons.FetchNoWait(scanChunk)
 		if err != nil {
@@ -159,7 +159,7 @@ func (r *rangeReader) byConsumer(ctx context.Context) error {
 			return err
 		}
 		select {
-		case err := <-denied: // a denied request gets no answer, which looks like the end
+		case err := <-asking.Denied: // a denied request gets no answer, which looks like the end
 			return err
 		default:
 		}
@@ -204,18 +204,18 @@ func idsOf(batch jetstream.MessageBatch, delivered uint64) ([]At, error) {
 // whilePermitted returns a context for a request to the JetStream API, which ends after a
 // time, or when the server denies the request, which then gets no answer.
 func (s *Stream) whilePermitted(ctx context.Context, request string, limit time.Duration) (context.Context, context.CancelFunc) {
-	denied, stop := s.conn.watchRequest(s.conn.cfg.API() + request)
+	asking := s.conn.watchRequest(s.conn.cfg.API() + request)
 	ctx, end := context.WithTimeout(ctx, limit)
 	ctx, cancel := context.WithCancelCause(ctx)
 	s.busy.Go(func() {
 		select {
-		case err := <-denied:
+		case err := <-asking.Denied:
 			cancel(err)
 		case <-ctx.Done():
 		}
 	})
 	return ctx, func() {
-		stop()
+		asking.Stop()
 		end()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,10 +22,9 @@ const (
 
 // limitAsker asks for the limit, once for all concurrent callers.
 type limitAsker struct {
-	asking   sync.WaitGroup
-	exceeded atomic.Bool // there is no connection since a message was too large; another is being made
-	mu       sync.Mutex
-	began    time.Time // time of the last request
+	asking sync.WaitGroup
+	mu     sync.Mutex
+	began  time.Time // time of the last request
 }
 
 // RefreshLimit finds out whether NATS takes larger or smaller messages than MaxPayload said
@@ -39,7 +37,7 @@ func (c *Conn) RefreshLimit(ctx context.Context, before int64) (changed bool) {
 	if c.MaxPayload() != before || c.limits.began.After(wanted) {
 		return c.MaxPayload() != before // another caller asked meanwhile
 	}
-	if c.limits.exceeded.Load() {
+	if c.link.EndedForSize() {
 		ctx, cancel := context.WithTimeout(ctx, askLimitTimeout)
 		defer cancel()
 		return c.awaitLimit(ctx, before)
@@ -77,7 +75,7 @@ func (c *Conn) RefreshLimit(ctx context.Context, before int64) (changed bool) {
 // was too large: the next one is there in a moment, and those behind that message need not
 // fail.
 func (c *Conn) awaitAfterLimit(ctx context.Context) {
-	if !c.limits.exceeded.Load() {
+	if !c.link.EndedForSize() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimitTimeout)

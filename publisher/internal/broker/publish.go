@@ -71,35 +71,33 @@ func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Re
 	}
 	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	denied, stop := s.conn.watch(msgs, 1)
 
 	// The client holds its lock while it writes, and a peer that does not read
 	// can make that last for seconds, which no context ends. So the write is
 	// left behind when the time is up.
-	a.done, a.stop = make(chan Result, 1), stop
+	a.done, a.watch = make(chan Result, 1), s.conn.watch(msgs, 1)
 	s.busy.Go(func() { a.done <- send(within) })
 	var why Result
 	select {
 	case r := <-a.done:
-		defer stop()
-		if !errors.Is(r.Err, nats.ErrConnectionClosed) {
+		defer a.watch.Stop()
+		if !isBroken(r.Err) {
 			return r
 		}
+		// Why comes apart from that. Until then the connection counts as up, and what is published
+		// next would leave on it.
 		select {
-		case err := <-denied: // why it was closed comes apart from that
-			return a.denied(err)
-		case <-time.After(grace):
-			return r
+		case <-changed:
+		case <-within.Done():
 		}
-	case err := <-denied:
+		if a.watch.Exceeds() {
+			return a.denied(link.ErrExceeds)
+		}
+		return r
+	case err := <-a.watch.Denied:
 		why = a.denied(err)
 	case <-changed:
-		why.Err = link.ErrLost
-		select {
-		case err := <-denied: // the reason of the loss
-			why = a.denied(err)
-		default:
-		}
+		why = a.lost()
 	case <-within.Done():
 		if why.Err = ctx.Err(); why.Err == nil {
 			why.Err = s.conn.denied.Explain(fmt.Errorf("no PubAck within %s", s.timeout))
@@ -115,7 +113,7 @@ type attempt struct {
 	msgs   []Message
 	fast   bool        // a part of msgs can be stored
 	done   chan Result // receives the result of send
-	stop   func()      // ends the watch for denials, when nothing of it can leave any more
+	watch  *link.Watch // stopped when nothing of it can leave any more
 	phase  atomic.Int32
 }
 
@@ -137,8 +135,8 @@ func (a *attempt) end(why Result) Result {
 	defer late.Stop()
 	select {
 	case r := <-a.done:
-		a.stop()
-		if r.Status != Unknown {
+		a.watch.Stop()
+		if r.Status != Unknown && (why.Status == Unknown || !isBroken(r.Err)) {
 			return r
 		}
 		return why
@@ -148,7 +146,7 @@ func (a *attempt) end(why Result) Result {
 	s.hanging.Add(1)
 	s.busy.Go(func() {
 		a.done <- <-a.done
-		a.stop()
+		a.watch.Stop()
 		s.hanging.Add(-1)
 	})
 	why.Err = fmt.Errorf("write to NATS hangs: %w", why.Err)
@@ -169,6 +167,42 @@ func (a *attempt) denied(err error) Result {
 	return Result{Status: a.refused(RefusedSubject), Err: err}
 }
 
+// lost returns the result of an attempt whose connection ended.
+func (a *attempt) lost() Result {
+	if a.watch.Exceeds() {
+		return a.denied(link.ErrExceeds)
+	}
+	select {
+	case err := <-a.watch.Denied:
+		return a.denied(err)
+	default:
+		return Result{Err: link.ErrLost}
+	}
+}
+
+// brokenError is an error of the client that comes with the end of a connection, before it is known
+// why it ended.
+type brokenError struct{ error }
+
+func (e brokenError) Unwrap() error { return e.error }
+
+// broken marks an error of the client that comes with the end of a connection: it is closed, about to
+// be made again, or could not be written to.
+func broken(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if errors.Is(err, nats.ErrReconnectBufExceeded) || Classify(err) == Unknown {
+		return brokenError{err}
+	}
+	return err
+}
+
+func isBroken(err error) bool {
+	var b brokenError
+	return errors.As(err, &b)
+}
+
 // refused returns the status of a proven refusal: alone if there is one message. Of a batch another
 // message may be the cause.
 func (a *attempt) refused(alone Status) Status {
@@ -181,8 +215,9 @@ func (a *attempt) refused(alone Status) Status {
 // send publishes and waits for the PubAck.
 func (a *attempt) send(ctx context.Context) Result {
 	var w wire
+	nc := a.stream.conn.NATS()
 	if len(a.msgs) == 1 {
-		return a.request(ctx, w.of(a.msgs[0]), "")
+		return a.request(ctx, nc, w.of(a.msgs[0]), "")
 	}
 	batch, last := nuid.Next(), len(a.msgs)-1
 	for i, m := range a.msgs {
@@ -191,12 +226,12 @@ func (a *attempt) send(ctx context.Context) Result {
 		w.set(batchSequence, strconv.Itoa(i+1))
 		if i == last {
 			w.set(batchCommit, "1")
-			return a.request(ctx, msg, batch)
+			return a.request(ctx, nc, msg, batch)
 		}
 		if err := ctx.Err(); err != nil {
 			return Result{Status: NotSent, Err: err}
 		}
-		if err := a.stream.conn.NATS().PublishMsg(msg); err != nil {
+		if err := a.publish(nc, msg); err != nil {
 			// The server forgets the messages before it: their commit never comes.
 			status := Refused
 			if i == 0 && Classify(err) == NotSent {
@@ -208,22 +243,35 @@ func (a *attempt) send(ctx context.Context) Result {
 	return Result{} // not reached
 }
 
+// publish gives a message to the client.
+func (a *attempt) publish(nc *nats.Conn, msg *nats.Msg) error {
+	err := nc.PublishMsg(msg)
+	if err == nil || Classify(err) == Unknown {
+		a.watch.Sent()
+	}
+	return broken(err)
+}
+
 // request sends the message that decides: the only one, or the last of a batch. An empty batch
 // means that there is none.
-func (a *attempt) request(ctx context.Context, msg *nats.Msg, batch string) Result {
+func (a *attempt) request(ctx context.Context, nc *nats.Conn, msg *nats.Msg, batch string) Result {
 	if err := ctx.Err(); err != nil || !a.commit() {
 		return Result{Status: NotSent, Err: errors.Join(err, errHanging)}
 	}
-	answer, err := a.stream.conn.NATS().RequestMsgWithContext(ctx, msg)
+	answer, err := nc.RequestMsgWithContext(ctx, msg)
 	if err != nil {
-		if errors.Is(err, nats.ErrMaxPayload) {
+		switch {
+		case errors.Is(err, nats.ErrMaxPayload):
 			a.stream.conn.LearnLimit()
-		}
-		if errors.Is(err, nats.ErrNoResponders) {
+		case errors.Is(err, nats.ErrNoResponders):
 			err = nobody(msg.Subject, err)
+		case Classify(err) == Unknown:
+			a.watch.Sent()
 		}
-		return Result{Status: a.classify(err), Err: err}
+		return Result{Status: a.classify(err), Err: broken(err)}
 	}
+	a.watch.Sent()
+	a.watch.Answered(len(a.msgs))
 	return a.answered(answer.Data, batch)
 }
 

@@ -24,7 +24,7 @@ import (
 //
 // They share what a request takes: the subscription to the answers, the deadline, and the goroutine.
 func (s *Stream) PublishEach(ctx context.Context, msgs []Message, tell func(int, Result)) {
-	e := &each{stream: s, msgs: msgs, tell: tell, id: nuid.Next(), told: make([]bool, len(msgs)), left: len(msgs), all: make(chan struct{})}
+	e := &each{stream: s, msgs: msgs, tell: tell, id: nuid.Next(), told: make([]bool, len(msgs)), heard: make([]bool, len(msgs)), left: len(msgs), all: make(chan struct{})}
 	none := func(err error) { e.end(func(int) Result { return Result{Status: NotSent, Err: err} }) }
 	if len(msgs) == 0 {
 		return
@@ -44,15 +44,15 @@ func (s *Stream) PublishEach(ctx context.Context, msgs []Message, tell func(int,
 	}
 	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	denied, stop := s.conn.watch(msgs, len(msgs))
+	e.watch = s.conn.watch(msgs, len(msgs))
 	sent := make(chan struct{})
 	s.busy.Go(func() { // the write may hang; see run
 		defer close(sent)
 		e.send(within)
 	})
-	why := e.await(ctx, within, denied, changed)
+	why := e.await(ctx, within, changed)
 	cancel()
-	e.finish(why, sent, stop)
+	e.finish(why, sent)
 }
 
 // each is one call of PublishEach.
@@ -62,6 +62,8 @@ type each struct {
 	id     string
 	tell   func(int, Result)
 	all    chan struct{} // closed when all were told
+	watch  *link.Watch
+	heard  []bool // what was answered; of the goroutine of the subscription
 
 	mu    sync.Mutex // guards what follows
 	begun int        // so many may have been given to the client
@@ -85,6 +87,15 @@ func (e *each) result(i int, r Result) {
 	}
 	if last {
 		close(e.all)
+	}
+}
+
+// notGiven notes that the client has not taken a message.
+func (e *each) notGiven(i int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.ended {
+		e.begun = i
 	}
 }
 
@@ -119,9 +130,14 @@ func (e *each) send(ctx context.Context) {
 		err := nc.PublishMsg(msg)
 		switch {
 		case err == nil:
+			e.watch.Sent()
 			continue
-		case errors.Is(err, nats.ErrConnectionClosed):
-			return // why it was closed comes apart from that
+		case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrReconnectBufExceeded):
+			e.notGiven(i)
+			return // why it ended comes apart from that
+		case isBroken(broken(err)):
+			e.watch.Sent()
+			return
 		case errors.Is(err, nats.ErrMaxPayload):
 			e.stream.conn.LearnLimit()
 		}
@@ -130,16 +146,19 @@ func (e *each) send(ctx context.Context) {
 }
 
 // await returns when all are told, or else why no more will be.
-func (e *each) await(ctx, within context.Context, denied <-chan error, changed <-chan struct{}) error {
+func (e *each) await(ctx, within context.Context, changed <-chan struct{}) error {
 	for {
 		select {
 		case <-e.all:
 			return nil
-		case err := <-denied:
+		case err := <-e.watch.Denied:
 			e.refuse(err)
 		case <-changed:
+			if e.watch.Exceeds() {
+				e.refuse(link.ErrExceeds)
+			}
 			select {
-			case err := <-denied: // which is why it was lost
+			case err := <-e.watch.Denied:
 				e.refuse(err)
 			default:
 			}
@@ -166,11 +185,11 @@ func (e *each) refuse(err error) {
 }
 
 // finish tells those that are left why there is no answer, and leaves a write behind that hangs.
-func (e *each) finish(why error, sent <-chan struct{}, stop func()) {
+func (e *each) finish(why error, sent <-chan struct{}) {
 	s := e.stream
 	forget := func() {
 		s.replies.end(e.id)
-		stop()
+		e.watch.Stop()
 	}
 	late := time.NewTimer(grace)
 	defer late.Stop()
@@ -210,6 +229,10 @@ func (e *each) answer(words []string, m *nats.Msg) {
 	i, err := strconv.Atoi(words[0])
 	if err != nil || i < 0 || i >= len(e.msgs) {
 		return
+	}
+	if !e.heard[i] {
+		e.heard[i] = true
+		e.watch.Answered(1)
 	}
 	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
 		err := nobody(e.msgs[i].Subject, nats.ErrNoResponders)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -23,19 +24,37 @@ type State struct {
 
 	mu     sync.Mutex
 	server string        // id of the connected server process; "" while the link is down
+	size   time.Time     // when the last connection ended since a message may have been too large; zero: it did not
 	change chan struct{} // closed at the next change; nil if no goroutine waits
 }
 
 // Up notes a connection, and reports whether the link was down before.
-func (l *State) Up(server string) bool { return l.set(server) == "" }
+func (l *State) Up(server string) bool { return l.set(server, false) == "" }
 
-// Down notes that there is no connection.
-func (l *State) Down() { l.set("") }
+// Down notes that there is no connection, and whether the size of a message may be why.
+func (l *State) Down(size bool) { l.set("", size) }
 
-func (l *State) set(server string) (before string) {
+// soon is the time in which a server that ended a connection takes the next one.
+const soon = 2 * time.Second
+
+// EndedForSize reports whether the link went down just now since a message may have been too large. The
+// next connection is there in a moment then.
+func (l *State) EndedForSize() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.size.IsZero() && time.Since(l.size) < soon
+}
+
+func (l *State) set(server string, size bool) (before string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before = l.server
+	switch {
+	case server != "":
+		l.size = time.Time{}
+	case size:
+		l.size = time.Now()
+	}
 	if before == server {
 		return before
 	}

@@ -3,10 +3,13 @@ package link
 import (
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,7 +23,9 @@ type Violations struct {
 	Passes  func(subject string) bool // reports whether a denial is expected; nil: none is
 
 	mu      sync.Mutex // guards what follows
-	waiting map[*watch]struct{}
+	waiting map[*Watch]struct{}
+	doubts  uint64               // publishes that ended without an answer, so that the server may still come to their messages
+	settled uint64               // so many of them cannot have ended a connection any more
 	last    denial               // the last unexpected denial of a publish
 	when    map[string]time.Time // by subject; see Explain
 	inbox   string               // text of a refused subscription to an inbox: no PubAck will ever come
@@ -32,29 +37,76 @@ type denial struct {
 	at      time.Time
 }
 
-// watch belongs to a publish that waits for its PubAck.
-type watch struct {
-	names  func(subject string) bool
-	apart  int
-	denied chan error // receives so many errors at most
+// Watch belongs to a publish that waits for its PubAck, or to a request.
+type Watch struct {
+	Denied <-chan error // receives a *DeniedError for each message that leaves apart, one for those together
+
+	of             *Violations
+	names          func(subject string) bool
+	apart          int
+	denied         chan error
+	before         uint64       // doubts when it began
+	exceeds        bool         // guarded by of.mu
+	sent, answered atomic.Int64 // messages
 }
 
 // Watch begins to wait for what the server reports of the messages of a publish, whose subjects are
-// those that names knows: one error for those that leave together, a *DeniedError for each if there are
-// several that are published apart from each other. apart is 1, or their number. Call stop.
-func (v *Violations) Watch(names func(subject string) bool, apart int) (denied <-chan error, stop func()) {
-	w := &watch{names: names, apart: apart, denied: make(chan error, apart)}
+// those that names knows. apart is 1, or the number of messages that are published apart from each
+// other. Call Stop when nothing of it can leave any more.
+func (v *Violations) Watch(names func(subject string) bool, apart int) *Watch {
+	denied := make(chan error, apart)
+	w := &Watch{Denied: denied, of: v, names: names, apart: apart, denied: denied}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.waiting == nil {
-		v.waiting = map[*watch]struct{}{}
+		v.waiting = map[*Watch]struct{}{}
 	}
 	v.waiting[w] = struct{}{}
-	return w.denied, func() {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		delete(v.waiting, w)
+	w.before = v.doubts
+	return w
+}
+
+// Sent notes that a message of the publish was given to the client, or a part of it.
+func (w *Watch) Sent() { w.sent.Add(1) }
+
+// Answered notes that the server has answered so many messages, or taken them before an answer.
+func (w *Watch) Answered(n int) { w.answered.Add(int64(n)) }
+
+// Exceeds reports whether a message of the publish was larger than NATS takes, which ended the connection.
+// That is known when the link is down.
+func (w *Watch) Exceeds() bool {
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	return w.exceeds
+}
+
+// Stop ends the watch. Without an answer to what was sent, it is in doubt whether that will end the
+// connection. An answer proves that the server took what left before.
+func (w *Watch) Stop() {
+	v := w.of
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.waiting, w)
+	switch sent, answered := w.sent.Load(), w.answered.Load(); {
+	case answered < sent:
+		v.doubts++
+	case sent > 0:
+		v.settled = max(v.settled, w.before)
 	}
+}
+
+// InWrite reports whether err, with which a connection ended, says that the server was sent more than it
+// has read. It may have ended the connection for the size of a message then: what it said of that can be lost.
+func InWrite(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "write" || errors.Is(err, syscall.ECONNRESET))
+}
+
+// Renew notes that there is another client of NATS: nothing that left before is on its connections.
+func (v *Violations) Renew() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.settled = v.doubts
 }
 
 // ErrDenied: the user may not publish what it did.
@@ -122,22 +174,17 @@ func DeniedSubject(err error) (subject string, ok bool) {
 var ErrExceeds = errors.New("it is larger than NATS takes, which ended the connection")
 
 // Exceeded reports whether the server ended the connection for a message that is too large. The
-// server does not name the message; if only one publish waits, Exceeded hands it ErrExceeds.
+// server does not name the message. It is certain whose it was if only one publish waits, and none
+// before it ended without an answer: the message of that one may have been on its way to the server.
 func (v *Violations) Exceeded(err error) bool {
 	if err == nil || !strings.EqualFold(err.Error(), "nats: maximum payload violation") {
 		return false
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.waiting) == 1 {
+	if len(v.waiting) == 1 && v.settled == v.doubts {
 		for w := range v.waiting {
-			if w.apart > 1 {
-				break
-			}
-			select {
-			case w.denied <- ErrExceeds:
-			default:
-			}
+			w.exceeds = w.apart == 1
 		}
 	}
 	return true
