@@ -65,3 +65,17 @@ func TestClientThatEnded(t *testing.T) {
 		}
 	})
 }
+
+// TestUpOfClientInUse: a connection does not count as up before its client is in use, or a publish
+// would take the one that has ended.
+func TestUpOfClientInUse(t *testing.T) {
+	s := natstest.Start(t)
+	c := dialTest(t, s.URL, time.Second).conn
+	c.link.Down(false)
+	if c.up(s.NC); c.Connected() {
+		t.Error("up with a client that is not in use")
+	}
+	if c.up(c.NATS()); !c.Connected() {
+		t.Error("not up with the client in use")
+	}
+}
