@@ -81,11 +81,20 @@ func (r *Refusals) Count() int64 { return r.n.Load() }
 // Errorf implements server.Logger, as do the others.
 func (r *Refusals) Errorf(string, ...any) { r.n.Add(1) }
 
+// Noticef does nothing.
 func (*Refusals) Noticef(string, ...any) {}
-func (*Refusals) Warnf(string, ...any)   {}
-func (*Refusals) Fatalf(string, ...any)  {}
-func (*Refusals) Debugf(string, ...any)  {}
-func (*Refusals) Tracef(string, ...any)  {}
+
+// Warnf does nothing.
+func (*Refusals) Warnf(string, ...any) {}
+
+// Fatalf does nothing.
+func (*Refusals) Fatalf(string, ...any) {}
+
+// Debugf does nothing.
+func (*Refusals) Debugf(string, ...any) {}
+
+// Tracef does nothing.
+func (*Refusals) Tracef(string, ...any) {}
 
 // Connect connects to the server at a URL until the end of the test, as another service would.
 func Connect(t testing.TB, url string, opts ...nats.Option) jetstream.JetStream {

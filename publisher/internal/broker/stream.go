@@ -49,6 +49,7 @@ func NewStream(conn *Conn, name string, timeout time.Duration) *Stream {
 	return &Stream{conn: conn, name: name, timeout: timeout, ackPrefix: fmt.Appendf(nil, "{%q:%q,%q:", "stream", name, "seq")}
 }
 
+// Name returns the name of the stream.
 func (s *Stream) Name() string { return s.name }
 
 // Timeout returns the time after which a publish without a PubAck ends.

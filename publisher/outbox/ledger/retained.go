@@ -36,6 +36,7 @@ type Span struct {
 // they are released together.
 const spanTime = time.Second
 
+// End returns the entry behind the last of the span.
 func (s Span) End() journal.Seq { return s.First + journal.Seq(s.count) }
 
 // Sequences returns the sequences of one entry of the span.
