@@ -18,8 +18,9 @@ import (
 )
 
 // relay publishes the entries of the journal, in order, and settles them in the
-// ledger. It is a machine without a clock of its own, and without goroutines but for a publish
-// that is awaited while the next entries are read: step does the next thing and says how long nothing is to be done. Its states:
+// ledger. It is a machine without a clock of its own: step does the next thing and says how
+// long nothing is to be done. Its only goroutine is a publish that is awaited while the next
+// entries are read. Its states:
 //
 //	away         no connection, or a pause after a failure
 //	reconciling  the stream is compared with the journal (reconcile.go)
