@@ -102,15 +102,12 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	p := &Publisher{cfg: o.Config, dataDir: o.DataDir, prefix: schema.Prefix(o.Config.SubjectPrefix), streamName: schema.StreamName(o.Config.Stream), log: o.Log}
+	p := &Publisher{cfg: o.Config, dataDir: o.DataDir, prefix: schema.Prefix(o.Config.SubjectPrefix), streamName: schema.StreamName(o.Config.Stream), log: o.Log, metrics: newMetrics(o.Metrics)}
 	defer func() {
 		if err != nil {
 			_ = p.release(ctx) // the error that counts is the first one
 		}
 	}()
-	if p.metrics, err = newMetrics(o.Metrics); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
 	if err := p.openDataDir(o); err != nil {
 		return nil, err
 	}
@@ -126,10 +123,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	if p.embedded != nil {
 		embeddedIn = o.DataDir
 	}
-	p.streams, err = streams.NewMonitor(p.conn, p.cfg.Spec(embeddedIn), o.recheck, p.setAside.Recount, o.Log, o.Metrics)
-	if err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
+	p.streams = streams.NewMonitor(p.conn, p.cfg.Spec(embeddedIn), o.recheck, p.setAside.Recount, o.Log, o.Metrics)
 	switch p.cfg.Ack {
 	case AckJournal:
 		p.ack = &journalAck{outbox: p.events}
@@ -137,8 +131,8 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 		p.batcher = batcher.New(p.stream)
 		p.ack = newStreamAck(p)
 	}
-	if err := p.registerGauges(o.Metrics); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+	if p.events != nil {
+		registerGauges(o.Metrics, p.events)
 	}
 	p.start(o)
 	p.streams.AwaitChecked(ctx, firstContact)
@@ -158,9 +152,7 @@ func (p *Publisher) openDataDir(o Options) error {
 		p.log.Warn("data_dir cannot be written: an event that is too large for NATS will not be kept", zap.Error(err))
 	}
 	p.lock = lock
-	if p.setAside, err = setaside.Open(o.DataDir, setaside.Limit, o.Keys, p.log, o.Metrics); err != nil {
-		return err
-	}
+	p.setAside = setaside.Open(o.DataDir, setaside.Limit, o.Keys, p.log, o.Metrics)
 	return p.openOutboxes(o)
 }
 

@@ -25,10 +25,7 @@ func TestEncrypted(t *testing.T) {
 		t.Fatal(err)
 	}
 	dataDir := t.TempDir()
-	store, err := setaside.Open(dataDir, setaside.Limit, keys, zap.NewNop(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := setaside.Open(dataDir, setaside.Limit, keys, zap.NewNop(), nil)
 	for _, text := range []string{"hers", "his"} {
 		m := broker.Message{Subject: "treble.message.read", ID: text, Data: []byte(text)}
 		if err := store.Put(t.Context(), m, setaside.TooLarge); err != nil {

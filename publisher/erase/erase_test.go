@@ -23,10 +23,7 @@ import (
 func aDataDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	store, err := setaside.Open(dir, value.MiB, nil, zap.NewNop(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := setaside.Open(dir, value.MiB, nil, zap.NewNop(), nil)
 	for _, id := range []string{"mine", "theirs"} {
 		m := broker.Message{Subject: "treble.message.read", ID: id, Header: broker.HeaderOf(map[string][]string{"Nats-Msg-Id": {id}}), Data: []byte("of " + id)}
 		if err := store.Put(t.Context(), m, setaside.Refused); err != nil {

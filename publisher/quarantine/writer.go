@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
@@ -55,9 +56,7 @@ const (
 // OpenWriter recovers the journal. Nothing is sent before Start.
 func OpenWriter(o WriterOptions) (*Writer, error) {
 	w := &Writer{prefix: o.Prefix, setAside: o.SetAside, log: o.Log}
-	if err := w.register(o.Metrics); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
+	w.register(o.Metrics)
 	if o.Journal == nil {
 		return w, nil
 	}
@@ -73,25 +72,22 @@ func OpenWriter(o WriterOptions) (*Writer, error) {
 	return w, err
 }
 
-func (w *Writer) register(reg prometheus.Registerer) error {
-	w.outcomes = prometheus.NewCounterVec(prometheus.CounterOpts{
+func (w *Writer) register(reg prometheus.Registerer) {
+	w.outcomes = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "treble_bridge_quarantine_total",
 		Help: "Refused bodies by what became of them: stored, set_aside, failed.",
 	}, []string{"outcome"})
 	for _, outcome := range []string{outcomeStored, outcomeSetAside, outcomeFailed} {
 		w.outcomes.WithLabelValues(outcome)
 	}
-	if reg == nil {
-		return nil
-	}
-	return errors.Join(reg.Register(w.outcomes), reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "treble_bridge_quarantine_pending", Help: "Refused bodies that wait to be stored.",
 	}, func() float64 {
 		if w.journal == nil {
 			return 0
 		}
 		return float64(w.journal.Account().Pending)
-	})))
+	})
 }
 
 // Journal is the outbox of refused bodies; nil without a data directory.

@@ -26,10 +26,7 @@ import (
 // asideOf returns the set-aside of a data directory, with a writer to it.
 func asideOf(t *testing.T, dataDir string) (Dir, *Store) {
 	t.Helper()
-	w, err := Open(dataDir, value.MiB, nil, zap.NewNop(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := Open(dataDir, value.MiB, nil, zap.NewNop(), nil)
 	return OpenDir(dataDir, nil), w
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
@@ -49,11 +50,12 @@ const suffix = ".msg"
 // Store writes to the set-aside, which is a directory with one file for each message that NATS will not
 // take. Files are complete and flushed, or not there; see encode.
 type Store struct {
-	dir     string
-	limit   value.Size
-	keys    *atrest.Keys // nil: files are not encrypted
-	log     *zap.Logger
-	metrics *metrics
+	dir   string
+	limit value.Size
+	keys  *atrest.Keys // nil: files are not encrypted
+	log   *zap.Logger
+
+	written, failures prometheus.Counter
 
 	files atomic.Int64 // there now, as far as we know
 	lost  atomic.Int64 // messages that could not be written since the start
@@ -71,14 +73,17 @@ var ErrFull = errors.New("set-aside is full")
 // Open opens the set-aside of a data directory for writing. A directory that cannot be
 // written is told at the first message, as one that becomes so later. The registerer may
 // be nil, and so may keys, which encrypt the files.
-func Open(dataDir string, limit value.Size, keys *atrest.Keys, log *zap.Logger, reg prometheus.Registerer) (*Store, error) {
-	m, err := newMetrics(reg)
-	if err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
+func Open(dataDir string, limit value.Size, keys *atrest.Keys, log *zap.Logger, reg prometheus.Registerer) *Store {
+	counter := func(name, help string) prometheus.Counter {
+		return promauto.With(reg).NewCounter(prometheus.CounterOpts{Name: "treble_bridge_" + name, Help: help})
 	}
-	s := &Store{dir: filepath.Join(dataDir, datadir.SetAside), limit: limit, keys: keys, log: log, metrics: m, writers: make(chan struct{}, maxWriters)}
+	s := &Store{
+		dir: filepath.Join(dataDir, datadir.SetAside), limit: limit, keys: keys, log: log, writers: make(chan struct{}, maxWriters),
+		written:  counter("set_aside_total", "Messages written to set-aside."),
+		failures: counter("set_aside_failed_total", "Messages that could not be written to set-aside."),
+	}
 	s.Recount()
-	return s, nil
+	return s
 }
 
 // Put writes m and returns when it is on stable storage, or when ctx ends: a disk that hangs
@@ -121,7 +126,7 @@ func (s *Store) put(m broker.Message, reason string) error {
 	if err != nil {
 		return s.failed(err)
 	}
-	s.metrics.written.Inc()
+	s.written.Inc()
 	s.log.Warn("message set aside", zap.String("file", name), zap.String("reason", reason),
 		zap.String("id", m.ID), zap.String("subject", m.Subject), zap.Int("bytes", len(m.Data)))
 	return nil
@@ -130,7 +135,7 @@ func (s *Store) put(m broker.Message, reason string) error {
 // failed counts a message that is lost.
 func (s *Store) failed(err error) error {
 	s.lost.Add(1)
-	s.metrics.failed.Inc()
+	s.failures.Inc()
 	return fmt.Errorf("write to set-aside: %w", err)
 }
 

@@ -28,11 +28,7 @@ func aMessage(id string, size int) broker.Message {
 
 func newStore(t *testing.T, limit value.Size) *Store {
 	t.Helper()
-	s, err := Open(t.TempDir(), limit, nil, zap.NewNop(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return Open(t.TempDir(), limit, nil, zap.NewNop(), nil)
 }
 
 func TestStoreFileRoundTrip(t *testing.T) {
@@ -141,10 +137,7 @@ func TestStoreCountsWhatIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again, err := Open(filepath.Dir(s.dir), s.limit, nil, s.log, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := Open(filepath.Dir(s.dir), s.limit, nil, s.log, nil)
 	if again.files.Load() != 3 || again.used != s.used {
 		t.Errorf("opened again: %d files, %d bytes; want 3, %d", again.files.Load(), again.used, s.used)
 	}
@@ -162,10 +155,7 @@ func TestStoreSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	dataDir := t.TempDir()
-	s, err := Open(dataDir, Limit, keys, zap.NewNop(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := Open(dataDir, Limit, keys, zap.NewNop(), nil)
 	want := aMessage("id-1", 100)
 	if err := s.Put(t.Context(), want, TooLarge); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
@@ -52,23 +53,19 @@ type Monitor struct {
 
 // NewMonitor returns a monitor that checks the streams every so often, and calls onTick at
 // every round, whether there is a connection or not; every 0 means 30 s.
-func NewMonitor(c *broker.Conn, spec Spec, every time.Duration, onTick func(), log *zap.Logger, reg prometheus.Registerer) (*Monitor, error) {
+func NewMonitor(c *broker.Conn, spec Spec, every time.Duration, onTick func(), log *zap.Logger, reg prometheus.Registerer) *Monitor {
 	if every == 0 {
 		every = recheckEvery
 	}
-	m := &Monitor{
+	return &Monitor{
 		conn: c, want: wantedStreams(spec), mode: spec.Mode, every: every, onTick: onTick, log: log,
-		gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		gauge: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
 			Name: "treble_bridge_stream_findings",
 			Help: "What is wrong with the streams, by severity: unusable, weak, slow.",
 		}, []string{"severity"}),
 		wake:        make(chan struct{}, 1),
 		checkedOnce: make(chan struct{}),
 	}
-	if reg == nil {
-		return m, nil
-	}
-	return m, reg.Register(m.gauge)
 }
 
 // Start begins to check, until Close.

@@ -14,10 +14,7 @@ import (
 // TestReasonsOfALook: why the streams could not be checked at is logged when it changes.
 func TestReasonsOfALook(t *testing.T) {
 	log, logs := natstest.Log(zap.WarnLevel)
-	m, err := NewMonitor(nil, theSpec(), 0, nil, log, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := NewMonitor(nil, theSpec(), 0, nil, log, nil)
 	for _, why := range []string{"a", "a", "b", "", "", "b"} {
 		var problem error
 		if why != "" {

@@ -80,7 +80,7 @@ const (
 // Dial starts the connection of a bridge. It does not wait for NATS, and fails only if waiting
 // cannot help, for example without the credentials file.
 func Dial(o Options) (*Conn, error) {
-	c, err := newConn(o)
+	c, err := newBridgeConn(o)
 	if err != nil {
 		return nil, err
 	}
@@ -90,26 +90,28 @@ func Dial(o Options) (*Conn, error) {
 	return c, nil
 }
 
-func newConn(o Options) (*Conn, error) {
-	m, err := newMetrics(o.Metrics)
-	if err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
-	if err := o.NATS.CheckSecrets(); err != nil {
+// newConn returns the part of a Conn that a bridge and a command share. It does not connect.
+func newConn(cfg natsconfig.Config, payload int64, log *zap.Logger, reg prometheus.Registerer) (*Conn, error) {
+	if err := cfg.CheckSecrets(); err != nil {
 		return nil, err
 	}
-	c := &Conn{
-		cfg:     o.NATS,
-		log:     o.Log,
-		metrics: m,
-		link:    link.State{Gauge: m.connected},
+	m := newMetrics(reg)
+	c := &Conn{cfg: cfg, log: log, metrics: m, link: link.State{Gauge: m.connected}}
+	c.payload.Store(payload)
+	c.denied.Inboxes, c.denied.Passes = cfg.Inbox(), c.isConsumerDelete
+	c.creds = natsconfig.NewCredentials(cfg, c.unreadable)
+	return c, nil
+}
+
+// newBridgeConn returns the connection of a bridge before its first client.
+func newBridgeConn(o Options) (*Conn, error) {
+	c, err := newConn(o.NATS, o.Payload, o.Log, o.Metrics)
+	if err != nil {
+		return nil, err
 	}
-	c.payload.Store(o.Payload)
 	if o.Embedded != nil {
 		c.listens = "nats://" + o.Embedded.Addr()
 	}
-	c.denied.Inboxes, c.denied.Passes = o.NATS.Inbox(), c.isConsumerDelete
-	c.creds = natsconfig.NewCredentials(o.NATS, c.unreadable)
 	c.options = slices.Concat(dialOptions(c.creds, o.Embedded), c.durabilityOptions(), c.handlers())
 	c.connect = func() (*nats.Conn, error) { return nats.Connect(o.NATS.URL, c.options...) }
 	return c, nil

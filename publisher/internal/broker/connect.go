@@ -30,17 +30,10 @@ func dialOptions(c *natsconfig.Credentials, e *embedded.Server) []nats.Option {
 // made again. If cfg.URL is empty, it connects to addr, the host:port of the embedded server of a
 // running bridge.
 func Connect(ctx context.Context, cfg natsconfig.Config, addr, role string, log *zap.Logger) (*Conn, error) {
-	if err := cfg.CheckSecrets(); err != nil {
-		return nil, err
-	}
-	m, err := newMetrics(nil)
+	c, err := newConn(cfg, int64(cfg.MaxPayload), log, nil)
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{cfg: cfg, log: log, metrics: m}
-	c.payload.Store(int64(cfg.MaxPayload))
-	c.denied.Inboxes, c.denied.Passes = cfg.Inbox(), c.isConsumerDelete
-	c.creds = natsconfig.NewCredentials(cfg, c.unreadable)
 	url, where, opts := clientOptions(cfg, c.creds, addr, role)
 	nc, err := connectOnce(ctx, url, append(opts, c.clientHandlers()...))
 	if err != nil {

@@ -89,7 +89,7 @@ func behindGate(t *testing.T) (*natstest.Server, *Stream, *gate, []Message) {
 	n.Stream(t, testConfig())
 	cfg := natsconfig.Default()
 	cfg.URL = n.URL
-	c, err := newConn(Options{NATS: cfg, Payload: 1 << 20, Log: zap.NewNop()})
+	c, err := newBridgeConn(Options{NATS: cfg, Payload: 1 << 20, Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}

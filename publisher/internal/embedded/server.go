@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
@@ -75,15 +76,10 @@ func Start(o Options) (*Server, error) {
 	if err := e.useTLS(o.Config.TLS); err != nil {
 		return nil, err
 	}
-	e.restarts = prometheus.NewCounter(prometheus.CounterOpts{
+	e.restarts = promauto.With(o.Metrics).NewCounter(prometheus.CounterOpts{
 		Name: "treble_bridge_embedded_restarts_total",
 		Help: "Restarts of the embedded nats-server, since its store did not write though the disk had room.",
 	})
-	if o.Metrics != nil {
-		if err := o.Metrics.Register(e.restarts); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
-		}
-	}
 	if e.server, err = e.start(); err != nil {
 		return nil, err
 	}
