@@ -16,8 +16,8 @@ import (
 // MinJournal is the least that journal.max_bytes may be.
 const MinJournal = minJournal
 
-// WithRecheck sets the time between two checks of the streams, and for a loss.
-func (o Options) WithRecheck(every time.Duration) Options { o.recheck = every; return o }
+// WithCheckEvery sets the time between two checks of the streams, and for a loss.
+func (o Options) WithCheckEvery(every time.Duration) Options { o.checkEvery = every; return o }
 
 // WithJournalFS puts the journal of the events on another file system.
 func (o Options) WithJournalFS(fs journal.FS) Options { o.journalFS = fs; return o }

@@ -39,7 +39,7 @@ func withJournal(t *testing.T, url string) publisher.Options {
 	t.Helper()
 	o := options(t, url)
 	o.Config.Ack = publisher.AckJournal
-	o = o.WithRecheck(100 * time.Millisecond)
+	o = o.WithCheckEvery(100 * time.Millisecond)
 	return o
 }
 

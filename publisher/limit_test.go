@@ -121,7 +121,7 @@ func TestLimitsThatChange(t *testing.T) {
 				r := startReloaded(t, tt.conf)
 				o := withJournal(t, r.URL)
 				o.Config.Ack = ack
-				o = o.WithRecheck(time.Hour) // nobody looks by chance
+				o = o.WithCheckEvery(time.Hour) // nobody looks by chance
 				p := open(t, o)
 				tt.before(t, r)
 				p.Streams().Wake()

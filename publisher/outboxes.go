@@ -95,10 +95,10 @@ func (p *Publisher) outboxOptions(o Options, dir string) outbox.Options {
 	return outbox.Options{
 		Dir: dir, FS: o.journalFS, Keys: o.Keys, MaxBytes: int64(o.Journal.MaxBytes),
 		Reserve: max(int64(o.Journal.Reserve), leastReserve), Retain: o.Journal.Retain,
-		Prefix: p.cfg.SubjectPrefix, RefusedAfter: p.cfg.RefusedAfter, Verify: o.recheck,
+		Prefix: p.cfg.SubjectPrefix, RefusedAfter: p.cfg.RefusedAfter, Verify: o.checkEvery,
 		// Both are called after Open only, when there are streams to check.
-		Await:   func(ctx context.Context) { p.streams.AwaitChecked(ctx, firstContact) },
-		Recheck: func() { p.streams.Wake() },
+		AwaitStreamsChecked: func(ctx context.Context) { p.streams.AwaitChecked(ctx, firstContact) },
+		RecheckStreams:      func() { p.streams.Wake() },
 	}
 }
 

@@ -48,9 +48,9 @@ type Options struct {
 	// error ends Open. nil: nothing is.
 	Before func() error
 
-	recheck   time.Duration                     // time between two checks of the streams, and for a loss; 0: 30 s
-	journalFS journal.FS                        // nil: the operating system's
-	stream    func(outbox.Stream) outbox.Stream // for tests: stands in front of the event stream
+	checkEvery time.Duration                     // time between two checks of the streams, and for a loss; 0: 30 s
+	journalFS  journal.FS                        // nil: the operating system's
+	stream     func(outbox.Stream) outbox.Stream // for tests: stands in front of the event stream
 }
 
 // Publisher takes deliveries. Its methods may be called at the same time.
@@ -123,7 +123,7 @@ func Open(ctx context.Context, o Options) (_ *Publisher, err error) {
 	if p.embedded != nil {
 		embeddedIn = o.DataDir
 	}
-	p.streams = streams.NewMonitor(p.conn, p.cfg.Spec(embeddedIn), o.recheck, p.setAside.Recount, o.Log, o.Metrics)
+	p.streams = streams.NewMonitor(p.conn, p.cfg.Spec(embeddedIn), o.checkEvery, p.setAside.Recount, o.Log, o.Metrics)
 	switch p.cfg.Ack {
 	case AckJournal:
 		p.ack = &journalAck{outbox: p.events}

@@ -138,7 +138,7 @@ func TestFindingsFollowTheStream(t *testing.T) {
 	var log natstest.LogBuffer
 	o := options(t, n.URL)
 	o.Log = log.Logger()
-	o = o.WithRecheck(50 * time.Millisecond)
+	o = o.WithCheckEvery(50 * time.Millisecond)
 	p := open(t, o)
 	if s := p.Status(); !s.Ready || s.Degraded {
 		t.Fatalf("Status = %+v, want ready", s)

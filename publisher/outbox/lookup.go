@@ -220,7 +220,7 @@ func (l *lookup) classify(ctx context.Context) (lost []lostEntry, err error) {
 			}
 		}
 		if moved {
-			l.relay.record(ledger.Mark{Moved: &ledger.Settlement{Entry: e.entry, Seqs: slices.Clone(e.seqs)}})
+			l.relay.record(ledger.Mark{Moved: &ledger.EntryOutcome{Entry: e.entry, Seqs: slices.Clone(e.seqs)}})
 		}
 		if len(e.messages) > 0 {
 			lost = append(lost, e)

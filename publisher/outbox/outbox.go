@@ -55,11 +55,11 @@ type Options struct {
 	RefusedAfter time.Duration
 	Verify       time.Duration // between two looks for a loss; 0: 30 s
 
-	Await       func(context.Context)    // returns when it is time to look at the stream; nil: at once
-	Recheck     func()                   // asks for a look at the stream's settings; nil: nobody is asked
-	OnSettled   func(Outcomes)           // called for each entry that is settled; nil: not called
-	OnPublished func(time.Duration, int) // called with the time that a publish took, and its number of messages; nil: not called
-	Log         *zap.Logger              // nil: none
+	AwaitStreamsChecked func(context.Context)    // returns when the streams were checked on the new connection, or that took too long; nil: at once
+	RecheckStreams      func()                   // asks for a check of the settings of the streams, which it does not await; nil: nobody is asked
+	OnSettled           func(Outcomes)           // called for each entry that is settled; nil: not called
+	OnPublished         func(time.Duration, int) // called with the time that a publish took, and its number of messages; nil: not called
+	Log                 *zap.Logger              // nil: none
 
 	// Keys encrypt entries; nil: they are kept as they are. Entries without encryption are read with keys too.
 	Keys *atrest.Keys
@@ -101,11 +101,11 @@ func (o *Options) defaults() {
 	if o.Fit == nil {
 		o.Fit = func(m broker.Message, _ int64) (broker.Message, bool) { return m, false }
 	}
-	if o.Recheck == nil {
-		o.Recheck = func() {}
+	if o.RecheckStreams == nil {
+		o.RecheckStreams = func() {}
 	}
-	if o.Await == nil {
-		o.Await = func(context.Context) {}
+	if o.AwaitStreamsChecked == nil {
+		o.AwaitStreamsChecked = func(context.Context) {}
 	}
 	if o.OnSettled == nil {
 		o.OnSettled = func(Outcomes) {}
@@ -185,7 +185,7 @@ func newRelay(o Options, j *journal.Journal, l *ledger.Ledger) *relay {
 		cfg: relayConfig{
 			Target: ledger.Target{Stream: o.Name, Prefix: o.Prefix},
 			verify: o.Verify, retain: o.Retain, refusedAfter: o.RefusedAfter,
-			keys: o.Keys, subjects: o.Subjects, subject: o.Subject, fit: o.Fit, setAside: o.SetAside, recheck: o.Recheck,
+			keys: o.Keys, subjects: o.Subjects, subject: o.Subject, fit: o.Fit, setAside: o.SetAside, recheckStreams: o.RecheckStreams,
 			now: o.now, rand: o.rand, synchronous: o.synchronous,
 		},
 		// For how long entries are safe is written with them, and not that it began anew.
@@ -224,7 +224,7 @@ func (b *Outbox) run(ctx context.Context) {
 		// there yet.
 		if server, _ := b.relay.stream.Link(); server != awaited {
 			if awaited = server; server != "" {
-				b.o.Await(ctx)
+				b.o.AwaitStreamsChecked(ctx)
 			}
 		}
 		r := b.step(ctx)

@@ -157,7 +157,7 @@ func (r *relay) published(ctx context.Context, group []*item, sent int, res brok
 	case broker.RefusedSubject:
 		return r.refusedSubject(ctx, head, res.Err)
 	case broker.RefusedSize:
-		r.cfg.recheck() // the stream's limit is not what new events are held against
+		r.cfg.recheckStreams() // the stream's limit is not what new events are held against
 		if m, ok := r.cfg.fit(head.msg, min(r.stream.Limit(), head.msg.Size()-1)); ok {
 			head.msg = m
 			return nil

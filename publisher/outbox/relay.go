@@ -75,18 +75,18 @@ type sameSubject struct {
 
 type relayConfig struct {
 	ledger.Target
-	verify       time.Duration // between two looks for a loss
-	retain       time.Duration
-	refusedAfter time.Duration
-	keys         *atrest.Keys
-	subjects     []string                    // all that are published to
-	subject      func(broker.Message) string // under today's configuration
-	fit          func(m broker.Message, limit int64) (broker.Message, bool)
-	setAside     func(m broker.Message, why Reason, cause error) error
-	recheck      func() // asks for a look at the stream's settings
-	now          func() time.Time
-	rand         func(n int64) int64 // 0 to n-1
-	synchronous  bool                // nothing is done while a publish is awaited
+	verify         time.Duration // between two looks for a loss
+	retain         time.Duration
+	refusedAfter   time.Duration
+	keys           *atrest.Keys
+	subjects       []string                    // all that are published to
+	subject        func(broker.Message) string // under today's configuration
+	fit            func(m broker.Message, limit int64) (broker.Message, bool)
+	setAside       func(m broker.Message, why Reason, cause error) error
+	recheckStreams func() // see Options.RecheckStreams
+	now            func() time.Time
+	rand           func(n int64) int64 // 0 to n-1
+	synchronous    bool                // nothing is done while a publish is awaited
 }
 
 // Reason says why an accepted message is set aside.
@@ -272,7 +272,7 @@ func (r *relay) fail(err error) {
 		r.logged[why] = now
 		r.log.Warn("publishing stopped; it goes on by itself, and events are kept in the journal", zap.Error(err))
 	}
-	r.cfg.recheck()
+	r.cfg.recheckStreams()
 }
 
 // sayAgain is the time after which a reason that comes and goes is logged again.

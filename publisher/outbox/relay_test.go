@@ -287,7 +287,7 @@ func TestMends(t *testing.T) {
 		}},
 		{"a doubt ends", keepHighest, func(b *bench) error {
 			doubts := 0
-			b.restart(func(o *Options) { o.Retain = 0; o.Recheck = func() { doubts++ } })
+			b.restart(func(o *Options) { o.Retain = 0; o.RecheckStreams = func() { doubts++ } })
 			b.accept(ids("e", 5)...)
 			b.pass(time.Second)
 			backup := b.model.Backup()

@@ -35,7 +35,7 @@ func TestWhatIsLogged(t *testing.T) {
 			log, logs := natstest.Log(zap.InfoLevel)
 			now := time.Unix(1_700_000_000, 0)
 			r := &relay{log: log, logged: map[string]time.Time{}, cfg: relayConfig{
-				verify: 30 * time.Second, now: func() time.Time { return now }, rand: func(int64) int64 { return 0 }, recheck: func() {},
+				verify: 30 * time.Second, now: func() time.Time { return now }, rand: func(int64) int64 { return 0 }, recheckStreams: func() {},
 			}}
 			for _, step := range tt.steps {
 				if d, err := time.ParseDuration(step); err == nil {

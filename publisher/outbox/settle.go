@@ -39,7 +39,7 @@ type openEntry struct {
 	left     int  // messages that are not settled
 	healing  bool // it was settled before, and JetStream lost some of it
 	lost     []int
-	result   ledger.Settlement
+	result   ledger.EntryOutcome
 
 	// Most entries have one message. What it needs takes no allocation of its own.
 	only item

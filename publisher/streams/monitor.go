@@ -134,7 +134,7 @@ func (m *Monitor) run(ctx context.Context) {
 		_, changed := m.conn.Link() // before the check: it may come or go meanwhile
 		m.onTick()
 		next := m.every
-		if m.conn.Connected() && !m.recheck(ctx) {
+		if m.conn.Connected() && !m.checkAll(ctx) {
 			next = min(next, recheckSoon)
 		}
 		select {
@@ -152,8 +152,8 @@ func (m *Monitor) run(ctx context.Context) {
 	}
 }
 
-// recheck checks all streams once and reports whether it got an answer.
-func (m *Monitor) recheck(ctx context.Context) bool {
+// checkAll checks the streams once and reports whether it got an answer.
+func (m *Monitor) checkAll(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	var findings []Finding

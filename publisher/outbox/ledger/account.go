@@ -84,7 +84,7 @@ func (a *account) entry(seq journal.Seq, events int64, done journal.Seq) {
 // settle counts the next entry, of those behind done, that is settled. Entries are
 // settled in order, so those that it passes were settled before: damage took
 // their marks, or themselves.
-func (a *account) settle(s Settlement, done journal.Seq) {
+func (a *account) settle(s EntryOutcome, done journal.Seq) {
 	if s.Entry > done+1 {
 		a.lose(done, s.Entry-1)
 	}

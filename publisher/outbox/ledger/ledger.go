@@ -146,7 +146,7 @@ func (l *Ledger) take(m Mark, behind journal.Seq) {
 }
 
 // events returns the number of messages that were stored again.
-func (s Settlement) events() (n int64) {
+func (s EntryOutcome) events() (n int64) {
 	for _, seq := range s.Seqs {
 		if seq != NoSequence {
 			n++
@@ -159,7 +159,7 @@ func (l *Ledger) takeStored(s StoredRun, behind journal.Seq) {
 	var seq [1]uint64
 	for i := range s.Count {
 		seq[0] = s.Seq + uint64(i)
-		one := Settlement{Entry: s.Entry + journal.Seq(i), Seqs: seq[:], At: s.At, Ahead: s.Ahead}
+		one := EntryOutcome{Entry: s.Entry + journal.Seq(i), Seqs: seq[:], At: s.At, Ahead: s.Ahead}
 		if i == s.Count-1 {
 			one.LastID = s.ID
 		}
@@ -167,7 +167,7 @@ func (l *Ledger) takeStored(s StoredRun, behind journal.Seq) {
 	}
 }
 
-func (l *Ledger) settle(s Settlement, behind journal.Seq) {
+func (l *Ledger) settle(s EntryOutcome, behind journal.Seq) {
 	if s.Entry <= l.state.Done {
 		return
 	}
@@ -207,7 +207,7 @@ func (l *Ledger) Losing(upTo journal.Seq) (after journal.Seq, events int64) {
 
 // move gives a retained entry other sequences. It reports whether it did: an entry
 // that is there already was moved before.
-func (l *Ledger) move(s Settlement) bool {
+func (l *Ledger) move(s EntryOutcome) bool {
 	before := l.retained.Get(s.Entry)
 	if before == nil || len(before) != len(s.Seqs) {
 		return false
@@ -224,7 +224,7 @@ func (l *Ledger) move(s Settlement) bool {
 	return true
 }
 
-func (l *Ledger) raise(s Settlement) {
+func (l *Ledger) raise(s EntryOutcome) {
 	if seq := s.Highest(); seq > l.state.Highest {
 		l.state.Highest, l.state.HighestID = seq, s.LastID
 	}
@@ -309,7 +309,7 @@ func (l *Ledger) Forget(seqs map[uint64]bool) (marks []Mark) {
 					left[i] = NoSequence
 				}
 			}
-			marks = append(marks, Mark{Moved: &Settlement{Entry: entry, Seqs: left}})
+			marks = append(marks, Mark{Moved: &EntryOutcome{Entry: entry, Seqs: left}})
 		}
 	}
 	return marks

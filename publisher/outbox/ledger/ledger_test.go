@@ -35,15 +35,15 @@ func (s *script) lose() *script { s.last++; return s }
 func (s *script) mark(m Mark) *script { return s.record(journal.Mark, m.encode()) }
 
 func (s *script) done(entry journal.Seq, duplicate, aside int64, seqs ...uint64) *script {
-	return s.mark(Mark{Done: &Settlement{Entry: entry, Seqs: seqs, Duplicate: duplicate, Aside: aside}})
+	return s.mark(Mark{Done: &EntryOutcome{Entry: entry, Seqs: seqs, Duplicate: duplicate, Aside: aside}})
 }
 
 func (s *script) old(entry journal.Seq, duplicate int64, seqs ...uint64) *script {
-	return s.mark(Mark{OldSettled: &Settlement{Entry: entry, Seqs: seqs, Duplicate: duplicate}})
+	return s.mark(Mark{OldSettled: &EntryOutcome{Entry: entry, Seqs: seqs, Duplicate: duplicate}})
 }
 
 func (s *script) healed(entry journal.Seq, seqs ...uint64) *script {
-	return s.mark(Mark{Healed: &Settlement{Entry: entry, Seqs: seqs}})
+	return s.mark(Mark{Healed: &EntryOutcome{Entry: entry, Seqs: seqs}})
 }
 
 func (s *script) checkpoint(done journal.Seq, t Totals) *script {

@@ -9,10 +9,10 @@ import (
 
 // Mark is one step of the ledger. One of its parts is set.
 type Mark struct {
-	Stored *StoredRun  `json:"stored,omitempty"` // entries of one message each, stored next to each other
-	Done   *Settlement `json:"done,omitempty"`   // any other entry that is settled
-	Healed *Settlement `json:"healed,omitempty"` // stored again, at other sequences
-	Moved  *Settlement `json:"moved,omitempty"`  // found at other sequences, or removed on purpose
+	Stored *StoredRun    `json:"stored,omitempty"` // entries of one message each, stored next to each other
+	Done   *EntryOutcome `json:"done,omitempty"`   // any other entry that is settled
+	Healed *EntryOutcome `json:"healed,omitempty"` // stored again, at other sequences
+	Moved  *EntryOutcome `json:"moved,omitempty"`  // found at other sequences, or removed on purpose
 
 	Lost       journal.Seq `json:"lost,omitempty"`        // entries up to it are settled or lost to damage
 	LostAfter  journal.Seq `json:"lost_after,omitempty"`  // what was settled before
@@ -24,10 +24,10 @@ type Mark struct {
 	Limit      int64       `json:"limit,omitempty"`
 
 	// What older programs wrote.
-	OldSettled     *Settlement `json:"settled,omitempty"`
-	OldFellBack    *streamEnd  `json:"fell_back,omitempty"`
-	OldIncarnation *time.Time  `json:"incarnation,omitempty"`
-	OldMaxPayload  int64       `json:"max_payload,omitempty"`
+	OldSettled     *EntryOutcome `json:"settled,omitempty"`
+	OldFellBack    *streamEnd    `json:"fell_back,omitempty"`
+	OldIncarnation *time.Time    `json:"incarnation,omitempty"`
+	OldMaxPayload  int64         `json:"max_payload,omitempty"`
 }
 
 func (m Mark) encode() []byte {
@@ -46,12 +46,12 @@ type StoredRun struct {
 	Seq   uint64        `json:"seq"`
 	ID    string        `json:"id"` // of the last one's message
 	At    time.Duration `json:"at,omitempty"`
-	Ahead bool          `json:"ahead,omitempty"` // as of a settlement
+	Ahead bool          `json:"ahead,omitempty"` // see EntryOutcome.Ahead
 }
 
 // Extend adds an entry for which Plain is true. It reports false, and does nothing, if the
 // entry does not follow the run in the journal and in the stream; an empty run takes any.
-func (r *StoredRun) Extend(s Settlement) bool {
+func (r *StoredRun) Extend(s EntryOutcome) bool {
 	switch {
 	case r.Count == 0:
 		r.Entry, r.Seq, r.At, r.Ahead = s.Entry, s.Seqs[0], s.At, s.Ahead
@@ -63,8 +63,8 @@ func (r *StoredRun) Extend(s Settlement) bool {
 	return true
 }
 
-// Settlement holds the outcomes of the messages of an entry.
-type Settlement struct {
+// EntryOutcome says what became of the messages of an entry.
+type EntryOutcome struct {
 	Entry     journal.Seq   `json:"entry"`
 	Seqs      []uint64      `json:"seqs"`            // by message; NoSequence if it is not looked for
 	Duplicate int64         `json:"dup,omitempty"`   // how many were stored before
@@ -77,10 +77,10 @@ type Settlement struct {
 }
 
 // Plain reports whether the entry has one message, which is looked for in the stream.
-func (s Settlement) Plain() bool { return plain(s.Seqs) }
+func (s EntryOutcome) Plain() bool { return plain(s.Seqs) }
 
 // Highest returns the highest sequence, 0 if no message is looked for.
-func (s Settlement) Highest() uint64 {
+func (s EntryOutcome) Highest() uint64 {
 	var highest uint64
 	for _, seq := range s.Seqs {
 		highest = max(highest, seq)
