@@ -4,38 +4,31 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
-// ip takes clients by their address.
+// ip lets clients in by their address.
 type ip struct {
 	allow      []netip.Prefix
 	credential *Credential
 }
 
 func (s ip) check(in Request) (*Credential, state) {
-	if !contains(s.allow, in.Client) {
+	if !Contains(s.allow, in.Client) {
 		return nil, refused
 	}
 	return s.credential, satisfied
 }
 
-func (ip) challenge() string { return "" }
-
-// contains reports whether a network has the address. An address that is not known is
-// in none.
-func contains(networks []netip.Prefix, a netip.Addr) bool {
-	for _, n := range networks {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
+// Contains reports whether one of the networks has the address. The zero address is in none.
+func Contains(networks []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
 }
 
 // ParseNetworks reads addresses and networks, such as 10.0.0.0/8, 192.0.2.7 or
-// 2001:db8::/32. The error names the first that is none, by its position. A network
-// of all addresses is an error: a list that has everybody is no list.
+// 2001:db8::/32. The error names the first entry that is neither, by its position. A network
+// of all addresses is an error, since it would let everybody in.
 func ParseNetworks(texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	for i, text := range texts {
@@ -76,8 +69,8 @@ func parseNetwork(text string) (netip.Prefix, error) {
 // Proxies are the networks of proxies whose header X-Forwarded-For is believed.
 type Proxies []netip.Prefix
 
-// forwardedFor bounds how many addresses of X-Forwarded-For are looked at.
-const forwardedFor = 32
+// mostForwarded bounds the addresses of X-Forwarded-For that are read.
+const mostForwarded = 32
 
 // Client returns the address of the client: that of the connection's other end
 // (http.Request.RemoteAddr, which a listener for the PROXY protocol sets too), or, if that is a
@@ -88,16 +81,16 @@ const forwardedFor = 32
 // proxy sends something that is no address, or too many of them. Peer is the other end of the connection.
 func (p Proxies) Client(r *http.Request) (client, peer netip.Addr) {
 	peer = parseHost(r.RemoteAddr)
-	if len(p) == 0 || !contains(p, peer) {
+	if len(p) == 0 || !Contains(p, peer) {
 		return peer, peer
 	}
 	values := r.Header["X-Forwarded-For"]
 	client = peer
-	looked := 0
+	read := 0
 	for i := len(values) - 1; i >= 0; i-- {
 		rest := values[i]
-		for more := true; more; looked++ {
-			if looked == forwardedFor {
+		for more := true; more; read++ {
+			if read == mostForwarded {
 				return netip.Addr{}, peer
 			}
 			var entry string
@@ -107,7 +100,7 @@ func (p Proxies) Client(r *http.Request) (client, peer netip.Addr) {
 				entry, more = rest, false
 			}
 			client = parseHost(strings.Trim(entry, " \t"))
-			if !contains(p, client) {
+			if !Contains(p, client) {
 				return client, peer
 			}
 		}
@@ -115,7 +108,7 @@ func (p Proxies) Client(r *http.Request) (client, peer netip.Addr) {
 	return client, peer // all are proxies of ours: the first one is the client
 }
 
-// parseHost reads an address, with a port or without.
+// parseHost reads an address, with a port or without. It returns the zero address for any other text.
 func parseHost(text string) netip.Addr {
 	if at, err := netip.ParseAddrPort(text); err == nil {
 		return at.Addr().Unmap().WithZone("")
@@ -123,9 +116,6 @@ func parseHost(text string) netip.Addr {
 	if len(text) > 2 && text[0] == '[' && text[len(text)-1] == ']' {
 		text = text[1 : len(text)-1]
 	}
-	a, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Addr{}
-	}
+	a, _ := netip.ParseAddr(text) // the zero address after an error
 	return a.Unmap().WithZone("")
 }

@@ -17,8 +17,8 @@ type Request struct {
 	Segment string     // what stands for the * of the source's path, "" if it has none
 }
 
-// state is the degree to which a scheme is satisfied. The order is that of and (the least)
-// and or (the greatest).
+// state is the degree to which a scheme is satisfied. A policy takes the least of the states
+// that "and" joins, and the greatest of those that "or" joins.
 type state uint8
 
 const (
@@ -33,8 +33,6 @@ type scheme interface {
 	// returns the credential if it is satisfied, and does the same work
 	// whatever the request carries.
 	check(Request) (*Credential, state)
-	// challenge is the scheme's part of WWW-Authenticate in a 401, or "".
-	challenge() string
 }
 
 // signature is a scheme that wants the body. Its check is pending at the most.
@@ -44,7 +42,7 @@ type signature interface {
 	verify(in Request, body []byte) *Credential
 }
 
-// names of schemes, in the configuration and in the names of credentials.
+// The schemes, as the configuration and the names of credentials call them.
 const (
 	schemeBearer           = "bearer"
 	schemeHeader           = "header"
@@ -57,7 +55,7 @@ const (
 	schemeIP               = "ip"
 )
 
-// schemeNames has all of them, those with secrets first.
+// schemeNames lists all schemes, those with secrets first.
 var schemeNames = [...]string{schemeBearer, schemeHeader, schemeBasic, schemeQuery, schemePath,
 	schemeHMAC, schemeStandardWebhooks, schemeMTLS, schemeIP}
 
@@ -94,10 +92,11 @@ func New(c Config, key string) (*Authenticator, error) {
 	for _, name := range l.configured {
 		s := l.build(c, name)
 		a.schemes = append(a.schemes, s)
-		if text := s.challenge(); text != "" {
-			challenges = append(challenges, text)
-		}
 		switch s := s.(type) {
+		case bearer:
+			challenges = append(challenges, "Bearer")
+		case basic:
+			challenges = append(challenges, `Basic realm="treble-bridge", charset="UTF-8"`)
 		case path:
 			a.path = &s.secrets
 		case ip:
@@ -117,8 +116,8 @@ func New(c Config, key string) (*Authenticator, error) {
 	return a, nil
 }
 
-// Credentials returns all that can let a request in, in the order of the
-// configuration. They are not changed.
+// Credentials returns all credentials that can let a request in, in the order of the
+// configuration. Nobody changes them.
 func (a *Authenticator) Credentials() []*Credential { return a.credentials }
 
 // Challenge is the value of WWW-Authenticate in a 401, or "".
@@ -134,10 +133,7 @@ func (a *Authenticator) NeedsClient() bool { return a.needsClient }
 // PathSecret reports whether a segment of a path is one of the source's secrets, valid or
 // not: such a path must not be kept.
 func (a *Authenticator) PathSecret(segment string) bool {
-	if a.path == nil {
-		return false
-	}
-	return a.path.knows(segment)
+	return a.path != nil && a.path.knows(segment)
 }
 
 // SecretPaths reports whether the last segment of the source's paths is a secret.
@@ -203,10 +199,9 @@ func (a *Authenticator) Verify(in Request, v *Verdict, body []byte) {
 			continue
 		}
 		v.states[i] = refused
-		if signed, ok := s.(signature); ok {
-			if v.granted[i] = signed.verify(in, body); v.granted[i] != nil {
-				v.states[i] = satisfied
-			}
+		// No other scheme is ever pending.
+		if v.granted[i] = s.(signature).verify(in, body); v.granted[i] != nil {
+			v.states[i] = satisfied
 		}
 	}
 	v.state = a.policy.judge(&v.states)

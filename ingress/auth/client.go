@@ -9,17 +9,16 @@ import (
 	"time"
 )
 
-// Signer puts credentials of a configuration into requests, as whoever sends
-// to the source has to. The commands of the bridge use it. It is safe for
-// concurrent use.
+// Signer puts the credentials of a configuration into requests, for the commands of the
+// bridge that post to a source. It is safe for concurrent use.
 type Signer struct {
 	config  Config
 	secrets []*secret // one of each scheme that the policy needs
 }
 
-// Signer returns what lets requests in by the configuration, or nil if it has no secret. It is
-// read as the bridge reads it, so that what is wrong with a secret is wrong for both. An address
-// or a client certificate that the policy asks for is for the caller to have.
+// Signer returns a signer with as few secrets as let requests in, or nil if the configuration has no
+// secret. It reads secrets as the bridge does, so that both refuse the same ones. If the policy asks for an
+// address or a client certificate, the caller must have it.
 func (c Config) Signer(now time.Time) (*Signer, error) {
 	if c.Disabled || len(c.schemes()) == 0 {
 		return nil, nil
@@ -45,7 +44,7 @@ func (c Config) Signer(now time.Time) (*Signer, error) {
 	if !l.policy.with(satisfies, len(chosen)) {
 		return nil, errors.New("auth: no secret is valid now that the policy asks for")
 	}
-	for _, secretless := range []bool{true, false} { // a secret is what we have
+	for _, secretless := range []bool{true, false} { // secrets last: the caller may lack the others
 		for i := len(chosen) - 1; i >= 0; i-- {
 			if without(i) == secretless && chosen[i] {
 				chosen[i] = false
@@ -62,8 +61,8 @@ func (c Config) Signer(now time.Time) (*Signer, error) {
 	return s, nil
 }
 
-// Sign sets what lets the request in that carries the body. Of a secret that is a segment of
-// the path, it stands for the * at the end of the path.
+// Sign adds the credentials to a request with the body. A secret of the path replaces the * at the
+// end of the path.
 func (s *Signer) Sign(r *http.Request, body []byte, now time.Time) error {
 	if s == nil {
 		return nil
@@ -85,10 +84,10 @@ func (s *Signer) Sign(r *http.Request, body []byte, now time.Time) error {
 				r.URL.Path, r.URL.RawPath = rest+one.text, ""
 			}
 		case schemeHMAC:
-			newHMAC(s.config.HMAC, nil).sign(r.Header, one.text, now, body, s.config.HMAC.Encoding)
+			newHMAC(s.config.HMAC, nil).sign(r.Header, one.text, now, body)
 		case schemeStandardWebhooks:
 			id := "msg_" + rand.Text()
-			if err := newStandard(s.config.StandardWebhooks, []*secret{one}).sign(r.Header, 0, id, now, body); err != nil {
+			if err := newStandard(s.config.StandardWebhooks, []*secret{one}).sign(r.Header, id, now, body); err != nil {
 				return err
 			}
 		}

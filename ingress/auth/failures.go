@@ -34,9 +34,8 @@ func NewFailures(perMinute int) *Failures {
 	return &Failures{perMinute: perMinute, addresses: map[netip.Prefix]*list.Element{}}
 }
 
-// Fail counts a failure of an address. Too many reports whether there were too many before it, and
-// retry how long it takes until the next one is counted as one again. An address that is not
-// known is one like any other.
+// Fail counts a failure of an address. If there were too many before, tooMany is true, and after retry
+// the next failure is not too many any more. All clients whose address is not known count as one address.
 func (f *Failures) Fail(from netip.Addr, now time.Time) (retry time.Duration, tooMany bool) {
 	if f.perMinute <= 0 {
 		return 0, false
@@ -64,24 +63,15 @@ func (f *Failures) of(network netip.Prefix) *rate.Limiter {
 		delete(f.addresses, last.Value.(*failing).network)
 		f.recent.Remove(last)
 	}
-	one := &failing{network, rate.NewLimiter(rate.Limit(float64(f.perMinute)/60), f.perMinute)}
-	f.addresses[network] = f.recent.PushFront(one)
-	return one.limiter
+	limiter := rate.NewLimiter(rate.Limit(float64(f.perMinute)/60), f.perMinute)
+	f.addresses[network] = f.recent.PushFront(&failing{network, limiter})
+	return limiter
 }
 
-// networkOf returns what counts as one address.
+// networkOf returns the network that counts as one address: of IPv6 the /64. It is the zero value for an
+// address that is not known.
 func networkOf(a netip.Addr) netip.Prefix {
-	if !a.IsValid() {
-		return netip.Prefix{}
-	}
 	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	n, err := a.Prefix(bits)
-	if err != nil { // the bits fit
-		return netip.Prefix{}
-	}
-	return n
+	network, _ := a.Prefix(min(a.BitLen(), 64)) // no error: no address has fewer bits
+	return network
 }

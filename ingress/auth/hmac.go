@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha1" // some senders offer no other; what breaks SHA-1 does not break an HMAC of it
 	"crypto/sha256"
@@ -18,12 +19,12 @@ import (
 // mostSignatures bounds the signatures in one header, and with it the comparisons.
 const mostSignatures = 16
 
-// hmacScheme takes a signature of the body, made with a shared key (RFC 2104).
+// hmacScheme lets in a body that is signed with a shared key (RFC 2104).
 type hmacScheme struct {
 	keys            []*secret
 	hash            func() hash.Hash
 	size            int // of a signature, in bytes
-	decode          func(string) ([]byte, error)
+	encoding        encoding
 	header          string // canonical
 	prefix          string
 	separator       string
@@ -41,47 +42,40 @@ const (
 
 var hashes = map[string]func() hash.Hash{"sha1": sha1.New, "sha256": sha256.New, "sha512": sha512.New}
 
-var encodings = map[string]func(string) ([]byte, error){
-	"hex":       hex.DecodeString,
-	"base64":    func(s string) ([]byte, error) { return base64.RawStdEncoding.Strict().DecodeString(unpadded(s)) },
-	"base64url": func(s string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(unpadded(s)) },
+// encoding is a notation of a signature.
+type encoding struct {
+	encode func([]byte) string
+	decode func(string) ([]byte, error)
 }
 
-// unpadded leaves out what fills up base64, of which senders write all or nothing.
+var encodings = map[string]encoding{
+	"hex":       {hex.EncodeToString, hex.DecodeString},
+	"base64":    {base64.StdEncoding.EncodeToString, func(s string) ([]byte, error) { return base64.RawStdEncoding.Strict().DecodeString(unpadded(s)) }},
+	"base64url": {base64.RawURLEncoding.EncodeToString, func(s string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(unpadded(s)) }},
+}
+
+// unpadded removes the padding of base64, which some senders write and others leave out.
 func unpadded(s string) string { return strings.TrimRight(s, "=") }
 
-// orDefault returns the text, or the default if it is empty.
-func orDefault(text, usual string) string {
-	if text == "" {
-		return usual
-	}
-	return strings.ToLower(text)
-}
+func (c HMACConfig) hash() string     { return cmp.Or(strings.ToLower(c.Hash), "sha256") }
+func (c HMACConfig) encoding() string { return cmp.Or(strings.ToLower(c.Encoding), "hex") }
 
 func newHMAC(c HMACConfig, keys []*secret) hmacScheme {
 	s := hmacScheme{
 		keys:      keys,
-		hash:      hashes[orDefault(c.Hash, "sha256")],
-		decode:    encodings[orDefault(c.Encoding, "hex")],
+		hash:      hashes[c.hash()],
+		encoding:  encodings[c.encoding()],
 		header:    http.CanonicalHeaderKey(c.Header),
 		prefix:    c.Prefix,
 		separator: c.Separator,
-		tolerance: tolerance(c.Tolerance),
+		tolerance: cmp.Or(c.Tolerance, defaultTolerance),
 		template:  splitTemplate(c.Template),
+
+		timestampHeader: http.CanonicalHeaderKey(c.TimestampHeader),
+		timestampPrefix: c.TimestampPrefix,
 	}
 	s.size = s.hash().Size()
-	if c.TimestampHeader != "" {
-		s.timestampHeader = http.CanonicalHeaderKey(c.TimestampHeader)
-	}
-	s.timestampPrefix = c.TimestampPrefix
 	return s
-}
-
-func tolerance(configured time.Duration) time.Duration {
-	if configured == 0 {
-		return defaultTolerance
-	}
-	return configured
 }
 
 // splitTemplate takes a template apart at its placeholders, which are kept.
@@ -108,10 +102,10 @@ func splitTemplate(template string) []string {
 
 // checkHMAC returns what is wrong with the configuration, by the last part of the key.
 func checkHMAC(c HMACConfig, problem func(name, format string, args ...any)) {
-	if _, ok := hashes[orDefault(c.Hash, "sha256")]; !ok {
+	if _, ok := hashes[c.hash()]; !ok {
 		problem("hash", "%q is not known: use sha256, sha512 or sha1", c.Hash)
 	}
-	if _, ok := encodings[orDefault(c.Encoding, "hex")]; !ok {
+	if _, ok := encodings[c.encoding()]; !ok {
 		problem("encoding", "%q is not known: use hex, base64 or base64url", c.Encoding)
 	}
 	bodies, times := 0, 0
@@ -153,8 +147,8 @@ type signed struct {
 	timestamp  string // as it was written, which is what was signed
 }
 
-// parse returns what the headers say; not ok if they are not as configured, or the time is
-// too far from now.
+// parse reads signature and timestamp. The bool is false if the headers are not as configured, or the time
+// is too far from now.
 func (s hmacScheme) parse(in Request) (got signed, ok bool) {
 	value, once := only(in.Header[s.header])
 	if !once {
@@ -180,7 +174,7 @@ func (s hmacScheme) parse(in Request) (got signed, ok bool) {
 		if !is {
 			continue
 		}
-		if sum, err := s.decode(rest); err == nil && len(sum) == s.size {
+		if sum, err := s.encoding.decode(rest); err == nil && len(sum) == s.size {
 			got.signatures = append(got.signatures, sum)
 		}
 	}
@@ -218,9 +212,7 @@ func (s hmacScheme) check(in Request) (*Credential, state) {
 	return nil, pending
 }
 
-func (hmacScheme) challenge() string { return "" }
-
-// verify computes the sum of every key, and compares it with every signature.
+// verify computes the sum with every key, and compares it with every signature.
 func (s hmacScheme) verify(in Request, body []byte) *Credential {
 	got, ok := s.parse(in)
 	if !ok {
@@ -257,12 +249,12 @@ func (s hmacScheme) sum(key, timestamp string, body []byte) []byte {
 }
 
 // sign sets the headers of a request that carries the body.
-func (s hmacScheme) sign(h http.Header, key string, now time.Time, body []byte, encoding string) {
+func (s hmacScheme) sign(h http.Header, key string, now time.Time, body []byte) {
 	timestamp := ""
 	if s.timestampHeader != "" || s.timestampPrefix != "" {
 		timestamp = strconv.FormatInt(now.Unix(), 10)
 	}
-	text := s.prefix + encode(s.sum(key, timestamp, body), encoding)
+	text := s.prefix + s.encoding.encode(s.sum(key, timestamp, body))
 	if s.timestampPrefix != "" {
 		text = fmt.Sprint(s.timestampPrefix, timestamp, s.separator, text)
 	}
@@ -270,14 +262,4 @@ func (s hmacScheme) sign(h http.Header, key string, now time.Time, body []byte, 
 		h.Set(s.timestampHeader, timestamp)
 	}
 	h.Set(s.header, text)
-}
-
-func encode(sum []byte, encoding string) string {
-	switch orDefault(encoding, "hex") {
-	case "base64":
-		return base64.StdEncoding.EncodeToString(sum)
-	case "base64url":
-		return base64.RawURLEncoding.EncodeToString(sum)
-	}
-	return hex.EncodeToString(sum)
 }

@@ -21,7 +21,7 @@ type loaded struct {
 	warnings   []string
 	problems   []error
 
-	nameless   map[string]*Credential // of the schemes without secrets
+	nameless   map[string]*Credential // by scheme, of those without secrets
 	allowShort bool
 }
 
@@ -91,15 +91,18 @@ func (c Config) schemes() []string {
 // HasPath reports whether the last segment of the source's paths is a secret.
 func (c Config) HasPath() bool { return slices.Contains(c.schemes(), schemePath) }
 
-// NotBySecretAlone reports whether the source looks at what a client is, and not only at what
-// it knows.
+// NotBySecretAlone reports whether the source looks at the address or the certificate of a client, and not
+// at secrets alone.
 func (c Config) NotBySecretAlone() bool { return len(c.IP.Allow) > 0 || c.HasMTLS() }
 
 // HasMTLS reports whether the source looks at client certificates.
 func (c Config) HasMTLS() bool { return slices.Contains(c.schemes(), schemeMTLS) }
 
 func load(c Config, key string) *loaded {
-	l := &loaded{secrets: map[string][]*secret{}, configured: c.schemes(), allowShort: c.AllowShort}
+	l := &loaded{
+		secrets: map[string][]*secret{}, configured: c.schemes(), allowShort: c.AllowShort,
+		nameless: map[string]*Credential{schemeIP: {Name: schemeIP, Scheme: schemeIP}, schemeMTLS: {Name: schemeMTLS, Scheme: schemeMTLS}},
+	}
 	for _, from := range c.lists() {
 		for _, one := range l.read(from, key) {
 			one.Name = fmt.Sprintf("%s-%d", from.scheme, len(l.secrets[from.scheme])+1)
@@ -140,7 +143,7 @@ func (l *loaded) schemes(c Config, key string) {
 	}
 	if l.has(schemeHMAC) {
 		checkHMAC(c.HMAC, func(name, format string, args ...any) { l.problem(key+".hmac."+name, format, args...) })
-		if orDefault(c.HMAC.Hash, "sha256") == "sha1" {
+		if c.HMAC.hash() == "sha1" {
 			l.warn(key+".hmac.hash", "is sha1: use sha256 if the sender offers it")
 		}
 	}
@@ -200,7 +203,7 @@ func (l *loaded) combination(c Config, key string) {
 	if strings.TrimSpace(c.Require) == "" && len(l.configured) > 1 {
 		for _, name := range []string{schemeIP, schemeMTLS} {
 			if l.has(name) {
-				// Without a word it would be ambiguous, and one of the readings lets in without a secret.
+				// Without "and" or "or" it would be ambiguous, and one of the readings lets in without a secret.
 				l.problem(key, "is missing: %s stands beside other schemes: say whether both are needed, such as: %s, or one is enough, such as: %s",
 					name, strings.Join(l.configured, " and "), strings.Join(l.configured, " or "))
 				break
@@ -246,22 +249,11 @@ func (l *loaded) credentials() []*Credential {
 		for _, one := range l.secrets[scheme] {
 			all = append(all, &one.Credential)
 		}
-		if scheme == schemeIP || scheme == schemeMTLS {
-			all = append(all, l.without(scheme))
+		if c, ok := l.nameless[scheme]; ok {
+			all = append(all, c)
 		}
 	}
 	return all
-}
-
-// without returns the credential of a scheme that has no secret, always the same.
-func (l *loaded) without(scheme string) *Credential {
-	if l.nameless == nil {
-		l.nameless = map[string]*Credential{}
-	}
-	if l.nameless[scheme] == nil {
-		l.nameless[scheme] = &Credential{Name: scheme, Scheme: scheme}
-	}
-	return l.nameless[scheme]
 }
 
 // build makes a scheme of a configuration without problems.
@@ -283,10 +275,10 @@ func (l *loaded) build(c Config, name string) scheme {
 	case schemeStandardWebhooks:
 		return newStandard(c.StandardWebhooks, all)
 	case schemeMTLS:
-		return mtls{c.MTLS, l.without(name)}
+		return mtls{c.MTLS, l.nameless[name]}
 	case schemeIP:
-		networks, _ := ParseNetworks(c.IP.Allow) // seen by load
-		return ip{networks, l.without(name)}
+		networks, _ := ParseNetworks(c.IP.Allow) // load has found no error
+		return ip{networks, l.nameless[name]}
 	}
 	panic("auth: no such scheme: " + name) // schemes has no other
 }

@@ -24,8 +24,6 @@ func (s mtls) check(in Request) (*Credential, state) {
 	return s.credential, satisfied
 }
 
-func (mtls) challenge() string { return "" }
-
 // names reports whether the certificate has one of the configured names.
 func (s mtls) names(c *x509.Certificate) bool {
 	if s.Any {

@@ -22,8 +22,6 @@ func (b bearer) check(in Request) (*Credential, state) {
 	return b.grant(token, ok, in)
 }
 
-func (bearer) challenge() string { return "Bearer" }
-
 // authorization returns what stands behind the scheme in the header Authorization. The scheme is
 // compared without regard to case, as RFC 9110 wants it.
 func authorization(in Request, scheme string) (string, bool) {
@@ -47,8 +45,6 @@ func (h header) check(in Request) (*Credential, state) {
 	return h.grant(value, ok && value != "", in)
 }
 
-func (header) challenge() string { return "" }
-
 // basic takes a user and a password (RFC 7617). Its secrets are both, with a colon between.
 type basic struct{ secrets }
 
@@ -57,8 +53,6 @@ func (b basic) check(in Request) (*Credential, state) {
 	pair, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	return b.grant(string(pair), ok && err == nil, in)
 }
-
-func (basic) challenge() string { return `Basic realm="treble-bridge", charset="UTF-8"` }
 
 // query takes a secret in the query of the URL.
 type query struct {
@@ -73,13 +67,9 @@ func (q query) check(in Request) (*Credential, state) {
 	return q.grant(value, ok && err == nil && value != "", in)
 }
 
-func (query) challenge() string { return "" }
-
 // path takes a secret that is the last segment of the path.
 type path struct{ secrets }
 
 func (p path) check(in Request) (*Credential, state) {
 	return p.grant(in.Segment, in.Segment != "", in)
 }
-
-func (path) challenge() string { return "" }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -41,9 +42,9 @@ type standard struct {
 }
 
 func newStandard(c StandardWebhooksConfig, keys []*secret) standard {
-	s := standard{keys: keys, tolerance: tolerance(c.Tolerance)}
+	s := standard{keys: keys, tolerance: cmp.Or(c.Tolerance, defaultTolerance)}
 	for _, k := range keys {
-		key, _ := webhookKey(k.text)                // seen by load
+		key, _ := webhookKey(k.text)                // load has found no error
 		w, _ := standardwebhooks.NewWebhookRaw(key) // never an error
 		s.webhooks = append(s.webhooks, w)
 	}
@@ -64,8 +65,6 @@ func (s standard) check(in Request) (*Credential, state) {
 	return nil, pending
 }
 
-func (standard) challenge() string { return "" }
-
 // verify tries every key.
 func (s standard) verify(in Request, body []byte) *Credential {
 	var match *Credential
@@ -78,9 +77,9 @@ func (s standard) verify(in Request, body []byte) *Credential {
 	return match
 }
 
-// sign sets the headers of a request that carries the body.
-func (s standard) sign(h http.Header, key int, id string, now time.Time, body []byte) error {
-	text, err := s.webhooks[key].Sign(id, now, body)
+// sign sets the headers of a request that carries the body, with the first key.
+func (s standard) sign(h http.Header, id string, now time.Time, body []byte) error {
+	text, err := s.webhooks[0].Sign(id, now, body)
 	if err != nil {
 		return err
 	}
