@@ -1,3 +1,6 @@
+// Package connections wraps the connections that net/http serves: it bounds them, in all and from
+// each address, refuses requests that are too expensive or ambiguous before net/http reads them,
+// and counts connections that never send a request.
 package connections
 
 import (
@@ -162,6 +165,11 @@ func (c *Bounds) givePlace(n int) {
 	c.mu.Lock()
 	c.streams -= n
 	c.mu.Unlock()
+	c.signalFreed()
+}
+
+// signalFreed wakes one that waits for a place, or the next one that will.
+func (c *Bounds) signalFreed() {
 	select {
 	case c.freed <- struct{}{}:
 	default:
@@ -372,18 +380,18 @@ func (b *Conn) Close() error {
 		if c.each[b.peer]--; c.each[b.peer] == 0 {
 			delete(c.each, b.peer)
 		}
-		select {
-		case c.freed <- struct{}{}:
-		default:
-		}
+		c.signalFreed()
 	}
 	c.mu.Unlock()
 	return b.Conn.Close()
 }
 
 // CloseWrite lets net/http end a connection so that the answer arrives.
-func (b *Conn) CloseWrite() error {
-	if half, ok := b.Conn.(interface{ CloseWrite() error }); ok {
+func (b *Conn) CloseWrite() error { return CloseWrite(b.Conn) }
+
+// CloseWrite closes the writing side of a connection, if it has one of its own.
+func CloseWrite(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil
@@ -397,11 +405,7 @@ func peerOf(addr net.Addr) netip.Prefix {
 		return netip.Prefix{}
 	}
 	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
-	bits := ip.BitLen()
-	if ip.Is6() {
-		bits = 64
-	}
-	prefix, _ := ip.Prefix(bits) // the bits fit
+	prefix, _ := ip.Prefix(min(ip.BitLen(), 64)) // no error: no address has fewer bits
 	return prefix
 }
 
@@ -427,15 +431,12 @@ func Context(ctx context.Context, c net.Conn) context.Context {
 
 // Of returns the connection of a request, or nil if it has none that is bounded.
 func Of(ctx context.Context) *Conn {
-	switch c := ctx.Value(connKey{}).(type) {
-	case *watchedConn:
-		return c.bounded
-	case *watchedTLSConn:
-		return c.bounded
-	case *Conn:
-		return c
+	c := ctx.Value(connKey{})
+	if w := watched(c); w != nil {
+		return w.bounded
 	}
-	return nil
+	bounded, _ := c.(*Conn)
+	return bounded
 }
 
 // boundedOf returns the connection that counts below what stands on it, such as TLS, or nil.

@@ -156,12 +156,7 @@ func (c *watchedConn) Write(p []byte) (int, error) {
 }
 
 // CloseWrite lets net/http end a connection so that the answer arrives.
-func (c *watchedConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
+func (c *watchedConn) CloseWrite() error { return CloseWrite(c.Conn) }
 
 // refuse counts and logs, once for a request. What came is not logged: it may be a secret.
 func (c *watchedConn) refuse(status string) {
@@ -205,16 +200,11 @@ func (u *Unserved) Handler(next http.Handler) http.Handler {
 			http.Error(w, "505 HTTP Version Not Supported: unsupported protocol version", http.StatusHTTPVersionNotSupported)
 			return
 		}
-		switch c := r.Context().Value(connKey{}).(type) {
-		case *watchedConn:
-			c.serve()
-		case *watchedTLSConn:
-			c.serve()
-		case *Conn: // one of several requests of HTTP/2
-			if c == nil {
-				break
-			}
-			c.serveStream(next, w, r)
+		c := r.Context().Value(connKey{})
+		if conn := watched(c); conn != nil {
+			conn.serve()
+		} else if stream, _ := c.(*Conn); stream != nil { // one of several requests of HTTP/2
+			stream.serveStream(next, w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -114,13 +115,8 @@ func (c TLSConfig) files() certificate.Files {
 }
 
 // Files returns the files that a reload reads again.
-func (c TLSConfig) Files() (files []string) {
-	for _, f := range []string{c.CertFile, c.KeyFile, c.ClientCA} {
-		if f != "" {
-			files = append(files, f)
-		}
-	}
-	return files
+func (c TLSConfig) Files() []string {
+	return slices.DeleteFunc([]string{c.CertFile, c.KeyFile, c.ClientCA}, func(name string) bool { return name == "" })
 }
 
 // InDataDir returns the configuration with what is kept in the data directory, unless it says

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,15 +132,8 @@ func (f *Front) believes(peer net.Addr) bool {
 		return false
 	}
 	addr, err := netip.ParseAddrPort(peer.String())
-	if err != nil {
-		return false
-	}
-	for _, network := range f.Proxies {
-		if network.Contains(addr.Addr().Unmap().WithZone("")) {
-			return true
-		}
-	}
-	return false
+	address := addr.Addr().Unmap().WithZone("")
+	return err == nil && slices.ContainsFunc(f.Proxies, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
 // refuse logs a connection that failed before its first request. One that ends without a byte is a health check of a
@@ -177,9 +171,4 @@ type proxied struct{ *proxyproto.Conn }
 func (p proxied) NetConn() net.Conn { return p.Raw() }
 
 // CloseWrite lets net/http end a connection so that the answer arrives.
-func (p proxied) CloseWrite() error {
-	if half, ok := p.Raw().(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}
+func (p proxied) CloseWrite() error { return connections.CloseWrite(p.Raw()) }

@@ -1,3 +1,5 @@
+// Package listen serves HTTP on a port, for the public listener and the ops listener: it shuts down in order,
+// terminates TLS, with a certificate from files or from an ACME server, and reads the header of the PROXY protocol.
 package listen
 
 import (
@@ -15,12 +17,8 @@ import (
 // drainTimeout is the time that bodies may take to be complete at a shutdown.
 const drainTimeout = 5 * time.Second
 
-// maxHeaders bounds the bytes of request line and headers.
-const maxHeaders = 8 << 10
-
-// MaxHeaderBytes bounds request line and headers to 8 KiB, as http.Server takes it, which adds the 4 KiB of
-// its buffer.
-const MaxHeaderBytes = maxHeaders - 4<<10
+// MaxHeaderBytes makes http.Server bound request line and headers to 8 KiB: it adds the 4 KiB of its buffer.
+const MaxHeaderBytes = 4 << 10
 
 // Options of a Server.
 type Options struct {
