@@ -3,22 +3,19 @@ package ingress
 import (
 	"bytes"
 	"context"
-	"unicode/utf8"
-
-	"golang.org/x/sync/semaphore"
-
-	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
-
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/treble-bridge/treble-bridge/ingress/connections"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // firstBuffer bounds what is reserved for a body on the word of its
@@ -36,8 +33,8 @@ const bodyStep = 32 << 10
 const bodyGrace = 5 * time.Second
 
 // budgeted reads a body within the bytes that all bodies together, and those of one source, may have in memory.
-// What comes is counted, not what is announced: a slow sender of a large body
-// takes nobody's room. It must come at a least rate.
+// It counts the bytes that have come, and not those that Content-Length announces, so that a slow sender of a
+// large body takes no room of others. A body must come at a least rate.
 type budgeted struct {
 	body    io.Reader
 	budgets [2]*semaphore.Weighted // of the listener, and of the source
@@ -180,7 +177,7 @@ func bodyError(err error) error {
 	return errors.New("malformed chunks or trailers")
 }
 
-// newBodies returns a budget for bodies. The largest one fits, and the look for more.
+// newBodies returns a budget for bodies, in which the largest body fits, and the read that finds its end.
 func newBodies(cfg Config, size value.Size) *semaphore.Weighted {
 	return semaphore.NewWeighted(int64(max(size, cfg.MaxBody)) + 2*bodyStep)
 }
@@ -194,11 +191,11 @@ const (
 	perEvent = 4 << 10 // an envelope around almost nothing, made and encoded
 )
 
-// freeWork is the part of that which does not count: slots bound it.
+// freeWork is the work in bytes that no budget counts, since the slots bound it.
 const freeWork = 64 << 10
 
-// workOf estimates what a body needs beside itself. It looks at no more than which bytes there
-// are, so it may count what stands in a text.
+// workOf estimates the bytes that a body needs beside itself. It counts bytes without parsing, so that it
+// also counts brackets and commas within strings: it may estimate too much.
 func workOf(body []byte, maxElements int) int64 {
 	objects := bytes.Count(body, []byte{'{'})
 	values := 1 + objects + bytes.Count(body, []byte{'['}) + bytes.Count(body, []byte{','})
@@ -213,38 +210,26 @@ func workOf(body []byte, maxElements int) int64 {
 	return work
 }
 
-// reservation is the part of the budget for work that a request holds.
-type reservation struct {
-	of    [2]*semaphore.Weighted
-	bytes [2]int64
-}
-
-// reserve waits until what a body needs beside itself can be had, in all and for its source, or
-// the context ends. Most need so little that they never wait.
-func (s *snapshot) reserve(ctx context.Context, src *source, body []byte) (r reservation, ok bool) {
+// reserve waits until both budgets for work, that of the source and that of all, have room for what a body
+// needs beside itself. It returns false if the context ends before; else call release after the work. Most
+// bodies need so little that they never wait.
+func (s *snapshot) reserve(ctx context.Context, src *source, body []byte) (release func(), ok bool) {
 	work := workOf(body, s.config.MaxElements)
 	if work <= freeWork {
-		return r, true
+		return func() {}, true
 	}
-	// First of the source, so that one which waits for its own room holds nobody else's.
-	for i, b := range []struct {
-		budget *semaphore.Weighted
-		size   int64
-	}{{src.memory, src.memorySize}, {s.memory, int64(s.config.MaxInFlightBytes)}} {
-		r.of[i], r.bytes[i] = b.budget, min(work, b.size) // what is more than all has it alone
-		if err := b.budget.Acquire(ctx, r.bytes[i]); err != nil {
-			r.bytes[i] = 0
-			r.release()
-			return r, false
-		}
+	// A body that needs more than a whole budget waits until it has the budget alone.
+	own, all := min(work, src.memorySize), min(work, int64(s.config.MaxInFlightBytes))
+	// The source's first: who waits for it holds no room of other sources.
+	if src.memory.Acquire(ctx, own) != nil {
+		return nil, false
 	}
-	return r, true
-}
-
-func (r *reservation) release() {
-	for i, budget := range r.of {
-		if budget != nil {
-			budget.Release(r.bytes[i])
-		}
+	if s.memory.Acquire(ctx, all) != nil {
+		src.memory.Release(own)
+		return nil, false
 	}
+	return func() {
+		src.memory.Release(own)
+		s.memory.Release(all)
+	}, true
 }

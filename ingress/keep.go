@@ -87,11 +87,11 @@ func (s *snapshot) claimed(c claim, body []byte, whole bool) *source {
 	if !whole {
 		return nil
 	}
-	memory, ok := s.reserve(s.deadlines.context(), c.sources[0], body)
+	release, ok := s.reserve(s.deadlines.context(), c.sources[0], body)
 	if !ok {
 		return nil
 	}
-	defer memory.release()
+	defer release()
 	for _, src := range c.sources {
 		v := src.auth.Check(c.in)
 		src.auth.Verify(c.in, &v, body)

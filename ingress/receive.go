@@ -39,11 +39,11 @@ func (s *snapshot) receive(c echo.Context, src *source) error {
 	}
 	defer s.releaseSlot()
 	ctx := s.deadlines.context()
-	memory, ok := s.reserve(ctx, src, body)
+	release, ok := s.reserve(ctx, src, body)
 	if !ok {
 		return tooManyRequests()
 	}
-	defer memory.release()
+	defer release()
 	if problem := s.authenticateBody(x, &a, body); problem != nil {
 		return problem
 	}
