@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -98,8 +97,8 @@ func (a *attempt) origin(x *exchange, received time.Time, doubts []doubt) delive
 	}
 }
 
-// denied returns the answer to a request without the credentials of its source. It is one for
-// every cause; only an address that has failed too often gets another one.
+// denied returns the answer to a request without the credentials of its source: the same for
+// every cause, but for an address that has failed too often.
 func (s *snapshot) denied(src *source, in auth.Request) *problem {
 	client, peer := s.proxies.Client(in.Request)
 	if !client.IsValid() {
@@ -121,7 +120,7 @@ func (s *snapshot) byOperator(r *http.Request) bool {
 	if client == peer && slices.ContainsFunc(proxied, func(name string) bool { return len(r.Header[name]) > 0 }) {
 		return false
 	}
-	return slices.ContainsFunc(s.operators, func(n netip.Prefix) bool { return n.Contains(client) })
+	return auth.Contains(s.operators, client)
 }
 
 // operatorHeaders returns what the commands of the bridge say of a request: the test run, and
@@ -139,7 +138,7 @@ func (s *snapshot) operatorHeaders(r *http.Request, now time.Time) (run string, 
 	return testRun(r.Header), at, again, problem
 }
 
-// withoutSecrets returns a path as it may be kept: a segment that is a secret of a source is *.
+// withoutSecrets returns a path as it may be kept: a * stands for each segment that is a secret of a source.
 func (s *snapshot) withoutSecrets(path string) string {
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {

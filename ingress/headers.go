@@ -2,14 +2,13 @@ package ingress
 
 import (
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
-
-	"regexp"
-	"slices"
-	"time"
 )
 
 // keptValues are the headers whose values are kept with a refused body: they tell what
@@ -29,7 +28,7 @@ func keptHeaders(h http.Header, secret []string) map[string][]string {
 	for name, values := range h {
 		kept[name] = []string{""}
 		if slices.Contains(keptValues, name) && !slices.Contains(secret, name) {
-			kept[name] = append([]string(nil), values...)
+			kept[name] = slices.Clone(values)
 		}
 	}
 	return kept
@@ -39,7 +38,7 @@ var harmless = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // testRun returns the run of "treble-bridge send" that made the request, or "".
 func testRun(h http.Header) string {
-	if run := h.Get(schema.HeaderTest); run != "" && harmless.MatchString(run) {
+	if run := h.Get(schema.HeaderTest); harmless.MatchString(run) {
 		return run
 	}
 	return ""

@@ -3,10 +3,9 @@ package ingress
 import (
 	"fmt"
 
-	"github.com/treble-bridge/treble-bridge/ingress/connections"
-
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -27,7 +26,7 @@ type metrics struct {
 const namespace = "treble_bridge"
 
 func newMetrics() *metrics {
-	m := &metrics{
+	return &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "requests_total",
 			Help: "Requests by source (none: unknown path), kind (none, several) and outcome (accepted, or the name of the problem).",
@@ -60,7 +59,6 @@ func newMetrics() *metrics {
 		}, []string{"source", "slip"}),
 		connections: connections.NewMetrics(namespace),
 	}
-	return m
 }
 
 // slips are the values of that label.

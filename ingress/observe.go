@@ -8,11 +8,10 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/ingress/connections"
-
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/ingress/connections"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )

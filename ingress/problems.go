@@ -1,13 +1,12 @@
 package ingress
 
 import (
-	"encoding/json"
-	"maps"
-	"net/http"
-
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// How long a client is told to wait. A full house empties within one Accept; a
+// How long a client is told to wait. Slots and budgets are free again within one Accept; a
 // NATS that is away takes longer to come back.
 const (
 	retryBusy        = 1 * time.Second

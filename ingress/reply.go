@@ -2,12 +2,11 @@ package ingress
 
 import (
 	"context"
-	"sync"
-	"time"
-
 	"maps"
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )

@@ -19,24 +19,15 @@ const mostLogged = 20
 var byAnybody = []string{"unauthorized", "too-many-failures", "not-found", "too-many-requests"}
 
 // refusals admits one line a second of each source and outcome. Its zero value is ready.
-type refusals struct {
-	mu    sync.Mutex
-	paces map[[2]string]*connections.PerSecond
-}
+type refusals struct{ paces sync.Map }
 
 func (r *refusals) take(source, outcome string) (held int, ok bool) {
-	r.mu.Lock()
 	key := [2]string{source, outcome}
-	if r.paces == nil {
-		r.paces = map[[2]string]*connections.PerSecond{}
+	pace, ok := r.paces.Load(key)
+	if !ok {
+		pace, _ = r.paces.LoadOrStore(key, connections.NewPerSecond())
 	}
-	pace := r.paces[key]
-	if pace == nil {
-		pace = connections.NewPerSecond()
-		r.paces[key] = pace
-	}
-	r.mu.Unlock()
-	return pace.Take()
+	return pace.(*connections.PerSecond).Take()
 }
 
 // report writes the one log line of a request: a refused delivery at warn, one a second of those that

@@ -10,26 +10,24 @@
 package ingress
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/ingress/connections"
 	"github.com/treble-bridge/treble-bridge/ingress/listen"
 	"github.com/treble-bridge/treble-bridge/ingress/ops"
-
-	"context"
-	"crypto/tls"
-	"errors"
-	"sync/atomic"
-
-	"github.com/labstack/echo/v4"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
-	"go.uber.org/zap"
 )
 
 // Accepter takes what a request carried.

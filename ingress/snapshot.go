@@ -1,24 +1,23 @@
 package ingress
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"net/netip"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/ingress/auth"
-	"github.com/treble-bridge/treble-bridge/ingress/quota"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
-	"errors"
-
+	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/ingress/listen"
-
-	"io"
-	"net/netip"
+	"github.com/treble-bridge/treble-bridge/ingress/quota"
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // snapshot has the routes, credentials and limits of a server. It does not change; a
@@ -94,10 +93,8 @@ func (s *snapshot) goOn(before *snapshot) {
 		s.bodies, s.memory = before.bodies, before.memory
 	}
 	for _, src := range s.sources {
-		for _, old := range before.sources {
-			if old.name == src.name {
-				src.goOn(old)
-			}
+		if old := before.source(src.name); old != nil {
+			src.goOn(old)
 		}
 	}
 }
@@ -111,20 +108,20 @@ func (s *snapshot) begin(before *snapshot) {
 		}
 		s.metrics.begin(src.name)
 		src.lastEvent = s.metrics.lastEvent.WithLabelValues(src.name)
-		if before == nil || !before.serves(src.name) {
+		if before == nil || before.source(src.name) == nil {
 			src.lastEvent.Set(float64(time.Now().Unix()))
 		}
 	}
 }
 
-// serves reports whether there is a source of a name.
-func (s *snapshot) serves(name string) bool {
+// source returns the source of a name, or nil.
+func (s *snapshot) source(name string) *source {
 	for _, src := range s.sources {
 		if src.name == name {
-			return true
+			return src
 		}
 	}
-	return false
+	return nil
 }
 
 // newRouter returns an echo that answers everything with a problem.
@@ -235,13 +232,16 @@ func newSource(cfg Config, c SourceConfig, key string, several bool, location *t
 	}
 	s := &source{
 		name:       c.Name,
-		parser:     delivery.Parser{Location: location, Kinds: parseKinds(c.Kinds), MaxElements: cfg.MaxElements},
+		parser:     delivery.Parser{Location: location, MaxElements: cfg.MaxElements},
 		bodies:     newBodies(cfg, size),
 		memory:     semaphore.NewWeighted(int64(size)),
 		memorySize: int64(size),
 		bodiesSize: cfg.MaxBody,
 		quota:      quota.New(c.Limits, several, delivery.MaxEvents, cfg.MaxBody),
 		reply:      newReply(echo.MIMEApplicationJSON, []byte("{}")),
+	}
+	for _, kind := range c.Kinds {
+		s.parser.Kinds = append(s.parser.Kinds, schema.Kind(kind))
 	}
 	for _, path := range c.Paths {
 		p, err := parsePattern(path)

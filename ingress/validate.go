@@ -68,8 +68,6 @@ func (c Config) Validate() error {
 	return errors.Join(p...)
 }
 
-// Validate returns every problem of the configuration, joined, each with its
-// key: "ingress.addr: …".
 var sourceName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 
 // Validate returns every problem of the source, joined, each with its key:
@@ -168,14 +166,4 @@ func (p *problems) positive(key string, d, usual time.Duration) {
 	if d <= 0 {
 		p.add(key, "is %s: use a duration above zero, such as %s", d, usual)
 	}
-}
-
-// parseKinds parses kinds that Validate has checked.
-func parseKinds(names []string) []schema.Kind {
-	kinds := make([]schema.Kind, 0, len(names))
-	for _, name := range names {
-		kinds = append(kinds, schema.Kind(name))
-	}
-	slices.Sort(kinds)
-	return slices.Compact(kinds)
 }
