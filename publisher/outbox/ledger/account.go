@@ -159,10 +159,6 @@ func (a *account) checkpoint(t Totals, done, to journal.Seq) {
 	a.unsure = to+1 < a.first // entries that it does not know are gone with their segments
 }
 
-// released goes past entries that the journal removed before their marks were
-// written.
-func (a *account) released(upTo journal.Seq) { a.take(upTo) }
-
 // total returns the account, with entries behind done that damage took and that are
 // not passed yet.
 func (a *account) total(done journal.Seq, retained int64) Account {

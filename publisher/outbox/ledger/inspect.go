@@ -41,8 +41,9 @@ func (s *Inspection) Sound() bool {
 var ErrNoJournal = errors.New("there is no journal")
 
 // Inspect reads every record of the journal in dir. It changes nothing, needs no NATS,
-// and the outbox may be open. Keys open what is encrypted; an entry whose key is missing is a problem. Its marks reach the disk with the next entry, or after
-// about a second: so long the figures may lag.
+// and the outbox may be open: its marks reach the disk with the next entry, or after about a
+// second, and so long the figures may lag. Keys open what is encrypted; an entry whose key is
+// missing is one of the Problems.
 func Inspect(ctx context.Context, dir string, keys *atrest.Keys) (*Inspection, error) {
 	s, _, err := inspect(ctx, dir, keys)
 	return s, err
@@ -84,7 +85,7 @@ func inspect(ctx context.Context, dir string, keys *atrest.Keys) (*Inspection, *
 	accepted.take(done)
 	s := &Inspection{
 		Report: report, Account: l.Account(), Done: done,
-		Entries: l.account.entries, Marks: l.account.marks, Checkpoints: int64(l.account.checkpoints),
+		Entries: l.account.entries, Marks: l.account.marks, Checkpoints: l.account.checkpoints,
 		Problems: l.account.problems,
 	}
 	for _, r := range l.account.open {

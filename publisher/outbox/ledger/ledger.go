@@ -72,7 +72,7 @@ func (l *Ledger) CountEntry(seq journal.Seq, payload []byte) {
 	l.account.entry(seq, int64(h.messages), l.state.Done)
 }
 
-// MarkWriter writes marks, in order. A journal is one.
+// MarkWriter writes marks in order, as a *journal.Journal does.
 type MarkWriter interface{ Mark(payload []byte) }
 
 // Record makes a step and queues its mark in the journal, in this order: a checkpoint
@@ -80,7 +80,9 @@ type MarkWriter interface{ Mark(payload []byte) }
 func (l *Ledger) Record(j MarkWriter, m Mark) {
 	l.apply(m)
 	j.Mark(m.encode())
-	l.queued()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.marked = l.state.Done
 }
 
 // apply makes a step.
@@ -292,8 +294,8 @@ func (l *Ledger) Sequences(entry journal.Seq) []uint64 {
 	return l.retained.Get(entry)
 }
 
-// Forget notes that messages are removed from the stream on purpose, by their
-// sequences.
+// Forget returns the marks which say that messages are removed from the stream on purpose, by
+// their sequences. They are to be recorded.
 func (l *Ledger) Forget(seqs map[uint64]bool) (marks []Mark) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -324,13 +326,6 @@ func (l *Ledger) Yield(retained bool) journal.Seq {
 		return min(l.state.Released, l.marked)
 	}
 	return l.marked
-}
-
-// queued notes that the marks of all that was applied are in the journal's queue.
-func (l *Ledger) queued() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.marked = l.state.Done
 }
 
 // Yielded forgets what the journal gave up.

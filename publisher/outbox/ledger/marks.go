@@ -80,13 +80,7 @@ type EntryOutcome struct {
 func (s EntryOutcome) Plain() bool { return plain(s.Seqs) }
 
 // Highest returns the highest sequence, 0 if no message is looked for.
-func (s EntryOutcome) Highest() uint64 {
-	var highest uint64
-	for _, seq := range s.Seqs {
-		highest = max(highest, seq)
-	}
-	return highest
-}
+func (s EntryOutcome) Highest() uint64 { return highestOf(s.Seqs) }
 
 // Target is where the configuration says that events go.
 type Target struct {

@@ -73,7 +73,7 @@ func (l *Ledger) Recovered(first, last journal.Seq, damaged bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if first > l.state.Done+1 {
-		l.account.released(first - 1)
+		l.account.take(first - 1) // their marks were not written yet
 		l.state.Done = first - 1
 	}
 	l.state.Released = max(l.state.Released, first-1)

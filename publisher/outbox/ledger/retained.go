@@ -156,15 +156,7 @@ func (r *Retained) restart(now time.Duration) {
 func (r *Retained) Lowest() (lowest uint64, any bool) {
 	lowest = math.MaxUint64
 	for _, s := range r.spans {
-		if s.seqs == nil {
-			lowest = min(lowest, s.seq)
-			continue
-		}
-		for _, seq := range s.seqs {
-			if seq != NoSequence {
-				lowest = min(lowest, seq)
-			}
-		}
+		lowest = min(lowest, s.low())
 	}
 	return lowest, lowest != math.MaxUint64
 }
@@ -175,16 +167,22 @@ func (r *Retained) Highest() (highest uint64) {
 	for _, s := range r.spans {
 		if s.seqs == nil {
 			highest = max(highest, s.seq+uint64(s.count)-1)
-			continue
-		}
-		for _, seq := range s.seqs {
-			highest = max(highest, seq)
+		} else {
+			highest = max(highest, highestOf(s.seqs))
 		}
 	}
 	return highest
 }
 
-// low is the lowest sequence of the span.
+// highestOf returns the highest of the sequences, NoSequence if there is no other.
+func highestOf(seqs []uint64) (highest uint64) {
+	for _, seq := range seqs {
+		highest = max(highest, seq)
+	}
+	return highest
+}
+
+// low returns the lowest sequence of a message that is looked for, math.MaxUint64 if there is none.
 func (s Span) low() uint64 {
 	if s.seqs == nil {
 		return s.seq
