@@ -20,18 +20,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// The headers of a message in the quarantine. Its data is the body as it was
-// received, byte for byte.
-const (
-	headerQuarantineID  = schema.HeaderQuarantineID
-	headerReason        = schema.HeaderReason
-	headerViolations    = schema.HeaderViolations
-	headerSource        = schema.HeaderSource
-	headerPath          = schema.HeaderPath
-	headerReceived      = schema.HeaderReceived
-	headerRequestHeader = schema.HeaderRequestHeader
-)
-
 // JetStream takes headers of at most 64 KiB in all. These bounds leave room.
 const (
 	maxViolations     = 16 << 10
@@ -43,26 +31,26 @@ const (
 // to be secret; these are taken out whatever it does.
 var secretHeaders = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
 
-// encode returns the message that keeps a refused body.
+// encode returns the message that keeps a refused body: its data is the body as it was received.
 func encode(prefix schema.Prefix, d delivery.Delivery) broker.Message {
 	id := nuid.Next()
 	h := map[string][]string{
-		schema.HeaderMsgID: {id},
-		headerQuarantineID: {id},
-		headerReason:       {string(d.Rejection.Reason)},
-		headerViolations:   {violationsHeader(d.Rejection.Violations)},
-		headerReceived:     {d.Received.UTC().Format(time.RFC3339Nano)},
+		schema.HeaderMsgID:        {id},
+		schema.HeaderQuarantineID: {id},
+		schema.HeaderReason:       {string(d.Rejection.Reason)},
+		schema.HeaderViolations:   {violationsHeader(d.Rejection.Violations)},
+		schema.HeaderReceived:     {d.Received.UTC().Format(time.RFC3339Nano)},
 	}
 	set := func(name, v string) {
 		if v = headerSafe(v, maxHeaderValue); v != "" {
 			h[name] = []string{v}
 		}
 	}
-	set(headerSource, d.Source)
-	set(headerPath, d.Path)
+	set(schema.HeaderSource, d.Source)
+	set(schema.HeaderPath, d.Path)
 	set(schema.HeaderTest, d.TestRun)
 	if lines := requestHeaders(d.Header); len(lines) > 0 {
-		h[headerRequestHeader] = lines
+		h[schema.HeaderRequestHeader] = lines
 	}
 	return broker.Message{Subject: prefix.Quarantine(d.Rejection.Reason), ID: id, Header: broker.HeaderOf(h), Data: d.Body}
 }
@@ -78,7 +66,7 @@ func requestHeaders(header map[string][]string) []string {
 		}
 		for _, v := range header[name] {
 			line := headerSafe(name+": "+v, maxHeaderValue)
-			if room -= len(line) + len(headerRequestHeader) + 4; room < 0 {
+			if room -= len(line) + len(schema.HeaderRequestHeader) + 4; room < 0 {
 				return lines
 			}
 			lines = append(lines, line)
@@ -171,33 +159,27 @@ type Body struct {
 	Data           []byte   // the body as received; nil where only the headers were read
 }
 
-// decode reads what Encode wrote, of which the body may be
-// left out. The bool is false if the message is none of it: the stream may hold
-// messages of another publisher.
+// decode reads what encode wrote; the body may be left out. It reports false for a message of
+// another publisher, which the stream may hold too.
 func decode(s client.Message) (Body, bool) {
-	get := func(name string) string {
-		if values := s.Header[name]; len(values) > 0 {
-			return values[0]
-		}
-		return ""
-	}
+	get := nats.Header(s.Header).Get
 	q := Body{
 		Sequence: s.Sequence,
-		ID:       get(headerQuarantineID),
-		Reason:   schema.Reason(get(headerReason)),
-		Source:   headerPlain(get(headerSource)),
-		Path:     headerPlain(get(headerPath)),
+		ID:       get(schema.HeaderQuarantineID),
+		Reason:   schema.Reason(get(schema.HeaderReason)),
+		Source:   headerPlain(get(schema.HeaderSource)),
+		Path:     headerPlain(get(schema.HeaderPath)),
 		TestRun:  headerPlain(get(schema.HeaderTest)),
 		Size:     int64(len(s.Data)),
 		Data:     s.Data,
 	}
 	var err error
-	if q.Received, err = time.Parse(time.RFC3339Nano, get(headerReceived)); err != nil {
+	if q.Received, err = time.Parse(time.RFC3339Nano, get(schema.HeaderReceived)); err != nil {
 		q.Received = s.Stored
 	}
 	// What cannot be read is no reason to hide the body.
-	_ = json.Unmarshal([]byte(get(headerViolations)), &q.Violations)
-	for _, line := range s.Header[headerRequestHeader] {
+	_ = json.Unmarshal([]byte(get(schema.HeaderViolations)), &q.Violations)
+	for _, line := range s.Header[schema.HeaderRequestHeader] {
 		q.RequestHeaders = append(q.RequestHeaders, headerPlain(line))
 	}
 	if n, err := strconv.ParseInt(get(nats.MsgSize), 10, 64); err == nil {

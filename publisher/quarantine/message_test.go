@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
@@ -23,7 +24,7 @@ func TestHeadersAreBounded(t *testing.T) {
 		t.Errorf("headers of %d bytes, want at most 60 KiB", size)
 	}
 	var violations []delivery.Violation
-	if err := json.Unmarshal([]byte(m.Header.Get(headerViolations)), &violations); err != nil {
+	if err := json.Unmarshal([]byte(m.Header.Get(schema.HeaderViolations)), &violations); err != nil {
 		t.Fatal(err)
 	}
 	if last := violations[len(violations)-1].Problem; !strings.HasPrefix(last, "and ") {
