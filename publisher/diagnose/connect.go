@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 )
 
 // natsCheck is the name of the check that NATS can be reached.
@@ -24,9 +26,9 @@ func unreachable(ctx context.Context, o Options, err error) Check {
 		return check(natsCheck, "", Fail, "%s: %s", where, fmt.Sprintf(detail, args...))
 	}
 	switch {
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		key, secret := o.credential()
-		return fail("NATS refuses the credentials (%s)", key).set(key, secret)
+	case natsconfig.LoginRefused(err):
+		key := o.Client.NATS.CredentialKey()
+		return fail("NATS refuses the credentials (%s)", key).set(key, secretsWanted[key])
 	case errors.As(err, &unknown):
 		return fail("the certificate of the server is of an authority that is not known here").set("nats.tls.ca_file", "<file with the authority's certificate>")
 	case errors.Is(err, nats.ErrSecureConnWanted), errors.Is(err, nats.ErrSecureConnRequired):
@@ -82,27 +84,17 @@ func (o Options) hosts() []string {
 	return hosts
 }
 
-// credential is the key of the configuration whose secret is used, and what has
-// to stand there.
-func (o Options) credential() (key, want string) {
-	n := o.Client.NATS
-	switch {
-	case o.embedded() && n.Embedded.TokenFile != "": // also the one in data_dir, if it is not that of the running bridge
-		return "nats.embedded.token_file", "<file with the token that the running bridge has>"
-	case o.embedded():
-		return "nats.embedded.token", "<the token that the running bridge has>"
-	case n.CredentialsFile != "":
-		return "nats.credentials_file", "<file of a user that NATS knows>"
-	case n.NKeyFile != "":
-		return "nats.nkey_file", "<file with the seed of a user that NATS knows>"
-	case n.PasswordFile != "":
-		return "nats.password_file", "<file with the password of the user in nats-server.conf>"
-	case n.User != "":
-		return "nats.password", "<password of the user in nats-server.conf>"
-	case n.TokenFile != "":
-		return "nats.token_file", "<file with the token in nats-server.conf>"
-	}
-	return "nats.token", "<token in nats-server.conf>"
+// secretsWanted say what has to stand in each key of natsconfig.Config.CredentialKey.
+var secretsWanted = map[string]string{
+	"nats.embedded.token_file": "<file with the token that the running bridge has>",
+	"nats.embedded.token":      "<the token that the running bridge has>",
+	"nats.credentials_file":    "<file of a user that NATS knows>",
+	"nats.nkey_file":           "<file with the seed of a user that NATS knows>",
+	"nats.password_file":       "<file with the password of the user in nats-server.conf>",
+	"nats.password":            "<password of the user in nats-server.conf>",
+	"nats.token_file":          "<file with the token in nats-server.conf>",
+	"nats.token":               "<token in nats-server.conf>",
+	"nats.url":                 "<URL with the user and the password, or the token, in nats-server.conf>",
 }
 
 // answers reports whether something listens at an address.

@@ -193,6 +193,9 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 			"refuses the credentials (nats.token)", "TREBLE_BRIDGE_NATS_TOKEN=<token in nats-server.conf>", diagnose.InEnv},
 		{"password", withServer(users("{}"), "nats.user", "bridge", "nats.password", "s3cret-wrong"), "nats", "", diagnose.Fail,
 			"refuses the credentials (nats.password)", "TREBLE_BRIDGE_NATS_PASSWORD=<…", diagnose.InEnv},
+		{"user-in-url", func(t *testing.T) clitest.ConfigFile {
+			return clitest.NewConfigFile(t, strings.Replace(clitest.StartNATS(t, users("{}")).URL, "://", "://bridge:s3cret-wrong@", 1))
+		}, "nats", "", diagnose.Fail, "refuses the credentials (nats.url)", "TREBLE_BRIDGE_NATS_URL=<…", diagnose.InEnv},
 		{"no-jetstream", withServer("# no jetstream"), "jetstream", "", diagnose.Fail, "not enabled", "jetstream: {store_dir: /var/lib/nats}", diagnose.InServer},
 		{"wrong-domain", withServer("", "nats.jetstream_domain", "nowhere"), "jetstream", "", diagnose.Fail,
 			"nobody answers for the JetStream API of the domain nowhere: is nats.jetstream_domain right", "TREBLE_BRIDGE_NATS_JETSTREAM_DOMAIN=<…", diagnose.InEnv},

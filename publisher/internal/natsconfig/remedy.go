@@ -20,7 +20,11 @@ func (c Config) Remedy(err error) string {
 	var dns *net.DNSError
 	switch {
 	case LoginRefused(err):
-		return fmt.Sprintf("NATS does not know the user, or the secret is another: correct %s, or the user in NATS", c.CredentialKey())
+		where := c.CredentialKey()
+		if c.URL == "" && c.Embedded.tokenIsMade() {
+			where = c.Embedded.TokenFile // no key names it
+		}
+		return fmt.Sprintf("NATS does not know the user, or the secret is another: correct %s, or the user in NATS", where)
 	case errors.As(err, &unknown):
 		return "name the authority of the server's certificate in nats.tls.ca_file"
 	case errors.As(err, &host):
@@ -41,12 +45,9 @@ func (c Config) Remedy(err error) string {
 	return ""
 }
 
-// CredentialKey returns the configuration key of the secret, or of its file, that the login uses. For a
-// token that the bridge made it returns the path of the file.
+// CredentialKey returns the configuration key of the secret, or of its file, that the login uses.
 func (c Config) CredentialKey() string {
 	switch {
-	case c.URL == "" && c.Embedded.tokenIsMade():
-		return c.Embedded.TokenFile
 	case c.URL == "" && c.Embedded.TokenFile != "":
 		return "nats.embedded.token_file"
 	case c.URL == "":
