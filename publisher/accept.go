@@ -50,8 +50,7 @@ func (p *Publisher) Accept(ctx context.Context, d delivery.Delivery) error {
 	}
 	// Both ways to be too large meet here: our own measure before anything was
 	// sent, and the server's word if its limit shrank meanwhile.
-	var tooLarge *delivery.TooLargeError
-	if errors.As(err, &tooLarge) {
+	if tooLarge, ok := errors.AsType[*delivery.TooLargeError](err); ok {
 		p.keepAside(ctx, d, msgs, tooLarge.Limit)
 	}
 	p.metrics.failed(err)
@@ -75,8 +74,7 @@ func (p *Publisher) keep(ctx context.Context, d delivery.Delivery, enc *encoder)
 		if err == nil {
 			err = p.ack.keep(ctx, msgs)
 		}
-		var tooLarge *delivery.TooLargeError
-		if !again || !errors.As(err, &tooLarge) || !p.refreshLimit(ctx, limit) {
+		if !again || !errors.Is(err, delivery.ErrTooLarge) || !p.refreshLimit(ctx, limit) {
 			return msgs, err
 		}
 	}

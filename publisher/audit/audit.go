@@ -74,14 +74,25 @@ func Open(ctx context.Context, c *client.Client, spec streams.Spec) (*Bucket, er
 
 // Put keeps a record in the place of the run's last one, with Updated set to now.
 func (b *Bucket) Put(ctx context.Context, r Record) error {
+	return b.write(ctx, r, func(ctx context.Context, data []byte) error {
+		_, err := b.kv.Put(ctx, r.Run, data)
+		return err
+	})
+}
+
+// write encodes a record, with Updated set to now, for put, which has timeout.
+func (b *Bucket) write(ctx context.Context, r Record, put func(ctx context.Context, data []byte) error) error {
 	r.Updated = time.Now().UTC()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	data, err := json.Marshal(r)
 	if err == nil {
-		_, err = b.kv.Put(ctx, r.Run, data)
+		err = put(ctx, data)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, jetstream.ErrKeyRevisionMismatch):
+		return fmt.Errorf("%w: %s", ErrChanged, r.Run)
+	case err != nil:
 		return fmt.Errorf("write audit record of %s: %w", r.Run, b.unanswered(r.Run, err))
 	}
 	return nil
@@ -115,21 +126,12 @@ var ErrChanged = errors.New("the audit record was changed by another process")
 // Replace puts a record if the run's last one still has that revision, 0 if there
 // must be none; else it is ErrChanged. It returns the new revision. After any
 // other error the record may be written or not.
-func (b *Bucket) Replace(ctx context.Context, r Record, revision uint64) (uint64, error) {
-	r.Updated = time.Now().UTC()
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	data, err := json.Marshal(r)
-	if err == nil {
-		revision, err = b.kv.Update(ctx, r.Run, data, revision)
-	}
-	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-		return 0, fmt.Errorf("%w: %s", ErrChanged, r.Run)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("write audit record of %s: %w", r.Run, b.unanswered(r.Run, err))
-	}
-	return revision, nil
+func (b *Bucket) Replace(ctx context.Context, r Record, revision uint64) (next uint64, err error) {
+	err = b.write(ctx, r, func(ctx context.Context, data []byte) (err error) {
+		next, err = b.kv.Update(ctx, r.Run, data, revision)
+		return err
+	})
+	return next, err
 }
 
 // unanswered adds to the error of a write that got no answer, on which subject it was, and what
@@ -166,20 +168,19 @@ func (b *Bucket) Get(ctx context.Context, run string) (Versioned, error) {
 	case err != nil:
 		return Versioned{}, fmt.Errorf("read audit record of %s: %w", run, err)
 	}
-	r, err := decode(entry)
-	if err != nil {
-		return Versioned{}, err
+	v := Versioned{Revision: entry.Revision()}
+	if err := json.Unmarshal(entry.Value(), &v.Record); err != nil {
+		return Versioned{}, fmt.Errorf("audit record of %s is malformed: %w", run, err)
 	}
 	// The clocks of two hosts may differ by more than a run's heartbeat.
 	status, err := b.kv.Status(ctx)
 	if err != nil {
 		return Versioned{}, fmt.Errorf("read audit record of %s: %w", run, err)
 	}
-	h := Versioned{Record: r, Revision: entry.Revision()}
 	if s, ok := status.(*jetstream.KeyValueBucketStatus); ok {
-		h.Age = s.StreamInfo().TimeStamp.Sub(entry.Created())
+		v.Age = s.StreamInfo().TimeStamp.Sub(entry.Created())
 	}
-	return h, nil
+	return v, nil
 }
 
 // List returns the records of an action, or of all if it is empty, the oldest
@@ -207,12 +208,4 @@ func (b *Bucket) List(ctx context.Context, action string) ([]Record, error) {
 		return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.Run, b.Run))
 	})
 	return all, nil
-}
-
-func decode(entry jetstream.KeyValueEntry) (Record, error) {
-	var r Record
-	if err := json.Unmarshal(entry.Value(), &r); err != nil {
-		return r, fmt.Errorf("audit record of %s is malformed: %w", entry.Key(), err)
-	}
-	return r, nil
 }

@@ -17,8 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// Client is the connection of a client command. It starts no server and makes
-// no stream.
+// Client is the connection of a client command. Its methods may be called at the same time.
 type Client struct {
 	conn *broker.Conn
 	nc   *nats.Conn
@@ -61,10 +60,6 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 // Close ends the connection.
 func (c *Client) Close() { c.nc.Close() }
 
-// DeniedSince is an error that names the subject, if NATS has refused since a time to let this
-// user publish to it. A request there ends as one without an answer.
-func (c *Client) DeniedSince(t time.Time) error { return c.conn.DeniedSince(t) }
-
 // Stream returns a stream with its settings and its state of now. The error of one that is missing
 // wraps jetstream.ErrStreamNotFound. Of one that NATS does not let this user see it names the
 // subject, where the library only says that nobody answers.
@@ -84,10 +79,6 @@ func (c *Client) Stream(ctx context.Context, name string) (jetstream.Stream, err
 func missing(name string, err error) error {
 	return fmt.Errorf("stream %s does not exist here; the bridge makes it when it starts (publisher.stream, publisher.streams): %w", name, err)
 }
-
-// InDomain reports whether a PubAck with a domain can be of the JetStream that the client was
-// opened for.
-func (c *Client) InDomain(domain string) bool { return c.conn.Config().InDomain(domain) }
 
 // Conn is the connection itself.
 func (c *Client) Conn() *nats.Conn { return c.nc }

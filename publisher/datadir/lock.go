@@ -115,8 +115,7 @@ func (l *Lock) Release() error {
 // process; pid is 0 if that is not known.
 func HeldBy(dir string) (held bool, pid int, err error) {
 	release, err := Block(dir)
-	var busy *LockedError
-	if errors.As(err, &busy) {
+	if busy, ok := errors.AsType[*LockedError](err); ok {
 		return true, busy.PID, nil
 	}
 	if err != nil {

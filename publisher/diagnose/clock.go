@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
@@ -61,7 +59,6 @@ func skew(asked, answered, theirs time.Time) Check {
 }
 
 func (se *Session) streamTime(ctx context.Context, name string) (time.Time, error) {
-	var s jetstream.Stream
 	s, err := se.js.Stream(ctx, name)
 	if err != nil {
 		return time.Time{}, err

@@ -115,7 +115,7 @@ func eachFile(ctx context.Context, dataDir string, keys *atrest.Keys, fn func(pa
 			}
 			k := Message{Place: set.place, File: filepath.Join(set.dir, entry.Name()), Data: b}
 			e, err := setaside.Decode(b, keys)
-			if missing := (*atrest.MissingKeyError)(nil); errors.As(err, &missing) {
+			if _, missing := errors.AsType[*atrest.MissingKeyError](err); missing {
 				return fmt.Errorf("%s: %w", k.File, err)
 			}
 			if err == nil && set.place == PlaceSetAside {

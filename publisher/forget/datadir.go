@@ -97,8 +97,7 @@ func (d *DataDir) note(ctx context.Context, copies []location) error {
 		_, err := ask(ctx, d.client, request{Removed: removed})
 		if errors.Is(err, control.ErrNobody) {
 			err = erase.NoteRemoved(d.path, d.stream, removed)
-			var locked *datadir.LockedError
-			if errors.As(err, &locked) {
+			if locked, ok := errors.AsType[*datadir.LockedError](err); ok {
 				err = errUnreachable(d.path, locked.PID)
 			}
 		}

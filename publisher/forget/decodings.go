@@ -22,7 +22,7 @@ func decodings(header map[string][]string, data []byte) [][]byte {
 	var all [][]byte
 	for _, t := range texts {
 		all = append(all, phone.Readings(t)...)
-		if bytes.IndexByte(t, 0) >= 0 { // text of two bytes a scanned, which may begin anywhere
+		if bytes.IndexByte(t, 0) >= 0 { // UTF-16, which may begin at any byte
 			all = append(all, phone.Readings(bytes.ReplaceAll(t, []byte{0}, nil))...)
 			for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 				all = append(all, phone.Readings(narrow(t, order))...)

@@ -3,7 +3,6 @@ package forget
 import (
 	"bytes"
 	"slices"
-	"strings"
 )
 
 // shortSession is the length from which a session id is looked for anywhere. A
@@ -59,7 +58,7 @@ func sessionsIn(texts [][]byte) []string {
 				}
 				value = value[:min(len(value), longestSession+1)]
 				if end := bytes.IndexAny(value, stop); end > 0 {
-					found = append(found, strings.Clone(string(value[:end])))
+					found = append(found, string(value[:end]))
 				}
 			}
 		}

@@ -115,17 +115,14 @@ func (f found) gone(ctx context.Context, seq uint64) bool {
 func (f found) remove(ctx context.Context, seqs []uint64, step func()) (n int64, failed error) {
 	for _, seq := range seqs {
 		err := f.stream.SecureDeleteMsg(ctx, seq)
-		if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-			// The server has one code for whatever keeps it from deleting.
-			if f.gone(ctx, seq) {
-				step()
-				continue
-			}
+		// The server has one code for whatever keeps it from deleting.
+		if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) && f.gone(ctx, seq) {
+			step()
+			continue
 		}
-		var refused *jetstream.APIError
 		if err != nil {
 			err = fmt.Errorf("delete message %d of stream %s: %w", seq, f.name, err)
-			if !errors.As(err, &refused) {
+			if _, refused := errors.AsType[*jetstream.APIError](err); !refused {
 				return n, errors.Join(failed, err)
 			}
 			if failed == nil {

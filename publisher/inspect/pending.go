@@ -21,8 +21,7 @@ import (
 // it published while we read would be taken for pending.
 func EachPending(ctx context.Context, dataDir string, keys *atrest.Keys, fn func(setaside.Message) error) (*State, error) {
 	release, err := datadir.Block(dataDir)
-	var busy *datadir.LockedError
-	if errors.As(err, &busy) {
+	if _, ok := errors.AsType[*datadir.LockedError](err); ok {
 		return nil, fmt.Errorf("%w; it publishes what is pending by itself: stop it first", err)
 	}
 	if err != nil {

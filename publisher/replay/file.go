@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // fileTarget writes one envelope a line. The record's checkpoint holds up to where
@@ -68,12 +70,7 @@ func takeFile(f *os.File, offset int64) error {
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(f.Name()))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return datadir.Sync(filepath.Dir(f.Name()))
 }
 
 // position flushes the file, so that what it says is there after a power loss.

@@ -34,8 +34,7 @@ func Resume(ctx context.Context, c *client.Client, name string, g Given, o Optio
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case held.State == audit.Done:
+	if held.State == audit.Done {
 		return nil, fmt.Errorf("run %s is done: it replayed %d events", name, held.Counts["replayed"])
 	}
 	if err := d.check(g); err != nil {

@@ -209,7 +209,7 @@ func (r *Run) denied(began time.Time, err error) error {
 	if err == nil || errors.Is(err, errTaken) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	if why := r.client.DeniedSince(began); why != nil {
+	if why := r.client.Broker().DeniedSince(began); why != nil {
 		return finalError{fmt.Errorf("%w (%w)", why, err)}
 	}
 	return err

@@ -196,7 +196,7 @@ var errNoAck = fmt.Errorf("no PubAck within %s", ackTimeout)
 
 // stored notes that the target has the oldest one.
 func (t *streamTarget) stored(f *publish, ack *jetstream.PubAck) error {
-	if ack != nil && (ack.Stream != t.stream || !t.client.InDomain(ack.Domain)) {
+	if ack != nil && (ack.Stream != t.stream || !t.client.Broker().Config().InDomain(ack.Domain)) {
 		return finalError{fmt.Errorf("event %s at sequence %d was stored in stream %q (JetStream domain %q) instead of %q", f.id, f.Sequence, ack.Stream, ack.Domain, t.stream)}
 	}
 	t.inFlight[0] = nil
@@ -231,9 +231,8 @@ func (t *streamTarget) settle(ctx context.Context) error {
 // judge reports whether trying again can help after a publish that failed.
 func (t *streamTarget) judge(ctx context.Context, e event, err error) error {
 	err = fmt.Errorf("publish event %s, at sequence %d, to stream %s: %w", e.id, e.Sequence, t.stream, err)
-	var api *jetstream.APIError
-	switch {
-	case errors.As(err, &api) && !passing(api),
+	switch api, refused := errors.AsType[*jetstream.APIError](err); {
+	case refused && !passing(api),
 		refusedByClient(err),
 		errors.Is(err, errNoAck) && errors.Is(t.client.Conn().LastError(), nats.ErrPermissionViolation):
 		return finalError{err}

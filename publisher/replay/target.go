@@ -68,18 +68,15 @@ type finalError struct{ error }
 func (e finalError) Unwrap() error { return e.error }
 
 func isFinal(err error) bool {
-	var f finalError
-	return errors.As(err, &f)
+	_, ok := errors.AsType[finalError](err)
+	return ok
 }
 
 // refusedForGood reports whether JetStream answered with a refusal that a moment later is the
 // same. Only what its own recovery may cause is tried again.
 func refusedForGood(err error) bool {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) || passing(api) {
-		return false
-	}
-	return api.ErrorCode != jetstream.JSErrCodeConsumerNotFound
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && !passing(api) && api.ErrorCode != jetstream.JSErrCodeConsumerNotFound
 }
 
 // maxAhead bounds the events that are published beyond the recorded checkpoint; see

@@ -104,9 +104,8 @@ func (t *urlTarget) post(ctx context.Context, e event) (wait time.Duration, err 
 	req.Header = h
 	resp, err := t.client.Do(req)
 	if err != nil {
-		var u *url.Error // it holds the address
-		if errors.As(err, &u) {
-			err = u.Err
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // without the address
 		}
 		return 0, err
 	}

@@ -92,8 +92,7 @@ func (s Spec) MakeAudit(ctx context.Context, js jetstream.JetStream) (jetstream.
 
 // errorCode returns the code of an error that JetStream answered, else 0.
 func errorCode(err error) server.ErrorIdentifier {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return server.ErrorIdentifier(api.ErrorCode)
 	}
 	return 0

@@ -237,8 +237,7 @@ func (m *Monitor) missing(ctx context.Context, w wantedStream) ([]Finding, error
 		return []Finding{w.leftOut()}, nil
 	}
 	s, err := m.conn.JetStream().CreateStream(ctx, w.create(m.facts(ctx, w, 0)))
-	var api *jetstream.APIError
-	switch {
+	switch api, refused := errors.AsType[*jetstream.APIError](err); {
 	case err == nil:
 		if w.required {
 			m.takes.Store(&w.Subjects)
@@ -248,9 +247,9 @@ func (m *Monitor) missing(ctx context.Context, w wantedStream) ([]Finding, error
 	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
 		// Another bridge was faster; the next check finds it.
 		return nil, err
-	case errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamSubjectOverlapErr:
+	case errorCode(err) == server.JSStreamSubjectOverlapErr:
 		return []Finding{w.overlap(ctx, m.conn.JetStream())}, nil
-	case errors.As(err, &api):
+	case refused:
 		f, known := refusal(err, w.spec, w.bytesKey)
 		if !known {
 			f = inShell("%s", createLine(w))

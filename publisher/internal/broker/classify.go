@@ -22,10 +22,10 @@ import (
 //   - "expected last sequence" (10063): the leader of a cluster answers so when
 //     the entry is already in the log of its followers.
 func Classify(err error) Status {
-	var api *jetstream.APIError
-	switch {
-	case errors.As(err, &api):
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return classifyAPI(api)
+	}
+	switch {
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
 		// No stream takes the subject: the server dropped the message.
 		return RefusedSubject
@@ -92,14 +92,12 @@ func classifyStoreFailed(description string) Status {
 // The limits of a stream that refuses new messages are counted before the commit with the
 // batch in the sum, and nothing else is stored meanwhile.
 func classifyBatch(err error) Status {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) {
-		switch Classify(err) {
-		case Unknown:
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	if !ok {
+		if Classify(err) == Unknown {
 			return Unknown
-		default: // refused by the client before the commit left, or by a server without a stream for it
-			return Refused
 		}
+		return Refused // by the client before the commit left, or by a server without a stream for it
 	}
 	switch server.ErrorIdentifier(api.ErrorCode) {
 	case server.JSAtomicPublishDisabledErr,
@@ -129,8 +127,7 @@ func classifyBatch(err error) Status {
 // message: that it was not stored (any status but Unknown), or nothing. fastBatch decides
 // what it proves of the others.
 func classifyFast(err error) Status {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		switch server.ErrorIdentifier(api.ErrorCode) {
 		case server.JSBatchPublishDisabledErr,
 			server.JSBatchPublishInvalidBatchIDErr,
@@ -146,8 +143,8 @@ func classifyFast(err error) Status {
 // IsRepetition reports whether a batch was refused because the stream, or the batch itself,
 // has one of its ids already.
 func IsRepetition(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSAtomicPublishContainsDuplicateMessageErr
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && server.ErrorIdentifier(api.ErrorCode) == server.JSAtomicPublishContainsDuplicateMessageErr
 }
 
 // otherStream returns the error for an answer of another stream.

@@ -106,11 +106,11 @@ func (r *rangeReader) run(ctx context.Context) error {
 // RefusesConsumer reports whether err says that the stream takes no consumer: too many, a work
 // queue, a limit of the account, no permission.
 func RefusesConsumer(err error) bool {
-	var api *jetstream.APIError
 	if errors.Is(err, link.ErrDenied) || errors.Is(err, jetstream.ErrConsumerMultipleFilterSubjectsNotSupported) {
 		return true
 	}
-	if !errors.As(err, &api) || api.Code == 503 {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	if !ok || api.Code == 503 {
 		return false // it is for a moment
 	}
 	return api.ErrorCode != jetstream.JSErrCodeConsumerNotFound && api.ErrorCode != jetstream.JSErrCodeStreamNotFound

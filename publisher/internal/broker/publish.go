@@ -199,8 +199,8 @@ func broken(err error) error {
 }
 
 func isBroken(err error) bool {
-	var b brokenError
-	return errors.As(err, &b)
+	_, ok := errors.AsType[brokenError](err)
+	return ok
 }
 
 // refused returns the status of a proven refusal: alone if there is one message. Of a batch another

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -74,10 +75,5 @@ type Info struct {
 
 // Captures reports whether the stream takes messages of a subject.
 func (i Info) Captures(subject string) bool {
-	for _, f := range i.Subjects {
-		if server.SubjectMatchesFilter(subject, f) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(i.Subjects, func(f string) bool { return server.SubjectMatchesFilter(subject, f) })
 }

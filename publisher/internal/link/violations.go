@@ -98,8 +98,8 @@ func (w *Watch) Stop() {
 // InWrite reports whether err, with which a connection ended, says that the server was sent more than it
 // has read. It may have ended the connection for the size of a message then: what it said of that can be lost.
 func InWrite(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && (op.Op == "write" || errors.Is(err, syscall.ECONNRESET))
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "write" || errors.Is(err, syscall.ECONNRESET))
 }
 
 // Renew notes that there is another client of NATS: nothing that left before is on its connections.

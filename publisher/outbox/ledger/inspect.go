@@ -63,7 +63,7 @@ func inspect(ctx context.Context, dir string, keys *atrest.Keys) (*Inspection, *
 				l.account.problem("entry %d cannot be read: %v", r.Seq, err)
 			}
 			h, errHead := decodeHead(r.Payload)
-			if missing := (*atrest.MissingKeyError)(nil); errHead != nil || err != nil && !errors.As(err, &missing) {
+			if _, missing := errors.AsType[*atrest.MissingKeyError](err); errHead != nil || err != nil && !missing {
 				return ctx.Err() // it is counted as damaged
 			}
 			if !h.accepted.IsZero() {
@@ -128,7 +128,7 @@ func Each(ctx context.Context, dir string, keys *atrest.Keys, fn func(JournaledM
 		}
 		settled := r.Seq <= state.Done
 		accepted, msgs, err := DecodeEntry(bytes.Clone(r.Payload), keys) // fn may keep what it gets
-		if missing := (*atrest.MissingKeyError)(nil); errors.As(err, &missing) {
+		if _, missing := errors.AsType[*atrest.MissingKeyError](err); missing {
 			return fmt.Errorf("entry %d: %w", r.Seq, err)
 		}
 		if err != nil {
