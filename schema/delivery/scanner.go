@@ -91,30 +91,25 @@ func (s *scanner) value(key, keyEnd int) bool {
 	}
 	start, n := s.i, len(s.nodes)
 	s.nodes = append(s.nodes, node{key: uint32(key), keyEnd: uint32(keyEnd), start: uint32(start), next: uint32(n) + 1})
-	ok := false
-	switch c := s.text[s.i]; c {
-	case '{', '[':
+	if c := s.text[s.i]; c == '{' || c == '[' {
 		return s.begin(uint32(n), c == '{')
-	case '"':
-		ok = s.string()
-	case 't':
-		ok = s.literal("true")
-	case 'f':
-		ok = s.literal("false")
-	case 'n':
-		ok = s.literal("null")
-	default:
-		ok = s.number()
 	}
+	ok := s.scalar()
 	s.nodes[n].end = uint32(s.i)
 	return ok
 }
 
 // skip reads a value that is not indexed.
 func (s *scanner) skip() bool {
-	switch c := s.text[s.i]; c {
-	case '{', '[':
+	if c := s.text[s.i]; c == '{' || c == '[' {
 		return s.begin(0, c == '{')
+	}
+	return s.scalar()
+}
+
+// scalar reads a value that is neither an object nor an array.
+func (s *scanner) scalar() bool {
+	switch s.text[s.i] {
 	case '"':
 		return s.string()
 	case 't':
