@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/schema/phone"
 )
 
 // Payload is the data of an event: a pointer to one of the types below, which
@@ -290,3 +292,8 @@ func (v *SessionValue) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// ParsePhone returns a number in the international form, with or without the +
+// and however it is spelled, as the bridge writes it into data.phone. The bool is
+// false if it is none. See package phone.
+func ParsePhone(s string) (string, bool) { return phone.Parse(s) }
