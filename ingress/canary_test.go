@@ -1,6 +1,7 @@
 package ingress_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,9 +76,9 @@ func TestNothingLeaks(t *testing.T) {
 				return tt.accept()
 			}}
 			b := s.start(t)
-			r := newRequest(t, or(tt.method, "POST"), b.url+or(tt.path, "/webhooks/on-"+canaryPath)+"?token="+canaryQuery,
-				strings.NewReader(or(tt.body, canaryBody)))
-			r.Header.Set("Authorization", "Bearer "+or(tt.secret, canarySecret))
+			r := newRequest(t, cmp.Or(tt.method, "POST"), b.url+cmp.Or(tt.path, "/webhooks/on-"+canaryPath)+"?token="+canaryQuery,
+				strings.NewReader(cmp.Or(tt.body, canaryBody)))
+			r.Header.Set("Authorization", "Bearer "+cmp.Or(tt.secret, canarySecret))
 			r.Header.Set("X-Treble-Token", canaryWrong)
 			r.Header.Set("Cookie", "a="+canaryWrong)
 			r.Header.Set("Treble-Test", canaryText+" "+canaryPhone)
@@ -99,13 +100,6 @@ func TestNothingLeaks(t *testing.T) {
 			}
 		})
 	}
-}
-
-func or(v, usual string) string {
-	if v == "" {
-		return usual
-	}
-	return v
 }
 
 // TestOrigin: what goes along with a body, and what must not.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,7 +54,7 @@ func (a *accepter) Accept(ctx context.Context, d delivery.Delivery) error {
 func (a *accepter) got() []delivery.Delivery {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return append([]delivery.Delivery(nil), a.deliveries...)
+	return slices.Clone(a.deliveries)
 }
 
 func failing(err error) *accepter {
@@ -146,6 +147,7 @@ type answer struct {
 	header http.Header
 	body   string
 	closes bool // it announced the end of the connection
+	proto  string
 }
 
 func (a answer) problem(t testing.TB) map[string]any {
@@ -193,7 +195,11 @@ func do(t testing.TB, r *http.Request) answer {
 }
 
 func try(r *http.Request) (answer, error) {
-	transport := &http.Transport{}
+	return tryBy(&http.Transport{}, r)
+}
+
+// tryBy sends a request by a transport, and closes its connections.
+func tryBy(transport *http.Transport, r *http.Request) (answer, error) {
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport, Timeout: wait}).Do(r)
 	if err != nil {
@@ -201,7 +207,7 @@ func try(r *http.Request) (answer, error) {
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header, string(b), resp.Close}, err
+	return answer{resp.StatusCode, resp.Header, string(b), resp.Close, resp.Proto}, err
 }
 
 // dial opens a bare connection that fails the test rather than hang.

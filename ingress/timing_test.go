@@ -32,7 +32,7 @@ func readAnswer(t testing.TB, conn net.Conn) answer {
 	if err != nil {
 		t.Fatalf("read answer: %v", err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(b), resp.Close}
+	return answer{resp.StatusCode, resp.Header, string(b), resp.Close, resp.Proto}
 }
 
 // TestUnauthorizedWithoutBody: the answer comes while not one byte of the body
