@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -27,29 +28,28 @@ func (p *Process) Post(t *testing.T, r Request) Reply {
 	if r.Chunked {
 		body = io.MultiReader(body) // hides the length from net/http
 	}
-	or := func(s, otherwise string) string {
-		if s == "" {
-			return otherwise
-		}
-		return s
-	}
-	req, err := http.NewRequestWithContext(t.Context(), or(r.Method, http.MethodPost),
-		"http://"+p.Addrs.Ingress+or(r.Path, "/webhook"), body)
+	req, err := http.NewRequestWithContext(t.Context(), cmp.Or(r.Method, http.MethodPost),
+		"http://"+p.Addrs.Ingress+cmp.Or(r.Path, "/webhook"), body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+or(r.Token, containers.Token))
-	req.Header.Set("Content-Type", or(r.ContentType, "application/json"))
-	resp, err := http.DefaultClient.Do(req)
+	req.Header.Set("Authorization", "Bearer "+cmp.Or(r.Token, containers.Token))
+	req.Header.Set("Content-Type", cmp.Or(r.ContentType, "application/json"))
+	reply, err := do(http.DefaultClient, req)
 	if err != nil {
 		t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
+	}
+	return reply
+}
+
+func do(client *http.Client, req *http.Request) (Reply, error) {
+	resp, err := client.Do(req)
+	if err != nil {
+		return Reply{}, err
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
-	}
-	return Reply{resp.StatusCode, resp.Header, string(b)}
+	return Reply{resp.StatusCode, resp.Header, string(b)}, err
 }
 
 // Reply is the response to a POST.
@@ -59,7 +59,7 @@ type Reply struct {
 	Body   string
 }
 
-// Accepted wants the reply that Treble takes for a yes and merges into nothing.
+// Accepted fails the test unless the event was accepted, with the reply that changes nothing in a session.
 func (r Reply) Accepted(t *testing.T) {
 	t.Helper()
 	if r.Status != http.StatusOK || strings.TrimSpace(r.Body) != "{}" || r.Header.Get("Content-Type") != "application/json" {
@@ -70,16 +70,12 @@ func (r Reply) Accepted(t *testing.T) {
 // MessageRead returns the body of a read message, of the session.
 func MessageRead(t *testing.T, session string) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(Testdata, "payloads", "message-read.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var body map[string]any
-	if err := json.Unmarshal(b, &body); err != nil {
+	if err := json.Unmarshal([]byte(Payload(t, "message-read.json")), &body); err != nil {
 		t.Fatal(err)
 	}
 	body["session_id"] = session
-	b, err = json.Marshal(body)
+	b, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,14 +90,7 @@ func Post(url, body string) (Reply, error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+containers.Token)
-	client := http.Client{Timeout: 15 * time.Second}
-	resp, err := client.Do(req)
-	if err != nil {
-		return Reply{}, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	return Reply{resp.StatusCode, resp.Header, string(b)}, err
+	return do(&http.Client{Timeout: 15 * time.Second}, req)
 }
 
 // Payloads returns the names of the example payloads, sorted.
@@ -118,7 +107,7 @@ func Payloads(t *testing.T) []string {
 	return names
 }
 
-// Payload returns one of them.
+// Payload returns the example payload of a name.
 func Payload(t *testing.T, name string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(Testdata, "payloads", name))
