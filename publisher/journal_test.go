@@ -3,6 +3,7 @@ package publisher_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -286,5 +287,38 @@ func TestSourceLeavesJournalToOthers(t *testing.T) {
 	settle(t, p)
 	if err := send("flood"); err != nil {
 		t.Errorf("when NATS has taken all: got %v", err)
+	}
+}
+
+// TestRoomBesideTheStore: where journal and embedded server share a disk, what was accepted has room in
+// the store too, or a full disk would stay full. A NATS elsewhere has a disk of its own.
+func TestRoomBesideTheStore(t *testing.T) {
+	const capacity = 8 << 20
+	for name, url := range map[string]string{"embedded": "", "external": natstest.Start(t).URL} {
+		t.Run(name, func(t *testing.T) {
+			o, fs := onFS(t, url)
+			fs.Capacity = capacity
+			p := open(t, o.WithStream(faulty(func(int64) fault { return lost })))
+			d := deliveryOf("event")
+			d.Events[0].Data.Base().Raw = json.RawMessage(`"` + strings.Repeat("x", 64<<10) + `"`)
+			var err error
+			for n := 0; err == nil; n++ {
+				if n > capacity>>16 {
+					t.Fatalf("%d bytes took %d events of 64 kB", capacity, n)
+				}
+				d.Events[0].ID = fmt.Sprint("event-", n)
+				err = p.Accept(t.Context(), d)
+			}
+			if p.Events().Full() == nil {
+				t.Fatalf("Accept = %v, and the journal is not full", err)
+			}
+			free, err := fs.Free(o.DataDir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pending := p.Events().PendingBytes(); (free >= pending) != (url == "") {
+				t.Errorf("%d bytes are free when the journal is full, and %d are pending", free, pending)
+			}
+		})
 	}
 }

@@ -38,10 +38,15 @@ func (p *Publisher) openOutboxes(o Options) (err error) {
 		w.Journal = &refused
 	}
 	p.quarantine, err = quarantine.OpenWriter(w)
-	if err == nil {
-		p.openShares(int64(o.Journal.MaxBytes))
+	if err != nil {
+		return err
 	}
-	return err
+	p.openShares(int64(o.Journal.MaxBytes))
+	if o.NATS.URL == "" {
+		all := p.outboxes()
+		p.besideStore.Store(&all)
+	}
+	return nil
 }
 
 // openShares divides the bounded places among sources.
@@ -94,13 +99,30 @@ func (p *Publisher) eventOutbox(o Options, dir string) outbox.Options {
 func (p *Publisher) outboxOptions(o Options, dir string) outbox.Options {
 	return outbox.Options{
 		Dir: dir, FS: o.journalFS, Keys: o.Keys, MaxBytes: int64(o.Journal.MaxBytes),
-		Reserve: max(int64(o.Journal.Reserve), leastReserve), Retain: o.Journal.Retain,
+		Reserve: func() int64 { return p.reserve(o.Journal) }, Retain: o.Journal.Retain,
 		Prefix: p.cfg.SubjectPrefix, RefusedAfter: p.cfg.RefusedAfter, Verify: o.checkEvery,
 		// Both are called after Open only, when there are streams to check.
 		AwaitStreamsChecked: func(ctx context.Context) { p.streams.AwaitChecked(ctx, firstContact) },
 		RecheckStreams:      func() { p.streams.Wake() },
 	}
 }
+
+// reserve returns the free disk that accepted events leave alone. Where the store of the
+// embedded server is on the same disk, what is pending must have room there as well, or the
+// journal fills the disk with events that can never leave it.
+func (p *Publisher) reserve(o JournalConfig) int64 {
+	var pending int64
+	if besideStore := p.besideStore.Load(); besideStore != nil {
+		for _, b := range *besideStore {
+			pending += b.PendingBytes()
+		}
+	}
+	return max(int64(o.Reserve), leastReserve) + pending*storedAs/100
+}
+
+// storedAs is the percentage of its size in the journal that an event takes in the store of a server, at
+// most: a message has its subject and a checksum with it, and a batch is staged before it is stored.
+const storedAs = 125
 
 // NoteRemoved notes that messages are removed from the streams of the bridge on purpose, by
 // the names of the streams and their sequences, so that they are not taken for a

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -74,6 +75,9 @@ type Publisher struct {
 	streams    *streams.Monitor
 	ack        ackMode
 	shares     struct{ events, refused, setAside *shares } // of each source; nil: of what is not there
+
+	// besideStore are the outboxes, if the embedded server has its store on their disk; see reserve.
+	besideStore atomic.Pointer[[]*outbox.Outbox]
 
 	mu       sync.Mutex // guards closing against inFlight.Add
 	closing  bool

@@ -137,7 +137,7 @@ func TestYield(t *testing.T) {
 	for name, o := range map[string]journal.Options{
 		"max_bytes":   {MaxBytes: 16_000},
 		"one_segment": {MaxBytes: 16_000, SegmentBytes: 1 << 20},
-		"reserve":     {Reserve: 20_000},
+		"reserve":     {Reserve: reserve(20_000)},
 		"disk":        {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,7 +279,7 @@ func TestNothingIsGivenUpInVain(t *testing.T) {
 	fs.Capacity = 1 << 20
 	var stored journal.Seq
 	j := open(t, journal.Options{
-		FS: fs, Synchronous: true, MaxBytes: 1 << 20, Reserve: 500_000, SegmentBytes: 4000,
+		FS: fs, Synchronous: true, MaxBytes: 1 << 20, Reserve: reserve(500_000), SegmentBytes: 4000,
 		Checkpoint: func() []byte { return number(stored) },
 		Yield:      func() journal.Seq { return stored },
 	}, nil)

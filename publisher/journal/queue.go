@@ -192,12 +192,13 @@ func (j *Journal) room() room {
 	if j.o.MaxBytes > 0 {
 		r.bytes = j.o.MaxBytes - j.bytes()
 	}
-	if j.o.Reserve <= 0 {
+	if j.o.Reserve == nil {
 		return r
 	}
+	reserve := j.o.Reserve()
 	// If it cannot be told, the write will tell.
-	if free, err := j.fs.Free(j.dir); err == nil && free-j.o.Reserve < r.bytes {
-		r.bytes, r.free, r.reserve = free-j.o.Reserve, free, j.o.Reserve
+	if free, err := j.fs.Free(j.dir); err == nil && free-reserve < r.bytes {
+		r.bytes, r.free, r.reserve = free-reserve, free, reserve
 	}
 	return r
 }

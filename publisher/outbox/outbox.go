@@ -35,7 +35,7 @@ import (
 type Options struct {
 	Dir      string // of the journal
 	MaxBytes int64  // of the journal; see journal.Options
-	Reserve  int64
+	Reserve  func() int64
 	Retain   time.Duration // how long settled entries heal losses, of time in which the stream was reachable
 
 	Name   string // of the stream
@@ -308,6 +308,9 @@ func (b *Outbox) Forget(ctx context.Context, seqs []uint64) error {
 	}
 	return nil
 }
+
+// PendingBytes is the size of what is accepted and not settled yet.
+func (b *Outbox) PendingBytes() int64 { return b.ledger.PendingBytes() }
 
 // Account says what became of every accepted event.
 func (b *Outbox) Account() ledger.Account { return b.ledger.Account() }

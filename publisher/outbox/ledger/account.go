@@ -32,12 +32,13 @@ type account struct {
 	Totals // Accepted counts the settled entries
 
 	open runs // entries behind the last settled one
-	// pending are their events. Entries that damage took are not among them.
-	pending int64
-	first   journal.Seq // the first entry that may be there; 0: nothing was read yet
-	last    journal.Seq // and the last
-	begun   bool
-	unsure  bool // entries are missing since the last checkpoint, or what was before the first record is
+	// pending are their events, pendingBytes what the entries have in all. Entries that damage
+	// took are not among them.
+	pending, pendingBytes int64
+	first                 journal.Seq // the first entry that may be there; 0: nothing was read yet
+	last                  journal.Seq // and the last
+	begun                 bool
+	unsure                bool // entries are missing since the last checkpoint, or what was before the first record is
 
 	entries, marks, checkpoints int64
 	problems                    []string // records that cannot be
@@ -70,15 +71,16 @@ func (a *account) begin(r journal.Record) {
 	a.unsure = r.Type != journal.Checkpoint && a.first > 1
 }
 
-// entry counts an entry of some events.
-func (a *account) entry(seq journal.Seq, events int64, done journal.Seq) {
+// entry counts an entry of some events, and of some bytes.
+func (a *account) entry(seq journal.Seq, events, bytes int64, done journal.Seq) {
 	a.entries++
 	a.last = max(a.last, seq)
 	if seq <= done {
 		return
 	}
-	a.open.push(seq, events)
+	a.open.push(seq, events, bytes)
 	a.pending += events
+	a.pendingBytes += bytes
 }
 
 // settle counts the next entry, of those behind done, that is settled. Entries are
@@ -102,8 +104,9 @@ func (a *account) settle(s EntryOutcome, done journal.Seq) {
 }
 
 func (a *account) take(upTo journal.Seq) (entries, events int64) {
-	entries, events = a.open.take(upTo)
+	entries, events, bytes := a.open.take(upTo)
 	a.pending -= events
+	a.pendingBytes -= bytes
 	return entries, events
 }
 
@@ -130,7 +133,7 @@ func (a *account) lost(upTo journal.Seq, events int64) {
 // that was never read.
 func (a *account) losing(done, upTo journal.Seq) int64 {
 	open := slices.Clone(a.open)
-	entries, events := open.take(upTo)
+	entries, events, _ := open.take(upTo)
 	return events + a.missing(done, upTo, entries)
 }
 
@@ -177,38 +180,46 @@ func (a *account) total(done journal.Seq, retained int64) Account {
 	return t
 }
 
-// runs are numbers of events by entry, in order. Entries that follow each other
-// and have the same number take one element.
+// runs are numbers of events by entry, in order, and sizes. Entries that follow each other
+// and have the same number of events take one element.
 type runs []run
 
 type run struct {
 	first  journal.Seq
 	count  int64
 	events int64 // of each
+	bytes  int64 // of all together
 }
 
-func (r *runs) push(seq journal.Seq, events int64) {
+func (r *runs) push(seq journal.Seq, events, bytes int64) {
 	if n := len(*r); n > 0 {
 		if last := &(*r)[n-1]; last.events == events && last.first+journal.Seq(last.count) == seq {
 			last.count++
+			last.bytes += bytes
 			return
 		}
 	}
-	*r = append(*r, run{first: seq, count: 1, events: events})
+	*r = append(*r, run{first: seq, count: 1, events: events, bytes: bytes})
 }
 
-// take removes the entries up to upTo, and returns how many they were and how
-// many events they had.
-func (r *runs) take(upTo journal.Seq) (entries, events int64) {
+// take removes the entries up to upTo, and returns how many they were, how many events they
+// had, and how many bytes. Where it removes a part of an element, the bytes are the mean.
+func (r *runs) take(upTo journal.Seq) (entries, events, bytes int64) {
 	for len(*r) > 0 && (*r)[0].first <= upTo {
 		head := &(*r)[0]
 		n := min(head.count, int64(upTo-head.first)+1)
 		entries += n
 		events += n * head.events
+		size := head.bytes
+		if n < head.count {
+			size = head.bytes / head.count * n
+		}
+		bytes += size
+		head.bytes -= size
 		head.first += journal.Seq(n)
 		if head.count -= n; head.count == 0 {
 			*r = (*r)[1:]
 		}
 	}
-	return entries, events
+	return entries, events, bytes
 }

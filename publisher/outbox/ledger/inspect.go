@@ -67,7 +67,7 @@ func inspect(ctx context.Context, dir string, keys *atrest.Keys) (*Inspection, *
 				return ctx.Err() // it is counted as damaged
 			}
 			if !h.accepted.IsZero() {
-				accepted.push(r.Seq, h.accepted.UnixMilli())
+				accepted.push(r.Seq, h.accepted.UnixMilli(), 0)
 			}
 			if done := l.State().Done; r.Seq <= done {
 				l.account.problem("entry %d stands behind what says that it is settled", r.Seq)

@@ -69,7 +69,7 @@ func (l *Ledger) CountEntry(seq journal.Seq, payload []byte) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.account.entry(seq, int64(h.messages), l.state.Done)
+	l.account.entry(seq, int64(h.messages), int64(len(payload)), l.state.Done)
 }
 
 // MarkWriter writes marks in order, as a *journal.Journal does.
@@ -340,6 +340,13 @@ func (l *Ledger) RestartClock(now time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.retained.restart(now)
+}
+
+// PendingBytes returns the bytes of the entries that are not settled, as the journal has them.
+func (l *Ledger) PendingBytes() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.account.pendingBytes
 }
 
 // Account returns the account.

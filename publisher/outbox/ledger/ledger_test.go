@@ -165,16 +165,16 @@ func TestProblemsAreBounded(t *testing.T) {
 func TestRunsAreSmall(t *testing.T) {
 	var r runs
 	for i := range 1_000_000 {
-		r.push(journal.Seq(i+1), 1)
+		r.push(journal.Seq(i+1), 1, 1000+int64(i%2))
 	}
-	r.push(1<<60, 2)
+	r.push(1<<60, 2, 7)
 	if len(r) != 2 {
 		t.Errorf("got %d elements, want 2", len(r))
 	}
-	if entries, events := r.take(10); entries != 10 || events != 10 {
-		t.Errorf("got %d, %d, want 10, 10", entries, events)
+	if entries, events, bytes := r.take(10); entries != 10 || events != 10 || bytes != 10_000 {
+		t.Errorf("got %d, %d, %d, want 10, 10, 10000", entries, events, bytes)
 	}
-	if entries, events := r.take(1 << 61); entries != 999_991 || events != 999_992 {
-		t.Errorf("got %d, %d, want 999991, 999992", entries, events)
+	if entries, events, bytes := r.take(1 << 61); entries != 999_991 || events != 999_992 || bytes != 1_000_490_007 {
+		t.Errorf("got %d, %d, %d, want 999991, 999992, 1000490007", entries, events, bytes)
 	}
 }

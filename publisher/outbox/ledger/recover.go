@@ -52,7 +52,7 @@ func (l *Ledger) Recover(r journal.Record) error {
 		if err != nil {
 			return fmt.Errorf("entry %d: %w", r.Seq, err)
 		}
-		l.account.entry(r.Seq, int64(h.messages), l.state.Done)
+		l.account.entry(r.Seq, int64(h.messages), int64(len(r.Payload)), l.state.Done)
 	case journal.Mark:
 		var m Mark
 		if err := json.Unmarshal(r.Payload, &m); err != nil {
