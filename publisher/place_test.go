@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
@@ -219,37 +219,25 @@ func startInbox(t *testing.T) place {
 	}
 }
 
-// certificate writes a certificate for 127.0.0.1 and its key, and returns the files.
-func certificate(t *testing.T) (cert, key string, config *tls.Config) {
+func tlsConfig(t *testing.T, f certtest.Files) *tls.Config {
 	t.Helper()
-	dir := t.TempDir()
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	c, k := natstest.Certificate(t)
-	for file, text := range map[string][]byte{cert: c, key: k} {
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	pair, err := tls.X509KeyPair(c, k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert, key, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	return &tls.Config{Certificates: []tls.Certificate{certtest.Load(t, f)}, MinVersion: tls.VersionTLS12}
 }
 
 func startTLSFirst(t *testing.T) place {
 	t.Helper()
-	cert, key, config := certificate(t)
+	authority := certtest.New(t)
+	issued := authority.Issue(t, "127.0.0.1")
 	o := &server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
-		TLS: true, TLSCert: cert, TLSKey: key, TLSConfig: config, TLSTimeout: 5, TLSHandshakeFirst: true,
+		TLS: true, TLSCert: issued.Certificate, TLSKey: issued.Key, TLSConfig: tlsConfig(t, issued), TLSTimeout: 5, TLSHandshakeFirst: true,
 	}
 	s := bare(t, o)
 	return place{
 		nats: func(n *publisher.NATSConfig) {
-			n.URL, n.TLS.CAFile, n.TLS.HandshakeFirst = "tls://"+s.Addr().String(), cert, true
+			n.URL, n.TLS.CAFile, n.TLS.HandshakeFirst = "tls://"+s.Addr().String(), authority.File, true
 		},
-		js: jsAt(t, "tls://"+s.Addr().String(), "", nats.RootCAs(cert), nats.TLSHandshakeFirst()),
+		js: jsAt(t, "tls://"+s.Addr().String(), "", nats.RootCAs(authority.File), nats.TLSHandshakeFirst()),
 	}
 }
 
@@ -263,14 +251,16 @@ func startWebsocket(t *testing.T) place {
 
 func startDomain(t *testing.T) place {
 	t.Helper()
-	cert, _, config := certificate(t)
+	authority := certtest.New(t)
 	s := natstest.Start(t, func(o *server.Options) {
 		o.JetStreamDomain = "hub"
-		o.Websocket.Host, o.Websocket.Port, o.Websocket.TLSConfig = "127.0.0.1", -1, config
+		o.Websocket.Host, o.Websocket.Port, o.Websocket.TLSConfig = "127.0.0.1", -1, tlsConfig(t, authority.Issue(t, "127.0.0.1"))
 	})
 	return place{
-		nats: func(n *publisher.NATSConfig) { n.URL, n.JetStreamDomain, n.TLS.CAFile = s.WebsocketURL(), "hub", cert },
-		js:   jsAt(t, s.URL, "hub"),
+		nats: func(n *publisher.NATSConfig) {
+			n.URL, n.JetStreamDomain, n.TLS.CAFile = s.WebsocketURL(), "hub", authority.File
+		},
+		js: jsAt(t, s.URL, "hub"),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -23,11 +24,7 @@ import (
 func TestReason(t *testing.T) {
 	const canary = "canary-password"
 	withTLS := func(o *server.Options) {
-		cert, key := natstest.Certificate(t)
-		pair, err := tls.X509KeyPair(cert, key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		pair := certtest.Load(t, certtest.New(t).Issue(t, "127.0.0.1"))
 		o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
 	}
 	withUser := func(o *server.Options) { o.Username, o.Password = "u", "another" }

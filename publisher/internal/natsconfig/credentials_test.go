@@ -2,15 +2,8 @@ package natsconfig_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -26,6 +19,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -70,23 +64,17 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 				func() { replace(t, c.CredentialsFile, "\ufeff"+string(content)) }
 		}},
 		{"certificates", func(t *testing.T, dir string, c *natsconfig.Config) (func(*server.Options), func()) {
-			var ca authority
+			var ca *certtest.Authority
 			c.TLS = natsconfig.TLS{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
 			return func(o *server.Options) {
-					ca = newAuthority(t)
-					cert, key := ca.issue(t)
-					pair, err := tls.X509KeyPair(cert, key)
-					if err != nil {
-						t.Fatal(err)
-					}
-					pool := x509.NewCertPool()
-					pool.AddCert(ca.cert)
-					o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
+					ca = certtest.New(t)
+					pair := certtest.Load(t, ca.Issue(t, "127.0.0.1"))
+					o.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: ca.Pool(), ClientAuth: tls.RequireAndVerifyClientCert}
 				}, func() {
-					cert, key := ca.issue(t)
-					replace(t, c.TLS.CAFile, "\ufeff"+string(ca.pem))
-					replace(t, c.TLS.CertFile, "\ufeff"+string(cert))
-					replace(t, c.TLS.KeyFile, string(key))
+					own := ca.Issue(t, "127.0.0.1")
+					replace(t, c.TLS.CAFile, "\ufeff"+read(t, ca.File))
+					replace(t, c.TLS.CertFile, "\ufeff"+read(t, own.Certificate))
+					replace(t, c.TLS.KeyFile, read(t, own.Key))
 				}
 		}},
 	} {
@@ -229,6 +217,15 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func read(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // replace writes a file in one step, as mounted secrets are replaced.
 func replace(t *testing.T, path, content string) {
 	t.Helper()
@@ -285,51 +282,4 @@ func operator(t *testing.T, o *server.Options) []byte {
 	content, err := jwt.FormatUserConfig(userJWT, seed)
 	must(err)
 	return content
-}
-
-// authority signs certificates.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	pem  []byte
-}
-
-func newAuthority(t *testing.T) authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The name differs, or the old authority would be taken for the new one.
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: rand.Text()}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority{cert, key, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
-}
-
-// issue returns a certificate for 127.0.0.1, of a server and of a client, with its key.
-func (a authority) issue(t *testing.T) (cert, key []byte) {
-	t.Helper()
-	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "bridge"}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &own.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(own)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 }

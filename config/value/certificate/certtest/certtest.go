@@ -34,8 +34,9 @@ type Authority struct {
 func New(t testing.TB) *Authority {
 	t.Helper()
 	key := newKey(t)
+	// The name differs, or a client would take another authority for this one.
 	template := &x509.Certificate{
-		SerialNumber: serial(t), Subject: pkix.Name{CommonName: "authority of a test"},
+		SerialNumber: serial(t), Subject: pkix.Name{CommonName: "authority of a test " + rand.Text()},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
