@@ -46,7 +46,7 @@ type Options struct {
 	Log     *zap.Logger           // nil: none
 	Metrics prometheus.Registerer // nil: none; one Publisher per registerer
 	// Before is called when data_dir is held and read, before NATS is asked for anything; its
-	// error ends Open. nil: nothing is.
+	// error ends Open. nil: not called.
 	Before func() error
 
 	checkEvery time.Duration                     // time between two checks of the streams, and for a loss; 0: 30 s

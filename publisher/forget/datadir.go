@@ -16,9 +16,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// leaving is the time that a copy can stay in a journal beyond journal.retain: its
+// beyondRetain is the time that a copy can stay in a journal beyond journal.retain: its
 // segment is left and removed within that time.
-const leaving = time.Minute
+const beyondRetain = time.Minute
 
 // DataDir is the data directory of a bridge of this host, which may run or not.
 type DataDir struct {
@@ -37,10 +37,10 @@ func OpenDataDir(ctx context.Context, path string, keys *atrest.Keys, stream sch
 	if !datadir.Used(path) {
 		return nil, nil
 	}
-	d := &DataDir{path: path, keys: keys, stream: stream, stays: retain + leaving, client: control.Client(path)}
+	d := &DataDir{path: path, keys: keys, stream: stream, stays: retain + beyondRetain, client: control.Client(path)}
 	switch told, err := ask(ctx, d.client, request{}); {
 	case err == nil:
-		d.stays = told.Retain + leaving
+		d.stays = told.Retain + beyondRetain
 	case !errors.Is(err, control.ErrNobody):
 		return nil, err
 	default:

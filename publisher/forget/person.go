@@ -11,12 +11,12 @@ import (
 // the messages that it is shown; so one that was shown before must be shown again until Version
 // stays the same. One goroutine may use it at a time.
 type Person struct {
-	number  *phone.Sought // nil: only sessions are known
-	given   map[string]bool
-	learned map[string]bool
-	shared  map[string]bool // was learned, and turned out to be of another number too
-	version int
-	closed  bool // nothing is learned of the person now
+	number        *phone.Sought // nil: only sessions are known
+	given         map[string]bool
+	learned       map[string]bool
+	shared        map[string]bool // was learned, and turned out to be of another number too
+	version       int
+	learnsNothing bool // Match learns nothing
 }
 
 // Match says why a message is of a person.
@@ -71,7 +71,7 @@ func (p *Person) Shared() int { return len(p.shared) }
 
 func (p *Person) learn(sessions ...string) {
 	for _, s := range sessions {
-		if s != "" && !p.closed && !p.given[s] && !p.shared[s] && !p.learned[s] {
+		if s != "" && !p.learnsNothing && !p.given[s] && !p.shared[s] && !p.learned[s] {
 			p.learned[s] = true
 			p.version++
 		}
@@ -90,8 +90,8 @@ func (p *Person) share(session string) {
 // from it, or a search might not end while more come; it still tells that one is of another
 // number too.
 func (p *Person) MatchLater(header map[string][]string, data []byte) Match {
-	p.closed = true
-	defer func() { p.closed = false }()
+	p.learnsNothing = true
+	defer func() { p.learnsNothing = false }()
 	return p.Match(header, data)
 }
 

@@ -64,8 +64,8 @@ func (r *Run) Healing() (n int) {
 	return n
 }
 
-// behind is the time by which a replica may lag its leader.
-const behind = 300 * time.Millisecond
+// replicaLag is the time by which a replica may lag its leader.
+const replicaLag = 300 * time.Millisecond
 
 func pause(ctx context.Context, d time.Duration) error {
 	select {
@@ -157,7 +157,7 @@ func (r *Run) erase(ctx context.Context, o EraseOptions, erased *Counts) error {
 			return nil
 		case erased.Total() == before:
 			// A replica may show for a moment what its leader has deleted.
-			if err := pause(ctx, behind); err != nil {
+			if err := pause(ctx, replicaLag); err != nil {
 				return err
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,20 +129,13 @@ func headerSafe(s string, limit int) string {
 	return strings.TrimSpace(b.String())
 }
 
-// headerPlain is the reverse of headerSafe, but for what was cut off.
+// headerPlain is the reverse of headerSafe, but for what was cut off. A value that headerSafe did
+// not write is returned as it is.
 func headerPlain(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(s[i])
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
 	}
-	return b.String()
+	return s
 }
 
 // Body is a refused body, as the quarantine keeps it.

@@ -228,11 +228,11 @@ func (t *streamTarget) settle(ctx context.Context) error {
 	return t.broken
 }
 
-// judge reports whether trying again can help after a publish that failed.
+// judge returns the error of a publish that failed, as a finalError if trying again cannot help.
 func (t *streamTarget) judge(ctx context.Context, e event, err error) error {
 	err = fmt.Errorf("publish event %s, at sequence %d, to stream %s: %w", e.id, e.Sequence, t.stream, err)
 	switch api, refused := errors.AsType[*jetstream.APIError](err); {
-	case refused && !passing(api),
+	case refused && !temporary(api),
 		refusedByClient(err),
 		errors.Is(err, errNoAck) && errors.Is(t.client.Conn().LastError(), nats.ErrPermissionViolation):
 		return finalError{err}
@@ -250,8 +250,8 @@ func refusedByClient(err error) bool {
 	return errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrBadSubject) || errors.Is(err, nats.ErrBadHeaderMsg)
 }
 
-// passing reports whether a refusal may be over soon.
-func passing(err *jetstream.APIError) bool {
+// temporary reports whether a refusal may be over soon.
+func temporary(err *jetstream.APIError) bool {
 	switch server.ErrorIdentifier(err.ErrorCode) {
 	case server.JSStreamStoreFailedF: // of a full stream, or of one that is just closed
 		return !strings.Contains(err.Description, "maximum") && !strings.Contains(err.Description, server.ErrMsgTooLarge.Error())

@@ -76,7 +76,7 @@ func isFinal(err error) bool {
 // same. Only what its own recovery may cause is tried again.
 func refusedForGood(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && !passing(api) && api.ErrorCode != jetstream.JSErrCodeConsumerNotFound
+	return ok && !temporary(api) && api.ErrorCode != jetstream.JSErrCodeConsumerNotFound
 }
 
 // maxAhead bounds the events that are published beyond the recorded checkpoint; see

@@ -25,8 +25,8 @@ const (
 	minCheckPeriod = 200 * time.Millisecond // however many publishes are in doubt
 )
 
-// Monitor sees to the streams in the background: after every connect,
-// when a publish casts doubt on them, and every 30 s.
+// Monitor checks the streams, and makes or extends them as Spec.Mode says, in the background: after
+// every connect, when a publish casts doubt on them, and every 30 s.
 type Monitor struct {
 	conn        *broker.Conn
 	want        []wantedStream
@@ -291,7 +291,7 @@ func (m *Monitor) report(findings []Finding, problem error) {
 
 	if problem != nil {
 		if problemBefore == nil || problemBefore.Error() != problem.Error() {
-			m.log.Warn("streams could not be checked at", zap.Error(problem))
+			m.log.Warn("streams could not be checked", zap.Error(problem))
 		}
 		return
 	}

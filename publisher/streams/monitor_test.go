@@ -11,8 +11,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
-// TestReasonsOfALook: why the streams could not be checked at is logged when it changes.
-func TestReasonsOfALook(t *testing.T) {
+// TestProblemIsLoggedWhenItChanges: why the streams could not be checked is logged when it changes.
+func TestProblemIsLoggedWhenItChanges(t *testing.T) {
 	log, logs := natstest.Log(zap.WarnLevel)
 	m := NewMonitor(nil, theSpec(), 0, nil, log, nil)
 	for _, why := range []string{"a", "a", "b", "", "", "b"} {

@@ -71,10 +71,11 @@ func (c *Conn) RefreshLimit(ctx context.Context, before int64) (changed bool) {
 	return c.awaitLimit(ctx, before)
 }
 
-// awaitAfterLimit waits for the next connection if the server ended the last one since a message
-// was too large: the next one is there in a moment, and those behind that message need not
-// fail.
-func (c *Conn) awaitAfterLimit(ctx context.Context) {
+// AwaitAfterLimit waits for the next connection if the server ended the last one since a message
+// was too large: the next connection is there in a moment, and the messages behind that one need
+// not fail.
+func (s *Stream) AwaitAfterLimit(ctx context.Context) {
+	c := s.conn
 	if !c.link.EndedForSize() {
 		return
 	}
@@ -85,10 +86,6 @@ func (c *Conn) awaitAfterLimit(ctx context.Context) {
 		c.LearnLimit()
 	}
 }
-
-// AwaitAfterLimit waits for the next connection if the server ended the last one since a message
-// was too large.
-func (s *Stream) AwaitAfterLimit(ctx context.Context) { s.conn.awaitAfterLimit(ctx) }
 
 // awaitLimit waits for the next connection, and reports whether it has another limit.
 func (c *Conn) awaitLimit(ctx context.Context, before int64) bool {

@@ -58,10 +58,20 @@ func (c *Credentials) Options() []nats.Option {
 		opts = append(opts, c.nkey)
 	}
 	if cfg.TLS.CAFile != "" {
-		opts = append(opts, func(o *nats.Options) error { return secure(o, nil, cfg.TLS.readCA) })
+		opts = append(opts, func(o *nats.Options) error {
+			secure(o)
+			o.RootCAsCB = cfg.TLS.readCA
+			_, err := cfg.TLS.readCA()
+			return err
+		})
 	}
 	if cfg.TLS.CertFile != "" {
-		opts = append(opts, func(o *nats.Options) error { return secure(o, cfg.TLS.readCert, nil) })
+		opts = append(opts, func(o *nats.Options) error {
+			secure(o)
+			o.TLSCertCB = cfg.TLS.readCert
+			_, err := cfg.TLS.readCert()
+			return err
+		})
 	}
 	return opts
 }
@@ -139,18 +149,10 @@ func (c *Credentials) nkey(o *nats.Options) error {
 	return nil
 }
 
-// secure requires TLS. Each callback may be nil.
-func secure(o *nats.Options, cert nats.TLSCertHandler, ca nats.RootCAsHandler) error {
+// secure requires TLS.
+func secure(o *nats.Options) {
 	if o.TLSConfig == nil {
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	o.Secure = true
-	if cert != nil {
-		o.TLSCertCB = cert
-		_, err := cert()
-		return err
-	}
-	o.RootCAsCB = ca
-	_, err := ca()
-	return err
 }
