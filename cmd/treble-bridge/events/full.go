@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -90,7 +90,7 @@ func normalised(envelope []byte) []byte {
 	}
 	delete(members, "raw")
 	delete(members, "raw_base64")
-	out, err := cli.MarshalJSON(members)
+	out, err := value.MarshalJSON(members)
 	if err != nil {
 		return nil // not reached, likewise
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
@@ -123,7 +123,7 @@ func (f eventFormat) eventJSON(s client.Message, m *moment) []byte {
 		gap := m.gap.Milliseconds()
 		v.GapMS, v.Marks = &gap, append([]mark{}, m.marks...)
 	}
-	line, err := cli.MarshalJSON(v)
+	line, err := value.MarshalJSON(v)
 	if err != nil {
 		line = redact.QuoteJSON(err.Error()) // not reached: the event is JSON, the rest can be encoded
 	}

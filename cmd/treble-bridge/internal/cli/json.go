@@ -10,7 +10,7 @@ import (
 // WriteJSON writes a value as one line of JSON, without escaping what only HTML minds: commands
 // in it can be pasted. What could steer a terminal is escaped.
 func WriteJSON(w io.Writer, v any) error {
-	line, err := MarshalJSON(v)
+	line, err := value.MarshalJSON(v)
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,3 @@ func WriteIndentedJSON(w io.Writer, v any) error {
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }
-
-// MarshalJSON returns a value as one line of JSON, without its end: no character of it is escaped that
-// need not be, for what is exported and read again.
-func MarshalJSON(v any) ([]byte, error) { return value.MarshalJSON(v) }

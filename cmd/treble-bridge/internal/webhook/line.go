@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
@@ -18,32 +18,22 @@ import (
 // Delivery is a webhook request as a line of JSON, which "quarantine export" writes and
 // send reads. docs/events.md describes the form, which is stable.
 type Delivery struct {
-	ID         string // in the quarantine
-	Received   time.Time
-	Source     string
-	Path       string
-	Test       string // the run of send that made it
-	Reason     schema.Reason
-	Violations []delivery.Violation
-	Body       []byte // as received
-}
-
-// lineHead holds the members of a line before the body.
-type lineHead struct {
-	ID         string               `json:"id,omitempty"`
+	ID         string               `json:"id,omitempty"` // in the quarantine
 	Received   time.Time            `json:"received"`
 	Source     string               `json:"source"`
 	Path       string               `json:"path"`
-	Test       string               `json:"test,omitempty"`
+	Test       string               `json:"test,omitempty"` // the run of send that made it
 	Reason     schema.Reason        `json:"reason,omitempty"`
 	Violations []delivery.Violation `json:"violations,omitempty"`
+	Body       []byte               `json:"-"` // as received; Encode and ParseDelivery treat it apart
 }
 
 // Encode returns the line with its end. The body is spliced in as it stands; one
 // that is no JSON, or that no single line can hold, goes in as base64, so that its
 // bytes come back as they were in any case.
 func (d Delivery) Encode() ([]byte, error) {
-	head, err := cli.MarshalJSON(lineHead{d.ID, d.Received.UTC(), d.Source, d.Path, d.Test, d.Reason, d.Violations})
+	d.Received = d.Received.UTC()
+	head, err := value.MarshalJSON(d)
 	if err != nil {
 		return nil, fmt.Errorf("write delivery line: %w", err)
 	}
@@ -60,22 +50,22 @@ func (d Delivery) Encode() ([]byte, error) {
 	return append(line, "\"}\n"...), nil
 }
 
-// ParseDelivery reads a line that Encode wrote, and ignores members that a later version may add. Its errors name members, and repeat nothing of the body.
+// ParseDelivery reads a line that Encode wrote, and ignores members that a later version may add. Its
+// errors name members, and repeat nothing of the body.
 func ParseDelivery(b []byte) (Delivery, error) {
 	var w struct {
-		lineHead
-		Received string          `json:"received"`
+		Delivery
+		Received string          `json:"received"` // instead of the time: its error says which form is right
 		Body     json.RawMessage `json:"body"`
 		Base64   *string         `json:"body_base64"`
 	}
-	var wrongType *json.UnmarshalTypeError
-	if err := json.Unmarshal(b, &w); errors.As(err, &wrongType) && wrongType.Field != "" {
+	err := json.Unmarshal(b, &w)
+	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrongType.Field != "" {
 		return Delivery{}, fmt.Errorf("%s: may not be a %s", wrongType.Field, wrongType.Value)
 	} else if err != nil {
 		return Delivery{}, errors.New("is no JSON object")
 	}
-	d := Delivery{ID: w.ID, Source: w.Source, Path: w.Path, Test: w.Test, Reason: w.Reason, Violations: w.Violations}
-	var err error
+	d := w.Delivery
 	if d.Received, err = time.Parse(time.RFC3339, w.Received); err != nil {
 		return Delivery{}, errors.New("received: use a time in the form of RFC 3339")
 	}
