@@ -84,7 +84,7 @@ func isKey(rest []byte) bool {
 // QuoteJSON writes a JSON string in which nothing can steer a terminal.
 func QuoteJSON(s string) []byte {
 	b, _ := value.MarshalJSON(s) // a string can always be encoded
-	return []byte(terminal.EscapeControls(string(b), terminal.JSONEscape))
+	return []byte(terminal.EscapeControls(string(b)))
 }
 
 // Harmless escapes the characters of a JSON document, or of any text, that could steer a terminal.

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,9 +37,7 @@ func Mask(doc []byte) []byte {
 	var tree any
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	dec.UseNumber()
-	if err := dec.Decode(&tree); err != nil {
-		return []byte(`"masked: not JSON"`)
-	}
+	_ = dec.Decode(&tree) // EditLiterals has the same error
 	m := masker{id: envelopeID(tree)}
 	m.collect(tree)
 	out, err := EditLiterals(doc, m.edit)
@@ -120,9 +119,9 @@ func (m *masker) edit(l Literal) (string, bool) {
 		return "", false
 	case phoneKey.MatchString(l.Key):
 		text = phone.HideAll(text)
-	case isTime(l), isCoordinate(l), otherIDs[l.Key]:
+	case isTime(l), isCoordinate(l), slices.Contains(otherIDs, l.Key):
 		text = m.known.Hide(text)
-	case sessionIDs[l.Key]:
+	case slices.Contains(sessionIDs, l.Key):
 		text = m.session(text)
 	default:
 		text = m.known.HideLong(text)
@@ -133,17 +132,9 @@ func (m *masker) edit(l Literal) (string, bool) {
 // sessionIDs are the keys of a session's id, and otherIDs those of other ids that Treble
 // and HubSpot give, which are no phones however long they are.
 var (
-	sessionIDs = setOf("subject", "session_id", "external_id", "session_external_id")
-	otherIDs   = setOf("event_id", "conversation_id", "affected_conversation_ids", "business_scope_id", "company_id", "hubspot_deal_id", "hubspot_contact_id")
+	sessionIDs = []string{"subject", "session_id", "external_id", "session_external_id"}
+	otherIDs   = []string{"event_id", "conversation_id", "affected_conversation_ids", "business_scope_id", "company_id", "hubspot_deal_id", "hubspot_contact_id"}
 )
-
-func setOf(names ...string) map[string]bool {
-	set := map[string]bool{}
-	for _, n := range names {
-		set[n] = true
-	}
-	return set
-}
 
 // session hides the phone that a session's id may be, or have in it. Ids that are
 // mostly letters stay.

@@ -24,29 +24,24 @@ func Pad(s string, width int) string {
 // terminal: line ends become a blank, other controls are shown as \u001b.
 func Printable(text string) string {
 	text = strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ").Replace(text)
-	return EscapeControls(text, JSONEscape)
+	return EscapeControls(text)
 }
 
-// JSONEscape writes a character as JSON does.
-func JSONEscape(r rune) string {
-	if r > 0xffff {
-		return "\ufffd"
-	}
-	return fmt.Sprintf(`\u%04x`, r)
-}
-
-// EscapeControls replaces control characters and those that change the
-// direction or the visibility of text.
-func EscapeControls(text string, escape func(rune) string) string {
-	if strings.IndexFunc(text, Steers) < 0 {
+// EscapeControls writes control characters, and those that change the direction or the
+// visibility of text, as JSON does; those beyond 16 bits become U+FFFD.
+func EscapeControls(text string) string {
+	if !strings.ContainsFunc(text, Steers) {
 		return text
 	}
 	var b strings.Builder
 	for _, r := range text {
-		if Steers(r) {
-			b.WriteString(escape(r))
-		} else {
+		switch {
+		case !Steers(r):
 			b.WriteRune(r)
+		case r > 0xffff:
+			b.WriteRune(utf8.RuneError)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
 		}
 	}
 	return b.String()
