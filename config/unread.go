@@ -38,8 +38,7 @@ func unreadKey(n *yaml.Node, key string, known []string) error {
 // noteUnread remembers which keys an error of the file is about.
 func (l *Loaded) noteUnread(err error) {
 	for _, e := range value.Unjoin(err) {
-		var unread *unreadError
-		if errors.As(e, &unread) {
+		if unread, ok := errors.AsType[*unreadError](e); ok {
 			l.unread = append(l.unread, unread.key)
 		}
 	}

@@ -16,11 +16,11 @@ type Object string
 // name twice. The errors name a place and never repeat the text.
 func ParseObject(text string) (Object, error) {
 	text = strings.Trim(Decode([]byte(text)), " \t\r\n")
-	var syntax *json.SyntaxError
-	switch err := json.Unmarshal([]byte(text), new(json.RawMessage)); {
+	err := json.Unmarshal([]byte(text), new(json.RawMessage))
+	switch syntax, ok := errors.AsType[*json.SyntaxError](err); {
 	case !strings.HasPrefix(text, "{"):
 		return "", errors.New("is no JSON object")
-	case errors.As(err, &syntax):
+	case ok:
 		return "", fmt.Errorf("is not JSON: the mistake is at byte %d", syntax.Offset)
 	case err != nil:
 		return "", errors.New("is not JSON")

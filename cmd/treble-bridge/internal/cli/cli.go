@@ -47,11 +47,9 @@ func Run(ctx context.Context, root *cobra.Command, args []string) int {
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	var usage UsageError
-	// An error before a command is started is one of the command line.
-	wrongUsage := !started || errors.As(err, &usage)
+	_, isUsage := errors.AsType[UsageError](err)
 	fmt.Fprintf(root.ErrOrStderr(), "treble-bridge: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
-	if wrongUsage {
+	if isUsage || !started { // cobra refuses a command line before it starts a command
 		fmt.Fprintf(root.ErrOrStderr(), "See %q.\n", cmd.CommandPath()+" --help")
 		return ExitUsage
 	}

@@ -77,12 +77,11 @@ func (p Poster) Post(ctx context.Context, body []byte) Result {
 
 // failure sorts an error into a few words, by which results are counted.
 func failure(err error) string {
-	var timeout net.Error
-	var op *net.OpError
-	switch {
-	case errors.As(err, &timeout) && timeout.Timeout():
+	op, isOp := errors.AsType[*net.OpError](err)
+	switch timeout, ok := errors.AsType[net.Error](err); {
+	case ok && timeout.Timeout():
 		return "timeout"
-	case errors.As(err, &op) && op.Op == "dial":
+	case isOp && op.Op == "dial":
 		return "cannot connect"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connection closed"
