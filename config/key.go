@@ -37,17 +37,13 @@ func Keys() []Key { return keysOf(reflect.ValueOf(Default()), "", nil) }
 
 // SourceKeys returns the keys of one entry of sources, without their
 // environment variables: they have none.
-func SourceKeys() []Key {
-	keys := keysOf(reflect.ValueOf(ingress.SourceConfig{}), "", nil)
-	for i := range keys {
-		keys[i].Env = ""
-	}
-	return keys
-}
+func SourceKeys() []Key { return entryKeys(ingress.SourceConfig{}) }
 
-// SecretKeys returns the keys of one entry of auth.secrets.
-func SecretKeys() []Key {
-	keys := keysOf(reflect.ValueOf(auth.SecretConfig{}), "", nil)
+// SecretKeys returns the keys of one entry of auth.secrets, likewise.
+func SecretKeys() []Key { return entryKeys(auth.SecretConfig{}) }
+
+func entryKeys(entry any) []Key {
+	keys := keysOf(reflect.ValueOf(entry), "", nil)
 	for i := range keys {
 		keys[i].Env = ""
 	}
