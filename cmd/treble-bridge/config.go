@@ -3,8 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -117,15 +116,10 @@ touched.`,
 				_, err := fmt.Fprint(streams.Out, config.Template())
 				return err
 			}
-			// Secrets may come into it, so it is for its owner alone.
-			f, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			if errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("%s exists: name another file, or remove it first", args[0])
-			} else if err != nil {
+			return cli.WriteNewFile(args[0], func(w io.Writer) error {
+				_, err := io.WriteString(w, config.Template())
 				return err
-			}
-			_, err = f.WriteString(config.Template())
-			return errors.Join(err, f.Close())
+			})
 		},
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 )
 
-// writeNewFile makes a new file for its owner alone. It is whole and flushed, or
-// not there.
-func writeNewFile(name string, write func(io.Writer) error) (err error) {
+// WriteNewFile makes a new file, for its owner alone: it may hold personal data or secrets. It is
+// whole and flushed, or not there.
+func WriteNewFile(name string, write func(io.Writer) error) (err error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists: name another file, or remove it first", name)
@@ -54,7 +54,7 @@ func (e *Export) Write(streams Streams, write func(io.Writer) error) error {
 	if e.To == "-" {
 		return buffered(streams.Out)
 	}
-	return writeNewFile(e.To, buffered)
+	return WriteNewFile(e.To, buffered)
 }
 
 // Summarize prints the summary as JSON, or else the text: to standard error if standard output is
