@@ -63,7 +63,7 @@ see "treble-bridge journal verify".
 				return err
 			}
 			if asJSON {
-				return v.printJSON(streams.Out)
+				return cli.WriteJSON(streams.Out, v)
 			}
 			return v.printStatus(streams.Out)
 		},
@@ -99,7 +99,7 @@ The exit code is 1 if anything is damaged, or an event is not accounted for.
 				return err
 			}
 			if asJSON {
-				err = v.printJSON(streams.Out)
+				err = cli.WriteJSON(streams.Out, v)
 			} else {
 				err = v.printVerify(streams.Out)
 			}

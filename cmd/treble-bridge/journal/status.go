@@ -10,7 +10,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
 
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/publisher/inspect"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
@@ -137,10 +136,6 @@ func newConditionJSON(s *ledger.Inspection) conditionJSON {
 		v.Damage = append(v.Damage, lost)
 	}
 	return v
-}
-
-func (v *StatusJSON) printJSON(w io.Writer) error {
-	return cli.WriteJSON(w, v)
 }
 
 // failure is the error of verify; nil if all is well.
