@@ -34,11 +34,9 @@ The documents themselves are JSON in any case.`,
   treble-bridge schema message.read > message.read.json
   treble-bridge schema asyncapi | jq '.channels | keys'
   treble-bridge schema --list --json | jq -r '.[].name'`,
-		Args: cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return documentNames(), cobra.ShellCompDirectiveNoFileComp
-		},
-		RunE: s.run,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions(documentNames(), cobra.ShellCompDirectiveNoFileComp),
+		RunE:              s.run,
 	}
 	cmd.Flags().BoolVar(&s.list, "list", false, "list what there is")
 	cmd.Flags().BoolVar(&s.json, "json", false, "print the list as JSON")
@@ -69,7 +67,6 @@ func (s *schemaCommand) run(_ *cobra.Command, args []string) error {
 	return cli.Usagef("there is no document %q: use one of %s", args[0], strings.Join(documentNames(), ", "))
 }
 
-// print prints the list.
 func (s *schemaCommand) print() error {
 	type entry struct {
 		Name        string `json:"name"`
@@ -85,7 +82,7 @@ func (s *schemaCommand) print() error {
 	}
 	w := tabwriter.NewWriter(s.streams.Out, 0, 0, 2, ' ', 0)
 	for _, e := range all {
-		fmt.Fprintf(w, "%s\t%s\n", e.Name, e.Title) // into memory
+		fmt.Fprintf(w, "%s\t%s\n", e.Name, e.Title)
 	}
 	return w.Flush()
 }

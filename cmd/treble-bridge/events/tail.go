@@ -64,9 +64,7 @@ standard error at the end.
 	f.IntVarP(&t.limit, "limit", "n", 0, "stop after this many events")
 	t.format.addFlags(cmd, "print the envelope, one a line")
 	cli.AddNATSFlags(cmd)
-	_ = cmd.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return cli.KindNames(), cobra.ShellCompDirectiveNoFileComp
-	})
+	cli.CompleteFlag(cmd, "kind", schema.Kinds())
 	return cmd
 }
 

@@ -53,11 +53,7 @@ func (f eventFormat) timeline(line []moment, whole bool) []byte {
 		}
 	}
 	if absent := missing(line); people && whole && len(absent) > 0 {
-		var names []string
-		for _, k := range absent {
-			names = append(names, string(k))
-		}
-		out = fmt.Appendf(out, "%s\n", f.palette.Paint(terminal.Yellow, "not stored, as far as there are events: "+strings.Join(names, ", ")))
+		out = fmt.Appendf(out, "%s\n", f.palette.Paint(terminal.Yellow, "not stored, as far as there are events: "+strings.Join(cli.Texts(absent), ", ")))
 	}
 	return out
 }

@@ -2,6 +2,7 @@
 package quarantine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -46,17 +47,7 @@ func (f *choiceFlags) add(cmd *cobra.Command, until string) {
 	flags.StringVar(&f.path, "path", "", "only bodies that were posted to this path")
 	flags.StringVar(&f.since, "since", "", "only what was received since this time (RFC 3339) or this long ago (2h)")
 	flags.StringVar(&f.until, until, "", "only what was received before this time (RFC 3339) or this long ago (2h)")
-	_ = cmd.RegisterFlagCompletionFunc("reason", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return reasonNames(), cobra.ShellCompDirectiveNoFileComp
-	})
-}
-
-func reasonNames() []string {
-	var names []string
-	for _, r := range schema.Reasons() {
-		names = append(names, string(r))
-	}
-	return names
+	cli.CompleteFlag(cmd, "reason", schema.Reasons())
 }
 
 // empty reports whether no flag narrows the choice.
@@ -68,10 +59,11 @@ func (f *choiceFlags) empty() bool {
 func (f *choiceFlags) filter(ids []string, now time.Time) (quarantine.Filter, error) {
 	out := quarantine.Filter{IDs: ids, Source: f.source, Path: f.path}
 	for _, name := range f.reasons {
-		if !slices.Contains(reasonNames(), name) {
-			return out, cli.Usagef("--reason: unknown reason %q: use one of %s", name, strings.Join(reasonNames(), ", "))
+		r := schema.Reason(name)
+		if !slices.Contains(schema.Reasons(), r) {
+			return out, cli.Usagef("--reason: unknown reason %q: use one of %s", name, strings.Join(cli.Texts(schema.Reasons()), ", "))
 		}
-		if r := schema.Reason(name); !slices.Contains(out.Reasons, r) {
+		if !slices.Contains(out.Reasons, r) {
 			out.Reasons = append(out.Reasons, r)
 		}
 	}
@@ -144,10 +136,7 @@ func refusedBodies(n int64) string { return english.Plural(int(n), "refused body
 func byReason(reasons map[schema.Reason]int) string {
 	var parts []string
 	for _, r := range slices.SortedFunc(maps.Keys(reasons), func(a, b schema.Reason) int {
-		if reasons[a] != reasons[b] {
-			return reasons[b] - reasons[a]
-		}
-		return strings.Compare(string(a), string(b))
+		return cmp.Or(cmp.Compare(reasons[b], reasons[a]), cmp.Compare(a, b))
 	}) {
 		parts = append(parts, fmt.Sprintf("%d %s", reasons[r], terminal.Printable(string(r))))
 	}

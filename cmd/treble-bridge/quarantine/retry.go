@@ -334,13 +334,7 @@ func (r *retryCommand) print(line RetriedJSON) error {
 	}
 	p, colour, text := terminal.PaletteFor(r.streams.Out), terminal.Yellow, line.Error
 	if line.Result == retryAccepted {
-		colour, text = terminal.Green, ""
-		for i, k := range line.Kinds {
-			if i > 0 {
-				text += ", "
-			}
-			text += string(k)
-		}
+		colour, text = terminal.Green, strings.Join(cli.Texts(line.Kinds), ", ")
 	}
 	_, err := fmt.Fprintf(r.streams.Out, "%s  %s  %s\n", p.Paint(colour, terminal.Pad(line.Result, len(retryAccepted))), terminal.Printable(line.ID), terminal.Printable(text))
 	return err

@@ -76,11 +76,9 @@ or by what kept it from being one), seconds, rate, latency_ms (p50, p95, p99, ma
   treble-bridge send body.json --url https://bridge.example.com/webhook --token-file token
   treble-bridge send --file refused.ndjson
   echo '{"event_type":"new"}' | treble-bridge send - --header 'X-Api-Key: secret'`,
-		Args: cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return webhook.SampleNames(), 0
-		},
-		RunE: s.run,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions(webhook.SampleNames(), cobra.ShellCompDirectiveDefault),
+		RunE:              s.run,
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.url, "url", "", "where to post (default: the running bridge, else http://127.0.0.1:8080/webhook)")

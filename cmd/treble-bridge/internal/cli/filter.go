@@ -33,9 +33,7 @@ func (f *FilterFlags) Add(cmd *cobra.Command) {
 	flags.StringVar(&f.until, "until", "", "only what was stored before this time (RFC 3339) or this long ago (2h)")
 	flags.Uint64Var(&f.fromSeq, "from-seq", 0, "only from this sequence of the stream on")
 	flags.Uint64Var(&f.toSeq, "to-seq", 0, "only up to this sequence of the stream")
-	_ = cmd.RegisterFlagCompletionFunc("kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return KindNames(), cobra.ShellCompDirectiveNoFileComp
-	})
+	CompleteFlag(cmd, "kind", schema.Kinds())
 }
 
 // Empty reports whether no flag is set.
@@ -107,11 +105,16 @@ func ParseSince(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-01-31T08:00:00Z, nor a day such as 2026-01-31, nor a duration such as 2h or 7d", s)
 }
 
-// KindNames returns the names of all kinds, for help and completion.
-func KindNames() []string {
-	var names []string
-	for _, k := range schema.Kinds() {
-		names = append(names, string(k))
+// CompleteFlag makes the shell complete a flag's value to one of the words.
+func CompleteFlag[T ~string](cmd *cobra.Command, flag string, words []T) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(Texts(words), cobra.ShellCompDirectiveNoFileComp)) // fails for a flag that is not there
+}
+
+// Texts returns values of a string type, such as kinds, as strings.
+func Texts[T ~string](values []T) []string {
+	var texts []string
+	for _, v := range values {
+		texts = append(texts, string(v))
 	}
-	return names
+	return texts
 }
