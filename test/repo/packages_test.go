@@ -72,7 +72,7 @@ var packages = []row{
 	{name: "cmd/treble-bridge/consumers", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal publisher/client", libraries: "cobra humanize"},
 	{name: "cmd/treble-bridge/internal/webhook", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/redact config config/value config/value/certificate ingress ingress/auth schema schema/delivery", libraries: "pflag"},
 	{name: "cmd/treble-bridge/doctor", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal cmd/treble-bridge/internal/webhook config config/value config/value/certificate ingress ingress/ops publisher publisher/datadir publisher/diagnose publisher/forget schema", libraries: "cobra"},
-	{name: "cmd/treble-bridge/events", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/redact cmd/treble-bridge/internal/terminal publisher/client schema schema/phone", libraries: "cobra humanize"},
+	{name: "cmd/treble-bridge/events", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/redact cmd/treble-bridge/internal/terminal config/value publisher/client schema schema/phone", libraries: "cobra humanize"},
 	{name: "cmd/treble-bridge/forget", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal config publisher/audit publisher/client publisher/forget publisher/streams", libraries: "cobra humanize"},
 	{name: "cmd/treble-bridge/journal", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal config publisher/atrest publisher/inspect publisher/outbox/ledger publisher/setaside", libraries: "cobra humanize"},
 	{name: "cmd/treble-bridge/keys", imports: "cmd/treble-bridge/internal/cli publisher/atrest", libraries: "cobra"},
