@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -25,8 +26,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// Bridge is the daemon: the parts and their wiring. Make it with openBridge,
-// call run, then close, once each.
+// Bridge is the daemon: the parts and their wiring. Call Open, Run and Close, in this order and
+// once each.
 type Bridge struct {
 	config    *config.Config // in effect; Reload exchanges it
 	level     zap.AtomicLevel
@@ -92,6 +93,17 @@ func Open(ctx context.Context, c *config.Config, version string, log *zap.Logger
 	}
 	b.openControl(c)
 	return b, nil
+}
+
+// buildInfo is the metric that tells which version runs.
+func buildInfo(version string) prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "treble_bridge_build_info",
+		Help:        "1, with the version as labels.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
+	})
+	g.Set(1)
+	return g
 }
 
 // accepter is the publisher, which there is before the first request is served.
@@ -163,7 +175,7 @@ func promise(c *config.Config) string {
 }
 
 // Run serves until ctx ends or a listener fails, and returns that failure. The
-// requests in work go on: close waits for them.
+// requests in work go on: Close waits for them.
 func (b *Bridge) Run(ctx context.Context) error {
 	serves := []func() error{b.server.Serve, b.ops.Serve}
 	if b.control != nil {
@@ -185,7 +197,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 }
 
 // Close shuts down in the order that loses nothing. The context is its
-// deadline and must be a fresh one: the one that ended run would cut off all
+// deadline and must be a fresh one: the one that ended Run would cut off all
 // that is waited for here. Parts that were never opened are skipped.
 func (b *Bridge) Close(ctx context.Context) error {
 	// First of all, so that a balancer that asks now sends no more requests.
