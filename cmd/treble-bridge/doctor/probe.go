@@ -29,9 +29,9 @@ func (d *command) probe(ctx context.Context, session *diagnose.Session) []diagno
 	case session == nil:
 		return leftOut("NATS cannot be reached, so nobody can see it arrive")
 	}
-	bridge, err := webhook.OpenBridge(&d.config.Config, nil, http.Header{}, "", webhook.NewClient(d.timeout, 1))
+	bridge, err := webhook.OpenBridge(&d.config.Config, "", http.Header{}, "", webhook.NewClient(d.timeout, 1))
 	if err != nil {
-		return []diagnose.Check{{Name: "probe", Status: diagnose.Fail, Detail: err.Error(), Fix: "treble-bridge config check", FixIn: diagnose.InShell}}
+		return []diagnose.Check{{Name: "probe", Status: diagnose.Fail, Detail: err.Error(), Fix: "treble-bridge config check"}}
 	}
 	defer bridge.Client.CloseIdleConnections()
 	var checks []diagnose.Check
@@ -48,7 +48,7 @@ func (d *command) probeSource(ctx context.Context, session *diagnose.Session, br
 	watch, err := session.Watch(ctx, id)
 	if err != nil {
 		c.Detail = fmt.Sprintf("the stream cannot be read: %v", err)
-		c.Fix, c.FixIn = "treble-bridge health", diagnose.InShell
+		c.Fix = "treble-bridge health"
 		return c
 	}
 	defer watch.Stop()
@@ -76,11 +76,11 @@ func (d *command) probeSource(ctx context.Context, session *diagnose.Session, br
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		c.Detail = fmt.Sprintf("answered 200 after %s, and not in the stream %s later: it waits in the journal, and its message stays when it comes", milliseconds(answer.Took), d.timeout)
-		c.Fix, c.FixIn = "treble-bridge journal status", diagnose.InShell
+		c.Fix = "treble-bridge journal status"
 		return c
 	case err != nil:
 		c.Detail = fmt.Sprintf("answered 200 after %s, and the stream cannot be read: %v; its message stays", milliseconds(answer.Took), err)
-		c.Fix, c.FixIn = "treble-bridge health", diagnose.InShell
+		c.Fix = "treble-bridge health"
 		return c
 	}
 	stages := diagnose.Stages{
@@ -105,7 +105,7 @@ func (d *command) removeProbe(ctx context.Context, c *diagnose.Check, watch *dia
 	if err := watch.Remove(remove, seq); err != nil {
 		c.Status = diagnose.Warn
 		c.Detail = fmt.Sprintf("post to stream %.1f ms, and its message (sequence %d) cannot be deleted: %v; it stays until max_age, and consumers ignore it", c.Stages.Total, seq, err)
-		c.Fix, c.FixIn = "treble-bridge doctor --no-probe  # or allow this user to delete messages: deployments/nats/permissions.conf", diagnose.InShell
+		c.Fix = "treble-bridge doctor --no-probe  # or allow this user to delete messages: deployments/nats/permissions.conf"
 	}
 }
 
@@ -121,7 +121,7 @@ func (d *command) noteProbe(ctx context.Context, seq uint64) error {
 
 // refused explains an answer other than 200.
 func (d *command) refused(c *diagnose.Check, answer webhook.Result, path string) {
-	c.Fix, c.FixIn = "treble-bridge health", diagnose.InShell
+	c.Fix = "treble-bridge health"
 	switch answer.Status {
 	case "401":
 		c.Detail = "the running bridge refuses the configured secret of this source (401): it runs with another configuration"

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -131,18 +130,11 @@ func (r *retryCommand) run(cmd *cobra.Command, ids []string) error {
 }
 
 func (r *retryCommand) bridge(c *config.Config, header http.Header) (*webhook.Bridge, error) {
-	var base *url.URL
-	if r.url != "" {
-		var err error
-		if base, err = webhook.ParseURL("--url", r.url); err != nil {
-			return nil, err
-		}
-	}
 	token, err := r.tokens.Read(r.streams, false)
 	if err != nil {
 		return nil, err
 	}
-	return webhook.OpenBridge(c, base, header, token, webhook.NewClient(10*time.Second, 1))
+	return webhook.OpenBridge(c, r.url, header, token, webhook.NewClient(10*time.Second, 1))
 }
 
 // retry tries one body after the other, until the bridge takes none any more.

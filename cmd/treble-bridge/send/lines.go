@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 
@@ -46,13 +45,7 @@ func (s *command) sendLines(cmd *cobra.Command, name string, header http.Header)
 	if err != nil {
 		return err
 	}
-	var base *url.URL
-	if s.url != "" {
-		if base, err = webhook.ParseURL("--url", s.url); err != nil {
-			return err
-		}
-	}
-	d, err := webhook.OpenBridge(&loaded.Config, base, header, s.token, webhook.NewClient(s.load.timeout, s.load.concurrency))
+	d, err := webhook.OpenBridge(&loaded.Config, s.url, header, s.token, webhook.NewClient(s.load.timeout, s.load.concurrency))
 	if err != nil {
 		return err
 	}

@@ -31,10 +31,10 @@ type Bridge struct {
 	Client  *http.Client
 }
 
-// OpenBridge returns the bridge at base, or, if that is nil, the running one
+// OpenBridge returns the bridge that a flag --url names, or, if that is empty, the running one
 // of the configuration. The configured secrets go nowhere else.
-func OpenBridge(c *config.Config, base *url.URL, common http.Header, token string, client *http.Client) (*Bridge, error) {
-	b := &Bridge{Base: base, Own: base == nil, common: common, Client: client,
+func OpenBridge(c *config.Config, urlFlag string, common http.Header, token string, client *http.Client) (*Bridge, error) {
+	b := &Bridge{Own: urlFlag == "", common: common, Client: client,
 		sources: map[string]ingress.SourceConfig{}, Headers: map[string]http.Header{}, Signers: map[string]*auth.Signer{}}
 	if common.Get("Content-Type") == "" {
 		common.Set("Content-Type", "application/json")
@@ -43,7 +43,9 @@ func OpenBridge(c *config.Config, base *url.URL, common http.Header, token strin
 		common.Set("Authorization", "Bearer "+token)
 	}
 	if !b.Own {
-		return b, nil
+		var err error
+		b.Base, err = ParseURL("--url", urlFlag)
+		return b, err
 	}
 	at, err := cli.ClientAddrs(c)
 	if err != nil {
