@@ -68,7 +68,7 @@ func (d *command) askOnceStarted(ctx context.Context) (ops.Readiness, error) {
 // notRunning is the line for a bridge that does not answer. If it was to be tried,
 // that is a failure.
 func (d *command) notRunning(held bool) diagnose.Check {
-	c := diagnose.Check{Name: "bridge", Status: diagnose.Fail, FixIn: diagnose.InShell}
+	c := diagnose.Check{Name: "bridge", Status: diagnose.Fail}
 	if held {
 		c.Detail = fmt.Sprintf("a process (pid %d) holds data_dir, and /readyz does not answer at %s", d.pid, d.at.Ops)
 		c.Fix = d.restartLine()

@@ -33,11 +33,7 @@ func (d *command) checkCertificates(now time.Time) (checks []diagnose.Check) {
 
 func (d *command) checkCertificate(key, file string, now time.Time) diagnose.Check {
 	line := func(s diagnose.Status, fix, detail string, args ...any) diagnose.Check {
-		c := diagnose.Check{Name: "certificate", Of: key, Status: s, Detail: fmt.Sprintf(detail, args...), Fix: fix}
-		if fix != "" {
-			c.FixIn = diagnose.InShell
-		}
-		return c
+		return diagnose.Check{Name: "certificate", Of: key, Status: s, Detail: fmt.Sprintf(detail, args...), Fix: fix}
 	}
 	look := cli.ShellWords("openssl", "x509", "-noout", "-subject", "-dates", "-in", file)
 	leaf, err := certificate.ReadLeaf(file)

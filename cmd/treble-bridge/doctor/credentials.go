@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/ingress/ops"
 	"github.com/treble-bridge/treble-bridge/publisher/diagnose"
 )
@@ -32,22 +32,14 @@ func (d *command) askCredentials(ctx context.Context) []diagnose.Check {
 }
 
 func credentialsOf(ctx context.Context, url string) (status ops.CredentialsStatus, _ error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
+	code, body, err := cli.GetOps(ctx, url)
+	switch {
+	case err != nil:
 		return status, err
+	case code != http.StatusOK:
+		return status, fmt.Errorf("%s answered %d", url, code)
 	}
-	// A proxy of the environment has no business between us and the bridge.
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Do(req)
-	if err != nil {
-		return status, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return status, fmt.Errorf("%s answered %d", url, resp.StatusCode)
-	}
-	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&status)
-	return status, err
+	return status, json.Unmarshal(body, &status)
 }
 
 // checkCredentials has a line for each secret that is over, or soon will be, or is not used any more, or one that all
@@ -56,7 +48,7 @@ func checkCredentials(status ops.CredentialsStatus, now time.Time) []diagnose.Ch
 	var checks []diagnose.Check
 	warn := func(c ops.CredentialStatus, format string, args ...any) {
 		checks = append(checks, diagnose.Check{Name: "credentials", Of: c.Source + "/" + c.Name, Status: diagnose.Warn,
-			Detail: fmt.Sprintf(format, args...), Fix: "treble-bridge config print  # then change it in auth", FixIn: diagnose.InShell})
+			Detail: fmt.Sprintf(format, args...), Fix: "treble-bridge config print  # then change it in auth"})
 	}
 	for _, c := range status.Credentials {
 		switch {

@@ -163,7 +163,15 @@ func (d *command) options() diagnose.Options {
 	}
 }
 
-func (d *command) add(checks ...diagnose.Check) { d.checks = append(d.checks, checks...) }
+// add takes checks onto the list. A fix without a place is a line for a shell.
+func (d *command) add(checks ...diagnose.Check) {
+	for _, c := range checks {
+		if c.Fix != "" && c.FixIn == "" {
+			c.FixIn = diagnose.InShell
+		}
+		d.checks = append(d.checks, c)
+	}
+}
 
 // checkConfig returns the problems of "config check" as checks.
 func (d *command) checkConfig() []diagnose.Check {
@@ -174,10 +182,10 @@ func (d *command) checkConfig() []diagnose.Check {
 		again = "treble-bridge config check"
 	}
 	for _, problem := range value.Unjoin(d.config.Validate()) {
-		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Fail, Detail: problem.Error(), Fix: again, FixIn: diagnose.InShell})
+		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Fail, Detail: problem.Error(), Fix: again})
 	}
 	for _, w := range d.config.Notices() {
-		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Warn, Detail: w, Fix: again, FixIn: diagnose.InShell})
+		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Warn, Detail: w, Fix: again})
 	}
 	if d.devToken {
 		checks = append(checks, diagnose.Check{Name: name, Status: diagnose.Warn, Detail: "no secret is configured, only serve --dev starts with that: it made one, in data_dir",

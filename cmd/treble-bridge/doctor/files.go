@@ -38,7 +38,7 @@ const (
 func (d *command) checkDataDir() diagnose.Check {
 	dir := d.config.DataDir
 	line := func(s diagnose.Status, fix, detail string, args ...any) diagnose.Check {
-		return diagnose.Check{Name: "files", Of: dir, Status: s, Detail: fmt.Sprintf(detail, args...), Fix: fix, FixIn: inShell(fix)}
+		return diagnose.Check{Name: "files", Of: dir, Status: s, Detail: fmt.Sprintf(detail, args...), Fix: fix}
 	}
 	info, err := os.Stat(dir)
 	switch {
@@ -130,7 +130,7 @@ func checkSecretFile(path string) (diagnose.Check, bool) {
 	if path == "" || err != nil {
 		return diagnose.Check{}, false
 	}
-	c := diagnose.Check{Name: "files", Of: path, Fix: cli.ShellWords("chmod", "600", path), FixIn: diagnose.InShell}
+	c := diagnose.Check{Name: "files", Of: path, Fix: cli.ShellWords("chmod", "600", path)}
 	mode := info.Mode().Perm()
 	switch {
 	case mode&foreignEdit != 0:
@@ -141,12 +141,4 @@ func checkSecretFile(path string) (diagnose.Check, bool) {
 		return c, false
 	}
 	return c, true
-}
-
-// inShell returns InShell if there is a fix, else "".
-func inShell(fix string) string {
-	if fix == "" {
-		return ""
-	}
-	return diagnose.InShell
 }

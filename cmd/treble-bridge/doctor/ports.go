@@ -45,7 +45,7 @@ func (d *command) checkAnswer(ctx context.Context, l listening, c *diagnose.Chec
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.bound)
 	if err != nil {
 		c.Status, c.Detail = diagnose.Fail, fmt.Sprintf("a bridge runs, and nothing answers at %s", l.bound)
-		c.Fix, c.FixIn = d.restartLine(), diagnose.InShell
+		c.Fix = d.restartLine()
 		if d.starting {
 			c.Detail, c.Fix = fmt.Sprintf("the bridge is starting, and nothing answers at %s yet", l.bound), d.waitLine()
 		}
@@ -70,7 +70,7 @@ func checkFree(l listening, c *diagnose.Check) {
 		c.Fix, c.FixIn = diagnose.Setting(l.key, anotherAddress), diagnose.InEnv
 	case errors.Is(err, os.ErrPermission):
 		c.Status, c.Detail = diagnose.Fail, fmt.Sprintf("this user may not listen at %s", l.configured)
-		c.Fix, c.FixIn = "sudo sysctl net.ipv4.ip_unprivileged_port_start=80", diagnose.InShell
+		c.Fix = "sudo sysctl net.ipv4.ip_unprivileged_port_start=80"
 	default:
 		c.Status, c.Detail = diagnose.Fail, fmt.Sprintf("nobody can listen at %s here: %v", l.configured, errors.Unwrap(err))
 		c.Fix, c.FixIn = diagnose.Setting(l.key, anotherAddress), diagnose.InEnv

@@ -135,25 +135,34 @@ func AskReadiness(ctx context.Context, url string) (ops.Readiness, error) {
 	var answer ops.Readiness
 	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
 	defer cancel()
+	status, body, err := GetOps(ctx, url)
+	if err != nil {
+		return answer, err
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || answer.Status == "" {
+		return answer, fmt.Errorf("%s answered %d and no readiness: is it the ops listener's /readyz?", url, status)
+	}
+	return answer, nil
+}
+
+// GetOps returns what the ops listener of a bridge answers at a URL, whatever the HTTP status is.
+func GetOps(ctx context.Context, url string) (status int, body []byte, _ error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return answer, Usagef("--url: %w", err)
+		return 0, nil, Usagef("--url: %w", err)
 	}
-	// A proxy of the environment has no business between us and the bridge.
+	// A proxy of the environment has no business between a command and its bridge.
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return answer, fmt.Errorf("is the bridge running? %w", err)
+		return 0, nil, fmt.Errorf("is the bridge running? %w", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return answer, fmt.Errorf("read the answer of %s: %w", url, err)
+		return 0, nil, fmt.Errorf("read the answer of %s: %w", url, err)
 	}
-	if err := json.Unmarshal(body, &answer); err != nil || answer.Status == "" {
-		return answer, fmt.Errorf("%s answered %d and no readiness: is it the ops listener's /readyz?", url, resp.StatusCode)
-	}
-	return answer, nil
+	return resp.StatusCode, body, nil
 }
 
 // IsLoopback reports whether a host is this one, without asking DNS.
