@@ -41,10 +41,6 @@ func (x *exchange) outcome() string {
 	return "accepted"
 }
 
-func newExchange(c echo.Context) *exchange {
-	return &exchange{Context: c, source: none, route: none}
-}
-
 // trust notes that the request came with a credential that a source takes.
 func (x *exchange) trust() {
 	x.trusted = true
@@ -53,19 +49,15 @@ func (x *exchange) trust() {
 	}
 }
 
-func exchangeOf(c echo.Context) *exchange {
-	if x, ok := c.(*exchange); ok {
-		return x
-	}
-	return newExchange(c) // a request that never came to observe; echo has no such way
-}
+// exchangeOf returns the exchange that observe has made of every request before a handler sees it.
+func exchangeOf(c echo.Context) *exchange { return c.(*exchange) }
 
-// observe wraps every request: it turns errors and panics into
-// answers, counts, and logs.
+// observe wraps every request: it turns errors and panics into answers, counts, and logs. It
+// returns no error, so that echo's own handler of errors is never called.
 func (s *snapshot) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
-		x := newExchange(c)
+		x := &exchange{Context: c, source: none, route: none}
 		if err := s.recovered(next, x); err != nil {
 			if errors.Is(err, http.ErrAbortHandler) {
 				s.metrics.requests.WithLabelValues(x.source, kindLabel(x.delivery.Events), "no-answer").Inc()

@@ -128,7 +128,6 @@ func (s *snapshot) source(name string) *source {
 func (s *snapshot) newRouter() *echo.Echo {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard) // it logs nothing for us: see report
-	e.HTTPErrorHandler = func(err error, c echo.Context) { s.refuse(exchangeOf(c), asProblem(err)) }
 	e.Pre(canonical)
 	e.Use(s.observe)
 	return e
