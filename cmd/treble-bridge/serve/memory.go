@@ -1,12 +1,11 @@
 package serve
 
 import (
-	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
-	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"go.uber.org/zap"
@@ -20,19 +19,26 @@ const (
 	// memoryShare of the container's or host's memory is the limit, beyond which it collects as
 	// often as it must. The rest is for what the Go runtime does not count.
 	memoryShare = 0.9
-	// usualMemory is the limit as long as usualLive is in use at most. Requests in work cannot have so
-	// much, so a flood of large ones makes the bridge collect more often, and not grow by what
-	// they leave behind. The rest of 256 MiB is the program itself.
+	// usualMemory is the least limit. With it a flood of large bodies, of which usualLive are live at most,
+	// makes the bridge collect more often, and not grow by what they leave behind. The rest
+	// of 256 MiB is the program itself.
 	usualMemory = 184 << 20
 	usualLive   = usualMemory * 3 / 4
-	// liveEvery is the interval at which the live heap is measured.
-	liveEvery = time.Second
+	// memoryStep is what limits differ by: to set one stops the program for a moment.
+	memoryStep = 16 << 20
 )
 
 // memoryLimit is the limit of the Go runtime.
 type memoryLimit struct {
 	most    int64 // of container or host
 	follows bool  // what is in use; false if GOMEMLIMIT says what it is
+}
+
+// memoryInUse is what the Go runtime has in memory, in bytes.
+type memoryInUse struct {
+	live   int64 // objects of the heap that the last collection found in use; 0 before the first
+	stacks int64
+	beside int64 // all but objects: stacks, gaps in the heap, and what the runtime needs for itself
 }
 
 // limitMemory sets the garbage collector up, and returns how, for the log. The embedded NATS
@@ -50,50 +56,96 @@ func limitMemory(embedded bool) (memoryLimit, []zap.Field) {
 	if err != nil {
 		fields = append(fields, zap.NamedError("memory_limit_error", err))
 	}
-	m.follow(liveMemory())
+	m.follow(readMemoryInUse())
 	return m, fields
 }
 
-// start lets the limit follow what is in use until stop is called.
+// start lets the limit follow what is in use, after each collection, until stop is called.
 func (m memoryLimit) start() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+	if !m.follows {
+		return func() {}
+	}
 	var running sync.WaitGroup
+	c := &collections{ended: make(chan struct{}, 1), stop: make(chan struct{})}
+	c.watch()
 	running.Go(func() {
-		ticker := time.NewTicker(liveEvery)
-		defer ticker.Stop()
 		for {
 			select {
-			case <-ctx.Done():
+			case <-c.stop:
 				return
-			case <-ticker.C:
-				m.follow(liveMemory())
+			case <-c.ended:
+				m.follow(readMemoryInUse())
 			}
 		}
 	})
 	return func() {
-		cancel()
+		close(c.stop)
 		running.Wait()
 	}
 }
 
-// follow sets the limit for so much memory in use.
-func (m memoryLimit) follow(live uint64) {
+// follow sets the limit for what is in use.
+func (m memoryLimit) follow(u memoryInUse) {
 	if !m.follows {
 		return
 	}
-	limit := int64(usualMemory)
-	if live > usualLive { // a backlog, or a large duplicate window: a lower limit would only make the collector run all the time
-		limit = m.most
+	if limit := m.limit(u); limit != debug.SetMemoryLimit(-1) {
+		debug.SetMemoryLimit(limit)
 	}
-	debug.SetMemoryLimit(limit)
 }
 
-// liveMemory returns the bytes of the heap that were in use after the last collection.
-func liveMemory() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
+// limit leaves room for garbage. With little room the collector starts again as soon as it has ended,
+// and takes more of the processor than the requests.
+func (m memoryLimit) limit(u memoryInUse) int64 {
+	// Stacks tell many connections from large bodies, which have none: a busy connection takes about three
+	// times its stacks in the heap, and gaps.
+	need := usualMemory + 4*u.stacks
+	if u.live > usualLive { // a backlog, or a large duplicate window
+		need = max(need, u.live+(u.live+u.stacks)*3/2+u.beside)
 	}
-	return sample[0].Value.Uint64()
+	return min(need-(need-usualMemory)%memoryStep, m.most)
+}
+
+// readMemoryInUse asks the Go runtime.
+func readMemoryInUse() memoryInUse {
+	samples := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"},
+		{Name: "/memory/classes/heap/stacks:bytes"},
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
+	}
+	metrics.Read(samples)
+	var b [6]int64
+	for i, s := range samples {
+		if s.Value.Kind() == metrics.KindUint64 { // a later version of Go may not have it
+			b[i] = int64(s.Value.Uint64())
+		}
+	}
+	return memoryInUse{live: b[0], stacks: b[1], beside: b[2] - b[3] - b[4] - b[5]}
+}
+
+// collections tells when the garbage collector has ended.
+type collections struct {
+	ended chan struct{} // has room for one
+	stop  chan struct{} // closed when nobody wants to know any more
+}
+
+// watch makes an object that is garbage at once: when a collection has found it, it tells, and
+// makes the next one. The runtime has no other notice of a collection.
+func (c *collections) watch() {
+	type garbage struct{ _ *garbage } // without a pointer it could share its place with something that lives
+	runtime.AddCleanup(new(garbage), func(c *collections) {
+		select {
+		case <-c.stop:
+			return
+		default:
+		}
+		select {
+		case c.ended <- struct{}{}:
+		default: // it was told, and has not looked yet
+		}
+		c.watch()
+	}, c)
 }
