@@ -83,6 +83,9 @@ func TestAcceptKeepsTheDeadlineOfItsContext(t *testing.T) {
 	n := natstest.Start(t)
 	px := natstest.StartProxy(t, n.URL)
 	p := open(t, options(t, px.URL()))
+	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // now it has looked at the stream, and the next one is sent
+		t.Fatal(err)
+	}
 	px.HoldBack.Store(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

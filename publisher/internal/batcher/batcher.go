@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +20,9 @@ const (
 	groupBytes    = 1 << 20
 	largestBatch  = 1000
 	infoAge       = 10 * time.Second // after which the stream is looked at again
+	// mostGroups is the number of groups that are on their way side by side. More of them are smaller, and
+	// cost more for each message, in the bridge and in the server; see docs/performance.md.
+	mostGroups = 2
 	// grace is the time that Publish waits for a precise answer after its deadline.
 	grace = 50 * time.Millisecond
 )
@@ -33,37 +35,62 @@ type Outcome struct {
 	Duplicates int
 }
 
-// Batcher publishes the requests of many callers to one stream: those that wait together
-// leave as one atomic batch. One batch is in flight, and nothing waits for more to come. Where the
-// stream takes no batches, or takes longer for one than for its messages, they leave side by side.
+// Batcher publishes the requests of many callers to one stream: those that wait together, a group,
+// leave as one atomic batch, and one batch is in flight. Where the stream takes no batches, or takes longer for one than for its
+// messages, those of one message leave side by side, and the next group before the one before it is answered.
+// Nothing waits for more to come.
 //
 // A request that is refused does no harm to those beside it: a refused batch is sent again
 // request by request. The messages of a request are stored all or none, but for a stream
 // without batches, a request of more than 1000, and one that repeats what the stream has.
+//
+// Requests have no order among them unless one was answered before the other came.
 type Batcher struct {
-	stream *broker.Stream
-	stop   context.CancelFunc
-	done   sync.WaitGroup
-	wake   chan struct{}
+	stream   *broker.Stream
+	pipeline *broker.Pipeline
+	stop     context.CancelFunc
+	done     chan struct{} // closed when run has ended
+	wake     chan struct{}
+	doubt    atomic.Bool // the stream may not be what it was
 
 	// Of the goroutine that publishes.
 	info   broker.Info
 	server string    // that info is of; "": look again
 	infoAt time.Time // when info was asked for
-	choice choice
 
 	mu      sync.Mutex // guards what follows
+	choice  choice
 	waiting []*request
 	closed  bool
+	groups  int                 // on their way side by side
+	flying  int                 // messages in them that are not answered
+	ids     map[string]struct{} // of these
+	busy    busy
 }
+
+// busy measures the time in which messages were on their way side by side.
+type busy struct {
+	since    time.Time
+	answered int
+	several  bool // there were several at once
+	spoiled  bool // one was not stored: its time says nothing
+}
+
+// measured is the number of messages after which the time is taken, if they do not end before.
+const measured = 256
 
 // request is a call of Publish.
 type request struct {
-	msgs  []broker.Message
-	bytes int64
-	ctx   context.Context
-	done  chan Outcome // receives one
+	msgs   []broker.Message
+	bytes  int64
+	ctx    context.Context
+	done   chan Outcome // receives one
+	single broker.Single
+	flight *flight // nil unless it leaves side by side
 }
+
+// flight is a group that leaves side by side.
+type flight struct{ left int } // requests that are not answered
 
 var (
 	errClosed    = errors.New("shutting down")
@@ -73,31 +100,50 @@ var (
 // New starts a Batcher. Call Close.
 func New(s *broker.Stream) *Batcher {
 	ctx, stop := context.WithCancel(context.Background())
-	b := &Batcher{stream: s, stop: stop, wake: make(chan struct{}, 1)}
-	b.done.Go(func() { b.run(ctx) })
+	b := &Batcher{
+		stream: s, pipeline: s.NewPipeline(), stop: stop,
+		done: make(chan struct{}), wake: make(chan struct{}, 1), ids: map[string]struct{}{},
+	}
+	s.Go(func() {
+		defer close(b.done)
+		b.run(ctx)
+	})
 	return b
 }
 
-// Close ends the publishing. What waits is NotSent.
+// Close ends the publishing, once. What waits is NotSent. A write that hangs is left behind: the Wait of the stream waits
+// for it.
 func (b *Batcher) Close() {
 	b.mu.Lock()
+	before := b.closed
 	b.closed = true
 	b.mu.Unlock()
+	if before {
+		return
+	}
 	b.stop()
-	b.done.Wait()
-	for _, r := range b.take(true) {
-		r.end(broker.Result{Status: broker.NotSent, Err: errClosed})
+	b.pipeline.Close(errClosed)
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case <-b.done:
+	case <-late.C:
+	}
+	b.mu.Lock()
+	waiting := b.waiting
+	b.waiting = nil
+	b.mu.Unlock()
+	for _, r := range waiting {
+		b.end(r, broker.Result{Status: broker.NotSent, Err: errClosed})
 	}
 }
 
 // Publish returns when it is known what became of the messages, or ctx ends: then they are
-// NotSent if they were waiting, and Unknown if they were on their way. One status is told of all:
+// NotSent if they were waiting, and Unknown if they were on their way. ctx must end, since nothing else
+// bounds the wait for the PubAck of a message. One status is told of all:
 // where some are stored and the next is not, it is Unknown.
 func (b *Batcher) Publish(ctx context.Context, msgs []broker.Message) Outcome {
-	r := &request{msgs: msgs, ctx: ctx, done: make(chan Outcome, 1)}
-	for _, m := range msgs {
-		r.bytes += m.Size() + int64(len(m.Subject))
-	}
+	r := b.newRequest(ctx, msgs)
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
@@ -105,10 +151,7 @@ func (b *Batcher) Publish(ctx context.Context, msgs []broker.Message) Outcome {
 	}
 	b.waiting = append(b.waiting, r)
 	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
+	b.awake()
 	select {
 	case o := <-r.done:
 		return o
@@ -117,13 +160,34 @@ func (b *Batcher) Publish(ctx context.Context, msgs []broker.Message) Outcome {
 	if b.withdraw(r) {
 		return Outcome{Result: broker.Result{Status: broker.NotSent, Err: ctx.Err()}}
 	}
+	why := fmt.Errorf("no PubAck: %w", ctx.Err())
+	b.pipeline.GiveUp(&r.single, why)
 	late := time.NewTimer(grace)
 	defer late.Stop()
 	select {
 	case o := <-r.done:
 		return o
 	case <-late.C:
-		return Outcome{Result: broker.Result{Err: fmt.Errorf("no PubAck: %w", ctx.Err())}}
+		return Outcome{Result: broker.Result{Err: why}}
+	}
+}
+
+func (b *Batcher) newRequest(ctx context.Context, msgs []broker.Message) *request {
+	r := &request{msgs: msgs, ctx: ctx, done: make(chan Outcome, 1)}
+	for _, m := range msgs {
+		r.bytes += m.Size() + int64(len(m.Subject))
+	}
+	if len(msgs) == 1 {
+		r.single = broker.Single{Message: msgs[0], Tell: func(got broker.Result) { b.told(r, got) }}
+	}
+	return r
+}
+
+// awake makes run look for something to do.
+func (b *Batcher) awake() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -140,24 +204,100 @@ func (b *Batcher) withdraw(r *request) bool {
 	return false
 }
 
-// take returns the requests that leave next, in their order.
-func (b *Batcher) take(all bool) []*request {
+// take returns the requests that leave next, in their order, and how; none if that has to wait until
+// others are answered. Those that leave side by side have one message each, and no two the same id, since one that is
+// on its way twice is answered neither as stored nor as a repetition. Anything else leaves when nothing is on its way.
+func (b *Batcher) take() (group []*request, w way) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n, messages, bytes := 0, 0, int64(0)
 	for _, r := range b.waiting {
 		messages, bytes = messages+len(r.msgs), bytes+r.bytes
-		if !all && n > 0 && (messages > groupMessages || bytes > groupBytes) {
+		if n > 0 && (messages > groupMessages || bytes > groupBytes) {
 			break
 		}
 		n++
 	}
-	group := b.waiting[:n:n]
+	w = sideBySide
+	if b.info.Batches && (n > 1 && b.choice.batch(time.Now()) || b.groups > 0 && b.choice.prefersBatch()) {
+		w = inBatch // a lone one waits for more where that is better, while others are on their way
+	}
+	switch singles := 0; {
+	case w == sideBySide && b.groups < mostGroups:
+		g := &flight{}
+		for singles < n && b.launch(b.waiting[singles], g) {
+			singles++
+		}
+		switch {
+		case singles > 0:
+			n = singles
+			b.groups++
+		case b.groups > 0:
+			n = 0
+		default:
+			n = min(n, 1)
+		}
+	case b.groups > 0:
+		n = 0
+	}
+	group = b.waiting[:n:n]
 	b.waiting = b.waiting[n:]
 	if len(b.waiting) == 0 {
 		b.waiting = nil
 	}
-	return group
+	return group, w
+}
+
+// launch notes that a request leaves side by side with those of a group. It reports false if it must not.
+func (b *Batcher) launch(r *request, g *flight) bool {
+	if _, twice := b.ids[r.id()]; len(r.msgs) != 1 || twice && r.id() != "" {
+		return false
+	}
+	if b.flying == 0 {
+		b.busy = busy{since: time.Now()}
+	}
+	b.ids[r.id()] = struct{}{}
+	r.flight = g
+	g.left++
+	b.flying++
+	b.busy.several = b.busy.several || b.flying > 1
+	return true
+}
+
+// told takes the outcome of a request that left side by side.
+func (b *Batcher) told(r *request, got broker.Result) {
+	r.done <- outcomeOf(got)
+	stored := got.Status == broker.Stored
+	if !stored {
+		b.doubt.Store(true)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.ids, r.id())
+	b.flying--
+	b.busy.answered++
+	b.busy.spoiled = b.busy.spoiled || !stored
+	if r.flight.left--; r.flight.left == 0 {
+		b.groups--
+		if len(b.waiting) > 0 {
+			b.awake()
+		}
+	}
+	if b.groups == 0 || b.busy.answered >= measured {
+		b.measure(time.Now())
+	}
+}
+
+// measure notes how long the messages took that were on their way side by side.
+func (b *Batcher) measure(now time.Time) {
+	took := now.Sub(b.busy.since)
+	switch {
+	case b.busy.spoiled:
+		b.choice.tried(took, now)
+	case b.busy.several:
+		b.choice.took(sideBySide, b.busy.answered, took, now)
+	}
+	b.busy = busy{since: now, several: b.flying > 1}
 }
 
 func (b *Batcher) run(ctx context.Context) {
@@ -167,125 +307,127 @@ func (b *Batcher) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for ctx.Err() == nil {
-			group := b.take(false)
+		for ctx.Err() == nil && b.waits() {
+			err := b.refreshInfo(ctx)
+			group, w := b.take()
 			if len(group) == 0 {
-				break
+				break // until others are answered
 			}
-			b.publish(ctx, group)
+			if err != nil {
+				b.refuse(group, err)
+			} else {
+				b.publish(ctx, group, w)
+			}
 		}
 	}
 }
 
-// publish sends a group and tells its requests.
-func (b *Batcher) publish(ctx context.Context, group []*request) {
-	if err := b.refreshInfo(ctx); err != nil {
-		status := broker.NotSent
-		if errors.Is(err, broker.ErrNoStream) {
-			status = broker.RefusedSubject
-		}
-		for _, r := range group {
-			r.end(broker.Result{Status: status, Err: err})
-		}
-		return
+func (b *Batcher) waits() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.waiting) > 0
+}
+
+// refuse tells requests that the stream cannot be seen.
+func (b *Batcher) refuse(group []*request, err error) {
+	status := broker.NotSent
+	if errors.Is(err, broker.ErrNoStream) {
+		status = broker.RefusedSubject
 	}
+	for _, r := range group {
+		b.end(r, broker.Result{Status: status, Err: err})
+	}
+}
+
+// publish sends a group. It returns when its requests are told, unless they left side by side.
+func (b *Batcher) publish(ctx context.Context, group []*request, w way) {
 	group = b.captured(group)
+	switch {
+	case len(group) == 0:
+	case group[0].flight != nil:
+		b.sideBySide(ctx, group)
+	case w == inBatch && len(group) > 1:
+		b.batch(ctx, group)
+	default:
+		for _, r := range group {
+			b.apart(ctx, r)
+		}
+	}
+}
+
+// sideBySide sends requests of one message each, and does not wait for their answers.
+func (b *Batcher) sideBySide(ctx context.Context, group []*request) {
+	singles := make([]*broker.Single, 0, len(group))
+	for _, r := range group {
+		if err := r.ctx.Err(); err != nil {
+			b.told(r, broker.Result{Status: broker.NotSent, Err: err})
+			continue
+		}
+		singles = append(singles, &r.single)
+	}
+	b.pipeline.Publish(ctx, singles)
+}
+
+// batch sends requests as one atomic batch.
+func (b *Batcher) batch(ctx context.Context, group []*request) {
 	var msgs []broker.Message
 	for _, r := range group {
 		msgs = append(msgs, r.msgs...)
 	}
-	if len(group) > 1 && b.info.Batches && len(msgs) <= largestBatch && b.choice.batch() {
-		began := time.Now()
-		got := b.stream.Publish(ctx, msgs)
-		if got.Status != broker.Refused {
-			if got.Status == broker.Stored {
-				b.choice.took(inBatch, len(msgs), time.Since(began))
-			}
-			b.deliver(group, got)
-			return
-		}
-		b.server = "" // it may not be what it was
-		for _, r := range group {
-			b.apart(ctx, []*request{r}) // the one that is refused may do harm to those beside it
-		}
-		return
-	}
-	single, rest := separate(group)
-	b.apart(ctx, single)
-	for _, r := range rest {
-		b.apart(ctx, []*request{r})
-	}
-}
-
-// separate returns the requests that may be on their way at the same time: those of one message,
-// and each id once, since one that is on its way twice is answered neither as stored nor as a
-// repetition.
-func separate(group []*request) (single, rest []*request) {
-	ids := make(map[string]struct{}, len(group))
-	for _, r := range group {
-		id := r.msgs[0].ID
-		if _, twice := ids[id]; len(r.msgs) > 1 || twice && id != "" {
-			rest = append(rest, r)
-			continue
-		}
-		ids[id] = struct{}{}
-		single = append(single, r)
-	}
-	return single, rest
-}
-
-// apart sends each request for itself, all at once: they have no order among them,
-// since none was answered before the others came. Several have one message each.
-func (b *Batcher) apart(ctx context.Context, group []*request) {
-	if len(group) == 0 {
-		return
-	}
 	began := time.Now()
-	var doubt, other atomic.Bool
-	end := func(r *request, o Outcome) {
-		doubt.CompareAndSwap(false, o.Status != broker.Stored)
-		other.CompareAndSwap(false, o.Status != broker.Stored || len(r.msgs) > 1)
-		r.done <- o
-	}
-	group = slices.DeleteFunc(group, func(r *request) bool {
-		err := r.ctx.Err()
-		if err != nil {
-			other.Store(true)
-			r.end(broker.Result{Status: broker.NotSent, Err: err})
-		}
-		return err != nil
-	})
-	if len(group) > 0 {
-		b.stream.AwaitAfterLimit(ctx)
-	}
-	if len(group) == 1 {
-		end(group[0], b.alone(ctx, group[0]))
+	got := b.stream.Publish(ctx, msgs)
+	now := time.Now()
+	b.mu.Lock()
+	if got.Status == broker.Stored {
+		b.choice.took(inBatch, len(msgs), now.Sub(began), now)
 	} else {
-		msgs := make([]broker.Message, len(group))
-		for i, r := range group {
-			msgs[i] = r.msgs[0]
-		}
-		b.stream.PublishEach(ctx, msgs, func(i int, got broker.Result) { end(group[i], outcomeOf(got)) })
+		b.choice.tried(now.Sub(began), now)
 	}
-	if doubt.Load() {
-		b.server = "" // the stream may not be what it was
+	b.mu.Unlock()
+	if got.Status != broker.Refused {
+		b.deliver(group, got)
+		return
 	}
-	if len(group) > 1 && !other.Load() {
-		b.choice.took(sideBySide, len(group), time.Since(began))
+	b.doubt.Store(true)
+	for _, r := range group {
+		b.apart(ctx, r) // the one that is refused may do harm to those beside it
 	}
+}
+
+// apart sends one request when nothing else is on its way, and waits for its outcome.
+func (b *Batcher) apart(ctx context.Context, r *request) {
+	if err := r.ctx.Err(); err != nil {
+		b.end(r, broker.Result{Status: broker.NotSent, Err: err})
+		return
+	}
+	b.stream.AwaitAfterLimit(ctx)
+	o := b.alone(ctx, r)
+	if o.Status != broker.Stored {
+		b.doubt.Store(true)
+	}
+	r.done <- o
 }
 
 // deliver gives each request its part of the result of a batch.
 func (b *Batcher) deliver(group []*request, got broker.Result) {
 	for _, r := range group {
-		r.end(got)
+		b.end(r, got)
 		if got.Status == broker.Stored {
 			got.First += uint64(len(r.msgs))
 		}
 	}
 }
 
-func (r *request) end(got broker.Result) { r.done <- Outcome{Result: got} }
+// end tells a request that was not sent, or in a batch.
+func (b *Batcher) end(r *request, got broker.Result) {
+	if r.flight != nil {
+		b.told(r, got)
+		return
+	}
+	r.done <- Outcome{Result: got}
+}
+
+func (r *request) id() string { return r.msgs[0].ID }
 
 // refreshInfo makes sure that info is what the stream was a short time ago, on this connection.
 func (b *Batcher) refreshInfo(ctx context.Context) error {
@@ -293,6 +435,9 @@ func (b *Batcher) refreshInfo(ctx context.Context) error {
 	server, _ := b.stream.Link()
 	if server == "" {
 		return link.ErrNotConnected
+	}
+	if b.doubt.Swap(false) {
+		b.server = ""
 	}
 	if server == b.server && time.Since(b.infoAt) < infoAge {
 		return nil
@@ -313,8 +458,8 @@ func (b *Batcher) captured(group []*request) []*request {
 	var kept []*request
 	for _, r := range group {
 		if m := b.uncaptured(r.msgs); m != nil {
-			b.server = ""
-			r.end(broker.Result{Status: broker.RefusedSubject, Err: fmt.Errorf("stream %s, subject %s: %w", b.stream.Name(), m.Subject, errNoSubject)})
+			b.doubt.Store(true)
+			b.end(r, broker.Result{Status: broker.RefusedSubject, Err: fmt.Errorf("stream %s, subject %s: %w", b.stream.Name(), m.Subject, errNoSubject)})
 			continue
 		}
 		kept = append(kept, r)
@@ -331,7 +476,7 @@ func (b *Batcher) uncaptured(msgs []broker.Message) *broker.Message {
 	return nil
 }
 
-// alone sends one request.
+// alone sends one request and waits for its outcome.
 func (b *Batcher) alone(ctx context.Context, r *request) Outcome {
 	if n := len(r.msgs); n == 1 || b.info.Batches && n <= largestBatch {
 		got := b.stream.Publish(ctx, r.msgs)

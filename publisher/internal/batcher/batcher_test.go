@@ -89,10 +89,7 @@ func together(t *testing.T, b *Batcher, requests ...[]broker.Message) []Outcome 
 	out := make([]Outcome, len(requests))
 	all := make([]*request, len(requests))
 	for i, msgs := range requests {
-		all[i] = &request{msgs: msgs, ctx: t.Context(), done: make(chan Outcome, 1)}
-		for _, m := range msgs {
-			all[i].bytes += m.Size()
-		}
+		all[i] = b.newRequest(t.Context(), msgs)
 	}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, all...)
@@ -166,17 +163,16 @@ func TestBatcherTellsRequestsApart(t *testing.T) {
 func TestBatcherWithoutBatches(t *testing.T) {
 	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.AllowAtomicPublish, c.MaxMsgs = false, 5 })
 	b := newBatcher(t, s)
-	out := together(t, b, messages("a"), messages("b", "c"), messages("d", "e"), messages("f"), messages("g", "h"))
-	for i, want := range []broker.Status{broker.Stored, broker.Stored, broker.Unknown, broker.Stored, broker.Refused} {
+	out := together(t, b, messages("a"), messages("b", "c"), messages("f"), messages("d", "e"), messages("g", "h"))
+	for i, want := range []broker.Status{broker.Stored, broker.Stored, broker.Stored, broker.Unknown, broker.Refused} {
 		if out[i].Status != want {
 			t.Errorf("request %d: %v (%v), want %v", i, out[i].Status, out[i].Err, want)
 		}
 	}
-	if !strings.Contains(out[2].Err.Error(), "1 of 2 messages are stored") {
-		t.Errorf("got %v", out[2].Err)
+	if !strings.Contains(out[3].Err.Error(), "1 of 2 messages are stored") {
+		t.Errorf("got %v", out[3].Err)
 	}
-	// Those of one message are sent side by side, and before the others.
-	if got := n.IDs(t, "TEST"); !slices.Equal(slices.Sorted(slices.Values(got[:2])), []string{"a", "f"}) || !slices.Equal(got[2:], []string{"b", "c", "d"}) {
+	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"a", "b", "c", "f", "d"}) {
 		t.Errorf("stream: %v", got)
 	}
 }
@@ -198,8 +194,11 @@ func TestBatcherDeadlines(t *testing.T) {
 			}
 		})
 	}
-	publish(broker.Unknown, "in-flight")
-	natstest.Eventually(t, "it left", func() bool { return len(n.IDs(t, "TEST")) == 2 })
+	// The next group leaves before the one before it is answered.
+	for i := range mostGroups {
+		publish(broker.Unknown, fmt.Sprint("in-flight-", i))
+		natstest.Eventually(t, "it left", func() bool { return len(n.IDs(t, "TEST")) == 2+i })
+	}
 	publish(broker.NotSent, "queued")
 	calls.Wait()
 	calls.Go(func() {
@@ -213,8 +212,43 @@ func TestBatcherDeadlines(t *testing.T) {
 		t.Errorf("after Close: %v", o.Status)
 	}
 	px.HoldBack.Store(false)
-	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"first", "in-flight"}) && !slices.Equal(got, []string{"first", "in-flight", "closed"}) {
+	got := n.IDs(t, "TEST")
+	if want := []string{"first", "in-flight-0", "in-flight-1"}; !slices.Equal(got, want) && !slices.Equal(got, append(want, "closed")) {
 		t.Errorf("stream: %v", got)
+	}
+}
+
+// TestBatcherOneIDAtATime: of two messages with one id, the server answers the second neither as
+// stored nor as a repetition as long as the first is on its way.
+func TestBatcherOneIDAtATime(t *testing.T) {
+	_, s := newTest(t)
+	b := newBatcher(t, s)
+	var all []*request
+	for _, id := range []string{"a", "a", "b"} {
+		all = append(all, b.newRequest(t.Context(), messages(id)))
+	}
+	launch := func(r *request) bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		f := &flight{}
+		left := b.launch(r, f)
+		if left {
+			b.groups++
+		}
+		return left
+	}
+	if !launch(all[0]) || launch(all[1]) || !launch(all[2]) {
+		t.Fatal("want the first and the other id on their way, and the second to wait")
+	}
+	b.told(all[0], broker.Result{Status: broker.Stored, First: 1})
+	if !launch(all[1]) {
+		t.Error("it waits though the first is answered")
+	}
+	for _, r := range all[1:] {
+		b.told(r, broker.Result{Status: broker.Stored, First: 1})
+	}
+	if b.groups != 0 || b.flying != 0 || len(b.ids) != 0 {
+		t.Errorf("%d groups with %d messages are left, ids %v", b.groups, b.flying, b.ids)
 	}
 }
 

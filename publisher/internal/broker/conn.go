@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"regexp"
 	"slices"
 	"sync"
@@ -326,7 +325,7 @@ func (c *Conn) up(nc *nats.Conn) {
 	if c.link.Up(nc.ConnectedServerId()) {
 		c.complained.Forget()
 		c.log.Info("connected to nats",
-			zap.String("url", cmp.Or(c.listens, withoutUserinfo(nc.ConnectedUrl()))),
+			zap.String("url", cmp.Or(c.listens, natsconfig.WithoutUserinfo(nc.ConnectedUrl()))),
 			zap.String("server", nc.ConnectedServerName()),
 			zap.String("version", nc.ConnectedServerVersion()),
 			zap.Int64("max_payload", nc.MaxPayload()))
@@ -343,17 +342,6 @@ func (c *Conn) learnPayload(nc *nats.Conn) {
 	if max := nc.MaxPayload(); max > 0 {
 		c.payload.Store(max)
 	}
-}
-
-// withoutUserinfo returns the URL without user, password and token. The
-// client's own redaction leaves a token, which stands where a user does.
-func withoutUserinfo(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	u.User = nil
-	return u.String()
 }
 
 // Config returns the configuration of the connection.

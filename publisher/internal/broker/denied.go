@@ -38,13 +38,13 @@ func (c *Conn) Explain(err error, stream string, since time.Time) error {
 }
 
 // watch begins to wait for what the server reports of messages; see link.Violations.
-func (c *Conn) watch(msgs []Message, apart int) *link.Watch {
+func (c *Conn) watch(msgs []Message) *link.Watch {
 	return c.denied.Watch(func(subject string) bool {
 		return slices.ContainsFunc(msgs, func(m Message) bool { return m.Subject == subject })
-	}, apart)
+	})
 }
 
 // watchRequest begins to wait for the denial of a request.
 func (c *Conn) watchRequest(subject string) *link.Watch {
-	return c.denied.Watch(func(s string) bool { return s == subject }, 1)
+	return c.denied.Watch(func(s string) bool { return s == subject })
 }

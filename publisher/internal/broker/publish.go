@@ -75,7 +75,7 @@ func (a *attempt) run(ctx context.Context, send func(context.Context) Result) Re
 	// The client holds its lock while it writes, and a peer that does not read
 	// can make that last for seconds, which no context ends. So the write is
 	// left behind when the time is up.
-	a.done, a.watch = make(chan Result, 1), s.conn.watch(msgs, 1)
+	a.done, a.watch = make(chan Result, 1), s.conn.watch(msgs)
 	s.busy.Go(func() { a.done <- send(within) })
 	var why Result
 	select {

@@ -55,6 +55,9 @@ func (s *Stream) Name() string { return s.name }
 // Timeout returns the time after which a publish without a PubAck ends.
 func (s *Stream) Timeout() time.Duration { return s.timeout }
 
+// Go runs f in a goroutine that Wait waits for: f may hang in a write.
+func (s *Stream) Go(f func()) { s.busy.Go(f) }
+
 // Wait waits for all goroutines of the stream, also those of calls that were given up. Close the
 // connection first, or Wait may take as long as a hanging write.
 func (s *Stream) Wait() { s.busy.Wait() }

@@ -39,23 +39,38 @@ type denial struct {
 
 // Watch belongs to a publish that waits for its PubAck, or to a request.
 type Watch struct {
-	Denied <-chan error // receives a *DeniedError for each message that leaves apart, one for those together
+	Denied <-chan error // receives one *DeniedError; nil if it is told another way
 
 	of             *Violations
 	names          func(subject string) bool
-	apart          int
-	denied         chan error
+	tell           func(error)
 	before         uint64       // doubts when it began
 	exceeds        bool         // guarded by of.mu
 	sent, answered atomic.Int64 // messages
 }
 
 // Watch begins to wait for what the server reports of the messages of a publish, whose subjects are
-// those that names knows. apart is 1, or the number of messages that are published apart from each
-// other. Call Stop when nothing of it can leave any more.
-func (v *Violations) Watch(names func(subject string) bool, apart int) *Watch {
-	denied := make(chan error, apart)
-	w := &Watch{Denied: denied, of: v, names: names, apart: apart, denied: denied}
+// those that names knows. Call Stop when nothing of it can leave any more.
+func (v *Violations) Watch(names func(subject string) bool) *Watch {
+	denied := make(chan error, 1)
+	w := &Watch{Denied: denied, of: v, names: names, tell: func(err error) {
+		select {
+		case denied <- err:
+		default:
+		}
+	}}
+	v.begin(w)
+	return w
+}
+
+// WatchMessage is Watch for one message; tell is called with each *DeniedError of its subject. It must not block.
+func (v *Violations) WatchMessage(subject string, tell func(error)) *Watch {
+	w := &Watch{of: v, names: func(s string) bool { return s == subject }, tell: tell}
+	v.begin(w)
+	return w
+}
+
+func (v *Violations) begin(w *Watch) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.waiting == nil {
@@ -63,7 +78,6 @@ func (v *Violations) Watch(names func(subject string) bool, apart int) *Watch {
 	}
 	v.waiting[w] = struct{}{}
 	w.before = v.doubts
-	return w
 }
 
 // Sent notes that a message of the publish was given to the client, or a part of it.
@@ -131,6 +145,14 @@ func (v *Violations) Note(err error) {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return
 	}
+	for _, w := range v.note(err) {
+		subject, _ := DeniedSubject(err)
+		w.tell(&DeniedError{subject})
+	}
+}
+
+// note remembers a denial, and returns who waits for it.
+func (v *Violations) note(err error) (concerned []*Watch) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if found := subscribeDenied.FindStringSubmatch(err.Error()); found != nil && strings.HasPrefix(found[1], v.Inboxes+".") {
@@ -138,7 +160,7 @@ func (v *Violations) Note(err error) {
 	}
 	subject, ok := DeniedSubject(err)
 	if !ok {
-		return
+		return nil
 	}
 	if v.Passes == nil || !v.Passes(subject) {
 		v.last = denial{subject, time.Now()}
@@ -148,14 +170,11 @@ func (v *Violations) Note(err error) {
 		v.when[subject] = v.last.at
 	}
 	for w := range v.waiting {
-		if !w.names(subject) {
-			continue
-		}
-		select {
-		case w.denied <- &DeniedError{subject}:
-		default:
+		if w.names(subject) {
+			concerned = append(concerned, w)
 		}
 	}
+	return concerned
 }
 
 // DeniedSubject returns the subject of an asynchronous error of the client which says that the user
@@ -184,7 +203,7 @@ func (v *Violations) Exceeded(err error) bool {
 	defer v.mu.Unlock()
 	if len(v.waiting) == 1 && v.settled == v.doubts {
 		for w := range v.waiting {
-			w.exceeds = w.apart == 1
+			w.exceeds = true
 		}
 	}
 	return true

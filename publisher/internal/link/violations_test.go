@@ -10,27 +10,26 @@ import (
 
 var errViolation = errors.New("nats: Maximum Payload Violation")
 
-// watch begins to watch for a publish, or for several messages that are published apart.
-func watch(v *Violations, apart int) *Watch {
-	return v.Watch(func(string) bool { return true }, apart)
-}
+// watch begins to watch for a publish.
+func watch(v *Violations) *Watch { return v.Watch(func(string) bool { return true }) }
 
 // TestTwoAtOnceWhenOneIsTooLarge: the server does not say whose message ended the connection, so
 // that of two nothing is proven.
 func TestTwoAtOnceWhenOneIsTooLarge(t *testing.T) {
 	var v Violations
-	first, other := watch(&v, 1), watch(&v, 1)
+	first, other := watch(&v), watch(&v)
 	if !v.Exceeded(errViolation) || first.Exceeds() || other.Exceeds() {
 		t.Error("want it noticed, and nobody told")
 	}
 	other.Stop()
-	several := watch(&v, 2)
 	first.Stop()
-	if !v.Exceeded(errViolation) || several.Exceeds() {
+	single, beside := v.WatchMessage("a", func(error) {}), v.WatchMessage("b", func(error) {})
+	if !v.Exceeded(errViolation) || single.Exceeds() || beside.Exceeds() {
 		t.Error("want nobody told of several that are published apart")
 	}
-	several.Stop()
-	first = watch(&v, 1)
+	single.Stop()
+	beside.Stop()
+	first = watch(&v)
 	if !v.Exceeded(errViolation) || !first.Exceeds() {
 		t.Error("want the only one told")
 	}
@@ -46,28 +45,28 @@ func TestTooLargeBehindOneWithoutAnswer(t *testing.T) {
 		before func(*Violations)
 		want   bool
 	}{
-		"unanswered": {func(v *Violations) { w := watch(v, 1); w.Sent(); w.Stop() }, false},
+		"unanswered": {func(v *Violations) { w := watch(v); w.Sent(); w.Stop() }, false},
 		"a part of it unanswered": {func(v *Violations) {
-			w := watch(v, 2)
+			w := watch(v)
 			w.Sent()
 			w.Sent()
 			w.Answered(1)
 			w.Stop()
 		}, false},
-		"answered":       {func(v *Violations) { w := watch(v, 1); w.Sent(); w.Answered(1); w.Stop() }, true},
-		"not sent":       {func(v *Violations) { watch(v, 1).Stop() }, true},
-		"another client": {func(v *Violations) { w := watch(v, 1); w.Sent(); w.Stop(); v.Renew() }, true},
+		"answered":       {func(v *Violations) { w := watch(v); w.Sent(); w.Answered(1); w.Stop() }, true},
+		"not sent":       {func(v *Violations) { watch(v).Stop() }, true},
+		"another client": {func(v *Violations) { w := watch(v); w.Sent(); w.Stop(); v.Renew() }, true},
 		"a later one answered": {func(v *Violations) {
-			w := watch(v, 1)
+			w := watch(v)
 			w.Sent()
 			w.Stop()
-			w = watch(v, 1)
+			w = watch(v)
 			w.Sent()
 			w.Answered(1)
 			w.Stop()
 		}, true},
 		"one beside it answered": {func(v *Violations) {
-			w, beside := watch(v, 1), watch(v, 1)
+			w, beside := watch(v), watch(v)
 			w.Sent()
 			beside.Sent()
 			w.Stop()
@@ -78,7 +77,7 @@ func TestTooLargeBehindOneWithoutAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var v Violations
 			c.before(&v)
-			w := watch(&v, 1)
+			w := watch(&v)
 			if v.Exceeded(errViolation); w.Exceeds() != c.want {
 				t.Errorf("blamed: %v, want %v", w.Exceeds(), c.want)
 			}

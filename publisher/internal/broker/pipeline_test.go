@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,17 +19,40 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
-// publishEach returns what PublishEach tells, which must be once for each message.
+// publishEach publishes messages through a Pipeline, and returns what it tells, which must be once for
+// each. It gives up as a caller would: when the stream's timeout is over.
 func publishEach(ctx context.Context, t *testing.T, s *Stream, msgs []Message) []Result {
 	t.Helper()
+	p := s.NewPipeline()
+	defer p.Close(errors.New("the test is over"))
 	var mu sync.Mutex
 	got, times := make([]Result, len(msgs)), make([]int, len(msgs))
-	s.PublishEach(ctx, msgs, func(i int, r Result) {
-		mu.Lock()
-		defer mu.Unlock()
-		got[i] = r
-		times[i]++
+	var told sync.WaitGroup
+	told.Add(len(msgs))
+	singles := make([]*Single, len(msgs))
+	for i, m := range msgs {
+		singles[i] = &Single{Message: m, Tell: func(r Result) {
+			mu.Lock()
+			defer mu.Unlock()
+			got[i] = r
+			if times[i]++; times[i] == 1 {
+				told.Done()
+			}
+		}}
+	}
+	late := time.AfterFunc(s.timeout, func() {
+		for _, m := range singles {
+			p.GiveUp(m, fmt.Errorf("no PubAck within %s", s.timeout))
+		}
 	})
+	defer late.Stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.Publish(ctx, singles)
+	}()
+	told.Wait()
+	t.Cleanup(func() { <-done }) // the write may hang until the connection ends
 	mu.Lock()
 	defer mu.Unlock()
 	for i, n := range times {
@@ -50,7 +74,7 @@ func wantStatuses(t *testing.T, got []Result, text string, want ...Status) {
 	}
 }
 
-func TestPublishEach(t *testing.T) {
+func TestPipeline(t *testing.T) {
 	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.MaxMsgSize = 2000 })
 	wantStatus(t, s.Publish(t.Context(), messages("old")), Stored, "")
 	msgs := messages("a", "old", "large", "b", "elsewhere", "c")
@@ -87,7 +111,7 @@ func TestPublishEach(t *testing.T) {
 	}
 }
 
-func TestPublishEachOfAnotherStream(t *testing.T) {
+func TestPipelineOfAnotherStream(t *testing.T) {
 	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.Subjects = []string{"t.b"} })
 	n.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"t.a"}})
 	msgs := messages("a", "b")
@@ -95,7 +119,7 @@ func TestPublishEachOfAnotherStream(t *testing.T) {
 	wantStatuses(t, publishEach(t.Context(), t, s, msgs), "stored by stream OTHER instead of TEST", Unknown, Stored)
 }
 
-func TestPublishEachWithoutPermission(t *testing.T) {
+func TestPipelineWithoutPermission(t *testing.T) {
 	n := natstest.Start(t, func(o *server.Options) {
 		o.Users = []*server.User{
 			{Username: "admin", Password: "admin"},
@@ -123,7 +147,7 @@ func TestPublishEachWithoutPermission(t *testing.T) {
 	wantStatuses(t, publishEach(t.Context(), t, as("deaf", 200*time.Millisecond), messages("c", "d")), "to receive answers", Unknown, Unknown)
 }
 
-func TestPublishEachEndsInTime(t *testing.T) {
+func TestPipelineEndsInTime(t *testing.T) {
 	n := natstest.Start(t)
 	n.Stream(t, testConfig())
 	px := natstest.StartProxy(t, n.URL)
