@@ -181,8 +181,12 @@ func (a *account) total(done journal.Seq, retained int64) Account {
 }
 
 // runs are numbers of events by entry, in order, and sizes. Entries that follow each other
-// and have the same number of events take one element.
+// and have the same number of events take one element, up to runBytes.
 type runs []run
+
+// runBytes bounds the entries of a run, and with it the error where a part of the run is taken: the
+// sizes of entries change with time, and small ones may be followed by a backlog of large ones.
+const runBytes = 4 << 20
 
 type run struct {
 	first  journal.Seq
@@ -193,7 +197,8 @@ type run struct {
 
 func (r *runs) push(seq journal.Seq, events, bytes int64) {
 	if n := len(*r); n > 0 {
-		if last := &(*r)[n-1]; last.events == events && last.first+journal.Seq(last.count) == seq {
+		last := &(*r)[n-1]
+		if last.events == events && last.first+journal.Seq(last.count) == seq && last.bytes+bytes <= runBytes {
 			last.count++
 			last.bytes += bytes
 			return
