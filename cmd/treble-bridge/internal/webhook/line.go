@@ -61,7 +61,7 @@ func ParseDelivery(b []byte) (Delivery, error) {
 	}
 	err := json.Unmarshal(b, &w)
 	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrongType.Field != "" {
-		return Delivery{}, fmt.Errorf("%s: may not be a %s", wrongType.Field, wrongType.Value)
+		return Delivery{}, fmt.Errorf("%s: may not be a %s", strings.TrimPrefix(wrongType.Field, "Delivery."), wrongType.Value)
 	} else if err != nil {
 		return Delivery{}, errors.New("is no JSON object")
 	}
