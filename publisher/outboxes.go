@@ -99,7 +99,7 @@ func (p *Publisher) eventOutbox(o Options, dir string) outbox.Options {
 func (p *Publisher) outboxOptions(o Options, dir string) outbox.Options {
 	return outbox.Options{
 		Dir: dir, FS: o.journalFS, Keys: o.Keys, MaxBytes: int64(o.Journal.MaxBytes),
-		Reserve: func() int64 { return p.reserve(o.Journal) }, Retain: o.Journal.Retain,
+		Reserve: max(int64(o.Journal.Reserve), leastReserve), Beside: p.besideJournals, Retain: o.Journal.Retain,
 		Prefix: p.cfg.SubjectPrefix, RefusedAfter: p.cfg.RefusedAfter, Verify: o.checkEvery,
 		// Both are called after Open only, when there are streams to check.
 		AwaitStreamsChecked: func(ctx context.Context) { p.streams.AwaitChecked(ctx, firstContact) },
@@ -107,17 +107,16 @@ func (p *Publisher) outboxOptions(o Options, dir string) outbox.Options {
 	}
 }
 
-// reserve returns the free disk that accepted events leave alone. Where the store of the
-// embedded server is on the same disk, what is pending must have room there as well, or the
-// journal fills the disk with events that can never leave it.
-func (p *Publisher) reserve(o JournalConfig) int64 {
+// besideJournals returns the bytes that the store of the embedded server will take of the journals' disk for
+// what is pending. Without that room the journal fills the disk with events that can never leave it.
+func (p *Publisher) besideJournals() int64 {
 	var pending int64
 	if besideStore := p.besideStore.Load(); besideStore != nil {
 		for _, b := range *besideStore {
 			pending += b.PendingBytes()
 		}
 	}
-	return max(int64(o.Reserve), leastReserve) + pending*storedAs/100
+	return pending * storedAs / 100
 }
 
 // storedAs is the percentage of its size in the journal that an event takes in the store of a server, at

@@ -76,7 +76,7 @@ type Publisher struct {
 	ack        ackMode
 	shares     struct{ events, refused, setAside *shares } // of each source; nil: of what is not there
 
-	// besideStore are the outboxes, if the embedded server has its store on their disk; see reserve.
+	// besideStore are the outboxes, if the embedded server has its store on their disk; see besideJournals.
 	besideStore atomic.Pointer[[]*outbox.Outbox]
 
 	mu       sync.Mutex // guards closing against inFlight.Add

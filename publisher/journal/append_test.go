@@ -242,7 +242,7 @@ func TestBounds(t *testing.T) {
 	for name, o := range map[string]journal.Options{
 		"max_bytes":          {MaxBytes: 10_000},
 		"one_segment_is_all": {MaxBytes: 1500},
-		"reserve":            {Reserve: reserve(1 << 20)},
+		"reserve":            {Reserve: 1 << 20},
 		"disk":               {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -412,6 +412,3 @@ func TestMarksOverflowDuringCheckpoint(t *testing.T) {
 		t.Errorf("the newest checkpoint is %q, and marks behind it were dropped", checkpoint)
 	}
 }
-
-// reserve is a reserve that stays the same.
-func reserve(bytes int64) func() int64 { return func() int64 { return bytes } }

@@ -31,11 +31,13 @@ type Options struct {
 	// MaxBytes bounds all segments together; 0: no bound. Marks and checkpoints
 	// are written beyond it, for they are what lets a full journal shrink.
 	MaxBytes int64
-	// Reserve returns the free disk that entries do not touch, in bytes. It should have
-	// room for marks and the header of a segment: no segment can be removed before the next
-	// one is begun, and a disk that entries have filled to the last byte stays full. It is
-	// called for each batch, from several goroutines. nil: entries may fill the disk.
-	Reserve func() int64
+	// Reserve is free disk that entries do not touch. It should have room for marks
+	// and the header of a segment: no segment can be removed before the next one is
+	// begun, and a disk that entries have filled to the last byte stays full.
+	Reserve int64
+	// Beside returns the bytes that others will write to the disk for the entries, which new
+	// entries leave free too. It is called for each batch, from several goroutines. nil: 0.
+	Beside func() int64
 	// SegmentBytes is the size after which a new segment is begun; default 64 MiB,
 	// and never more than a quarter of MaxBytes.
 	SegmentBytes int64

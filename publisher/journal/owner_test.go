@@ -137,7 +137,7 @@ func TestYield(t *testing.T) {
 	for name, o := range map[string]journal.Options{
 		"max_bytes":   {MaxBytes: 16_000},
 		"one_segment": {MaxBytes: 16_000, SegmentBytes: 1 << 20},
-		"reserve":     {Reserve: reserve(20_000)},
+		"reserve":     {Reserve: 20_000},
 		"disk":        {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,7 +279,7 @@ func TestNothingIsGivenUpInVain(t *testing.T) {
 	fs.Capacity = 1 << 20
 	var stored journal.Seq
 	j := open(t, journal.Options{
-		FS: fs, Synchronous: true, MaxBytes: 1 << 20, Reserve: reserve(500_000), SegmentBytes: 4000,
+		FS: fs, Synchronous: true, MaxBytes: 1 << 20, Reserve: 500_000, SegmentBytes: 4000,
 		Checkpoint: func() []byte { return number(stored) },
 		Yield:      func() journal.Seq { return stored },
 	}, nil)
@@ -303,6 +303,41 @@ func TestNothingIsGivenUpInVain(t *testing.T) {
 		if st := j.Stats(); (st.First > 1) != tc.givenUp {
 			t.Errorf("%d bytes free: the first entry is %d, given up should be %t", tc.free, st.First, tc.givenUp)
 		}
+	}
+}
+
+// What others write for the entries to the same disk needs room, and what is only retained makes some, even if
+// there is too little for all of it: without any the others stop, and the entries stay.
+func TestRetainedMakesRoomForOthers(t *testing.T) {
+	fs := journaltest.New()
+	fs.Capacity = 1 << 20
+	var stored journal.Seq
+	var beside int64
+	j := open(t, journal.Options{
+		FS: fs, Synchronous: true, MaxBytes: 1 << 20, Reserve: 10_000, SegmentBytes: 4000,
+		Beside:     func() int64 { return beside },
+		Checkpoint: func() []byte { return number(stored) },
+		Yield:      func() journal.Seq { return stored },
+	}, nil)
+	for range 100 {
+		seq, err := j.Append(t.Context(), make([]byte, 1000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored = seq
+		j.Mark(number(seq))
+	}
+	if err := j.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	beside = 10 << 20 // more than all that is retained makes free
+	fs.SetCapacity(j.Stats().Bytes + 20_000)
+	j.Release(0) // as the owner does every second
+	if st := j.Stats(); st.First == 1 {
+		t.Errorf("20 kB are free, %d are only retained, and nothing is given up", st.Bytes)
+	}
+	if _, err := j.Append(t.Context(), make([]byte, 1000)); !errors.Is(err, journal.ErrFull) {
+		t.Errorf("Append, while what is pending needs more than is free: %v", err)
 	}
 }
 

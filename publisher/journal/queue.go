@@ -182,20 +182,29 @@ type room struct {
 // limit says why there is no more room.
 func (r room) limit() error {
 	if r.reserve > 0 {
-		return fmt.Errorf("%d bytes are free on its disk, %d of them reserved", r.free, r.reserve)
+		return fmt.Errorf("%d bytes are free on its disk, and events leave %d free", r.free, r.reserve)
 	}
 	return fmt.Errorf("the limit of %d bytes is reached", r.max)
 }
 
+// room returns the room of new entries.
 func (j *Journal) room() room {
+	reserve := j.o.Reserve
+	if j.o.Beside != nil {
+		reserve += j.o.Beside()
+	}
+	return j.roomWithout(reserve)
+}
+
+// roomWithout returns the room beside a reserve.
+func (j *Journal) roomWithout(reserve int64) room {
 	r := room{bytes: 1 << 62, max: j.o.MaxBytes}
 	if j.o.MaxBytes > 0 {
 		r.bytes = j.o.MaxBytes - j.bytes()
 	}
-	if j.o.Reserve == nil {
+	if reserve <= 0 {
 		return r
 	}
-	reserve := j.o.Reserve()
 	// If it cannot be told, the write will tell.
 	if free, err := j.fs.Free(j.dir); err == nil && free-reserve < r.bytes {
 		r.bytes, r.free, r.reserve = free-reserve, free, reserve

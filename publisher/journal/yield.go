@@ -21,12 +21,15 @@ const keptFree = 4
 // keepFree removes the oldest segments that the owner can do without while they take more
 // than three quarters of the room, and none if that would not do. The owner can do without
 // nothing when the entries have nowhere to go, and just then the journal must take many more.
+//
+// Options.Beside does not count: what is removed is room for those others too, also if it is too
+// little for all that they will write. Without it they might stop, and the entries would stay.
 func (j *Journal) keepFree() {
 	for {
 		j.mu.Lock()
 		alone := len(j.segs) == 1
 		j.mu.Unlock()
-		free := j.room().bytes
+		free := j.roomWithout(j.o.Reserve).bytes
 		wanted := (j.bytes() + free) / keptFree
 		if alone || free >= wanted || free+j.yieldable() < wanted || !j.yieldOne() {
 			return

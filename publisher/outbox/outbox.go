@@ -35,7 +35,8 @@ import (
 type Options struct {
 	Dir      string // of the journal
 	MaxBytes int64  // of the journal; see journal.Options
-	Reserve  func() int64
+	Reserve  int64
+	Beside   func() int64
 	Retain   time.Duration // how long settled entries heal losses, of time in which the stream was reachable
 
 	Name   string // of the stream
@@ -151,6 +152,7 @@ func Open(o Options) (*Outbox, error) {
 		FS:          o.FS,
 		MaxBytes:    o.MaxBytes,
 		Reserve:     o.Reserve,
+		Beside:      o.Beside,
 		SegmentAge:  o.segmentAge,
 		Checkpoint:  l.Checkpoint,
 		OnFlush:     l.CountEntry,
