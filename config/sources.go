@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/quota"
 
 	"github.com/treble-bridge/treble-bridge/ingress"
@@ -78,7 +79,7 @@ func natsInTheOpen(c publisher.NATSConfig) []string {
 	}
 	var all []string
 	for _, u := range c.Servers() {
-		if u == nil || u.Scheme != "nats" && u.Scheme != "ws" || isThisHost(u.Hostname()) {
+		if u == nil || u.Scheme != "nats" && u.Scheme != "ws" || value.IsLoopback(u.Hostname()) {
 			continue
 		}
 		if _, inURL := u.User.Password(); inConfig || inURL || u.User != nil {
@@ -94,12 +95,7 @@ func onLoopback(addr string) bool {
 	if err != nil {
 		return false // Validate says so
 	}
-	return isThisHost(host)
-}
-
-func isThisHost(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return value.IsLoopback(host)
 }
 
 // HasAuth reports whether the top-level auth says anything: a secret, or that

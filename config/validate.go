@@ -83,10 +83,5 @@ func collide(a, b string) bool {
 	if errA != nil || errB != nil || portA != portB || portA == "0" {
 		return false
 	}
-	return everyHost(hostA) || everyHost(hostB) || hostA == hostB
-}
-
-func everyHost(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "" || ip != nil && ip.IsUnspecified()
+	return value.IsEveryHost(hostA) || value.IsEveryHost(hostB) || hostA == hostB
 }

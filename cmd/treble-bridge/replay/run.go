@@ -17,6 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
@@ -92,7 +93,7 @@ func (r *command) confirm(run *replay.Run, g replay.Given, s replay.Spec, total 
 	if u == nil {
 		u = g.URL.URL
 	}
-	if r.yes || run.To() == replay.ToFile || u != nil && cli.IsLoopback(u.Hostname()) && !terminal.Is(r.streams.In) {
+	if r.yes || run.To() == replay.ToFile || u != nil && value.IsLoopback(u.Hostname()) && !terminal.Is(r.streams.In) {
 		return nil
 	}
 	what := english.Plural(int(total), "event", "")

@@ -20,6 +20,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -191,7 +192,7 @@ func (s *command) target(c *config.Config) (*url.URL, error) {
 
 // confirm asks before anything goes to another host.
 func (s *command) confirm(target *url.URL, args []string) error {
-	if s.yes || cli.IsLoopback(target.Hostname()) {
+	if s.yes || value.IsLoopback(target.Hostname()) {
 		return nil
 	}
 	if len(args) > 0 && args[0] == "-" {

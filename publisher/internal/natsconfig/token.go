@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
@@ -63,7 +64,7 @@ func (c Embedded) warnings() (all []string) {
 	if token, _ := c.ReadToken(); token != "" && len(token) < shortestToken {
 		all = append(all, fmt.Sprintf("nats.embedded.token: the secret is short: use at least %d random bytes", shortestToken))
 	}
-	if err == nil && !isLoopback(host) && c.TLS.CertFile == "" && c.AllowPlaintext {
+	if err == nil && !value.IsLoopback(host) && c.TLS.CertFile == "" && c.AllowPlaintext {
 		all = append(all, fmt.Sprintf("nats.embedded.allow_plaintext: true: token and events cross the network in the clear to whoever connects to %s", c.Addr))
 	}
 	if c.TLS.CertFile != "" {

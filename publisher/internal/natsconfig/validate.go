@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
 // Validate reports every problem, each under its key. It reads the named files, and changes nothing.
@@ -97,7 +99,7 @@ func (c Embedded) validate(used bool) error {
 	switch {
 	case err != nil:
 		errs = append(errs, fmt.Errorf("nats.embedded.addr: %w", err))
-	case !isLoopback(host):
+	case !value.IsLoopback(host):
 		errs = append(errs, c.validateReachable())
 	}
 	return errors.Join(errs...)
@@ -141,12 +143,4 @@ func (c Embedded) HostPort() (host string, port int, err error) {
 		return "", 0, fmt.Errorf("%q has no port from 0 to 65535", c.Addr)
 	}
 	return host, port, nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

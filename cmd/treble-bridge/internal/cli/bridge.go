@@ -74,7 +74,7 @@ func Dialable(addr string) string {
 	if err != nil {
 		return addr
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+	if value.IsEveryHost(host) {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, port)
@@ -163,10 +163,4 @@ func GetOps(ctx context.Context, url string) (status int, body []byte, _ error) 
 		return 0, nil, fmt.Errorf("read the answer of %s: %w", url, err)
 	}
 	return resp.StatusCode, body, nil
-}
-
-// IsLoopback reports whether a host is this one, without asking DNS.
-func IsLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
