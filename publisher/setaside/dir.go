@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,6 +97,22 @@ func (s Dir) Read(file string) (Message, error) {
 	m := MessageOf(e)
 	m.File, m.Bytes = name, int64(len(b))
 	return m, nil
+}
+
+// All reads every file, the oldest first. It stops at an error; a damaged file is none.
+func (s Dir) All() iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		names, err := s.Files()
+		if err != nil {
+			yield(Message{}, err)
+			return
+		}
+		for _, name := range names {
+			if m, err := s.Read(name); !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // remove returns when the file is gone for good.

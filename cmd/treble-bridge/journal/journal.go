@@ -149,11 +149,9 @@ func inspectJournal(cmd *cobra.Command) (*StatusJSON, error) {
 // countSetAside reads every file, so that damage is found.
 func countSetAside(s setaside.Dir) (fileCountJSON, error) {
 	var c fileCountJSON
-	names, err := s.Files()
-	for _, name := range names {
-		m, readErr := s.Read(name)
-		if readErr != nil {
-			return c, readErr
+	for m, err := range s.All() {
+		if err != nil {
+			return c, err
 		}
 		c.Files++
 		c.Bytes += m.Bytes
@@ -161,5 +159,5 @@ func countSetAside(s setaside.Dir) (fileCountJSON, error) {
 			c.Damaged++
 		}
 	}
-	return c, err
+	return c, nil
 }

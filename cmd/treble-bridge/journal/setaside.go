@@ -73,13 +73,8 @@ type SetAsideJSON struct {
 }
 
 func listSetAside(s setaside.Dir) ([]SetAsideJSON, error) {
-	names, err := s.Files()
-	if err != nil {
-		return nil, err
-	}
 	var items []SetAsideJSON
-	for _, name := range names {
-		m, err := s.Read(name)
+	for m, err := range s.All() {
 		if err != nil {
 			return nil, err
 		}

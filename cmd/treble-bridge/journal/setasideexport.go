@@ -41,9 +41,7 @@ Damaged files are named on standard error, and the exit code is then 1.
 			}
 			e := MessageExportJSON{errs: streams.Err, To: to.To}
 			err = to.Write(streams, func(w io.Writer) error {
-				names, err := files.Files()
-				for _, name := range names {
-					m, err := files.Read(name)
+				for m, err := range files.All() {
 					if err == nil {
 						err = e.write(w, m)
 					}
@@ -51,7 +49,7 @@ Damaged files are named on standard error, and the exit code is then 1.
 						return err
 					}
 				}
-				return err
+				return nil
 			})
 			if err != nil {
 				return err
