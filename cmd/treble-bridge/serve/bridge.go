@@ -141,9 +141,9 @@ func (b *Bridge) Addrs() cli.Addrs {
 	}
 }
 
-// Announce writes the addresses to addr.json in data_dir and to each of the
-// given files, and logs them and the promise that applies.
-func (b *Bridge) Announce(c *config.Config, files ...string) error {
+// Announce writes the addresses to addr.json in data_dir and to
+// file if it is not "", and logs them and the promise that applies.
+func (b *Bridge) Announce(c *config.Config, file string) error {
 	a := b.Addrs()
 	if err := a.Write(filepath.Join(c.DataDir, datadir.Addrs)); err != nil {
 		// A host without a disk is fine with a NATS of its own; then the
@@ -153,7 +153,7 @@ func (b *Bridge) Announce(c *config.Config, files ...string) error {
 		}
 		b.log.Warn("addresses are not written", zap.Error(err))
 	}
-	for _, file := range files {
+	if file != "" {
 		if err := a.Write(file); err != nil {
 			return fmt.Errorf("write addresses: %w", err)
 		}

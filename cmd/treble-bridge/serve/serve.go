@@ -78,11 +78,7 @@ func (s *command) run(cmd *cobra.Command, _ []string) (err error) {
 	if err != nil {
 		return err
 	}
-	files := []string{}
-	if s.addrFile != "" {
-		files = append(files, s.addrFile)
-	}
-	if err = b.Announce(&loaded.Config, files...); err == nil {
+	if err = b.Announce(&loaded.Config, s.addrFile); err == nil {
 		if s.dev {
 			fmt.Fprint(s.streams.Out, devBlock(&loaded.Config, b.Addrs(), token))
 		}

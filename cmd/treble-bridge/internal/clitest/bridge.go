@@ -76,7 +76,7 @@ func Start(t *testing.T, c *config.Config) *Running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Running{b, c, logs, cancel, make(chan error, 1)}
-	if err := b.Announce(c); err != nil {
+	if err := b.Announce(c, ""); err != nil {
 		t.Fatalf("announce: %v", err)
 	}
 	go func() { r.ended <- b.Run(ctx) }()
