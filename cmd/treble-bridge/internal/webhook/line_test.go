@@ -62,15 +62,15 @@ func TestDeliveryLineRoundTrip(t *testing.T) {
 func TestDeliveryLineRefused(t *testing.T) {
 	const head = `{"received":"2026-01-31T08:00:00Z","source":"default","path":"/webhook"`
 	for want, line := range map[string]string{
-		"is no JSON object":           `{"phone":"3001234567"`,
-		"received: use":               `{"received":"now 3001234567","source":"a","path":"/","body":{}}`,
-		"path: may not be a":          `{"received":"2026-07-11T09:24:31Z","source":"a","path":{},"body":{}}`,
-		"received: may not be a":      `{"received":3001234567,"source":"a","path":"/","body":{}}`,
-		"source: is missing":          `{"received":"2026-01-31T08:00:00Z","path":"/","body":{}}`,
-		"path: does not begin with /": `{"received":"2026-01-31T08:00:00Z","source":"a","path":"x3001234567","body":{}}`,
-		"one of body and body_base64": head + `,"body":{},"body_base64":"e30="}`,
-		"have one of body":            head + `}`,
-		"body_base64: is no base64":   head + `,"body_base64":"3001234567!"}`,
+		"is no JSON object":                       `{"phone":"3001234567"`,
+		"received: use":                           `{"received":"now 3001234567","source":"a","path":"/","body":{}}`,
+		"path: may not be a":                      `{"received":"2026-07-11T09:24:31Z","source":"a","path":{},"body":{}}`,
+		"received: may not be a":                  `{"received":3001234567,"source":"a","path":"/","body":{}}`,
+		"source: is missing":                      `{"received":"2026-01-31T08:00:00Z","path":"/","body":{}}`,
+		"path: does not begin with /":             `{"received":"2026-01-31T08:00:00Z","source":"a","path":"x3001234567","body":{}}`,
+		"has to have one of body and body_base64": head + `,"body":{},"body_base64":"e30="}`,
+		"has to have one of body":                 head + `}`,
+		"body_base64: is no base64":               head + `,"body_base64":"3001234567!"}`,
 	} {
 		_, err := webhook.ParseDelivery([]byte(line))
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "3001234567") {
