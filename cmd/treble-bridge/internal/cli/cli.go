@@ -3,14 +3,19 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/user"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/config"
 )
 
@@ -86,4 +91,33 @@ func NewGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
 		return Usagef("unknown command %q for %q: %s", args[0], cmd.CommandPath(), hint)
 	}
 	return group
+}
+
+// Confirm asks before something is done that cannot be undone. It is an error if
+// nobody can be asked.
+func Confirm(streams Streams, question string) error {
+	if !terminal.Is(streams.In) {
+		return Usagef("%s Nobody can be asked: confirm with --yes", question)
+	}
+	fmt.Fprintf(streams.Err, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(streams.In).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing was done")
+	}
+	return nil
+}
+
+// UserAtHost returns user@host, as far as it is known.
+func UserAtHost() string {
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	} else if name == "" {
+		name = strconv.Itoa(os.Getuid())
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return name + "@" + host
 }
