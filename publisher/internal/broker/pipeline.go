@@ -44,6 +44,7 @@ type Single struct {
 	changed <-chan struct{} // closed when the link is lost on which it leaves
 	watch   *link.Watch
 	begun   bool // it may have been given to the client
+	over    bool // it was given up before it began, and must not leave
 	leaving bool // it may be given to the client at this moment
 }
 
@@ -139,6 +140,7 @@ func (p *Pipeline) send(nc *nats.Conn, prefix string, msgs []*Single) error {
 	var w wire
 	for _, m := range msgs {
 		if !p.begin(m) {
+			p.end(m, Result{Status: NotSent, Err: errors.New("given up before it was sent")}) // unless GiveUp has told it
 			continue
 		}
 		msg := w.of(m.Message)
@@ -168,7 +170,7 @@ func (p *Pipeline) send(nc *nats.Conn, prefix string, msgs []*Single) error {
 func (p *Pipeline) begin(m *Single) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m.begun = p.waiting[m.key] != nil
+	m.begun = p.waiting[m.key] != nil && !m.over
 	return m.begun
 }
 
@@ -203,11 +205,11 @@ func (p *Pipeline) end(m *Single, r Result) {
 }
 
 // GiveUp ends the wait for an answer, because of why: the message is NotSent if the client was not given it, and
-// Unknown else. It does nothing to a message that was told, or is not published yet.
+// Unknown else. It does nothing to a message that was told. One that is not published yet does not leave: Publish tells it.
 func (p *Pipeline) GiveUp(m *Single, why error) {
 	p.mu.Lock()
 	r := Result{Status: NotSent, Err: why}
-	if m.begun {
+	if m.over = !m.begun; m.begun {
 		r = Result{Err: p.stream.conn.denied.Explain(why)}
 	}
 	if m.begun && m.leaving && !p.hangs {

@@ -221,3 +221,76 @@ func TestPlainAck(t *testing.T) {
 		t.Error("an answer of another domain is taken for ours")
 	}
 }
+
+// TestPipelineGivenUpBeforePublish: a caller may run out of time just before its message is published, and gives it
+// up once. It is told all the same, and does not leave.
+func TestPipelineGivenUpBeforePublish(t *testing.T) {
+	n, s := newTest(t, func(c *jetstream.StreamConfig) { c.NoAck = true })
+	p := s.NewPipeline()
+	defer p.Close(errors.New("the test is over"))
+	told := make(chan Result, 1)
+	m := &Single{Message: messages("late")[0], Tell: func(r Result) { told <- r }}
+	p.GiveUp(m, context.DeadlineExceeded)
+	p.Publish(t.Context(), []*Single{m})
+	select {
+	case r := <-told:
+		wantStatus(t, r, NotSent, "given up before it was sent")
+	default:
+		t.Error("it is on its way without an answer, and nobody gives it up")
+	}
+	if err := s.conn.NATS().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.IDs(t, "TEST"); len(got) > 0 {
+		t.Errorf("stream: %v", got)
+	}
+}
+
+// TestPipelineGivenUpWhileItLeaves: what is given up at the moment in which it is given to the client is NotSent only if it never
+// leaves.
+func TestPipelineGivenUpWhileItLeaves(t *testing.T) {
+	n, s := newTest(t)
+	p := s.NewPipeline()
+	defer p.Close(errors.New("the test is over"))
+	notSent := map[string]bool{}
+	for round := range 40 {
+		var mu sync.Mutex
+		var told sync.WaitGroup
+		var singles []*Single
+		for _, m := range messages(natstest.Numbered(fmt.Sprintf("r%d-", round), 500)...) {
+			told.Add(1)
+			singles = append(singles, &Single{Message: m, Tell: func(r Result) {
+				defer told.Done()
+				mu.Lock()
+				defer mu.Unlock()
+				if r.Status == NotSent {
+					notSent[m.ID] = true
+				}
+			}})
+		}
+		told.Go(func() { p.Publish(t.Context(), singles) })
+		told.Go(func() {
+			for { // until they are on their way
+				p.mu.Lock()
+				begun := singles[0].begun
+				p.mu.Unlock()
+				if begun {
+					break
+				}
+			}
+			for _, m := range singles {
+				p.GiveUp(m, context.DeadlineExceeded)
+			}
+		})
+		told.Wait()
+	}
+	if err := s.conn.NATS().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, s.Publish(t.Context(), messages("end")), Stored, "") // what left before is stored now
+	for _, id := range n.IDs(t, "TEST") {
+		if notSent[id] {
+			t.Errorf("%s is NotSent, and in the stream", id)
+		}
+	}
+}
