@@ -427,7 +427,8 @@ func (b *Batcher) end(r *request, got broker.Result) {
 	r.done <- Outcome{Result: got}
 }
 
-func (r *request) id() string { return r.msgs[0].ID }
+// id is that of a request of one message. The caller may use msgs again when it is told.
+func (r *request) id() string { return r.single.Message.ID }
 
 // refreshInfo makes sure that info is what the stream was a short time ago, on this connection.
 func (b *Batcher) refreshInfo(ctx context.Context) error {
