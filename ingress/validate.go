@@ -17,55 +17,55 @@ import (
 // Validate returns every problem of the configuration, joined, each with its
 // key: "ingress.max_body: …".
 func (c Config) Validate() error {
-	var p problems
+	var p value.Problems
 	if err := listen.ValidateAddr("ingress.addr", c.Addr); err != nil {
 		p = append(p, err)
 	}
 	if c.MaxConnections <= 0 {
-		p.add("ingress.max_connections", "is %d: use a number above zero, such as 1024", c.MaxConnections)
+		p.Add("ingress.max_connections", "is %d: use a number above zero, such as 1024", c.MaxConnections)
 	}
 	if c.MaxConnectionsPerAddress < 0 {
-		p.add("ingress.max_connections_per_address", "is %d: use a number above zero, such as 512, or 0 for no share", c.MaxConnectionsPerAddress)
+		p.Add("ingress.max_connections_per_address", "is %d: use a number above zero, such as 512, or 0 for no share", c.MaxConnectionsPerAddress)
 	}
 	if c.MaxBody <= 0 || c.MaxBody > value.GiB {
-		p.add("ingress.max_body", "is %s: use a size above zero and up to 1GiB, such as 10MiB", c.MaxBody)
+		p.Add("ingress.max_body", "is %s: use a size above zero and up to 1GiB, such as 10MiB", c.MaxBody)
 	}
 	if c.MaxInFlight <= 0 {
-		p.add("ingress.max_in_flight", "is %d: use a number above zero, such as 1000", c.MaxInFlight)
+		p.Add("ingress.max_in_flight", "is %d: use a number above zero, such as 1000", c.MaxInFlight)
 	}
 	if c.MaxInFlightBytes <= 0 {
-		p.add("ingress.max_in_flight_bytes", "is %s: use a size above zero, such as 32MiB", c.MaxInFlightBytes)
+		p.Add("ingress.max_in_flight_bytes", "is %s: use a size above zero, such as 32MiB", c.MaxInFlightBytes)
 	}
 	if c.MaxElements <= 0 {
-		p.add("ingress.max_elements", "is %d: use a number above zero, such as 100000", c.MaxElements)
+		p.Add("ingress.max_elements", "is %d: use a number above zero, such as 100000", c.MaxElements)
 	}
 	if c.MinBodyRate <= 0 {
-		p.add("ingress.min_body_rate", "is %s: use a size above zero, such as 1KiB", c.MinBodyRate)
+		p.Add("ingress.min_body_rate", "is %s: use a size above zero, such as 1KiB", c.MinBodyRate)
 	}
 	if c.MaxAuthFailures < 0 {
-		p.add("ingress.max_auth_failures", "is %d: use a number above zero, such as 60, or 0 for no limit", c.MaxAuthFailures)
+		p.Add("ingress.max_auth_failures", "is %d: use a number above zero, such as 60, or 0 for no limit", c.MaxAuthFailures)
 	}
 	if _, err := auth.ParseNetworks(c.TrustedProxies); err != nil {
-		p.add("ingress.trusted_proxies", "%w", err)
+		p.Add("ingress.trusted_proxies", "%w", err)
 	}
 	if _, err := auth.ParseNetworks(c.Operators); err != nil {
-		p.add("ingress.operator_addresses", "%w", err)
+		p.Add("ingress.operator_addresses", "%w", err)
 	}
 	if _, err := auth.ParseNetworks(c.ProxyProtocol); err != nil {
-		p.add("ingress.proxy_protocol", "%w", err)
+		p.Add("ingress.proxy_protocol", "%w", err)
 	}
 	if err := c.TLS.Validate("ingress.tls"); err != nil {
 		p = append(p, err)
 	}
 	defaults := DefaultConfig()
-	p.positive("ingress.accept_timeout", c.AcceptTimeout, defaults.AcceptTimeout)
-	p.positive("ingress.header_timeout", c.HeaderTimeout, defaults.HeaderTimeout)
-	p.positive("ingress.body_timeout", c.BodyTimeout, defaults.BodyTimeout)
-	p.positive("ingress.idle_timeout", c.IdleTimeout, defaults.IdleTimeout)
+	positive(&p, "ingress.accept_timeout", c.AcceptTimeout, defaults.AcceptTimeout)
+	positive(&p, "ingress.header_timeout", c.HeaderTimeout, defaults.HeaderTimeout)
+	positive(&p, "ingress.body_timeout", c.BodyTimeout, defaults.BodyTimeout)
+	positive(&p, "ingress.idle_timeout", c.IdleTimeout, defaults.IdleTimeout)
 	if _, err := time.LoadLocation(c.Timezone); err != nil {
-		p.add("ingress.timezone", "%q is not known here: use UTC or a name of the IANA list, such as America/Bogota", c.Timezone)
+		p.Add("ingress.timezone", "%q is not known here: use UTC or a name of the IANA list, such as America/Bogota", c.Timezone)
 	}
-	return errors.Join(p...)
+	return p.Err()
 }
 
 var sourceName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
@@ -75,28 +75,28 @@ var sourceName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 // authentication below authKey, such as "sources[1].auth", or "auth" for the
 // default source.
 func (s SourceConfig) Validate(key, authKey string) error {
-	var p problems
+	var p value.Problems
 	if !sourceName.MatchString(s.Name) {
-		p.add(key+".name", "%q is not a name: use 1 to 32 of a-z, 0-9 and -", s.Name)
+		p.Add(key+".name", "%q is not a name: use 1 to 32 of a-z, 0-9 and -", s.Name)
 	}
 	if len(s.Paths) == 0 {
-		p.add(key+".paths", "is empty: name at least one path, such as /webhook")
+		p.Add(key+".paths", "is empty: name at least one path, such as /webhook")
 	}
 	for i, path := range s.Paths {
 		if _, err := parsePattern(path); err != nil {
-			p.add(fmt.Sprintf("%s.paths[%d]", key, i), "%w", err)
+			p.Add(fmt.Sprintf("%s.paths[%d]", key, i), "%w", err)
 		}
 	}
 	for i, kind := range s.Kinds {
 		if _, err := schema.ParseKind(kind); err != nil {
-			p.add(fmt.Sprintf("%s.kinds[%d]", key, i), "%w", err)
+			p.Add(fmt.Sprintf("%s.kinds[%d]", key, i), "%w", err)
 		}
 	}
 	if _, err := value.ParseObject(string(s.Reply)); s.Reply != "" && err != nil {
-		p.add(key+".reply", "%w: write a JSON object, such as {\"received\": true}", err)
+		p.Add(key+".reply", "%w: write a JSON object, such as {\"received\": true}", err)
 	}
 	if s.Auth.HasPath() && slices.ContainsFunc(s.Paths, func(path string) bool { return !strings.HasSuffix(path, "/*") }) {
-		p.add(authKey+".path", "is configured, but %s.paths has one that does not end in /*: the secret is what stands for the *, such as in /webhook/*", key)
+		p.Add(authKey+".path", "is configured, but %s.paths has one that does not end in /*: the secret is what stands for the *, such as in /webhook/*", key)
 	}
 	return errors.Join(append(p, s.Limits.Validate(key+".limits"), s.Auth.Validate(authKey))...)
 }
@@ -114,7 +114,7 @@ func (c Config) Suits(a auth.Config, key string) error {
 // source, and names and paths that two of them share. The keys are those of
 // the configuration's sources, from "sources[0]" on.
 func ValidateSources(sources []SourceConfig) error {
-	var p problems
+	var p value.Problems
 	for i, s := range sources {
 		key := sourceKey(i)
 		if err := s.Validate(key, key+".auth"); err != nil {
@@ -130,12 +130,12 @@ func sourceKey(i int) string { return fmt.Sprintf("sources[%d]", i) }
 // path that ends in * and a longer one that fits it may stand side by side:
 // the longer one wins.
 func shared(sources []SourceConfig) []error {
-	var p problems
+	var p value.Problems
 	names, paths := map[string]string{}, map[string]string{}
 	for i, s := range sources {
 		key := sourceKey(i)
 		if other, taken := names[s.Name]; taken {
-			p.add(key+".name", "%q is the name of %s too: names must differ", s.Name, other)
+			p.Add(key+".name", "%q is the name of %s too: names must differ", s.Name, other)
 		} else {
 			names[s.Name] = key
 		}
@@ -146,7 +146,7 @@ func shared(sources []SourceConfig) []error {
 				continue // reported by Validate
 			}
 			if other, taken := paths[pattern.String()]; taken {
-				p.add(pathKey, "%s is served by %s already: a path belongs to one source", path, other)
+				p.Add(pathKey, "%s is served by %s already: a path belongs to one source", path, other)
 			} else {
 				paths[pattern.String()] = pathKey
 			}
@@ -155,15 +155,8 @@ func shared(sources []SourceConfig) []error {
 	return p
 }
 
-// problems collects what is wrong, by key.
-type problems []error
-
-func (p *problems) add(key, format string, args ...any) {
-	*p = append(*p, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
-}
-
-func (p *problems) positive(key string, d, usual time.Duration) {
+func positive(p *value.Problems, key string, d, usual time.Duration) {
 	if d <= 0 {
-		p.add(key, "is %s: use a duration above zero, such as %s", d, usual)
+		p.Add(key, "is %s: use a duration above zero, such as %s", d, usual)
 	}
 }

@@ -80,7 +80,7 @@ type Authenticator struct {
 // each with its key below the given one, as [Config.Validate] does.
 func New(c Config, key string) (*Authenticator, error) {
 	l := load(c, key)
-	if err := l.err(); err != nil {
+	if err := l.problems.Err(); err != nil {
 		return nil, err
 	}
 	a := &Authenticator{open: c.Disabled, policy: l.policy}
@@ -210,7 +210,7 @@ func (a *Authenticator) Verify(in Request, v *Verdict, body []byte) {
 // Validate returns every problem of the configuration, joined, each with its
 // key below the given one: "auth.bearer[0]: …" for the key "auth". It reads
 // the secret files and changes nothing.
-func (c Config) Validate(key string) error { return load(c, key).err() }
+func (c Config) Validate(key string) error { return load(c, key).problems.Err() }
 
 // Warnings returns what works but should be better, such as a short secret that is
 // allowed, each with its key and without any value.

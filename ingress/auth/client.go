@@ -24,7 +24,7 @@ func (c Config) Signer(now time.Time) (*Signer, error) {
 		return nil, nil
 	}
 	l := load(c, "auth")
-	if err := l.err(); err != nil {
+	if err := l.problems.Err(); err != nil {
 		return nil, err
 	}
 	usable := func(i int) *secret {

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
 // mostSignatures bounds the signatures in one header, and with it the comparisons.
@@ -100,13 +102,13 @@ func splitTemplate(template string) []string {
 	return parts
 }
 
-// checkHMAC returns what is wrong with the configuration, by the last part of the key.
-func checkHMAC(c HMACConfig, problem func(name, format string, args ...any)) {
+// checkHMAC adds the problems of the configuration below key, such as "auth.hmac".
+func checkHMAC(c HMACConfig, p *value.Problems, key string) {
 	if _, ok := hashes[c.hash()]; !ok {
-		problem("hash", "%q is not known: use sha256, sha512 or sha1", c.Hash)
+		p.Add(key+".hash", "%q is not known: use sha256, sha512 or sha1", c.Hash)
 	}
 	if _, ok := encodings[c.encoding()]; !ok {
-		problem("encoding", "%q is not known: use hex, base64 or base64url", c.Encoding)
+		p.Add(key+".encoding", "%q is not known: use hex, base64 or base64url", c.Encoding)
 	}
 	bodies, times := 0, 0
 	for _, part := range splitTemplate(c.Template) {
@@ -117,7 +119,7 @@ func checkHMAC(c HMACConfig, problem func(name, format string, args ...any)) {
 			times++
 		default:
 			if strings.ContainsAny(part, "{}") {
-				problem("template", "has a placeholder that is not known: use %s and %s", inBody, inTimestamp)
+				p.Add(key+".template", "has a placeholder that is not known: use %s and %s", inBody, inTimestamp)
 				return
 			}
 		}
@@ -125,19 +127,19 @@ func checkHMAC(c HMACConfig, problem func(name, format string, args ...any)) {
 	timed := c.TimestampHeader != "" || c.TimestampPrefix != ""
 	switch {
 	case bodies != 1:
-		problem("template", "must have %s once, such as %s.%s", inBody, inTimestamp, inBody)
+		p.Add(key+".template", "must have %s once, such as %s.%s", inBody, inTimestamp, inBody)
 	case timed && times == 0:
-		problem("template", "has no %s, so that anybody could change the time: add it, or remove timestamp_header and timestamp_prefix", inTimestamp)
+		p.Add(key+".template", "has no %s, so that anybody could change the time: add it, or remove timestamp_header and timestamp_prefix", inTimestamp)
 	case !timed && times > 0:
-		problem("template", "has %s, but nothing says where the time is: set timestamp_header or timestamp_prefix", inTimestamp)
+		p.Add(key+".template", "has %s, but nothing says where the time is: set timestamp_header or timestamp_prefix", inTimestamp)
 	case c.TimestampHeader != "" && c.TimestampPrefix != "":
-		problem("timestamp_prefix", "is set beside timestamp_header: the time stands in one of them")
+		p.Add(key+".timestamp_prefix", "is set beside timestamp_header: the time stands in one of them")
 	case c.TimestampPrefix != "" && c.Separator == "":
-		problem("separator", "is missing: say what stands between the time and the signature, such as a comma")
+		p.Add(key+".separator", "is missing: say what stands between the time and the signature, such as a comma")
 	case c.TimestampPrefix != "" && c.TimestampPrefix == c.Prefix:
-		problem("timestamp_prefix", "is the prefix of the signature too: they must differ")
+		p.Add(key+".timestamp_prefix", "is the prefix of the signature too: they must differ")
 	case c.TimestampPrefix != "" && c.Prefix == "":
-		problem("prefix", "is missing: say what stands in front of the signature, beside timestamp_prefix")
+		p.Add(key+".prefix", "is missing: say what stands in front of the signature, beside timestamp_prefix")
 	}
 }
 

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"errors"
 	"fmt"
 	"net/textproto"
 	"slices"
@@ -19,16 +18,10 @@ type loaded struct {
 	configured []string             // the schemes, in the order of schemeNames
 	policy     policy
 	warnings   []string
-	problems   []error
+	problems   value.Problems
 
 	nameless   map[string]*Credential // by scheme, of those without secrets
 	allowShort bool
-}
-
-func (l *loaded) err() error { return errors.Join(l.problems...) }
-
-func (l *loaded) problem(key, format string, args ...any) {
-	l.problems = append(l.problems, fmt.Errorf("%s: %w", key, fmt.Errorf(format, args...)))
 }
 
 func (l *loaded) warn(key, text string) { l.warnings = append(l.warnings, key+": "+text) }
@@ -113,12 +106,12 @@ func load(c Config, key string) *loaded {
 	given := len(l.configured) > 0 || len(c.Secrets) > 0
 	switch {
 	case c.Disabled && given:
-		l.problem(key+".disabled", "true, but secrets are configured: remove one or the other")
+		l.problems.Add(key+".disabled", "true, but secrets are configured: remove one or the other")
 	case !c.Disabled && !given:
-		l.problem(key+".bearer", "no secret is configured: set %s, %s.header.values, or %s.disabled: true", orVariable(key), key, key)
+		l.problems.Add(key+".bearer", "no secret is configured: set %s, %s.header.values, or %s.disabled: true", orVariable(key), key, key)
 	}
 	if c.KeepRefused < 0 {
-		l.problem(key+".keep_refused", "is %d: use a number of deliveries a minute, or 0 for none", c.KeepRefused)
+		l.problems.Add(key+".keep_refused", "is %d: use a number of deliveries a minute, or 0 for none", c.KeepRefused)
 	}
 	l.schemes(c, key)
 	l.combination(c, key)
@@ -142,7 +135,7 @@ func (l *loaded) schemes(c Config, key string) {
 		l.headerName(c.HMAC.TimestampHeader, true, key+".hmac.timestamp_header", "")
 	}
 	if l.has(schemeHMAC) {
-		checkHMAC(c.HMAC, func(name, format string, args ...any) { l.problem(key+".hmac."+name, format, args...) })
+		checkHMAC(c.HMAC, &l.problems, key+".hmac")
 		if c.HMAC.hash() == "sha1" {
 			l.warn(key+".hmac.hash", "is sha1: use sha256 if the sender offers it")
 		}
@@ -151,29 +144,29 @@ func (l *loaded) schemes(c Config, key string) {
 	l.tolerance(c.StandardWebhooks.Tolerance, key+".standard_webhooks.tolerance")
 	switch has := l.has(schemeBasic); {
 	case has && c.Basic.User == "":
-		l.problem(key+".basic.user", "is missing: name the user of the passwords")
+		l.problems.Add(key+".basic.user", "is missing: name the user of the passwords")
 	case !has && c.Basic.User != "":
-		l.problem(key+".basic.user", "is set, but there is no password: set passwords or passwords_file beside it")
+		l.problems.Add(key+".basic.user", "is set, but there is no password: set passwords or passwords_file beside it")
 	case strings.ContainsAny(c.Basic.User, ":\x00\r\n"):
-		l.problem(key+".basic.user", "has a colon or a control character, which a user of Basic cannot have")
+		l.problems.Add(key+".basic.user", "has a colon or a control character, which a user of Basic cannot have")
 	}
 	switch has := l.has(schemeQuery); {
 	case has && c.Query.Name == "":
-		l.problem(key+".query.name", "is missing: name the query parameter that carries the secret, such as token")
+		l.problems.Add(key+".query.name", "is missing: name the query parameter that carries the secret, such as token")
 	case !has && c.Query.Name != "":
-		l.problem(key+".query.name", "is set, but there is no value: set values or values_file beside it")
+		l.problems.Add(key+".query.name", "is set, but there is no value: set values or values_file beside it")
 	}
 	if _, err := ParseNetworks(c.IP.Allow); err != nil {
-		l.problem(key+".ip.allow", "%w", err)
+		l.problems.Add(key+".ip.allow", "%w", err)
 	}
 	if slices.Contains(c.MTLS.Subjects, "") {
-		l.problem(key+".mtls.subjects", "has an empty entry: remove it, or name a subject")
+		l.problems.Add(key+".mtls.subjects", "has an empty entry: remove it, or name a subject")
 	}
 	if slices.Contains(c.MTLS.SANs, "") {
-		l.problem(key+".mtls.sans", "has an empty entry: remove it, or name an alternative name")
+		l.problems.Add(key+".mtls.sans", "has an empty entry: remove it, or name an alternative name")
 	}
 	if c.MTLS.Any && len(c.MTLS.Subjects)+len(c.MTLS.SANs) > 0 {
-		l.problem(key+".mtls.any", "is true beside subjects or sans, which then decide nothing: remove one or the other")
+		l.problems.Add(key+".mtls.any", "is true beside subjects or sans, which then decide nothing: remove one or the other")
 	}
 }
 
@@ -183,7 +176,7 @@ const longTolerance = time.Hour
 func (l *loaded) tolerance(d time.Duration, key string) {
 	switch {
 	case d < 0:
-		l.problem(key, "is %s: use a duration above zero, such as 5m", d)
+		l.problems.Add(key, "is %s: use a duration above zero, such as 5m", d)
 	case d > longTolerance:
 		l.warn(key, fmt.Sprintf("is %s: whoever has seen a request can send it again for so long: use a few minutes, such as 5m", d))
 	}
@@ -196,7 +189,7 @@ func (l *loaded) combination(c Config, key string) {
 	key += ".require"
 	p, err := parsePolicy(c.Require, l.configured)
 	if err != nil {
-		l.problem(key, "%w", err)
+		l.problems.Add(key, "%w", err)
 		return
 	}
 	l.policy = p
@@ -204,7 +197,7 @@ func (l *loaded) combination(c Config, key string) {
 		for _, name := range []string{schemeIP, schemeMTLS} {
 			if l.has(name) {
 				// Without "and" or "or" it would be ambiguous, and one of the readings lets in without a secret.
-				l.problem(key, "is missing: %s stands beside other schemes: say whether both are needed, such as: %s, or one is enough, such as: %s",
+				l.problems.Add(key, "is missing: %s stands beside other schemes: say whether both are needed, such as: %s, or one is enough, such as: %s",
 					name, strings.Join(l.configured, " and "), strings.Join(l.configured, " or "))
 				break
 			}
@@ -212,7 +205,7 @@ func (l *loaded) combination(c Config, key string) {
 	}
 	n := len(l.configured)
 	if p.needs(slices.Index(l.configured, schemeBearer), n) && p.needs(slices.Index(l.configured, schemeBasic), n) {
-		l.problem(key, "asks for bearer and basic: a request has one header Authorization")
+		l.problems.Add(key, "asks for bearer and basic: a request has one header Authorization")
 	}
 	if p.with(func(i int) bool { return l.configured[i] == schemeIP }, n) {
 		l.warn(key, "lets in by the address of the client alone, without a secret: whoever can send from it, or through a trusted proxy, can post events")
@@ -229,16 +222,16 @@ func (l *loaded) headerName(name string, given bool, key, beside string) {
 	canonical := textproto.CanonicalMIMEHeaderKey(name)
 	switch {
 	case name == "" && given:
-		l.problem(key, "is missing: name the header that carries the secret, such as X-Api-Key")
+		l.problems.Add(key, "is missing: name the header that carries the secret, such as X-Api-Key")
 	case name != "" && !given:
-		l.problem(key, "is set, but there is no value: set %s beside it", beside)
+		l.problems.Add(key, "is set, but there is no value: set %s beside it", beside)
 	case name != "" && !httpguts.ValidHeaderFieldName(name):
 		// Not repeated: it may be the whole line, "X-Api-Key: secret".
-		l.problem(key, "is not a header name: use letters, digits and -, such as X-Api-Key")
+		l.problems.Add(key, "is not a header name: use letters, digits and -, such as X-Api-Key")
 	case canonical == "Authorization":
-		l.problem(key, "is Authorization: use bearer for it, or another header")
+		l.problems.Add(key, "is Authorization: use bearer for it, or another header")
 	case slices.Contains(unsuitable, canonical):
-		l.problem(key, "is %s, which HTTP, proxies or the bridge use for something else: use another header, such as X-Api-Key", canonical)
+		l.problems.Add(key, "is %s, which HTTP, proxies or the bridge use for something else: use another header, such as X-Api-Key", canonical)
 	}
 }
 

@@ -27,18 +27,18 @@ func (l *loaded) read(from secretList, key string) []*secret {
 	fileKey := key + "." + from.fileKey
 	lines, err := value.ReadSecrets(from.file)
 	if err != nil {
-		l.problem(fileKey, "%w", err)
+		l.problems.Add(fileKey, "%w", err)
 		return all
 	}
 	for _, line := range lines {
 		if strings.HasPrefix(string(line.Secret), "# ") {
-			l.problem(fileKey, "line %d looks like a comment, and every line is taken for a secret: remove it", line.Number)
+			l.problems.Add(fileKey, "line %d looks like a comment, and every line is taken for a secret: remove it", line.Number)
 			continue
 		}
 		all = l.add(all, line.Secret, from, fmt.Sprintf("%s: line %d", fileKey, line.Number))
 	}
 	if len(lines) == 0 {
-		l.problem(fileKey, "the file %s has no secret: write one per line", from.file)
+		l.problems.Add(fileKey, "the file %s has no secret: write one per line", from.file)
 	}
 	return all
 }
@@ -60,16 +60,16 @@ func (l *loaded) named(c Config, key string) {
 		other, twice := taken[s.Name]
 		switch {
 		case !secretName.MatchString(s.Name): // not repeated: it may be the secret
-			l.problem(at+".name", "is not a name: use 1 to 32 of a-z, 0-9, - and _, such as crm-2026")
+			l.problems.Add(at+".name", "is not a name: use 1 to 32 of a-z, 0-9, - and _, such as crm-2026")
 		case s.Name == Open || slices.Contains(schemeNames[:], s.Name):
-			l.problem(at+".name", "%q is the name of a scheme: use another one, such as crm-2026", s.Name)
+			l.problems.Add(at+".name", "%q is the name of a scheme: use another one, such as crm-2026", s.Name)
 		case twice:
-			l.problem(at+".name", "%q is the name of %s too: names must differ", s.Name, other)
+			l.problems.Add(at+".name", "%q is the name of %s too: names must differ", s.Name, other)
 		}
 		taken[s.Name] = at
 		j := slices.IndexFunc(lists, func(from secretList) bool { return from.scheme == s.Scheme })
 		if j < 0 {
-			l.problem(at+".scheme", "%q is not a scheme with secrets: use bearer, header, basic, query, path, hmac or standard_webhooks", s.Scheme)
+			l.problems.Add(at+".scheme", "%q is not a scheme with secrets: use bearer, header, basic, query, path, hmac or standard_webhooks", s.Scheme)
 			continue
 		}
 		one := l.namedSecret(s, lists[j], at)
@@ -77,14 +77,14 @@ func (l *loaded) named(c Config, key string) {
 			continue
 		}
 		if one.text == s.Name {
-			l.problem(at+".name", "is the secret itself, and names stand in metrics: use another one, such as crm-2026")
+			l.problems.Add(at+".name", "is the secret itself, and names stand in metrics: use another one, such as crm-2026")
 		}
 		one.Name = s.Name
 		one.NotBefore = l.time(s.NotBefore, at+".not_before")
 		one.NotAfter = l.time(s.NotAfter, at+".not_after")
 		switch now := time.Now(); {
 		case !one.NotAfter.IsZero() && !one.NotBefore.Before(one.NotAfter):
-			l.problem(at+".not_after", "is not after not_before: the secret would never be valid")
+			l.problems.Add(at+".not_after", "is not after not_before: the secret would never be valid")
 		case !one.NotAfter.IsZero() && now.After(one.NotAfter):
 			l.warn(at+".not_after", "is over: the secret lets nobody in any more: remove it")
 		}
@@ -97,11 +97,11 @@ func (l *loaded) namedSecret(s SecretConfig, from secretList, at string) *secret
 	var all []*secret
 	switch {
 	case s.Value != "" && s.File != "":
-		l.problem(at+".file", "is set beside value: use one of them")
+		l.problems.Add(at+".file", "is set beside value: use one of them")
 	case s.File != "":
 		text, _, err := value.ReadSecret(s.File, from.header)
 		if err != nil {
-			l.problem(at+".file", "%w", err)
+			l.problems.Add(at+".file", "%w", err)
 			break
 		}
 		all = l.add(nil, value.Secret(text), from, at+".file")
@@ -121,7 +121,7 @@ func (l *loaded) time(text, key string) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		l.problem(key, "%q is not a time: use the form of RFC 3339, such as 2026-01-31T08:00:00Z", text)
+		l.problems.Add(key, "%q is not a time: use the form of RFC 3339, such as 2026-01-31T08:00:00Z", text)
 	}
 	return t
 }
@@ -135,21 +135,21 @@ func (l *loaded) add(all []*secret, given value.Secret, from secretList, key str
 	length := len(text)
 	switch {
 	case text == "":
-		l.problem(key, "the secret is empty: remove it, or set one")
+		l.problems.Add(key, "the secret is empty: remove it, or set one")
 		return all
 	case !httpguts.ValidHeaderFieldValue(text):
-		l.problem(key, "the secret has a control character, which a header cannot carry: use printable characters")
+		l.problems.Add(key, "the secret has a control character, which a header cannot carry: use printable characters")
 		return all
 	case value.IsPlaceholder(text):
-		l.problem(key, "the secret looks like a placeholder that nothing has replaced: set the real one")
+		l.problems.Add(key, "the secret looks like a placeholder that nothing has replaced: set the real one")
 		return all
 	case from.scheme == schemePath && !segment.MatchString(text):
-		l.problem(key, "the secret has a character that would have to be escaped in a path: use letters, digits and . _ ~ -")
+		l.problems.Add(key, "the secret has a character that would have to be escaped in a path: use letters, digits and . _ ~ -")
 		return all
 	case from.scheme == schemeStandardWebhooks:
 		bytes, err := webhookKey(text)
 		if err != nil {
-			l.problem(key, "%w", err)
+			l.problems.Add(key, "%w", err)
 			return all
 		}
 		length = len(bytes)
@@ -162,7 +162,7 @@ func (l *loaded) add(all []*secret, given value.Secret, from secretList, key str
 	case l.allowShort:
 		l.warn(key, fmt.Sprintf("the secret is short: use at least %d random bytes", shortest))
 	default:
-		l.problem(key, "the secret has fewer than %d bytes, so that it can be guessed: use a random one, such as of openssl rand -hex 24, or set allow_short_secrets", shortest)
+		l.problems.Add(key, "the secret has fewer than %d bytes, so that it can be guessed: use a random one, such as of openssl rand -hex 24, or set allow_short_secrets", shortest)
 		return all
 	}
 	return append(all, &secret{Credential: Credential{Scheme: from.scheme}, text: text, key: key})

@@ -1,7 +1,6 @@
 package listen
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/acme/autocert"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/config/value/certificate"
 )
 
@@ -49,48 +49,45 @@ func (c ACMEConfig) enabled() bool { return len(c.Domains) > 0 }
 // Validate returns every problem, joined, each with its key below the given one, such as
 // "ingress.tls". It reads the files that are named.
 func (c TLSConfig) Validate(key string) error {
-	var errs []error
-	problem := func(field, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s.%s: %w", key, field, fmt.Errorf(format, args...)))
-	}
+	var p value.Problems
 	switch {
 	case (c.CertFile == "") != (c.KeyFile == ""):
-		problem("cert_file", "belongs together with key_file: set both or none")
+		p.Add(key+".cert_file", "belongs together with key_file: set both or none")
 	case c.CertFile != "" && c.ACME.enabled():
-		problem("acme.domains", "are set, and cert_file too: use one of them")
+		p.Add(key+".acme.domains", "are set, and cert_file too: use one of them")
 	case c.CertFile != "":
 		if _, err := c.files().Load(); err != nil {
-			problem("cert_file", "%w", err)
+			p.Add(key+".cert_file", "%w", err)
 		}
 	}
 	if c.ClientCA != "" {
 		if !c.Enabled() {
-			problem("client_ca", "is set, but the listener speaks no TLS: set cert_file and key_file, or acme.domains")
+			p.Add(key+".client_ca", "is set, but the listener speaks no TLS: set cert_file and key_file, or acme.domains")
 		} else if _, err := certificate.ReadPool(c.ClientCA); err != nil {
-			problem("client_ca", "%w", err)
+			p.Add(key+".client_ca", "%w", err)
 		}
 	}
 	if c.ACME.enabled() {
-		c.ACME.validate(problem)
+		c.ACME.validate(&p, key)
 	}
-	return errors.Join(errs...)
+	return p.Err()
 }
 
-func (c ACMEConfig) validate(problem func(field, format string, args ...any)) {
+func (c ACMEConfig) validate(p *value.Problems, key string) {
 	for i, d := range c.Domains {
 		if d == "" || strings.ContainsAny(d, "*:/ ") || !strings.Contains(strings.Trim(d, "."), ".") {
-			problem(fmt.Sprintf("acme.domains[%d]", i), "%q is no domain: use one such as bridge.example.com; TLS-ALPN-01 knows no wildcards", d)
+			p.Add(fmt.Sprintf("%s.acme.domains[%d]", key, i), "%q is no domain: use one such as bridge.example.com; TLS-ALPN-01 knows no wildcards", d)
 		}
 	}
 	if !c.AcceptTerms {
-		problem("acme.accept_terms", "is false: read the terms of service of the ACME server, and set it to true")
+		p.Add(key+".acme.accept_terms", "is false: read the terms of service of the ACME server, and set it to true")
 	}
 	if u, err := url.Parse(c.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
-		problem("acme.directory", "is no https URL: use that of your ACME server, such as %s", autocert.DefaultACMEDirectory)
+		p.Add(key+".acme.directory", "is no https URL: use that of your ACME server, such as %s", autocert.DefaultACMEDirectory)
 	}
 	if c.CAFile != "" {
 		if _, err := certificate.ReadPool(c.CAFile); err != nil {
-			problem("acme.ca_file", "%w", err)
+			p.Add(key+".acme.ca_file", "%w", err)
 		}
 	}
 }

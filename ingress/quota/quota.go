@@ -3,8 +3,6 @@
 package quota
 
 import (
-	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -25,17 +23,17 @@ const usualShare = 75
 
 // Validate returns every problem of the limits, joined, each with its key below key.
 func (l Limits) Validate(key string) error {
-	var errs []error
+	var p value.Problems
 	if l.EventsPerSecond < 0 {
-		errs = append(errs, fmt.Errorf("%s.events_per_second: is %d: use a number above zero, or 0 for no limit", key, l.EventsPerSecond))
+		p.Add(key+".events_per_second", "is %d: use a number above zero, or 0 for no limit", l.EventsPerSecond)
 	}
 	if l.BytesPerSecond < 0 {
-		errs = append(errs, fmt.Errorf("%s.bytes_per_second: is %s: use a size above zero, or 0 for no limit", key, l.BytesPerSecond))
+		p.Add(key+".bytes_per_second", "is %s: use a size above zero, or 0 for no limit", l.BytesPerSecond)
 	}
 	if l.Share < 0 || l.Share > 100 {
-		errs = append(errs, fmt.Errorf("%s.share: is %d: use a percentage up to 100, or 0 for the usual one", key, l.Share))
+		p.Add(key+".share", "is %d: use a percentage up to 100, or 0 for the usual one", l.Share)
 	}
-	return errors.Join(errs...)
+	return p.Err()
 }
 
 // Quota counts what a source sends. Its methods may be called at the same time.

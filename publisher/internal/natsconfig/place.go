@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
 const (
@@ -92,25 +93,22 @@ var (
 )
 
 func (c Config) validatePlace() error {
-	var errs []error
-	bad := func(key, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("nats."+key+": "+format, args...))
-	}
+	var p value.Problems
 	if c.JetStreamDomain != "" && !domainName.MatchString(c.JetStreamDomain) {
-		bad("jetstream_domain", "%q is no domain; use letters, digits, _ and -", c.JetStreamDomain)
+		p.Add("nats.jetstream_domain", "%q is no domain; use letters, digits, _ and -", c.JetStreamDomain)
 	}
 	if c.APIPrefix != "" && !subject.MatchString(strings.TrimSuffix(c.APIPrefix, ".")) {
-		bad("api_prefix", "%q is no subject without wildcards, such as $JS.hub.API", c.APIPrefix)
+		p.Add("nats.api_prefix", "%q is no subject without wildcards, such as $JS.hub.API", c.APIPrefix)
 	}
 	if c.JetStreamDomain != "" && c.APIPrefix != "" {
-		bad("jetstream_domain", "is the api_prefix $JS.%s.API; set one of the two", c.JetStreamDomain)
+		p.Add("nats.jetstream_domain", "is the api_prefix $JS.%s.API; set one of the two", c.JetStreamDomain)
 	}
 	if c.InboxPrefix != "" && !subject.MatchString(c.InboxPrefix) {
-		bad("inbox_prefix", "%q is no subject without wildcards and without a dot at its end, such as _INBOX_bridge", c.InboxPrefix)
+		p.Add("nats.inbox_prefix", "%q is no subject without wildcards and without a dot at its end, such as _INBOX_bridge", c.InboxPrefix)
 	}
 	web := strings.Contains(c.URL, "ws://") || strings.Contains(c.URL, "wss://")
 	if c.TLS.HandshakeFirst && web {
-		bad("tls.handshake_first", "is not for websocket URLs, which begin with TLS anyway (wss)")
+		p.Add("nats.tls.handshake_first", "is not for websocket URLs, which begin with TLS anyway (wss)")
 	}
 	if c.URL == "" {
 		for key, set := range map[string]bool{
@@ -118,9 +116,9 @@ func (c Config) validatePlace() error {
 			"inbox_prefix": c.InboxPrefix != "", "tls.handshake_first": c.TLS.HandshakeFirst,
 		} {
 			if set {
-				bad(key, "is for a NATS of your own, but nats.url is empty")
+				p.Add("nats."+key, "is for a NATS of your own, but nats.url is empty")
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return p.Err()
 }
