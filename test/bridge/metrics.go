@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
@@ -27,8 +28,25 @@ func (p *Process) Metrics(t *testing.T) Samples {
 	return m
 }
 
-// Scrape reads /metrics at a URL.
+// Scrape reads the samples of /metrics at a URL.
 func Scrape(url string) (Samples, error) {
+	families, err := Families(url)
+	if err != nil {
+		return nil, err
+	}
+	vector, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{}, families...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
+	}
+	m := Samples{}
+	for _, s := range vector {
+		m[s.Metric.String()] = float64(s.Value)
+	}
+	return m, nil
+}
+
+// Families reads the metrics of /metrics at a URL, each with its type, its help and its samples.
+func Families(url string) ([]*dto.MetricFamily, error) {
 	client := http.Client{Timeout: 5 * time.Second}
 	resp, err := client.Get(url)
 	if err != nil {
@@ -40,15 +58,7 @@ func Scrape(url string) (Samples, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}
-	vector, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{}, slices.Collect(maps.Values(families))...)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
-	}
-	m := Samples{}
-	for _, s := range vector {
-		m[s.Metric.String()] = float64(s.Value)
-	}
-	return m, nil
+	return slices.Collect(maps.Values(families)), nil
 }
 
 // Sum adds the samples of a metric that carry a label, such as a="b"; -1 if

@@ -1,16 +1,12 @@
 package e2e
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 	"github.com/treble-bridge/treble-bridge/test/oracle"
@@ -22,14 +18,7 @@ import (
 func lintMetrics(t *testing.T, p *bridge.Process) {
 	t.Helper()
 	problems, err := testutil.GatherAndLint(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		resp, err := http.Get("http://" + p.Addrs.Ops + "/metrics")
-		if err != nil {
-			return nil, err
-		}
-		defer resp.Body.Close()
-		parser := expfmt.NewTextParser(model.UTF8Validation)
-		families, err := parser.TextToMetricFamilies(resp.Body)
-		return slices.Collect(maps.Values(families)), err
+		return bridge.Families("http://" + p.Addrs.Ops + "/metrics")
 	}))
 	if err != nil {
 		t.Fatal(err)

@@ -84,7 +84,7 @@ var packages = []row{
 	{name: "cmd/treble-bridge/internal/clitest", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/journal cmd/treble-bridge/quarantine cmd/treble-bridge/serve config config/value publisher/datadir publisher/natstest", libraries: "cobra goleak nats-server nats.go yaml"},
 
 	{name: "deployments/release"},
-	{name: "test/bridge", imports: "publisher/natstest test/containers", libraries: "expfmt nats.go"},
+	{name: "test/bridge", imports: "publisher/natstest test/containers", libraries: "client_model expfmt nats.go"},
 	{name: "test/oracle", imports: "test/containers"},
 	{name: "test/containers", libraries: "moby nats.go testcontainers"},
 	{name: "test/consumer", imports: "schema", libraries: "nats.go"},
@@ -101,6 +101,7 @@ var packages = []row{
 var libraries = map[string]string{
 	"acme":           "golang.org/x/crypto/acme",
 	"automemlimit":   "github.com/KimMachineGun/automemlimit",
+	"client_model":   "github.com/prometheus/client_model",
 	"cobra":          "github.com/spf13/cobra",
 	"echo":           "github.com/labstack/echo/v4",
 	"expfmt":         "github.com/prometheus/common",
