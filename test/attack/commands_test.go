@@ -31,8 +31,8 @@ func run(t *testing.T, p *bridge.Process, args ...string) string {
 	return string(out)
 }
 
-// TestAttackCommands: an event made for it keeps no command from its end, nor shows a number that
-// is to be masked.
+// TestAttackCommands: commands that read an event made to be slow to mask end in time, and show no
+// number that is to be masked.
 func TestAttackCommands(t *testing.T) {
 	numbers := func(n int) string {
 		var b strings.Builder

@@ -209,8 +209,8 @@ func post(addr string, body ...string) int {
 // again is the pause before an attacker opens a connection again.
 const again = 500 * time.Millisecond
 
-// hold opens n connections, writes to each, and keeps them for so long. Those that are closed are
-// opened again.
+// hold opens n connections and keeps them for d: it writes first to each, then more at each interval.
+// It opens those that are closed again.
 func hold(addr string, n int, d time.Duration, first string, every time.Duration, more string) {
 	until := time.Now().Add(d)
 	together(n, func(int) {

@@ -27,7 +27,7 @@ type cluster struct {
 	nodes   []*containers.NATS
 }
 
-// startCluster starts it with so many replicas of the streams, and returns when events
+// startCluster starts a cluster with so many replicas of the streams, and returns when events
 // are stored.
 func startCluster(t *testing.T, replicas int) *cluster {
 	t.Helper()
@@ -44,7 +44,7 @@ func startCluster(t *testing.T, replicas int) *cluster {
 	return c
 }
 
-// flows wants that publishing goes on.
+// flows waits until publishing goes on.
 func (c *cluster) flows() { c.t.Helper(); c.publishesWithin(clusterBound, 100) }
 
 // leaderless makes a fault of the leader, and mends it: events are published
@@ -138,7 +138,7 @@ func clusterStepdown(t *testing.T, times int) {
 		case <-t.Context().Done():
 			return
 		}
-		// While there is no leader nobody answers; then it is no change.
+		// While there is no leader nobody answers, and the leader does not change.
 		if m, err := nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.TREBLE", nil, time.Second); err == nil && strings.Contains(string(m.Data), `"success":true`) {
 			c.faults++
 		}
@@ -165,7 +165,7 @@ func clusterScaling(t *testing.T, rounds int) {
 	c.end()
 }
 
-// TestFaultsClusterScalingIdle does the same to a stream of many messages, which take
+// TestFaultsClusterScalingIdle changes the number of replicas of a stream of many messages, which take
 // a while to copy, while nothing comes; a burst comes as soon as the replicas are
 // added.
 func TestFaultsClusterScalingIdle(t *testing.T) { clusterScalingIdle(t, 150_000) }

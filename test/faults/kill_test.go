@@ -39,19 +39,19 @@ func killRound(t *testing.T, total *killTotals, where killMode, counted int) {
 	total.add(&k.killTotals)
 }
 
-// killMode says which NATS the bridge has that is killed.
+// killMode says which NATS the killed bridge publishes to.
 type killMode bool
 
 const (
-	killEmbedded killMode = false // it dies with the bridge
-	killExternal killMode = true  // it lives, behind a proxy
+	killEmbedded killMode = false // the NATS dies with the bridge
+	killExternal killMode = true  // the NATS lives on, behind a proxy
 )
 
 // killTotals say how much a test did.
 type killTotals struct {
-	killed  int // while it was ready
-	counted int // of them, those that count
-	early   int // kills before it was ready; they are extra
+	killed  int // kills of a ready bridge
+	counted int // kills of killed that count
+	early   int // kills of a bridge that was not ready, not in killed
 	events  int // in the stream at the end
 	answers oracle.Totals
 }
@@ -162,7 +162,7 @@ func (k *killer) killOnce() {
 		return k.acceptedSince(born)
 	})
 	if k.killed%2 == 0 {
-		// Not only while it compares the journal with the stream.
+		// Half of the kills come after the bridge has compared the journal with the stream.
 		k.bridge.Await("something is published", k.publishes)
 	}
 	time.Sleep(rand.N(200 * time.Millisecond)) // the moment is to be random
@@ -233,7 +233,7 @@ func (k *killer) stream() []string {
 	return bridge.StreamSessions(k.t, k.bridge.JetStream(k.t))
 }
 
-// TestSecondBridgeOnOneDataDir: it refuses, and names the first one.
+// TestSecondBridgeOnOneDataDir: the second bridge refuses to start, and names the first one.
 func TestSecondBridgeOnOneDataDir(t *testing.T) {
 	t.Parallel()
 	first := bridge.Serve(t)

@@ -19,15 +19,15 @@ import (
 // Clients post to a bridge without a pause, each on one keep-alive connection
 // and with session ids of its own, such as c07-000123. A client sends its next
 // request when the last one was answered or its connection broke; it repeats
-// none. What happens to each is told to the oracle.
+// none. Clients report each request and its answer to the oracle.
 type Clients struct {
 	oracle *Oracle
 	size   int           // of the text in each event
-	Pace   time.Duration // between an answer and the next request; set it before to
+	Pace   time.Duration // between an answer and the next request; set it before To
 	stop   context.CancelFunc
 	work   sync.WaitGroup
 	n      int
-	parked atomic.Int64 // how many wait for a bridge
+	parked atomic.Int64 // clients that wait for a bridge
 
 	mu   sync.Mutex
 	addr string        // of the bridge; "" while there is none
@@ -48,7 +48,7 @@ func StartClientsAs(prefix string, o *Oracle, n, size int) *Clients {
 	return ps
 }
 
-// To sends them to a bridge.
+// To sends the clients to a bridge.
 func (ps *Clients) To(addr string) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -56,7 +56,7 @@ func (ps *Clients) To(addr string) {
 	close(ps.up)
 }
 
-// Pause makes each of them wait after its request.
+// Pause makes each client wait once its request is answered or its connection broke.
 func (ps *Clients) Pause() {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -65,7 +65,7 @@ func (ps *Clients) Pause() {
 	}
 }
 
-// Quiet returns nil once no request is on its way. Call pause before.
+// Quiet returns nil once no request is on its way. Call Pause before.
 func (ps *Clients) Quiet(context.Context) error {
 	if n := int(ps.parked.Load()); n < ps.n {
 		return fmt.Errorf("%d of %d clients have an open request", ps.n-n, ps.n)
@@ -73,7 +73,7 @@ func (ps *Clients) Quiet(context.Context) error {
 	return nil
 }
 
-// Close ends them, and waits for it.
+// Close ends the clients, and waits until they have ended.
 func (ps *Clients) Close() {
 	ps.stop()
 	ps.work.Wait()
@@ -239,7 +239,7 @@ func (p *client) post(ctx context.Context, r postedRequest) (int, error) {
 		p.oracle.violation(r.ids[0] + " was answered 503 without Retry-After")
 	}
 	if r.token != containers.Token && resp.StatusCode == http.StatusTooManyRequests {
-		// Its wrong token was not the first one of this minute; to who has a right one, 429 would be odd.
+		// Too many wrong tokens came from this address: 429 is right for a wrong token, and wrong for a right one.
 		return http.StatusUnauthorized, nil
 	}
 	return resp.StatusCode, nil

@@ -13,14 +13,14 @@ import (
 
 // Oracle holds what clients were told against what is in the stream. Clients
 // report each delivery before its first byte leaves and after its answer came;
-// check then knows what must be in the stream, what may be, and in which order.
+// Check then knows what must be in the stream, what may be, and in which order.
 //
 // It has a clock of its own that counts these reports. A delivery that was
 // answered at an earlier tick than another one was sent at was answered before
 // the other one existed, on whichever connection. That is all it knows of order,
 // and all that the bridge promises.
 //
-// Its methods may be called at once.
+// Its methods may be called concurrently.
 type Oracle struct {
 	mu         sync.Mutex
 	tick       int
@@ -89,7 +89,7 @@ func (o *Oracle) AcceptedSince(tick int) int {
 	return o.count(func(d *sentDelivery) bool { return d.sent > tick && d.status == http.StatusOK })
 }
 
-// UnavailableSince counts those that were answered 503.
+// UnavailableSince counts the deliveries that were sent after a tick and answered 503.
 func (o *Oracle) UnavailableSince(tick int) int {
 	return o.count(func(d *sentDelivery) bool { return d.sent > tick && d.status == http.StatusServiceUnavailable })
 }
@@ -144,7 +144,7 @@ func (o *Oracle) Check(stream []string) []string {
 	return append(wrong, o.checkOrder(stream, place)...)
 }
 
-// CheckParts is check for a stream of which JetStream lost something in the middle: what
+// CheckParts is Check for a stream of which JetStream lost something in the middle: what
 // is published again cannot go back to its place, so order is wanted inside each part.
 func (o *Oracle) CheckParts(parts ...[]string) []string {
 	wrong := slices.DeleteFunc(o.Check(slices.Concat(parts...)), func(w string) bool { return strings.HasPrefix(w, "order: ") })
@@ -198,7 +198,7 @@ func (d *sentDelivery) checkInside(place map[string]int) []string {
 // sent after one that comes later in the stream was answered.
 func (o *Oracle) checkOrder(stream []string, place map[string]int) []string {
 	var wrong []string
-	var first *sentDelivery // of those behind: the one that was answered first
+	var first *sentDelivery // of the deliveries behind, the one that was answered first
 	for i := len(stream) - 1; i >= 0; i-- {
 		d := o.byID[stream[i]]
 		if d == nil || place[stream[i]] != i+1 {
@@ -268,7 +268,7 @@ func (t Totals) String() string {
 	return b.String()
 }
 
-// Report fails the test with the first of what check found.
+// Report fails the test with the first problems that Check found.
 func Report(t *testing.T, wrong []string) {
 	t.Helper()
 	const most = 20
