@@ -216,7 +216,9 @@ func TestClientCertificates(t *testing.T) {
 	with := func(a *certtest.Authority, name string, change ...func(*x509.Certificate)) *tls.Config {
 		c := trusting(ca)
 		if a != nil {
-			c.Certificates = []tls.Certificate{certtest.Load(t, a.Issue(t, name, change...))}
+			// Certificates would show only one whose authority the server names.
+			cert := certtest.Load(t, a.Issue(t, name, change...))
+			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 		}
 		return c
 	}

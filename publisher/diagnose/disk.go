@@ -30,7 +30,11 @@ func Disk(o Options) Check {
 	if o.Journal.Answers {
 		grows = max(int64(o.Journal.MaxBytes)-size(filepath.Join(o.DataDir, datadir.Journal)), 0)
 	}
-	switch room := free - reserve; {
+	room := free - reserve
+	if o.embedded() {
+		room = room * 4 / 9 // its store is on the same disk: an event needs 1.25 times its room there too
+	}
+	switch {
 	case room < int64(leastFree):
 		return check(name, "", Fail, "%s free, of which the journal leaves %s alone: events are answered 503 now or soon", humanize.IBytes(uint64(free)), humanize.IBytes(uint64(reserve))).
 			shell("du -xh -d 2 %s | sort -h | tail", Quote(dir))
