@@ -75,6 +75,9 @@ func (c *cluster) end() {
 	c.allAnswered()
 	c.noLoss()
 	readyAll(c.nodes)
+	// A node that was cut off may answer from its own copy until it follows again, and knows
+	// nothing of what came meanwhile.
+	streamLeader(c.t, c.nodes)
 	c.judge(ofLoad(natsSessions(c.t, c.nodes[0])))
 	sameEverywhere(c.t, c.nodes)
 	for _, n := range c.nodes {
