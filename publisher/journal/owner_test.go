@@ -273,16 +273,13 @@ func TestRoomIsKept(t *testing.T) {
 	}
 }
 
-// On a disk that others have filled so far that even all of it would make no room, nothing is given up.
-func TestNothingIsGivenUpInVain(t *testing.T) {
-	fs := journaltest.New()
-	fs.Capacity = 1 << 20
+// retaining opens a journal whose 100 entries of 1 kB are stored, and only retained.
+func retaining(t *testing.T, o journal.Options) *journal.Journal {
+	t.Helper()
 	var stored journal.Seq
-	j := open(t, journal.Options{
-		FS: fs, Synchronous: true, MaxBytes: 1 << 20, Reserve: 500_000, SegmentBytes: 4000,
-		Checkpoint: func() []byte { return number(stored) },
-		Yield:      func() journal.Seq { return stored },
-	}, nil)
+	o.Checkpoint = func() []byte { return number(stored) }
+	o.Yield = func() journal.Seq { return stored }
+	j := open(t, o, nil)
 	for range 100 {
 		seq, err := j.Append(t.Context(), make([]byte, 1000))
 		if err != nil {
@@ -294,6 +291,16 @@ func TestNothingIsGivenUpInVain(t *testing.T) {
 	if err := j.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return j
+}
+
+// On a disk that others have filled so far that even all of it would make no room, nothing is given up.
+func TestNothingIsGivenUpInVain(t *testing.T) {
+	fs := journaltest.New()
+	fs.Capacity = 1 << 20
+	j := retaining(t, journal.Options{
+		FS: fs, Synchronous: true, MaxBytes: 1 << 20, Reserve: 500_000, SegmentBytes: 4000,
+	})
 	for _, tc := range []struct {
 		free    int64 // of the disk
 		givenUp bool
@@ -311,25 +318,11 @@ func TestNothingIsGivenUpInVain(t *testing.T) {
 func TestRetainedMakesRoomForOthers(t *testing.T) {
 	fs := journaltest.New()
 	fs.Capacity = 1 << 20
-	var stored journal.Seq
 	var beside int64
-	j := open(t, journal.Options{
+	j := retaining(t, journal.Options{
 		FS: fs, Synchronous: true, MaxBytes: 1 << 20, Reserve: 10_000, SegmentBytes: 4000,
-		Beside:     func() int64 { return beside },
-		Checkpoint: func() []byte { return number(stored) },
-		Yield:      func() journal.Seq { return stored },
-	}, nil)
-	for range 100 {
-		seq, err := j.Append(t.Context(), make([]byte, 1000))
-		if err != nil {
-			t.Fatal(err)
-		}
-		stored = seq
-		j.Mark(number(seq))
-	}
-	if err := j.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+		Beside: func() int64 { return beside },
+	})
 	beside = 10 << 20 // more than all that is retained makes free
 	fs.SetCapacity(j.Stats().Bytes + 20_000)
 	j.Release(0) // as the owner does every second

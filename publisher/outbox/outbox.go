@@ -33,8 +33,9 @@ import (
 
 // Options of an outbox.
 type Options struct {
-	Dir      string // of the journal
-	MaxBytes int64  // of the journal; see journal.Options
+	Dir string // of the journal
+	// Of the journal; see journal.Options.
+	MaxBytes int64
 	Reserve  int64
 	Beside   func() int64
 	Retain   time.Duration // how long settled entries heal losses, of time in which the stream was reachable
