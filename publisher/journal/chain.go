@@ -103,7 +103,7 @@ func (j *Journal) inspect(s *segment) (c chained, err error) {
 	}
 	flushed, err := flushedAfter(f, c.salt, 0, c.extent)
 	// Nobody knows what was in a page that cannot be read.
-	c.empty = flushed == 0 && f.unreadable(0, c.extent) == 0
+	c.empty = flushed == 0 && f.Unreadable(0, c.extent) == 0
 	return c, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/journal/internal/disk"
 )
 
 // Damage is a stretch of a segment that was on stable storage and is no longer
@@ -141,16 +142,16 @@ func (j *Journal) moveAside(d *Damage) error {
 
 // same reports whether f is a copy of d, as far as d can still be read: the copy may
 // hold more than the disk has today.
-func same(src *pages, d *Damage, f File) bool {
+func same(src *disk.Pages, d *Damage, f File) bool {
 	if size, err := f.Size(); err != nil || size != d.Length {
 		return false
 	}
-	a, b := make([]byte, pageBytes), make([]byte, pageBytes)
+	a, b := make([]byte, disk.PageBytes), make([]byte, disk.PageBytes)
 	for off := d.Offset; off < d.Offset+d.Length; {
-		end := min((off/pageBytes+1)*pageBytes, d.Offset+d.Length)
+		end := min((off/disk.PageBytes+1)*disk.PageBytes, d.Offset+d.Length)
 		n, _ := src.ReadAt(a[:end-off], off)
 		m, _ := f.ReadAt(b[:end-off], off-d.Offset)
-		if src.unreadable(off, end-off) == 0 && !bytes.Equal(a[:n], b[:m]) {
+		if src.Unreadable(off, end-off) == 0 && !bytes.Equal(a[:n], b[:m]) {
 			return false
 		}
 		off = end

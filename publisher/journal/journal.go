@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal/internal/disk"
 )
 
 // What an Append that was not kept returns; the cause is wrapped beside it.
@@ -23,6 +25,12 @@ var (
 	ErrUnknown = errors.New("record may be kept")
 	// ErrClosed: the journal was closed before. Nothing was kept.
 	ErrClosed = errors.New("journal closed")
+)
+
+// FS is the file system of a journal, and File an open file of it.
+type (
+	FS   = disk.FS
+	File = disk.File
 )
 
 // Options of a journal. The zero value of each field is usable.
@@ -84,7 +92,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.FS == nil {
-		o.FS = osFS{}
+		o.FS = disk.OS{}
 	}
 	if o.SegmentBytes <= 0 {
 		o.SegmentBytes = 64 << 20

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal/internal/disk"
 )
 
 // Reader reads the entries of a journal in order, first the backlog, then what
@@ -14,7 +16,7 @@ type Reader struct {
 	j    *Journal
 	from Seq // the next entry to return
 	seg  *segment
-	file *pages
+	file *disk.Pages
 	scan scanner
 }
 
@@ -68,7 +70,7 @@ func (r *Reader) step() (Record, <-chan struct{}, error) {
 		}
 		v := r.j.view(r.seg)
 		if v.limit != r.scan.limit {
-			r.file.bad = nil // what was written since may be in the same page
+			r.file.Forget() // what was written since may be in the same page
 			r.scan.limit = v.limit
 		}
 		f, g, err := r.scan.next(v.last)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal/internal/disk"
 )
 
 // Open opens the journal in dir, which is made if it is missing, and calls fn for
@@ -179,7 +181,7 @@ func (j *Journal) replay(chain []chained, i int, fn func(Record) error) error {
 type walk struct {
 	j       *Journal
 	c       *chained
-	f       *pages
+	f       *disk.Pages
 	fn      func(Record) error
 	scan    scanner
 	flushed int64 // what frames behind the first bad one prove flushed; -1: not known yet
@@ -250,7 +252,7 @@ func (w *walk) torn(off int64) (bool, error) {
 			return false, err
 		}
 	}
-	return off >= w.flushed && w.f.unreadable(off, w.c.extent-off) == 0, nil
+	return off >= w.flushed && w.f.Unreadable(off, w.c.extent-off) == 0, nil
 }
 
 // end notes where the segment ends and, of the last one, which entry is the newest.
@@ -326,17 +328,17 @@ func (j *Journal) dropErased() error {
 // this one saw a flush fail and died, the kernel may think that it has written them.
 // What cannot be read is left alone.
 func rewrite(f File, from, to int64) error {
-	p := &pages{File: f}
+	p := &disk.Pages{File: f}
 	b := make([]byte, windowBytes)
 	for from < to {
 		n := min(to-from, windowBytes)
 		if got, err := p.ReadAt(b[:n], from); int64(got) < n {
 			return err
 		}
-		if p.unreadable(from, n) > 0 && n > pageBytes-from%pageBytes {
-			n = pageBytes - from%pageBytes
+		if p.Unreadable(from, n) > 0 && n > disk.PageBytes-from%disk.PageBytes {
+			n = disk.PageBytes - from%disk.PageBytes
 		}
-		if p.unreadable(from, n) > 0 {
+		if p.Unreadable(from, n) > 0 {
 			from += n
 			continue
 		}

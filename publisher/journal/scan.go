@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal/internal/disk"
 )
 
 // windowBytes is read at once: large enough for disk speed, small enough for
@@ -14,7 +16,7 @@ const windowBytes = 256 << 10
 // behind bytes that are none. It holds one window of the file, or one frame if
 // that is larger.
 type scanner struct {
-	f      *pages
+	f      *disk.Pages
 	salt   uint32
 	off    int64 // of the next frame
 	limit  int64 // nothing is read from here on
@@ -49,7 +51,7 @@ func (s *scanner) next(last Seq) (frame, gap, error) {
 	} else if err != nil {
 		return frame{}, gap{}, err
 	}
-	g.unreadable = s.f.unreadable(g.off, g.length)
+	g.unreadable = s.f.Unreadable(g.off, g.length)
 	if due > s.expect {
 		g.first, g.last = s.expect, due-1
 		s.expect = due
@@ -158,7 +160,7 @@ func (s *scanner) fill(off int64, n int) error {
 
 // flushedAfter returns the largest offset that a good frame at or after off
 // proves to be flushed; 0 if there is no such frame.
-func flushedAfter(f *pages, salt uint32, off, limit int64) (int64, error) {
+func flushedAfter(f *disk.Pages, salt uint32, off, limit int64) (int64, error) {
 	s := scanner{f: f, salt: salt, limit: limit}
 	var flushed int64
 	for {

@@ -3,6 +3,9 @@ package journal
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal/internal/disk"
 )
 
 // segment is a file of the journal. Journal.mu guards size, bytes and next.
@@ -59,4 +62,13 @@ func decodeHeader(b []byte) (header, error) {
 		h.checkpoint = b[17:]
 	}
 	return h, nil
+}
+
+// openRead opens the segment s to be read; sure is that of disk.Pages.
+func (j *Journal) openRead(s *segment, sure func() error) (*disk.Pages, error) {
+	f, err := j.fs.OpenFile(j.path(s), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &disk.Pages{File: f, Sure: sure}, nil
 }

@@ -1,4 +1,4 @@
-package journal
+package disk
 
 import (
 	"errors"
@@ -7,24 +7,24 @@ import (
 	"syscall"
 )
 
-// pageBytes is the unit in which a disk fails to read.
-const pageBytes = 4096
+// PageBytes is the unit in which a disk fails to read.
+const PageBytes = 4096
 
-// pages reads a file of which the disk may have lost a part. A page that stays
+// Pages reads a file of which the disk may have lost a part. A page that stays
 // unreadable reads as zeros: a checksum then reports whether it was anything else.
 // One goroutine may use it.
-type pages struct {
+type Pages struct {
 	File
-	// sure returns nil if the disk works, so that a page which cannot be read is
+	// Sure returns nil if the disk works, so that a page which cannot be read is
 	// damaged. A disk that is gone for a while, as on a network, fails every read and
 	// has lost nothing. nil: it is known to work.
-	sure func() error
+	Sure func() error
 	bad  map[int64]bool // pages that could not be read, by number
 }
 
 // ReadAt returns an error other than io.EOF only if it is no matter of single pages.
-func (p *pages) ReadAt(b []byte, off int64) (int, error) {
-	if p.unreadable(off, int64(len(b))) == 0 {
+func (p *Pages) ReadAt(b []byte, off int64) (int, error) {
+	if p.Unreadable(off, int64(len(b))) == 0 {
 		n, err := p.File.ReadAt(b, off)
 		if err == nil || errors.Is(err, io.EOF) || ofWholeFile(err) {
 			return n, err
@@ -37,7 +37,7 @@ func (p *pages) ReadAt(b []byte, off int64) (int, error) {
 	got := 0
 	for got < len(b) && off+int64(got) < size {
 		at := off + int64(got)
-		end := min(int64(len(b)), (at/pageBytes+1)*pageBytes-off, size-off)
+		end := min(int64(len(b)), (at/PageBytes+1)*PageBytes-off, size-off)
 		if err := p.readPage(b[got:end], at); err != nil {
 			return got, err
 		}
@@ -50,8 +50,8 @@ func (p *pages) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // readPage reads within one page.
-func (p *pages) readPage(b []byte, off int64) error {
-	page := off / pageBytes
+func (p *Pages) readPage(b []byte, off int64) error {
+	page := off / PageBytes
 	var err error
 	for range 2 { // a second try: not every error is there to stay
 		if p.bad[page] {
@@ -69,7 +69,7 @@ func (p *pages) readPage(b []byte, off int64) error {
 		}
 	}
 	if !p.bad[page] {
-		if p.sure != nil && p.sure() != nil {
+		if p.Sure != nil && p.Sure() != nil {
 			return err
 		}
 		if p.bad == nil {
@@ -81,13 +81,16 @@ func (p *pages) readPage(b []byte, off int64) error {
 	return nil
 }
 
-// unreadable returns how many of n bytes at off are known to be unreadable.
-func (p *pages) unreadable(off, n int64) (bytes int64) {
+// Unreadable returns how many of n bytes at off are known to be unreadable.
+func (p *Pages) Unreadable(off, n int64) (bytes int64) {
 	for page := range p.bad {
-		bytes += max(0, min(off+n, (page+1)*pageBytes)-max(off, page*pageBytes))
+		bytes += max(0, min(off+n, (page+1)*PageBytes)-max(off, page*PageBytes))
 	}
 	return bytes
 }
+
+// Forget makes the pages that could not be read be read again.
+func (p *Pages) Forget() { p.bad = nil }
 
 // ofWholeFile reports whether a read error would come back for every page.
 func ofWholeFile(err error) bool {
@@ -97,13 +100,4 @@ func ofWholeFile(err error) bool {
 		}
 	}
 	return false
-}
-
-// openRead opens the segment s to be read; sure is that of pages.
-func (j *Journal) openRead(s *segment, sure func() error) (*pages, error) {
-	f, err := j.fs.OpenFile(j.path(s), os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	return &pages{File: f, sure: sure}, nil
 }

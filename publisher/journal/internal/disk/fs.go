@@ -1,4 +1,5 @@
-package journal
+// Package disk reads and writes the files of a journal, also those of which the disk has lost a part.
+package disk
 
 import (
 	"errors"
@@ -9,8 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FS is the file system of a journal; a nil Options.FS is the
-// operating system's. Errors wrap those of package os and syscall.
+// FS is a file system. Errors wrap those of package os and syscall.
 type FS interface {
 	OpenFile(name string, flag int, perm os.FileMode) (File, error)
 	Remove(name string) error
@@ -36,9 +36,10 @@ type File interface {
 	Size() (int64, error)
 }
 
-type osFS struct{}
+// OS is the file system of the operating system.
+type OS struct{}
 
-func (osFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
+func (OS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
 	f, err := os.OpenFile(name, flag, perm)
 	if err != nil {
 		return nil, err
@@ -46,9 +47,9 @@ func (osFS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
 	return osFile{f}, nil
 }
 
-func (osFS) Remove(name string) error { return os.Remove(name) }
+func (OS) Remove(name string) error { return os.Remove(name) }
 
-func (osFS) Exists(name string) (bool, error) {
+func (OS) Exists(name string) (bool, error) {
 	_, err := os.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -56,9 +57,9 @@ func (osFS) Exists(name string) (bool, error) {
 	return err == nil, err
 }
 
-func (osFS) MkdirAll(dir string, perm os.FileMode) error { return os.MkdirAll(dir, perm) }
+func (OS) MkdirAll(dir string, perm os.FileMode) error { return os.MkdirAll(dir, perm) }
 
-func (osFS) ReadDir(dir string) ([]string, error) {
+func (OS) ReadDir(dir string) ([]string, error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func (osFS) ReadDir(dir string) ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-func (osFS) SyncDir(dir string) error {
+func (OS) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func (osFS) SyncDir(dir string) error {
 	return d.Sync()
 }
 
-func (osFS) Free(dir string) (int64, error) {
+func (OS) Free(dir string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
