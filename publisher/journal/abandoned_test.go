@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -62,4 +63,54 @@ func TestAbandonedBeforeItsBatch(t *testing.T) {
 		}
 	}
 	t.Error("no flush failed")
+}
+
+// TestVoidOutlivesItsSegment: only an unused segment says that the batch before it is void. The next process removes that
+// segment, and may die before it has begun its own.
+func TestVoidOutlivesItsSegment(t *testing.T) {
+	const refused = "refused"
+	fs := journaltest.New()
+	j := open(t, journal.Options{FS: fs}, nil)
+	mustAppend(t, j, "a")
+	fs.SetHook(journaltest.FailNth(0, false, syscall.EIO, journaltest.Is(".seg", journaltest.Sync)))
+	if _, err := j.Append(t.Context(), []byte(refused)); !errors.Is(err, journal.ErrVoid) {
+		t.Fatalf("got %v, want ErrVoid", err)
+	}
+	fs.SetHook(nil)
+	killed := len(fs.Ops())
+
+	// next opens what is left, and has the power go at each operation of that.
+	next := func(disk *journaltest.FS) {
+		from := len(disk.Ops())
+		// The flush may fail as well: then the segment stays.
+		for fail := range 3 {
+			disk.SetHook(journaltest.FailNth(fail, false, syscall.EIO, journaltest.Is(".seg", journaltest.Sync)))
+			if k, err := journal.Open(dir, journal.Options{FS: disk, Synchronous: true}, nil); err == nil {
+				_ = k.Close()
+			}
+			disk.SetHook(nil)
+		}
+		for n := from; n <= len(disk.Ops()); n++ {
+			for name, image := range images(n) {
+				if got, damage := contents(t, disk.Crash(n, image)); !equal(got, []string{"a"}) || len(damage) > 0 {
+					t.Fatalf("%s: got %q and damage %v, want a\n%s", name, got, damage, journaltest.Format(disk.Ops()[from:n]))
+				}
+			}
+		}
+	}
+	there := 0
+	for seed := range uint64(20) {
+		files := fs.Crash(killed, journaltest.Random(512, seed))
+		for _, b := range segments(files) {
+			if bytes.Contains(b, []byte(refused)) {
+				there++
+			}
+		}
+		next(journaltest.From(files))
+	}
+	if there == 0 {
+		t.Error("the crash left the refused batch nowhere")
+	}
+	next(fs) // only the process was killed: the kernel knows where the file was cut off, the disk does not
+	_ = j.Close()
 }

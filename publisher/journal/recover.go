@@ -85,7 +85,7 @@ func (j *Journal) recover(fn func(Record) error) error {
 		return j.begin(true)
 	}
 	last := chain[n-1]
-	if n > 1 && last.unused() {
+	if n > 1 && last.unused() && j.cut(chain[n-2]) == nil {
 		switch err := j.remove(last.segment); {
 		case err == nil:
 			j.segs = j.segs[:n-1]
@@ -287,6 +287,22 @@ func (w *walk) deliver(f frame) error {
 // behind. Its owner may be alive, and put into it what nobody is answered for: so it is
 // never left there without a successor that says where it ends.
 func (c *chained) unused() bool { return c.intact && c.extent == c.head }
+
+// cut takes what is void off the file of c, for good, so that the segment behind it, which says
+// where c ends, can be removed: whoever gave c up did not flush it again.
+func (j *Journal) cut(c chained) error {
+	f, err := j.fs.OpenFile(j.path(c.segment), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if c.size <= c.extent { // also if it is as long as that: the disk may not know it yet
+		err = f.Truncate(c.size)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
 
 // closeLast makes what was read of the last segment durable: so far it may be in
 // the memory of the kernel only. The header of the next one says where it ends.
