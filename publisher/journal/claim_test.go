@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
@@ -318,6 +319,29 @@ func TestClaimOnFullDisk(t *testing.T) {
 			t.Errorf("got %q, %v", got, d)
 		}
 	}
+}
+
+// A process that found no room for its claim removes nothing: an unused segment may be that of an
+// owner who is at work.
+func TestUnusedSegmentStaysWithoutClaim(t *testing.T) {
+	fs := journaltest.From(someLog(t, 3, 1<<20))
+	owner := open(t, journal.Options{FS: fs}, nil)
+	fs.SetHook(func(op journaltest.Op) *journaltest.Fault {
+		if op.Kind == journaltest.Create {
+			return &journaltest.Fault{Err: syscall.ENOSPC}
+		}
+		return nil
+	})
+	late := open(t, journal.Options{FS: fs}.WithDelays(time.Hour, time.Nanosecond), nil)
+	mustAppend(t, owner, "x")
+	fs.SetHook(nil)
+	if _, err := late.Append(t.Context(), []byte("late")); !errors.Is(err, journal.ErrTaken) {
+		t.Errorf("got %v, want ErrTaken", err)
+	}
+	if got, d := contents(t, fs.Files()); len(got) != 4 || got[3] != "x" || len(d) > 0 {
+		t.Errorf("got %q, %v", got, d)
+	}
+	_, _ = owner.Close(), late.Close()
 }
 
 // Processes that only come and go leave no files behind.

@@ -85,7 +85,7 @@ func (j *Journal) recover(fn func(Record) error) error {
 		return j.begin(true)
 	}
 	last := chain[n-1]
-	if n > 1 && last.unused() && j.cut(chain[n-2]) == nil {
+	if n > 1 && last.unused() && j.claim.Load() != 0 && j.cut(chain[n-2]) == nil {
 		switch err := j.remove(last.segment); {
 		case err == nil:
 			j.segs = j.segs[:n-1]
