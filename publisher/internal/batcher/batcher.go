@@ -36,8 +36,8 @@ type Outcome struct {
 }
 
 // Batcher publishes the requests of many callers to one stream: those that wait together, a group,
-// leave as one atomic batch, and one batch is in flight. Where the stream takes no batches, or takes longer for one than for its
-// messages, those of one message leave side by side, and the next group before the one before it is answered.
+// leave as one atomic batch, and one batch is in flight. Where the stream takes no batches, or requests wait
+// longer for them (choice), those of one message leave side by side, and the next group before the one before it is answered.
 // Nothing waits for more to come.
 //
 // A request that is refused does no harm to those beside it: a refused batch is sent again
@@ -63,26 +63,14 @@ type Batcher struct {
 	waiting []*request
 	closed  bool
 	groups  int                 // on their way side by side
-	flying  int                 // messages in them that are not answered
-	ids     map[string]struct{} // of these
-	busy    busy
+	ids     map[string]struct{} // of the messages in them that are not answered
 }
-
-// busy measures the time in which messages were on their way side by side.
-type busy struct {
-	since    time.Time
-	answered int
-	several  bool // there were several at once
-	spoiled  bool // one was not stored: its time says nothing
-}
-
-// measured is the number of messages after which the time is taken, if they do not end before.
-const measured = 256
 
 // request is a call of Publish.
 type request struct {
 	msgs   []broker.Message
 	bytes  int64
+	came   time.Time
 	ctx    context.Context
 	done   chan Outcome // receives one
 	single broker.Single
@@ -173,7 +161,7 @@ func (b *Batcher) Publish(ctx context.Context, msgs []broker.Message) Outcome {
 }
 
 func (b *Batcher) newRequest(ctx context.Context, msgs []broker.Message) *request {
-	r := &request{msgs: msgs, ctx: ctx, done: make(chan Outcome, 1)}
+	r := &request{msgs: msgs, came: time.Now(), ctx: ctx, done: make(chan Outcome, 1)}
 	for _, m := range msgs {
 		r.bytes += m.Size() + int64(len(m.Subject))
 	}
@@ -219,8 +207,8 @@ func (b *Batcher) take() (group []*request, w way) {
 		n++
 	}
 	w = sideBySide
-	if b.info.Batches && (n > 1 && b.choice.batch(time.Now()) || b.groups > 0 && b.choice.prefersBatch()) {
-		w = inBatch // a lone one waits for more where that is better, while others are on their way
+	if b.info.Batches && b.choice.way == inBatch && (n > 1 || b.groups > 0) {
+		w = inBatch // a lone one waits while others are on their way
 	}
 	switch singles := 0; {
 	case w == sideBySide && b.groups < mostGroups:
@@ -253,51 +241,36 @@ func (b *Batcher) launch(r *request, g *flight) bool {
 	if _, twice := b.ids[r.id()]; len(r.msgs) != 1 || twice && r.id() != "" {
 		return false
 	}
-	if b.flying == 0 {
-		b.busy = busy{since: time.Now()}
-	}
 	b.ids[r.id()] = struct{}{}
 	r.flight = g
 	g.left++
-	b.flying++
-	b.busy.several = b.busy.several || b.flying > 1
 	return true
 }
 
 // told takes the outcome of a request that left side by side.
 func (b *Batcher) told(r *request, got broker.Result) {
-	r.done <- outcomeOf(got)
-	stored := got.Status == broker.Stored
-	if !stored {
-		b.doubt.Store(true)
-	}
+	b.tell(r, outcomeOf(got))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.ids, r.id())
-	b.flying--
-	b.busy.answered++
-	b.busy.spoiled = b.busy.spoiled || !stored
 	if r.flight.left--; r.flight.left == 0 {
 		b.groups--
 		if len(b.waiting) > 0 {
 			b.awake()
 		}
 	}
-	if b.groups == 0 || b.busy.answered >= measured {
-		b.measure(time.Now())
-	}
 }
 
-// measure notes how long the messages took that were on their way side by side.
-func (b *Batcher) measure(now time.Time) {
-	took := now.Sub(b.busy.since)
-	switch {
-	case b.busy.spoiled:
-		b.choice.tried(took, now)
-	case b.busy.several:
-		b.choice.took(sideBySide, b.busy.answered, took, now)
+// tell tells a request what became of it.
+func (b *Batcher) tell(r *request, o Outcome) {
+	r.done <- o
+	stored := o.Status == broker.Stored
+	if !stored {
+		b.doubt.Store(true)
 	}
-	b.busy = busy{since: now, several: b.flying > 1}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.choice.answered(r.came, time.Now(), stored)
 }
 
 func (b *Batcher) run(ctx context.Context) {
@@ -378,11 +351,7 @@ func (b *Batcher) batch(ctx context.Context, group []*request) {
 	got := b.stream.Publish(ctx, msgs)
 	now := time.Now()
 	b.mu.Lock()
-	if got.Status == broker.Stored {
-		b.choice.took(inBatch, len(msgs), now.Sub(began), now)
-	} else {
-		b.choice.tried(now.Sub(began), now)
-	}
+	b.choice.batchTook(now.Sub(began), now)
 	b.mu.Unlock()
 	if got.Status != broker.Refused {
 		b.deliver(group, got)
@@ -401,11 +370,7 @@ func (b *Batcher) apart(ctx context.Context, r *request) {
 		return
 	}
 	b.stream.AwaitAfterLimit(ctx)
-	o := b.alone(ctx, r)
-	if o.Status != broker.Stored {
-		b.doubt.Store(true)
-	}
-	r.done <- o
+	b.tell(r, b.alone(ctx, r))
 }
 
 // deliver gives each request its part of the result of a batch.
@@ -424,7 +389,7 @@ func (b *Batcher) end(r *request, got broker.Result) {
 		b.told(r, got)
 		return
 	}
-	r.done <- Outcome{Result: got}
+	b.tell(r, Outcome{Result: got})
 }
 
 // id is that of a request of one message. The caller may use msgs again when it is told.
@@ -459,7 +424,6 @@ func (b *Batcher) captured(group []*request) []*request {
 	var kept []*request
 	for _, r := range group {
 		if m := b.uncaptured(r.msgs); m != nil {
-			b.doubt.Store(true)
 			b.end(r, broker.Result{Status: broker.RefusedSubject, Err: fmt.Errorf("stream %s, subject %s: %w", b.stream.Name(), m.Subject, errNoSubject)})
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -104,6 +106,7 @@ func together(t *testing.T, b *Batcher, requests ...[]broker.Message) []Outcome 
 func TestBatcherSendsTogether(t *testing.T) {
 	n, s := newTest(t)
 	b := newBatcher(t, s)
+	b.choice.way = inBatch
 	out := together(t, b, messages("a"), messages("b", "c", "d"), messages("e"))
 	for i, want := range []uint64{1, 2, 5} {
 		if out[i].Status != broker.Stored || out[i].First != want {
@@ -247,31 +250,33 @@ func TestBatcherOneIDAtATime(t *testing.T) {
 	for _, r := range all[1:] {
 		b.told(r, broker.Result{Status: broker.Stored, First: 1})
 	}
-	if b.groups != 0 || b.flying != 0 || len(b.ids) != 0 {
-		t.Errorf("%d groups with %d messages are left, ids %v", b.groups, b.flying, b.ids)
+	if b.groups != 0 || len(b.ids) != 0 {
+		t.Errorf("%d groups are left, ids %v", b.groups, b.ids)
 	}
 }
 
-// BenchmarkStreamAck measures requests of one message from 64 goroutines, with three replicas:
-// in batches, and one by one as where batches are not to be had.
+// BenchmarkStreamAck measures requests of one message from 64 goroutines, where batches may be chosen, and one by one as where
+// they are not to be had.
 func BenchmarkStreamAck(bench *testing.B) {
-	for _, batches := range []bool{false, true} {
-		for _, replicas := range []int{1, 3} {
-			bench.Run(fmt.Sprintf("batches-%v-r%d", batches, replicas), func(bench *testing.B) {
-				c := natstest.StartCluster(bench)
-				c.Servers[0].Stream(bench, testConfig(func(c *jetstream.StreamConfig) { c.Replicas, c.AllowAtomicPublish = replicas, batches }))
-				s := dialTest(bench, c.Leader(bench, "TEST").URL, 5*time.Second)
-				b := newBatcher(bench, s)
+	servers := map[string]func(*testing.B) (*natstest.Server, int){
+		"r1": func(b *testing.B) (*natstest.Server, int) { return natstest.Start(b), 1 },
+		"r1-always": func(b *testing.B) (*natstest.Server, int) {
+			return natstest.Start(b, func(o *server.Options) { o.SyncAlways = true }), 1
+		},
+		"r3": func(b *testing.B) (*natstest.Server, int) { return natstest.StartCluster(b).Servers[0], 3 },
+	}
+	for _, name := range slices.Sorted(maps.Keys(servers)) {
+		for _, batches := range []bool{false, true} {
+			bench.Run(fmt.Sprintf("%s/batches-%v", name, batches), func(bench *testing.B) {
+				n, replicas := servers[name](bench)
+				n.Stream(bench, testConfig(func(c *jetstream.StreamConfig) { c.Replicas, c.AllowAtomicPublish = replicas, batches }))
+				b := newBatcher(bench, dialTest(bench, n.URL, 5*time.Second))
 				var next atomic.Int64
 				var load sync.WaitGroup
 				bench.ResetTimer()
 				for range 64 {
 					load.Go(func() {
-						for {
-							i := next.Add(1)
-							if i > int64(bench.N) {
-								return
-							}
+						for i := next.Add(1); i <= int64(bench.N); i = next.Add(1) {
 							m := messages(fmt.Sprintf("%026d", i))
 							m[0].Data = make([]byte, 1000)
 							if o := b.Publish(context.Background(), m); o.Status != broker.Stored {

@@ -5,44 +5,70 @@ import (
 	"time"
 )
 
-// TestChoice: both ways are tried, the better one is kept, and trials of the other take a small part of the time.
+// TestChoice: both ways are tried, the one in which requests wait less is kept, trials of the other take a small part
+// of the time, and it is found out when the other becomes better.
 func TestChoice(t *testing.T) {
-	for name, cost := range map[string][2]time.Duration{
-		"batches are dear":  {inBatch: time.Millisecond, sideBySide: 50 * time.Microsecond},
-		"batches are cheap": {inBatch: 20 * time.Microsecond, sideBySide: 400 * time.Microsecond},
+	for name, wait := range map[string][2]time.Duration{
+		"batches are slow": {inBatch: 10 * time.Millisecond, sideBySide: time.Millisecond},
+		"batches are fast": {inBatch: 2 * time.Millisecond, sideBySide: 40 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
+			const senders = 16
 			var c choice
 			var spent [2]time.Duration
-			began := time.Now()
-			now := began
-			publish := func() {
-				w := sideBySide
-				if c.batch(now) {
-					w = inBatch
+			now := time.Now()
+			run := func(d time.Duration) time.Duration {
+				began := now
+				for now.Sub(began) < d {
+					w, came := c.way, now
+					now = now.Add(wait[w])
+					spent[w] += wait[w]
+					if w == inBatch {
+						c.batchTook(wait[w], now)
+					}
+					for range senders {
+						c.answered(came, now, true)
+					}
 				}
-				took := 16 * cost[w]
-				now = now.Add(took)
-				spent[w] += took
-				c.took(w, 16, took, now)
+				return now.Sub(began)
 			}
-			for now.Sub(began) < 20*time.Second {
-				publish()
+			better, worse := sideBySide, inBatch
+			if wait[inBatch] < wait[sideBySide] {
+				better, worse = inBatch, sideBySide
 			}
-			worse := inBatch
-			if cost[sideBySide] > cost[inBatch] {
-				worse = sideBySide
+			run(10 * time.Second) // to find out
+			spent = [2]time.Duration{}
+			all := run(5 * time.Minute)
+			if c.way != better {
+				t.Errorf("it took %d, want %d", c.way, better)
 			}
-			if share := spent[worse].Seconds() / now.Sub(began).Seconds(); share == 0 || share > 1.2/trialShare {
+			if share := spent[worse].Seconds() / all.Seconds(); share == 0 || share > 1.1/trialShare {
 				t.Errorf("the worse way had %.4f of the time, want a little, and %.4f at most", share, 1.0/trialShare)
 			}
-			cost[worse] = 1 // it becomes better, and that is found out
-			for range 100_000 {
-				publish()
-			}
-			if got := c.better(); got != worse {
-				t.Errorf("it stays with %d though %d has become better", got, worse)
+			wait[worse] = wait[better] / 2
+			run(5 * time.Minute)
+			if spent = [2]time.Duration{}; run(time.Minute) > 0 && spent[worse] < spent[better] {
+				t.Errorf("it stays with %d though %d has become better", better, worse)
 			}
 		})
+	}
+}
+
+// TestChoiceOfFailures: a way that fails fast is not taken for a fast one.
+func TestChoiceOfFailures(t *testing.T) {
+	var c choice
+	now := time.Now()
+	for range 100 * measured {
+		came := now
+		if c.way == inBatch {
+			now = now.Add(time.Microsecond)
+			c.answered(came, now, false)
+			continue
+		}
+		now = now.Add(time.Millisecond)
+		c.answered(came, now, true)
+	}
+	if c.way != sideBySide || c.pause == 0 {
+		t.Errorf("way %d, pause %v; want side by side, and that the other was tried", c.way, c.pause)
 	}
 }

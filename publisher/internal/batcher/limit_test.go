@@ -38,6 +38,7 @@ func large(id string) []broker.Message {
 func TestBatcherBesideOneThatIsTooLarge(t *testing.T) {
 	n, s := lowered(t)
 	b := newBatcher(t, s)
+	b.choice.way = inBatch
 	out := together(t, b, messages("a"), large("large"), messages("b", "c"), slices.Concat(messages("d"), large("larger")), messages("e"))
 	for i, want := range []broker.Status{broker.Stored, broker.RefusedSize, broker.Stored, broker.Refused, broker.Stored} {
 		if out[i].Status != want && (want != broker.Refused || out[i].Status != broker.RefusedSize) {
