@@ -50,8 +50,8 @@ func (c *Common) Base() *Common { return c }
 // Question is the block of a flow that an event is about.
 type Question struct {
 	Type    string   `json:"type,omitempty"`    // "open" or "closed"; others may come
-	Text    string   `json:"text,omitempty"`    // its words
-	Answers []string `json:"answers,omitempty"` // the texts to choose from, if closed
+	Text    string   `json:"text,omitempty"`    // the words of the question
+	Answers []string `json:"answers,omitempty"` // the answers to choose from, if the question is closed
 }
 
 // MessageRead says that a person read a message. It never comes for people who
@@ -81,7 +81,7 @@ type MessageResponded struct {
 	SentText         string     `json:"sent_text,omitempty"`         // the question as sent
 	RespondedAt      *time.Time `json:"responded_at,omitempty"`      // when it was answered
 	ActualResponse   string     `json:"actual_response,omitempty"`   // the words as typed
-	ClassifiedAnswer string     `json:"classified_answer,omitempty"` // the answer that Treble took them for
+	ClassifiedAnswer string     `json:"classified_answer,omitempty"` // the answer as which Treble understood the words
 }
 
 // MessageTimedOut says that nobody answered in time and the flow went on.
@@ -95,7 +95,7 @@ type MessageTimedOut struct {
 type ContactOptedOut struct {
 	Common
 	Question         *Question  `json:"question,omitempty"`
-	SentAt           *time.Time `json:"sent_at,omitempty"`           // of the question; the time of the opt-out is not told
+	SentAt           *time.Time `json:"sent_at,omitempty"`           // when the question was sent; Treble does not tell the time of the opt-out
 	SentText         string     `json:"sent_text,omitempty"`         // the question as sent
 	ClassifiedAnswer string     `json:"classified_answer,omitempty"` // the answer that counts as opting out
 	Reason           string     `json:"reason,omitempty"`            // "OPTOUT"
@@ -110,11 +110,11 @@ type ConditionEvaluated struct {
 
 // Variable is the session variable that a condition looked at.
 type Variable struct {
-	Name  string `json:"name,omitempty"`  // of the variable
-	Value string `json:"value,omitempty"` // what it held
+	Name  string `json:"name,omitempty"`  // the name of the variable
+	Value string `json:"value,omitempty"` // the value of the variable
 }
 
-// Condition is what it was compared with.
+// Condition is the comparison that a condition block made.
 type Condition struct {
 	Operator string `json:"operator,omitempty"` // such as EQ, GT, CONT; an open set
 	Value    string `json:"value,omitempty"`    // what the variable was compared with
@@ -127,16 +127,16 @@ type ConversationClosed struct {
 	ClosedAt         *time.Time `json:"closed_at,omitempty"`   // when the session ended
 	OccurredAt       *time.Time `json:"occurred_at,omitempty"` // the webhook center's timestamp
 	Company          *Company   `json:"company,omitempty"`
-	Messages         []Message  `json:"messages,omitzero"`            // in the order of the body, which need not be that of time
+	Messages         []Message  `json:"messages,omitzero"`            // the messages of the talk, in the order of the body, which may differ from that of time
 	HSM              *HSM       `json:"hsm,omitempty"`                // the template that opened the talk
-	HubspotDealID    string     `json:"hubspot_deal_id,omitempty"`    // of accounts with HubSpot
-	HubspotContactID string     `json:"hubspot_contact_id,omitempty"` // of accounts with HubSpot
+	HubspotDealID    string     `json:"hubspot_deal_id,omitempty"`    // the deal in HubSpot, of accounts with HubSpot
+	HubspotContactID string     `json:"hubspot_contact_id,omitempty"` // the contact in HubSpot, of accounts with HubSpot
 }
 
 // Company is the account at Treble.
 type Company struct {
 	ID    string `json:"id,omitempty"`    // Treble's id of the account
-	Phone string `json:"phone,omitempty"` // its WhatsApp number, E.164
+	Phone string `json:"phone,omitempty"` // the WhatsApp number of the account, E.164
 }
 
 // Message is one message of a talk.
@@ -144,29 +144,29 @@ type Message struct {
 	Sender      string     `json:"sender,omitempty"`      // "user" or "company", where Treble says so
 	SenderName  string     `json:"sender_name,omitempty"` // a display name, from accounts with HubSpot
 	Type        string     `json:"type,omitempty"`        // text, hsm, image, video, audio, document, location; others may come
-	Text        string     `json:"text,omitempty"`        // the words, or the caption
-	URL         string     `json:"url,omitempty"`         // of the file
+	Text        string     `json:"text,omitempty"`        // the words, or the caption of the file
+	URL         string     `json:"url,omitempty"`         // the URL of the file
 	Location    *Location  `json:"location,omitempty"`
-	CreatedAt   *time.Time `json:"created_at,omitempty"`   // when it was written
-	DeliveredAt *time.Time `json:"delivered_at,omitempty"` // when it reached the other side
-	ReadAt      *time.Time `json:"read_at,omitempty"`      // when it was read there
+	CreatedAt   *time.Time `json:"created_at,omitempty"`   // when the message was written
+	DeliveredAt *time.Time `json:"delivered_at,omitempty"` // when the message reached the other side
+	ReadAt      *time.Time `json:"read_at,omitempty"`      // when the other side read the message
 }
 
 // HSM is a message template of WhatsApp.
 type HSM struct {
-	Name    string      `json:"name,omitempty"`    // of the template at Meta
-	Text    string      `json:"text,omitempty"`    // its words
-	Answers []string    `json:"answers,omitempty"` // the texts to choose from
+	Name    string      `json:"name,omitempty"`    // the name of the template at Meta
+	Text    string      `json:"text,omitempty"`    // the words of the template
+	Answers []string    `json:"answers,omitempty"` // the answers to choose from
 	Header  *HSMHeader  `json:"header,omitempty"`
-	Footer  string      `json:"footer,omitempty"` // what stands below the text
+	Footer  string      `json:"footer,omitempty"` // the footer below the text
 	Buttons *HSMButtons `json:"buttons,omitempty"`
 }
 
-// HSMHeader is what stands above a template's text.
+// HSMHeader is the header above the text of a template.
 type HSMHeader struct {
 	Type string `json:"type,omitempty"` // text, image, video, document
-	Text string `json:"text,omitempty"` // of a header of text
-	URL  string `json:"url,omitempty"`  // of the file
+	Text string `json:"text,omitempty"` // the words of a header of the type text
+	URL  string `json:"url,omitempty"`  // the URL of the file, of a header of another type
 }
 
 // HSMButtons are a template's buttons.
@@ -175,27 +175,27 @@ type HSMButtons struct {
 	Options []HSMButton `json:"options,omitempty"` // the buttons, in their order
 }
 
-// HSMButton is one of them.
+// HSMButton is one button of a template.
 type HSMButton struct {
-	Text  string `json:"text,omitempty"`  // what it says
-	URL   string `json:"url,omitempty"`   // what it opens
-	Phone string `json:"phone,omitempty"` // whom it calls, as received
+	Text  string `json:"text,omitempty"`  // the label of the button
+	URL   string `json:"url,omitempty"`   // the URL that the button opens
+	Phone string `json:"phone,omitempty"` // the number that the button calls, as received
 }
 
 // HSMStatusChanged says that the state of a template changed at Meta.
 type HSMStatusChanged struct {
 	Common
 	OccurredAt              *time.Time `json:"occurred_at,omitempty"`               // the webhook center's timestamp
-	HSM                     *HSM       `json:"hsm,omitempty"`                       // only its name
+	HSM                     *HSM       `json:"hsm,omitempty"`                       // the template; only its name is given
 	Status                  string     `json:"status,omitempty"`                    // APPROVED, REJECTED, PAUSED, DISABLED, PENDING_DELETION; others may come
-	AffectedConversationIDs []string   `json:"affected_conversation_ids,omitempty"` // the flows that use it
+	AffectedConversationIDs []string   `json:"affected_conversation_ids,omitempty"` // the flows that use the template
 }
 
 // DeploymentFailed says that a flow could not be sent to a person.
 type DeploymentFailed struct {
 	Common
 	OccurredAt    *time.Time `json:"occurred_at,omitempty"`    // the webhook center's timestamp
-	FailedAt      *time.Time `json:"failed_at,omitempty"`      // when it failed
+	FailedAt      *time.Time `json:"failed_at,omitempty"`      // when the deployment failed
 	FailureReason string     `json:"failure_reason,omitempty"` // such as INVALID_PHONE; an open set
 }
 
@@ -209,7 +209,7 @@ type FlowUnrecognized struct {
 type Unrecognized struct {
 	Common
 	OccurredAt *time.Time `json:"occurred_at,omitempty"` // the webhook center's timestamp
-	EventType  string     `json:"event_type,omitempty"`  // of the webhook center, unknown to this version
+	EventType  string     `json:"event_type,omitempty"`  // the event type of the webhook center, unknown to this version
 }
 
 // BridgeProbe is an event that the bridge sent to itself.
@@ -262,7 +262,7 @@ type SessionValue struct {
 type Location struct {
 	Latitude  float64 `json:"latitude"`          // in degrees, north is positive
 	Longitude float64 `json:"longitude"`         // in degrees, east is positive
-	Address   string  `json:"address,omitempty"` // as Treble has it
+	Address   string  `json:"address,omitempty"` // the address, as received from Treble
 }
 
 // MarshalJSON writes the wire form.

@@ -1,5 +1,5 @@
 // Written by "npm run generate" from the JSON Schemas of treble-bridge. Do not edit.
-// schemas: sha256 d7aa5cccdeeece55cda4255503bc9e698747e69713a4ffd0bf92e8949c3e97f8
+// schemas: sha256 b7e263c0ef853983348d4426bb2954a1bb8df5eff416185f2b380a4fe79237c4
 
 /**
  * An event of a kind that these types know; type tells which.
@@ -134,7 +134,7 @@ export interface Location {
    */
   longitude: number;
   /**
-   * as Treble has it
+   * the address, as received from Treble
    */
   address?: string;
 }
@@ -244,16 +244,16 @@ export interface ConditionEvaluated {
  */
 export interface Variable {
   /**
-   * of the variable
+   * the name of the variable
    */
   name?: string;
   /**
-   * what it held
+   * the value of the variable
    */
   value?: string;
 }
 /**
- * Condition is what it was compared with.
+ * Condition is the comparison that a condition block made.
  */
 export interface Condition {
   /**
@@ -359,7 +359,7 @@ export interface ContactOptedOut {
   raw_base64?: string;
   question?: Question;
   /**
-   * of the question; the time of the opt-out is not told
+   * when the question was sent; Treble does not tell the time of the opt-out
    */
   sent_at?: string;
   /**
@@ -390,11 +390,11 @@ export interface Question {
    */
   type?: string;
   /**
-   * its words
+   * the words of the question
    */
   text?: string;
   /**
-   * the texts to choose from, if closed
+   * the answers to choose from, if the question is closed
    */
   answers?: string[];
 }
@@ -500,16 +500,16 @@ export interface ConversationClosed {
   occurred_at?: string;
   company?: Company;
   /**
-   * in the order of the body, which need not be that of time
+   * the messages of the talk, in the order of the body, which may differ from that of time
    */
   messages?: Message[];
   hsm?: HSM;
   /**
-   * of accounts with HubSpot
+   * the deal in HubSpot, of accounts with HubSpot
    */
   hubspot_deal_id?: string;
   /**
-   * of accounts with HubSpot
+   * the contact in HubSpot, of accounts with HubSpot
    */
   hubspot_contact_id?: string;
   /**
@@ -528,7 +528,7 @@ export interface Company {
    */
   id?: string;
   /**
-   * its WhatsApp number, E.164
+   * the WhatsApp number of the account, E.164
    */
   phone?: string;
 }
@@ -549,24 +549,24 @@ export interface Message {
    */
   type?: string;
   /**
-   * the words, or the caption
+   * the words, or the caption of the file
    */
   text?: string;
   /**
-   * of the file
+   * the URL of the file
    */
   url?: string;
   location?: Location;
   /**
-   * when it was written
+   * when the message was written
    */
   created_at?: string;
   /**
-   * when it reached the other side
+   * when the message reached the other side
    */
   delivered_at?: string;
   /**
-   * when it was read there
+   * when the other side read the message
    */
   read_at?: string;
 }
@@ -575,26 +575,26 @@ export interface Message {
  */
 export interface HSM {
   /**
-   * of the template at Meta
+   * the name of the template at Meta
    */
   name?: string;
   /**
-   * its words
+   * the words of the template
    */
   text?: string;
   /**
-   * the texts to choose from
+   * the answers to choose from
    */
   answers?: string[];
   header?: HSMHeader;
   /**
-   * what stands below the text
+   * the footer below the text
    */
   footer?: string;
   buttons?: HSMButtons;
 }
 /**
- * HSMHeader is what stands above a template's text.
+ * HSMHeader is the header above the text of a template.
  */
 export interface HSMHeader {
   /**
@@ -602,11 +602,11 @@ export interface HSMHeader {
    */
   type?: string;
   /**
-   * of a header of text
+   * the words of a header of the type text
    */
   text?: string;
   /**
-   * of the file
+   * the URL of the file, of a header of another type
    */
   url?: string;
 }
@@ -624,19 +624,19 @@ export interface HSMButtons {
   options?: HSMButton[];
 }
 /**
- * HSMButton is one of them.
+ * HSMButton is one button of a template.
  */
 export interface HSMButton {
   /**
-   * what it says
+   * the label of the button
    */
   text?: string;
   /**
-   * what it opens
+   * the URL that the button opens
    */
   url?: string;
   /**
-   * whom it calls, as received
+   * the number that the button calls, as received
    */
   phone?: string;
 }
@@ -737,7 +737,7 @@ export interface DeploymentFailed {
    */
   occurred_at?: string;
   /**
-   * when it failed
+   * when the deployment failed
    */
   failed_at?: string;
   /**
@@ -956,7 +956,7 @@ export interface HSMStatusChanged {
    */
   status?: string;
   /**
-   * the flows that use it
+   * the flows that use the template
    */
   affected_conversation_ids?: string[];
   /**
@@ -1300,7 +1300,7 @@ export interface MessageResponded {
    */
   actual_response?: string;
   /**
-   * the answer that Treble took them for
+   * the answer as which Treble understood the words
    */
   classified_answer?: string;
   /**
@@ -1511,7 +1511,7 @@ export interface Unrecognized {
    */
   occurred_at?: string;
   /**
-   * of the webhook center, unknown to this version
+   * the event type of the webhook center, unknown to this version
    */
   event_type?: string;
   /**
