@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/units"
+	"github.com/dustin/go-humanize"
 )
 
 // Size is a number of bytes. It reads and prints as "10MiB".
@@ -50,6 +51,9 @@ func (s Size) String() string {
 	}
 	return strconv.FormatInt(int64(s), 10)
 }
+
+// FormatBytes returns a number of bytes for people, rounded: "1.4 GiB".
+func FormatBytes[N ~int | ~int64 | ~uint64](n N) string { return humanize.IBytes(uint64(n)) }
 
 // MarshalText returns the text of String.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -1,8 +1,6 @@
 package diagnose
 
 import (
-	"github.com/dustin/go-humanize"
-
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
@@ -133,22 +132,22 @@ func (r room) storage() Check {
 	case l.MaxBytesRequired && len(r.unbounded) > 0:
 		return line(Fail, "the account takes only streams with a limit, and %s is 0", r.unbounded[0]).set(r.unbounded[0], streams.SuggestedBytes)
 	case l.StoreMaxStreamBytes > 0 && r.largest > l.StoreMaxStreamBytes:
-		return line(Fail, "a stream may hold %s, and the bridge makes one of %s", humanize.IBytes(uint64(l.StoreMaxStreamBytes)), humanize.IBytes(uint64(r.largest))).
+		return line(Fail, "a stream may hold %s, and the bridge makes one of %s", value.FormatBytes(l.StoreMaxStreamBytes), value.FormatBytes(r.largest)).
 			server("disk_max_stream_bytes: %d  %s", r.largest, where)
 	case l.MaxStore < 0:
-		return line(Pass, "%s used or reserved, no limit", humanize.IBytes(uint64(used)))
+		return line(Pass, "%s used or reserved, no limit", value.FormatBytes(used))
 	case used+r.needed > l.MaxStore:
-		return line(Fail, "%s of %s used or reserved, and the streams that the bridge makes reserve %s", humanize.IBytes(uint64(used)), humanize.IBytes(uint64(l.MaxStore)), humanize.IBytes(uint64(r.needed))).
+		return line(Fail, "%s of %s used or reserved, and the streams that the bridge makes reserve %s", value.FormatBytes(used), value.FormatBytes(l.MaxStore), value.FormatBytes(r.needed)).
 			server("max_file: %d  %s", used+r.needed+r.reserve, where)
 	case used >= l.MaxStore:
-		return line(Fail, "%s of %s used or reserved: nothing more is stored", humanize.IBytes(uint64(used)), humanize.IBytes(uint64(l.MaxStore))).server("max_file: %d  %s", 2*l.MaxStore, where)
+		return line(Fail, "%s of %s used or reserved: nothing more is stored", value.FormatBytes(used), value.FormatBytes(l.MaxStore)).server("max_file: %d  %s", 2*l.MaxStore, where)
 	case used+r.needed+r.reserve > l.MaxStore:
-		return line(Warn, "%s of %s used or reserved, and what commands (replay, forget, quarantine drop) make when they need it reserves %s", humanize.IBytes(uint64(used+r.needed)), humanize.IBytes(uint64(l.MaxStore)), humanize.IBytes(uint64(r.reserve))).
+		return line(Warn, "%s of %s used or reserved, and what commands (replay, forget, quarantine drop) make when they need it reserves %s", value.FormatBytes(used+r.needed), value.FormatBytes(l.MaxStore), value.FormatBytes(r.reserve)).
 			server("max_file: %d  %s", used+r.needed+r.reserve, where)
 	case float64(r.tier.Store) > nearlyFull*float64(l.MaxStore):
-		return line(Warn, "%s of %s used: soon nothing more is stored", humanize.IBytes(uint64(r.tier.Store)), humanize.IBytes(uint64(l.MaxStore))).server("max_file: %d  %s", 2*l.MaxStore, where)
+		return line(Warn, "%s of %s used: soon nothing more is stored", value.FormatBytes(r.tier.Store), value.FormatBytes(l.MaxStore)).server("max_file: %d  %s", 2*l.MaxStore, where)
 	}
-	return line(Pass, "%s of %s used or reserved", humanize.IBytes(uint64(used)), humanize.IBytes(uint64(l.MaxStore)))
+	return line(Pass, "%s of %s used or reserved", value.FormatBytes(used), value.FormatBytes(l.MaxStore))
 }
 
 // consumers holds the limit of the account, which counts for each stream, against those of the

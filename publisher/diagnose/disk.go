@@ -1,8 +1,6 @@
 package diagnose
 
 import (
-	"github.com/dustin/go-humanize"
-
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,7 +22,7 @@ func Disk(o Options) Check {
 		return check(name, "", Fail, "no disk is free where data_dir is (%s): events are answered 503", o.DataDir).shell("df -h %s", Quote(dir))
 	}
 	if !o.Journal.Answers && !o.embedded() {
-		return check(name, "", Pass, "%s free; only the set-aside needs it", humanize.IBytes(uint64(free)))
+		return check(name, "", Pass, "%s free; only the set-aside needs it", value.FormatBytes(free))
 	}
 	reserve, grows := int64(o.Journal.Reserve), int64(0)
 	if o.Journal.Answers {
@@ -36,13 +34,13 @@ func Disk(o Options) Check {
 	}
 	switch {
 	case room < int64(leastFree):
-		return check(name, "", Fail, "%s free, of which the journal leaves %s alone: events are answered 503 now or soon", humanize.IBytes(uint64(free)), humanize.IBytes(uint64(reserve))).
+		return check(name, "", Fail, "%s free, of which the journal leaves %s alone: events are answered 503 now or soon", value.FormatBytes(free), value.FormatBytes(reserve)).
 			shell("du -xh -d 2 %s | sort -h | tail", Quote(dir))
 	case room < grows:
-		return check(name, "", Warn, "%s free, and the journal may grow by %s: when NATS is away for long the disk is full before journal.max_bytes says so", humanize.IBytes(uint64(free)), humanize.IBytes(uint64(grows))).
+		return check(name, "", Warn, "%s free, and the journal may grow by %s: when NATS is away for long the disk is full before journal.max_bytes says so", value.FormatBytes(free), value.FormatBytes(grows)).
 			set("journal.max_bytes", max(value.Size(room/2)/value.MiB, 16)*value.MiB)
 	}
-	return check(name, "", Pass, "%s free, the journal may grow by %s", humanize.IBytes(uint64(free)), humanize.IBytes(uint64(grows)))
+	return check(name, "", Pass, "%s free, the journal may grow by %s", value.FormatBytes(free), value.FormatBytes(grows))
 }
 
 // existing is the directory itself, or the one in which it will be made.

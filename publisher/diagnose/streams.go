@@ -1,8 +1,6 @@
 package diagnose
 
 import (
-	"github.com/dustin/go-humanize"
-
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,7 +50,7 @@ func describe(info *jetstream.StreamInfo) string {
 		parts = append(parts, fmt.Sprintf("keeps %s", value.FormatDuration(c.MaxAge)))
 	}
 	if c.MaxBytes > 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s used", humanize.IBytes(uint64(info.State.Bytes)), humanize.IBytes(uint64(c.MaxBytes))))
+		parts = append(parts, fmt.Sprintf("%s of %s used", value.FormatBytes(info.State.Bytes), value.FormatBytes(c.MaxBytes)))
 	}
 	return fmt.Sprintf("%s, %d messages", strings.Join(parts, ", "), info.State.Msgs)
 }
@@ -186,11 +184,11 @@ func (se *Session) payload(events streams.State) Check {
 	needed, roomy := int64(body+overhead), min(2*body+value.MiB, largestPayload)
 	switch {
 	case have >= int64(roomy):
-		return check(name, "", Pass, "%s is %s, ingress.max_body %s", whose, humanize.IBytes(uint64(have)), humanize.IBytes(uint64(body)))
+		return check(name, "", Pass, "%s is %s, ingress.max_body %s", whose, value.FormatBytes(have), value.FormatBytes(body))
 	case have >= needed:
-		return check(name, "", Pass, "%s is %s, ingress.max_body %s; the largest envelopes go without the copies of messages and session_keys", whose, humanize.IBytes(uint64(have)), humanize.IBytes(uint64(body)))
+		return check(name, "", Pass, "%s is %s, ingress.max_body %s; the largest envelopes go without the copies of messages and session_keys", whose, value.FormatBytes(have), value.FormatBytes(body))
 	}
-	c := check(name, "", Warn, "%s is %s, ingress.max_body %s: a body above the former is answered 413, and Treble does not send it again", whose, humanize.IBytes(uint64(have)), humanize.IBytes(uint64(body)))
+	c := check(name, "", Warn, "%s is %s, ingress.max_body %s: a body above the former is answered 413, and Treble does not send it again", whose, value.FormatBytes(have), value.FormatBytes(body))
 	switch {
 	case whose != "the server's max_payload":
 		return c.shell("%s", events.Edit("--max-msg-size=-1"))

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/inspect"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
@@ -187,7 +187,7 @@ func (v *StatusJSON) printStatus(w io.Writer) error {
 	account("accepted", "event", "stored", "refused by NATS, or not captured by the stream", v.accountJSON)
 	line("healed", "%d events that JetStream had lost", v.Healed)
 	line("retained", "%s to heal what JetStream loses", english.Plural(int(v.RetainedEntries), "entry", ""))
-	line("size", "%s of %s in %s", humanize.IBytes(uint64(v.Size.Bytes)), humanize.IBytes(uint64(v.Size.MaxBytes)), english.Plural(int(v.Size.Segments), "segment", ""))
+	line("size", "%s of %s in %s", value.FormatBytes(v.Size.Bytes), value.FormatBytes(v.Size.MaxBytes), english.Plural(int(v.Size.Segments), "segment", ""))
 	line("set-aside", "%s", v.setAside())
 	line("damage", "%s", v.damage(v.Size.Copies))
 	if r := v.Refused; r != nil {
@@ -223,7 +223,7 @@ func (v *StatusJSON) setAside() string {
 	if v.Files.Files == 0 {
 		return "empty"
 	}
-	text := fmt.Sprintf("%s, %s; see treble-bridge journal set-aside list", english.Plural(int(v.Files.Files), "file", ""), humanize.IBytes(uint64(v.Files.Bytes)))
+	text := fmt.Sprintf("%s, %s; see treble-bridge journal set-aside list", english.Plural(int(v.Files.Files), "file", ""), value.FormatBytes(v.Files.Bytes))
 	if v.Files.Damaged > 0 {
 		text += fmt.Sprintf(" (%d damaged)", v.Files.Damaged)
 	}
@@ -253,7 +253,7 @@ func (v *StatusJSON) printVerify(w io.Writer) error {
 	fmt.Fprintf(&b, "%s: %s\n", v.DataDir, v.who())
 	fmt.Fprintf(&b, "read %s, %s and %s in %s (%s), and %s in set-aside\n",
 		english.Plural(int(v.Read.Entries), "entry", ""), english.Plural(int(v.Read.Marks), "mark", ""), english.Plural(int(v.Read.Checkpoints), "checkpoint", ""),
-		english.Plural(int(v.Size.Segments), "segment", ""), humanize.IBytes(uint64(v.Size.Bytes)), english.Plural(int(v.Files.Files), "file", ""))
+		english.Plural(int(v.Size.Segments), "segment", ""), value.FormatBytes(v.Size.Bytes), english.Plural(int(v.Files.Files), "file", ""))
 	if v.Size.Torn > 0 {
 		fmt.Fprintf(&b, "the last %d bytes are no record yet, or were cut short by a crash: that is normal\n", v.Size.Torn)
 	}

@@ -8,13 +8,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 )
 
@@ -114,7 +113,7 @@ func (s *showCommand) print(q quarantine.Body) error {
 	if v.Test != "" {
 		line("test", v.Test)
 	}
-	line("size", humanize.IBytes(uint64(v.Size)))
+	line("size", value.FormatBytes(v.Size))
 	for i, h := range v.RequestHeaders {
 		name := ""
 		if i == 0 {
