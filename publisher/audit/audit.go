@@ -5,6 +5,7 @@ package audit
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ const (
 	Stopped = "stopped" // by the user who ran it, before its end
 	Failed  = "failed"
 )
+
+// NewRun returns a name for a run of an action, which no other run has.
+func NewRun(action string) string { return action + "-" + strings.ToLower(rand.Text()[:10]) }
 
 // Bucket keeps a record of each run in the key-value bucket <stream>_AUDIT,
 // beside the streams that the runs are about. Its methods may be called at the

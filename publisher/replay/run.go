@@ -59,7 +59,7 @@ type Result struct {
 
 // New plans a run: it checks the target and fixes the end. Nothing is written.
 func New(ctx context.Context, c *client.Client, s Spec, o Options) (*Run, error) {
-	name := "replay-" + strings.ToLower(rand.Text()[:10])
+	name := audit.NewRun(Action)
 	r := &Run{client: c, opts: o, name: name, spec: s, total: -1}
 	source, err := eventStream(ctx, c)
 	if err != nil {

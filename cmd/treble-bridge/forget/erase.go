@@ -2,11 +2,9 @@ package forget
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
@@ -25,8 +23,9 @@ func (f *command) erase(ctx context.Context, client *client.Client, run *forget.
 	if err != nil {
 		return err
 	}
-	v.Run = "forget-" + strings.ToLower(rand.Text()[:10])
-	record := audit.Record{Run: v.Run, Action: "forget", Who: cli.UserAtHost(), Counts: v.counts()}
+	const action = "forget"
+	v.Run = audit.NewRun(action)
+	record := audit.Record{Run: v.Run, Action: action, Who: cli.UserAtHost(), Counts: v.counts()}
 	record.Detail, err = json.Marshal(map[string]any{"phone": f.phone != "", "sessions": len(f.sessions), "data_dir": v.DataDir})
 	if err != nil {
 		return err

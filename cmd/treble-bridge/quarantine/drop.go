@@ -2,11 +2,9 @@ package quarantine
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
@@ -102,8 +100,9 @@ func (d *dropCommand) drop(ctx context.Context, q *opened, c chosen) error {
 	if err != nil {
 		return err
 	}
-	sum := DropJSON{Run: "quarantine-drop-" + strings.ToLower(rand.Text()[:10]), Left: int64(len(c.seqs)), Reasons: c.reasons}
-	record := audit.Record{Run: sum.Run, Action: "quarantine-drop", Who: cli.UserAtHost(), Counts: sum.counts()}
+	const action = "quarantine-drop"
+	sum := DropJSON{Run: audit.NewRun(action), Left: int64(len(c.seqs)), Reasons: c.reasons}
+	record := audit.Record{Run: sum.Run, Action: action, Who: cli.UserAtHost(), Counts: sum.counts()}
 	if record.Detail, err = json.Marshal(d.chosenBy()); err != nil {
 		return err
 	}

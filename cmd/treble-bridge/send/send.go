@@ -4,7 +4,6 @@ package send
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
+	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -125,7 +125,7 @@ func (s *command) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	run := "send-" + strings.ToLower(rand.Text()[:10])
+	run := audit.NewRun("send")
 	bodies := func() []byte { return body }
 	if !s.same && (builtIn || s.load.count > 1) {
 		bodies = func() []byte { return webhook.Freshen(body, time.Now()) }
