@@ -62,12 +62,7 @@ func newConsumerJSON(s client.ConsumerState) ConsumerJSON {
 
 func (c *command) print(stream string, states []client.ConsumerState, named bool) error {
 	if c.json {
-		for _, s := range states {
-			if err := cli.WriteJSON(c.streams.Out, newConsumerJSON(s)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return cli.WriteJSONLines(c.streams.Out, states, newConsumerJSON)
 	}
 	if len(states) == 0 && named {
 		return nil // the error says which are not there

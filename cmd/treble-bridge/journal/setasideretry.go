@@ -63,7 +63,7 @@ had it before), error (why it is left).`,
 }
 
 func (r *retryCommand) run(cmd *cobra.Command, names []string) error {
-	if chosen := []bool{r.all, len(names) > 0, r.from != ""}; !exactlyOne(chosen) {
+	if cli.CountTrue(r.all, len(names) > 0, r.from != "") != 1 {
 		return cli.Usagef("say which: the names of files (see treble-bridge journal set-aside list), --all, or --from an export")
 	}
 	loaded, keys, err := loadConfig(cmd)
@@ -106,16 +106,6 @@ func (r *retryCommand) run(cmd *cobra.Command, names []string) error {
 		return r.retry(cmd.Context(), total, r.lines(exported), retrier.Publish)
 	}
 	return r.retry(cmd.Context(), total, fromFiles(files, names), retrier.Retry)
-}
-
-func exactlyOne(set []bool) bool {
-	n := 0
-	for _, is := range set {
-		if is {
-			n++
-		}
-	}
-	return n == 1
 }
 
 // candidate is a message to be published, or why it cannot be read.

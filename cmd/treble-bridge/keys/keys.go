@@ -92,15 +92,15 @@ shown.
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return cli.WriteJSONLines(streams.Out, keys, func(k atrest.KeyInfo) KeyJSON { return KeyJSON(k) })
+			}
 			for _, k := range keys {
-				if asJSON {
-					err = cli.WriteJSON(streams.Out, KeyJSON(k))
-				} else if k.Primary {
-					_, err = fmt.Fprintf(streams.Out, "%d  encrypts\n", k.ID)
-				} else {
-					_, err = fmt.Fprintf(streams.Out, "%d  only reads\n", k.ID)
+				use := "only reads"
+				if k.Primary {
+					use = "encrypts"
 				}
-				if err != nil {
+				if _, err := fmt.Fprintf(streams.Out, "%d  %s\n", k.ID, use); err != nil {
 					return err
 				}
 			}

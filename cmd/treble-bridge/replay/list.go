@@ -2,7 +2,6 @@ package replay
 
 import (
 	"fmt"
-	"io"
 	"text/tabwriter"
 	"time"
 
@@ -42,7 +41,7 @@ Of a phone number, a session or a conversation it says only that there was one.`
 				return err
 			}
 			if asJSON {
-				return printListJSON(streams.Out, runs)
+				return cli.WriteJSONLines(streams.Out, runs, newRecordJSON)
 			}
 			return printList(streams, runs, time.Now())
 		},
@@ -68,17 +67,12 @@ type RecordJSON struct {
 	Problem  string     `json:"problem,omitempty"`
 }
 
-func printListJSON(w io.Writer, runs []replay.Listed) error {
-	for _, l := range runs {
-		r := RecordJSON{l.Run, l.State, l.Who, l.Began, l.Updated, nil, l.Filter, l.Target, l.Total, l.Replayed, l.Skipped, l.Problem}
-		if !l.Ended.IsZero() {
-			r.Ended = &l.Ended
-		}
-		if err := cli.WriteJSON(w, r); err != nil {
-			return err
-		}
+func newRecordJSON(l replay.Listed) RecordJSON {
+	r := RecordJSON{l.Run, l.State, l.Who, l.Began, l.Updated, nil, l.Filter, l.Target, l.Total, l.Replayed, l.Skipped, l.Problem}
+	if !l.Ended.IsZero() {
+		r.Ended = &l.Ended
 	}
-	return nil
+	return r
 }
 
 // silent is the time without a checkpoint after which a run no longer counts as running.

@@ -141,13 +141,7 @@ func (r *command) spec(now time.Time) (replay.Spec, error) {
 	if s.Filter, err = r.filter.Filter(now); err != nil {
 		return s, err
 	}
-	given := 0
-	for _, set := range []string{r.subject, r.url, r.file} {
-		if set != "" {
-			given++
-		}
-	}
-	if given > 1 {
+	if cli.CountTrue(r.subject != "", r.url != "", r.file != "") > 1 {
 		return s, cli.Usagef("--to-subject, --to-url and --to-file: use one of them")
 	}
 	switch {

@@ -72,7 +72,7 @@ func TestListOutput(t *testing.T) {
 		}
 	}
 	out.Reset()
-	if err := printListJSON(&out, runs); err != nil {
+	if err := cli.WriteJSONLines(&out, runs, newRecordJSON); err != nil {
 		t.Fatal(err)
 	}
 	var records []map[string]any

@@ -121,3 +121,13 @@ func UserAtHost() string {
 	}
 	return name + "@" + host
 }
+
+// CountTrue returns how many of several are true, such as flags of which a command takes one.
+func CountTrue(all ...bool) (n int) {
+	for _, is := range all {
+		if is {
+			n++
+		}
+	}
+	return n
+}

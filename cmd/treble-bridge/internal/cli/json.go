@@ -18,6 +18,16 @@ func WriteJSON(w io.Writer, v any) error {
 	return err
 }
 
+// WriteJSONLines writes the JSON form of each value, as WriteJSON does.
+func WriteJSONLines[T, JSON any](w io.Writer, all []T, form func(T) JSON) error {
+	for _, v := range all {
+		if err := WriteJSON(w, form(v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // WriteIndentedJSON writes a value as JSON on several lines.
 func WriteIndentedJSON(w io.Writer, v any) error {
 	enc := value.JSONEncoder(w)
