@@ -98,3 +98,16 @@ func (c *Client) Timeout() time.Duration { return c.opts.Timeout }
 
 // Prefix is the first part of the subjects of the bridge.
 func (c *Client) Prefix() schema.Prefix { return c.opts.Prefix }
+
+// Sleep waits, or returns the cause of ctx's end.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

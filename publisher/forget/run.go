@@ -67,15 +67,6 @@ func (r *Run) Healing() (n int) {
 // replicaLag is the time by which a replica may lag its leader.
 const replicaLag = 300 * time.Millisecond
 
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
 // EraseOptions say for what Erase waits.
 type EraseOptions struct {
 	Pending time.Duration // how long for what is not published yet
@@ -90,7 +81,7 @@ type EraseOptions struct {
 const mostPasses = 5
 
 // Erase deletes what Find found, and what was accepted before that and not published yet, and
-// returns how many messages that were. What comes later is left (see Later). Then it reads
+// returns how many messages that were. What comes later is left. Then it reads
 // everything again, also after an error, and returns what is left, also of what came later
 // (see Left too), nil if that cannot be read. Of the journals, it counts
 // those that went meanwhile. After an error, or a crash, it can be run again: it leaves
@@ -157,7 +148,7 @@ func (r *Run) erase(ctx context.Context, o EraseOptions, erased *Counts) error {
 			return nil
 		case erased.Total() == before:
 			// A replica may show for a moment what its leader has deleted.
-			if err := pause(ctx, replicaLag); err != nil {
+			if err := client.Sleep(ctx, replicaLag); err != nil {
 				return err
 			}
 		}
@@ -232,7 +223,7 @@ func (r *Run) awaitDir(ctx context.Context, until time.Time, right func(Counts) 
 		if r.dir == nil || left <= 0 || !r.dir.Running() {
 			return false, nil
 		}
-		if err := pause(ctx, min(wait, left)); err != nil {
+		if err := client.Sleep(ctx, min(wait, left)); err != nil {
 			return false, err
 		}
 		began := time.Now()

@@ -102,7 +102,7 @@ func (f found) gone(ctx context.Context, seq uint64) bool {
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return true
 		}
-		if err != nil || pause(ctx, replicaLag) != nil {
+		if err != nil || client.Sleep(ctx, replicaLag) != nil {
 			return false
 		}
 	}

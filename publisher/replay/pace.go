@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"context"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -18,19 +17,4 @@ func newPace(perSecond float64) *rate.Limiter {
 	l := rate.NewLimiter(rate.Limit(perSecond), burst)
 	l.AllowN(time.Now(), burst-1) // a beginning is no pause
 	return l
-}
-
-// sleep waits, or returns the cause of ctx's end.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
 func TestRate(t *testing.T) {
@@ -16,7 +18,7 @@ func TestRate(t *testing.T) {
 			}
 			began := time.Now()
 			for range events {
-				if err := sleep(t.Context(), p.Reserve().Delay()); err != nil {
+				if err := client.Sleep(t.Context(), p.Reserve().Delay()); err != nil {
 					t.Fatal(err)
 				}
 			}

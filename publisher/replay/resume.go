@@ -61,7 +61,7 @@ func awaitReleased(ctx context.Context, a *audit.Bucket, name string) (audit.Ver
 		case held.Revision != first.Revision:
 			return held, fmt.Errorf("run %s is running, as %s: stop it first", name, held.Who)
 		}
-		if err := sleep(ctx, min(heartbeat, alive-held.Age)); err != nil {
+		if err := client.Sleep(ctx, min(heartbeat, alive-held.Age)); err != nil {
 			return held, err
 		}
 	}

@@ -196,7 +196,7 @@ func (r *Run) passes(ctx context.Context, l *lease, t target) error {
 		if time.Since(last) > r.opts.GiveUp {
 			return fmt.Errorf("%w for %s: %w", errGaveUp, r.opts.GiveUp, err)
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := client.Sleep(ctx, pause); err != nil {
 			return err
 		}
 		pause = min(2*pause, most)
@@ -259,7 +259,7 @@ func (r *Run) each(ctx context.Context, t target) error {
 		if err != nil {
 			return err
 		}
-		if err := sleep(ctx, pace.Reserve().Delay()); err != nil {
+		if err := client.Sleep(ctx, pace.Reserve().Delay()); err != nil {
 			return err
 		}
 		if err := t.send(ctx, r.event(m)); err != nil {

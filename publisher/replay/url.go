@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -42,7 +43,7 @@ type urlTarget struct {
 }
 
 func newURLTarget(u URLTarget, run string, at position) *urlTarget {
-	return &urlTarget{URLTarget: u, run: run, progress: progress{at: at}, sleep: sleep, client: &http.Client{
+	return &urlTarget{URLTarget: u, run: run, progress: progress{at: at}, sleep: client.Sleep, client: &http.Client{
 		Timeout:   u.Timeout,
 		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true},
 		// The headers may carry a secret of this address: a redirect would send them to another.

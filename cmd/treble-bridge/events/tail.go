@@ -155,10 +155,8 @@ func (t *tailCommand) follow(ctx context.Context, c *client.Client, o client.Fol
 			return failed
 		}
 		log.Warn("reading the stream was interrupted; trying again", zap.Error(failed))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(retryPause):
+		if err := client.Sleep(ctx, retryPause); err != nil {
+			return err
 		}
 	}
 }

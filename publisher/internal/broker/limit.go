@@ -42,7 +42,12 @@ func (c *Conn) RefreshLimit(ctx context.Context, before int64) (changed bool) {
 		defer cancel()
 		return c.awaitLimit(ctx, before)
 	}
-	if !c.Connected() || !sleep(ctx, time.Until(c.limits.began.Add(askLimitEvery))) {
+	if !c.Connected() {
+		return false
+	}
+	select {
+	case <-time.After(time.Until(c.limits.began.Add(askLimitEvery))):
+	case <-ctx.Done():
 		return false
 	}
 	c.limits.began = time.Now()
@@ -105,21 +110,6 @@ func (c *Conn) awaitLimit(ctx context.Context, before int64) bool {
 		case <-ctx.Done():
 			return false
 		}
-	}
-}
-
-// sleep waits for d, and reports false if ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
