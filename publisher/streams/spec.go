@@ -82,26 +82,20 @@ func wantedStreams(s Spec) []wantedStream {
 
 // eventStream is the stream of the events.
 func eventStream(s Spec) wantedStream {
-	discard := jetstream.DiscardNew
+	w := s.wanted(jetstream.StreamConfig{
+		Name:        string(s.Events),
+		Description: "Events of Treble, published by treble-bridge",
+		Subjects:    []string{s.Prefix.All()},
+		MaxAge:      s.MaxAge,
+		MaxBytes:    int64(s.MaxBytes),
+		Discard:     jetstream.DiscardNew,
+		Duplicates:  s.DuplicateWindow,
+	})
 	if s.Discard == DiscardOld {
-		discard = jetstream.DiscardOld
+		w.Discard = jetstream.DiscardOld
 	}
-	w := wantedStream{
-		required:      true,
-		spec:          s,
-		bytesKey:      "publisher.max_bytes",
-		checkOnly:     s.Mode == Check,
-		exportCommand: fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", s.Events),
-		StreamConfig: s.stream(jetstream.StreamConfig{
-			Name:        string(s.Events),
-			Description: "Events of Treble, published by treble-bridge",
-			Subjects:    []string{s.Prefix.All()},
-			MaxAge:      s.MaxAge,
-			MaxBytes:    int64(s.MaxBytes),
-		}),
-	}
-	w.Discard, w.Duplicates = discard, s.DuplicateWindow
-	w.AllowAtomicPublish, w.AllowBatchPublish = s.Batches, s.Batches
+	w.required, w.bytesKey = true, "publisher.max_bytes"
+	w.exportCommand = fmt.Sprintf("treble-bridge replay --to-file ./%s.ndjson", w.Name)
 	for _, k := range schema.Kinds() {
 		w.subjects = append(w.subjects, s.Prefix.Subject(k))
 	}
@@ -111,24 +105,27 @@ func eventStream(s Spec) wantedStream {
 // quarantineStream is the stream of the refused bodies. It is evidence for the operator, not the
 // record of what happened, so the oldest goes first.
 func quarantineStream(s Spec) wantedStream {
-	w := wantedStream{
-		spec:          s,
-		bytesKey:      "publisher.quarantine_max_bytes",
-		checkOnly:     s.Mode == Check,
-		exportCommand: fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", s.Events.Quarantine()),
-		StreamConfig: s.stream(jetstream.StreamConfig{
-			Name:        s.Events.Quarantine(),
-			Description: "Bodies that treble-bridge refused",
-			Subjects:    []string{s.Prefix.AllQuarantine()},
-			MaxAge:      s.QuarantineMaxAge,
-			MaxBytes:    int64(s.QuarantineMaxBytes),
-		}),
-	}
-	w.Discard, w.Duplicates = jetstream.DiscardOld, within(s.DuplicateWindow, s.QuarantineMaxAge)
-	w.AllowAtomicPublish, w.AllowBatchPublish = s.Batches, s.Batches
+	w := s.wanted(jetstream.StreamConfig{
+		Name:        s.Events.Quarantine(),
+		Description: "Bodies that treble-bridge refused",
+		Subjects:    []string{s.Prefix.AllQuarantine()},
+		MaxAge:      s.QuarantineMaxAge,
+		MaxBytes:    int64(s.QuarantineMaxBytes),
+		Discard:     jetstream.DiscardOld,
+		Duplicates:  within(s.DuplicateWindow, s.QuarantineMaxAge),
+	})
+	w.bytesKey = "publisher.quarantine_max_bytes"
+	w.exportCommand = fmt.Sprintf("treble-bridge quarantine export --to ./%s.ndjson", w.Name)
 	for _, r := range schema.Reasons() {
 		w.subjects = append(w.subjects, s.Prefix.Quarantine(r))
 	}
+	return w
+}
+
+// wanted is a stream that the bridge publishes to, with what both have.
+func (s Spec) wanted(cfg jetstream.StreamConfig) wantedStream {
+	w := wantedStream{spec: s, checkOnly: s.Mode == Check, StreamConfig: s.stream(cfg)}
+	w.AllowAtomicPublish, w.AllowBatchPublish = s.Batches, s.Batches
 	return w
 }
 
