@@ -1,12 +1,15 @@
 package ingress
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/ingress/listen"
 	"github.com/treble-bridge/treble-bridge/ingress/quota"
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // Config is the public listener.
@@ -62,6 +65,24 @@ type SourceConfig struct {
 	Auth   auth.Config  `mapstructure:"auth"`
 	Limits quota.Limits `mapstructure:"limits"`
 	Reply  value.Object `mapstructure:"reply" doc:"JSON object answered with 200, as it is written here; empty: {}"`
+}
+
+// Parser returns the parser of the bodies that come to the source. The error says what of the
+// configuration is wrong.
+func (s SourceConfig) Parser(c Config) (delivery.Parser, error) {
+	location, err := time.LoadLocation(c.Timezone)
+	if err != nil {
+		return delivery.Parser{}, fmt.Errorf("ingress.timezone: %w", err)
+	}
+	p := delivery.Parser{Location: location, MaxElements: c.MaxElements}
+	for _, name := range s.Kinds {
+		k, err := schema.ParseKind(name)
+		if err != nil {
+			return delivery.Parser{}, fmt.Errorf("kinds of the source %s: %w", s.Name, err)
+		}
+		p.Kinds = append(p.Kinds, k)
+	}
+	return p, nil
 }
 
 // DefaultSource is the source of a bridge that configures none. Its paths are

@@ -16,7 +16,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/ingress/listen"
 	"github.com/treble-bridge/treble-bridge/ingress/quota"
-	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
@@ -40,10 +39,6 @@ type snapshot struct {
 // snapshot returns one of a configuration that is valid. What the one in use counts, such as the
 // requests in flight, goes on in it, unless its limit is another.
 func (s *Server) snapshot(cfg Config, sources []SourceConfig) (*snapshot, error) {
-	location, err := time.LoadLocation(cfg.Timezone)
-	if err != nil {
-		return nil, err
-	}
 	proxies, err := auth.ParseNetworks(cfg.TrustedProxies)
 	if err != nil {
 		return nil, err
@@ -65,7 +60,7 @@ func (s *Server) snapshot(cfg Config, sources []SourceConfig) (*snapshot, error)
 	}
 	n.router = n.newRouter()
 	for i, c := range sources {
-		src, err := newSource(cfg, c, sourceKey(i), len(sources) > 1, location)
+		src, err := newSource(cfg, c, sourceKey(i), len(sources) > 1)
 		if err != nil {
 			return nil, err
 		}
@@ -224,23 +219,24 @@ func (s *source) goOn(before *source) {
 }
 
 // newSource returns a source of several, if there are others.
-func newSource(cfg Config, c SourceConfig, key string, several bool, location *time.Location) (*source, error) {
+func newSource(cfg Config, c SourceConfig, key string, several bool) (*source, error) {
+	parser, err := c.Parser(cfg)
+	if err != nil {
+		return nil, err
+	}
 	size := cfg.MaxInFlightBytes
 	if several { // then one alone does not take all
 		size = size / 4 * 3
 	}
 	s := &source{
 		name:       c.Name,
-		parser:     delivery.Parser{Location: location, MaxElements: cfg.MaxElements},
+		parser:     parser,
 		bodies:     newBodies(cfg, size),
 		memory:     semaphore.NewWeighted(int64(size)),
 		memorySize: int64(size),
 		bodiesSize: cfg.MaxBody,
 		quota:      quota.New(c.Limits, several, delivery.MaxEvents, cfg.MaxBody),
 		reply:      newReply(echo.MIMEApplicationJSON, []byte("{}")),
-	}
-	for _, kind := range c.Kinds {
-		s.parser.Kinds = append(s.parser.Kinds, schema.Kind(kind))
 	}
 	for _, path := range c.Paths {
 		p, err := parsePattern(path)
@@ -256,7 +252,6 @@ func newSource(cfg Config, c SourceConfig, key string, several bool, location *t
 		}
 		s.reply = newReply(echo.MIMEApplicationJSON, []byte(reply))
 	}
-	var err error
 	s.auth, err = auth.New(c.Auth, key+".auth")
 	if n := c.Auth.KeepRefused; n > 0 {
 		s.refusedKept = rate.NewLimiter(rate.Limit(float64(n)/60), n)

@@ -15,7 +15,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config"
-	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/publisher/quarantine"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
@@ -241,7 +240,7 @@ func newDryRun(c *config.Config, b *webhook.Bridge, path string) (*dryRun, error
 		if path != "" && s.Serves(path) {
 			d.pathIsOf = s.Name
 		}
-		p, err := parserOf(c, s)
+		p, err := s.Parser(c.Ingress)
 		if err != nil {
 			return nil, err
 		}
@@ -330,22 +329,4 @@ func (r *retryCommand) print(line RetriedJSON) error {
 	}
 	_, err := fmt.Fprintf(r.streams.Out, "%s  %s  %s\n", p.Paint(colour, terminal.Pad(line.Result, len(retryAccepted))), terminal.Printable(line.ID), terminal.Printable(text))
 	return err
-}
-
-// parserOf returns today's parser of a source. The error says what of the
-// configuration is wrong.
-func parserOf(c *config.Config, s ingress.SourceConfig) (delivery.Parser, error) {
-	location, err := time.LoadLocation(c.Ingress.Timezone)
-	if err != nil {
-		return delivery.Parser{}, fmt.Errorf("ingress.timezone: %w", err)
-	}
-	p := delivery.Parser{Location: location}
-	for _, name := range s.Kinds {
-		k, err := schema.ParseKind(name)
-		if err != nil {
-			return delivery.Parser{}, fmt.Errorf("kinds of the source %s: %w", s.Name, err)
-		}
-		p.Kinds = append(p.Kinds, k)
-	}
-	return p, nil
 }
