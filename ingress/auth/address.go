@@ -80,7 +80,7 @@ const mostForwarded = 32
 // It returns the zero value, which no network contains, if the client is not known: if a trusted
 // proxy sends something that is no address, or too many of them. Peer is the other end of the connection.
 func (p Proxies) Client(r *http.Request) (client, peer netip.Addr) {
-	peer = parseHost(r.RemoteAddr)
+	peer = ParseAddr(r.RemoteAddr)
 	if len(p) == 0 || !Contains(p, peer) {
 		return peer, peer
 	}
@@ -99,7 +99,7 @@ func (p Proxies) Client(r *http.Request) (client, peer netip.Addr) {
 			} else {
 				entry, more = rest, false
 			}
-			client = parseHost(strings.Trim(entry, " \t"))
+			client = ParseAddr(strings.Trim(entry, " \t"))
 			if !Contains(p, client) {
 				return client, peer
 			}
@@ -108,8 +108,8 @@ func (p Proxies) Client(r *http.Request) (client, peer netip.Addr) {
 	return client, peer // all are proxies of ours: the first one is the client
 }
 
-// parseHost reads an address, with a port or without. It returns the zero address for any other text.
-func parseHost(text string) netip.Addr {
+// ParseAddr reads an address, with a port or without. It returns the zero address for any other text.
+func ParseAddr(text string) netip.Addr {
 	if at, err := netip.ParseAddrPort(text); err == nil {
 		return at.Addr().Unmap().WithZone("")
 	}

@@ -47,9 +47,9 @@ func (s mtls) names(c *x509.Certificate) bool {
 				return true
 			}
 		}
-		if a := parseHost(want); a.IsValid() {
+		if a := ParseAddr(want); a.IsValid() {
 			for _, have := range c.IPAddresses {
-				if parseHost(have.String()) == a {
+				if ParseAddr(have.String()) == a {
 					return true
 				}
 			}

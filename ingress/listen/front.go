@@ -7,13 +7,13 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/pires/go-proxyproto"
 	"golang.org/x/crypto/acme"
 
+	"github.com/treble-bridge/treble-bridge/ingress/auth"
 	"github.com/treble-bridge/treble-bridge/ingress/connections"
 )
 
@@ -128,12 +128,7 @@ func (f *Front) prepare(ctx context.Context, conn net.Conn) (net.Conn, error) {
 
 // believes reports whether a PROXY header of a peer is believed.
 func (f *Front) believes(peer net.Addr) bool {
-	if len(f.Proxies) == 0 {
-		return false
-	}
-	addr, err := netip.ParseAddrPort(peer.String())
-	address := addr.Addr().Unmap().WithZone("")
-	return err == nil && slices.ContainsFunc(f.Proxies, func(network netip.Prefix) bool { return network.Contains(address) })
+	return auth.Contains(f.Proxies, auth.ParseAddr(peer.String()))
 }
 
 // refuse logs a connection that failed before its first request. One that ends without a byte is a health check of a

@@ -33,7 +33,7 @@ var packages = []row{
 	{name: "ingress/auth", imports: "config/value", libraries: "httpguts rate stdwebhooks"},
 	{name: "ingress/quota", imports: "config/value", libraries: "rate"},
 	{name: "ingress/connections", libraries: "rate"},
-	{name: "ingress/listen", imports: "config/value config/value/certificate ingress/connections", libraries: "acme go-proxyproto"},
+	{name: "ingress/listen", imports: "config/value config/value/certificate ingress/auth ingress/connections", libraries: "acme go-proxyproto"},
 	{name: "ingress/ops", imports: "ingress/connections ingress/listen schema", libraries: "promhttp"},
 	{name: "ingress", imports: "config/value ingress/auth ingress/connections ingress/listen ingress/ops ingress/quota schema schema/delivery", libraries: "echo rate semaphore"},
 
