@@ -11,48 +11,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 )
-
-// observedConn counts what is asked of the operating system.
-type observedConn struct {
-	net.Conn
-	reads, deadlines *atomic.Int64
-}
-
-func (c observedConn) Read(p []byte) (int, error) {
-	c.reads.Add(1)
-	return c.Conn.Read(p)
-}
-
-func (c observedConn) SetReadDeadline(t time.Time) error {
-	c.deadlines.Add(1)
-	return c.Conn.SetReadDeadline(t)
-}
-
-func (c observedConn) SetWriteDeadline(t time.Time) error {
-	c.deadlines.Add(1)
-	return c.Conn.SetWriteDeadline(t)
-}
-
-type observedListener struct {
-	net.Listener
-	reads, deadlines *atomic.Int64
-}
-
-func (l observedListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return observedConn{conn, l.reads, l.deadlines}, nil
-}
 
 // handshakes does the TLS handshake of the connections that it accepts, as what stands before Unserved does.
 type handshakes struct {
@@ -71,10 +35,10 @@ func (l handshakes) Accept() (net.Conn, error) {
 
 // served is a server behind the layers of this package.
 type served struct {
-	bounds           *Bounds
-	conns            chan *watchedConn
-	reads, deadlines atomic.Int64
-	dial             func(*testing.T) net.Conn
+	bounds *Bounds
+	conns  chan *watchedConn
+	calls  calls
+	dial   func(*testing.T) net.Conn
 }
 
 // serve serves with the timeouts that the ingress has.
@@ -98,7 +62,7 @@ func serve(t *testing.T, encrypted bool, handler http.HandlerFunc) *served {
 		t.Cleanup(func() { _ = conn.Close() })
 		return conn
 	}
-	l := s.bounds.Listener(observedListener{bound, &s.reads, &s.deadlines})
+	l := s.bounds.Listener(countedListener{bound, &s.calls})
 	if encrypted {
 		certificates := httptest.NewTLSServer(nil)
 		defer certificates.Close()
@@ -122,16 +86,6 @@ func serve(t *testing.T, encrypted bool, handler http.HandlerFunc) *served {
 		}
 	})
 	return s
-}
-
-// await waits until something is so.
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for until := time.Now().Add(10 * time.Second); !so(); runtime.Gosched() {
-		if time.Now().After(until) {
-			t.Fatalf("after 10 s still not so: %s", what)
-		}
-	}
 }
 
 func (b *backgroundRead) waits() bool {
@@ -202,17 +156,17 @@ func TestBackgroundReadWaits(t *testing.T) {
 			if conn == nil {
 				conn = <-s.conns
 			}
-			await(t, "the read in the background waits", conn.background.waits)
+			eventually(t, "the read in the background waits", conn.background.waits)
 			if i == 0 { // what a connection costs does not count
-				reads, deadlines = s.reads.Load(), s.deadlines.Load()
+				reads, deadlines = s.calls.reads.Load(), s.calls.deadlines()
 			}
 			h.answer <- struct{}{}
 			expectAnswer(t, answers, body)
 		}
-		if n := s.reads.Load() - reads; n > requests*3/2 {
+		if n := s.calls.reads.Load() - reads; n > requests*3/2 {
 			t.Errorf("%d reads for %d requests, want one for each", n, requests)
 		}
-		if n := s.deadlines.Load() - deadlines; n > 2 {
+		if n := s.calls.deadlines() - deadlines; n > 2 {
 			t.Errorf("%d deadlines were set for %d requests, want none", n, requests)
 		}
 	})
@@ -251,7 +205,7 @@ func TestBackgroundReadClientGone(t *testing.T) {
 			t.Errorf("%d connections have a place while the request is handled, want 1", n)
 		}
 		h.answer <- struct{}{}
-		await(t, "the place is given back", func() bool { return s.bounds.count() == 0 })
+		eventually(t, "the place is given back", func() bool { return s.bounds.count() == 0 })
 	})
 }
 
@@ -272,7 +226,7 @@ func TestBackgroundReadClosed(t *testing.T) {
 			_, _ = io.WriteString(client, post("body"))
 			<-h.begun
 			conn := <-s.conns
-			await(t, "the read in the background waits", conn.background.waits)
+			eventually(t, "the read in the background waits", conn.background.waits)
 			if err := tc.close(conn); err != nil {
 				t.Error(err)
 			}
@@ -280,7 +234,7 @@ func TestBackgroundReadClosed(t *testing.T) {
 				t.Errorf("the client reads %v, want EOF", err)
 			}
 			h.answer <- struct{}{}
-			await(t, "the read is over", func() bool { return !conn.background.waits() })
+			eventually(t, "the read is over", func() bool { return !conn.background.waits() })
 		})
 	}
 }
@@ -311,7 +265,7 @@ func TestBackgroundReadGoesOn(t *testing.T) {
 				_, err := c.Read(make([]byte, 1))
 				read <- err
 			}()
-			await(t, "the read waits", c.background.waits)
+			eventually(t, "the read waits", c.background.waits)
 			tc.do(c)
 			if err := <-read; !errors.Is(err, tc.want) {
 				t.Errorf("the read returns %v, want %v", err, tc.want)

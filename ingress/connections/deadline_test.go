@@ -2,36 +2,11 @@ package connections
 
 import (
 	"errors"
-	"net"
 	"os"
 	"testing"
 	"testing/synctest"
 	"time"
 )
-
-// timedConn counts the deadlines that are set.
-type timedConn struct {
-	net.Conn
-	reads, writes int
-}
-
-func (c *timedConn) SetReadDeadline(t time.Time) error {
-	c.reads++
-	return c.Conn.SetReadDeadline(t)
-}
-
-func (c *timedConn) SetWriteDeadline(t time.Time) error {
-	c.writes++
-	return c.Conn.SetWriteDeadline(t)
-}
-
-// pipe returns both ends of a connection; of the first the deadlines are counted below.
-func pipe(t *testing.T) (*Conn, *timedConn, net.Conn) {
-	ours, peer := net.Pipe()
-	t.Cleanup(func() { _ = ours.Close(); _ = peer.Close() })
-	below := &timedConn{Conn: ours}
-	return &Conn{Conn: below, connections: New(1, 0, func(string) {})}, below, peer
-}
 
 // TestReadDeadline: a read ends at the deadline that was set last, whatever was set before and whether it waits
 // already; one that is moved to a later time is not set below.
@@ -92,8 +67,8 @@ func TestReadDeadline(t *testing.T) {
 				} else if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || took != tc.ends {
 					t.Errorf("read %d bytes, %v, after %s; want the deadline after %s", n, err, took, tc.ends)
 				}
-				if below.reads > tc.atMost {
-					t.Errorf("%d deadlines were set below, want %d at most", below.reads, tc.atMost)
+				if n := int(below.readDeadlines.Load()); n > tc.atMost {
+					t.Errorf("%d deadlines were set below, want %d at most", n, tc.atMost)
 				}
 			})
 		})
@@ -119,8 +94,8 @@ func TestWriteDeadline(t *testing.T) {
 		if n, err := conn.Write([]byte("more")); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begun) != 30*time.Second {
 			t.Errorf("wrote %d bytes, %v, after %s; want the deadline after 30s", n, err, time.Since(begun))
 		}
-		if below.writes > 2 {
-			t.Errorf("%d deadlines were set below, want 2 at most", below.writes)
+		if n := below.writeDeadlines.Load(); n > 2 {
+			t.Errorf("%d deadlines were set below, want 2 at most", n)
 		}
 	})
 }
