@@ -19,6 +19,7 @@ const (
 	first  = "first-secret-000001"
 	second = "second-secret-00002"
 	third  = "#third-secret-00003" // # begins no comment
+	hidden = "hid\x01den-secret"   // is refused
 )
 
 // unread fails the test when a body is read.
@@ -67,16 +68,12 @@ func newAuthenticator(t testing.TB, c auth.Config) *auth.Authenticator {
 }
 
 func TestAuthenticate(t *testing.T) {
-	both := auth.Config{
+	a := newAuthenticator(t, auth.Config{
 		Bearer:     []value.Secret{first, second},
 		BearerFile: file(t, "\n  "+third+" \r\n\n"),
 		Header:     auth.HeaderConfig{Name: "x-api-key", Values: []value.Secret{first}, ValuesFile: file(t, second)},
-	}
-	a, err := auth.New(both, "auth")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
+	})
+	for _, tt := range []struct {
 		name   string
 		header http.Header
 		want   string // credential, "" if refused
@@ -103,8 +100,7 @@ func TestAuthenticate(t *testing.T) {
 		{"header-twice-the-same", http.Header{"X-Api-Key": {first, first}}, ""},
 		{"header-of-the-bearer", http.Header{"X-Api-Key": {third}}, ""},
 		{"one-of-two-right", http.Header{"Authorization": {"Basic x"}, "X-Api-Key": {first}}, "header-1"},
-	}
-	for _, tt := range tests {
+	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest("POST", "/webhook?token="+first, unread{t})
 			r.Header = tt.header
@@ -140,17 +136,15 @@ func TestAsTheyCome(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s: %v", way, err)
 				}
-				r := httptest.NewRequest("POST", "/", nil)
-				r.Header.Set("Authorization", "Bearer "+secret)
-				if authenticate(a, auth.Request{Request: r}, nil) == nil {
+				if authenticate(a, post("Authorization", "Bearer "+secret), nil) == nil {
 					t.Errorf("%s: the secret is refused", way)
 				}
 				signer, err := config.Signer(time.Now())
 				if err != nil {
 					t.Fatalf("%s: %v", way, err)
 				}
-				own := httptest.NewRequest("POST", "/", nil)
-				if err := signer.Sign(own, nil, time.Now()); err != nil || own.Header.Get("Authorization") != "Bearer "+secret {
+				own := post()
+				if err := signer.Sign(own.Request, nil, time.Now()); err != nil || own.Header.Get("Authorization") != "Bearer "+secret {
 					t.Errorf("%s: the credential is %q %v", way, own.Header.Get("Authorization"), err)
 				}
 				warnings := strings.Join(config.Warnings("auth"), "\n")
@@ -174,11 +168,7 @@ func TestChallenge(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a, err := auth.New(tt.config, "auth")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := a.Challenge(); got != tt.want {
+			if got := newAuthenticator(t, tt.config).Challenge(); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -186,17 +176,42 @@ func TestChallenge(t *testing.T) {
 }
 
 func TestDisabledLetsAllIn(t *testing.T) {
-	a, err := auth.New(auth.Config{Disabled: true}, "auth")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := authenticate(a, auth.Request{Request: httptest.NewRequest("POST", "/", nil)}, nil); len(got) != 1 || got[0] != auth.Open {
+	a := newAuthenticator(t, auth.Config{Disabled: true})
+	if got := authenticate(a, post(), nil); len(got) != 1 || got[0] != auth.Open {
 		t.Errorf("got %q, want %q", got, auth.Open)
 	}
 }
 
+// checkValidate checks that Validate and New refuse a configuration with an error that has the parts
+// in their order and no secret, or that neither does if there are no parts.
+func checkValidate(t *testing.T, c auth.Config, key string, parts ...string) {
+	t.Helper()
+	err := c.Validate(key)
+	if _, newErr := auth.New(c, key); (err == nil) != (newErr == nil) {
+		t.Errorf("New: got %v, want as Validate: %v", newErr, err)
+	}
+	if (err == nil) != (len(parts) == 0) {
+		t.Fatalf("got %v, want %q", err, parts)
+	}
+	if err == nil {
+		return
+	}
+	rest := err.Error()
+	for _, secret := range []string{first, second, third, hidden} {
+		if strings.Contains(rest, secret) {
+			t.Errorf("a secret is in the error %q", rest)
+		}
+	}
+	for _, part := range parts {
+		_, after, ok := strings.Cut(rest, part)
+		if !ok {
+			t.Fatalf("got %q, want %q in it", err, part)
+		}
+		rest = after
+	}
+}
+
 func TestValidate(t *testing.T) {
-	const hidden = "hid\x01den-secret"
 	tests := []struct {
 		name   string
 		config auth.Config
@@ -228,28 +243,7 @@ func TestValidate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := tt.config.Validate(tt.key)
-			_, newErr := auth.New(tt.config, tt.key)
-			if (err == nil) != (newErr == nil) {
-				t.Errorf("New: got %v, want as Validate: %v", newErr, err)
-			}
-			if (err == nil) != (tt.want == nil) {
-				t.Fatalf("got %v, want %q", err, tt.want)
-			}
-			rest := ""
-			if err != nil {
-				rest = err.Error()
-			}
-			if strings.Contains(rest, first) || strings.Contains(rest, hidden) {
-				t.Errorf("a secret is in the error %q", rest)
-			}
-			for _, part := range tt.want {
-				_, after, ok := strings.Cut(rest, part)
-				if !ok {
-					t.Fatalf("got %q, want %q in it", err, part)
-				}
-				rest = after
-			}
+			checkValidate(t, tt.config, tt.key, tt.want...)
 		})
 	}
 	if err := (auth.Config{BearerFile: "/nowhere/at/all"}).Validate("auth"); !errors.Is(err, os.ErrNotExist) {

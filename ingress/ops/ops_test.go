@@ -18,6 +18,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+func isReady() ops.Readiness { return ops.Readiness{Status: ops.Ready} }
+
+// startOps serves until the test ends, and returns the URL.
 func startOps(t *testing.T, pprof bool, ready func() ops.Readiness) string {
 	t.Helper()
 	reg := prometheus.NewRegistry()
@@ -66,7 +69,7 @@ func TestOps(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.state+strings.ReplaceAll(tt.path, "/", "-")+"-"+tt.method, func(t *testing.T) {
 			url := startOps(t, false, func() ops.Readiness { return states[tt.state] })
-			a := do(t, newRequest(t, tt.method, url+tt.path, nil))
+			a := ask(t, tt.method, url+tt.path, "")
 			if a.status != tt.status {
 				t.Errorf("got %d, want %d", a.status, tt.status)
 			}
@@ -82,8 +85,8 @@ func TestOps(t *testing.T) {
 }
 
 func TestOpsPprof(t *testing.T) {
-	url := startOps(t, true, func() ops.Readiness { return ops.Readiness{Status: ops.Ready} })
-	if a := do(t, newRequest(t, "GET", url+"/debug/pprof/goroutine?debug=1", nil)); a.status != 200 || !strings.Contains(a.body, "goroutine profile") {
+	url := startOps(t, true, isReady)
+	if a := get(t, url+"/debug/pprof/goroutine?debug=1"); a.status != 200 || !strings.Contains(a.body, "goroutine profile") {
 		t.Errorf("got %d %.80s, want a goroutine profile", a.status, a.body)
 	}
 }
@@ -91,7 +94,7 @@ func TestOpsPprof(t *testing.T) {
 // TestOpsDoesNotAsk: /livez looks at nothing.
 func TestOpsDoesNotAsk(t *testing.T) {
 	url := startOps(t, false, func() ops.Readiness { panic("asked") })
-	if got := do(t, newRequest(t, "GET", url+"/livez", nil)).status; got != 200 {
+	if got := get(t, url+"/livez").status; got != 200 {
 		t.Errorf("got %d, want 200", got)
 	}
 }
@@ -99,15 +102,13 @@ func TestOpsDoesNotAsk(t *testing.T) {
 // TestOpsHost: what leads to loopback by another name is refused, so that no page in a browser reads the
 // metrics.
 func TestOpsHost(t *testing.T) {
-	url := startOps(t, false, func() ops.Readiness { return ops.Readiness{Status: ops.Ready} })
+	url := startOps(t, false, isReady)
 	for host, want := range map[string]int{
 		"localhost": 200, "LOCALHOST:9464": 200, "127.0.0.1": 200, "127.0.0.2:80": 200, "[::1]": 200, "[::1]:9464": 200,
 		"evil.example.com": 421, "evil.example.com:9464": 421, "localhost.evil.example.com": 421, "127.0.0.1.evil.example.com": 421, "10.0.0.1": 421,
 	} {
 		for _, path := range []string{"/metrics", "/readyz", "/livez"} {
-			r := newRequest(t, "GET", url+path, nil)
-			r.Host = host
-			if got := do(t, r).status; got != want {
+			if got := ask(t, "GET", url+path, host).status; got != want {
 				t.Errorf("%s of %s: got %d, want %d", path, host, got, want)
 			}
 		}
@@ -116,7 +117,7 @@ func TestOpsHost(t *testing.T) {
 
 // TestOpsConnections: as many connections as there may be do not keep a probe from its answer.
 func TestOpsConnections(t *testing.T) {
-	url := startOps(t, false, func() ops.Readiness { return ops.Readiness{Status: ops.Ready} })
+	url := startOps(t, false, isReady)
 	for range 100 {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err != nil {
@@ -125,9 +126,7 @@ func TestOpsConnections(t *testing.T) {
 		t.Cleanup(func() { conn.Close() })
 		io.WriteString(conn, "GET /livez HTTP/1.1\r\n")
 	}
-	r := newRequest(t, "GET", url+"/livez", nil)
-	r.Close = true
-	if got := do(t, r).status; got != 200 {
+	if got := get(t, url+"/livez").status; got != 200 {
 		t.Errorf("got %d, want 200", got)
 	}
 }
@@ -139,17 +138,19 @@ type answer struct {
 	body   string
 }
 
-func newRequest(t *testing.T, method, url string, body io.Reader) *http.Request {
+func get(t *testing.T, url string) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	return ask(t, http.MethodGet, url, "")
+}
+
+// ask sends a request without a body, on a connection of its own. host is "" for that of the URL.
+func ask(t *testing.T, method, url, host string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
-}
-
-func do(t *testing.T, r *http.Request) answer {
-	t.Helper()
+	r.Host = host
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Do(r)
