@@ -69,12 +69,9 @@ func TestNothingLeaks(t *testing.T) {
 			s.sources[0].Auth.Bearer = []value.Secret{canarySecret}
 			s.sources[0].Auth.Header.Name, s.sources[0].Auth.Header.Values = "X-Own", []value.Secret{canarySecret}
 			s.sources[0].Kinds = []string{"message.responded"}
-			s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
-				if tt.accept == nil {
-					return nil
-				}
-				return tt.accept()
-			}}
+			if tt.accept != nil {
+				s.accepter.AcceptFn = func(context.Context, delivery.Delivery) error { return tt.accept() }
+			}
 			b := s.start(t)
 			r := newRequest(t, cmp.Or(tt.method, "POST"), b.url+cmp.Or(tt.path, "/webhooks/on-"+canaryPath)+"?token="+canaryQuery,
 				strings.NewReader(cmp.Or(tt.body, canaryBody)))
@@ -90,7 +87,7 @@ func TestNothingLeaks(t *testing.T) {
 			if a.status != tt.status {
 				t.Fatalf("got %d %s, want %d", a.status, a.body, tt.status)
 			}
-			eventually(t, "the request is logged", func() bool { return strings.Contains(b.logs.String(), `"outcome"`) })
+			b.awaitLog(t, `"outcome"`)
 			for place, text := range map[string]string{"log": b.logs.String(), "metrics": b.metrics(t), "reply": a.body} {
 				for _, canary := range canaries() {
 					if strings.Contains(text, canary) {
@@ -107,7 +104,7 @@ func TestOrigin(t *testing.T) {
 	s := newSetup()
 	s.sources[0].Auth.Header.Name, s.sources[0].Auth.Header.Values = "X-Own", []value.Secret{canarySecret}
 	b := s.start(t)
-	r := newRequest(t, "POST", b.url+"/webhooks/on-read/?token=x", strings.NewReader("{"))
+	r := b.request(t, "/webhooks/on-read/?token=x", "{")
 	for _, name := range []string{"Cookie", "Proxy-Authorization", "X-Own", "X-API-Key", "X-Treble-Token", "My-Secret", "X-Hub-Signature-256", "Password"} {
 		r.Header.Set(name, canarySecret)
 	}

@@ -9,37 +9,23 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-const (
-	authorized = "POST /webhook HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + token + "\r\n"
-	begun      = "POST /webhook HTTP/1.1\r\nHost: h\r\nX: y" // headers without an end
-)
+const begun = "POST /webhook HTTP/1.1\r\nHost: h\r\nX: y" // headers without an end
 
 // exchange writes a request to a connection and returns the answer.
-func exchange(t *testing.T, conn net.Conn, in *bufio.Reader, request string) *http.Response {
+func exchange(t *testing.T, conn net.Conn, in io.Reader, request string) answer {
 	t.Helper()
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(wait))
-	resp, err := http.ReadResponse(in, nil)
-	if err != nil {
-		t.Fatalf("no answer: %v", err)
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	return resp
-}
-
-func goodRequest() string {
-	return authorized + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(read), read)
+	return readAnswer(t, in)
 }
 
 // isClosed waits until the server has closed a connection.
@@ -64,7 +50,7 @@ func TestNewConnectionTakesThePlaceOfAnUselessOne(t *testing.T) {
 	for _, tt := range []struct{ name, sent, dropped string }{
 		{"nothing-sent", "", "waiting"},
 		{"unfinished-headers", begun, "waiting"},
-		{"slow-body", authorized + "Content-Length: 100\r\n\r\n{", "slow-body"},
+		{"slow-body", head(token, 100) + "{", "slow-body"},
 		{"idle", goodRequest(), "idle"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,10 +65,10 @@ func TestNewConnectionTakesThePlaceOfAnUselessOne(t *testing.T) {
 			}
 			done := fmt.Sprintf(`authentications_total{credential="bearer-1",source="default"} %d`, most)
 			eventually(t, "all have come", func() bool {
-				return tt.dropped == "waiting" || strings.Contains(b.metrics(t), done)
+				return tt.dropped == "waiting" || b.has(t, done)
 			})
 			conn := dial(t, b.addr)
-			if got := exchange(t, conn, bufio.NewReader(conn), goodRequest()).StatusCode; got != 200 {
+			if got := exchange(t, conn, conn, goodRequest()).status; got != 200 {
 				t.Errorf("got %d, want 200", got)
 			}
 			if tt.dropped == "waiting" {
@@ -90,9 +76,7 @@ func TestNewConnectionTakesThePlaceOfAnUselessOne(t *testing.T) {
 			} else {
 				oneIsClosed(t, conns) // whose request came first, or was answered first
 			}
-			if want := fmt.Sprintf(`treble_bridge_connections_dropped_total{connection="%s"} 1`, tt.dropped); !strings.Contains(b.metrics(t), want) {
-				t.Errorf("want %s in\n%s", want, b.metrics(t))
-			}
+			b.wantMetrics(t, fmt.Sprintf(`treble_bridge_connections_dropped_total{connection="%s"} 1`, tt.dropped))
 		})
 	}
 }
@@ -131,11 +115,9 @@ func TestAddressBeyondItsShare(t *testing.T) {
 	for range 60 {
 		from("127.0.0.2")
 	}
-	eventually(t, "some are dropped", func() bool {
-		return strings.Contains(b.metrics(t), `treble_bridge_connections_dropped_total{connection="waiting"} 43`)
-	})
+	b.awaitMetric(t, `treble_bridge_connections_dropped_total{connection="waiting"} 43`)
 	for _, conn := range append(others, from("127.0.0.5")) {
-		if got := exchange(t, conn, bufio.NewReader(conn), goodRequest()).StatusCode; got != 200 {
+		if got := exchange(t, conn, conn, goodRequest()).status; got != 200 {
 			t.Errorf("got %d, want 200", got)
 		}
 	}
@@ -154,11 +136,8 @@ func TestTrustedConnectionStays(t *testing.T) {
 	for range 50 {
 		io.WriteString(dial(t, b.addr), begun)
 	}
-	eventually(t, "connections are dropped", func() bool {
-		t.Log(regexp.MustCompile("dropped_total.*").FindAllString(b.metrics(t), -1))
-		return strings.Contains(b.metrics(t), `treble_bridge_connections_dropped_total{connection="waiting"} 41`)
-	})
-	if got := exchange(t, good, in, goodRequest()).StatusCode; got != 200 {
+	b.awaitMetric(t, `treble_bridge_connections_dropped_total{connection="waiting"} 41`)
+	if got := exchange(t, good, in, goodRequest()).status; got != 200 {
 		t.Errorf("got %d, want 200", got)
 	}
 }
@@ -166,12 +145,9 @@ func TestTrustedConnectionStays(t *testing.T) {
 // TestConnectionsAtWorkStay: where every connection is at work, it is the new one that is closed.
 func TestConnectionsAtWorkStay(t *testing.T) {
 	t.Parallel()
-	release := make(chan struct{})
+	h := newHeld()
 	s := newSetup()
-	s.accepter.AcceptFn = func(context.Context, delivery.Delivery) error {
-		<-release
-		return nil
-	}
+	s.accepter.AcceptFn = h.accept
 	s.config.MaxConnections = 3
 	b := s.start(t)
 	var busy []net.Conn
@@ -180,12 +156,14 @@ func TestConnectionsAtWorkStay(t *testing.T) {
 		io.WriteString(conn, goodRequest())
 		busy = append(busy, conn)
 	}
-	eventually(t, "all are in work", func() bool { return len(b.accepter.got()) == 3 })
+	for range busy {
+		<-h.inside
+	}
 	isClosed(t, dial(t, b.addr))
-	close(release)
+	close(h.release)
 	for _, conn := range busy {
-		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.StatusCode != 200 {
-			t.Errorf("got %v, %v; want 200", resp, err)
+		if got := readAnswer(t, conn).status; got != 200 {
+			t.Errorf("got %d, want 200", got)
 		}
 	}
 }
@@ -199,7 +177,7 @@ func TestConnectionEndsWithoutCredential(t *testing.T) {
 		"POST /webhook HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n",
 	} {
 		b := newSetup().start(t)
-		got := send(t, b, request+goodRequest())
+		got := b.sendRaw(t, request+goodRequest())
 		if strings.Count(got, "HTTP/1.1 ") != 1 || !strings.Contains(got, "Connection: close") {
 			t.Errorf("%q: got %q, want one answer, and the end", request, got)
 		}
@@ -211,14 +189,14 @@ func TestHeadersAreCountedAnew(t *testing.T) {
 	b := newSetup().start(t)
 	conn := dial(t, b.addr)
 	in := bufio.NewReader(conn)
-	full := strings.Replace(goodRequest(), "Host: h\r\n", "Host: h\r\n"+strings.Repeat("X: y\r\n", 97), 1) // 100 in all
+	full := strings.Replace(goodRequest(), "\r\n", "\r\n"+strings.Repeat("X: y\r\n", 96), 1) // 100 in all
 	for range 3 {
-		if got := exchange(t, conn, in, full).StatusCode; got != 200 {
+		if got := exchange(t, conn, in, full).status; got != 200 {
 			t.Fatalf("got %d, want 200", got)
 		}
 	}
-	more := strings.Replace(full, "Host: h\r\n", "Host: h\r\nX: y\r\n", 1)
-	if got := exchange(t, conn, in, more).StatusCode; got != http.StatusRequestHeaderFieldsTooLarge {
+	more := strings.Replace(full, "\r\n", "\r\nX: y\r\n", 1)
+	if got := exchange(t, conn, in, more).status; got != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("101 headers: got %d, want 431", got)
 	}
 }
@@ -246,7 +224,7 @@ func TestBodyLinesAreNoHeaders(t *testing.T) {
 	conn := dial(t, b.addr)
 	in := bufio.NewReader(conn)
 	for range 2 {
-		if got := exchange(t, conn, in, request).StatusCode; got != 200 {
+		if got := exchange(t, conn, in, request).status; got != 200 {
 			t.Errorf("got %d, want 200", got)
 		}
 	}
@@ -259,8 +237,7 @@ func TestSlowBodyAtShutdown(t *testing.T) {
 	b := newSetup().start(t) // its cleanup fails if Shutdown does
 	conn := dial(t, b.addr)
 	io.WriteString(conn, authorized+"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n")
-	line := make([]byte, 25)
-	if _, err := io.ReadFull(conn, line); err != nil {
+	if _, err := io.ReadFull(conn, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))); err != nil {
 		t.Fatal(err)
 	}
 	io.WriteString(conn, `{"session_id":`)
@@ -287,10 +264,10 @@ func TestTrailerIsNotLogged(t *testing.T) {
 		"canary3161234567\r\n",
 	} {
 		b := newSetup().start(t)
-		if got := send(t, b, authorized+"Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"+sent); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+		if got := b.sendRaw(t, authorized+"Transfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"+sent); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
 			t.Errorf("%q: got %q, want 400", sent, got)
 		}
-		eventually(t, "it is logged", func() bool { return strings.Contains(b.logs.String(), `"refused"`) })
+		b.awaitLog(t, `"refused"`)
 		if log := b.logs.String(); strings.Contains(log, "canary") || strings.Contains(log, "3161234567") {
 			t.Errorf("%q: the log has it: %s", sent, log)
 		}
@@ -305,7 +282,7 @@ func TestBodyRate(t *testing.T) {
 	b := s.start(t)
 	conn := dial(t, b.addr)
 	began := time.Now()
-	io.WriteString(conn, authorized+"Content-Length: 1000\r\n\r\n")
+	io.WriteString(conn, head(token, 1000))
 	answered := make(chan string, 1)
 	go func() {
 		answer, _ := io.ReadAll(conn)

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -25,19 +24,6 @@ func signedBy(key, body string) string {
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(body))
 	return "X-Hub-Signature-256: sha256=" + hex.EncodeToString(mac.Sum(nil))
-}
-
-// send posts a body with header lines over a bare connection of its own, and returns the answer.
-func (b *bridge) send(t testing.TB, target, body string, lines ...string) answer {
-	t.Helper()
-	conn := dial(t, b.addr)
-	defer conn.Close()
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: bridge\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", target, len(body))
-	for _, l := range lines {
-		io.WriteString(conn, l+"\r\n")
-	}
-	io.WriteString(conn, "\r\n"+body)
-	return readAnswer(t, conn)
 }
 
 func signedSetup() setup {
@@ -66,13 +52,7 @@ func TestSignedBody(t *testing.T) {
 	if got := b.accepter.got(); len(got) != 2 || got[0].Rejection != nil || got[1].Rejection == nil {
 		t.Errorf("got %d deliveries, want the event and the refused body", len(got))
 	}
-	m := b.metrics(t)
-	for _, want := range []string{`treble_bridge_authentications_total{credential="hmac-1",source="default"} 2`,
-		`outcome="unauthorized",source="default"} 4`} {
-		if !strings.Contains(m, want) {
-			t.Errorf("metrics lack %s", want)
-		}
-	}
+	b.wantMetrics(t, `treble_bridge_authentications_total{credential="hmac-1",source="default"} 2`, `outcome="unauthorized",source="default"} 4`)
 }
 
 // TestSignedAndLost: a signed body to a path of no source is kept, if the signature is one of a source.
@@ -201,34 +181,6 @@ func TestSpoofedAddress(t *testing.T) {
 	}
 }
 
-// TestAddressOfTheProxyProtocol: the address that a balancer tells is that of the client, and one that
-// anybody else tells is not.
-func TestAddressOfTheProxyProtocol(t *testing.T) {
-	for _, tt := range []struct {
-		name       string
-		believed   []string
-		source     string
-		wantAnswer int
-	}{
-		{"client", []string{"127.0.0.1"}, "192.0.2.1", 200},
-		{"another-client", []string{"127.0.0.1"}, "192.0.2.2", 401},
-		{"nobody-is-believed", nil, "192.0.2.1", 400},
-		{"another-balancer-is-believed", []string{"198.51.100.1"}, "192.0.2.1", 400},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := newSetup()
-			s.config.ProxyProtocol = tt.believed
-			s.sources[0].Auth.IP.Allow, s.sources[0].Auth.Require = []string{"192.0.2.1"}, "ip and bearer"
-			b := s.start(t)
-			conn := dial(t, b.addr)
-			fmt.Fprintf(conn, "PROXY TCP4 %s 127.0.0.1 4711 8080\r\n%s%s", tt.source, head(token, len(read)), read)
-			if a := readAnswer(t, conn); a.status != tt.wantAnswer {
-				t.Errorf("got %d, want %d", a.status, tt.wantAnswer)
-			}
-		})
-	}
-}
-
 // TestFailuresAreLimited: an address that fails too often is answered 429, right credentials never,
 // and the log does not grow with it.
 func TestFailuresAreLimited(t *testing.T) {
@@ -299,7 +251,7 @@ func TestRefusalsAreAggregated(t *testing.T) {
 		send()
 		return strings.Contains(b.logs.String(), `"more_since_the_last_line":`)
 	})
-	if m := b.metrics(t); strings.Contains(m, `outcome="unauthorized",source="default"} 1`+"\n") {
+	if b.has(t, `outcome="unauthorized",source="default"} 1`+"\n") {
 		t.Error("the metric counts lines, not requests")
 	}
 }
@@ -436,15 +388,9 @@ func TestCredentialsStatus(t *testing.T) {
 	if got.Credentials[1].NotBefore == nil || got.Credentials[2].NotAfter == nil {
 		t.Errorf("got %+v, want the times in which they are valid", got.Credentials)
 	}
-	m := b.metrics(t)
-	for _, want := range []string{
+	b.wantMetrics(t,
 		`treble_bridge_authentications_total{credential="bearer-1",source="default"} 3`,
 		`treble_bridge_authentications_total{credential="next",source="default"} 1`,
 		`treble_bridge_credential_last_used_timestamp_seconds{credential="gone",source="default"} 0`,
-		`treble_bridge_credential_last_used_timestamp_seconds{credential="next",source="default"} 1`,
-	} {
-		if !strings.Contains(m, want) {
-			t.Errorf("metrics lack %s", want)
-		}
-	}
+		`treble_bridge_credential_last_used_timestamp_seconds{credential="next",source="default"} 1`)
 }

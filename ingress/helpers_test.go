@@ -1,9 +1,11 @@
 package ingress_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -57,8 +59,15 @@ func (a *accepter) got() []delivery.Delivery {
 	return slices.Clone(a.deliveries)
 }
 
-func failing(err error) *accepter {
-	return &accepter{AcceptFn: func(context.Context, delivery.Delivery) error { return err }}
+// held makes deliveries wait inside Accept until they are released.
+type held struct{ inside, release chan struct{} }
+
+func newHeld() held { return held{make(chan struct{}, 100), make(chan struct{})} }
+
+func (h held) accept(context.Context, delivery.Delivery) error {
+	h.inside <- struct{}{}
+	<-h.release
+	return nil
 }
 
 // bridge is a server on a port of its own.
@@ -141,6 +150,47 @@ func (b *bridge) metrics(t testing.TB) string {
 	return out.String()
 }
 
+// has reports whether /metrics would show a text.
+func (b *bridge) has(t testing.TB, text string) bool {
+	t.Helper()
+	return strings.Contains(b.metrics(t), text)
+}
+
+// wantMetrics checks that /metrics would show each of the texts.
+func (b *bridge) wantMetrics(t testing.TB, texts ...string) {
+	t.Helper()
+	got := b.metrics(t)
+	for _, text := range texts {
+		if !strings.Contains(got, text) {
+			t.Errorf("want %s in\n%s", text, got)
+		}
+	}
+}
+
+// awaitMetric waits until /metrics would show a text.
+func (b *bridge) awaitMetric(t testing.TB, text string) {
+	t.Helper()
+	eventually(t, "the metrics have "+text, func() bool { return b.has(t, text) })
+}
+
+// lastEvent returns the line of the metric with the time of the last event.
+func (b *bridge) lastEvent(t testing.TB) string {
+	t.Helper()
+	for line := range strings.Lines(b.metrics(t)) {
+		if strings.HasPrefix(line, `treble_bridge_last_event_timestamp_seconds{source="default"}`) {
+			return strings.TrimSpace(line)
+		}
+	}
+	t.Fatal("there is no time of the last event")
+	return ""
+}
+
+// awaitLog waits until the log has a text.
+func (b *bridge) awaitLog(t testing.TB, text string) {
+	t.Helper()
+	eventually(t, "the log has "+text, func() bool { return strings.Contains(b.logs.String(), text) })
+}
+
 // answer is a whole reply.
 type answer struct {
 	status int
@@ -179,9 +229,15 @@ func newRequest(t testing.TB, method, url string, body io.Reader) *http.Request 
 	return r
 }
 
-func post(t testing.TB, url, body string) answer {
+// request is a POST with the right credentials.
+func (b *bridge) request(t testing.TB, path, body string) *http.Request {
 	t.Helper()
-	return do(t, newRequest(t, http.MethodPost, url, strings.NewReader(body)))
+	return newRequest(t, http.MethodPost, b.url+path, strings.NewReader(body))
+}
+
+func (b *bridge) post(t testing.TB, path, body string) answer {
+	t.Helper()
+	return do(t, b.request(t, path, body))
 }
 
 // do uses a connection of its own, so that no idle one is left behind.
@@ -222,6 +278,56 @@ func dial(t testing.TB, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	return conn
+}
+
+// authorized is the beginning of a request with the right credentials.
+const authorized = "POST /webhook HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + token + "\r\n"
+
+// head is the head of a request that announces a body of n bytes.
+func head(secret string, n int) string {
+	return fmt.Sprintf("POST /webhook HTTP/1.1\r\nHost: bridge\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", secret, n)
+}
+
+// goodRequest is a whole request that is accepted.
+func goodRequest() string { return head(token, len(read)) + read }
+
+// readAnswer reads one answer. Of several answers on a connection, r has to be a bufio.Reader.
+func readAnswer(t testing.TB, r io.Reader) answer {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(r), nil)
+	if err != nil {
+		t.Fatalf("read answer: %v", err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("read answer: %v", err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(b), resp.Close, resp.Proto}
+}
+
+// send posts a body with header lines over a bare connection of its own.
+func (b *bridge) send(t testing.TB, target, body string, lines ...string) answer {
+	t.Helper()
+	conn := dial(t, b.addr)
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: bridge\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", target, len(body))
+	for _, l := range lines {
+		io.WriteString(conn, l+"\r\n")
+	}
+	io.WriteString(conn, "\r\n"+body)
+	return readAnswer(t, conn)
+}
+
+// sendRaw writes a text to a connection of its own, closes that side, and returns what comes back.
+func (b *bridge) sendRaw(t testing.TB, text string) string {
+	t.Helper()
+	conn := dial(t, b.addr)
+	defer conn.Close()
+	io.WriteString(conn, text)
+	conn.(*net.TCPConn).CloseWrite()
+	answer, _ := io.ReadAll(conn)
+	return string(answer)
 }
 
 func eventually(t testing.TB, what string, ok func() bool) {

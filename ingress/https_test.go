@@ -48,6 +48,28 @@ func (b *bridge) postTLS(t testing.TB, config *tls.Config) (answer, error) {
 	return tryBy(transport, newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", strings.NewReader(read)))
 }
 
+// roundTrip posts an event on the connection of a transport, and returns the status.
+func (b *bridge) roundTrip(t testing.TB, transport *http.Transport) int {
+	t.Helper()
+	resp, err := transport.RoundTrip(newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", strings.NewReader(read)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// dialTLS opens a connection that fails the test rather than hang.
+func (b *bridge) dialTLS(t testing.TB, config *tls.Config) *tls.Conn {
+	t.Helper()
+	conn := tls.Client(dial(t, b.addr), config)
+	if err := conn.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
 func TestHTTPS(t *testing.T) {
 	ca := certtest.New(t)
 	s, _ := withTLS(t, ca)
@@ -69,11 +91,7 @@ func TestHTTPS(t *testing.T) {
 	if got := len(b.accepter.got()); got != 2 {
 		t.Errorf("%d deliveries, want 2", got)
 	}
-	for _, want := range []string{`requests_unserved_total{reason="plaintext"} 1`, `requests_unserved_total{reason="tls-handshake"} 1`, "certificate_expiry_timestamp_seconds 1."} {
-		if got := b.metrics(t); !strings.Contains(got, want) {
-			t.Errorf("want %s in\n%s", want, got)
-		}
-	}
+	b.wantMetrics(t, `requests_unserved_total{reason="plaintext"} 1`, `requests_unserved_total{reason="tls-handshake"} 1`, "certificate_expiry_timestamp_seconds 1.")
 }
 
 // What is refused before net/http sees it is refused in TLS too.
@@ -89,17 +107,12 @@ func TestHTTPSHeaders(t *testing.T) {
 		"ambiguous": {"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "400"},
 		"good":      {"Content-Length: 2\r\nConnection: close\r\n", "401"},
 	} {
-		conn, err := tls.Dial("tcp", b.addr, trusting(ca, "http/1.1"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = conn.SetDeadline(time.Now().Add(wait))
+		conn := b.dialTLS(t, trusting(ca, "http/1.1"))
 		fmt.Fprintf(conn, "POST /webhook HTTP/1.1\r\nHost: bridge.test\r\n%s\r\n{}", tt.headers)
 		line, err := bufio.NewReader(conn).ReadString('\n')
 		if err != nil || !strings.Contains(line, " "+tt.status+" ") {
 			t.Errorf("%s: got %q, %v, want %s", name, line, err, tt.status)
 		}
-		_ = conn.Close()
 	}
 }
 
@@ -110,15 +123,10 @@ func TestHTTPSSilentClient(t *testing.T) {
 	s, _ := withTLS(t, ca)
 	s.config.HeaderTimeout = 300 * time.Millisecond
 	b := s.start(t)
-	silent, err := net.Dial("tcp", b.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
+	silent := dial(t, b.addr)
 	if a, err := b.postTLS(t, trusting(ca)); err != nil || a.status != http.StatusOK {
 		t.Errorf("beside a silent client: %d, %v", a.status, err)
 	}
-	_ = silent.SetReadDeadline(time.Now().Add(wait))
 	if _, err := silent.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the silent client: %v, want the end of its connection", err)
 	}
@@ -132,12 +140,7 @@ func TestHTTPSAnswersNotTaken(t *testing.T) {
 	// A signature, so that no answer comes, and no connection is ended, before all requests are there.
 	s.sources[0].Auth.HMAC = auth.HMACConfig{Header: "X-Signature", Keys: []value.Secret{"0123456789abcdef0123456789abcdef"}}
 	b := s.start(t)
-	conn, err := tls.Dial("tcp", b.addr, trusting(ca, "h2"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(wait))
+	conn := b.dialTLS(t, trusting(ca, "h2"))
 	framer := http2.NewFramer(conn, conn)
 	fmt.Fprint(conn, http2.ClientPreface)
 	if err := framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}); err != nil {
@@ -192,11 +195,7 @@ func TestHTTPSShutdown(t *testing.T) {
 	ca := certtest.New(t)
 	s, _ := withTLS(t, ca)
 	b := s.start(t)
-	silent, err := net.Dial("tcp", b.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
+	dial(t, b.addr) // and says nothing
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), wait)
 	defer cancel()
@@ -274,17 +273,12 @@ func TestProxyProtocol(t *testing.T) {
 			s.config.ProxyProtocol = tt.trusted
 			s.sources[0].Auth = auth.Config{IP: auth.IPConfig{Allow: []string{"203.0.113.7"}}}
 			b := s.start(t)
-			conn, err := net.Dial("tcp", b.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			_ = conn.SetDeadline(time.Now().Add(wait))
+			conn := dial(t, b.addr)
 			_, _ = io.WriteString(conn, tt.header)
 			if tt.tls {
 				conn = tls.Client(conn, trusting(ca, "http/1.1"))
 			}
-			fmt.Fprintf(conn, "POST /webhook HTTP/1.1\r\nHost: bridge.test\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(read), read)
+			_, _ = io.WriteString(conn, goodRequest())
 			line, _ := bufio.NewReader(conn).ReadString('\n')
 			if tt.status == "" && line != "" || !strings.Contains(line, tt.status) {
 				t.Errorf("got %q, want %q", line, tt.status)
@@ -300,10 +294,7 @@ func TestCertificateIsExchanged(t *testing.T) {
 	s, files := withTLS(t, ca)
 	b := s.start(t)
 	serial := func() string {
-		conn, err := tls.Dial("tcp", b.addr, trusting(ca, "http/1.1"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := b.dialTLS(t, trusting(ca, "http/1.1"))
 		defer conn.Close()
 		return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
 	}
@@ -311,14 +302,8 @@ func TestCertificateIsExchanged(t *testing.T) {
 	defer kept.CloseIdleConnections()
 	post := func() {
 		t.Helper()
-		resp, err := kept.RoundTrip(newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", strings.NewReader(read)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Errorf("got %d", resp.StatusCode)
+		if got := b.roundTrip(t, kept); got != http.StatusOK {
+			t.Errorf("got %d", got)
 		}
 	}
 	post()
@@ -375,12 +360,7 @@ func TestStreamsTakePlaces(t *testing.T) {
 	defer slow.CloseIdleConnections()
 	// The connection is there before: of many requests without one, some would open their own, and
 	// each be the first of it.
-	resp, err := slow.RoundTrip(newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", strings.NewReader(read)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	_ = resp.Body.Close()
+	b.roundTrip(t, slow)
 	var requests sync.WaitGroup
 	defer requests.Wait()
 	var refused atomic.Int32
@@ -416,15 +396,6 @@ func TestStreamsTakePlaces(t *testing.T) {
 	if _, err := feed.Write([]byte(`{"a":"`)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a good request finds a place", func() bool {
-		resp, err := good.RoundTrip(newRequest(t, http.MethodPost, "https://"+b.addr+"/webhook", strings.NewReader(read)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-	if got := b.metrics(t); !strings.Contains(got, `connections_dropped_total{connection="slow-body"} 1`) {
-		t.Errorf("no slow connection has lost its place:\n%s", got)
-	}
+	eventually(t, "a good request finds a place", func() bool { return b.roundTrip(t, good) == http.StatusOK })
+	b.wantMetrics(t, `connections_dropped_total{connection="slow-body"} 1`)
 }

@@ -1,9 +1,6 @@
 package ingress_test
 
 import (
-	"bufio"
-	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -68,11 +65,11 @@ func TestPathsLeadPastNoSecret(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := len(b.accepter.got())
-			without := raw(t, b, tt.target, "")
+			without := b.send(t, tt.target, read).status
 			if got := b.accepter.got()[before:]; tt.source != "open" && len(got) > 0 {
 				t.Fatalf("without a secret it was kept: %+v", got)
 			}
-			with := raw(t, b, tt.target, "Authorization: Bearer "+token+"\r\n")
+			with := b.send(t, tt.target, read, "Authorization: Bearer "+token).status
 			want := [2]int{404, 404}
 			switch {
 			case !strings.Contains(tt.target, "://") && !strings.HasPrefix(tt.target, "/"):
@@ -98,18 +95,4 @@ func TestPathsLeadPastNoSecret(t *testing.T) {
 			}
 		})
 	}
-}
-
-// raw posts with a request line that no client would write, and returns the status.
-func raw(t *testing.T, b *bridge, target, header string) int {
-	t.Helper()
-	conn := dial(t, b.addr)
-	defer conn.Close()
-	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%sContent-Length: %d\r\n\r\n%s", target, header, len(read), read)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	return resp.StatusCode
 }

@@ -1,7 +1,6 @@
 package ingress_test
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,7 +8,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // apply takes over a configuration.
@@ -27,7 +25,7 @@ func (b *bridge) apply(t testing.TB, s setup) {
 func TestApply(t *testing.T) {
 	s := newSetup()
 	b := s.start(t)
-	if a := post(t, b.url+"/webhook", read); a.status != http.StatusOK {
+	if a := b.post(t, "/webhook", read); a.status != http.StatusOK {
 		t.Fatalf("got %d", a.status)
 	}
 	next := newSetup()
@@ -43,21 +41,17 @@ func TestApply(t *testing.T) {
 		"old-token": {"/other", token, read, http.StatusUnauthorized},
 		"too-large": {"/other", "another-token-0000001", read + strings.Repeat(" ", 100), http.StatusRequestEntityTooLarge},
 	} {
-		r := newRequest(t, http.MethodPost, b.url+tt.path, strings.NewReader(tt.body))
+		r := b.request(t, tt.path, tt.body)
 		r.Header.Set("Authorization", "Bearer "+tt.token)
 		if a := do(t, r); a.status != tt.status {
 			t.Errorf("%s: got %d, want %d", name, a.status, tt.status)
 		}
 	}
 	b.apply(t, s)
-	if a := post(t, b.url+"/webhook", read); a.status != http.StatusOK {
+	if a := b.post(t, "/webhook", read); a.status != http.StatusOK {
 		t.Errorf("back again: got %d", a.status)
 	}
-	for _, want := range []string{`authentications_total{credential="bearer-1",source="default"} 2`, `last_event_timestamp_seconds{source="other"}`} {
-		if got := b.metrics(t); !strings.Contains(got, want) {
-			t.Errorf("want %s in\n%s", want, got)
-		}
-	}
+	b.wantMetrics(t, `authentications_total{credential="bearer-1",source="default"} 2`, `last_event_timestamp_seconds{source="other"}`)
 	if got := b.Credentials().Credentials; len(got) != 1 || got[0].Source != "default" || got[0].Uses != 2 {
 		t.Errorf("credentials: %+v", got)
 	}
@@ -68,35 +62,30 @@ func TestApply(t *testing.T) {
 func TestApplyDuringARequest(t *testing.T) {
 	s := newSetup()
 	s.config.MaxInFlight = 1
-	entered, release := make(chan struct{}), make(chan struct{})
-	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
-		entered <- struct{}{}
-		<-release
-		return nil
-	}}
+	h := newHeld()
+	s.accepter.AcceptFn = h.accept
 	b := s.start(t)
 	answers := make(chan int, 1)
 	go func() {
-		a, err := try(newRequest(t, http.MethodPost, b.url+"/webhook", strings.NewReader(read)))
+		a, err := try(b.request(t, "/webhook", read))
 		if err != nil {
 			t.Error(err)
 		}
 		answers <- a.status
 	}()
-	<-entered
+	<-h.inside
 	next := s
 	next.sources = []ingress.SourceConfig{s.sources[0]}
 	next.sources[0].Auth = auth.Config{Bearer: []value.Secret{"another-token-0000001", token}}
 	b.apply(t, next)
-	if a := post(t, b.url+"/webhook", read); a.status != http.StatusTooManyRequests {
+	if a := b.post(t, "/webhook", read); a.status != http.StatusTooManyRequests {
 		t.Errorf("beside the request in work: got %d, want 429", a.status)
 	}
-	close(release)
+	close(h.release)
 	if got := <-answers; got != http.StatusOK {
 		t.Errorf("the request in work: got %d", got)
 	}
-	go func() { <-entered }()
-	eventually(t, "its slot is free", func() bool { return post(t, b.url+"/webhook", read).status == http.StatusOK })
+	eventually(t, "its slot is free", func() bool { return b.post(t, "/webhook", read).status == http.StatusOK })
 }
 
 // What is wrong is an error with its key, and nothing changes.
@@ -114,7 +103,7 @@ func TestPrepareRefuses(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if a := post(t, b.url+"/webhook", read); a.status != http.StatusOK {
+	if a := b.post(t, "/webhook", read); a.status != http.StatusOK {
 		t.Errorf("got %d", a.status)
 	}
 }

@@ -16,6 +16,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
+// errPanic makes Accept panic.
+var errPanic = errors.New("disk on fire")
+
 // TestReplies has a case for every row of the table of replies.
 func TestReplies(t *testing.T) {
 	deep := strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)
@@ -97,13 +100,19 @@ func TestReplies(t *testing.T) {
 		{name: "unavailable", accept: fmt.Errorf("no connection: %w", delivery.ErrUnavailable), status: 503, problem: "unavailable", retryAfter: true, deliveries: 1},
 		{name: "outcome-unknown", accept: fmt.Errorf("no ack: %w", delivery.ErrOutcomeUnknown), status: 504, problem: "outcome-unknown", deliveries: 1},
 		{name: "deadline", accept: context.DeadlineExceeded, status: 504, problem: "outcome-unknown", deliveries: 1},
+		{name: "panic", accept: errPanic, status: 500, problem: "internal-error", deliveries: 1},
 		{name: "other-error", accept: errors.New("disk on fire"), status: 500, problem: "internal-error", deliveries: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSetup()
 			s.config.MaxBody = 200_000
-			s.accepter = failing(tt.accept)
+			s.accepter.AcceptFn = func(context.Context, delivery.Delivery) error {
+				if errors.Is(tt.accept, errPanic) {
+					panic(tt.accept)
+				}
+				return tt.accept
+			}
 			b := s.start(t)
 
 			a := do(t, request(t, b.url, tt.method, tt.path, tt.contentType, tt.encoding, tt.token, tt.body))
@@ -209,42 +218,35 @@ func TestRepliesChunkedTooLarge(t *testing.T) {
 }
 
 func TestRepliesTooMany(t *testing.T) {
-	hold, inside := make(chan struct{}), make(chan struct{}, 2)
+	h := newHeld()
 	s := newSetup()
 	s.config.MaxInFlight = 2
-	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
-		inside <- struct{}{}
-		<-hold
-		return nil
-	}}
+	s.accepter.AcceptFn = h.accept
 	b := s.start(t)
 	answers := make(chan int, 2)
 	for range 2 {
-		r := newRequest(t, "POST", b.url+"/webhook", strings.NewReader(read))
+		r := b.request(t, "/webhook", read)
 		go func() {
 			a, _ := try(r)
 			answers <- a.status
 		}()
 	}
-	<-inside
-	<-inside
-	a := post(t, b.url+"/webhook", read)
+	<-h.inside
+	<-h.inside
+	a := b.post(t, "/webhook", read)
 	if a.status != 429 || a.header.Get("Retry-After") == "" {
 		t.Errorf("got %d with Retry-After %q, want 429 with one", a.status, a.header.Get("Retry-After"))
 	}
-	if r := newRequest(t, "POST", b.url+"/webhook", nil); true {
-		r.Header.Del("Authorization")
-		if got := do(t, r).status; got != 401 {
-			t.Errorf("without credentials: got %d, want 401 also when full", got)
-		}
+	if got := b.send(t, "/webhook", "").status; got != 401 {
+		t.Errorf("without credentials: got %d, want 401 also when full", got)
 	}
-	close(hold)
+	close(h.release)
 	for range 2 {
 		if got := <-answers; got != 200 {
 			t.Errorf("held request: got %d, want 200", got)
 		}
 	}
-	if got := post(t, b.url+"/webhook", read).status; got != 200 {
+	if got := b.post(t, "/webhook", read).status; got != 200 {
 		t.Errorf("afterwards: got %d, want 200", got)
 	}
 }
@@ -252,24 +254,20 @@ func TestRepliesTooMany(t *testing.T) {
 // TestRepliesTooManyBytes: what is in work is bounded in bytes too, by what has come and
 // not by what was announced.
 func TestRepliesTooManyBytes(t *testing.T) {
-	hold, inside := make(chan struct{}), make(chan struct{}, 1)
+	h := newHeld()
 	s := newSetup()
 	s.config.MaxBody, s.config.MaxInFlightBytes = 300_000, 300_000
-	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
-		inside <- struct{}{}
-		<-hold
-		return nil
-	}}
+	s.accepter.AcceptFn = h.accept
 	b := s.start(t)
 	large := `{"session_id":"s","read_at":"2024-01-01 00:00:00","x":"` + strings.Repeat("x", 200_000) + `"}`
 	answers := make(chan int, 1)
-	r := newRequest(t, "POST", b.url+"/webhook", strings.NewReader(large))
+	r := b.request(t, "/webhook", large)
 	go func() {
 		a, _ := try(r)
 		answers <- a.status
 	}()
-	<-inside
-	if a := post(t, b.url+"/webhook", large); a.status != 429 || a.header.Get("Retry-After") == "" {
+	<-h.inside
+	if a := b.post(t, "/webhook", large); a.status != 429 || a.header.Get("Retry-After") == "" {
 		t.Errorf("a second large body: got %d with Retry-After %q, want 429 with one", a.status, a.header.Get("Retry-After"))
 	}
 	announced, announce := io.Pipe()
@@ -279,25 +277,24 @@ func TestRepliesTooManyBytes(t *testing.T) {
 	go try(slow)
 	small := make(chan int, 1)
 	go func() {
-		a, _ := try(newRequest(t, "POST", b.url+"/webhook", strings.NewReader(read)))
+		a, _ := try(b.request(t, "/webhook", read))
 		small <- a.status
 	}()
-	<-inside // the small one got in
-	close(hold)
+	<-h.inside // the small one got in
+	close(h.release)
 	for _, got := range []int{<-answers, <-small} {
 		if got != 200 {
 			t.Errorf("held request: got %d, want 200", got)
 		}
 	}
-	go func() { <-inside }()
-	if got := post(t, b.url+"/webhook", large).status; got != 200 {
+	if got := b.post(t, "/webhook", large).status; got != 200 {
 		t.Errorf("afterwards: got %d, want 200", got)
 	}
 }
 
 func TestRepliesViolations(t *testing.T) {
 	b := newSetup().start(t)
-	a := post(t, b.url+"/webhook", `{"read_at":"2024-01-01 00:00:00"}`)
+	a := b.post(t, "/webhook", `{"read_at":"2024-01-01 00:00:00"}`)
 	list, _ := a.problem(t)["violations"].([]any)
 	if a.status != 422 || len(list) == 0 {
 		t.Fatalf("got %d %s, want 422 with violations", a.status, a.body)
@@ -317,14 +314,14 @@ func TestRepliesSource(t *testing.T) {
 	b := s.start(t)
 
 	delivered := strings.Replace(read, "read_at", "delivered_at", 1)
-	if a := post(t, b.url+"/other", delivered); a.status != 200 || a.body != `{"success":true}` {
+	if a := b.post(t, "/other", delivered); a.status != 200 || a.body != `{"success":true}` {
 		t.Errorf("got %d %s, want 200 and the fixed reply", a.status, a.body)
 	}
-	if a := post(t, b.url+"/other", read); a.status != 422 || !strings.Contains(a.body, "kind-not-accepted") {
+	if a := b.post(t, "/other", read); a.status != 422 || !strings.Contains(a.body, "kind-not-accepted") {
 		t.Errorf("got %d %s, want 422 kind-not-accepted", a.status, a.body)
 	}
-	post(t, b.url+"/webhooks/on-delivered/", delivered) // exact before *
-	post(t, b.url+"/webhooks/on-delivered2", delivered)
+	b.post(t, "/webhooks/on-delivered/", delivered) // exact before *
+	b.post(t, "/webhooks/on-delivered2", delivered)
 	var sources []string
 	for _, d := range b.accepter.got() {
 		sources = append(sources, d.Source+d.Path)
@@ -353,14 +350,14 @@ func TestRepliesOverQuota(t *testing.T) {
 			s.sources[0].Limits = tt.limits
 			s.sources = append(s.sources, other)
 			b := s.start(t)
-			if got := post(t, b.url+"/webhook", many).status; got != 200 {
+			if got := b.post(t, "/webhook", many).status; got != 200 {
 				t.Fatalf("what one request may have at most: got %d, want 200", got)
 			}
-			a := post(t, b.url+"/webhook", read)
+			a := b.post(t, "/webhook", read)
 			if a.status != 429 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "over-quota") {
 				t.Errorf("got %d %s with Retry-After %q, want 429 over-quota with one", a.status, a.body, a.header.Get("Retry-After"))
 			}
-			if got := post(t, b.url+"/other", read).status; got != 200 {
+			if got := b.post(t, "/other", read).status; got != 200 {
 				t.Errorf("the other source: got %d, want 200", got)
 			}
 			if got := b.accepter.got(); len(got) != 2 || got[0].Share != .75 {

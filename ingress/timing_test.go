@@ -1,12 +1,9 @@
 package ingress_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -15,25 +12,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
-
-// head is the beginning of a request that announces a body of n bytes.
-func head(secret string, n int) string {
-	return fmt.Sprintf("POST /webhook HTTP/1.1\r\nHost: bridge\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", secret, n)
-}
-
-func readAnswer(t testing.TB, conn net.Conn) answer {
-	t.Helper()
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		t.Fatalf("read answer: %v", err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatalf("read answer: %v", err)
-	}
-	return answer{resp.StatusCode, resp.Header, string(b), resp.Close, resp.Proto}
-}
 
 // TestUnauthorizedWithoutBody: the answer comes while not one byte of the body
 // was sent, so the body was not read before.
@@ -78,9 +56,7 @@ func TestSlowHeaders(t *testing.T) {
 	if _, err := io.ReadAll(conn); err != nil {
 		t.Errorf("got %v, want the connection closed by the server", err)
 	}
-	eventually(t, "it is counted", func() bool {
-		return strings.Contains(b.metrics(t), `requests_unserved_total{reason="incomplete"} 1`)
-	})
+	b.awaitMetric(t, `requests_unserved_total{reason="incomplete"} 1`)
 }
 
 func TestSlowBody(t *testing.T) {
@@ -97,15 +73,9 @@ func TestSlowBody(t *testing.T) {
 	if _, err := io.ReadAll(conn); err != nil {
 		t.Errorf("got %v, want the connection closed by the server", err)
 	}
-	wantBeginning(t, b, `{"read_at":`)
-}
-
-// wantBeginning: what came of a body is kept, and is no event.
-func wantBeginning(t *testing.T, b *bridge, body string) {
-	t.Helper()
 	got := b.accepter.got()
-	if len(got) != 1 || got[0].Rejection == nil || got[0].Rejection.Reason != schema.ReasonBodyIncomplete || string(got[0].Body) != body {
-		t.Errorf("got %+v, want a refused body: %s", got, body)
+	if len(got) != 1 || got[0].Rejection == nil || got[0].Rejection.Reason != schema.ReasonBodyIncomplete || string(got[0].Body) != `{"read_at":` {
+		t.Errorf("got %+v, want what came of the body, refused", got)
 	}
 }
 
@@ -114,7 +84,7 @@ func TestIdleConnection(t *testing.T) {
 	s.config.IdleTimeout = 50 * time.Millisecond
 	b := s.start(t)
 	conn := dial(t, b.addr)
-	io.WriteString(conn, head(token, len(read))+read)
+	io.WriteString(conn, goodRequest())
 	if a := readAnswer(t, conn); a.status != 200 {
 		t.Errorf("got %d, want 200", a.status)
 	}
@@ -123,35 +93,23 @@ func TestIdleConnection(t *testing.T) {
 	}
 }
 
-// TestIncompleteBody: what a client broke off is not an event.
-func TestIncompleteBody(t *testing.T) {
-	b := newSetup().start(t)
-	conn := dial(t, b.addr)
-	io.WriteString(conn, head(token, len(read)+1)+read)
-	conn.Close()
-	eventually(t, "the request is over", func() bool {
-		return strings.Contains(b.metrics(t), `outcome="body-incomplete",source="default"} 1`)
-	})
-	wantBeginning(t, b, read)
-}
-
 // TestAcceptOutlivesDeadlines: neither the body's deadline nor that of writing
 // is counted on while Accept works, and the connection stays good.
 func TestAcceptOutlivesDeadlines(t *testing.T) {
 	s := newSetup()
 	s.config.BodyTimeout = 50 * time.Millisecond
 	s.config.AcceptTimeout = 300 * time.Millisecond
-	s.accepter = &accepter{AcceptFn: func(ctx context.Context, _ delivery.Delivery) error {
+	s.accepter.AcceptFn = func(ctx context.Context, _ delivery.Delivery) error {
 		<-ctx.Done() // so long after the body's deadline
 		if err := ctx.Err(); err != context.DeadlineExceeded {
 			t.Errorf("context: got %v, want its own deadline", err)
 		}
 		return nil
-	}}
+	}
 	b := s.start(t)
 	conn := dial(t, b.addr)
 	for i := range 2 {
-		io.WriteString(conn, head(token, len(read))+read)
+		io.WriteString(conn, goodRequest())
 		if a := readAnswer(t, conn); a.status != 200 || a.closes {
 			t.Fatalf("request %d: got %d, closes %v; want 200 and a kept connection", i, a.status, a.closes)
 		}
@@ -167,7 +125,7 @@ func TestAcceptOutlivesClient(t *testing.T) {
 	}
 	inside, gone, result := make(chan struct{}), make(chan struct{}), make(chan seen, 1)
 	s := newSetup()
-	s.accepter = &accepter{AcceptFn: func(ctx context.Context, _ delivery.Delivery) error {
+	s.accepter.AcceptFn = func(ctx context.Context, _ delivery.Delivery) error {
 		deadline, _ := ctx.Deadline()
 		left := time.Until(deadline)
 		close(inside)
@@ -181,10 +139,10 @@ func TestAcceptOutlivesClient(t *testing.T) {
 		}
 		result <- seen{left, ctx.Err()}
 		return nil
-	}}
+	}
 	b := s.start(t)
 	conn := dial(t, b.addr)
-	io.WriteString(conn, head(token, len(read))+read)
+	io.WriteString(conn, goodRequest())
 	<-inside
 	conn.Close()
 	close(gone)
@@ -195,27 +153,21 @@ func TestAcceptOutlivesClient(t *testing.T) {
 	if got.left <= 0 || got.left > s.config.AcceptTimeout {
 		t.Errorf("deadline: got %s, want up to %s", got.left, s.config.AcceptTimeout)
 	}
-	eventually(t, "the event is counted as accepted", func() bool {
-		return strings.Contains(b.metrics(t), `outcome="accepted",source="default"} 1`)
-	})
+	b.awaitMetric(t, `outcome="accepted",source="default"} 1`)
 }
 
 // TestShutdown: with 50 requests inside Accept, all are answered completely,
 // new connections are refused, and only then Shutdown returns.
 func TestShutdown(t *testing.T) {
 	const n = 50
-	hold, inside := make(chan struct{}), make(chan struct{}, n)
+	h := newHeld()
 	s := newSetup()
-	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
-		inside <- struct{}{}
-		<-hold
-		return nil
-	}}
+	s.accepter.AcceptFn = h.accept
 	b := s.start(t)
 	answers := make(chan answer, n)
 	var clients sync.WaitGroup
 	for range n {
-		r := newRequest(t, "POST", b.url+"/webhook", strings.NewReader(read))
+		r := b.request(t, "/webhook", read)
 		clients.Go(func() {
 			a, err := try(r)
 			if err != nil {
@@ -225,7 +177,7 @@ func TestShutdown(t *testing.T) {
 		})
 	}
 	for range n {
-		<-inside
+		<-h.inside
 	}
 	idle := dial(t, b.addr) // an idle one must not delay the end
 	io.WriteString(idle, "GET /webhook HTTP/1.1\r\nHost: bridge\r\n\r\n")
@@ -249,7 +201,7 @@ func TestShutdown(t *testing.T) {
 		t.Fatalf("shutdown returned %v with requests inside Accept", err)
 	default:
 	}
-	close(hold)
+	close(h.release)
 	if err := <-down; err != nil {
 		t.Errorf("shutdown: got %v, want nil", err)
 	}
@@ -263,24 +215,20 @@ func TestShutdown(t *testing.T) {
 
 // TestShutdownDeadline: what does not end in time is cut off, and said.
 func TestShutdownDeadline(t *testing.T) {
-	hold, inside := make(chan struct{}), make(chan struct{})
+	h := newHeld()
 	s := newSetup()
-	s.accepter = &accepter{AcceptFn: func(context.Context, delivery.Delivery) error {
-		close(inside)
-		<-hold
-		return nil
-	}}
+	s.accepter.AcceptFn = h.accept
 	b := s.start(t)
 	conn := dial(t, b.addr)
-	io.WriteString(conn, head(token, len(read))+read)
-	<-inside
+	io.WriteString(conn, goodRequest())
+	<-h.inside
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	err := b.Shutdown(ctx)
 	if err == nil || !strings.Contains(err.Error(), "still in work") {
 		t.Errorf("got %v, want requests still in work", err)
 	}
-	close(hold)
+	close(h.release)
 	if got, _ := io.ReadAll(conn); len(got) != 0 {
 		t.Errorf("got %q, want a closed connection without an answer", got)
 	}
