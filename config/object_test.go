@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
@@ -65,11 +64,7 @@ func TestReply(t *testing.T) {
 			if got := strings.Contains(strings.Join(l.Warnings, "\n"), "sources[0].reply"); got != c.warns {
 				t.Errorf("warnings %q, want one: %v", l.Warnings, c.warns)
 			}
-			var printed strings.Builder
-			if err := l.Print(&printed); err != nil {
-				t.Fatal(err)
-			}
-			if again := mustLoad(t, printed.String()).Sources[0].Reply; again != value.Object(c.want) {
+			if again := mustLoad(t, printed(t, l)).Sources[0].Reply; again != value.Object(c.want) {
 				t.Errorf("after config print: got %s, want %s", again, c.want)
 			}
 		})
@@ -138,17 +133,13 @@ func TestReplyErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := load(t, "sources:\n  - name: a\n    paths: [/a]\n    reply: "+c.yaml, nil)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want it to contain %q", err, c.want)
-			}
+			checkError(t, err, c.want)
 		})
 	}
 	t.Run("environment", func(t *testing.T) {
 		t.Setenv("TREBLE_BRIDGE_SOURCES", `[{"name":"a","reply":{"a":1}`)
 		_, err := load(t, "", nil)
-		if err == nil || !strings.Contains(err.Error(), "environment TREBLE_BRIDGE_SOURCES: is no JSON, and is not YAML: ") {
-			t.Errorf("got %v", err)
-		}
+		checkError(t, err, "environment TREBLE_BRIDGE_SOURCES: is no JSON, and is not YAML: ")
 	})
 }
 
@@ -163,12 +154,8 @@ func TestEscapesOfJSON(t *testing.T) {
 // A warning about the value of a variable names it: its path begins in there.
 func TestWarningsNameTheVariable(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_SOURCES", `[{"name": "a", "paths": ["/a"], "auth": {"bearer": ["0123456789abcdef0123"]}, "reply": {"code": 0123}}]`)
-	l, err := config.Load(config.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	const want = "environment TREBLE_BRIDGE_SOURCES: [0].reply.code: is sent as a text"
-	if got := strings.Join(l.Warnings, "\n"); !strings.Contains(got, want) {
+	if got := strings.Join(mustLoad(t, "").Warnings, "\n"); !strings.Contains(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
