@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -29,7 +28,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
 func TestMain(m *testing.M) {
@@ -118,12 +116,12 @@ func (s *server) env(port, cache string) []string {
 func post(p *bridge.Process, roots *x509.CertPool, name string) (*x509.Certificate, error) {
 	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
-	req, err := http.NewRequest(http.MethodPost, "https://"+p.Addrs.Ingress+"/webhook", strings.NewReader(
-		fmt.Sprintf(`{"session_id":"acme-%d","country_code":"57","cellphone":"3001234567","read_at":"2026-01-01 00:00:00"}`, time.Now().UnixNano())))
+	body := bridge.ReadEvent(fmt.Sprint("acme-", time.Now().UnixNano()), 0, 20)
+	req, err := http.NewRequest(http.MethodPost, "https://"+p.Addrs.Ingress+"/webhook", strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+containers.Token)
+	req.Header.Set("Authorization", "Bearer "+bridge.Token)
 	resp, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Do(req)
 	if err != nil {
 		return nil, err
@@ -142,9 +140,8 @@ func TestACME(t *testing.T) {
 	s := startServer(t, port)
 	dir := t.TempDir()
 	env := s.env(port, "")
-	p := bridge.Launch(t, bridge.Binary(t), dir, env...)
-	p.Ready()
-	bridge.WaitFor(t, time.Minute, "there is a certificate", func() bool {
+	p := bridge.ServeOn(t, dir, env...)
+	bridge.AwaitTrue(t, time.Minute, "there is a certificate", func() bool {
 		return p.Metrics(t)["treble_bridge_certificate_expiry_timestamp_seconds"] > float64(time.Now().Unix())
 	})
 	first, err := post(p, s.roots, domain)
@@ -163,13 +160,10 @@ func TestACME(t *testing.T) {
 		}
 	}
 	commands(t, p, env)
-	if code := p.Terminate(); code != 0 {
-		t.Errorf("exit code %d", code)
-	}
+	p.Stop()
 
 	s.stop()
-	p = bridge.Launch(t, bridge.Binary(t), dir, env...)
-	p.Ready()
+	p = bridge.ServeOn(t, dir, env...)
 	second, err := post(p, s.roots, domain)
 	if err != nil || !second.Equal(first) {
 		t.Errorf("after a restart: another certificate, or none: %v", err)
@@ -178,23 +172,18 @@ func TestACME(t *testing.T) {
 
 // commands runs those that post to the bridge, and doctor.
 func commands(t *testing.T, p *bridge.Process, env []string) {
-	run := func(args ...string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), bridge.Binary(t), args...)
-		cmd.Env = append([]string{
-			"TREBLE_BRIDGE_DATA_DIR=" + p.DataDir, "TREBLE_BRIDGE_OPS_ADDR=" + p.Addrs.Ops, "TREBLE_BRIDGE_AUTH_BEARER=" + containers.Token,
-		}, env...)
-		out, err := cmd.CombinedOutput()
-		return string(out), err
+	env = append([]string{
+		"TREBLE_BRIDGE_DATA_DIR=" + p.DataDir, "TREBLE_BRIDGE_OPS_ADDR=" + p.Addrs.Ops, "TREBLE_BRIDGE_AUTH_BEARER=" + bridge.Token,
+	}, env...)
+	if out := bridge.MustCommand(t, env, "send", "message.read", "--count", "2"); !strings.Contains(out, "200: 2") {
+		t.Errorf("send: %s", out)
 	}
-	if out, err := run("send", "message.read", "--count", "2"); err != nil || !strings.Contains(out, "200: 2") {
-		t.Errorf("send: %v\n%s", err, out)
-	}
-	out, err := run("doctor", "--json")
+	out, errs, code := bridge.Command(t, env, "doctor", "--json")
 	var list struct {
 		Checks []struct{ Name, Of, Status string }
 	}
-	if jsonErr := json.Unmarshal([]byte(out), &list); jsonErr != nil {
-		t.Fatalf("doctor: %v, %v\n%s", err, jsonErr, out)
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatalf("doctor: exit code %d, %v\n%s%s", code, err, out, errs)
 	}
 	found := 0
 	for _, c := range list.Checks {
@@ -217,7 +206,7 @@ func TestACMEWithoutServer(t *testing.T) {
 	s := startServer(t, port)
 	s.stop()
 	p := bridge.Serve(t, s.env(port, "")...)
-	bridge.WaitFor(t, time.Minute, "the log says it", func() bool {
+	bridge.AwaitTrue(t, time.Minute, "the log says it", func() bool {
 		return strings.Contains(p.Output.String(), "no certificate: ingress.tls.acme")
 	})
 	conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: s.roots, ServerName: domain, MinVersion: tls.VersionTLS12}}).DialContext(t.Context(), "tcp", p.Addrs.Ingress)
@@ -229,7 +218,5 @@ func TestACMEWithoutServer(t *testing.T) {
 	if errors.As(err, &refused) && refused.Timeout() || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the client is left waiting: %v", err)
 	}
-	if code := p.Terminate(); code != 0 {
-		t.Errorf("exit code %d", code)
-	}
+	p.Stop()
 }

@@ -3,9 +3,7 @@
 package attack
 
 import (
-	"context"
 	"fmt"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,15 +18,14 @@ const commandTime = 20 * time.Second
 // run runs a command of the bridge on its data directory, and returns what it writes.
 func run(t *testing.T, p *bridge.Process, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), commandTime)
-	defer cancel()
 	began := time.Now()
-	out, err := exec.CommandContext(ctx, bridge.Binary(t), append(args, "--data-dir", p.DataDir)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v after %s: %v\n%.2000s", args, time.Since(began).Round(time.Millisecond), err, out)
+	out, errs, code := bridge.Command(t, []string{"TREBLE_BRIDGE_DATA_DIR=" + p.DataDir}, args...)
+	took := time.Since(began).Round(time.Millisecond)
+	if code != 0 || took > commandTime {
+		t.Fatalf("%v: exit code %d after %s\n%.2000s%.2000s", args, code, took, out, errs)
 	}
-	t.Logf("%s: %s, %d bytes", strings.Join(args, " "), time.Since(began).Round(time.Millisecond), len(out))
-	return string(out)
+	t.Logf("%s: %s, %d bytes", strings.Join(args, " "), took, len(out))
+	return out + errs
 }
 
 // TestAttackCommands: commands that read an event made to be slow to mask end in time, and show no

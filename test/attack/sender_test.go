@@ -12,16 +12,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
 // What must hold while the bridge is attacked, in its default configuration.
@@ -72,7 +69,7 @@ func (g *goodSender) one(client *http.Client, session string) {
 	if err != nil {
 		panic(err) // the address is ours
 	}
-	req.Header.Set("Authorization", "Bearer "+containers.Token)
+	req.Header.Set("Authorization", "Bearer "+bridge.Token)
 	began := time.Now()
 	resp, err := client.Do(req)
 	fail := ""
@@ -112,8 +109,8 @@ func underTLS(t *testing.T, p *bridge.Process, client *tls.Config, attack func(t
 	sending.Wait()
 	slices.Sort(good.took)
 	worst := good.took[len(good.took)-1]
-	memory := peakMemory(t, p.PID())
-	if memory > mostMemory {
+	memory := p.Memory("VmHWM")
+	if memory == 0 || memory > mostMemory {
 		t.Errorf("memory: got %d MiB at its peak, want %d at most", memory>>20, mostMemory>>20)
 	}
 	if worst > mostLatency {
@@ -124,26 +121,6 @@ func underTLS(t *testing.T, p *bridge.Process, client *tls.Config, attack func(t
 	}
 	t.Logf("| %s | %d MiB | %d | %s | %s |", strings.TrimPrefix(t.Name(), "TestAttack"), memory>>20, len(good.took),
 		good.took[len(good.took)/2].Round(100*time.Microsecond), worst.Round(time.Millisecond))
-}
-
-var peak = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
-
-// peakMemory is the most that a process has had in memory, in bytes.
-func peakMemory(t *testing.T, pid int) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := peak.FindSubmatch(status)
-	if m == nil {
-		t.Fatalf("no VmHWM in\n%s", status)
-	}
-	kB, err := strconv.Atoi(string(m[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kB << 10
 }
 
 // together runs n attackers at once, and waits for all.
@@ -167,7 +144,7 @@ func during(d time.Duration, n int, attacker func()) {
 
 // head is the head of a POST with a good token.
 func head(more string) string {
-	return "POST /webhook HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + containers.Token + "\r\n" + more + "\r\n"
+	return "POST /webhook HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + bridge.Token + "\r\n" + more + "\r\n"
 }
 
 // raw writes a request to a connection of its own, and returns the status of the answer, 0 if

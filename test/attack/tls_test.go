@@ -14,7 +14,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
 // TestAttackTLS is TestAttackMemory for what TLS and HTTP/2 add.
@@ -93,7 +92,7 @@ func slowStreams(addr string, client *tls.Config, connections, each int) {
 				if err != nil {
 					panic(err) // the address is ours
 				}
-				req.Header.Set("Authorization", "Bearer "+containers.Token)
+				req.Header.Set("Authorization", "Bearer "+bridge.Token)
 				if resp, err := transport.RoundTrip(req); err == nil {
 					_ = resp.Body.Close()
 				}

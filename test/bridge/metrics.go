@@ -1,13 +1,12 @@
 package bridge
 
 import (
+	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -47,14 +46,14 @@ func Scrape(url string) (Samples, error) {
 
 // Families reads the metrics of /metrics at a URL, each with its type, its help and its samples.
 func Families(url string) ([]*dto.MetricFamily, error) {
-	client := http.Client{Timeout: 5 * time.Second}
-	resp, err := client.Get(url)
+	ctx, cancel := context.WithTimeout(context.Background(), tryLimit)
+	defer cancel()
+	r, err := Get(ctx, url)
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(resp.Body)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(r.Body))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}

@@ -2,9 +2,9 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,53 +20,63 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
-// buildResult is the bridge's binary, built when a test first asks for it.
-type buildResult struct {
+// Program is a command that is built when a test first asks for it. Close removes it.
+type Program struct {
+	Package string
+	Module  string // directory of the module; "" for this one
+
 	once sync.Once
 	dir  string // "" if it was not built
 	err  error
 }
 
-var program buildResult
-
-func (b *buildResult) build() {
-	if b.dir, b.err = os.MkdirTemp("", "treble-bridge-test-"); b.err != nil {
-		return
+// Path returns the path of the program, which it builds if nobody has asked before.
+func (p *Program) Path(t *testing.T) string {
+	t.Helper()
+	p.once.Do(func() {
+		if p.dir, p.err = os.MkdirTemp("", "treble-bridge-test-"); p.err == nil {
+			p.err = Build(cmp.Or(p.Module, Root), p.path(), p.Package)
+		}
+	})
+	if p.err != nil {
+		t.Fatal(p.err)
 	}
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", b.dir, "./cmd/treble-bridge")
-	cmd.Dir = Root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		b.err = fmt.Errorf("build the bridge: %w\n%s", err, out)
-	}
+	return p.path()
 }
 
-// Close removes the binary.
-func (b *buildResult) Close() error { return os.RemoveAll(b.dir) }
+func (p *Program) path() string { return filepath.Join(p.dir, filepath.Base(p.Package)) }
+
+// Close removes the program.
+func (p *Program) Close() error { return os.RemoveAll(p.dir) }
+
+// Build builds a command of a module, with more environment.
+func Build(module, out, pkg string, env ...string) error {
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", out, pkg)
+	cmd.Dir, cmd.Env = module, append(os.Environ(), env...)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+	}
+	return nil
+}
+
+var daemon = Program{Package: "./cmd/treble-bridge"}
+
+// Binary returns the path of the bridge's binary.
+func Binary(t *testing.T) string { t.Helper(); return daemon.Path(t) }
 
 // Main runs the tests of a package, removes the bridge's binary and closes what they
 // share. It does not return.
 func Main(m *testing.M, shared ...io.Closer) {
 	code := m.Run()
-	for _, c := range append(shared, &program) {
+	for _, c := range append(shared, &daemon) {
 		if err := c.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, "test:", err)
 			code = 1
 		}
 	}
 	os.Exit(code)
-}
-
-// Binary returns the path of the bridge's binary, which it builds if nobody has asked before.
-func Binary(t *testing.T) string {
-	t.Helper()
-	program.once.Do(program.build)
-	if program.err != nil {
-		t.Fatal(program.err)
-	}
-	return filepath.Join(program.dir, "treble-bridge")
 }
 
 // Process is a running bridge with the embedded NATS, on free ports and with a
@@ -84,17 +94,32 @@ type Process struct {
 // Addresses are those that a bridge has bound, as it writes them.
 type Addresses struct{ Ingress, Ops, NATS string }
 
+// Token is the bearer token that a bridge takes unless its environment says otherwise.
+const Token = "a-token-for-the-tests"
+
 // Serve starts a bridge with more environment ("KEY=value") and returns when it
 // is ready. The process ends with the test.
 func Serve(t *testing.T, env ...string) *Process {
 	t.Helper()
-	p := Launch(t, Binary(t), t.TempDir(), env...)
+	return ServeOn(t, t.TempDir(), env...)
+}
+
+// ServeOn is Serve on a data directory.
+func ServeOn(t *testing.T, dataDir string, env ...string) *Process {
+	t.Helper()
+	p := Launch(t, dataDir, env...)
 	p.Ready()
 	return p
 }
 
 // Launch starts a bridge on a data directory and returns at once.
-func Launch(t *testing.T, path, dataDir string, env ...string) *Process {
+func Launch(t *testing.T, dataDir string, env ...string) *Process {
+	t.Helper()
+	return LaunchBinary(t, Binary(t), dataDir, env...)
+}
+
+// LaunchBinary is Launch for a binary of another version.
+func LaunchBinary(t *testing.T, path, dataDir string, env ...string) *Process {
 	t.Helper()
 	addrFile := filepath.Join(t.TempDir(), "addr.json")
 	cmd := exec.Command(path, "serve", "--addr-file", addrFile)
@@ -103,7 +128,7 @@ func Launch(t *testing.T, path, dataDir string, env ...string) *Process {
 		"TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:0",
 		"TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:0",
 		"TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:0",
-		"TREBLE_BRIDGE_AUTH_BEARER=" + containers.Token,
+		"TREBLE_BRIDGE_AUTH_BEARER=" + Token,
 	}, env...)
 	p := Start(t, cmd)
 	p.DataDir, p.AddrFile = dataDir, addrFile
@@ -154,50 +179,39 @@ func (p *Process) cleanup() {
 	_ = p.cmd.Process.Kill() // it may have ended already
 	<-p.ended
 	if p.t.Failed() {
-		p.t.Logf("the bridge wrote:\n%s", p.Output.String())
+		p.t.Logf("%s wrote:\n%s", filepath.Base(p.cmd.Path), p.Output.String())
 	}
 }
 
-// Await tries until try returns nil. It ends the test if the bridge ends.
+// Await waits until try returns nil. It ends the test if the process ends.
 func (p *Process) Await(what string, try func(context.Context) error) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
-	defer cancel()
-	for {
+	Await(p.t, 30*time.Second, what, func(ctx context.Context) error {
 		err := try(ctx)
-		if err == nil {
-			return
-		}
 		select {
 		case <-p.ended:
-			p.t.Fatalf("waiting until %s: the bridge ended with exit code %d", what, p.cmd.ProcessState.ExitCode())
-		case <-ctx.Done():
-			p.t.Fatalf("waiting until %s: %v", what, err)
-		case <-time.After(20 * time.Millisecond):
+			if err != nil {
+				err = fmt.Errorf("%w with exit code %d", ErrEnded, p.cmd.ProcessState.ExitCode())
+			}
+		default:
 		}
-	}
+		return err
+	})
 }
 
-// Terminate sends SIGTERM and returns the exit code.
-func (p *Process) Terminate() int {
+// Stop sends SIGTERM and wants a clean end.
+func (p *Process) Stop() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Fatal(err)
+	p.Signal(syscall.SIGTERM)
+	if code := p.ExitCode(); code != 0 {
+		p.t.Errorf("after SIGTERM: got exit code %d, want 0", code)
 	}
-	select {
-	case <-p.ended:
-	case <-time.After(30 * time.Second):
-		p.t.Fatal("the bridge did not end within 30s of SIGTERM")
-	}
-	return p.cmd.ProcessState.ExitCode()
 }
 
 // Kill sends SIGKILL and waits for the end.
 func (p *Process) Kill() {
 	p.t.Helper()
-	if err := p.cmd.Process.Kill(); err != nil {
-		p.t.Fatalf("kill: %v; it wrote:\n%s", err, p.Output.String())
-	}
+	p.Signal(syscall.SIGKILL)
 	<-p.ended
 }
 
@@ -205,7 +219,7 @@ func (p *Process) Kill() {
 func (p *Process) Signal(s syscall.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
-		p.t.Fatal(err)
+		p.t.Fatalf("%v: %v; it wrote:\n%s", s, err, p.Output.String())
 	}
 }
 
@@ -216,9 +230,24 @@ func (p *Process) ExitCode() int {
 	select {
 	case <-p.ended:
 	case <-time.After(30 * time.Second):
-		p.t.Fatal("the bridge did not end within 30s")
+		p.t.Fatal("the process did not end within 30s")
 	}
 	return p.cmd.ProcessState.ExitCode()
+}
+
+// Ended is closed when the process has ended.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Memory returns a figure of /proc/<pid>/status in bytes, such as VmHWM, the most that the process has had.
+// It is 0 where Linux does not tell, and after the end of the process.
+func (p *Process) Memory(name string) (bytes int64) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	for line := range strings.Lines(string(b)) {
+		if n, _ := fmt.Sscanf(line, name+": %d kB", &bytes); n == 1 {
+			return bytes << 10
+		}
+	}
+	return 0
 }
 
 // NATSToken is the token that the bridge has made for its embedded NATS.
@@ -262,13 +291,9 @@ func (r ReadinessAnswer) String() string { return r.Status + ": " + strings.Join
 
 // Readiness reads /readyz; an error shows as its status.
 func (p *Process) Readiness(ctx context.Context) (r ReadinessAnswer) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Addrs.Ops+"/readyz", nil)
+	reply, err := Get(ctx, "http://"+p.Addrs.Ops+"/readyz")
 	if err == nil {
-		var resp *http.Response
-		if resp, err = http.DefaultClient.Do(req); err == nil {
-			defer resp.Body.Close()
-			err = json.NewDecoder(resp.Body).Decode(&r)
-		}
+		err = json.Unmarshal([]byte(reply.Body), &r)
 	}
 	if err != nil {
 		return ReadinessAnswer{Status: err.Error()}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,16 +20,16 @@ func StreamSessions(t *testing.T, js jetstream.JetStream) []string {
 	var last uint64
 	var consumer jetstream.Consumer
 	// A cluster that elects a leader just now does not answer.
-	WaitFor(t, time.Minute, "the stream can be read", func() bool {
-		stream, err := js.Stream(t.Context(), "TREBLE")
+	Await(t, time.Minute, "the stream can be read", func(ctx context.Context) error {
+		stream, err := js.Stream(ctx, "TREBLE")
 		if err != nil {
-			return false
+			return err
 		}
 		if last = stream.CachedInfo().State.LastSeq; last == 0 {
-			return true
+			return nil
 		}
-		consumer, err = stream.OrderedConsumer(t.Context(), jetstream.OrderedConsumerConfig{})
-		return err == nil
+		consumer, err = stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
+		return err
 	})
 	if last == 0 {
 		return nil
@@ -59,6 +60,19 @@ func StreamSessions(t *testing.T, js jetstream.JetStream) []string {
 			return sessions
 		}
 	}
+}
+
+// Stored returns how many messages a stream has; 0 if there is none.
+func Stored(t *testing.T, js jetstream.JetStream, name string) int {
+	t.Helper()
+	stream, err := js.Stream(t.Context(), name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(stream.CachedInfo().State.Msgs)
 }
 
 // Diff names what is only on one side.

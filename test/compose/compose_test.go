@@ -2,123 +2,53 @@ package compose
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
 // sent are the sessions of the events that the bridge has answered 200.
-type sent map[string]bool
+type sent []string
 
 // send posts n events, each of a session of its own, and wants 200 for each.
-func (s sent) send(t *testing.T, p *project, n int) {
+func (s *sent) send(t *testing.T, p *project, n int) {
 	t.Helper()
-	url := "http://" + p.addr("bridge", "8080") + "/webhook"
-	client := &http.Client{Timeout: 10 * time.Second}
 	for range n {
-		session := fmt.Sprintf("compose-%d", len(s))
-		body := fmt.Sprintf(`{"session_id": %q, "conversation_id": 34820, "country_code": "+57", "cellphone": "3000000000",
-			"question": {"type": "open", "text": "Hello!"}, "sent_text": "Hello!",
-			"sent_at": "2026-01-01 09:00:00.5", "read_at": "2026-01-01 09:00:02"}`, session)
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+		session := fmt.Sprintf("compose-%d", len(*s))
+		r, err := bridge.Request{Body: bridge.ReadEvent(session, len(*s), 20)}.Send(p.addr("bridge", "8080"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("Authorization", "Bearer "+p.token)
-		req.Header.Set("Content-Type", "application/json")
-		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("event %d: got %s, want 200", len(s), resp.Status)
-		}
-		s[session] = true
+		r.Accepted(t)
+		*s = append(*s, session)
 	}
 }
 
 // readBack reads the stream until all is there, and wants each event once.
 func (s sent) readBack(t *testing.T, js jetstream.JetStream) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), answerTimeout)
-	defer cancel()
-	for info := streamOf(ctx, t, js); info.State.Msgs < uint64(len(s)); info = streamOf(ctx, t, js) {
-		pause(ctx, t, fmt.Sprintf("%d of %d events are in the stream", info.State.Msgs, len(s)))
-	}
-	seen, err := readAll(ctx, js)
-	for ; err != nil; seen, err = readAll(ctx, js) { // between two leaders nobody answers
-		pause(ctx, t, "the stream is read: "+err.Error())
-	}
-	for session := range s {
-		if n := seen[session]; n != 1 {
-			t.Errorf("session %s: got %d events, want 1", session, n)
-		}
-	}
-	if len(seen) != len(s) {
-		t.Errorf("got events of %d sessions, want %d", len(seen), len(s))
-	}
-	t.Logf("%d events sent, %d sessions read back", len(s), len(seen))
-}
-
-// readAll reads the stream from its beginning to its end of now, and counts the
-// events of each session.
-func readAll(ctx context.Context, js jetstream.JetStream) (map[string]int, error) {
-	stream, err := js.Stream(ctx, "TREBLE")
-	if err != nil {
-		return nil, err
-	}
-	consumer, err := js.OrderedConsumer(ctx, "TREBLE", jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		return nil, err
-	}
-	seen := map[string]int{}
-	for range stream.CachedInfo().State.Msgs {
-		msg, err := consumer.Next(jetstream.FetchMaxWait(5 * time.Second))
+	bridge.Await(t, answerTimeout, "all events are in the stream", func(ctx context.Context) error {
+		stream, err := js.Stream(ctx, "TREBLE")
 		if err != nil {
-			return nil, err
+			return err // between two leaders nobody answers
 		}
-		var event struct{ Subject string }
-		if err := json.Unmarshal(msg.Data(), &event); err != nil {
-			return nil, err
+		if n := stream.CachedInfo().State.Msgs; n < uint64(len(s)) {
+			return fmt.Errorf("%d of %d", n, len(s))
 		}
-		seen[event.Subject]++
+		return nil
+	})
+	got := bridge.StreamSessions(t, js)
+	if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(s))) {
+		t.Errorf("the stream and what was sent differ:\n%s", bridge.Diff(got, s))
 	}
-	return seen, nil
-}
-
-// streamOf returns the event stream, as soon as somebody answers.
-func streamOf(ctx context.Context, t *testing.T, js jetstream.JetStream) *jetstream.StreamInfo {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	for {
-		ask, stop := context.WithTimeout(ctx, 2*time.Second)
-		stream, err := js.Stream(ask, "TREBLE")
-		stop()
-		if err == nil {
-			return stream.CachedInfo()
-		}
-		pause(ctx, t, "the stream answers: "+err.Error())
-	}
-}
-
-// pause waits a little before the next try.
-func pause(ctx context.Context, t *testing.T, what string) {
-	t.Helper()
-	select {
-	case <-ctx.Done():
-		t.Fatalf("waiting until %s", what)
-	case <-time.After(100 * time.Millisecond):
-	}
+	t.Logf("%d events sent, %d read back", len(s), len(got))
 }
 
 // TestCluster sends events while each of the servers is killed once, the leader
@@ -128,7 +58,15 @@ func TestCluster(t *testing.T) {
 	p.up()
 	events := sent{}
 	events.send(t, p, 20)
-	info := streamOf(t.Context(), t, p.jetstream("nats-1"))
+	js := p.jetstream("nats-1")
+	var info *jetstream.StreamInfo
+	bridge.Await(t, answerTimeout, "the stream answers", func(ctx context.Context) error {
+		stream, err := js.Stream(ctx, "TREBLE")
+		if err == nil {
+			info = stream.CachedInfo()
+		}
+		return err
+	})
 	if info.Config.Replicas != 3 {
 		t.Errorf("got %d copies of the stream, want 3", info.Config.Replicas)
 	}
@@ -146,7 +84,6 @@ func TestCluster(t *testing.T) {
 	// The containers end cleanly, are made again, and have it all.
 	p.do("down", "--timeout", "30")
 	p.up()
-	streamOf(t.Context(), t, p.jetstream("nats-1"))
 	events.send(t, p, 1)
 	events.readBack(t, p.jetstream("nats-1"))
 }
@@ -197,19 +134,10 @@ func TestSecretsAreRequired(t *testing.T) {
 
 // TestNATSVersion: the image is of the version that the bridge is tested with.
 func TestNATSVersion(t *testing.T) {
-	module := read(t, "../../go.mod")
+	module := bridge.ReadFile(t, "../../go.mod")
 	want := regexp.MustCompile(`nats-server/v2 v(\d+\.\d+)\.`).FindStringSubmatch(module)
-	got := regexp.MustCompile(`NATS_IMAGE:-nats:(\d+\.\d+)-`).FindStringSubmatch(read(t, filepath.Join(files, "compose.yaml")))
+	got := regexp.MustCompile(`NATS_IMAGE:-nats:(\d+\.\d+)-`).FindStringSubmatch(bridge.ReadFile(t, filepath.Join(files, "compose.yaml")))
 	if want == nil || got == nil || got[1] != want[1] {
 		t.Errorf("compose.yaml: got the image of nats %v, want version %v as in go.mod", got, want)
 	}
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
 }

@@ -6,12 +6,10 @@ package compose
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/testcontainers/testcontainers-go"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
@@ -28,56 +28,24 @@ const (
 	commandTimeout = 2 * time.Minute
 	// answerTimeout bounds the wait for a cluster that forms or finds a leader.
 	answerTimeout = time.Minute
-	// buildTimeout bounds building Compose, for the first time on a slow machine.
-	buildTimeout = 15 * time.Minute
 )
 
 var (
 	docker  = containers.New()
-	binary  = sync.OnceValues(build)
-	scratch string // directory of the binary
+	compose = bridge.Program{Package: "github.com/docker/compose/v2/cmd", Module: "tool"}
 )
 
-func TestMain(m *testing.M) {
-	os.Exit(run(m))
-}
+func TestMain(m *testing.M) { bridge.Main(m, docker, &compose) }
 
-func run(m *testing.M) int {
-	var err error
-	if scratch, err = os.MkdirTemp("", "treble-bridge-compose-"); err != nil {
-		fmt.Fprintln(os.Stderr, "compose:", err)
-		return 1
-	}
-	defer os.RemoveAll(scratch)
-	code := m.Run()
-	if err := docker.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "compose:", err)
-		return 1
-	}
-	return code
-}
-
-// build builds Docker Compose and returns the path of the binary.
-func build() (string, error) {
-	path := filepath.Join(scratch, "docker-compose")
-	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w",
-		"-o", path, "github.com/docker/compose/v2/cmd")
-	cmd.Dir = "tool"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build Docker Compose: %w\n%s", err, out)
-	}
-	return path, nil
-}
+// natsToken is a number to a careless reader of configuration.
+const natsToken = "1234567890123456e5"
 
 // project is a running Compose file with a project name of its own.
 type project struct {
-	t                *testing.T
-	binary           string
-	file, name       string
-	env              []string
-	token, natsToken string
+	t          *testing.T
+	binary     string
+	file, name string
+	env        []string
 }
 
 // open prepares a project whose images are built here; ports are free ones.
@@ -85,20 +53,13 @@ type project struct {
 func open(t *testing.T, file string) *project {
 	t.Helper()
 	release, nats := docker.ReleaseImage(t), docker.NATSImage(t) // also skips without an engine
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &project{
-		t: t, binary: path, file: filepath.Join(files, file),
-		name:  projectName(),
-		token: rand.Text(),
-		// A number to a careless reader of configuration.
-		natsToken: "1234567890123456e5",
+		t: t, binary: compose.Path(t), file: filepath.Join(files, file),
+		name: projectName(),
 	}
 	p.env = append(os.Environ(),
 		"BRIDGE_IMAGE="+release, "NATS_IMAGE="+nats, "BRIDGE_PORT=", "NATS_PORT=",
-		"BRIDGE_TOKEN="+p.token, "NATS_TOKEN="+p.natsToken, "NATS_ROUTE_PASSWORD=34e5")
+		"BRIDGE_TOKEN="+bridge.Token, "NATS_TOKEN="+natsToken, "NATS_ROUTE_PASSWORD=34e5")
 	t.Cleanup(func() {
 		if t.Failed() {
 			out, err := p.run(context.Background(), "logs", "--no-color", "--tail", "40")
@@ -157,15 +118,6 @@ func (p *project) addr(service, port string) string {
 // jetstream connects to a service's NATS with the token.
 func (p *project) jetstream(service string) jetstream.JetStream {
 	p.t.Helper()
-	nc, err := nats.Connect("nats://"+p.addr(service, "4222"), nats.Token(p.natsToken),
+	return natstest.Connect(p.t, "nats://"+p.addr(service, "4222"), nats.Token(natsToken),
 		nats.RetryOnFailedConnect(true), nats.ReconnectWait(200*time.Millisecond))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return js
 }

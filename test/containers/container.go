@@ -3,6 +3,7 @@ package containers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,8 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	tcnetwork "github.com/testcontainers/testcontainers-go/network"
+
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
 // stopTimeout bounds the end of a container after SIGTERM.
@@ -135,13 +138,24 @@ func (c *Container) Kill() {
 	c.t.Helper()
 	_, err := c.docker.client().ContainerKill(c.t.Context(), c.id, client.ContainerKillOptions{Signal: "KILL"})
 	c.do("kill", err)
-	await(c.t, stopTimeout, c.alias+" ends", func(ctx context.Context) error {
+	c.awaitEnd(stopTimeout)
+}
+
+// awaitEnd waits for the end and returns the exit code.
+func (c *Container) awaitEnd(timeout time.Duration) (code int) {
+	c.t.Helper()
+	bridge.Await(c.t, timeout, c.alias+" ends", func(ctx context.Context) error {
 		state, err := c.inner.State(ctx)
-		if err == nil && state.Running {
-			return errStillRunning
+		if err != nil {
+			return err
 		}
-		return err
+		if state.Running {
+			return errors.New("still running")
+		}
+		code = state.ExitCode
+		return nil
 	})
+	return code
 }
 
 // Pause freezes the container: connections stay open and nothing answers.
@@ -163,7 +177,7 @@ func (c *Container) Unpause() {
 func (c *Container) alive(ctx context.Context) error {
 	state, err := c.inner.State(ctx)
 	if err == nil && !state.Running {
-		return fmt.Errorf("%w with exit code %d", errEnded, state.ExitCode)
+		return fmt.Errorf("%w with exit code %d", bridge.ErrEnded, state.ExitCode)
 	}
 	return err
 }
@@ -179,6 +193,14 @@ func (c *Container) addr(ctx context.Context, port string) (string, error) {
 		return "", err
 	}
 	return net.JoinHostPort("127.0.0.1", p.Port()), nil
+}
+
+// mustAddr is addr of a container that runs.
+func (c *Container) mustAddr(port string) string {
+	c.t.Helper()
+	addr, err := c.addr(c.t.Context(), port)
+	c.do("find the port of", err)
+	return addr
 }
 
 // Remove removes the container, running or not. Its named volumes stay.

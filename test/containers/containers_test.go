@@ -3,33 +3,23 @@ package containers
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
 var docker = New()
 
 // TestMain also proves that every test removed what it started.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := docker.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "containers:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { bridge.Main(m, docker) }
 
 // publish stores n messages, and returns how many the stream holds then.
 func publish(t *testing.T, s *NATS, n int) uint64 {
 	t.Helper()
-	js, err := jetstream.New(s.Connect())
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := s.JetStream()
 	stream, err := js.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "TEST", Subjects: []string{"test"}, Replicas: s.nodes})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +70,7 @@ func TestRestoreForgets(t *testing.T) {
 func TestPauseFreezes(t *testing.T) {
 	t.Parallel()
 	nats := docker.Network(t).NATS()
-	nc := nats.Connect()
+	nc := nats.JetStream().Conn()
 
 	nats.Pause()
 	if err := nc.FlushTimeout(300 * time.Millisecond); err == nil {
@@ -124,12 +114,9 @@ func TestClusterSurvivesNodes(t *testing.T) {
 // publishOne stores one message, if need be after a new leader is found.
 func publishOne(t *testing.T, s *NATS) {
 	t.Helper()
-	js, err := jetstream.New(s.Connect())
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := s.JetStream()
 	id := rand.Text() // the same for every try, so that it is stored once
-	await(t, readyTimeout, "two of three nodes take a message", func(ctx context.Context) error {
+	bridge.Await(t, readyTimeout, "two of three nodes take a message", func(ctx context.Context) error {
 		_, err := js.Publish(ctx, "test", []byte("x"), jetstream.WithMsgID(id))
 		return err
 	})

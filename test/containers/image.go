@@ -2,9 +2,7 @@ package containers
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"testing"
@@ -12,6 +10,8 @@ import (
 
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
 // The main packages of which images are made. That of nats-server is the one
@@ -42,7 +42,7 @@ func (d *Docker) image(t *testing.T, pkg string) string {
 		return tag
 	}
 	dir := t.TempDir()
-	if err := compile(t.Context(), moduleDir(t), pkg, filepath.Join(dir, "main")); err != nil {
+	if err := bridge.Build(bridge.Root, filepath.Join(dir, "main"), pkg, "CGO_ENABLED=0", "GOOS=linux"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
@@ -68,16 +68,4 @@ func (d *Docker) image(t *testing.T, pkg string) string {
 	}
 	d.images[pkg] = tag
 	return tag
-}
-
-// compile builds a static binary for the engine, with the versions that the
-// go.mod in dir says.
-func compile(ctx context.Context, dir, pkg, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", out, pkg)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", pkg, err, text)
-	}
-	return nil
 }

@@ -5,10 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +12,8 @@ import (
 	"github.com/moby/moby/api/types/image"
 	"github.com/moby/moby/client"
 	tcexec "github.com/testcontainers/testcontainers-go/exec"
+
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
 // Exec runs a command in the container and returns its exit code and what it
@@ -41,16 +39,7 @@ func (c *Container) Inspect() container.InspectResponse {
 // Ended waits for the container's end and returns its exit code and its log.
 func (c *Container) Ended(timeout time.Duration) (code int, log string) {
 	c.t.Helper()
-	await(c.t, timeout, c.alias+" ends", func(ctx context.Context) error {
-		state, err := c.inner.State(ctx)
-		if err == nil && state.Running {
-			return errStillRunning
-		}
-		if err == nil {
-			code = state.ExitCode
-		}
-		return err
-	})
+	code = c.awaitEnd(timeout)
 	return code, c.logs(c.t.Context())
 }
 
@@ -68,7 +57,7 @@ func (c *Container) WholeLog() string {
 // Healthy waits until the image's own health check says so.
 func (c *Container) Healthy() {
 	c.t.Helper()
-	await(c.t, readyTimeout, c.alias+" is healthy", func(ctx context.Context) error {
+	bridge.Await(c.t, readyTimeout, c.alias+" is healthy", func(ctx context.Context) error {
 		if err := c.alive(ctx); err != nil {
 			return err
 		}
@@ -77,7 +66,7 @@ func (c *Container) Healthy() {
 		case err != nil:
 			return err
 		case r.Container.State.Health == nil:
-			return fmt.Errorf("%w: it has no health check", errEnded)
+			return fmt.Errorf("%w: it has no health check", bridge.ErrEnded)
 		case r.Container.State.Health.Status != container.Healthy:
 			return errors.New(string(r.Container.State.Health.Status))
 		}
@@ -101,18 +90,4 @@ func (d *Docker) InspectImage(t *testing.T, name string) image.InspectResponse {
 		t.Fatalf("inspect image %s: %v", name, err)
 	}
 	return r.InspectResponse
-}
-
-// moduleDir returns the top directory of the repository, also for a test of a
-// module nested in it.
-func moduleDir(t *testing.T) string {
-	t.Helper()
-	module := strings.TrimSuffix(bridgePackage, "/cmd/treble-bridge")
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("find module %s: %v", module, err)
-	}
-	return filepath.Clean(strings.TrimSpace(string(out)))
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
 const (
@@ -101,39 +104,29 @@ func (s *NATS) URL() string { return "nats://" + s.alias + ":4222" }
 
 // Addr returns where a program outside the network reaches the server, such as
 // 127.0.0.1:32768. It is another one after every start.
-func (s *NATS) Addr() string {
+func (s *NATS) Addr() string { s.t.Helper(); return s.mustAddr(natsPort) }
+
+// JetStream connects the test to the server. The connection ends with the test, and does not survive a
+// new start of the server.
+func (s *NATS) JetStream() jetstream.JetStream {
 	s.t.Helper()
-	addr, err := s.addr(s.t.Context(), natsPort)
-	s.do("find the port of", err)
-	return addr
+	return natstest.Connect(s.t, "nats://"+s.Addr(), ownAddress...)
 }
 
-// Connect returns a connection from the test to the server. It ends with the
-// test, and does not survive a new start of the server.
-func (s *NATS) Connect() *nats.Conn {
-	s.t.Helper()
-	nc, err := connect(s.Addr())
-	s.do("connect to", err)
-	s.t.Cleanup(nc.Close)
-	return nc
-}
-
-// connect does not follow the addresses that a server advertises: they are
-// names on the Docker network, unknown to the test.
-func connect(addr string) (*nats.Conn, error) {
-	return nats.Connect("nats://"+addr, nats.NoReconnect(), nats.IgnoreDiscoveredServers())
-}
+// ownAddress are the options of a connection that does not follow the addresses that a server advertises: they
+// are names on the Docker network, unknown to the test.
+var ownAddress = []nats.Option{nats.NoReconnect(), nats.IgnoreDiscoveredServers()}
 
 // Ready waits until JetStream answers; in a cluster, until it can place a
 // stream on every node.
 func (s *NATS) Ready() {
 	s.t.Helper()
-	await(s.t, readyTimeout, s.alias+" is ready", func(ctx context.Context) error {
+	bridge.Await(s.t, readyTimeout, s.alias+" is ready", func(ctx context.Context) error {
 		addr, err := s.addr(ctx, natsPort)
 		if err != nil {
 			return err
 		}
-		nc, err := connect(addr)
+		nc, err := nats.Connect("nats://"+addr, ownAddress...)
 		if err != nil {
 			return err
 		}

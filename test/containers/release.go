@@ -12,6 +12,8 @@ import (
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
 // ReleaseImage returns the name of the image that "make image" builds, as users
@@ -31,7 +33,7 @@ func (d *Docker) ReleaseImage(t *testing.T) string {
 		"IMAGEFLAGS=--no-cache --force-rm --label "+Label+"="+d.run+
 			// Containers take their image's labels over, whoever starts them.
 			" --label org.testcontainers.sessionId="+testcontainers.SessionID())
-	cmd.Dir = moduleDir(t)
+	cmd.Dir = bridge.Root
 	// The builder of every engine; BuildKit needs a plugin of the docker command.
 	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=0")
 	var stdout, stderr bytes.Buffer
@@ -79,7 +81,7 @@ func (n *Network) Released(volume string, opts ...testcontainers.ContainerCustom
 	n.t.Helper()
 	opts = append([]testcontainers.ContainerCustomizer{
 		testcontainers.WithExposedPorts(bridgePort, opsPort),
-		testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_AUTH_BEARER": Token}),
+		testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_AUTH_BEARER": bridge.Token}),
 		testcontainers.WithHostConfigModifier(func(host *container.HostConfig) {
 			publishOnLoopback(host)
 			host.ReadonlyRootfs = true

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -15,34 +14,23 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 	"github.com/treble-bridge/treble-bridge/test/containers"
-	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
 // The tests with the build tag deploy use what users deploy. Here: the image of
 // "make image", on a read-only root, without capabilities, with a fresh volume.
 
-// postEvent posts a body with the secret of the tests and wants 200.
-func postEvent(t *testing.T, b *containers.Bridge, body string) {
+// postEvent posts an event and wants it accepted.
+func postEvent(t *testing.T, b *containers.Bridge) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.URL("/webhook"), strings.NewReader(body))
+	r, err := bridge.Request{Body: bridge.ReadEvent("s-1", 1, 20)}.Send(b.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+containers.Token)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if reply, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("POST: got %s %s %v, want 200", resp.Status, reply, err)
-	}
+	r.Accepted(t)
 }
 
 // execIn runs a command in the container and wants exit code 0.
@@ -63,7 +51,7 @@ func TestDeployImageRuns(t *testing.T) {
 	b.Ready()
 	t.Logf("listening %s after the container's start, with an empty volume and the embedded NATS", startup(t, b))
 
-	postEvent(t, b, oracle.ReadEvent("s-1", 1, 20))
+	postEvent(t, b)
 	if out := execIn(t, b, "treble-bridge", "health"); !strings.Contains(out, "ready") {
 		t.Errorf("health: got %q, want ready", out)
 	}
@@ -123,21 +111,15 @@ func TestDeployImageKeepsTheJournal(t *testing.T) {
 	b := network.Released(volume, url)
 	b.Ready()
 	nats.Stop()
-	postEvent(t, b, oracle.ReadEvent("s-1", 1, 20))
+	postEvent(t, b)
 	b.Kill()
 	b.Remove()
 	nats.Start()
 	nats.Ready()
 
 	network.Released(volume, url).Ready()
-	js, err := jetstream.New(nats.Connect())
-	if err != nil {
-		t.Fatal(err)
-	}
-	bridge.WaitFor(t, 30*time.Second, "the event of the first container is in the stream", func() bool {
-		stream, err := js.Stream(t.Context(), "TREBLE")
-		return err == nil && stream.CachedInfo().State.Msgs == 1
-	})
+	js := nats.JetStream()
+	bridge.Await(t, 30*time.Second, "the event of the first container is in the stream", bridge.Exactly(1, func() int { return bridge.Stored(t, js, "TREBLE") }))
 }
 
 // TestDeployImageRefusals: what is missing is said in one line.

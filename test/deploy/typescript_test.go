@@ -5,9 +5,7 @@ package deploy
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,7 +15,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
 // tsDir holds the TypeScript consumer, tsSchemas what its types are made from.
@@ -29,64 +26,31 @@ const (
 // tsConsumer is the name of the durable consumer that reads everything.
 const tsConsumer = "typescript"
 
-// TestDeployTypeScript installs the TypeScript consumer as its lock file says,
+// TestDeployTypeScript needs Node 18 or later, with npm. It installs the TypeScript consumer as its lock file says,
 // generates its types, checks it, and lets it read every kind from a bridge.
 func TestDeployTypeScript(t *testing.T) {
 	dir := copyTypeScript(t)
-	tsRun(t, dir, "npm", "ci", "--no-audit", "--no-fund")
+	in(t, dir, "npm", "ci", "--no-audit", "--no-fund")
 	t.Run("types", func(t *testing.T) {
-		tsRun(t, dir, "npm", "run", "generate", "--", bridge.Absolute(t, tsSchemas))
+		in(t, dir, "npm", "run", "generate", "--", bridge.Absolute(t, tsSchemas))
 		got, want := bridge.ReadFile(t, filepath.Join(dir, "src/events.ts")), bridge.ReadFile(t, filepath.Join(tsDir, "src/events.ts"))
 		if got != want {
 			t.Errorf("%s/src/events.ts is not what the schemas give: there, run npm ci && npm run generate", tsDir)
 		}
 	})
-	tsRun(t, dir, "npm", "run", "build") // tsc, strict
-	t.Run("settle", func(t *testing.T) { tsRun(t, dir, "npm", "test") })
+	in(t, dir, "npm", "run", "build") // tsc, strict
+	t.Run("settle", func(t *testing.T) { in(t, dir, "npm", "test") })
 	t.Run("bridge", func(t *testing.T) { consumeInTypeScript(t, dir) })
 }
 
-// copyTypeScript copies what git tracks of the consumer, so that nothing is
-// installed or built among the sources.
+// copyTypeScript copies the consumer, so that nothing is installed or built among the sources.
 func copyTypeScript(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	err := filepath.WalkDir(tsDir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "dist") {
-			return fs.SkipDir
-		}
-		rel, err := filepath.Rel(tsDir, path)
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(dir, rel)
-		if d.IsDir() {
-			return os.MkdirAll(to, 0o755)
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(to, b, 0o644)
-	})
-	if err != nil {
+	if err := errors.Join(os.CopyFS(dir, os.DirFS(tsDir)), os.RemoveAll(filepath.Join(dir, "dist"))); err != nil {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-func tsRun(t *testing.T, dir, name string, args ...string) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); errors.Is(err, exec.ErrNotFound) {
-		t.Fatalf("%v: this test needs Node 18 or later, with npm", err)
-	} else if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
 }
 
 // consumeInTypeScript posts every payload and every sample to a bridge, adds
@@ -96,7 +60,7 @@ func consumeInTypeScript(t *testing.T, dir string) {
 	p := bridge.Serve(t)
 	js := p.JetStream(t)
 	for _, name := range bridge.Payloads(t) {
-		p.Post(t, bridge.Request{Body: bridge.Payload(t, name)}).Accepted(t)
+		p.PostEvent(t, bridge.Payload(t, name))
 	}
 	sendSamples(t, p)
 	p.Published(t)
@@ -124,13 +88,11 @@ func consumeInTypeScript(t *testing.T, dir string) {
 	}
 	c.check(js)
 
-	p.Post(t, bridge.Request{Body: `{"session_id": "late", "read_at": "2026-01-01 10:00:00"}`}).Accepted(t)
+	p.PostEvent(t, `{"session_id": "late", "read_at": "2026-01-01 10:00:00"}`)
 	p.Published(t)
 	c.settled(js)
 	c.check(js)
-	if code := c.Terminate(); code != 0 {
-		t.Errorf("after SIGTERM: got exit code %d, want 0", code)
-	}
+	c.Stop()
 
 	endsWithoutConsumer(t, p, js, dir)
 }
@@ -161,15 +123,8 @@ func endsWithoutConsumer(t *testing.T, from *bridge.Process, js jetstream.JetStr
 // sendSamples lets the bridge's own command post each of its samples.
 func sendSamples(t *testing.T, p *bridge.Process) {
 	t.Helper()
-	list, err := exec.CommandContext(t.Context(), bridge.Binary(t), "send", "--list").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range strings.Fields(string(list)) {
-		send := exec.CommandContext(t.Context(), bridge.Binary(t), "send", name, "--url", "http://"+p.Addrs.Ingress+"/webhook", "--token", containers.Token)
-		if out, err := send.CombinedOutput(); err != nil {
-			t.Fatalf("send %s: %v\n%s", name, err, out)
-		}
+	for _, name := range strings.Fields(bridge.MustCommand(t, nil, "send", "--list")) {
+		bridge.MustCommand(t, nil, "send", name, "--url", "http://"+p.Addrs.Ingress+"/webhook", "--token", bridge.Token)
 	}
 }
 

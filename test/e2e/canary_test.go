@@ -2,14 +2,12 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -87,7 +85,7 @@ func secretFile(t *testing.T, content string) string {
 // walk makes every request that needs no outage, and looks at what was stored.
 func (a *canaryBridge) walk(t *testing.T) {
 	for _, name := range bridge.Payloads(t) {
-		a.request(t, canaryRequest{name: name, body: marked(t, name), status: 200})
+		a.request(t, newCanaryRequest(name, marked(t, name), 200))
 	}
 	for _, v := range canaryRequests() {
 		a.request(t, v)
@@ -112,17 +110,12 @@ func (a *canaryBridge) withoutPubAcks(t *testing.T) {
 	results := make(chan result, 2)
 	for i := range 2 {
 		go func() {
-			r, err := a.send(canaryRequest{body: aBody(fmt.Sprint("held back ", i))})
+			r, err := a.send(canaryRequest{Request: bridge.Request{Body: aBody(fmt.Sprint("held back ", i))}})
 			results <- result{r, err}
 		}()
 	}
-	a.Await("two requests are in work", func(context.Context) error {
-		if n := a.Metrics(t).Sum("treble_bridge_requests_in_flight", ""); n != 2 {
-			return fmt.Errorf("got %d", n)
-		}
-		return nil
-	})
-	a.request(t, canaryRequest{name: "too-many", body: aBody("too many"), status: 429})
+	a.Await("two requests are in work", bridge.Exactly(2, func() int { return a.Metrics(t).Sum("treble_bridge_requests_in_flight", "") }))
+	a.request(t, newCanaryRequest("too-many", aBody("too many"), 429))
 	unknown := 0
 	for range 2 {
 		r := <-results
@@ -186,11 +179,7 @@ func (a *canaryBridge) checkOps(t *testing.T) {
 		expectNone(t, path, fmt.Sprint(resp.Header)+"\n"+string(b), everyCanary()...)
 	}
 	for _, file := range []string{filepath.Join(a.DataDir, "addr.json"), a.AddrFile} {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Error(err)
-		}
-		expectNone(t, file, string(b), everyCanary()...)
+		expectNone(t, file, bridge.ReadFile(t, file), everyCanary()...)
 	}
 }
 
@@ -200,17 +189,14 @@ func (a *canaryBridge) walkWithoutNATS(t *testing.T) {
 	a.Await("/readyz says 503", func(ctx context.Context) error {
 		return bridge.ExpectStatus(ctx, "http://"+a.Addrs.Ops+"/readyz", http.StatusServiceUnavailable)
 	})
-	a.request(t, canaryRequest{name: "nats-away", body: aBody("nats away"), status: 503})
-	a.request(t, canaryRequest{name: "nats-away-refused", body: "{" + aBody("nats away"), status: 400})
+	a.request(t, newCanaryRequest("nats-away", aBody("nats away"), 503))
+	a.request(t, newCanaryRequest("nats-away-refused", "{"+aBody("nats away"), 400))
 	a.checkOps(t)
 }
 
 // end stops the bridge and looks at all that it wrote.
 func (a *canaryBridge) end(t *testing.T) {
-	a.Signal(syscall.SIGTERM)
-	if code := a.ExitCode(); code != 0 {
-		t.Errorf("got exit code %d, want 0", code)
-	}
+	a.Stop()
 	out := a.Output.String()
 	for _, want := range []string{"accepted", "unauthorized", "too-many-requests", "body-incomplete", "event-too-large",
 		"outcome-unknown", "unavailable", "nats connection lost", "set aside"} {
@@ -219,26 +205,12 @@ func (a *canaryBridge) end(t *testing.T) {
 		}
 	}
 	expectNone(t, "the output", out, everyCanary()...)
-	if err := expectNoSecrets(t, a.DataDir); err != nil {
-		t.Error(err)
-	}
-}
-
-// expectNoSecrets looks into every file below a directory.
-func expectNoSecrets(t *testing.T, dir string) error {
-	t.Helper()
 	found := false
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		found = found || personal.text.in(string(b))
-		expectNone(t, path, path+"\n"+string(b), secrets()...)
-		return err
+	bridge.EachFile(t, a.DataDir, func(path string, content []byte) {
+		found = found || personal.text.in(string(content))
+		expectNone(t, path, path+"\n"+string(content), secrets()...)
 	})
-	if err == nil && !found {
-		err = errors.New("no file below " + dir + " holds what was set aside, so the test proves little")
+	if !found {
+		t.Error("no file of the bridge holds what was set aside, so the test proves little")
 	}
-	return err
 }

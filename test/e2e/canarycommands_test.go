@@ -2,33 +2,20 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
-// command runs the binary to its end and returns what it wrote and its exit
-// code. The environment holds nothing else.
+// command runs the binary on a data directory of its own, and returns all that it wrote and its exit code.
 func command(t *testing.T, env []string, args ...string) (string, int) {
 	t.Helper()
-	path := bridge.Binary(t) // building it is not part of the time
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = append([]string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}, env...)
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
-		t.Fatalf("%v: %v\n%s", args, err, out)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+	out, errs, code := bridge.Command(t, append([]string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}, env...), args...)
+	return out + errs, code
 }
 
 // checkCommands runs the commands beside the running bridge. What tail prints
@@ -159,10 +146,7 @@ func TestCanaryNATS(t *testing.T) {
 				}
 				return nil
 			})
-			p.Signal(syscall.SIGTERM)
-			if code := p.ExitCode(); code != 0 {
-				t.Errorf("got exit code %d, want 0", code)
-			}
+			p.Stop()
 			expectNone(t, "the output", p.Output.String(), secrets()...)
 		})
 	}

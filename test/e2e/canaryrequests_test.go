@@ -1,13 +1,14 @@
 package e2e
 
 import (
-	"context"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,14 +18,17 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
-// canaryRequest is a request with canaries in its path, query and headers, and what
+// canaryRequest is a request that gets canaries into its query and headers, and what
 // the bridge must answer.
 type canaryRequest struct {
-	name, method, path, body string
-	header                   map[string]string // in place of the usual ones; "" takes one away
-	parameter                string            // a secret one, in the query
-	chunked                  bool
-	status                   int
+	name string
+	bridge.Request
+	parameter string // a secret one, in the query
+	status    int
+}
+
+func newCanaryRequest(name, body string, status int) canaryRequest {
+	return canaryRequest{name: name, Request: bridge.Request{Body: body}, status: status}
 }
 
 // aBody is an event with canaries in it. Its text makes it another event.
@@ -44,43 +48,43 @@ func canaryRequests() []canaryRequest {
 	large := strings.Repeat(personal.phone.value+" "+text, maxBody/20)
 	tooLargeForNATS := strings.Replace(body, text, text+strings.Repeat(personal.phone.value, natsMaxPayload/10), 1)
 	return []canaryRequest{
-		{name: "accepted", body: body, status: 200},
-		{name: "repeated", body: body, status: 200},
-		{name: "secret-header", body: aBody("two"), header: map[string]string{"Authorization": "", "X-Door": secret.header.value}, status: 200},
-		{name: "secret-from-file", body: aBody("three"), header: bearer(secret.fromFile.value), status: 200},
-		{name: "basic", body: aBody("four"), header: basic(secret.password.value), status: 200},
-		{name: "parameter", body: aBody("five"), header: map[string]string{"Authorization": ""}, parameter: secret.parameter.value, status: 200},
-		{name: "signed", body: aBody("six"), header: signed(secret.signing.value, aBody("six")), status: 200},
-		{name: "wrong-basic", body: body, header: basic(secret.wrong.value), status: 401},
-		{name: "wrong-parameter", body: body, header: map[string]string{"Authorization": ""}, parameter: secret.wrong.value, status: 401},
-		{name: "wrong-signature", body: body, header: signed(secret.wrong.value, body), status: 401},
-		{name: "refused-basic", body: strings.TrimSuffix(body, "}"), header: basic(secret.password.value), status: 400},
-		{name: "lost-with-a-parameter", path: "/elsewhere", body: body, header: map[string]string{"Authorization": ""}, parameter: secret.parameter.value, status: 404},
-		{name: "invalid-utf8", body: strings.Replace(body, text, text+"\xff", 1), status: 200},
-		{name: "unknown-event-type", body: fmt.Sprintf(`{"event_type":%q,"event_id":"+57%s"}`, personal.text.value, personal.phone.value), status: 200},
-		{name: "wrong-types", body: fmt.Sprintf(`{"session_id":"s","read_at":%q,"cellphone":[%[1]q],"sent_at":{%[1]q:1},"country_code":%[1]q}`, personal.text.value), status: 200},
-		{name: "keys-twice", body: strings.Replace(body, "{", `{"cellphone":"`+personal.phone.value+`","`+personal.key.value+`":1,"`+personal.key.value+`":2,`, 1), status: 200},
-		{name: "cut-off", body: strings.TrimSuffix(body, "}"), status: 400},
-		{name: "not-json", body: personal.text.value, status: 400},
-		{name: "key-not-json", body: `{"` + text + `":` + personal.phone.value + `x}`, status: 400},
-		{name: "scalar", body: `"` + text + `"`, status: 400},
-		{name: "array-of-scalars", body: `[` + personal.phone.value + `]`, status: 400},
-		{name: "too-deep", body: strings.Repeat(`{"`+personal.key.value+`":`, 101) + "1" + strings.Repeat("}", 101), status: 400},
-		{name: "no-session", body: noSession, status: 422},
-		{name: "no-session-in-array", body: "[" + body + "," + noSession + "]", status: 422},
-		{name: "wrong-secret", body: body, header: bearer(secret.wrong.value), status: 401},
-		{name: "wrong-secret-header", body: body, header: map[string]string{"Authorization": "", "X-Door": secret.wrongHeader.value}, status: 401},
-		{name: "other-scheme", body: body, header: map[string]string{"Authorization": "Basic " + secret.wrong.value}, status: 401},
-		{name: "unknown-path", path: "/" + personal.path.value + "/" + url.PathEscape(personal.text.value), body: body, status: 404},
-		{name: "get", method: http.MethodGet, status: 405},
-		{name: "options", method: http.MethodOptions, status: 405},
-		{name: "content-type", body: body, header: map[string]string{"Content-Type": "text/" + personal.key.value}, status: 200},
-		{name: "content-encoding", body: body, header: map[string]string{"Content-Encoding": personal.key.value}, status: 200},
-		{name: "content-type-not-json", body: personal.text.value, header: map[string]string{"Content-Type": "text/" + personal.key.value}, status: 415},
-		{name: "content-encoding-not-json", body: personal.text.value, header: map[string]string{"Content-Encoding": personal.key.value}, status: 415},
-		{name: "too-large", body: large, status: 413},
-		{name: "too-large-chunked", body: large, chunked: true, status: 413},
-		{name: "too-large-for-nats", body: tooLargeForNATS, status: 413},
+		{"accepted", bridge.Request{Body: body}, "", 200},
+		{"repeated", bridge.Request{Body: body}, "", 200},
+		{"secret-header", bridge.Request{Body: aBody("two"), Header: map[string]string{"Authorization": "", "X-Door": secret.header.value}}, "", 200},
+		{"secret-from-file", bridge.Request{Body: aBody("three"), Header: bearer(secret.fromFile.value)}, "", 200},
+		{"basic", bridge.Request{Body: aBody("four"), Header: basic(secret.password.value)}, "", 200},
+		{"parameter", bridge.Request{Body: aBody("five"), Header: map[string]string{"Authorization": ""}}, secret.parameter.value, 200},
+		{"signed", bridge.Request{Body: aBody("six"), Header: signed(secret.signing.value, aBody("six"))}, "", 200},
+		{"wrong-basic", bridge.Request{Body: body, Header: basic(secret.wrong.value)}, "", 401},
+		{"wrong-parameter", bridge.Request{Body: body, Header: map[string]string{"Authorization": ""}}, secret.wrong.value, 401},
+		{"wrong-signature", bridge.Request{Body: body, Header: signed(secret.wrong.value, body)}, "", 401},
+		{"refused-basic", bridge.Request{Body: strings.TrimSuffix(body, "}"), Header: basic(secret.password.value)}, "", 400},
+		{"lost-with-a-parameter", bridge.Request{Path: "/elsewhere", Body: body, Header: map[string]string{"Authorization": ""}}, secret.parameter.value, 404},
+		{"invalid-utf8", bridge.Request{Body: strings.Replace(body, text, text+"\xff", 1)}, "", 200},
+		{"unknown-event-type", bridge.Request{Body: fmt.Sprintf(`{"event_type":%q,"event_id":"+57%s"}`, personal.text.value, personal.phone.value)}, "", 200},
+		{"wrong-types", bridge.Request{Body: fmt.Sprintf(`{"session_id":"s","read_at":%q,"cellphone":[%[1]q],"sent_at":{%[1]q:1},"country_code":%[1]q}`, personal.text.value)}, "", 200},
+		{"keys-twice", bridge.Request{Body: strings.Replace(body, "{", `{"cellphone":"`+personal.phone.value+`","`+personal.key.value+`":1,"`+personal.key.value+`":2,`, 1)}, "", 200},
+		{"cut-off", bridge.Request{Body: strings.TrimSuffix(body, "}")}, "", 400},
+		{"not-json", bridge.Request{Body: personal.text.value}, "", 400},
+		{"key-not-json", bridge.Request{Body: `{"` + text + `":` + personal.phone.value + `x}`}, "", 400},
+		{"scalar", bridge.Request{Body: `"` + text + `"`}, "", 400},
+		{"array-of-scalars", bridge.Request{Body: `[` + personal.phone.value + `]`}, "", 400},
+		{"too-deep", bridge.Request{Body: strings.Repeat(`{"`+personal.key.value+`":`, 101) + "1" + strings.Repeat("}", 101)}, "", 400},
+		{"no-session", bridge.Request{Body: noSession}, "", 422},
+		{"no-session-in-array", bridge.Request{Body: "[" + body + "," + noSession + "]"}, "", 422},
+		{"wrong-secret", bridge.Request{Body: body, Header: bearer(secret.wrong.value)}, "", 401},
+		{"wrong-secret-header", bridge.Request{Body: body, Header: map[string]string{"Authorization": "", "X-Door": secret.wrongHeader.value}}, "", 401},
+		{"other-scheme", bridge.Request{Body: body, Header: map[string]string{"Authorization": "Basic " + secret.wrong.value}}, "", 401},
+		{"unknown-path", bridge.Request{Path: "/" + personal.path.value + "/" + url.PathEscape(personal.text.value), Body: body}, "", 404},
+		{"get", bridge.Request{Method: http.MethodGet}, "", 405},
+		{"options", bridge.Request{Method: http.MethodOptions}, "", 405},
+		{"content-type", bridge.Request{Body: body, Header: map[string]string{"Content-Type": "text/" + personal.key.value}}, "", 200},
+		{"content-encoding", bridge.Request{Body: body, Header: map[string]string{"Content-Encoding": personal.key.value}}, "", 200},
+		{"content-type-not-json", bridge.Request{Body: personal.text.value, Header: map[string]string{"Content-Type": "text/" + personal.key.value}}, "", 415},
+		{"content-encoding-not-json", bridge.Request{Body: personal.text.value, Header: map[string]string{"Content-Encoding": personal.key.value}}, "", 415},
+		{"too-large", bridge.Request{Body: large}, "", 413},
+		{"too-large-chunked", bridge.Request{Body: large, Chunked: true}, "", 413},
+		{"too-large-for-nats", bridge.Request{Body: tooLargeForNATS}, "", 413},
 	}
 }
 
@@ -110,28 +114,13 @@ func (a *canaryBridge) request(t *testing.T, v canaryRequest) {
 }
 
 func (a *canaryBridge) send(v canaryRequest) (bridge.Reply, error) {
-	var body io.Reader = strings.NewReader(v.body)
-	if v.chunked {
-		body = io.MultiReader(body) // hides the length from net/http
-	}
-	method, path := v.method, v.path
-	if method == "" {
-		method = http.MethodPost
-	}
-	if path == "" {
-		path = "/webhooks/on-" + personal.path.value
-	}
 	query := url.Values{"q": {personal.query.value, personal.text.value}, "token": {secret.query.value}}
 	if v.parameter != "" {
 		query.Set("door", v.parameter)
 	}
-	req, err := http.NewRequest(method, "http://"+a.Addrs.Ingress+path+"?"+query.Encode(), body)
-	if err != nil {
-		return bridge.Reply{}, err
-	}
-	for name, value := range map[string]string{
+	v.Path = cmp.Or(v.Path, "/webhooks/on-"+personal.path.value) + "?" + query.Encode()
+	header := map[string]string{
 		"Authorization": "Bearer " + secret.bearer.value,
-		"Content-Type":  "application/json",
 		"Cookie":        "session=" + secret.cookie.value,
 		"X-Api-Key":     secret.wrongHeader.value,
 		"X-Door":        secret.wrongHeader.value,
@@ -139,21 +128,10 @@ func (a *canaryBridge) send(v canaryRequest) (bridge.Reply, error) {
 		"X-Note":        personal.header.value,
 		"User-Agent":    personal.header.value,
 		"Treble-Test":   personal.header.value, // not of the form that a run has
-	} {
-		req.Header.Set(name, value)
 	}
-	for name, value := range v.header {
-		if req.Header.Del(name); value != "" {
-			req.Header.Set(name, value)
-		}
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return bridge.Reply{}, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	return bridge.Reply{Status: resp.StatusCode, Header: resp.Header, Body: string(b)}, err
+	maps.Copy(header, v.Header)
+	v.Header = header
+	return v.Send(a.Addrs.Ingress)
 }
 
 // malformed sends what net/http refuses before any handler.
@@ -180,12 +158,9 @@ func (a *canaryBridge) brokenOff(t *testing.T) {
 	fmt.Fprintf(conn, "POST /webhook?%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n%s",
 		secret.query.value, secret.bearer.value, aBody("broken off")[:100])
 	conn.Close()
-	a.Await("the broken body is counted", func(context.Context) error {
-		if n := a.Metrics(t).Sum("treble_bridge_requests_total", `outcome="body-incomplete"`); n != 1 {
-			return fmt.Errorf("got %d, want 1", n)
-		}
-		return nil
-	})
+	a.Await("the broken body is counted", bridge.Exactly(1, func() int {
+		return a.Metrics(t).Sum("treble_bridge_requests_total", `outcome="body-incomplete"`)
+	}))
 }
 
 func (a *canaryBridge) dial(t *testing.T) net.Conn {

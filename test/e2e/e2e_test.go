@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/containers"
 	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
@@ -77,21 +75,14 @@ func endToEnd(t *testing.T, ack string) {
 	t.Run("metrics", func(t *testing.T) { checkMetrics(t, p, sent, stored) })
 	t.Run("metrics-lint", func(t *testing.T) { lintMetrics(t, p) })
 	t.Run("addresses", func(t *testing.T) { checkAddresses(t, p) })
-	t.Run("sigterm", func(t *testing.T) {
-		if code := p.Terminate(); code != 0 {
-			t.Errorf("got exit code %d, want 0", code)
-		}
-	})
+	p.Stop()
 }
 
 // checkAddresses wants the addresses really bound in the data directory, too.
 func checkAddresses(t *testing.T, p *bridge.Process) {
-	b, err := os.ReadFile(filepath.Join(p.DataDir, "addr.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := bridge.ReadFile(t, filepath.Join(p.DataDir, "addr.json"))
 	var got bridge.Addresses
-	if err := json.Unmarshal(b, &got); err != nil || got != p.Addrs {
+	if err := json.Unmarshal([]byte(b), &got); err != nil || got != p.Addrs {
 		t.Errorf("addr.json: got %s (%v), want the same as --addr-file: %v", b, err, p.Addrs)
 	}
 }
@@ -124,7 +115,7 @@ func checkQuarantine(t *testing.T, p *bridge.Process, js jetstream.JetStream) {
 	})
 	for _, m := range natstest.Messages(t, js, "TREBLE_QUARANTINE") {
 		for name, values := range m.Header {
-			if strings.Contains(strings.Join(values, " "), containers.Token) {
+			if strings.Contains(strings.Join(values, " "), bridge.Token) {
 				t.Errorf("%s: header %s holds the token", m.Subject, name)
 			}
 		}

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,64 +16,43 @@ func TestEncryptionAtRest(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys.json")
 	encrypted := "TREBLE_BRIDGE_ENCRYPTION_KEY_FILE=" + keys
 	env := []string{"TREBLE_BRIDGE_DATA_DIR=" + dir, encrypted}
-	run := func(env []string, args ...string) string {
-		t.Helper()
-		out, code := command(t, env, args...)
-		if code != 0 {
-			t.Fatalf("%q: exit code %d\n%s", args, code, out)
-		}
-		return out
-	}
-	run(nil, "keys", "create", keys)
+	bridge.MustCommand(t, nil, "keys", "create", keys)
 
 	const secret = "zq-no-nats-yet"
-	away := bridge.Launch(t, bridge.Binary(t), dir, encrypted, "TREBLE_BRIDGE_NATS_URL=nats://"+bridge.FreePort(t))
+	away := bridge.Launch(t, dir, encrypted, "TREBLE_BRIDGE_NATS_URL=nats://"+bridge.FreePort(t))
 	away.Listening()
-	away.Post(t, bridge.Request{Body: bridge.MessageRead(t, secret)}).Accepted(t)
+	away.PostEvent(t, bridge.ReadEvent(secret, 0, 20))
 	if r := away.Post(t, bridge.Request{Body: `{"neither":"` + secret + `"`}); r.Status != 400 {
 		t.Fatalf("a malformed body: %+v", r)
 	}
 	away.Kill()
-	expectUnreadable(t, dir, secret)
+	if found := filesWith(t, dir, secret); len(found) > 0 {
+		t.Errorf("%v can be read", found)
+	}
 
-	if out := run(env, "journal", "export"); !strings.Contains(out, secret) {
+	if out := bridge.MustCommand(t, env, "journal", "export"); !strings.Contains(out, secret) {
 		t.Errorf("journal export has not what was accepted:\n%s", out)
 	}
-	run(env, "journal", "verify")
-	if out, code := command(t, env[:1], "journal", "verify"); code == 0 || !strings.Contains(out, "encryption.key_file") {
-		t.Errorf("journal verify without the keys: exit code %d\n%s", code, out)
+	bridge.MustCommand(t, env, "journal", "verify")
+	if out, errs, code := bridge.Command(t, env[:1], "journal", "verify"); code == 0 || !strings.Contains(out+errs, "encryption.key_file") {
+		t.Errorf("journal verify without the keys: exit code %d\n%s%s", code, out, errs)
 	}
-	without := bridge.Launch(t, bridge.Binary(t), dir)
-	if code := without.ExitCode(); code == 0 || !strings.Contains(without.Output.String(), "encryption.key_file") {
-		t.Errorf("without the keys: exit code %d\n%s", code, without.Output.String())
-	}
+	expectNoStart(t, dir)
 
-	run(nil, "keys", "rotate", keys)
-	p := bridge.Launch(t, bridge.Binary(t), dir, encrypted)
-	p.Ready()
+	bridge.MustCommand(t, nil, "keys", "rotate", keys)
+	p := bridge.ServeOn(t, dir, encrypted)
 	p.Published(t)
 	if got := bridge.StreamSessions(t, p.JetStream(t)); len(got) != 1 || got[0] != secret {
 		t.Errorf("in the stream: %q", got)
 	}
 }
 
-// expectUnreadable looks for a text in every file below dir.
-func expectUnreadable(t *testing.T, dir, text string) {
+// expectNoStart wants that the bridge does not start without the keys, and says why.
+func expectNoStart(t *testing.T, dir string) {
 	t.Helper()
-	files := 0
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		files++
-		b, err := os.ReadFile(path)
-		if strings.Contains(string(b), text) {
-			t.Errorf("%s can be read", path)
-		}
-		return err
-	})
-	if err != nil || files == 0 {
-		t.Fatalf("%d files: %v", files, err)
+	without := bridge.Launch(t, dir)
+	if code := without.ExitCode(); code == 0 || !strings.Contains(without.Output.String(), "encryption.key_file") {
+		t.Errorf("without the keys: exit code %d\n%s", code, without.Output.String())
 	}
 }
 
@@ -85,35 +62,26 @@ func TestEncryptionOfTheStore(t *testing.T) {
 	dir := t.TempDir()
 	post := func(p *bridge.Process, session string) {
 		t.Helper()
-		p.Ready()
-		p.Post(t, bridge.Request{Body: bridge.MessageRead(t, session)}).Accepted(t)
+		p.PostEvent(t, bridge.ReadEvent(session, 0, 20))
 		p.Published(t)
 	}
-	plain := bridge.Launch(t, bridge.Binary(t), dir)
+	plain := bridge.ServeOn(t, dir)
 	post(plain, "zq-before")
-	if code := plain.Terminate(); code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
+	plain.Stop()
 
 	keys := filepath.Join(t.TempDir(), "keys.json")
 	encrypted := "TREBLE_BRIDGE_ENCRYPTION_KEY_FILE=" + keys
-	if out, code := command(t, nil, "keys", "create", keys); code != 0 {
-		t.Fatal(out)
-	}
-	p := bridge.Launch(t, bridge.Binary(t), dir, encrypted)
+	bridge.MustCommand(t, nil, "keys", "create", keys)
+	p := bridge.ServeOn(t, dir, encrypted)
 	post(p, "zq-after")
 	p.Kill()
-	expectUnreadable(t, filepath.Join(dir, "nats"), "zq-")
+	if found := filesWith(t, filepath.Join(dir, "nats"), "zq-"); len(found) > 0 {
+		t.Errorf("%v can be read", found)
+	}
 
-	without := bridge.Launch(t, bridge.Binary(t), dir)
-	if code := without.ExitCode(); code == 0 || !strings.Contains(without.Output.String(), "encryption.key_file") {
-		t.Errorf("without the keys: exit code %d\n%s", code, without.Output.String())
-	}
-	if out, code := command(t, nil, "keys", "rotate", keys); code != 0 {
-		t.Fatal(out)
-	}
-	p = bridge.Launch(t, bridge.Binary(t), dir, encrypted)
-	p.Ready()
+	expectNoStart(t, dir)
+	bridge.MustCommand(t, nil, "keys", "rotate", keys)
+	p = bridge.ServeOn(t, dir, encrypted)
 	if got := bridge.StreamSessions(t, p.JetStream(t)); strings.Join(got, " ") != "zq-before zq-after" {
 		t.Errorf("in the stream: %q", got)
 	}

@@ -1,12 +1,11 @@
 package e2e
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,7 +16,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
 // deadHost posts deliveries of every form to a bridge, and remembers which were
@@ -39,10 +37,10 @@ func forms(t *testing.T, n int) []posted {
 	t.Helper()
 	id := func(form string) string { return fmt.Sprintf("%s-%06d", form, n) }
 	all := []posted{
-		{"/webhook", "[" + oracle.ReadEvent(id("alone"), n, 10) + "]"}, // an array of one has another id
-		{"/webhook", "[ " + oracle.ReadEvent(id("a0"), n, 10) + ",\n" + oracle.ReadEvent(id("a0"), n, 10) + "," + fmt.Sprintf(`{"session_id":"%s"}`, id("a2")) + "]"},
-		{"/webhook", strings.Replace(oracle.ReadEvent(id("bytes"), n, 10), "Hello!", "\xff\xfe <&> \u2028", 1)},
-		{"/webhook/", "\ufeff\r\n" + strings.Replace(oracle.ReadEvent(id("space"), n, 10), ",", " ,\r\n\t", -1) + "\n"},
+		{"/webhook", "[" + bridge.ReadEvent(id("alone"), n, 10) + "]"}, // an array of one has another id
+		{"/webhook", "[ " + bridge.ReadEvent(id("a0"), n, 10) + ",\n" + bridge.ReadEvent(id("a0"), n, 10) + "," + fmt.Sprintf(`{"session_id":"%s"}`, id("a2")) + "]"},
+		{"/webhook", strings.Replace(bridge.ReadEvent(id("bytes"), n, 10), "Hello!", "\xff\xfe <&> \u2028", 1)},
+		{"/webhook/", "\ufeff\r\n" + strings.Replace(bridge.ReadEvent(id("space"), n, 10), ",", " ,\r\n\t", -1) + "\n"},
 	}
 	// Bodies that the path decides.
 	for _, name := range []string{"read", "delivered", "response", "timeout", "optout", "condition", "conversation-closed", "conversation-closed-hubspot", "hsm-status", "other"} {
@@ -74,7 +72,7 @@ func (h *deadHost) postAll(deliveries []posted) {
 	for range 8 {
 		clients.Go(func() {
 			for d := range work {
-				r, err := bridge.Post("http://"+h.Addrs.Ingress+d.path, d.body)
+				r, err := bridge.Request{Path: d.path, Body: d.body}.Send(h.Addrs.Ingress)
 				h.mu.Lock()
 				if err == nil && r.Status == http.StatusOK {
 					h.answered = append(h.answered, d)
@@ -108,13 +106,9 @@ func TestJournalExport(t *testing.T) {
 	h := &deadHost{t: t, Process: bridge.Serve(t, env...)}
 	h.postAll(forms(t, 0))
 	before := len(h.answered)
-	published := 0
-	bridge.WaitUntil(t, "the first are published", func() error {
-		s, err := nats.JS.Stream(t.Context(), "TREBLE")
-		if err != nil {
-			return err
-		}
-		published = int(s.CachedInfo().State.Msgs)
+	var published int
+	h.Await("the first are published", func(context.Context) error {
+		published = bridge.Stored(t, nats.JS, "TREBLE")
 		if v := journalView(t, h.DataDir); v.Pending != 0 || v.Accepted != published {
 			return fmt.Errorf("%+v", v)
 		}
@@ -131,12 +125,7 @@ func TestJournalExport(t *testing.T) {
 		defer close(done)
 		h.postAll(all)
 	}()
-	bridge.WaitUntil(t, "most are answered", func() error {
-		if n := h.count(); n < before+len(all)/2 {
-			return fmt.Errorf("%d", n)
-		}
-		return nil
-	})
+	h.Await("most are answered", bridge.AtLeast(before+len(all)/2, h.count))
 	if out, errs, code := cli(t, h.DataDir, env, "journal", "export"); code != 1 || out != "" || !strings.Contains(errs, fmt.Sprintf("in use by the process with pid %d", h.PID())) {
 		t.Errorf("while it runs: exit code %d, %q, %s", code, out, errs)
 	}
@@ -228,17 +217,7 @@ func data(envelope string) string {
 func contents(t *testing.T, dir string) string {
 	t.Helper()
 	h := sha256.New()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() { // such as the socket of a bridge
-			return err
-		}
-		b, err := os.ReadFile(path)
-		fmt.Fprintf(h, "%s %d %s\n", path, len(b), b)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	bridge.EachFile(t, dir, func(path string, b []byte) { fmt.Fprintf(h, "%s %d %s\n", path, len(b), b) })
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 

@@ -13,8 +13,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/containers"
-	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
 // TestOperations runs every block of commands of docs/operations.md against a real
@@ -126,24 +124,15 @@ func startOperations(t *testing.T) operations {
 	dataDir := filepath.Join(dir, "data")
 	refuseKinds(t, dataDir)
 
-	p := bridge.Launch(t, bridge.Binary(t), dataDir)
-	p.Ready()
-	stored := 0
-	accept := func(body string) {
-		t.Helper()
-		if r, err := bridge.Post("http://"+p.Addrs.Ingress+"/webhook", body); err != nil || r.Status != 200 {
-			t.Fatalf("%s: %d, %v", body, r.Status, err)
-		}
-		stored++
-	}
+	p := bridge.ServeOn(t, dataDir)
 	for i := range 200 {
-		accept(oracle.ReadEvent(fmt.Sprintf("s-%d", i), i, 10))
+		p.PostEvent(t, bridge.ReadEvent(fmt.Sprintf("s-%d", i), i, 10))
 	}
 	for _, body := range oneSession() {
-		accept(body)
+		p.PostEvent(t, body)
 	}
+	p.Published(t)
 	js := p.JetStream(t)
-	awaitStored(t, js, stored)
 	c, err := js.CreateOrUpdateConsumer(t.Context(), "TREBLE", jetstream.ConsumerConfig{Durable: "crm", FilterSubject: "treble.message.>", AckPolicy: jetstream.AckExplicitPolicy})
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +153,7 @@ func startOperations(t *testing.T) operations {
 	return operations{dir, []string{
 		"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + dir, "TZ=UTC",
 		"TREBLE_BRIDGE_DATA_DIR=" + dataDir,
-		"TREBLE_BRIDGE_AUTH_BEARER=" + containers.Token,
+		"TREBLE_BRIDGE_AUTH_BEARER=" + bridge.Token,
 	}}
 }
 
@@ -172,12 +161,9 @@ func startOperations(t *testing.T) operations {
 // killed while it had no NATS.
 func leavePending(t *testing.T, dataDir string) {
 	t.Helper()
-	p := bridge.Launch(t, bridge.Binary(t), dataDir, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1")
-	p.Ready()
+	p := bridge.ServeOn(t, dataDir, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1")
 	for i := range 3 {
-		if r, err := bridge.Post("http://"+p.Addrs.Ingress+"/webhook", oracle.ReadEvent(fmt.Sprintf("dead-%d", i), i, 10)); err != nil || r.Status != 200 {
-			t.Fatalf("%d, %v", r.Status, err)
-		}
+		p.PostEvent(t, bridge.ReadEvent(fmt.Sprintf("dead-%d", i), i, 10))
 	}
 	p.Kill()
 }
@@ -185,8 +171,7 @@ func leavePending(t *testing.T, dataDir string) {
 // refuseKinds runs a bridge for a while whose source takes only message.read.
 func refuseKinds(t *testing.T, dataDir string) {
 	t.Helper()
-	p := bridge.Launch(t, bridge.Binary(t), dataDir, sourceOf("default", "message.read")...)
-	p.Ready()
+	p := bridge.ServeOn(t, dataDir, sourceOf("default", "message.read")...)
 	var bodies []refusedBody
 	for i := range 3 {
 		bodies = append(bodies, refusedBody{fmt.Sprintf(`{"session_id":"early-%d","country_code":"+57","cellphone":"3009876543","delivered_at":"2026-01-31 07:00:0%d"}`, i, i),
@@ -196,9 +181,7 @@ func refuseKinds(t *testing.T, dataDir string) {
 	for _, b := range bodies {
 		refuse(t, p, []refusedBody{b}) // one after the other, so that the list is always the same
 	}
-	if code := p.Terminate(); code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
+	p.Stop()
 }
 
 // oneSession are the bodies of one session, in the order in which they arrive.

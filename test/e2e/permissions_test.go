@@ -25,7 +25,7 @@ func TestPermissions(t *testing.T) {
 	operatorRole(t, s, operator)
 	forbidden(t, s, operator)
 	for stream, want := range map[string]int{"TREBLE": stored, "TREBLE_QUARANTINE": 0} { // the one was dropped
-		if got := messages(t, operator.js, stream); got != want {
+		if got := bridge.Stored(t, operator.js, stream); got != want {
 			t.Errorf("stream %s has %d messages at the end, want %d", stream, got, want)
 		}
 	}
@@ -45,22 +45,18 @@ func bridgeRoles(t *testing.T, s *permitted, operator *role) (stored int) {
 		{"bridge-check", []string{"TREBLE_BRIDGE_PUBLISHER_STREAMS=check", "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=20m"}},
 		{"bridge-check", []string{"TREBLE_BRIDGE_PUBLISHER_STREAMS=check", "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=20m", "TREBLE_BRIDGE_PUBLISHER_ACK=stream"}},
 	} {
-		p := bridge.Launch(t, bridge.Binary(t), dir, s.env(run.user, run.env...)...)
-		p.Ready()
+		p := bridge.ServeOn(t, dir, s.env(run.user, run.env...)...)
 		for range 3 {
 			stored++
-			r := p.Post(t, bridge.Request{Body: bridge.MessageRead(t, fmt.Sprintf("permitted-%d", stored))})
-			r.Accepted(t)
+			p.PostEvent(t, bridge.ReadEvent(fmt.Sprintf("permitted-%d", stored), stored, 20))
 		}
 		if r := p.Post(t, bridge.Request{Body: "not JSON, from " + fmt.Sprint(stored)}); r.Status != 400 {
 			t.Errorf("got %d for a body that is no JSON, want 400", r.Status)
 		}
-		bridge.WaitFor(t, 20*time.Second, "all is published", func() bool {
-			return messages(t, operator.js, "TREBLE") == stored && messages(t, operator.js, "TREBLE_QUARANTINE") == stored/3
+		bridge.AwaitTrue(t, 20*time.Second, "all is published", func() bool {
+			return bridge.Stored(t, operator.js, "TREBLE") == stored && bridge.Stored(t, operator.js, "TREBLE_QUARANTINE") == stored/3
 		})
-		if code := p.Terminate(); code != 0 {
-			t.Errorf("%s: got exit code %d, want 0", run.user, code)
-		}
+		p.Stop()
 		unharmed(t, run.user, p.Output.String())
 	}
 	bridgeReads(t, s, stored)
@@ -234,13 +230,4 @@ func forbidden(t *testing.T, s *permitted, operator *role) {
 		"$JS.ACK.TREBLE.orders.1.1.1.1.0", "$JS.API.STREAM.DELETE.KV_TREBLE_AUDIT", "$JS.API.STREAM.PURGE.KV_TREBLE_AUDIT",
 	)...)
 	operator.mayNotSubscribe("treble.>", "$JS.API.>", ">", "_INBOX.>", "_INBOX_bridge.>", "_INBOX_orders.>")
-}
-
-func messages(t *testing.T, js jetstream.JetStream, stream string) int {
-	t.Helper()
-	s, err := js.Stream(t.Context(), stream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return int(s.CachedInfo().State.Msgs)
 }

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -15,13 +14,7 @@ import (
 func TestPermissionsInDocs(t *testing.T) {
 	t.Parallel()
 	want := permissionsTable(permissionsOptions(t))
-	b, err := os.ReadFile(bridge.Root + "/docs/deployment.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(b), "<!-- permissions:begin -->\n")
-	got, _, found := strings.Cut(rest, "<!-- permissions:end -->")
-	if !found || got != want {
+	if got := bridge.Between(t, bridge.ReadFile(t, bridge.Root+"/docs/deployment.md"), "permissions"); got != want {
 		t.Errorf("docs/deployment.md, between permissions:begin and permissions:end: got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -22,13 +22,9 @@ const rolePassword = "pw-of-a-test"
 // permissionsOptions reads deployments/nats/permissions.conf as nats-server does.
 func permissionsOptions(t *testing.T) *server.Options {
 	t.Helper()
-	b, err := os.ReadFile(permissionsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	// What comes from the environment of a nats-server; here several run at once.
 	text := strings.NewReplacer("$BRIDGE_PASSWORD", rolePassword, "$ORDERS_PASSWORD", rolePassword,
-		"$OPERATOR_PASSWORD", rolePassword, "$SYS_PASSWORD", rolePassword).Replace(string(b))
+		"$OPERATOR_PASSWORD", rolePassword, "$SYS_PASSWORD", rolePassword).Replace(bridge.ReadFile(t, permissionsFile))
 	file := filepath.Join(t.TempDir(), "permissions.conf")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,7 +19,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
 // sourceOf is the environment of a bridge whose one source takes some kinds; none
@@ -31,7 +27,7 @@ func sourceOf(name string, kinds ...string) []string {
 	return []string{
 		"TREBLE_BRIDGE_AUTH_BEARER=", // belongs to the default source
 		fmt.Sprintf(`TREBLE_BRIDGE_SOURCES=[{name: %s, paths: [/webhook, "/webhooks/on-*"], kinds: [%s], auth: {bearer: [%s]}}]`,
-			name, strings.Join(kinds, ","), containers.Token),
+			name, strings.Join(kinds, ","), bridge.Token),
 	}
 }
 
@@ -39,18 +35,9 @@ func sourceOf(name string, kinds ...string) []string {
 // code. Nothing that it writes for people may hold a number.
 func cli(t *testing.T, dataDir string, env []string, args ...string) (out, errs string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, bridge.Binary(t), args...)
-	cmd.Env = append([]string{"TREBLE_BRIDGE_DATA_DIR=" + dataDir}, env...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	var exit *exec.ExitError
-	if err := cmd.Run(); err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
-		t.Fatalf("%v: %v\n%s", args, err, stderr.String())
-	}
-	expectNone(t, strings.Join(args, " ")+" on standard error", stderr.String(), personal.phone, personal.text)
-	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+	out, errs, code = bridge.Command(t, append([]string{"TREBLE_BRIDGE_DATA_DIR=" + dataDir}, env...), args...)
+	expectNone(t, strings.Join(args, " ")+" on standard error", errs, personal.phone, personal.text)
+	return out, errs, code
 }
 
 // fine is cli for a command that has to work.
@@ -156,7 +143,7 @@ func refuse(t *testing.T, p *bridge.Process, bodies []refusedBody) {
 		for range 8 {
 			clients.Go(func() {
 				for b := range work {
-					r, err := bridge.Post("http://"+p.Addrs.Ingress+b.path, b.body)
+					r, err := bridge.Request{Path: b.path, Body: b.body}.Send(p.Addrs.Ingress)
 					if err != nil || r.Status != b.status {
 						t.Errorf("%.80q: got %d, %v, want %d", b.body, r.Status, err, b.status)
 					}
@@ -211,13 +198,7 @@ func envelopes(t *testing.T, js jetstream.JetStream) map[string]string {
 // awaitStored waits until a stream has n messages.
 func awaitStored(t *testing.T, js jetstream.JetStream, n int) {
 	t.Helper()
-	bridge.WaitUntil(t, "all is published", func() error {
-		s, err := js.Stream(t.Context(), "TREBLE")
-		if err == nil && s.CachedInfo().State.Msgs < uint64(n) {
-			err = fmt.Errorf("%d of %d", s.CachedInfo().State.Msgs, n)
-		}
-		return err
-	})
+	bridge.Await(t, 30*time.Second, "all is published", bridge.AtLeast(n, func() int { return bridge.Stored(t, js, "TREBLE") }))
 }
 
 // TestQuarantine takes thousands of refused bodies through every command.
@@ -343,9 +324,8 @@ func TestQuarantine(t *testing.T) {
 	all := lines[exportedLine](t, q("list", "--json"))
 	q("drop", all[len(all)-1].ID, "--yes")
 
-	p.Terminate()
-	p = bridge.Launch(t, bridge.Binary(t), p.DataDir, wide...)
-	p.Ready()
+	p.Stop()
+	p = bridge.ServeOn(t, p.DataDir, wide...)
 	other := bridge.Serve(t, wide...)
 
 	t.Run("retry", func(t *testing.T) {
@@ -423,23 +403,16 @@ func TestQuarantine(t *testing.T) {
 		if got := strings.Count(fine(t, p.DataDir, wide, "quarantine", "list", "--json"), "\n"); got != byReason["not-object"]+byReason["too-deep"]+byReason["missing-fields"] {
 			t.Errorf("%d are left", got)
 		}
-		kv, err := p.JetStream(t).KeyValue(t.Context(), "TREBLE_AUDIT")
-		if err != nil {
-			t.Fatal(err)
-		}
-		entry, err := kv.Get(t.Context(), sum.Run)
-		if err != nil {
-			t.Fatal(err)
-		}
+		kept := auditRecords(t, p.JetStream(t))[sum.Run]
 		var record struct {
 			Action, State string
 			Counts        map[string]int
 		}
-		if err := json.Unmarshal(entry.Value(), &record); err != nil || record.Action != "quarantine-drop" || record.State != "done" || record.Counts["dropped"] != sum.Dropped {
-			t.Errorf("audit: %v, %s", err, entry.Value())
+		if err := json.Unmarshal([]byte(kept), &record); err != nil || record.Action != "quarantine-drop" || record.State != "done" || record.Counts["dropped"] != sum.Dropped {
+			t.Errorf("audit: %v, %s", err, kept)
 		}
-		expectNone(t, "the audit", string(entry.Value()), personal.phone)
-		p.Terminate()
+		expectNone(t, "the audit", kept, personal.phone)
+		p.Stop()
 		found := slices.DeleteFunc(filesWith(t, p.DataDir, marker), func(path string) bool {
 			return strings.HasPrefix(path, filepath.Join(p.DataDir, "refused")) // those copies go by themselves
 		})
@@ -457,18 +430,10 @@ func TestQuarantine(t *testing.T) {
 func filesWith(t *testing.T, dir, text string) []string {
 	t.Helper()
 	var found []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() { // such as the socket of a bridge
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if bytes.Contains(b, []byte(text)) {
+	bridge.EachFile(t, dir, func(path string, content []byte) {
+		if bytes.Contains(content, []byte(text)) {
 			found = append(found, path)
 		}
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return found
 }

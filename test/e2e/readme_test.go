@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -9,9 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
@@ -47,7 +46,7 @@ func TestReadmeTour(t *testing.T) {
 			t.Logf("make run printed:\n%s", out.String())
 		}
 	})
-	bridge.WaitFor(t, 3*time.Minute, "make run is ready", func() bool {
+	bridge.AwaitTrue(t, 3*time.Minute, "make run is ready", func() bool {
 		return bridge.ExpectStatus(t.Context(), "http://127.0.0.1:"+ports["9464"]+"/readyz", http.StatusOK) == nil
 	})
 	for _, want := range []string{"127.0.0.1:" + ports["8080"] + "/webhook", "curl ", "Authorization: Bearer "} {
@@ -60,7 +59,7 @@ func TestReadmeTour(t *testing.T) {
 	if err := os.Symlink(bridge.Absolute(t, filepath.Join(bridge.Root, "bin")), filepath.Join(dir, "bin")); err != nil {
 		t.Fatal(err)
 	}
-	blocks := tourBlocks(t, text)
+	blocks := bridge.CodeBlocks(bridge.Between(t, text, "tour"), "sh")
 	wants := []string{"HTTP/1.1 200 OK", "200: 200", "message.read", "treble_bridge_requests_total{"}
 	if len(blocks) != len(wants) {
 		t.Fatalf("the tour has %d blocks, this test knows %d", len(blocks), len(wants))
@@ -86,11 +85,7 @@ func TestReadmeTour(t *testing.T) {
 // natsURLOf is NATS_URL as the README has it set.
 func natsURLOf(t *testing.T, text, dir string, ports map[string]string) string {
 	t.Helper()
-	_, rest, _ := strings.Cut(text, "<!-- nats-url:begin -->\n```sh\n")
-	line, _, ok := strings.Cut(rest, "```")
-	if !ok {
-		t.Fatal("README.md does not say how NATS_URL is set")
-	}
+	line := bridge.CodeBlocks(bridge.Between(t, text, "nats-url"), "sh")[0]
 	line = strings.ReplaceAll(line, "127.0.0.1:4222", "127.0.0.1:"+ports["4222"])
 	sh := exec.Command("sh", "-e", "-c", line+"\nprintf %s \"$NATS_URL\"")
 	sh.Dir = dir
@@ -104,57 +99,23 @@ func natsURLOf(t *testing.T, text, dir string, ports map[string]string) string {
 // runConsumer starts the README's program and wants it to print the events of
 // the tour.
 func runConsumer(t *testing.T, url string) {
-	var out natstest.LogBuffer
-	consumer := exec.Command("go", "run", "-buildvcs=false", "./test/consumer")
-	consumer.Dir, consumer.Env = bridge.Root, append(os.Environ(), "NATS_URL="+url)
-	consumer.Stdout, consumer.Stderr = &out, &out
-	consumer.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := consumer.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = consumer.Wait()
-	}()
-	defer func() {
-		_ = syscall.Kill(-consumer.Process.Pid, syscall.SIGINT)
-		<-ended
-	}()
-	bridge.WaitFor(t, time.Minute, "the consumer prints both events", func() bool {
-		return strings.Contains(out.String(), "s-1 read at 2026-01-01T09:00:02Z") && strings.Contains(out.String(), "answered at")
+	program := bridge.Program{Package: "./test/consumer"}
+	defer program.Close()
+	cmd := exec.Command(program.Path(t))
+	cmd.Env = append(os.Environ(), "NATS_URL="+url)
+	consumer := bridge.Start(t, cmd)
+	consumer.Await("the consumer prints both events", func(context.Context) error {
+		if out := consumer.Output.String(); !strings.Contains(out, "s-1 read at 2026-01-01T09:00:02Z") || !strings.Contains(out, "answered at") {
+			return errors.New(out)
+		}
+		return nil
 	})
 
 	// Whoever deletes the consumer is not kept waiting in silence.
-	nc, err := nats.Connect(url)
-	if err != nil {
+	if err := natstest.Connect(t, url).DeleteConsumer(t.Context(), "TREBLE", "readme"); err != nil {
 		t.Fatal(err)
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
+	if code := consumer.ExitCode(); code != 1 || !strings.Contains(consumer.Output.String(), "the consumer was deleted") {
+		t.Errorf("its consumer was deleted: got exit code %d, want 1 and an error that says so", code)
 	}
-	if err := js.DeleteConsumer(t.Context(), "TREBLE", "readme"); err != nil {
-		t.Fatal(err)
-	}
-	bridge.WaitFor(t, time.Minute, "the consumer ends with an error", func() bool {
-		return strings.Contains(out.String(), "the consumer was deleted") && strings.Contains(out.String(), "exit status 1")
-	})
-}
-
-// tourBlocks returns the shell blocks of the tour.
-func tourBlocks(t *testing.T, text string) []string {
-	t.Helper()
-	_, rest, ok := strings.Cut(text, "<!-- tour:begin -->")
-	tour, _, ok2 := strings.Cut(rest, "<!-- tour:end -->")
-	if !ok || !ok2 {
-		t.Fatal("README.md has no tour")
-	}
-	var blocks []string
-	for _, part := range strings.Split(tour, "```sh\n")[1:] {
-		block, _, _ := strings.Cut(part, "```")
-		blocks = append(blocks, block)
-	}
-	return blocks
 }

@@ -2,13 +2,11 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -72,13 +70,14 @@ func (r *replayed) command(args ...string) (string, int) {
 	return command(r.t, nil, append([]string{"replay", "--nats-url", r.ClientURL()}, args...)...)
 }
 
-// stored returns how many messages a stream has; 0 if there is none.
-func (r *replayed) stored(stream string) uint64 {
-	s, err := r.JS.Stream(r.t.Context(), stream)
-	if err != nil {
-		return 0
-	}
-	return s.CachedInfo().State.Msgs
+// replays starts a replay and returns when at least n events are replayed.
+func (r *replayed) replays(n int, args ...string) *bridge.Process {
+	r.t.Helper()
+	cmd := exec.Command(bridge.Binary(r.t), append([]string{"replay", "--nats-url", r.ClientURL(), "--yes"}, args...)...)
+	cmd.Env = []string{"TREBLE_BRIDGE_DATA_DIR=" + r.t.TempDir()}
+	p := bridge.Start(r.t, cmd)
+	p.Await(fmt.Sprintf("%d events are replayed", n), bridge.AtLeast(n, func() int { return bridge.Stored(r.t, r.JS, "TREBLE_REPLAY") }))
+	return p
 }
 
 // lastRun returns the newest run, as list prints it.
@@ -124,28 +123,14 @@ func TestReplayKilled(t *testing.T) {
 	t.Parallel()
 	const events = 6000
 	r := startReplayed(t, events)
-	args := []string{"replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "2500"}
-	kills := 0
-	for _, at := range []uint64{700, 2600, 4500} {
-		cmd := exec.Command(bridge.Binary(t), args...)
-		var out natstest.LogBuffer
-		cmd.Stdout, cmd.Stderr = &out, &out
-		cmd.Env = []string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		bridge.WaitFor(t, 30*time.Second, fmt.Sprintf("%d events are replayed", at), func() bool { return r.stored("TREBLE_REPLAY") >= at })
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if cmd.ProcessState.Success() {
-			t.Fatalf("it ended before it was killed:\n%s", out.String())
-		}
-		kills++
+	args := []string{"--rate", "2500"}
+	for _, at := range []int{700, 2600, 4500} {
+		r.replays(at, args...).Kill()
 		run := r.lastRun()
 		if run.State != "running" {
 			t.Errorf("got state %q of a killed run, want running", run.State)
 		}
-		args = []string{"replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "2500", "--resume", run.Run}
+		args = []string{"--rate", "2500", "--resume", run.Run}
 	}
 	out, code := r.command("--resume", r.lastRun().Run, "--yes", "--json")
 	var res struct {
@@ -156,8 +141,8 @@ func TestReplayKilled(t *testing.T) {
 		t.Fatalf("exit code %d, %v\n%s", code, err, out)
 	}
 	r.checkRun("TREBLE_REPLAY", res.Run)
-	if got := r.stored("TREBLE_REPLAY"); got != events || kills != 3 {
-		t.Errorf("got %d messages after %d kills, want %d", got, kills, events)
+	if got := bridge.Stored(t, r.JS, "TREBLE_REPLAY"); got != events {
+		t.Errorf("got %d messages, want %d", got, events)
 	}
 }
 
@@ -167,24 +152,15 @@ func TestReplayInterrupted(t *testing.T) {
 	t.Parallel()
 	const events = 3000
 	r := startReplayed(t, events)
-	cmd := exec.Command(bridge.Binary(t), "replay", "--nats-url", r.ClientURL(), "--yes", "--rate", "1500")
-	var out natstest.LogBuffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = []string{"TREBLE_BRIDGE_DATA_DIR=" + t.TempDir()}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	p := r.replays(500, "--rate", "1500")
+	p.Signal(syscall.SIGINT)
+	code := p.ExitCode()
+	_, line, ok := strings.Cut(p.Output.String(), "to go on: treble-bridge ")
+	if code != 1 || !ok {
+		t.Fatalf("exit code %d, and no line to go on", code)
 	}
-	bridge.WaitFor(t, 30*time.Second, "some events are replayed", func() bool { return r.stored("TREBLE_REPLAY") >= 500 })
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	_, line, ok := strings.Cut(out.String(), "to go on: treble-bridge ")
-	if code := cmd.ProcessState.ExitCode(); code != 1 || !ok {
-		t.Fatalf("exit code %d\n%s", code, out.String())
-	}
-	if run := r.lastRun(); run.State != "stopped" || run.Replayed != int(r.stored("TREBLE_REPLAY")) {
-		t.Errorf("got %+v, and %d are stored", run, r.stored("TREBLE_REPLAY"))
+	if run, stored := r.lastRun(), bridge.Stored(t, r.JS, "TREBLE_REPLAY"); run.State != "stopped" || run.Replayed != stored {
+		t.Errorf("got %+v, and %d are stored", run, stored)
 	}
 	line, _, _ = strings.Cut(line, "\n")
 	if again, code := command(t, nil, strings.Fields(line)...); code != 0 {
@@ -203,13 +179,13 @@ func TestReplayTargets(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	var posted [][]byte
+	var posted []string
 	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
 		b, _ := io.ReadAll(req.Body)
 		mu.Lock()
 		defer mu.Unlock()
 		if req.Header.Get("X-Key") == "header-s3cret" && req.Header.Get("Content-Type") == schema.ContentType {
-			posted = append(posted, b)
+			posted = append(posted, string(b))
 		}
 	}))
 	defer web.Close()
@@ -232,15 +208,11 @@ func TestReplayTargets(t *testing.T) {
 				t.Errorf("%v: %s is in the output:\n%s", args, c, out)
 			}
 		}
-		if args[0] == "--dry-run" && r.stored("TREBLE_REPLAY") > 0 {
+		if args[0] == "--dry-run" && bridge.Stored(t, r.JS, "TREBLE_REPLAY") > 0 {
 			t.Error("the dry run stored something")
 		}
 	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := bytes.SplitAfter(content, []byte("\n"))
+	rows := strings.SplitAfter(bridge.ReadFile(t, file), "\n")
 	stored := map[string][]*jetstream.RawStreamMsg{}
 	for _, stream := range []string{"TREBLE_REPLAY", "TARGET"} {
 		stored[stream] = natstest.Messages(t, r.JS, stream)
@@ -251,9 +223,9 @@ func TestReplayTargets(t *testing.T) {
 	}
 	for i := range chosen {
 		want := string(r.envelopes[10*(i+1)])
-		for where, got := range map[string][]byte{"url": posted[i], "file": bytes.TrimSuffix(rows[i], []byte("\n")),
-			"replay": stored["TREBLE_REPLAY"][i].Data, "target": stored["TARGET"][i].Data} {
-			if string(got) != want {
+		for where, got := range map[string]string{"url": posted[i], "file": strings.TrimSuffix(rows[i], "\n"),
+			"replay": string(stored["TREBLE_REPLAY"][i].Data), "target": string(stored["TARGET"][i].Data)} {
+			if got != want {
 				t.Errorf("%s, event %d: got %s, want %s", where, i, got, want)
 			}
 		}
@@ -262,11 +234,13 @@ func TestReplayTargets(t *testing.T) {
 	if code != 0 || strings.Count(out, "done") != 4 {
 		t.Errorf("list: exit code %d\n%s", code, out)
 	}
-	kept := records(t, r.JS)
+	kept := auditRecords(t, r.JS)
 	if len(kept) != 4 {
 		t.Errorf("got %d records, want 4", len(kept))
 	}
-	out += strings.Join(kept, "\n")
+	for _, record := range kept {
+		out += "\n" + record
+	}
 	for _, c := range append(canaries, "path-") {
 		if strings.Contains(out, c) {
 			t.Errorf("%s is on record:\n%s", c, out)
@@ -274,8 +248,8 @@ func TestReplayTargets(t *testing.T) {
 	}
 }
 
-// records returns the audit records, as they are kept.
-func records(t *testing.T, js jetstream.JetStream) (kept []string) {
+// auditRecords returns the audit records by their runs, as they are kept.
+func auditRecords(t *testing.T, js jetstream.JetStream) map[string]string {
 	t.Helper()
 	kv, err := js.KeyValue(t.Context(), "TREBLE_AUDIT")
 	if err != nil {
@@ -285,12 +259,13 @@ func records(t *testing.T, js jetstream.JetStream) (kept []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept := map[string]string{}
 	for _, key := range keys {
 		entry, err := kv.Get(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept = append(kept, string(entry.Value()))
+		kept[key] = string(entry.Value())
 	}
 	return kept
 }
@@ -304,8 +279,8 @@ func TestReplayAsks(t *testing.T) {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
 		}
 	}
-	if _, err := r.JS.Stream(context.Background(), "TREBLE_REPLAY"); err == nil {
-		t.Error("the stream was made all the same")
+	if n := bridge.Stored(t, r.JS, "TREBLE_REPLAY"); n > 0 {
+		t.Errorf("%d events were replayed all the same", n)
 	}
 	if out, code := r.command("--resume", "replay-nothing"); code != 1 || !strings.Contains(out, "replay list") {
 		t.Errorf("no such run: exit code %d\n%s", code, out)

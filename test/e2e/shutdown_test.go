@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -29,7 +28,7 @@ func TestShutdown(t *testing.T) {
 	p := bridge.Serve(t, append(patient(px), "TREBLE_BRIDGE_SHUTDOWN_TIMEOUT="+timeout.String())...)
 	accepted := []string{warm(t, p)}
 	px.HoldBack.Store(true)
-	sent := postAll(t, p, inWork)
+	sent := bridge.PostAll(p.Addrs.Ingress, "in-work", inWork)
 	awaitInWork(t, p, b)
 
 	signalled := time.Now()
@@ -53,12 +52,12 @@ func TestShutdown(t *testing.T) {
 
 	for range inWork {
 		r := <-sent
-		if r.err != nil {
-			t.Errorf("%s: %v", r.session, r.err)
+		if r.Err != nil {
+			t.Errorf("%s: %v", r.Session, r.Err)
 			continue
 		}
-		r.reply.Accepted(t)
-		accepted = append(accepted, r.session)
+		r.Reply.Accepted(t)
+		accepted = append(accepted, r.Session)
 	}
 	if code := p.ExitCode(); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
@@ -67,7 +66,7 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("the shutdown took %s, want at most %s", took, timeout)
 	}
 	slices.Sort(accepted)
-	if got := sessionsIn(t, b); !slices.Equal(got, accepted) {
+	if got := slices.Sorted(slices.Values(bridge.StreamSessions(t, b.JS))); !slices.Equal(got, accepted) {
 		t.Errorf("the stream and the replies differ:\n%s", bridge.Diff(got, accepted))
 	}
 }
@@ -81,12 +80,12 @@ func TestShutdownCutOff(t *testing.T) {
 	p := bridge.Serve(t, append(patient(px), "TREBLE_BRIDGE_SHUTDOWN_TIMEOUT=500ms")...)
 	warm(t, p)
 	px.HoldBack.Store(true)
-	sent := postAll(t, p, inWork)
+	sent := bridge.PostAll(p.Addrs.Ingress, "in-work", inWork)
 	awaitInWork(t, p, b)
 	p.Signal(syscall.SIGTERM)
 	for range inWork {
-		if r := <-sent; r.err == nil && r.reply.Status == http.StatusOK {
-			t.Errorf("%s: got 200, and no PubAck ever came", r.session)
+		if r := <-sent; r.Err == nil && r.Reply.Status == http.StatusOK {
+			t.Errorf("%s: got 200, and no PubAck ever came", r.Session)
 		}
 	}
 	if code := p.ExitCode(); code != 1 {
@@ -105,37 +104,10 @@ func patient(px *natstest.Proxy) []string {
 	}
 }
 
-// sentEvent is a posted event and its answer.
-type sentEvent struct {
-	session string
-	reply   bridge.Reply
-	err     error
-}
-
-// postAll posts n events with sessions of their own at the same time, each on
-// a connection of its own, and returns where the results arrive.
-func postAll(t *testing.T, p *bridge.Process, n int) <-chan sentEvent {
-	t.Helper()
-	results := make(chan sentEvent, n)
-	for i := range n {
-		session := fmt.Sprintf("in-work-%02d", i)
-		body := bridge.MessageRead(t, session)
-		go func() {
-			r, err := bridge.Post("http://"+p.Addrs.Ingress+"/webhook", body)
-			results <- sentEvent{session, r, err}
-		}()
-	}
-	return results
-}
-
 // warm has one event stored, so that the bridge knows the stream, and returns its session.
 func warm(t *testing.T, p *bridge.Process) string {
 	t.Helper()
-	r, err := bridge.Post("http://"+p.Addrs.Ingress+"/webhook", bridge.MessageRead(t, "warm"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Accepted(t)
+	p.PostEvent(t, bridge.ReadEvent("warm", 0, 20))
 	return "warm"
 }
 
@@ -154,19 +126,4 @@ func awaitInWork(t *testing.T, p *bridge.Process, b *natstest.Server) {
 		}
 		return nil
 	})
-}
-
-// sessions returns the session of each event in the stream, sorted.
-func sessionsIn(t *testing.T, b *natstest.Server) []string {
-	t.Helper()
-	var sessions []string
-	for _, m := range natstest.Messages(t, b.JS, "TREBLE") {
-		var envelope struct{ Subject string }
-		if err := json.Unmarshal(m.Data, &envelope); err != nil {
-			t.Fatalf("message %d: %v", m.Sequence, err)
-		}
-		sessions = append(sessions, envelope.Subject)
-	}
-	slices.Sort(sessions)
-	return sessions
 }

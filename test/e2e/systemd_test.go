@@ -24,12 +24,8 @@ const (
 // readUnit returns the settings of the unit; one that is repeated has all values.
 func readUnit(t *testing.T) map[string][]string {
 	t.Helper()
-	b, err := os.ReadFile(unitFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	unit := map[string][]string{}
-	for line := range strings.Lines(string(b)) {
+	for line := range strings.Lines(bridge.ReadFile(t, unitFile)) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
 			unit[name] = append(unit[name], value)
 		}
@@ -50,15 +46,12 @@ func TestSystemdConfig(t *testing.T) {
 	if got := unit["ExecStart"]; len(got) != 1 || got[0] != want {
 		t.Errorf("ExecStart: got %q, want %q", got, want)
 	}
-	cmd := exec.CommandContext(t.Context(), bridge.Binary(t), "config", "check", "--config", unitDir+"/bridge.yaml")
-	cmd.Env = []string{}
+	var env []string
 	specifiers := strings.NewReplacer("%d", credentials, "%S", state)
 	for _, assignment := range unit["Environment"] {
-		cmd.Env = append(cmd.Env, specifiers.Replace(assignment))
+		env = append(env, specifiers.Replace(assignment))
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("config check: %v\n%s", err, out)
-	}
+	bridge.MustCommand(t, env, "config", "check", "--config", unitDir+"/bridge.yaml")
 }
 
 // TestSystemdStop: systemd must not kill a bridge that is still finishing.
@@ -84,17 +77,11 @@ func TestSystemdAnalyze(t *testing.T) {
 		}
 		t.Skip("systemd-analyze is not here: the unit is not checked")
 	}
-	b, err := os.ReadFile(unitFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	// verify wants the program where the unit says.
-	program, err := filepath.Abs(bridge.Binary(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := bridge.Absolute(t, bridge.Binary(t))
+	text := strings.ReplaceAll(bridge.ReadFile(t, unitFile), "/usr/local/bin/treble-bridge", program)
 	unit := filepath.Join(t.TempDir(), "treble-bridge.service")
-	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(b), "/usr/local/bin/treble-bridge", program)), 0o644); err != nil {
+	if err := os.WriteFile(unit, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{

@@ -14,7 +14,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
 // What is in testdata/upgrade/format1.tar.gz, in the order in which it was accepted.
@@ -56,8 +55,7 @@ func TestUpgrade(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p := bridge.Launch(t, bridge.Binary(t), dir, upgradeEnv...)
-			p.Ready()
+			p := bridge.ServeOn(t, dir, upgradeEnv...)
 			p.Published(t)
 			stream := bridge.StreamSessions(t, p.JetStream(t))
 			want := append(upgradeSessions("stored", upgradeStored), upgradeSessions("pending", upgradePending)...)
@@ -67,9 +65,7 @@ func TestUpgrade(t *testing.T) {
 			checkUpgradeAccount(t, p, c.lost)
 
 			// And life goes on.
-			if r := p.Post(t, bridge.Request{Body: oracle.ReadEvent("new-000", 0, 70)}); r.Status != 200 {
-				t.Errorf("got %d for a new event, want 200", r.Status)
-			}
+			p.PostEvent(t, bridge.ReadEvent("new-000", 0, 70))
 			p.Published(t)
 			checkUpgradeAside(t, p)
 			if !c.lost {
@@ -81,13 +77,10 @@ func TestUpgrade(t *testing.T) {
 			if got := bridge.StreamSessions(t, p.JetStream(t)); !slices.Equal(got, want) {
 				t.Errorf("at the end: %s", bridge.Diff(got, want))
 			}
-			if code := p.Terminate(); code != 0 {
-				t.Errorf("got exit code %d, want 0", code)
-			}
+			p.Stop()
 			checkFormats(t, dir)
 
-			again := bridge.Launch(t, bridge.Binary(t), dir, upgradeEnv...)
-			again.Ready()
+			again := bridge.ServeOn(t, dir, upgradeEnv...)
 			again.Published(t)
 			if got := bridge.StreamSessions(t, again.JetStream(t)); !slices.Equal(got, want) {
 				t.Errorf("after another start: %s", bridge.Diff(got, want))

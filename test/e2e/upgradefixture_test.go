@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +17,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
 // TestUpgradeFixture makes testdata/upgrade/format1.tar.gz with the binary OLD_BRIDGE;
@@ -33,7 +31,7 @@ func TestUpgradeFixture(t *testing.T) {
 		for batch := range slices.Chunk(sessions, 5) { // arrays too
 			var events []string
 			for _, s := range batch {
-				events = append(events, oracle.ReadEvent(s, len(s), size))
+				events = append(events, bridge.ReadEvent(s, len(s), size))
 			}
 			body := events[0]
 			if len(events) > 1 {
@@ -45,7 +43,7 @@ func TestUpgradeFixture(t *testing.T) {
 		}
 	}
 
-	p := bridge.Launch(t, old, dir, upgradeEnv...)
+	p := bridge.LaunchBinary(t, old, dir, upgradeEnv...)
 	p.Ready()
 	stored := upgradeSessions("stored", upgradeStored)
 	for i := range 20 {
@@ -92,7 +90,7 @@ func TestUpgradeFixture(t *testing.T) {
 	})
 	p.Kill()
 
-	p = bridge.Launch(t, old, dir, append(upgradeEnv, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1")...)
+	p = bridge.LaunchBinary(t, old, dir, append(upgradeEnv, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1")...)
 	p.Ready()
 	accept(p, upgradeSessions("pending", upgradePending), 70)
 	p.Kill()
@@ -108,23 +106,14 @@ func packUpgrade(t *testing.T, dir string) {
 	}
 	z, _ := gzip.NewWriterLevel(f, gzip.BestCompression)
 	w := tar.NewWriter(z)
-	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() || e.Name() == "addr.json" {
-			return err
+	bridge.EachFile(t, dir, func(path string, b []byte) {
+		if filepath.Base(path) == "addr.json" {
+			return
 		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		if err := w.WriteHeader(&tar.Header{Name: filepath.ToSlash(name), Mode: 0o600, Size: int64(len(b))}); err != nil {
-			return err
-		}
-		_, err = w.Write(b)
-		return err
+		name, nameErr := filepath.Rel(dir, path)
+		err = errors.Join(err, nameErr, w.WriteHeader(&tar.Header{Name: filepath.ToSlash(name), Mode: 0o600, Size: int64(len(b))}))
+		_, writeErr := w.Write(b)
+		err = errors.Join(err, writeErr)
 	})
 	if err := errors.Join(err, w.Close(), z.Close(), f.Close()); err != nil {
 		t.Fatal(err)

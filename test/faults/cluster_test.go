@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -78,7 +79,7 @@ func (c *cluster) end() {
 	// A node that was cut off may answer from its own copy until it follows again, and knows
 	// nothing of what came meanwhile.
 	streamLeader(c.t, c.nodes)
-	c.judge(ofLoad(natsSessions(c.t, c.nodes[0])))
+	c.judge(ofLoad(bridge.StreamSessions(c.t, c.js())))
 	sameEverywhere(c.t, c.nodes)
 	for _, n := range c.nodes {
 		for line := range strings.Lines(n.WholeLog()) {
@@ -131,7 +132,7 @@ func TestFaultsClusterStepdown(t *testing.T) { clusterStepdown(t, 30) }
 
 func clusterStepdown(t *testing.T, times int) {
 	c := startCluster(t, 3)
-	nc := c.nodes[0].Connect()
+	nc := c.js().Conn()
 	from := c.metric("stored_events")
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
@@ -176,7 +177,7 @@ func TestFaultsClusterScalingIdle(t *testing.T) { clusterScalingIdle(t, 150_000)
 func clusterScalingIdle(t *testing.T, messages int) {
 	c := startCluster(t, 1)
 	c.quiet()
-	c.fill(messages)
+	publishFillers(t, c.js(), messages)
 	for _, replicas := range []int{3, 1, 3} {
 		c.update(replicas)
 		c.clients.To(c.ingress())
@@ -208,14 +209,14 @@ func (c *cluster) update(replicas int) {
 	c.t.Helper()
 	js := c.js()
 	for _, name := range []string{"TREBLE", "TREBLE_QUARANTINE"} {
-		bridge.WaitUntil(c.t, "the replicas can be changed", func() error {
-			s, err := js.Stream(c.t.Context(), name)
+		bridge.Await(c.t, 30*time.Second, "the replicas can be changed", func(ctx context.Context) error {
+			s, err := js.Stream(ctx, name)
 			if err != nil {
 				return err
 			}
 			cfg := s.CachedInfo().Config
 			cfg.Replicas = replicas
-			_, err = js.UpdateStream(c.t.Context(), cfg)
+			_, err = js.UpdateStream(ctx, cfg)
 			return err
 		})
 	}
@@ -226,24 +227,11 @@ func (c *cluster) current(replicas int) {
 	c.t.Helper()
 	began := time.Now()
 	js := c.js()
-	bridge.WaitFor(c.t, time.Minute, fmt.Sprintf("%d replicas are current", replicas), func() bool {
+	bridge.AwaitTrue(c.t, time.Minute, fmt.Sprintf("%d replicas are current", replicas), func() bool {
 		s, err := js.Stream(c.t.Context(), "TREBLE")
 		return err == nil && follow(s.CachedInfo().Cluster, replicas)
 	})
 	c.note("%d replicas are current after %s", replicas, time.Since(began).Round(time.Millisecond))
 }
 
-func (c *cluster) js() jetstream.JetStream {
-	c.t.Helper()
-	js, err := jetstream.New(c.nodes[0].Connect())
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return js
-}
-
-// fill puts messages of 1 kB into the stream.
-func (c *cluster) fill(messages int) {
-	c.t.Helper()
-	publishFillers(c.t, c.js(), messages)
-}
+func (c *cluster) js() jetstream.JetStream { c.t.Helper(); return c.nodes[0].JetStream() }

@@ -3,7 +3,6 @@ package faults
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
 // recovery bounds the time until events flow again once the disk has room.
@@ -34,26 +32,18 @@ func TestEmbeddedFullDisk(t *testing.T) {
 }
 
 func embeddedFullDisk(t *testing.T, load bool) {
-	k := &killer{t: t, path: bridge.Binary(t), dataDir: smallDisk(t, 96), oracle: oracle.New()}
-	k.env = []string{
+	k := newKiller(t, killEmbedded, smallDisk(t, 96), 16, 300,
 		"TREBLE_BRIDGE_JOURNAL_RESERVE=4MiB",
-		"TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=64MiB",
-	}
-	k.clients = oracle.StartClients(k.oracle, 16, 300)
+		"TREBLE_BRIDGE_PUBLISHER_MAX_BYTES=64MiB")
 	k.clients.Pace = 5 * time.Millisecond // several rounds must fit the disk
-	t.Cleanup(k.clients.Close)
 	k.start()
 	ballast := filepath.Join(k.dataDir, "ballast")
 	for range 2 {
 		began := k.oracle.Now()
-		k.bridge.Await("events are accepted and published", func(context.Context) error {
-			if n := k.oracle.AcceptedSince(began); n < 200 {
-				return fmt.Errorf("%d are accepted", n)
-			}
-			return k.publishes(t.Context())
-		})
+		k.accepts(began, 200)
+		k.publishes()
 		if !load {
-			k.quiet()
+			k.clients.PauseAndWait(t)
 			k.bridge.Published(t)
 		}
 		fillDisk(t, ballast)
@@ -62,12 +52,7 @@ func embeddedFullDisk(t *testing.T, load bool) {
 		if !load {
 			k.clients.To(k.bridge.Addrs.Ingress)
 		}
-		k.bridge.Await("events are refused", func(context.Context) error {
-			if n := k.oracle.UnavailableSince(full); n < 100 {
-				return fmt.Errorf("%d are", n)
-			}
-			return nil
-		})
+		k.refuses(full, 100)
 		k.bridge.Await("/readyz says so", func(ctx context.Context) error {
 			if r := k.bridge.Readiness(ctx); r.Status == "ready" {
 				return errors.New("ready")
@@ -79,12 +64,7 @@ func embeddedFullDisk(t *testing.T, load bool) {
 		}
 		k.recovers()
 	}
-	wrong := k.drain()
-	oracle.Report(t, wrong)
-	t.Log(&k.killTotals)
-	if odd := k.answers.Odd(append(oracle.Plain, http.StatusServiceUnavailable)...); len(odd) > 0 {
-		t.Errorf("got answers %v, want only %v and 503", odd, oracle.Plain)
-	}
+	k.finish(http.StatusServiceUnavailable)
 }
 
 // othersFail lets other clients of the embedded server publish to both streams until the
@@ -118,7 +98,7 @@ func (k *killer) recovers() {
 	refused := k.bridge.Metrics(k.t).Sum("treble_bridge_quarantine_total", `outcome="stored"`)
 	step := func(what string, holds func() bool) {
 		k.t.Helper()
-		bridge.WaitFor(k.t, recovery-time.Since(began), what+" once the disk has room", holds)
+		bridge.AwaitTrue(k.t, recovery-time.Since(began), what+" once the disk has room", holds)
 		k.t.Logf("%s %s after there is room", what, time.Since(began).Round(time.Millisecond))
 	}
 	step("events are accepted", func() bool { return k.oracle.AcceptedSince(tick) > 100 })
@@ -127,11 +107,4 @@ func (k *killer) recovers() {
 		return k.bridge.Metrics(k.t).Sum("treble_bridge_quarantine_total", `outcome="stored"`) > refused+3
 	})
 	step("the bridge is ready", func() bool { return k.bridge.Readiness(k.t.Context()).Status == "ready" })
-}
-
-// quiet pauses the clients, and waits until no request is on its way.
-func (k *killer) quiet() {
-	k.t.Helper()
-	k.clients.Pause()
-	k.bridge.Await("the clients are quiet", k.clients.Quiet)
 }

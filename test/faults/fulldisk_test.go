@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,9 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
 // TestFullDisk lets the journal fill a small file system while NATS is away,
@@ -30,16 +27,7 @@ func TestFullDisk(t *testing.T) {
 // last byte, so that the write itself fails (ENOSPC).
 func fullDisk(t *testing.T, reserve string, other bool) {
 	const size = 48 // MiB
-	k := &killer{t: t, path: bridge.Binary(t), dataDir: smallDisk(t, size), oracle: oracle.New()}
-	k.broker = natstest.Start(t)
-	k.proxy = natstest.StartProxy(t, k.broker.URL)
-	k.env = []string{
-		"TREBLE_BRIDGE_NATS_URL=" + k.proxy.URL(),
-		"TREBLE_BRIDGE_JOURNAL_RESERVE=" + reserve,
-	}
-	k.clients = oracle.StartClients(k.oracle, 16, 5000)
-	t.Cleanup(k.clients.Close)
-
+	k := newKiller(t, killExternal, smallDisk(t, size), 16, 5000, "TREBLE_BRIDGE_JOURNAL_RESERVE="+reserve)
 	ballast := ""
 	if other {
 		ballast = filepath.Join(k.dataDir, "ballast")
@@ -50,19 +38,13 @@ func fullDisk(t *testing.T, reserve string, other bool) {
 	k.resume(ballast)
 	k.fill(ballast)
 	k.bridge.Kill()
-	k.clients.Pause()
-	bridge.WaitUntil(t, "the clients notice", func() error { return k.clients.Quiet(t.Context()) })
-	k.bridge = bridge.Launch(t, k.path, k.dataDir, k.env...) // on a full disk: it takes nothing yet
+	k.clients.PauseAndWait(t)
+	k.bridge = bridge.Launch(t, k.dataDir, k.env...) // on a full disk: it takes nothing yet
 	k.bridge.Listening()
 	k.clients.To(k.bridge.Addrs.Ingress)
 	k.resume(ballast)
 
-	wrong := k.drain()
-	oracle.Report(t, wrong)
-	t.Log(&k.killTotals)
-	if odd := k.answers.Odd(append(oracle.Plain, http.StatusServiceUnavailable)...); len(odd) > 0 {
-		t.Errorf("got answers %v, want only %v and 503", odd, oracle.Plain)
-	}
+	k.finish(http.StatusServiceUnavailable)
 }
 
 // fill takes NATS away until the journal is full. With ballast the disk is filled
@@ -72,21 +54,11 @@ func (k *killer) fill(ballast string) {
 	k.proxy.Freeze()
 	began := k.oracle.Now()
 	if ballast != "" {
-		k.bridge.Await("some are accepted", func(context.Context) error {
-			if n := k.oracle.AcceptedSince(began); n < 100 {
-				return fmt.Errorf("%d are", n)
-			}
-			return nil
-		})
+		k.accepts(began, 100)
 		fillDisk(k.t, ballast)
 	}
-	k.bridge.Await("the journal is full", func(context.Context) error {
-		accepted, refused := k.oracle.AcceptedSince(began), k.oracle.UnavailableSince(began)
-		if accepted < 100 || refused < 500 {
-			return fmt.Errorf("%d accepted, %d refused", accepted, refused)
-		}
-		return nil
-	})
+	k.accepts(began, 100)
+	k.refuses(began, 500)
 }
 
 // resume gives NATS back, and the ballast's room, and waits until the bridge
@@ -101,12 +73,7 @@ func (k *killer) resume(ballast string) {
 	began := k.oracle.Now()
 	k.proxy.Cut()
 	k.proxy.Up()
-	k.bridge.Await("events are accepted again", func(context.Context) error {
-		if n := k.oracle.AcceptedSince(began); n < 500 {
-			return fmt.Errorf("%d are", n)
-		}
-		return nil
-	})
+	k.accepts(began, 500)
 }
 
 // fillDisk writes a file until there is no space left.

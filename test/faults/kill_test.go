@@ -1,8 +1,6 @@
 package faults
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -30,12 +28,8 @@ func TestKillBridge(t *testing.T) {
 
 // killRound wants a number of counted kills and nothing wrong.
 func killRound(t *testing.T, total *killTotals, where killMode, counted int) {
-	k := newKiller(t, where, bridge.Binary(t))
-	oracle.Report(t, k.round(counted))
-	if odd := k.answers.Odd(oracle.Plain...); len(odd) > 0 {
-		t.Errorf("got answers %v, want only %v", odd, oracle.Plain)
-	}
-	t.Log(&k.killTotals)
+	k := newKiller(t, where, t.TempDir(), 24, 300)
+	k.round(counted)
 	total.add(&k.killTotals)
 }
 
@@ -80,7 +74,6 @@ func (k *killTotals) String() string {
 type killer struct {
 	killTotals
 	t       *testing.T
-	path    string // of the binary
 	dataDir string
 	env     []string
 	oracle  *oracle.Oracle
@@ -91,24 +84,21 @@ type killer struct {
 	proxy  *natstest.Proxy
 }
 
-// connections is the number of clients that post at once.
-const connections = 24
-
-func newKiller(t *testing.T, where killMode, path string, env ...string) *killer {
-	k := &killer{t: t, path: path, dataDir: t.TempDir(), env: env, oracle: oracle.New()}
+// newKiller returns a killer of bridges on a data directory, with so many clients that post texts of a size.
+func newKiller(t *testing.T, where killMode, dataDir string, connections, size int, env ...string) *killer {
+	k := &killer{t: t, dataDir: dataDir, env: env, oracle: oracle.New()}
 	if where == killExternal {
 		k.broker = natstest.Start(t)
 		k.proxy = natstest.StartProxy(t, k.broker.URL)
 		k.env = append(k.env, "TREBLE_BRIDGE_NATS_URL="+k.proxy.URL())
 	}
-	k.clients = oracle.StartClients(k.oracle, connections, 300)
+	k.clients = oracle.StartClients(k.oracle, connections, size)
 	t.Cleanup(k.clients.Close)
 	return k
 }
 
-// round makes so many counted kills, lets everything drain and returns what is
-// wrong then.
-func (k *killer) round(counted int) []string {
+// round makes so many counted kills, and wants nothing wrong then.
+func (k *killer) round(counted int) {
 	k.t.Helper()
 	for k.counted < counted {
 		if k.killed >= 4*counted {
@@ -120,35 +110,33 @@ func (k *killer) round(counted int) []string {
 		k.killOnce()
 	}
 	k.start()
-	return k.drain()
+	k.finish()
 }
 
-// drain ends the load, waits until everything is published, ends the bridge and
-// returns what is wrong.
-func (k *killer) drain() []string {
+// finish ends the load, waits until everything is published, ends the bridge, and wants that nothing is wrong
+// and no request had a strange answer, but for these statuses.
+func (k *killer) finish(also ...int) {
 	k.t.Helper()
-	k.clients.Pause()
-	k.bridge.Await("the clients are quiet", k.clients.Quiet)
+	k.clients.PauseAndWait(k.t)
 	k.bridge.Published(k.t)
 	stream := ofLoad(k.stream())
 	k.events = len(stream)
 	k.answers = k.oracle.Totals()
-	if code := k.bridge.Terminate(); code != 0 {
-		k.t.Errorf("got exit code %d, want 0", code)
-	}
-	return k.oracle.Check(stream)
+	k.bridge.Stop()
+	oracle.Report(k.t, k.oracle.Check(stream))
+	k.answers.ExpectPlain(k.t, also...)
+	k.t.Log(&k.killTotals)
 }
 
 // start starts the bridge and sends the clients to it.
 func (k *killer) start() {
-	k.bridge = bridge.Launch(k.t, k.path, k.dataDir, k.env...)
-	k.bridge.Ready()
+	k.bridge = bridge.ServeOn(k.t, k.dataDir, k.env...)
 	k.clients.To(k.bridge.Addrs.Ingress)
 }
 
 // killEarly kills a bridge while it recovers.
 func (k *killer) killEarly() {
-	p := bridge.Launch(k.t, k.path, k.dataDir, k.env...)
+	p := bridge.Launch(k.t, k.dataDir, k.env...)
 	time.Sleep(rand.N(150 * time.Millisecond)) // the moment is to be random
 	p.Kill()
 	k.early++
@@ -158,19 +146,16 @@ func (k *killer) killEarly() {
 func (k *killer) killOnce() {
 	born := k.oracle.Now()
 	k.start()
-	k.bridge.Await("something is accepted", func(context.Context) error {
-		return k.acceptedSince(born)
-	})
+	k.accepts(born, 1)
 	if k.killed%2 == 0 {
 		// Half of the kills come after the bridge has compared the journal with the stream.
-		k.bridge.Await("something is published", k.publishes)
+		k.publishes()
 	}
 	time.Sleep(rand.N(200 * time.Millisecond)) // the moment is to be random
 	pending := k.awaitPending()
 	killed := k.oracle.Now()
 	k.bridge.Kill()
-	k.clients.Pause()
-	bridge.WaitUntil(k.t, "the clients notice", func() error { return k.clients.Quiet(k.t.Context()) })
+	k.clients.PauseAndWait(k.t)
 	if k.proxy != nil {
 		k.proxy.Cut()
 		k.proxy.Up()
@@ -186,11 +171,22 @@ func (k *killer) killOnce() {
 // kill.
 const pendingEvents = 32
 
-func (k *killer) publishes(context.Context) error {
-	if k.bridge.Metrics(k.t)["treble_bridge_published_total"] == 0 {
-		return errors.New("nothing is")
-	}
-	return nil
+// publishes waits until the bridge that runs has published something.
+func (k *killer) publishes() {
+	k.t.Helper()
+	k.bridge.Await("something is published", bridge.AtLeast(1, func() int { return int(k.bridge.Metrics(k.t)["treble_bridge_published_total"]) }))
+}
+
+// accepts waits until n deliveries that were sent since a tick were answered 200.
+func (k *killer) accepts(since, n int) {
+	k.t.Helper()
+	k.bridge.Await("deliveries are answered 200", bridge.AtLeast(n, func() int { return k.oracle.AcceptedSince(since) }))
+}
+
+// refuses waits until n deliveries that were sent since a tick were answered 503.
+func (k *killer) refuses(since, n int) {
+	k.t.Helper()
+	k.bridge.Await("deliveries are answered 503", bridge.AtLeast(n, func() int { return k.oracle.UnavailableSince(since) }))
 }
 
 // awaitPending tries to come to a moment when something is pending.
@@ -211,18 +207,9 @@ func (k *killer) awaitPending() bool {
 		k.proxy.Freeze()
 	}
 	held := k.oracle.Now()
-	k.bridge.Await("something is accepted while PubAcks are held back", func(context.Context) error {
-		return k.acceptedSince(held)
-	})
+	k.accepts(held, 1)
 	time.Sleep(rand.N(50 * time.Millisecond)) // the moment is to be random
 	return true
-}
-
-func (k *killer) acceptedSince(tick int) error {
-	if k.oracle.AcceptedSince(tick) == 0 {
-		return errors.New("nothing is")
-	}
-	return nil
 }
 
 // stream returns the sessions in the stream, in its order.
@@ -237,7 +224,7 @@ func (k *killer) stream() []string {
 func TestSecondBridgeOnOneDataDir(t *testing.T) {
 	t.Parallel()
 	first := bridge.Serve(t)
-	second := bridge.Launch(t, bridge.Binary(t), first.DataDir)
+	second := bridge.Launch(t, first.DataDir)
 	if code := second.ExitCode(); code != 1 {
 		t.Errorf("got exit code %d, want 1", code)
 	}
@@ -245,11 +232,8 @@ func TestSecondBridgeOnOneDataDir(t *testing.T) {
 	if !strings.Contains(second.Output.String(), want) || !strings.Contains(second.Output.String(), filepath.Base(first.DataDir)) {
 		t.Errorf("got %q, want the directory and %q in it", second.Output.String(), want)
 	}
-	if r := first.Post(t, bridge.Request{Body: bridge.Payload(t, "message-read.json")}); r.Status != 200 {
-		t.Errorf("got %d from the first one, want 200 as before", r.Status)
-	}
+	first.PostEvent(t, bridge.Payload(t, "message-read.json")) // as before
 	// The lock goes with the process, however it ends.
 	first.Kill()
-	third := bridge.Launch(t, bridge.Binary(t), first.DataDir)
-	third.Ready()
+	bridge.ServeOn(t, first.DataDir)
 }

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -24,28 +25,25 @@ func readyAll(nodes []*containers.NATS) {
 // one, and the others follow it.
 func streamLeader(t *testing.T, nodes []*containers.NATS) *containers.NATS {
 	t.Helper()
-	js, err := jetstream.New(nodes[0].Connect())
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := nodes[0].JetStream()
 	var leader *containers.NATS
-	bridge.WaitFor(t, 30*time.Second, "the stream has a leader that all follow", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	bridge.Await(t, 30*time.Second, "the stream has a leader that all follow", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		stream, err := js.Stream(ctx, "TREBLE")
 		if err != nil {
-			return false
+			return err
 		}
 		c := stream.CachedInfo().Cluster
 		if !follow(c, len(nodes)) {
-			return false
+			return fmt.Errorf("%+v", c)
 		}
 		i := slices.IndexFunc(nodes, func(n *containers.NATS) bool { return n.URL() == "nats://"+c.Leader+":4222" })
 		if i < 0 {
-			return false
+			return fmt.Errorf("%s leads", c.Leader)
 		}
 		leader = nodes[i]
-		return true
+		return nil
 	})
 	return leader
 }
@@ -67,7 +65,7 @@ func sameEverywhere(t *testing.T, nodes []*containers.NATS) {
 		leader := streamLeader(t, nodes)
 		if !seen[leader] {
 			seen[leader] = true
-			got := natsSessions(t, nodes[0])
+			got := bridge.StreamSessions(t, nodes[0].JetStream())
 			if first == nil {
 				first = got
 			}
@@ -78,7 +76,7 @@ func sameEverywhere(t *testing.T, nodes []*containers.NATS) {
 		if len(seen) == len(nodes) {
 			return
 		}
-		if _, err := nodes[0].Connect().Request("$JS.API.STREAM.LEADER.STEPDOWN.TREBLE", nil, 5*time.Second); err != nil {
+		if _, err := nodes[0].JetStream().Conn().Request("$JS.API.STREAM.LEADER.STEPDOWN.TREBLE", nil, 5*time.Second); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,11 +5,8 @@ package faults
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 	"github.com/treble-bridge/treble-bridge/test/containers"
@@ -48,9 +45,7 @@ type loaded struct {
 
 // loadContainer puts a bridge in a container under load.
 func loadContainer(t *testing.T, name string, b *containers.Bridge) *loaded {
-	return load(t, name, faultPace,
-		func() string { return hostOf(t, b.URL("/")) },
-		func() string { return b.OpsURL("/metrics") })
+	return load(t, name, 300, faultPace, b.Addr, func() string { return b.OpsURL("/metrics") })
 }
 
 // loadedBridge puts a bridge under load beside a nats-server, each in a container.
@@ -67,18 +62,12 @@ func (l *loaded) endsWithoutLoss(nats *containers.NATS) {
 	l.finish()
 	l.allAnswered()
 	l.noLoss()
-	l.judge(natsSessions(l.t, nats))
+	l.judge(bridge.StreamSessions(l.t, nats.JetStream()))
 }
 
-// load starts the load; name is what the session ids begin with, pace is the
+// load starts the load; name is what the session ids begin with, size is that of an event's text, pace is the
 // time between an answer and the next request of a connection.
-func load(t *testing.T, name string, pace time.Duration, ingress, metrics func() string) *loaded {
-	t.Helper()
-	return loadOf(t, name, 300, pace, ingress, metrics)
-}
-
-// loadOf is load with events of so many bytes of text.
-func loadOf(t *testing.T, name string, size int, pace time.Duration, ingress, metrics func() string) *loaded {
+func load(t *testing.T, name string, size int, pace time.Duration, ingress, metrics func() string) *loaded {
 	t.Helper()
 	l := &loaded{t: t, name: name, oracle: oracle.New(), ingress: ingress, metrics: metrics}
 	l.clients = oracle.StartClientsAs(name, l.oracle, faultConns, size)
@@ -86,15 +75,6 @@ func loadOf(t *testing.T, name string, size int, pace time.Duration, ingress, me
 	t.Cleanup(l.clients.Close)
 	l.clients.To(ingress())
 	return l
-}
-
-func hostOf(t *testing.T, text string) string {
-	t.Helper()
-	u, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Host
 }
 
 // metric reads a gauge or counter of the bridge; 0 if it does not answer.
@@ -141,7 +121,7 @@ func (l *loaded) publishesWithin(limit time.Duration, n float64) {
 	l.t.Helper()
 	began := time.Now()
 	from := l.metric("stored_events")
-	bridge.WaitFor(l.t, limit, fmt.Sprintf("%g more events are published", n), func() bool {
+	bridge.AwaitTrue(l.t, limit, fmt.Sprintf("%g more events are published", n), func() bool {
 		return l.metric("stored_events") >= from+n
 	})
 	l.longest = max(l.longest, time.Since(began))
@@ -151,7 +131,7 @@ func (l *loaded) publishesWithin(limit time.Duration, n float64) {
 func (l *loaded) accepts(n int) {
 	l.t.Helper()
 	tick := l.oracle.Now()
-	bridge.WaitFor(l.t, 30*time.Second, "requests are answered 200", func() bool { return l.oracle.AcceptedSince(tick) >= n })
+	bridge.Await(l.t, 30*time.Second, "requests are answered 200", bridge.AtLeast(n, func() int { return l.oracle.AcceptedSince(tick) }))
 }
 
 // note adds a line to what the test prints.
@@ -162,8 +142,7 @@ func (l *loaded) note(format string, args ...any) {
 // quiet ends the load for a while.
 func (l *loaded) quiet() {
 	l.t.Helper()
-	l.clients.Pause()
-	bridge.WaitUntil(l.t, "the clients are quiet", func() error { return l.clients.Quiet(l.t.Context()) })
+	l.clients.PauseAndWait(l.t)
 }
 
 // finish ends the load and waits until everything is published.
@@ -172,7 +151,7 @@ func (l *loaded) finish() {
 	l.quiet()
 	began, backlog := time.Now(), l.metric("pending_events")
 	m := bridge.Samples{}
-	bridge.WaitFor(l.t, drainLimit, "all is published", func() bool {
+	bridge.AwaitTrue(l.t, drainLimit, "all is published", func() bool {
 		var err error
 		m, err = bridge.Scrape(l.metrics())
 		return err == nil && m["treble_bridge_pending_events"] == 0
@@ -197,9 +176,7 @@ func (l *loaded) judge(stream []string) {
 func (l *loaded) report(stream, wrong []string) {
 	l.t.Helper()
 	totals := l.oracle.Totals()
-	if odd := totals.Odd(oracle.Plain...); len(odd) > 0 {
-		l.t.Errorf("got answers %v, want only %v", odd, oracle.Plain)
-	}
+	totals.ExpectPlain(l.t)
 	oracle.Report(l.t, wrong)
 	l.t.Logf("%s: %d faults counted; %s; %d events stored, %g healed, %g duplicates, %g reconnects; longest wait for publishing %s",
 		l.name, l.faults, totals, len(stream), l.metric("healed_total"), l.metric("duplicate_events"),
@@ -224,14 +201,4 @@ func (l *loaded) noLoss() {
 	if n := l.metric("healed_total"); n > 0 {
 		l.t.Errorf("got %g events healed, want 0: JetStream has lost nothing", n)
 	}
-}
-
-// natsSessions returns the sessions in the stream, in its order.
-func natsSessions(t *testing.T, s *containers.NATS) []string {
-	t.Helper()
-	js, err := jetstream.New(s.Connect())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bridge.StreamSessions(t, js)
 }

@@ -90,9 +90,7 @@ func TestFaultsBridgeKilledWithoutNATS(t *testing.T) {
 	network := docker.Network(t)
 	nats := network.NATS()
 	daemon := network.Bridge(nats.URL())
-	l := load(t, "c", faultPace/4,
-		func() string { return hostOf(t, daemon.URL("/")) },
-		func() string { return daemon.OpsURL("/metrics") })
+	l := load(t, "c", 300, faultPace/4, daemon.Addr, func() string { return daemon.OpsURL("/metrics") })
 	l.publishes(100)
 	nats.Stop()
 	for range 5 {
@@ -100,8 +98,7 @@ func TestFaultsBridgeKilledWithoutNATS(t *testing.T) {
 		l.moment()
 		daemon.Kill()
 		l.faults++
-		l.clients.Pause()
-		bridge.WaitUntil(t, "the clients notice", func() error { return l.clients.Quiet(t.Context()) })
+		l.quiet()
 		daemon.Start()
 		daemon.Ready()
 		l.clients.To(l.ingress())
@@ -115,5 +112,5 @@ func TestFaultsBridgeKilledWithoutNATS(t *testing.T) {
 	l.publishes(100)
 	l.finish()
 	l.noLoss()
-	l.judge(natsSessions(t, nats))
+	l.judge(bridge.StreamSessions(t, nats.JetStream()))
 }

@@ -1,16 +1,10 @@
 package faults
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/testcontainers/testcontainers-go"
 
@@ -31,7 +25,7 @@ func TestNATSOutage(t *testing.T) {
 	o.post("up", http.StatusOK)
 
 	nats.Stop()
-	o.readyz(http.StatusServiceUnavailable)
+	daemon.Says(http.StatusServiceUnavailable)
 	for _, r := range o.post("stopped", http.StatusServiceUnavailable) {
 		if r.Header.Get("Retry-After") == "" {
 			t.Error("stopped: got no Retry-After, want one")
@@ -40,7 +34,7 @@ func TestNATSOutage(t *testing.T) {
 
 	nats.Start()
 	nats.Ready()
-	o.readyz(http.StatusOK)
+	daemon.Says(http.StatusOK)
 	o.post("started-again", http.StatusOK)
 
 	nats.Pause()
@@ -60,10 +54,14 @@ func TestNATSOutage(t *testing.T) {
 
 	nats.Unpause()
 	nats.Ready()
-	o.readyz(http.StatusOK)
+	daemon.Says(http.StatusOK)
 	o.post("unpaused", http.StatusOK)
 
-	o.compare(stored(t, nats))
+	stored := map[string]int{}
+	for _, session := range bridge.StreamSessions(t, nats.JetStream()) {
+		stored[session]++
+	}
+	o.compare(stored)
 }
 
 // outage posts events and remembers what was answered.
@@ -75,58 +73,22 @@ type outage struct {
 
 // post sends three events with sessions of their own, at the same time, and
 // wants every one answered with one of the statuses.
-func (o *outage) post(phase string, want ...int) []bridge.Reply {
+func (o *outage) post(phase string, want ...int) (replies []bridge.Reply) {
 	o.t.Helper()
 	const n = 3
-	url := o.bridge.URL("/webhook")
-	type result struct {
-		session string
-		reply   bridge.Reply
-		err     error
-	}
-	results := make(chan result, n)
-	for i := range n {
-		session := fmt.Sprintf("%s-%d", phase, i)
-		body := bridge.MessageRead(o.t, session)
-		go func() {
-			r, err := bridge.Post(url, body)
-			results <- result{session, r, err}
-		}()
-	}
-	var replies []bridge.Reply
+	sent := bridge.PostAll(o.bridge.Addr(), phase, n)
 	for range n {
-		r := <-results
-		if r.err != nil {
-			o.t.Fatalf("%s: POST: %v", phase, r.err)
+		e := <-sent
+		if e.Err != nil {
+			o.t.Fatalf("%s: %v", e.Session, e.Err)
 		}
-		if !slices.Contains(want, r.reply.Status) {
-			o.t.Errorf("%s: got %d %s, want %v", r.session, r.reply.Status, r.reply.Body, want)
+		if !slices.Contains(want, e.Reply.Status) {
+			o.t.Errorf("%s: got %d %s, want %v", e.Session, e.Reply.Status, e.Reply.Body, want)
 		}
-		o.sessions[r.reply.Status] = append(o.sessions[r.reply.Status], r.session)
-		replies = append(replies, r.reply)
+		o.sessions[e.Reply.Status] = append(o.sessions[e.Reply.Status], e.Session)
+		replies = append(replies, e.Reply)
 	}
 	return replies
-}
-
-// readyz waits until the bridge has noticed the state of NATS.
-func (o *outage) readyz(want int) {
-	o.t.Helper()
-	url := o.bridge.OpsURL("/readyz")
-	got := "no answer"
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		resp, err := http.Get(url)
-		if err != nil {
-			got = err.Error()
-			continue
-		}
-		body, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if resp.StatusCode == want {
-			return
-		}
-		got = fmt.Sprintf("%s %s", resp.Status, body)
-	}
-	o.t.Fatalf("GET /readyz: got %s, want %d within 30s", got, want)
 }
 
 // compare holds what was answered against how often each session is stored.
@@ -148,32 +110,4 @@ func (o *outage) compare(stored map[string]int) {
 	for s, n := range stored {
 		o.t.Errorf("%s: got it %d times in the stream, but nobody posted it", s, n)
 	}
-}
-
-// stored counts the events in the stream by session.
-func stored(t *testing.T, nats *containers.NATS) map[string]int {
-	t.Helper()
-	js, err := jetstream.New(nats.Connect())
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := js.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := map[string]int{}
-	for seq := uint64(1); seq <= stream.CachedInfo().State.LastSeq; seq++ {
-		msg, err := stream.GetMsg(t.Context(), seq)
-		if err != nil {
-			t.Fatalf("message %d: %v", seq, err)
-		}
-		var envelope struct {
-			Subject string `json:"subject"`
-		}
-		if err := json.Unmarshal(msg.Data, &envelope); err != nil {
-			t.Fatalf("message %d: %v", seq, err)
-		}
-		count[envelope.Subject]++
-	}
-	return count
 }

@@ -3,11 +3,14 @@
 package faults
 
 import (
+	"bytes"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
@@ -18,8 +21,9 @@ func TestFaultsNetworkSlow(t *testing.T) {
 	network := docker.Network(t)
 	nats := network.NATS()
 	p := startSlowProxy(t, nats.Addr())
-	daemon := bridge.Serve(t, "TREBLE_BRIDGE_NATS_URL=nats://"+p.listener.Addr().String())
-	l := load(t, "c", faultPace,
+	wire := natstest.StartProxy(t, p.listener.Addr().String())
+	daemon := bridge.Serve(t, "TREBLE_BRIDGE_NATS_URL="+wire.URL())
+	l := load(t, "c", 300, faultPace,
 		func() string { return daemon.Addrs.Ingress },
 		func() string { return "http://" + daemon.Addrs.Ops + "/metrics" })
 	l.publishes(100)
@@ -33,9 +37,10 @@ func TestFaultsNetworkSlow(t *testing.T) {
 	if l.busy() {
 		l.faults++
 	}
-	p.cut()
+	wire.Freeze()
 	l.during(10 * time.Second)
 	p.set(0, 0)
+	wire.Up()
 
 	l.publishes(100)
 	l.endsWithoutLoss(nats)
@@ -46,12 +51,8 @@ type slowProxy struct {
 	listener net.Listener
 	target   string
 	work     sync.WaitGroup
-
-	mu      sync.Mutex
-	latency time.Duration
-	rate    int           // bytes per second of each direction; 0: any
-	flows   chan struct{} // closed while bytes pass
-	conns   []net.Conn
+	latency  atomic.Int64 // nanoseconds
+	rate     atomic.Int64 // bytes per second of each direction; 0: any
 }
 
 func startSlowProxy(t *testing.T, target string) *slowProxy {
@@ -60,36 +61,19 @@ func startSlowProxy(t *testing.T, target string) *slowProxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &slowProxy{listener: l, target: target, flows: make(chan struct{})}
-	close(p.flows)
+	p := &slowProxy{listener: l, target: target}
 	p.work.Go(p.serve)
-	t.Cleanup(p.close)
+	t.Cleanup(func() { // its client has ended all connections by now
+		l.Close()
+		p.work.Wait()
+	})
 	return p
 }
 
-// set makes what is passed on from now on late and slow. It ends a cut.
-func (p *slowProxy) set(latency time.Duration, rate int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.latency, p.rate = latency, rate
-	select {
-	case <-p.flows:
-	default:
-		close(p.flows)
-	}
-}
-
-// cut keeps everything back: both sides hang.
-func (p *slowProxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.flows = make(chan struct{})
-}
-
-func (p *slowProxy) state() (latency time.Duration, rate int, flows <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.latency, p.rate, p.flows
+// set makes what is passed on from now on late and slow.
+func (p *slowProxy) set(latency time.Duration, rate int64) {
+	p.latency.Store(int64(latency))
+	p.rate.Store(rate)
 }
 
 func (p *slowProxy) serve() {
@@ -103,9 +87,6 @@ func (p *slowProxy) serve() {
 			client.Close()
 			continue
 		}
-		p.mu.Lock()
-		p.conns = append(p.conns, client, upstream)
-		p.mu.Unlock()
 		p.work.Go(func() { p.pass(upstream, client) })
 		p.work.Go(func() { p.pass(client, upstream) })
 	}
@@ -128,15 +109,12 @@ func (p *slowProxy) pass(dst, src net.Conn) {
 			if err != nil {
 				return
 			}
-			latency, _, _ := p.state()
-			pieces <- late{append([]byte(nil), buf[:n]...), time.Now().Add(latency)}
+			pieces <- late{bytes.Clone(buf[:n]), time.Now().Add(time.Duration(p.latency.Load()))}
 		}
 	})
 	for piece := range pieces {
 		time.Sleep(time.Until(piece.due))
-		_, rate, flows := p.state()
-		<-flows
-		if rate > 0 {
+		if rate := p.rate.Load(); rate > 0 {
 			time.Sleep(time.Duration(len(piece.bytes)) * time.Second / time.Duration(rate))
 		}
 		if _, err := dst.Write(piece.bytes); err != nil {
@@ -147,16 +125,4 @@ func (p *slowProxy) pass(dst, src net.Conn) {
 	dst.Close()
 	for range pieces { // let the reader end
 	}
-}
-
-// close ends everything and waits for it.
-func (p *slowProxy) close() {
-	p.listener.Close()
-	p.set(0, 0)
-	p.mu.Lock()
-	for _, c := range p.conns {
-		c.Close()
-	}
-	p.mu.Unlock()
-	p.work.Wait()
 }

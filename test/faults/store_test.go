@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
@@ -41,17 +39,14 @@ func TestFaultsBackupRestored(t *testing.T) {
 
 		daemon.Pause()
 		nats.Restore(backup)
-		js, err := jetstream.New(nats.Connect())
-		if err != nil {
-			t.Fatal(err)
-		}
+		js := nats.JetStream()
 		publishFillers(t, js, tailLost/2)
 		stop, others := make(chan struct{}), sync.WaitGroup{}
 		others.Go(func() { keepPublishing(t, js, stop) })
 		daemon.Unpause()
 		l.faults++
 		l.clients.To(l.ingress())
-		bridge.WaitFor(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") >= before+tailLost })
+		bridge.AwaitTrue(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") >= before+tailLost })
 		l.publishes(100)
 		close(stop)
 		others.Wait()
@@ -59,7 +54,7 @@ func TestFaultsBackupRestored(t *testing.T) {
 	}
 	l.finish()
 	l.allAnswered()
-	l.judge(ofLoad(natsSessions(t, nats)))
+	l.judge(ofLoad(bridge.StreamSessions(t, nats.JetStream())))
 }
 
 // TestFaultsBlocks takes parts out of the server's store, as a power loss does: its
@@ -85,13 +80,11 @@ func blocksLost(t *testing.T, blocks map[int]func([]byte) []byte) {
 	network := docker.Network(t)
 	nats := network.NATS()
 	daemon := network.Bridge(nats.URL(), shortWindow())
-	l := loadOf(t, "c", 20_000, faultPace,
-		func() string { return hostOf(t, daemon.URL("/")) },
-		func() string { return daemon.OpsURL("/metrics") })
-	bridge.WaitFor(t, drainLimit, "the stream has enough blocks", func() bool { return streamBytes(t, nats) > want<<23 })
+	l := load(t, "c", 20_000, faultPace, daemon.Addr, func() string { return daemon.OpsURL("/metrics") })
+	bridge.AwaitTrue(t, drainLimit, "the stream has enough blocks", func() bool { return streamBytes(t, nats) > want<<23 })
 	l.finish()
 	l.during(3 * time.Second) // longer than the duplicate window
-	there := natsSessions(t, nats)
+	there := bridge.StreamSessions(t, nats.JetStream())
 
 	nats.Kill()
 	store := nats.Snapshot()
@@ -114,14 +107,14 @@ func blocksLost(t *testing.T, blocks map[int]func([]byte) []byte) {
 	})
 	nats.Restore(store)
 	l.faults++
-	bridge.WaitFor(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") > 0 })
+	bridge.AwaitTrue(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") > 0 })
 	l.clients.To(l.ingress())
 	l.publishes(100)
 	l.finish()
 	l.allAnswered()
 
 	// What survived is as it was; then comes what was lost, then what is new.
-	stream := natsSessions(t, nats)
+	stream := bridge.StreamSessions(t, nats.JetStream())
 	survived := 0
 	for survived < len(stream) && slices.Contains(there, stream[survived]) && (survived == 0 || slices.Index(there, stream[survived-1]) < slices.Index(there, stream[survived])) {
 		survived++
@@ -135,11 +128,7 @@ func blocksLost(t *testing.T, blocks map[int]func([]byte) []byte) {
 
 func streamBytes(t *testing.T, nats *containers.NATS) uint64 {
 	t.Helper()
-	js, err := jetstream.New(nats.Connect())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := js.Stream(t.Context(), "TREBLE")
+	s, err := nats.JetStream().Stream(t.Context(), "TREBLE")
 	if err != nil {
 		t.Fatal(err)
 	}

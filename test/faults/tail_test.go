@@ -3,11 +3,9 @@
 package faults
 
 import (
-	"context"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
@@ -41,7 +39,7 @@ func TestFaultsTailLost(t *testing.T) {
 	}
 	l.finish()
 	l.allAnswered()
-	l.judge(natsSessions(t, nats))
+	l.judge(bridge.StreamSessions(t, nats.JetStream()))
 }
 
 // TestFaultsTailLostTwoBridges: two bridges on one stream each mend their own
@@ -70,7 +68,7 @@ func TestFaultsTailLostTwoBridges(t *testing.T) {
 		l.allAnswered()
 	}
 	of := map[string][]string{}
-	for _, session := range natsSessions(t, nats) {
+	for _, session := range bridge.StreamSessions(t, nats.JetStream()) {
 		of[session[:1]] = append(of[session[:1]], session)
 	}
 	for _, l := range both {
@@ -86,7 +84,6 @@ func TestFaultsTailLostTwoBridges(t *testing.T) {
 // what is missing. It wants that enough was lost.
 func loseTail(t *testing.T, nats *containers.NATS, older []byte, bridges ...*loaded) {
 	t.Helper()
-	last := lastSequence(t, nats)
 	before := make([]float64, len(bridges))
 	for i, l := range bridges {
 		before[i] = l.metric("healed_total")
@@ -96,29 +93,14 @@ func loseTail(t *testing.T, nats *containers.NATS, older []byte, bridges ...*loa
 	healed := 0.0
 	for i, l := range bridges {
 		began := time.Now()
-		bridge.WaitFor(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") > before[i] })
+		bridge.AwaitTrue(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") > before[i] })
 		settled := l.metric("stored_events")
-		bridge.WaitFor(t, drainLimit, "the bridge publishes what is newer", func() bool { return l.metric("stored_events") > settled+100 })
+		bridge.AwaitTrue(t, drainLimit, "the bridge publishes what is newer", func() bool { return l.metric("stored_events") > settled+100 })
 		n := l.metric("healed_total") - before[i]
 		healed += n
-		l.note("lost with an end at %d, %g healed, newer ones published after %s", last, n, time.Since(began).Round(time.Millisecond))
+		l.note("%g healed, newer ones published after %s", n, time.Since(began).Round(time.Millisecond))
 	}
 	if healed < tailLost {
 		t.Errorf("got %g events healed, want %d or more: JetStream has lost too little", healed, tailLost)
 	}
-}
-
-func lastSequence(t *testing.T, nats *containers.NATS) uint64 {
-	t.Helper()
-	js, err := jetstream.New(nats.Connect())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	stream, err := js.Stream(ctx, "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return stream.CachedInfo().State.LastSeq
 }

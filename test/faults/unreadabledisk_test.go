@@ -15,7 +15,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
 // TestUnreadableDisk damages a sector of the journal on a real file system, which then
@@ -27,14 +26,11 @@ func TestUnreadableDisk(t *testing.T) {
 	disk := newBadDisk(t)
 	nats := natstest.Start(t)
 	dir := filepath.Join(disk.dir, "data")
-	p := bridge.Launch(t, bridge.Binary(t), dir, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1", "TREBLE_BRIDGE_JOURNAL_RESERVE=1MiB")
-	p.Ready()
+	p := bridge.ServeOn(t, dir, "TREBLE_BRIDGE_NATS_URL=nats://127.0.0.1:1", "TREBLE_BRIDGE_JOURNAL_RESERVE=1MiB")
 	var want []string
 	for i := range events {
 		session := fmt.Sprintf("on-disk-%03d", i)
-		if r := p.Post(t, bridge.Request{Body: oracle.ReadEvent(session, i, size)}); r.Status != 200 {
-			t.Fatalf("%s: got %d", session, r.Status)
-		}
+		p.PostEvent(t, bridge.ReadEvent(session, i, size))
 		want = append(want, session)
 	}
 	p.Kill()
@@ -44,9 +40,8 @@ func TestUnreadableDisk(t *testing.T) {
 		t.Fatalf("the disk reads %v without an error", segments)
 	}
 
-	env := []string{"TREBLE_BRIDGE_NATS_URL=nats://" + nats.Addr().String(), "TREBLE_BRIDGE_JOURNAL_RESERVE=1MiB"}
-	p = bridge.Launch(t, bridge.Binary(t), dir, env...)
-	p.Ready()
+	env := []string{"TREBLE_BRIDGE_NATS_URL=" + nats.URL, "TREBLE_BRIDGE_JOURNAL_RESERVE=1MiB"}
+	p = bridge.ServeOn(t, dir, env...)
 	p.Published(t)
 	got := bridge.StreamSessions(t, nats.JS)
 	kept := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return !slices.Contains(got, s) })
@@ -59,22 +54,15 @@ func TestUnreadableDisk(t *testing.T) {
 	if r := p.Readiness(t.Context()); r.Status != "degraded" || !strings.Contains(r.String(), "damaged") {
 		t.Errorf("got %s from /readyz, want degraded, and the damage as a reason", r)
 	}
-	if r := p.Post(t, bridge.Request{Body: oracle.ReadEvent("after", 0, size)}); r.Status != 200 {
-		t.Errorf("got %d for a new event, want 200", r.Status)
-	}
+	p.PostEvent(t, bridge.ReadEvent("after", 0, size))
 	p.Published(t)
-	if code := p.Terminate(); code != 0 {
-		t.Errorf("got exit code %d, want 0", code)
-	}
-	p = bridge.Launch(t, bridge.Binary(t), dir, env...)
-	p.Ready()
+	p.Stop()
+	p = bridge.ServeOn(t, dir, env...)
 	p.Published(t)
 	if again := bridge.StreamSessions(t, nats.JS); !slices.Equal(again, append(got, "after")) {
 		t.Errorf("after another start: %s", bridge.Diff(again, append(got, "after")))
 	}
-	if code := p.Terminate(); code != 0 {
-		t.Errorf("got exit code %d, want 0", code)
-	}
+	p.Stop()
 	t.Logf("%d of %d events published around a sector that cannot be read", len(got), events)
 }
 

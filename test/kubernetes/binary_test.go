@@ -3,58 +3,34 @@ package kubernetes
 import (
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/config"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
-// binary is the bridge, built by TestMain.
-var binary string
-
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "treble-bridge-kubernetes-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "treble-bridge")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "./cmd/treble-bridge")
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the bridge: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { bridge.Main(m) }
 
 // TestConfigCheck gives every ConfigMap, with the Secrets and paths of its pod,
 // to the real binary.
 func TestConfigCheck(t *testing.T) {
 	each(t, func(t *testing.T, o *objects) {
 		n := kubelet(t, o)
-		cmd := exec.CommandContext(t.Context(), binary, "config", "check")
-		cmd.Env = n.env // nothing of the developer's own
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%v\n%s", err, out)
+		out, errs, code := bridge.Command(t, n.env, "config", "check")
+		if code != 0 {
+			t.Errorf("exit code %d\n%s%s", code, out, errs)
 		}
-		text := string(out)
+		text := out + errs
 		for _, expected := range expectedWarnings(n.load(t)) {
 			if strings.Count(text, "warning: "+expected) != 1 {
-				t.Errorf("want the warning %q once:\n%s", expected, out)
+				t.Errorf("want the warning %q once:\n%s", expected, errs)
 			}
 			text = strings.Replace(text, "warning: "+expected, "", 1)
 		}
 		if strings.Contains(text, "warning") {
-			t.Errorf("%s", out)
+			t.Error(text)
 		}
 	})
 }

@@ -4,13 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
 // TestProbes starts the real binary with what its pod would find, and asks what
@@ -25,35 +27,38 @@ func TestProbes(t *testing.T) {
 		t.Run(tt.shape, func(t *testing.T) {
 			t.Parallel()
 			o := install(t, over(t, tt.shape, "{}"))
-			broker := startNATS(t)
+			broker := natstest.Start(t)
 			b := startBridge(t, o, kubelet(t, o, "nats://nats:4222", broker.ClientURL()))
-			bridge := o.bridge()
-			b.await(bridge.StartupProbe, "200 alive")
-			b.await(bridge.LivenessProbe, "200 alive")
-			b.await(bridge.ReadinessProbe, "200 ready")
+			container := o.bridge()
+			b.await(container.StartupProbe, "200 alive")
+			b.await(container.LivenessProbe, "200 alive")
+			b.await(container.ReadinessProbe, "200 ready")
 			b.post(o)
 			if tt.without != "" {
-				broker.Shutdown()
-				b.await(bridge.ReadinessProbe, tt.without)
-				b.await(bridge.LivenessProbe, "200 alive")
+				broker.Kill()
+				b.await(container.ReadinessProbe, tt.without)
+				b.await(container.LivenessProbe, "200 alive")
 			}
-			b.terminate()
+			b.Stop()
 		})
 	}
 }
 
-func startNATS(t *testing.T) *server.Server {
+// process is a running bridge. In place of the ports of the pod it has free ones.
+type process struct {
+	*bridge.Process
+	t *testing.T
+}
+
+func startBridge(t *testing.T, o *objects, n *node) *process {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(30 * time.Second) {
-		t.Fatal("NATS does not start")
-	}
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return s
+	addrFile := filepath.Join(t.TempDir(), "addr.json")
+	cmd := exec.Command(bridge.Binary(t), append(o.bridge().Args, "--addr-file", addrFile)...)
+	cmd.Env = append(n.env, "TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:0")
+	p := &process{bridge.Start(t, cmd), t}
+	p.AddrFile = addrFile
+	p.Listening()
+	return p
 }
 
 // await asks what a probe asks until the answer's status and state are these.
@@ -63,21 +68,16 @@ func (p *process) await(probe *corev1.Probe, want string) {
 	if get == nil || get.Port.StrVal != "treble-ops" || get.Scheme == corev1.URISchemeHTTPS {
 		p.t.Fatalf("the probe %v does not ask the ops port", probe)
 	}
-	p.until(get.Path+" says "+want, func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.addrs.Ops+get.Path, nil)
+	p.Await(get.Path+" says "+want, func(ctx context.Context) error {
+		reply, err := bridge.Get(ctx, "http://"+p.Addrs.Ops+get.Path)
 		if err != nil {
 			return err
 		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
 		var answer struct{ Status string }
-		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-			return fmt.Errorf("%s: %w", resp.Status, err)
+		if err := json.Unmarshal([]byte(reply.Body), &answer); err != nil {
+			return fmt.Errorf("%d %s: %w", reply.Status, reply.Body, err)
 		}
-		if got := fmt.Sprint(resp.StatusCode, " ", answer.Status); got != want {
+		if got := fmt.Sprint(reply.Status, " ", answer.Status); got != want {
 			return fmt.Errorf("got %s", got)
 		}
 		return nil
@@ -93,17 +93,5 @@ func (p *process) post(o *objects) {
 			secret = s.StringData["tokens"]
 		}
 	}
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, "http://"+p.addrs.Ingress+"/webhook", strings.NewReader(`{"hello": "world"}`))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+secret)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		p.t.Errorf("POST /webhook: got %s, want 200", resp.Status)
-	}
+	p.Post(p.t, bridge.Request{Body: `{"hello": "world"}`, Header: map[string]string{"Authorization": "Bearer " + secret}}).Accepted(p.t)
 }

@@ -11,9 +11,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
-	"github.com/treble-bridge/treble-bridge/test/containers"
+	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
 // Clients post to a bridge without a pause, each on one keep-alive connection
@@ -65,12 +66,11 @@ func (ps *Clients) Pause() {
 	}
 }
 
-// Quiet returns nil once no request is on its way. Call Pause before.
-func (ps *Clients) Quiet(context.Context) error {
-	if n := int(ps.parked.Load()); n < ps.n {
-		return fmt.Errorf("%d of %d clients have an open request", ps.n-n, ps.n)
-	}
-	return nil
+// PauseAndWait pauses the clients, and waits until no request is on its way.
+func (ps *Clients) PauseAndWait(t *testing.T) {
+	t.Helper()
+	ps.Pause()
+	bridge.Await(t, 30*time.Second, "no client has an open request", bridge.AtLeast(ps.n, func() int { return int(ps.parked.Load()) }))
 }
 
 // Close ends the clients, and waits until they have ended.
@@ -171,12 +171,12 @@ func (p *client) next(turn int) postedRequest {
 	if turn%8 == 3 {
 		n = 12
 	}
-	r := postedRequest{token: containers.Token}
+	r := postedRequest{token: bridge.Token}
 	var events []string
 	for range n {
 		id := fmt.Sprintf("%s-%06d", p.name, p.number)
 		r.ids = append(r.ids, id)
-		events = append(events, ReadEvent(id, p.number, p.size))
+		events = append(events, bridge.ReadEvent(id, p.number, p.size))
 		p.number++
 	}
 	r.body = events[0]
@@ -192,16 +192,6 @@ func (p *client) next(turn int) postedRequest {
 		r.body = strings.Replace(r.body, `"session_id"`, `"no_session_id"`, 1)
 	}
 	return r
-}
-
-// ReadEvent returns the body of a read message. Each number has a time
-// of its own.
-func ReadEvent(session string, number, size int) string {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(number) * time.Second)
-	text := strings.Repeat("Hello! ", size/7)
-	return fmt.Sprintf(`{"country_code":"+57","cellphone":"3000000000","session_id":%q,"conversation_id":34820,`+
-		`"question":{"type":"open","text":%q},"sent_at":"2026-01-02 03:04:05.000001","sent_text":"Hello!",`+
-		`"user_session_keys":[],"read_at":%q}`, session, text, at.Format(time.DateTime))
 }
 
 // idleConn is the idle time after which a client makes a new connection: the bridge closes one that
@@ -238,23 +228,23 @@ func (p *client) post(ctx context.Context, r postedRequest) (int, error) {
 	if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
 		p.oracle.violation(r.ids[0] + " was answered 503 without Retry-After")
 	}
-	if r.token != containers.Token && resp.StatusCode == http.StatusTooManyRequests {
+	if r.token != bridge.Token && resp.StatusCode == http.StatusTooManyRequests {
 		// Too many wrong tokens came from this address: 429 is right for a wrong token, and wrong for a right one.
 		return http.StatusUnauthorized, nil
 	}
 	return resp.StatusCode, nil
 }
 
-// Odd returns the statuses that are not among the wanted ones.
-func (t Totals) Odd(wanted ...int) []int {
-	var odd []int
-	for status := range t.byStatus {
+// plain are the statuses that clients get when nothing is wrong.
+var plain = []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity}
+
+// ExpectPlain fails the test if clients got other answers than when nothing is wrong, and also these.
+func (t Totals) ExpectPlain(test *testing.T, also ...int) {
+	test.Helper()
+	wanted := append(also, plain...)
+	for status, n := range t.byStatus {
 		if !slices.Contains(wanted, status) {
-			odd = append(odd, status)
+			test.Errorf("got %d answers %d, want only %v", n, status, wanted)
 		}
 	}
-	return odd
 }
-
-// Plain are the statuses that clients get when nothing is wrong.
-var Plain = []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity}

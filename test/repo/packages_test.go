@@ -85,9 +85,9 @@ var packages = []row{
 	{name: "cmd/treble-bridge/internal/clitest", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/journal cmd/treble-bridge/quarantine cmd/treble-bridge/serve config config/value publisher/datadir publisher/natstest", libraries: "cobra goleak nats-server nats.go yaml"},
 
 	{name: "deployments/release"},
-	{name: "test/bridge", imports: "publisher/natstest test/containers", libraries: "client_model expfmt nats.go"},
-	{name: "test/oracle", imports: "test/containers"},
-	{name: "test/containers", libraries: "moby nats.go testcontainers"},
+	{name: "test/bridge", imports: "publisher/natstest", libraries: "client_model expfmt nats.go"},
+	{name: "test/oracle", imports: "test/bridge"},
+	{name: "test/containers", imports: "publisher/natstest test/bridge", libraries: "moby nats.go testcontainers"},
 	{name: "test/consumer", imports: "schema", libraries: "nats.go"},
 	{name: "test/e2e"},
 	{name: "test/faults"},

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -29,28 +28,20 @@ func TestSoakMillionPending(t *testing.T) {
 
 	b := natstest.Start(t)
 	began := time.Now()
-	p := bridge.Launch(t, bridge.Binary(t), dir, "TREBLE_BRIDGE_NATS_URL="+b.ClientURL())
-	p.Ready()
+	p := bridge.ServeOn(t, dir, "TREBLE_BRIDGE_NATS_URL="+b.ClientURL())
 	ready := time.Since(began)
-	if r := p.Post(t, bridge.Request{Body: bridge.Payload(t, "message-read.json")}); r.Status != 200 {
-		t.Errorf("got %d right after the start, want 200", r.Status)
-	}
-	p.Await("something is published", func(context.Context) error {
-		if p.Metrics(t)["treble_bridge_published_total"] == 0 {
-			return fmt.Errorf("nothing yet")
-		}
-		return nil
-	})
+	p.PostEvent(t, bridge.Payload(t, "message-read.json"))
+	p.Await("something is published", bridge.AtLeast(1, func() int { return int(p.Metrics(t)["treble_bridge_published_total"]) }))
 	first := time.Since(began)
-	bridge.WaitFor(t, 30*time.Minute, "all is published", func() bool { return p.Metrics(t)["treble_bridge_pending_events"] == 0 })
+	bridge.AwaitTrue(t, 30*time.Minute, "all is published", func() bool { return p.Metrics(t)["treble_bridge_pending_events"] == 0 })
 	drained := time.Since(began)
 	m := p.Metrics(t)
 	if m["treble_bridge_unaccounted_events"] != 0 || m["treble_bridge_stored_events"] != pending+1 {
 		t.Errorf("stored %v, unaccounted %v; want %d and 0", m["treble_bridge_stored_events"], m["treble_bridge_unaccounted_events"], pending+1)
 	}
-	t.Logf("%d pending: accepting after %s, publishing after %s, drained after %s (%.0f/s), peak memory %s",
+	t.Logf("%d pending: accepting after %s, publishing after %s, drained after %s (%.0f/s), peak memory %d MiB",
 		pending, ready.Round(time.Millisecond), first.Round(time.Millisecond), drained.Round(time.Second),
-		pending/drained.Seconds(), peakMemory(t, p.PID()))
+		pending/drained.Seconds(), p.Memory("VmHWM")>>20)
 }
 
 // fillJournal accepts events without a NATS.
@@ -88,19 +79,4 @@ func fillJournal(t *testing.T, dir string, events, writers int) {
 	if err := p.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// peakMemory returns the most memory that a process has had, as Linux tells it.
-func peakMemory(t *testing.T, pid int) string {
-	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return "unknown"
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			return strings.TrimSpace(rest)
-		}
-	}
-	return "unknown"
 }

@@ -44,31 +44,21 @@ func TestSoakReplayMillion(t *testing.T) {
 // replayPeak runs the command and returns the most memory that it had, in KiB. The
 // resource usage of an ended process would not do: it includes that of the process
 // that started it.
-func replayPeak(t *testing.T, b *natstest.Server, args []string) (peak int, took time.Duration) {
+func replayPeak(t *testing.T, b *natstest.Server, args []string) (peak int64, took time.Duration) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), bridge.Binary(t), append([]string{"replay", "--yes", "--nats-url", b.ClientURL()}, args...)...)
-	var out natstest.LogBuffer
-	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	p := bridge.Start(t, exec.Command(bridge.Binary(t), append([]string{"replay", "--yes", "--nats-url", b.ClientURL()}, args...)...))
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-ended:
-			if err != nil || peak == 0 {
-				t.Fatalf("replay %v: %v, peak %d\n%s", args, err, peak, out.String())
+		case <-p.Ended():
+			if code := p.ExitCode(); code != 0 || peak == 0 {
+				t.Fatalf("replay %v: exit code %d, peak %d", args, code, peak)
 			}
 			return peak, time.Since(began)
 		case <-tick.C:
-			var kib int
-			if n, _ := fmt.Sscanf(peakMemory(t, cmd.Process.Pid), "%d kB", &kib); n == 1 {
-				peak = max(peak, kib)
-			}
+			peak = max(peak, p.Memory("VmHWM")>>10)
 		}
 	}
 }

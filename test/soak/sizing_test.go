@@ -5,7 +5,6 @@ package soak
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
 // sizingEvents is the number of events of each shape. They are the message.read of
@@ -55,43 +53,18 @@ func sizing(t *testing.T, env []string) string {
 	p := bridge.Serve(t, env...)
 	started := time.Since(began)
 	pid := p.PID()
-	idle := memory(t, pid, "VmRSS:")
+	idle := p.Memory("VmRSS")
 
 	before, spent := p.Metrics(t), cpuTime(t, pid)
-	cmd := exec.CommandContext(t.Context(), bridge.Binary(t), "send", "message.read", "--count", strconv.Itoa(sizingEvents),
-		"--concurrency", "16", "--url", "http://"+p.Addrs.Ingress+"/webhook", "--token", containers.Token)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("send: %v\n%s", err, out)
-	}
-	bridge.WaitFor(t, 5*time.Minute, "all is published", func() bool { return p.Metrics(t)["treble_bridge_published_total"] >= sizingEvents })
+	bridge.MustCommand(t, nil, "send", "message.read", "--count", strconv.Itoa(sizingEvents),
+		"--concurrency", "16", "--url", "http://"+p.Addrs.Ingress+"/webhook", "--token", bridge.Token)
+	bridge.AwaitTrue(t, 5*time.Minute, "all is published", func() bool { return p.Metrics(t)["treble_bridge_published_total"] >= sizingEvents })
 	spent = cpuTime(t, pid) - spent
 	after := p.Metrics(t)
-	row := fmt.Sprintf("%d ms | %d MiB | %d MiB | %.2f s | %.0f", started.Milliseconds(), idle>>20, memory(t, pid, "VmHWM:")>>20,
+	row := fmt.Sprintf("%d ms | %d MiB | %d MiB | %.2f s | %.0f", started.Milliseconds(), idle>>20, p.Memory("VmHWM")>>20,
 		spent.Seconds()/sizingEvents*1000, (after["treble_bridge_journal_bytes"]-before["treble_bridge_journal_bytes"])/sizingEvents)
-	if code := p.Terminate(); code != 0 {
-		t.Errorf("got exit code %d, want 0", code)
-	}
+	p.Stop()
 	return row
-}
-
-// memory returns a figure of /proc/<pid>/status, in bytes.
-func memory(t *testing.T, pid int, name string) int64 {
-	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Skip("there is no /proc here")
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, name); ok {
-			var kib int64
-			if _, err := fmt.Sscanf(rest, "%d kB", &kib); err != nil {
-				t.Fatal(err)
-			}
-			return kib << 10
-		}
-	}
-	t.Fatalf("%s is not in /proc/%d/status", name, pid)
-	return 0
 }
 
 // cpuTime returns the processor time of a process so far. Linux counts it in
