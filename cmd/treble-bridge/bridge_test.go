@@ -5,11 +5,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 func TestBridgeFromPostToTail(t *testing.T) {
@@ -17,27 +17,20 @@ func TestBridgeFromPostToTail(t *testing.T) {
 	c := clitest.Config(t)
 	b := clitest.Start(t, c)
 	for _, name := range webhook.SampleNames() {
-		body, err := webhook.Sample(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := b.Post(t, body).StatusCode; got != http.StatusOK {
+		if got := b.Post(t, clitest.Sample(t, name)); got != http.StatusOK {
 			t.Errorf("%s: got %d, want 200", name, got)
 		}
 	}
 	tail := func(args ...string) string {
 		t.Helper()
-		code, out, errs := clitest.Command(t.Context(), "", append([]string{"tail", "--no-follow", "--data-dir", c.DataDir}, args...)...)
-		if code != cli.ExitFine {
-			t.Fatalf("tail %v: exit %d: %s", args, code, errs)
-		}
+		out, _ := b.Command(t, cli.ExitFine, append([]string{"tail", "--no-follow"}, args...)...)
 		return out
 	}
-	// Events are published behind the answers.
-	lines := strings.Split(strings.TrimSpace(tail()), "\n")
-	for deadline := time.Now().Add(10 * time.Second); len(lines) < len(webhook.SampleNames()) && time.Now().Before(deadline); {
+	var lines []string
+	natstest.Eventually(t, "the events are published", func() bool {
 		lines = strings.Split(strings.TrimSpace(tail()), "\n")
-	}
+		return len(lines) >= len(webhook.SampleNames())
+	})
 	if got, want := len(lines), len(webhook.SampleNames()); got != want {
 		t.Fatalf("got %d lines, want %d:\n%s", got, want, strings.Join(lines, "\n"))
 	}
@@ -50,8 +43,8 @@ func TestBridgeFromPostToTail(t *testing.T) {
 	if got := tail("--kind", "message.read", "--json", "--show-pii"); !json.Valid([]byte(got)) || strings.Count(got, "\n") != 1 || !strings.Contains(got, "+573176477608") {
 		t.Errorf("json of one kind: got %q", got)
 	}
-	want, _ := webhook.Sample("conversation.closed")
-	if got := tail("--kind", "conversation.closed", "--raw", "--show-pii", "--session", "d2fa98"); !strings.Contains(got, strings.TrimSpace(string(want))) {
+	want := clitest.Sample(t, "conversation.closed")
+	if got := tail("--kind", "conversation.closed", "--raw", "--show-pii", "--session", "d2fa98"); !strings.Contains(got, strings.TrimSpace(want)) {
 		t.Errorf("raw: got %s\nwant the body as posted", got)
 	}
 	if got := tail("--session", "nobody"); got != "" {
@@ -65,16 +58,12 @@ func TestBridgeFromPostToTail(t *testing.T) {
 			t.Errorf("%s prints phone numbers:\n%s", mode, out)
 		}
 	}
-	code, out, errs := clitest.Command(t.Context(), "", "health", "--data-dir", c.DataDir)
-	if code != cli.ExitFine || (out != "ready\n" && !strings.HasPrefix(out, "degraded\n")) {
-		t.Errorf("health: exit %d, %q, %q", code, out, errs)
+	if out, _ := b.Command(t, cli.ExitFine, "health"); out != "ready\n" && !strings.HasPrefix(out, "degraded\n") {
+		t.Errorf("health: %q", out)
 	}
 	if strings.Contains(b.Logs.String(), clitest.Secret) || strings.Contains(b.Logs.String(), "3176477608") {
 		t.Error("the log has a secret or a phone number")
 	}
 	b.Stop(t)
-	code, _, errs = clitest.Command(t.Context(), "", "health", "--data-dir", c.DataDir)
-	if code != cli.ExitFailed {
-		t.Errorf("health of a stopped bridge: exit %d, %q; want 1", code, errs)
-	}
+	b.Command(t, cli.ExitFailed, "health")
 }

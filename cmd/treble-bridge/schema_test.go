@@ -36,15 +36,3 @@ func TestSchemaLists(t *testing.T) {
 		t.Errorf("got %v", last)
 	}
 }
-
-func TestSchemaWrongUsage(t *testing.T) {
-	for args, want := range map[string]string{
-		"schema message.red":         "use one of message.read, ",
-		"schema --list message.read": "use one of them",
-		"schema envelope asyncapi":   "accepts at most 1",
-	} {
-		if code, _, errs := clitest.Command(t.Context(), "", strings.Fields(args)...); code != cli.ExitUsage || !strings.Contains(errs, want) {
-			t.Errorf("%s: exit %d, %s; want 2 and %q", args, code, errs, want)
-		}
-	}
-}

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // sourcesOfSchemes are sources that are told by more than a header.
@@ -31,7 +28,7 @@ func TestCommandsOfEveryScheme(t *testing.T) {
 	env := "TREBLE_BRIDGE_SOURCES"
 	p := clitest.StartProcessEnv(t, t.TempDir(), []string{env + "=" + sourcesOfSchemes}, "serve")
 	t.Setenv(env, sourcesOfSchemes)
-	natstest.Eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.Dir, "addr.json")); return err == nil })
+	a := p.Addrs(t)
 	p.Command(t, cli.ExitFine, "send", "message.read")
 	p.Command(t, cli.ExitFine, "send", "message.read", "--count", "3") // fresh bodies, each signed anew
 
@@ -61,25 +58,15 @@ func TestCommandsOfEveryScheme(t *testing.T) {
 		t.Errorf("the probe of a source for other addresses: %q, want it left out", probes["elsewhere"])
 	}
 
-	a, err := cli.ReadAddrs(p.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	post := func(path, body string, want int) {
 		t.Helper()
-		resp, err := http.Post("http://"+a.Ingress+path, "application/json", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("%s: got %d, want %d", path, resp.StatusCode, want)
+		if got := clitest.Post(t, "http://"+a.Ingress+path, "", body); got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
 		}
 	}
 	const read = `{"session_id":"s-of-the-rotation","read_at":"2026-01-31 00:00:00"}`
 	post("/signed", read, http.StatusUnauthorized)                         // kept
 	post("/hook/segment-51c07e9a-of-the-path", "{", http.StatusBadRequest) // kept, without the secret
-	http.DefaultClient.CloseIdleConnections()
 	var listed string
 	natstest.Eventually(t, "both are in the quarantine", func() bool {
 		listed, _ = p.Command(t, cli.ExitFine, "quarantine", "list", "--json")

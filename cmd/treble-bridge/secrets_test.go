@@ -1,12 +1,8 @@
 package main
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,34 +14,15 @@ import (
 // logs what config check warns of.
 func TestSecretsAsTheyCome(t *testing.T) {
 	const first, second, third = "first-secret-of-the-file", "second-secret-of-the-file", "third-secret-of-the-file"
-	path := filepath.Join(t.TempDir(), "tokens")
-	content := "\ufeff" + first + "\r\n\"" + second + "\"\r\nAuthorization: Bearer " + third + "\r\n"
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := clitest.File(t, "tokens", "\ufeff"+first+"\r\n\""+second+"\"\r\nAuthorization: Bearer "+third+"\r\n")
 	env := "TREBLE_BRIDGE_AUTH_BEARER_FILE"
 	p := clitest.StartProcessEnv(t, t.TempDir(), []string{env + "=" + path + "\n", "TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN=embedded-token-0001\n"}, "serve")
-	natstest.Eventually(t, "it listens", func() bool { _, err := os.Stat(filepath.Join(p.Dir, "addr.json")); return err == nil })
-	a, err := cli.ReadAddrs(p.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	url := "http://" + p.Addrs(t).Ingress + "/webhook"
 	for _, token := range []string{first, second, third} {
-		r, err := http.NewRequest("POST", "http://"+a.Ingress+"/webhook", strings.NewReader(`{"session_id":"s","read_at":"2026-01-31 00:00:00"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+token)
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Errorf("%s: got %d", token, resp.StatusCode)
+		if got := clitest.Post(t, url, token, `{"session_id":"s","read_at":"2026-01-31 00:00:00"}`); got != http.StatusOK {
+			t.Errorf("%s: got %d", token, got)
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
 
 	t.Setenv(env, path+"\n")
 	t.Setenv("TREBLE_BRIDGE_NATS_EMBEDDED_TOKEN", "embedded-token-0001\r\n")

@@ -82,7 +82,7 @@ var packages = []row{
 	{name: "cmd/treble-bridge/send", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal cmd/treble-bridge/internal/webhook config config/value ingress/auth publisher/audit schema", libraries: "cobra errgroup humanize rate"},
 	{name: "cmd/treble-bridge/serve", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/webhook config config/value config/value/certificate ingress ingress/ops publisher publisher/control publisher/datadir publisher/forget publisher/streams schema/delivery", libraries: "automemlimit cobra fsnotify go-systemd"},
 	{name: "cmd/treble-bridge", imports: "cmd/treble-bridge/consumers cmd/treble-bridge/doctor cmd/treble-bridge/events cmd/treble-bridge/forget cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/terminal cmd/treble-bridge/journal cmd/treble-bridge/keys cmd/treble-bridge/quarantine cmd/treble-bridge/replay cmd/treble-bridge/send cmd/treble-bridge/serve config config/value ingress/ops schema", libraries: "cobra x509roots"},
-	{name: "cmd/treble-bridge/internal/clitest", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/journal cmd/treble-bridge/quarantine cmd/treble-bridge/serve config config/value publisher/datadir publisher/natstest", libraries: "cobra goleak nats-server nats.go yaml"},
+	{name: "cmd/treble-bridge/internal/clitest", imports: "cmd/treble-bridge/internal/cli cmd/treble-bridge/internal/webhook cmd/treble-bridge/journal cmd/treble-bridge/quarantine cmd/treble-bridge/serve config config/value publisher/datadir publisher/natstest", libraries: "cobra goleak nats-server nats.go yaml"},
 
 	{name: "deployments/release"},
 	{name: "test/bridge", imports: "publisher/natstest", libraries: "client_model expfmt nats.go"},

@@ -294,8 +294,8 @@ func TestDoctorNamesWrongHosts(t *testing.T) {
 	})
 	t.Run("secret-file", func(t *testing.T) {
 		t.Parallel()
-		file := filepath.Join(t.TempDir(), "tokens of mine")
-		if err := os.WriteFile(file, []byte(clitest.Secret+"\n"), 0o644); err != nil {
+		file := clitest.File(t, "tokens of mine", clitest.Secret+"\n")
+		if err := os.Chmod(file, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		p := clitest.NewConfigFile(t, h.URL, "auth.bearer", nil, "auth.bearer_file", file)

@@ -20,15 +20,12 @@ func TestPipedOutputCannotSteerATerminal(t *testing.T) {
 	const hostile = "\u009b2J \u202e\u2028\x7f" // as they are: JSON allows that
 	body := `{"session_id":"session-of-the-hostile","country_code":"57","cellphone":"3001234567","responded_at":"2026-01-01 00:00:00",` +
 		`"actual_response":"\u001b]0;title\u0007 ` + hostile + `","user_session_keys":[{"key":"k` + hostile + `","value":"\u001b[2J` + hostile + `"}]}`
-	if got := b.Post(t, []byte(body)).StatusCode; got != 200 {
+	if got := b.Post(t, body); got != 200 {
 		t.Fatalf("got %d, want the event taken", got)
 	}
 	run := func(args ...string) string {
 		t.Helper()
-		code, out, errs := clitest.Command(t.Context(), "", append(args, "--data-dir", b.Config.DataDir)...)
-		if code != cli.ExitFine {
-			t.Fatalf("%q: exit %d, %s", args, code, errs)
-		}
+		out, _ := b.Command(t, cli.ExitFine, args...)
 		return out
 	}
 	var listed struct{ Event struct{ ID string } }

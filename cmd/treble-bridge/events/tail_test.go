@@ -1,15 +1,13 @@
 package events_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
 	"context"
 	"strings"
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // Tail goes on by itself when the NATS that it reads from was away.
@@ -23,14 +21,12 @@ func TestTailOutlivesNATS(t *testing.T) {
 	go func() {
 		code <- clitest.Run(ctx, []string{"tail", "--since", "1h", "--data-dir", c.DataDir}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs})
 	}()
-	read, _ := webhook.Sample("message.read")
-	b.Post(t, read)
+	b.Post(t, clitest.Sample(t, "message.read"))
 	natstest.Eventually(t, "the first event is shown", func() bool { return strings.Contains(out.String(), "message.read") })
 	b.Stop(t)
 	c.NATS.Embedded.Addr = nats // just freed, and tail comes back to it
 	b = clitest.Start(t, c)
-	delivered, _ := webhook.Sample("message.delivered")
-	b.Post(t, delivered)
+	b.Post(t, clitest.Sample(t, "message.delivered"))
 	natstest.Eventually(t, "the event after the pause is shown", func() bool { return strings.Contains(out.String(), "message.delivered") })
 	if n := strings.Count(out.String(), "\n"); n != 2 {
 		t.Errorf("got %d lines, want 2:\n%s", n, out.String())

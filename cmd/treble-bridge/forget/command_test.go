@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -118,10 +117,7 @@ func TestForgetLeavesWhatIsPending(t *testing.T) {
 	if v.Left.Total() != 0 || v.Erased.Streams["TREBLE"] != 1 || v.GoneBy != nil {
 		t.Errorf("when it is published: %+v", v)
 	}
-	p.Signal(t, syscall.SIGTERM)
-	if code := p.Code(t); code != cli.ExitFine {
-		t.Errorf("exit %d:\n%s", code, p.Errs)
-	}
+	p.Stop(t)
 	for _, dir := range []string{p.Dir, nats.Dir} {
 		if found := filesOf(t, dir, traces...); len(found) > 0 {
 			t.Errorf("left in %v", found)
@@ -150,10 +146,7 @@ func TestForgetOfAStoppedBridge(t *testing.T) {
 	p := clitest.Serve(t, t.TempDir(), url...)
 	p.Post(t, http.StatusOK, bodiesOf("57", "3001234567", nobodySession, 0))
 	nats.Await(t, "TREBLE", 1)
-	p.Signal(t, syscall.SIGTERM)
-	if code := p.Code(t); code != cli.ExitFine {
-		t.Errorf("exit %d:\n%s", code, p.Errs)
-	}
+	p.Stop(t)
 	for _, wait := range []string{"--wait=false", "--wait"} {
 		v, errs := forgetPerson(t, p, cli.ExitFailed, nobody, append(url, "--phone", "-", "--yes", wait)...)
 		if v.Left == nil || v.Left.Copies() != 1 || v.Left.Deletable() != 0 || v.State != audit.Failed ||

@@ -1,9 +1,6 @@
 package forget_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
-
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +12,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
 
 // importedAccounts is the example of docs/operations.md, word for word.
@@ -42,7 +41,7 @@ func TestForgetInAnImportedAccount(t *testing.T) {
 	defer b.Stop(t)
 	bodies := append(ofNobody()[:12], people(1, 4)...)
 	for _, body := range bodies {
-		if got := b.Post(t, []byte(body)).StatusCode; got != http.StatusOK {
+		if got := b.Post(t, body); got != http.StatusOK {
 			t.Fatalf("post: %d", got)
 		}
 	}

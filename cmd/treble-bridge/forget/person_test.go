@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/forget"
@@ -209,10 +208,7 @@ func TestForgetPerson(t *testing.T) {
 	if again, _ := forgetPerson(t, p, cli.ExitFine, "", "--phone", nobody, "--yes"); again.Run != "" || again.Found.Total() != 0 {
 		t.Errorf("again: %+v", again)
 	}
-	p.Signal(t, syscall.SIGTERM)
-	if code := p.Code(t); code != cli.ExitFine {
-		t.Errorf("exit %d", code)
-	}
+	p.Stop(t)
 	if found := filesOf(t, dir, traces...); len(found) > 0 {
 		t.Errorf("when it stopped, something of the person is left:\n%s", strings.Join(found, "\n"))
 	}

@@ -1,8 +1,6 @@
 package journal_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
 	"encoding/base64"
 	"encoding/json"
 	"os"
@@ -13,6 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // Damaged entries are named, and the others are exported, with the refused bodies; another
@@ -20,10 +19,7 @@ import (
 func TestJournalExportOfDamaged(t *testing.T) {
 	p := clitest.Serve(t, t.TempDir(), "--nats-url", clitest.Away)
 	p.Send(t, "message.read", "--count", "20")
-	body := filepath.Join(t.TempDir(), "refused")
-	if err := os.WriteFile(body, []byte("not <JSON> \xff"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	body := clitest.File(t, "refused", "not <JSON> \xff")
 	p.Command(t, cli.ExitFailed, "send", body) // 400
 	p.Kill(t)
 	clitest.FlipEntry(t, p.Dir, 10)
@@ -79,10 +75,7 @@ func TestSetAsideRetryFromReadsFirst(t *testing.T) {
 		"cut":      {good + good[:50], "line 2 is no message: is no JSON object"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "x.ndjson")
-			if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			file := clitest.File(t, "x.ndjson", tt.text)
 			code, out, errs := clitest.Command(t.Context(), "", "journal", "set-aside", "retry", "--yes", "--from", file, "--data-dir", t.TempDir(), "--nats-url", clitest.Away)
 			if code != cli.ExitFailed || out != "" || !strings.Contains(errs, tt.want) || !strings.Contains(errs, "nothing was published") {
 				t.Errorf("exit %d, %s%s; want %q", code, out, errs, tt.want)

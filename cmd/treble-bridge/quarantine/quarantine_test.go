@@ -1,12 +1,8 @@
 package quarantine_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +13,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 func TestQuarantineCommands(t *testing.T) {
@@ -25,11 +22,7 @@ func TestQuarantineCommands(t *testing.T) {
 	ids := b.Refuse(t, `{"read_at":"2026-01-01 00:00:00"}`, `{"n":3161234567,"read_at":"2026-01-01 00:00:00"`, ``)
 	q := func(want int, args ...string) (string, string) {
 		t.Helper()
-		code, out, errs := clitest.Command(t.Context(), "", append(append([]string{"quarantine"}, args...), "--data-dir", b.Config.DataDir)...)
-		if code != want {
-			t.Fatalf("%v: exit %d, want %d\n%s%s", args, code, want, out, errs)
-		}
-		return out, errs
+		return b.Command(t, want, append([]string{"quarantine"}, args...)...)
 	}
 	for _, c := range []struct{ args, want string }{
 		{"drop", "say which: ids"},
@@ -45,6 +38,7 @@ func TestQuarantineCommands(t *testing.T) {
 		{"show", "accepts 1 arg"},
 		{"show x --raw --json", "use one of them"},
 		{"retry --all --url bridge:80", "--url: use http://"},
+		{"retry --all --token a --token-file b", "use one of them"},
 	} {
 		if _, errs := q(cli.ExitUsage, strings.Fields(c.args)...); !strings.Contains(errs, c.want) {
 			t.Errorf("%s: %s", c.args, errs)
@@ -92,6 +86,7 @@ func TestQuarantineRetryKeeps(t *testing.T) {
 	b := clitest.Start(t, c)
 	defer b.Stop(t)
 	b.Refuse(t, `{"x":1}`, `{"x":2}`, `{"x":3}`)
+	url := clitest.NATSURL(t, c.DataDir)
 	for status, want := range map[int]string{
 		413: "kept      3, 3 of 3 are left",
 		422: "kept      1, 3 of 3 are left, 2 of them not tried: the bridge refuses what this configuration takes",
@@ -99,18 +94,21 @@ func TestQuarantineRetryKeeps(t *testing.T) {
 		503: "kept      1, 3 of 3 are left, 2 of them not tried: the bridge does not take events (503)",
 	} {
 		r := clitest.NewReceiver(t, clitest.Always(status)) // with a configuration that takes all
-		code, out, errs := clitest.Command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", clitest.NATSURL(t, b.Config.DataDir))
+		code, out, errs := clitest.Command(t.Context(), "token-of-a-pipe", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--token-file", "-", "--nats-url", url)
 		got := fmt.Sprintf("kept      %d, %s", strings.Count(out, "kept "), strings.TrimPrefix(errs, "treble-bridge: "))
 		if code != cli.ExitFailed || !strings.HasPrefix(got, want) || len(r.Headers) != strings.Count(out, "kept ") {
 			t.Errorf("%d: exit %d\n got %s\nwant %s", status, code, got, want)
 		}
+		if r.Headers[0].Get("Authorization") != "Bearer token-of-a-pipe" {
+			t.Errorf("%d: got another token than that of --token-file", status)
+		}
 	}
 	r := clitest.NewReceiver(t, func(n int) int { return []int{200, 504}[n-1] })
-	code, out, errs := clitest.Command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", clitest.NATSURL(t, b.Config.DataDir))
+	code, out, errs := clitest.Command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", url)
 	if code != cli.ExitFailed || strings.Count(out, "accepted  ") != 1 || !strings.Contains(errs, "2 of 3 are left, 1 of them not tried") {
 		t.Errorf("exit %d, %s%s", code, out, errs)
 	}
-	if _, out, _ := clitest.Command(t.Context(), "", "quarantine", "list", "--nats-url", clitest.NATSURL(t, b.Config.DataDir)); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
+	if _, out, _ := clitest.Command(t.Context(), "", "quarantine", "list", "--nats-url", url); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
 		t.Errorf("the one that was taken is to be gone, and no other:\n%s", out)
 	}
 }
@@ -130,17 +128,8 @@ func TestQuarantineRetryToPath(t *testing.T) {
 	b := clitest.Start(t, c)
 	defer b.Stop(t)
 	for _, path := range []string{"/webhok", "/secnod"} {
-		r, err := http.NewRequest(http.MethodPost, "http://"+b.Addrs().Ingress+path, strings.NewReader(`{"session_id":"s`+path+`","read_at":"2026-01-01 00:00:00"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+clitest.Secret)
-		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp.Body.Close(); resp.StatusCode != http.StatusNotFound {
-			t.Fatalf("%s: got %d", path, resp.StatusCode)
+		if got := clitest.Post(t, "http://"+b.Addrs().Ingress+path, clitest.Secret, `{"session_id":"s`+path+`","read_at":"2026-01-01 00:00:00"}`); got != http.StatusNotFound {
+			t.Fatalf("%s: got %d", path, got)
 		}
 	}
 	retry := func(args ...string) (code int, out string) {
@@ -162,55 +151,10 @@ func TestQuarantineRetryToPath(t *testing.T) {
 			t.Errorf("%s to %s: exit %d, %s, want %q", want.from, want.to, code, out, want.says)
 		}
 	}
-	_, out, _ := clitest.Command(t.Context(), "", "events", "--json", "--data-dir", c.DataDir)
+	out, _ := b.Command(t, cli.ExitFine, "events", "--json")
 	for _, want := range []string{`"source":"/treble/first"`, `"source":"/treble/second"`, `"subject":"s/webhok"`, `"subject":"s/secnod"`} {
 		if strings.Count(out, want) != 1 {
 			t.Errorf("want %s once in %s", want, out)
-		}
-	}
-}
-
-// TestQuarantineRetryTokenFile: the token of a file, or of standard input, is the one that is sent.
-func TestQuarantineRetryTokenFile(t *testing.T) {
-	clitest.CheckLeaks(t)
-	c := clitest.Config(t)
-	src := ingress.DefaultSource()
-	src.Auth, src.Kinds = c.Auth, []string{"message.read"}
-	c.Sources = []ingress.SourceConfig{src}
-	c.Auth.Bearer = nil
-	b := clitest.Start(t, c)
-	defer b.Stop(t)
-	b.Refuse(t, `{"x":1}`)
-	r := clitest.NewReceiver(t, clitest.Always(http.StatusServiceUnavailable)) // so that the body stays
-	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte("token-of-a-file-77\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		in   string
-		args []string
-		sent string // the token; "": nothing is sent
-		says string // in standard error
-	}{
-		{"", []string{"--token-file", file}, "token-of-a-file-77", "does not take events (503)"},
-		{"token-of-a-pipe-78\n", []string{"--token-file", "-"}, "token-of-a-pipe-78", "does not take events (503)"},
-		{"", []string{"--token", "token-of-a-line-79"}, "token-of-a-line-79", "warning: --token is visible in the list of processes: use --token-file\n"},
-		{"", []string{"--token-file", file, "--token", "x"}, "", "--token and --token-file: use one of them"},
-		{"", []string{"--token-file", "-"}, "", "--token-file: there is no token in it"},
-		{"", []string{"--token-file", file + "-that-is-not-there"}, "", "--token-file: open "},
-	} {
-		before := len(r.Headers)
-		args := append([]string{"quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", clitest.NATSURL(t, b.Config.DataDir)}, tt.args...)
-		_, out, errs := clitest.Command(t.Context(), tt.in, args...)
-		if !strings.Contains(errs, tt.says) || strings.Contains(out+errs, "token-of-a-") && !strings.Contains(tt.says, "open") {
-			t.Errorf("%q: %s%s, want %q, and no token", tt.args, out, errs, tt.says)
-		}
-		sent := ""
-		if len(r.Headers) > before {
-			sent = strings.TrimPrefix(r.Headers[before].Get("Authorization"), "Bearer ")
-		}
-		if sent != tt.sent {
-			t.Errorf("%q: got another token", tt.args)
 		}
 	}
 }
@@ -225,10 +169,7 @@ func TestShowCannotSteerATerminalBehindAPipe(t *testing.T) {
 	ids := b.Refuse(t, noJSON, isJSON)
 	show := func(id string, flags ...string) string {
 		t.Helper()
-		code, out, errs := clitest.Command(t.Context(), "", append([]string{"quarantine", "show", id, "--data-dir", b.Config.DataDir}, flags...)...)
-		if code != cli.ExitFine {
-			t.Fatalf("%v: exit %d, %s", flags, code, errs)
-		}
+		out, _ := b.Command(t, cli.ExitFine, append([]string{"quarantine", "show", id}, flags...)...)
 		return out
 	}
 	raw := []string{show(ids[0], "--raw"), show(ids[1], "--raw")}

@@ -1,16 +1,14 @@
 package send_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -24,11 +22,7 @@ func ndjson(t *testing.T, n int) string {
 			b.WriteString("\n")
 		}
 	}
-	file := filepath.Join(t.TempDir(), "x.ndjson")
-	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return clitest.File(t, "x.ndjson", b.String())
 }
 
 func TestSendLines(t *testing.T) {
@@ -84,9 +78,7 @@ func TestSendLinesChecksFirst(t *testing.T) {
 		"malformed": {string(text) + "{\n", "line 5 is no delivery: is no JSON object; nothing was sent"},
 		"empty":     {"\n\n", "holds no delivery"},
 	} {
-		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		file := clitest.File(t, name+".ndjson", c.text)
 		if code, _, errs := clitest.Command(t.Context(), "", "send", file, "--url", r.URL); code != cli.ExitFailed || !strings.Contains(errs, c.want) {
 			t.Errorf("%s: exit %d, %s", name, code, errs)
 		}
@@ -111,20 +103,16 @@ func TestSendLinesKnowsTheSources(t *testing.T) {
 	b := clitest.Start(t, clitest.Config(t))
 	defer b.Stop(t)
 	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", clitest.Secret)
-	file := filepath.Join(t.TempDir(), "x.ndjson")
 	line := func(source, path string) string {
 		return fmt.Sprintf(`{"received":"2026-01-31T08:00:00Z","source":%q,"path":%q,"test":"send-abc","body":{"a":1}}`+"\n", source, path)
 	}
 	text := line("default", "/webhook") + line("other", "/webhook") + line("default", "/elsewhere") + line("default", "/webhooks/on-/x") + line("default", "/webhooks/on-read/")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	code, out, errs := clitest.Command(t.Context(), "", "send", file, "--data-dir", b.Config.DataDir)
-	if code != cli.ExitFailed || !strings.Contains(out, "200: 2, its source does not serve its path: 2, its source is not configured: 1") {
-		t.Errorf("exit %d\n%s%s", code, out, errs)
+	out, _ := b.Command(t, cli.ExitFailed, "send", clitest.File(t, "x.ndjson", text))
+	if !strings.Contains(out, "200: 2, its source does not serve its path: 2, its source is not configured: 1") {
+		t.Error(out)
 	}
 	natstest.Eventually(t, "it is a test, since its line says so", func() bool {
-		_, out, _ := clitest.Command(t.Context(), "", "tail", "--no-follow", "--json", "--data-dir", b.Config.DataDir)
+		out, _ := b.Command(t, cli.ExitFine, "tail", "--no-follow", "--json")
 		return strings.Count(out, `"test":true`) == 2 && strings.Count(out, `"receivedtime":"2026-01-31T08:00:00Z"`) == 2
 	})
 }

@@ -3,15 +3,12 @@ package send_test
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/send"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
@@ -41,22 +38,18 @@ func TestSendVariesSamples(t *testing.T) {
 
 func TestSendSame(t *testing.T) {
 	r := clitest.NewReceiver(t, clitest.Always(200))
-	want, _ := webhook.Sample("message.read")
 	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3", "--same"); code != cli.ExitFine {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
-	if r.Bodies[string(want)] != 3 {
+	if r.Bodies[clitest.Sample(t, "message.read")] != 3 {
 		t.Errorf("got %v, want the sample three times", r.Bodies)
 	}
 }
 
 func TestSendFileAndStdinAsTheyAre(t *testing.T) {
 	r := clitest.NewReceiver(t, clitest.Always(200))
-	file := filepath.Join(t.TempDir(), "body.json")
 	const body = ` {"session_id": "fixed" }`
-	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := clitest.File(t, "body.json", body)
 	for _, args := range [][]string{{file}, {"--file", file}, {"-"}} {
 		if code, _, errs := clitest.Command(t.Context(), body, append([]string{"send", "--url", r.URL}, args...)...); code != cli.ExitFine {
 			t.Errorf("%v: exit %d, %s", args, code, errs)
@@ -118,10 +111,7 @@ func TestSendKeepsTheConfiguredSecretFromOthers(t *testing.T) {
 // TestSendTokenFile: a token need not be where the list of processes shows it.
 func TestSendTokenFile(t *testing.T) {
 	r := clitest.NewReceiver(t, clitest.Always(200))
-	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte("token-of-a-file-77\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := clitest.File(t, "token", "token-of-a-file-77\n")
 	for _, tt := range []struct {
 		in   string
 		args []string
@@ -188,8 +178,8 @@ func TestSendRate(t *testing.T) {
 
 func TestSendToNobody(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
-	code, out, _ := clitest.Command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
-	if code != cli.ExitFailed || !strings.Contains(out, "cannot connect: 1") {
-		t.Errorf("exit %d, %q", code, out)
+	code, out, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
+	if code != cli.ExitFailed || !strings.Contains(out, "cannot connect: 1") || !strings.Contains(errs, "is the bridge running?") {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
 }

@@ -4,17 +4,16 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/serve"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"go.uber.org/zap"
 )
 
 // A request in work when the shutdown begins gets its whole answer, while
@@ -22,10 +21,7 @@ import (
 func TestShutdownFinishesWhatIsInWork(t *testing.T) {
 	clitest.CheckLeaks(t)
 	b := clitest.Start(t, clitest.Config(t))
-	body, err := webhook.Sample("message.read")
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := clitest.Sample(t, "message.read")
 	conn, err := net.Dial("tcp", b.Addrs().Ingress)
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +54,7 @@ func TestShutdownFinishesWhatIsInWork(t *testing.T) {
 		t.Fatal("it stopped without waiting for the request")
 	default:
 	}
-	if _, err := conn.Write(body); err != nil {
+	if _, err := io.WriteString(conn, body); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := io.ReadAll(conn)
@@ -122,17 +118,9 @@ func TestMetricsAreServed(t *testing.T) {
 	clitest.CheckLeaks(t)
 	b := clitest.Start(t, clitest.Config(t))
 	defer b.Stop(t)
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + b.Addrs().Ops + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := b.Metrics(t)
 	for _, name := range []string{"treble_bridge_build_info", "treble_bridge_nats_connected 1", "go_goroutines", "process_open_fds"} {
-		if !strings.Contains(string(text), name) {
+		if !strings.Contains(text, name) {
 			t.Errorf("%s is missing", name)
 		}
 	}

@@ -1,8 +1,6 @@
 package serve_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -19,8 +17,8 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // mount is a directory as Kubernetes makes one of a Secret: each file is a link through ..data, and an
@@ -73,7 +71,7 @@ type reloading struct {
 	*clitest.Process
 	file    string
 	secrets mount
-	addrs   cli.Addrs
+	ingress string // where it listens
 }
 
 func startReloading(t *testing.T, ca *certtest.Authority, tokens ...string) *reloading {
@@ -83,12 +81,10 @@ func startReloading(t *testing.T, ca *certtest.Authority, tokens ...string) *rel
 	r.configure(t, "")
 	r.Process = clitest.StartProcess(t, "serve", "--config", r.file)
 	natstest.Eventually(t, "the bridge is ready", func() bool {
-		var err error
-		if r.addrs, err = cli.ReadAddrs(r.Dir); err != nil || r.addrs.Ops == "" {
-			return false
-		}
-		return strings.Contains(r.ops(t, "/readyz"), `"ready"`)
+		_, ready := r.Readyz(t)
+		return strings.Contains(ready, `"ready"`)
 	})
+	r.ingress = r.Addrs(t).Ingress
 	return r
 }
 
@@ -102,24 +98,10 @@ func (r *reloading) configure(t *testing.T, more string) {
 	}
 }
 
-// ops returns the answer of the ops listener.
-func (r *reloading) ops(t *testing.T, path string) string {
-	t.Helper()
-	resp, err := http.Get("http://" + r.addrs.Ops + path)
-	if err != nil {
-		return ""
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func (r *reloading) metric(t *testing.T, name string) string {
 	t.Helper()
-	found := regexp.MustCompile(`(?m)^treble_bridge_` + name + ` (\S+)$`).FindStringSubmatch(r.ops(t, "/metrics"))
+	_, metrics := clitest.Ops(t, r.Addrs(t).Ops, "/metrics")
+	found := regexp.MustCompile(`(?m)^treble_bridge_` + name + ` (\S+)$`).FindStringSubmatch(metrics)
 	if found == nil {
 		t.Fatalf("there is no metric %s", name)
 	}
@@ -132,8 +114,8 @@ func (r *reloading) reloads() int {
 }
 
 // post posts an event, and returns the status and the serial number of the certificate.
-func (r *reloading) post(client *http.Client, token string, body []byte) (status int, serial string, err error) {
-	req, err := http.NewRequest(http.MethodPost, "https://"+r.addrs.Ingress+"/webhook", strings.NewReader(string(body)))
+func (r *reloading) post(client *http.Client, token, body string) (status int, serial string, err error) {
+	req, err := http.NewRequest(http.MethodPost, "https://"+r.ingress+"/webhook", strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
 	}
@@ -162,10 +144,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	ca := certtest.New(t)
 	name := func(i int) string { return fmt.Sprintf("token-of-the-rotation-%d", i) }
 	r := startReloading(t, ca, name(0))
-	body, err := webhook.Sample("message.read")
-	if err != nil {
-		t.Fatal(err)
-	}
+	body := clitest.Sample(t, "message.read")
 	var token atomic.Pointer[string]
 	use := func(s string) { token.Store(&s) }
 	use(name(0))
@@ -214,10 +193,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	stop()
 	load.Wait()
 	t.Logf("%d requests, 6 reloads", posted.Load())
-	r.Signal(t, syscall.SIGTERM)
-	if code := r.Code(t); code != cli.ExitFine {
-		t.Errorf("exit %d:\n%s", code, r.Errs)
-	}
+	r.Stop(t)
 }
 
 // What is wrong changes nothing, and log, metric and /readyz say so, until it is put right.
@@ -229,10 +205,7 @@ func TestReloadRefused(t *testing.T) {
 	client := newTLSClient(ca, false)
 	works := func(when string) {
 		t.Helper()
-		body, err := webhook.Sample("message.read")
-		if err != nil {
-			t.Fatal(err)
-		}
+		body := clitest.Sample(t, "message.read")
 		if status, _, err := r.post(client, token, body); status != http.StatusOK {
 			t.Errorf("%s: %d, %v", when, status, err)
 		}
@@ -252,8 +225,12 @@ func TestReloadRefused(t *testing.T) {
 		{"unknown", "ingres", func() { r.configure(t, "ingres: {max_body: 1MiB}\n") }},
 	} {
 		tt.spoil()
-		natstest.Eventually(t, tt.name+" is refused", func() bool { return strings.Contains(r.ops(t, "/readyz"), tt.want) })
-		if got := r.ops(t, "/readyz"); !strings.Contains(got, `"status":"degraded"`) || !strings.Contains(got, "treble-bridge config check") {
+		var got string
+		natstest.Eventually(t, tt.name+" is refused", func() bool {
+			_, got = r.Readyz(t)
+			return strings.Contains(got, tt.want)
+		})
+		if !strings.Contains(got, `"status":"degraded"`) || !strings.Contains(got, "treble-bridge config check") {
 			t.Errorf("%s: /readyz: %s", tt.name, got)
 		}
 		if got := r.metric(t, "config_last_reload_successful"); got != "0" {
@@ -263,7 +240,8 @@ func TestReloadRefused(t *testing.T) {
 		r.secrets.update(t, good)
 		r.configure(t, "")
 		natstest.Eventually(t, "it is put right", func() bool {
-			return r.metric(t, "config_last_reload_successful") == "1" && strings.Contains(r.ops(t, "/readyz"), `"status":"ready"`)
+			_, ready := r.Readyz(t)
+			return r.metric(t, "config_last_reload_successful") == "1" && strings.Contains(ready, `"status":"ready"`)
 		})
 		works("after " + tt.name)
 	}
@@ -283,26 +261,12 @@ func TestHangupReloads(t *testing.T) {
 		log := r.Errs.String()
 		return strings.Contains(log, `"changed":["log.level"]`) && strings.Contains(log, `wait for a restart","keys":["publisher.max_age"]`)
 	})
-	body, err := webhook.Sample("message.read")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := r.addrs.Ingress
-	if out, errs, code := r.send(t, body); code != cli.ExitFine {
-		t.Errorf("send to %s: exit %d, %s%s", addr, code, out, errs)
+	code, out, errs := clitest.Command(t.Context(), clitest.Sample(t, "message.read"), "send", "-", "--config", r.file, "--data-dir", r.Dir)
+	if code != cli.ExitFine {
+		t.Errorf("send: exit %d, %s%s", code, out, errs)
 	}
 	natstest.Eventually(t, "an accepted delivery is logged", func() bool {
 		return strings.Contains(r.Errs.String(), `"level":"debug"`) && strings.Contains(r.Errs.String(), `"msg":"accepted"`)
 	})
-	r.Signal(t, syscall.SIGTERM)
-	if code := r.Code(t); code != cli.ExitFine {
-		t.Errorf("exit %d:\n%s", code, r.Errs)
-	}
-}
-
-// send posts with the command, which reads the same configuration.
-func (r *reloading) send(t *testing.T, body []byte) (out, errs string, code int) {
-	t.Helper()
-	code, out, errs = clitest.Command(t.Context(), string(body), "send", "-", "--config", r.file, "--data-dir", r.Dir)
-	return out, errs, code
+	r.Stop(t)
 }

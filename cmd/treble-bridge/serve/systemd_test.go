@@ -1,8 +1,6 @@
 package serve_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // serviceManager stands in for systemd: a socket that receives notifications.
@@ -69,25 +68,11 @@ func (m *serviceManager) untilReady(t *testing.T) []string {
 	}
 }
 
-func readyz(t *testing.T, p *clitest.Process) int {
-	t.Helper()
-	a, err := cli.ReadAddrs(p.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.Get("http://" + a.Ops + "/readyz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	return resp.StatusCode
-}
-
 func TestNotifyReadyThenStopping(t *testing.T) {
 	m := startServiceManager(t)
 	p := clitest.StartProcess(t, "serve", "--dev")
 	m.untilReady(t)
-	if got := readyz(t, p); got != http.StatusOK {
+	if got, _ := p.Readyz(t); got != http.StatusOK {
 		t.Errorf("after READY=1: /readyz says %d, want 200", got)
 	}
 	p.Signal(t, syscall.SIGTERM)
@@ -111,13 +96,12 @@ func TestNotifyNotBeforeReady(t *testing.T) {
 	if told := m.next(t); told["READY"] != "" || !strings.HasPrefix(told["STATUS"], "not connected to NATS: ") {
 		t.Errorf("without NATS: got %v, want STATUS=not connected to NATS and nothing else", told)
 	}
-	natstest.Eventually(t, "it serves", func() bool { _, err := cli.ReadAddrs(p.Dir); return err == nil })
-	if got := readyz(t, p); got != http.StatusServiceUnavailable {
+	if got, _ := p.Readyz(t); got != http.StatusServiceUnavailable {
 		t.Errorf("without NATS: /readyz says %d, want 503", got)
 	}
 	nats.Restart(t)
 	m.untilReady(t)
-	if got := readyz(t, p); got != http.StatusOK {
+	if got, _ := p.Readyz(t); got != http.StatusOK {
 		t.Errorf("after READY=1: /readyz says %d, want 200", got)
 	}
 }

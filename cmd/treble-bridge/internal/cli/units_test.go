@@ -1,10 +1,10 @@
 package cli_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
-
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 )
 
 func TestSpan(t *testing.T) {

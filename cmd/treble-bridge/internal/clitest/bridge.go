@@ -1,13 +1,11 @@
 package clitest
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,11 +13,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/quarantine"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/serve"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // Secret lets requests in at the bridges of Config.
@@ -97,21 +97,82 @@ func (r *Running) Stop(t *testing.T) {
 	}
 }
 
-// Post posts a body as Treble would.
-func (r *Running) Post(t *testing.T, body []byte) *http.Response {
+// Post posts a body as Treble would, and returns the status.
+func (r *Running) Post(t *testing.T, body string) int {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, "http://"+r.Addrs().Ingress+"/webhook", bytes.NewReader(body))
+	return Post(t, "http://"+r.Addrs().Ingress+"/webhook", Secret, body)
+}
+
+// Post posts a body with a bearer token, or without one, and returns the status.
+func Post(t *testing.T, url, token, body string) int {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+Secret)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	return resp
+	return resp.StatusCode
+}
+
+// Ops returns what the ops listener at an address answers.
+func Ops(t *testing.T, addr, path string) (status int, body string) {
+	t.Helper()
+	status, b, err := cli.GetOps(t.Context(), "http://"+addr+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status, string(b)
+}
+
+// Metrics returns what the bridge's /metrics shows.
+func (r *Running) Metrics(t *testing.T) string {
+	t.Helper()
+	_, text := Ops(t, r.Addrs().Ops, "/metrics")
+	return text
+}
+
+// Command runs a command on the data directory and returns what it printed.
+func (r *Running) Command(t *testing.T, want int, args ...string) (out, errs string) {
+	t.Helper()
+	return commandOn(t, r.Config.DataDir, want, args...)
+}
+
+// commandOn runs a command on a data directory, and wants an exit code.
+func commandOn(t *testing.T, dir string, want int, args ...string) (out, errs string) {
+	t.Helper()
+	code, out, errs := Command(t.Context(), "", append(args[:len(args):len(args)], "--data-dir", dir)...)
+	if code != want {
+		t.Fatalf("%q: exit %d, want %d\n%s%s", args, code, want, out, errs)
+	}
+	return out, errs
+}
+
+// Sample returns the body of a built-in sample.
+func Sample(t *testing.T, name string) string {
+	t.Helper()
+	body, err := webhook.Sample(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// File writes a file that goes away with the test, and returns its path.
+func File(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // CheckLeaks fails the test if goroutines are left that it started.
@@ -130,16 +191,13 @@ func Reads(r io.Reader, into []byte) bool {
 func (r *Running) Refuse(t *testing.T, bodies ...string) []string {
 	t.Helper()
 	for _, b := range bodies {
-		if got := r.Post(t, []byte(b)).StatusCode; got/100 != 4 {
+		if got := r.Post(t, b); got/100 != 4 {
 			t.Fatalf("%.60s: got %d, want it refused", b, got)
 		}
 	}
 	var ids []string
 	natstest.Eventually(t, "they are in the quarantine", func() bool {
-		code, out, errs := Command(t.Context(), "", "quarantine", "list", "--json", "--data-dir", r.Config.DataDir)
-		if code != cli.ExitFine {
-			t.Fatalf("list: exit %d, %s", code, errs)
-		}
+		out, _ := r.Command(t, cli.ExitFine, "quarantine", "list", "--json")
 		ids = nil
 		for line := range strings.Lines(out) {
 			var v quarantine.BodyJSON

@@ -1,9 +1,6 @@
 package clitest
 
 import (
-	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,15 +16,13 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // Post posts bodies, eight at a time, each of which must be answered with want.
 func (p *Process) Post(t *testing.T, want int, bodies ...string) {
 	t.Helper()
-	a, err := cli.ReadAddrs(p.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := p.Addrs(t)
 	token, err := cli.ReadDevToken(p.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -137,11 +133,7 @@ func (p *Process) AwaitRunning(t *testing.T) {
 // Command runs a command on the data directory and returns what it printed.
 func (p *Process) Command(t *testing.T, want int, args ...string) (out, errs string) {
 	t.Helper()
-	code, out, errs := Command(t.Context(), "", append(args, "--data-dir", p.Dir)...)
-	if code != want {
-		t.Fatalf("%v: exit %d, want %d\n%s%s", args, code, want, out, errs)
-	}
-	return out, errs
+	return commandOn(t, p.Dir, want, args...)
 }
 
 // Send runs the command send, which has to succeed.
@@ -170,21 +162,21 @@ func (p *Process) Kill(t *testing.T) {
 	<-p.Exited
 }
 
-// Readyz returns the answer of /readyz, or why there is none.
-func (p *Process) Readyz(t *testing.T) string {
+// Addrs returns where the process listens, as soon as it does.
+func (p *Process) Addrs(t *testing.T) (a cli.Addrs) {
 	t.Helper()
-	a, err := cli.ReadAddrs(p.Dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.Get("http://" + a.Ops + "/readyz")
-	if err != nil {
-		return err.Error()
-	}
-	defer resp.Body.Close()
-	var b bytes.Buffer
-	_, _ = b.ReadFrom(resp.Body)
-	return b.String()
+	natstest.Eventually(t, "it listens", func() bool {
+		var err error
+		a, err = cli.ReadAddrs(p.Dir)
+		return err == nil && a.Ops != ""
+	})
+	return a
+}
+
+// Readyz returns the answer of /readyz.
+func (p *Process) Readyz(t *testing.T) (status int, body string) {
+	t.Helper()
+	return Ops(t, p.Addrs(t).Ops, "/readyz")
 }
 
 // Process is the program as a process of its own.
@@ -246,5 +238,14 @@ func (p *Process) Signal(t *testing.T, s os.Signal) {
 	t.Helper()
 	if err := p.Process.Signal(s); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Stop ends the process by SIGTERM, and wants exit code 0.
+func (p *Process) Stop(t *testing.T) {
+	t.Helper()
+	p.Signal(t, syscall.SIGTERM)
+	if code := p.Code(t); code != cli.ExitFine {
+		t.Errorf("exit %d, want 0:\n%s", code, p.Errs)
 	}
 }

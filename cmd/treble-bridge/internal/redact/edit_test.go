@@ -1,10 +1,10 @@
 package redact_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
-
 	"strings"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 )
 
 func TestEditLiteralsKeepsTheRest(t *testing.T) {

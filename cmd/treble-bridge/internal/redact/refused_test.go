@@ -1,11 +1,11 @@
 package redact_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
-
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 )
 
 func TestMaskRefused(t *testing.T) {

@@ -1,9 +1,9 @@
 package terminal_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
-
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 )
 
 func TestPrintable(t *testing.T) {

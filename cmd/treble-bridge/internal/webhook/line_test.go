@@ -1,8 +1,6 @@
 package webhook_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
-
 	"bytes"
 	"encoding/json"
 	"reflect"
@@ -10,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )

@@ -1,13 +1,12 @@
 package webhook_test
 
 import (
-	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
-
 	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
