@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,19 +26,11 @@ func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
 	p := open(t, o)
 
 	for range 2 {
-		if err := p.Accept(t.Context(), deliveryOf("a", "b", "c")); err != nil {
-			t.Fatalf("Accept: %v", err)
-		}
+		wantAnswer(t, p, deliveryOf("a", "b", "c"), nil)
 	}
-	if got, want := n.IDs(t, "TREBLE"), []string{"a", "b", "c"}; !slices.Equal(got, want) {
-		t.Errorf("stream holds %v, want %v", got, want)
-	}
-	if got := metric(t, o.Metrics, "treble_bridge_published_total"); got != 3 {
-		t.Errorf("published = %v, want 3", got)
-	}
-	if got := metric(t, o.Metrics, "treble_bridge_publish_duplicates_total"); got != 3 {
-		t.Errorf("duplicates = %v, want 3", got)
-	}
+	n.WantIDs(t, "TREBLE", "a", "b", "c")
+	wantMetric(t, o.Metrics, 3, "treble_bridge_published_total")
+	wantMetric(t, o.Metrics, 3, "treble_bridge_publish_duplicates_total")
 	m := natstest.Messages(t, n.JS, "TREBLE")[0]
 	if m.Subject != "treble.message.read" {
 		t.Errorf("subject = %q", m.Subject)
@@ -50,53 +40,35 @@ func TestAcceptStoresInOrderAndCountsDuplicates(t *testing.T) {
 	}
 }
 
-// The PubAck is held back: nobody knows, so the answer is "unknown", within
-// the deadline; and the event is stored all the same.
+// TestPubAckHeldBackIsUnknown: while the PubAck is held back nobody knows, so the answer is "unknown" when the
+// ack timeout or the deadline of the request is over; and the event is stored all the same.
 func TestPubAckHeldBackIsUnknown(t *testing.T) {
-	n := natstest.Start(t)
-	px := natstest.StartProxy(t, n.URL)
-	o := options(t, px.URL())
-	o.Config.AckTimeout = 300 * time.Millisecond
-	p := open(t, o)
-	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // the stream is known then
-		t.Fatal(err)
+	for name, c := range map[string]struct{ ackTimeout, deadline time.Duration }{
+		"ack-timeout": {300 * time.Millisecond, time.Minute},
+		"deadline":    {time.Minute, 300 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := natstest.Start(t)
+			px := natstest.StartProxy(t, n.URL)
+			o := options(t, px.URL())
+			o.Config.AckTimeout = c.ackTimeout
+			p := open(t, o)
+			accept(t, p, "before") // the stream is known then
+			px.HoldBack.Store(true)
+			ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
+			defer cancel()
+			began := time.Now()
+			if err := p.Accept(ctx, deliveryOf("held")); !errors.Is(err, delivery.ErrOutcomeUnknown) {
+				t.Errorf("Accept = %v, want %v", err, delivery.ErrOutcomeUnknown)
+			}
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("Accept took %v, want about 300ms", took)
+			}
+			n.WantIDs(t, "TREBLE", "before", "held")
+			wantMetric(t, o.Metrics, 1, "treble_bridge_publish_failures_total", "outcome_unknown")
+			px.HoldBack.Store(false)
+		})
 	}
-	px.HoldBack.Store(true)
-	began := time.Now()
-	err := p.Accept(t.Context(), deliveryOf("held"))
-	if !errors.Is(err, delivery.ErrOutcomeUnknown) {
-		t.Errorf("Accept = %v, want %v", err, delivery.ErrOutcomeUnknown)
-	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("Accept took %v, want about 300ms", took)
-	}
-	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"before", "held"}) {
-		t.Errorf("stream holds %v, want the event", got)
-	}
-	if got := metric(t, o.Metrics, "treble_bridge_publish_failures_total", "outcome_unknown"); got != 1 {
-		t.Errorf("failures{outcome_unknown} = %v, want 1", got)
-	}
-	px.HoldBack.Store(false)
-}
-
-func TestAcceptKeepsTheDeadlineOfItsContext(t *testing.T) {
-	n := natstest.Start(t)
-	px := natstest.StartProxy(t, n.URL)
-	p := open(t, options(t, px.URL()))
-	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // now it has looked at the stream, and the next one is sent
-		t.Fatal(err)
-	}
-	px.HoldBack.Store(true)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	if err := p.Accept(ctx, deliveryOf("x")); !errors.Is(err, delivery.ErrOutcomeUnknown) {
-		t.Errorf("Accept = %v, want %v", err, delivery.ErrOutcomeUnknown)
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("Accept took %v, want about 100ms", took)
-	}
-	px.HoldBack.Store(false)
 }
 
 // What was answered "unavailable" while NATS was away never appears.
@@ -104,24 +76,16 @@ func TestAwayIsUnavailableAndNeverAppears(t *testing.T) {
 	n := natstest.Start(t)
 	px := natstest.StartProxy(t, n.URL)
 	p := open(t, options(t, px.URL()))
-	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil {
-		t.Fatal(err)
-	}
+	accept(t, p, "before")
 	px.Down()
 	natstest.Eventually(t, "connection lost", func() bool { return !p.Status().Ready })
 	for _, id := range natstest.Numbered("away", 50) {
-		if err := p.Accept(t.Context(), deliveryOf(id)); !errors.Is(err, delivery.ErrUnavailable) {
-			t.Fatalf("Accept while away = %v, want %v", err, delivery.ErrUnavailable)
-		}
+		wantAnswer(t, p, deliveryOf(id), delivery.ErrUnavailable)
 	}
 	px.Up()
 	natstest.Eventually(t, "ready again", func() bool { return p.Status().Ready })
-	if err := p.Accept(t.Context(), deliveryOf("after")); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := n.IDs(t, "TREBLE"), []string{"before", "after"}; !slices.Equal(got, want) {
-		t.Errorf("stream holds %v, want %v", got, want)
-	}
+	accept(t, p, "after")
+	n.WantIDs(t, "TREBLE", "before", "after")
 }
 
 // NATS that was never there: Open works, Accept does not, and it comes up.
@@ -133,17 +97,11 @@ func TestOpenWithoutNATS(t *testing.T) {
 	if p.Status().Ready {
 		t.Error("ready without NATS")
 	}
-	if err := p.Accept(t.Context(), deliveryOf("early")); !errors.Is(err, delivery.ErrUnavailable) {
-		t.Errorf("Accept = %v, want %v", err, delivery.ErrUnavailable)
-	}
+	wantAnswer(t, p, deliveryOf("early"), delivery.ErrUnavailable)
 	px.Up()
 	natstest.Eventually(t, "ready", func() bool { return p.Status().Ready })
-	if err := p.Accept(t.Context(), deliveryOf("late")); err != nil {
-		t.Fatal(err)
-	}
-	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"late"}) {
-		t.Errorf("stream holds %v, want [late]", got)
-	}
+	accept(t, p, "late")
+	n.WantIDs(t, "TREBLE", "late")
 }
 
 // The central one: the link is cut after a random number of bytes, again and
@@ -170,10 +128,8 @@ func TestCutsAtRandomPoints(t *testing.T) {
 				default:
 				}
 				id := fmt.Sprintf("w%d-%d", w, i)
-				d := deliveryOf(id)
 				// Large enough that a cut falls inside a message.
-				d.Events[0] = natstest.Event(id, `{"pad":"`+strings.Repeat("x", rand.IntN(4000))+`"}`)
-				err := p.Accept(t.Context(), d)
+				err := p.Accept(t.Context(), natstest.Delivery(natstest.Padded(id, rand.IntN(4000))))
 				mu.Lock()
 				outcomes[id] = err
 				mu.Unlock()
@@ -244,9 +200,7 @@ func TestFullStreamIsUnavailable(t *testing.T) {
 	if !errors.Is(err, delivery.ErrUnavailable) {
 		t.Fatalf("Accept on a full stream = %v, want %v", err, delivery.ErrUnavailable)
 	}
-	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, stored) {
-		t.Errorf("stream holds %v, want %v", got, stored)
-	}
+	n.WantIDs(t, "TREBLE", stored...)
 }
 
 // An array of which only the first elements have room is stored whole or not at all;
@@ -262,9 +216,7 @@ func TestArrayForWhichThereIsNoRoom(t *testing.T) {
 		if !batches {
 			want = delivery.ErrOutcomeUnknown
 		}
-		if err := p.Accept(t.Context(), deliveryOf(ids...)); !errors.Is(err, want) {
-			t.Errorf("batches %v: Accept = %v, want %v", batches, err, want)
-		}
+		wantAnswer(t, p, deliveryOf(ids...), want)
 		got := n.IDs(t, "TREBLE")
 		if batches == (len(got) > 0) || len(got) == len(ids) || !slices.Equal(got, ids[:len(got)]) {
 			t.Errorf("batches %v: stream holds %v", batches, got)
@@ -274,19 +226,12 @@ func TestArrayForWhichThereIsNoRoom(t *testing.T) {
 
 func TestAnotherStreamOnTheSubjectIsUnavailable(t *testing.T) {
 	n := natstest.Start(t)
-	if _, err := n.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"treble.>"}}); err != nil {
-		t.Fatal(err)
-	}
+	n.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"treble.>"}})
 	p := open(t, options(t, n.URL))
-	if err := p.Accept(t.Context(), deliveryOf("x")); !errors.Is(err, delivery.ErrUnavailable) {
-		t.Errorf("Accept = %v, want %v", err, delivery.ErrUnavailable)
-	}
-	if got := n.IDs(t, "OTHER"); len(got) != 0 {
-		t.Errorf("the other stream holds %v, want nothing", got)
-	}
-	s := p.Status()
-	if s.Ready || !strings.Contains(strings.Join(reasonsOf(s), " "), "OTHER") {
-		t.Errorf("Status = %+v, want unready and the name of the other stream", s)
+	wantAnswer(t, p, deliveryOf("x"), delivery.ErrUnavailable)
+	n.WantIDs(t, "OTHER")
+	if p.Status().Ready || !says(p, "OTHER") {
+		t.Errorf("Status = %+v, want unready and the name of the other stream", p.Status())
 	}
 }
 
@@ -297,11 +242,9 @@ func TestTooLarge(t *testing.T) {
 	p := open(t, o)
 
 	t.Run("copies-dropped", func(t *testing.T) {
-		e := natstest.Event("copies", `{"pad":"`+strings.Repeat("x", 40_000)+`"}`)
+		e := natstest.Padded("copies", 40_000)
 		e.Data.Base().SessionKeys = schema.SessionKeys{"k": {Text: strings.Repeat("y", 40_000)}}
-		if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{e}}); err != nil {
-			t.Fatalf("Accept: %v", err)
-		}
+		wantAnswer(t, p, natstest.Delivery(e), nil)
 		m := natstest.Messages(t, n.JS, "TREBLE")[0]
 		got, err := schema.Decode(m.Data)
 		if err != nil {
@@ -313,9 +256,7 @@ func TestTooLarge(t *testing.T) {
 	})
 	t.Run("set-aside", func(t *testing.T) {
 		before := len(n.IDs(t, "TREBLE"))
-		d := deliveryOf("small", "large")
-		d.Events[1] = natstest.Event("large", `{"pad":"`+strings.Repeat("x", limit)+`"}`)
-		err := p.Accept(t.Context(), d)
+		err := p.Accept(t.Context(), natstest.Delivery(natstest.Event("small", `1`), natstest.Padded("large", limit)))
 		var tooLarge *delivery.TooLargeError
 		if !errors.As(err, &tooLarge) || tooLarge.Limit != limit || tooLarge.Size <= limit {
 			t.Fatalf("Accept = %v, want a TooLargeError over %d", err, limit)
@@ -330,9 +271,7 @@ func TestTooLarge(t *testing.T) {
 		if _, err := schema.Decode(entries["large"].Data); err != nil {
 			t.Errorf("event in set-aside: %v", err)
 		}
-		if got := metric(t, o.Metrics, "treble_bridge_set_aside_total"); got != 2 {
-			t.Errorf("set_aside = %v, want 2", got)
-		}
+		wantMetric(t, o.Metrics, 2, "treble_bridge_set_aside_total")
 		if s := p.Status(); !s.Ready || !s.Degraded {
 			t.Errorf("Status = %+v, want ready and degraded", s)
 		}
@@ -343,11 +282,7 @@ func TestTooLarge(t *testing.T) {
 		for over, want := range []error{nil, delivery.ErrTooLarge} {
 			id := fmt.Sprintf("exact-%d", over)
 			m, _ := p.Encode(natstest.Event(id, `""`))
-			pad := strings.Repeat("x", limit-int(m.Size())+over)
-			err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{natstest.Event(id, `"`+pad+`"`)}})
-			if !errors.Is(err, want) {
-				t.Errorf("%d over: Accept = %v, want %v", over, err, want)
-			}
+			wantAnswer(t, p, natstest.Delivery(natstest.Padded(id, limit-int(m.Size())+over)), want)
 		}
 	})
 }
@@ -358,44 +293,14 @@ func TestMaxMsgSizeOfTheStream(t *testing.T) {
 	n := natstest.Start(t)
 	o := options(t, n.URL)
 	p := open(t, o)
-	s, err := n.JS.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := s.CachedInfo().Config
-	cfg.MaxMsgSize = 10_000
-	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	d := delivery.Delivery{Events: []schema.Event{natstest.Event("big", `"`+strings.Repeat("x", 20_000)+`"`)}}
+	n.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 10_000 })
+	d := natstest.Delivery(natstest.Padded("big", 20_000))
 	for _, known := range []bool{false, true} {
 		if known {
 			p.Streams().Wake()
 			natstest.Eventually(t, "limit known", func() bool { return p.Limit() == 10_000 })
 		}
-		if err := p.Accept(t.Context(), d); !errors.Is(err, delivery.ErrTooLarge) {
-			t.Errorf("limit known %v: Accept = %v, want %v", known, err, delivery.ErrTooLarge)
-		}
+		wantAnswer(t, p, d, delivery.ErrTooLarge)
 	}
-	if got := metric(t, o.Metrics, "treble_bridge_set_aside_total"); got != 2 {
-		t.Errorf("set_aside = %v, want 2", got)
-	}
-}
-
-func readSetAside(t *testing.T, dataDir string) map[string]setaside.Entry {
-	t.Helper()
-	files, _ := filepath.Glob(filepath.Join(dataDir, "set-aside", "*.msg"))
-	entries := map[string]setaside.Entry{}
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := setaside.Decode(b, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries[e.ID] = e
-	}
-	return entries
+	wantMetric(t, o.Metrics, 2, "treble_bridge_set_aside_total")
 }

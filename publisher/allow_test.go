@@ -68,8 +68,8 @@ func TestNack(t *testing.T) {
 	p := open(t, o)
 	accept(t, p, "e")
 	settle(t, p)
-	if s := p.Status(); !s.Ready || s.Degraded {
-		t.Errorf("%+v", s)
+	if !well(p) {
+		t.Errorf("%+v", p.Status())
 	}
 }
 

@@ -1,7 +1,6 @@
 package publisher_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -36,8 +35,8 @@ func compareDrains(b *testing.B, url string, replicas, events int) {
 }
 
 func benchOptions(b *testing.B, url, stream string, replicas int) publisher.Options {
-	o := publisher.Options{Config: publisher.DefaultConfig(), NATS: publisher.DefaultNATSConfig(), Journal: publisher.DefaultJournalConfig(), DataDir: b.TempDir(), MaxBody: 1 << 20}
-	o.NATS.URL = url
+	o := options(b, url)
+	o.Config.Ack = publisher.AckJournal
 	o.Config.Stream, o.Config.SubjectPrefix, o.Config.Replicas = stream, stream, replicas
 	return o
 }
@@ -45,10 +44,7 @@ func benchOptions(b *testing.B, url, stream string, replicas int) publisher.Opti
 func drainOnce(b *testing.B, o publisher.Options, events int) time.Duration {
 	accepted := make(chan struct{})
 	o = o.WithStream(faulty(func(int64) fault { <-accepted; return noFault }))
-	p, err := publisher.Open(b.Context(), o)
-	if err != nil {
-		b.Fatal(err)
-	}
+	p := open(b, o)
 	for i := range events {
 		if err := p.Accept(b.Context(), deliveryOf(fmt.Sprintf("%020d", i))); err != nil {
 			b.Fatal(err)
@@ -60,16 +56,13 @@ func drainOnce(b *testing.B, o publisher.Options, events int) time.Duration {
 		b.Fatal(err)
 	}
 	took := time.Since(start)
-	closeBench(b, p)
+	closed(b, p)
 	return took
 }
 
 func publishBare(b *testing.B, o publisher.Options, events int) time.Duration {
 	o.Config.Ack = publisher.AckStream
-	p, err := publisher.Open(b.Context(), o)
-	if err != nil {
-		b.Fatal(err)
-	}
+	p := open(b, o)
 	js, err := jetstream.New(p.Conn().NATS(), jetstream.WithPublishAsyncMaxPending(512))
 	if err != nil {
 		b.Fatal(err)
@@ -86,14 +79,6 @@ func publishBare(b *testing.B, o publisher.Options, events int) time.Duration {
 	}
 	<-js.PublishAsyncComplete()
 	took := time.Since(start)
-	closeBench(b, p)
+	closed(b, p)
 	return took
-}
-
-func closeBench(b *testing.B, p *publisher.Publisher) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := p.Close(ctx); err != nil {
-		b.Fatal(err)
-	}
 }

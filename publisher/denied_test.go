@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -14,14 +13,9 @@ import (
 // often it is tried, and /readyz names the subject instead of a timeout.
 func TestDenialsAreSaidOnce(t *testing.T) {
 	t.Parallel()
-	denied := &server.User{Username: "u", Password: "p", Permissions: &server.Permissions{
-		Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.INFO.TREBLE", "$JS.API.STREAM.INFO.TREBLE_QUARANTINE"}}}}
-	n := natstest.Start(t, func(o *server.Options) {
-		o.Users = []*server.User{denied, {Username: "test", Password: "p"}}
-		o.NoAuthUser = "test"
-	})
+	n := natstest.Start(t, natstest.User("u", natstest.MayNotPublish("$JS.API.STREAM.INFO.TREBLE", "$JS.API.STREAM.INFO.TREBLE_QUARANTINE")))
 	o := withJournal(t, n.URL)
-	o.NATS.User, o.NATS.Password = "u", "p"
+	o.NATS.User, o.NATS.Password = "u", "u"
 	log, logs := natstest.Log(zap.DebugLevel)
 	o.Log = log
 	p := open(t, o)

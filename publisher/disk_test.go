@@ -1,15 +1,12 @@
 package publisher_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/schema"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // TestUnreadableSector: what lies in a sector that the disk cannot read is told as
@@ -27,14 +24,9 @@ func TestUnreadableSector(t *testing.T) {
 			px.Down()
 			p := open(t, o)
 			const events = 100
-			pad := `"` + strings.Repeat("x", 100_000) + `"` // more than is kept in memory
-			var want []string
-			for i := range events {
-				id := fmt.Sprintf("id-%03d", i)
-				if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{natstest.Event(id, pad)}}); err != nil {
-					t.Fatal(err)
-				}
-				want = append(want, id)
+			want := natstest.Numbered("id", events)
+			for _, id := range want {
+				wantAnswer(t, p, natstest.Delivery(natstest.Padded(id, 100_000)), nil) // more than is kept in memory
 			}
 			segment := ""
 			for name := range fs.Files() {
@@ -44,9 +36,7 @@ func TestUnreadableSector(t *testing.T) {
 			}
 			fs.SetHook(journaltest.Unreadable(segment, 600<<10, 4096))
 			if c.start {
-				closed(t, p)
-				o.Metrics = nil
-				p = open(t, o)
+				p = reopen(t, p, o)
 			}
 			px.Up()
 			a := settle(t, p)
@@ -54,19 +44,17 @@ func TestUnreadableSector(t *testing.T) {
 			if len(got) < events-2 || a.Stored != int64(len(got)) || a.Damaged != int64(events-len(got)) || a.Unaccounted != 0 {
 				t.Errorf("got %d events, %+v; want all but those in the sector, and these as damaged", len(got), a)
 			}
-			wantIDs(t, got, slices.DeleteFunc(want, func(id string) bool { return !slices.Contains(got, id) }))
-			if s := p.Status(); !s.Ready || !s.Degraded || !strings.Contains(strings.Join(reasonsOf(s), "\n"), "damaged") {
+			n.WantIDs(t, "TREBLE", slices.DeleteFunc(want, func(id string) bool { return !slices.Contains(got, id) })...)
+			if s := p.Status(); !s.Ready || !s.Degraded || !says(p, "damaged") {
 				t.Errorf("Status = %+v, want ready, and the damage as a reason", s)
 			}
 			accept(t, p, "after")
 			settle(t, p)
 
-			closed(t, p)
-			o.Metrics = nil
-			p = open(t, o)
+			p = reopen(t, p, o)
 			accept(t, p, "after-a-start")
 			settle(t, p)
-			wantIDs(t, n.IDs(t, "TREBLE"), append(got, "after", "after-a-start"))
+			n.WantIDs(t, "TREBLE", append(got, "after", "after-a-start")...)
 		})
 	}
 }

@@ -1,11 +1,9 @@
 package publisher_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,22 +11,12 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
-
-func closeNow(t *testing.T, p *publisher.Publisher) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := p.Close(ctx); err != nil {
-		t.Errorf("Close: %v", err)
-	}
-}
 
 // Events and the stream's limits are there after a restart, for others too.
 func TestEmbeddedRestart(t *testing.T) {
@@ -38,25 +26,18 @@ func TestEmbeddedRestart(t *testing.T) {
 	var limit int64
 	for run := range 3 {
 		o.Metrics = prometheus.NewRegistry()
-		p, err := publisher.Open(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s := p.Status(); !s.Ready || s.Degraded {
-			t.Errorf("run %d: Status = %+v, want ready", run, s)
+		p := open(t, o)
+		if !well(p) {
+			t.Errorf("run %d: Status = %+v, want ready", run, p.Status())
 		}
 		id := fmt.Sprint("run-", run)
-		if err := p.Accept(t.Context(), deliveryOf(id)); err != nil {
-			t.Fatal(err)
-		}
+		accept(t, p, id)
 		want = append(want, id)
 		if _, err := nats.Connect("nats://" + p.NATSAddr()); err == nil {
 			t.Error("connected without the token")
 		}
 		js := natstest.Connect(t, "nats://"+p.NATSAddr(), nats.Token("a-token-of-16-bytes"))
-		if got := natstest.IDs(t, js, "TREBLE"); !slices.Equal(got, want) {
-			t.Errorf("run %d: stream holds %v, want %v", run, got, want)
-		}
+		natstest.WantIDs(t, js, "TREBLE", want...)
 		s, err := js.Stream(t.Context(), "TREBLE")
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +50,7 @@ func TestEmbeddedRestart(t *testing.T) {
 			t.Errorf("run %d: max_bytes = %d, was %d", run, max, limit)
 		}
 		limit = max
-		closeNow(t, p)
+		closed(t, p)
 	}
 }
 
@@ -80,14 +61,11 @@ func TestEmbeddedRecoversWithLittleDisk(t *testing.T) {
 	o.Config.MaxBytes = 500 * value.TiB
 	for run := range 2 {
 		o.Metrics = prometheus.NewRegistry()
-		p, err := publisher.Open(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
+		p := open(t, o)
+		if !well(p) {
+			t.Errorf("run %d: Status = %+v, want ready", run, p.Status())
 		}
-		if s := p.Status(); !s.Ready || s.Degraded {
-			t.Errorf("run %d: Status = %+v, want ready", run, s)
-		}
-		closeNow(t, p)
+		closed(t, p)
 	}
 }
 
@@ -109,11 +87,7 @@ func TestEmbeddedTakesLargeMessages(t *testing.T) {
 	if got, want := p.Limit(), int64(21*value.MiB); got != want {
 		t.Errorf("limit = %d, want %d", got, want)
 	}
-	d := deliveryOf("big")
-	d.Events[0] = natstest.Event("big", `"`+strings.Repeat("x", 20<<20)+`"`)
-	if err := p.Accept(t.Context(), d); err != nil {
-		t.Errorf("Accept of 20 MiB: %v", err)
-	}
+	wantAnswer(t, p, natstest.Delivery(natstest.Padded("big", 20<<20)), nil)
 }
 
 func TestEmbeddedPortTaken(t *testing.T) {
@@ -126,7 +100,7 @@ func TestEmbeddedPortTaken(t *testing.T) {
 	o.NATS.Embedded.Addr = l.Addr().String()
 	p, err := publisher.Open(t.Context(), o)
 	if err == nil {
-		closeNow(t, p)
+		closed(t, p)
 		t.Fatal("Open on a taken port = nil")
 	}
 	for _, want := range []string{"nats.embedded.addr", "nats.url", l.Addr().String()} {
@@ -151,7 +125,7 @@ func TestDataDirIsLocked(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) {
 			t.Errorf("url %q: second Open = %v, want an error with the pid", url, err)
 		}
-		closeNow(t, first)
+		closed(t, first)
 		second.Metrics = prometheus.NewRegistry()
 		open(t, second)
 	}
@@ -163,35 +137,64 @@ func TestOpenWithoutDataDir(t *testing.T) {
 	o := options(t, n.URL)
 	o.DataDir = "/dev/null/data"
 	p := open(t, o)
-	if err := p.Accept(t.Context(), deliveryOf("x")); err != nil {
-		t.Errorf("Accept: %v", err)
-	}
+	accept(t, p, "x")
 	o = options(t, "")
 	o.DataDir = "/dev/null/data"
 	if p, err := publisher.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "data_dir") {
 		if err == nil {
-			closeNow(t, p)
+			closed(t, p)
 		}
 		t.Errorf("embedded: Open = %v, want an error about data_dir", err)
 	}
 }
 
-// TestFirstStartIsQuiet: a stream that is made in a moment is nothing to warn of.
-func TestFirstStartIsQuiet(t *testing.T) {
-	for range 5 {
-		core, logs := observer.New(zap.WarnLevel)
-		o := withJournal(t, "")
-		o.Log = zap.New(core)
-		p, err := publisher.Open(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Accept(t.Context(), deliveryOf("first")); err != nil {
-			t.Error(err)
-		}
-		closeNow(t, p)
-		for _, e := range logs.All() {
-			t.Errorf("%s: %v", e.Message, e.ContextMap())
+// TestFirstStartWarnsOfNothing: a first start warns of nothing, also while its streams are made, and a
+// publish has its time in the metric.
+func TestFirstStartWarnsOfNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		embedded bool
+		ack      string
+	}{
+		"embedded": {true, publisher.AckJournal}, "journal": {false, publisher.AckJournal}, "stream": {false, publisher.AckStream},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 3 {
+				url := ""
+				if !c.embedded {
+					url = natstest.Start(t).URL
+				}
+				o := withJournal(t, url)
+				o.Config.Ack = c.ack
+				log, logs := natstest.Log(zap.WarnLevel)
+				o.Log = log
+				p := open(t, o)
+				accept(t, p, "first")
+				if p.Events() != nil {
+					settle(t, p)
+				}
+				closed(t, p)
+				for _, e := range logs.All() {
+					t.Errorf("%s: %v", e.Message, e.ContextMap())
+				}
+				if !observed(t, o.Metrics, "treble_bridge_publish_ack_seconds") {
+					t.Error("treble_bridge_publish_ack_seconds has no observation")
+				}
+			}
+		})
+	}
+}
+
+// observed reports whether a histogram has an observation.
+func observed(t *testing.T, reg prometheus.Registerer, name string) bool {
+	t.Helper()
+	families, err := reg.(*prometheus.Registry).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetHistogram().GetSampleCount() > 0
 		}
 	}
+	return false
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
@@ -27,10 +28,7 @@ func TestEmbeddedMakesAToken(t *testing.T) {
 	token := ""
 	for range 2 {
 		o.Metrics = nil
-		p, err := publisher.Open(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := open(t, o)
 		b, err := os.ReadFile(filepath.Join(o.DataDir, datadir.NATSToken))
 		if err != nil || !regexp.MustCompile(`^[a-z2-7]{26}\n$`).Match(b) || token != "" && token != string(b) {
 			t.Fatalf("the token is %q (before: %q), %v", b, token, err)
@@ -47,7 +45,7 @@ func TestEmbeddedMakesAToken(t *testing.T) {
 		}
 		natstest.Connect(t, "nats://"+p.NATSAddr(), nats.Token(strings.TrimSpace(token)))
 		openEmbedded(t, o, p.NATSAddr())
-		closeNow(t, p)
+		closed(t, p)
 	}
 	if strings.Contains(log.String(), strings.TrimSpace(token)) {
 		t.Errorf("the token is in the log:\n%s", &log)
@@ -89,9 +87,7 @@ func TestEmbeddedTLS(t *testing.T) {
 	o.NATS.Embedded.Token = "a-token-of-16-bytes"
 	o.NATS.Embedded.TLS = publisher.EmbeddedTLSConfig{CertFile: issued.Certificate, KeyFile: issued.Key}
 	p := open(t, o)
-	if err := p.Accept(t.Context(), deliveryOf("one")); err != nil {
-		t.Fatal(err)
-	}
+	accept(t, p, "one")
 	token := nats.Token("a-token-of-16-bytes")
 	trusting := func(name string) nats.Option {
 		return nats.Secure(&tls.Config{RootCAs: authority.Pool(), ServerName: name, MinVersion: tls.VersionTLS12})
@@ -122,11 +118,7 @@ func openEmbedded(t *testing.T, o publisher.Options, addr string) {
 	t.Helper()
 	as := clientOptions(o)
 	as.NATS, as.Addr = as.NATS.WithDataDir(o.DataDir), addr
-	c, err := client.Open(t.Context(), as)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
+	clienttest.Open(t, as)
 }
 
 // tokenInTheClear returns what the server says to a client that sends its token without TLS.

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -58,27 +57,19 @@ func TestForeignStreams(t *testing.T) {
 			n := natstest.Start(t)
 			before := map[string]jetstream.StreamConfig{}
 			for _, cfg := range slices.Concat(tt.own, tt.foreign) {
-				s, err := n.JS.CreateStream(t.Context(), cfg)
-				if err != nil {
-					t.Fatal(err)
-				}
-				before[cfg.Name] = s.CachedInfo().Config
+				before[cfg.Name] = n.Stream(t, cfg).CachedInfo().Config
 			}
 			o := withJournal(t, n.URL)
 			o.Config.SubjectPrefix, o.Config.Streams = tt.prefix, streams.Apply
 			p := open(t, o)
-			i := slices.IndexFunc(p.Findings(), func(f streams.Finding) bool { return f.Stream == tt.of && strings.Contains(f.Problem, tt.problem) })
-			if i < 0 {
+			fix := finding(p, tt.of, tt.problem).Fix
+			if !strings.HasPrefix(fix, tt.fix) {
 				t.Fatalf("findings %v", p.Findings())
 			}
 			for _, f := range p.Findings() {
 				if strings.Contains(f.Fix, "stream edit") {
 					t.Errorf("a fix changes what is foreign: %v", f)
 				}
-			}
-			fix := p.Findings()[i].Fix
-			if !strings.HasPrefix(fix, tt.fix) {
-				t.Errorf("%v", p.Findings()[i])
 			}
 			if alone := tt.problem == "it is not this bridge's" || strings.HasPrefix(tt.name, "mirror"); alone {
 				// A quarantine beside it would be in the way of its owner.
@@ -103,18 +94,12 @@ func TestForeignStreams(t *testing.T) {
 			p = open(t, o)
 			accept(t, p, "e")
 			settle(t, p)
-			if got := n.IDs(t, o.Config.Stream); !slices.Equal(got, []string{"e"}) {
-				t.Errorf("%s holds %v", o.Config.Stream, got)
-			}
+			n.WantIDs(t, o.Config.Stream, "e")
 			if o.Config.Stream != "TREBLE" && len(p.Findings()) > 0 {
 				t.Errorf("after the fix: %v", p.Findings())
 			}
 			for _, cfg := range tt.foreign {
-				s, err := n.JS.Stream(t.Context(), cfg.Name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got := s.CachedInfo().Config; !reflect.DeepEqual(got, before[cfg.Name]) {
+				if got := n.StreamInfo(t, cfg.Name).Config; !reflect.DeepEqual(got, before[cfg.Name]) {
 					t.Errorf("%s is %+v, was %+v", cfg.Name, got, before[cfg.Name])
 				}
 			}
@@ -137,9 +122,7 @@ func TestSharedOnPurpose(t *testing.T) {
 			for stream, subjects := range tt.subjects {
 				cfg := madeByABridge(t)
 				cfg.Name, cfg.Subjects = stream, subjects
-				if _, err := n.JS.CreateStream(t.Context(), cfg); err != nil {
-					t.Fatal(err)
-				}
+				n.Stream(t, cfg)
 			}
 			o := withJournal(t, n.URL)
 			log := &natstest.LogBuffer{}
@@ -158,14 +141,10 @@ func TestSharedOnPurpose(t *testing.T) {
 // that nobody looked for.
 func TestForeignWithoutNames(t *testing.T) {
 	t.Parallel()
-	n := natstest.Start(t, func(o *server.Options) {
-		o.Users = []*server.User{{Username: "test", Password: "p"}, {Username: "u", Password: "p", Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"}}}}}
-		o.NoAuthUser = "test"
-	})
+	n := natstest.Start(t, natstest.User("u", natstest.MayNotPublish("$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST")))
 	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"other.>"}})
 	o := withJournal(t, n.URL)
-	o.NATS.User, o.NATS.Password = "u", "p"
+	o.NATS.User, o.NATS.Password = "u", "u"
 	p := open(t, o)
 	want := "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<a prefix that no other stream has> TREBLE_BRIDGE_PUBLISHER_STREAM=<a name that no other stream has>"
 	natstest.Eventually(t, "the finding is there", func() bool {

@@ -2,6 +2,11 @@ package publisher_test
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,11 +18,15 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
+	"github.com/treble-bridge/treble-bridge/publisher/streams"
+	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // options returns valid options for a bridge; url "" is the embedded server.
-func options(t *testing.T, url string) publisher.Options {
+func options(t testing.TB, url string) publisher.Options {
 	t.Helper()
 	o := publisher.Options{
 		Config:  publisher.DefaultConfig(),
@@ -35,7 +44,7 @@ func options(t *testing.T, url string) publisher.Options {
 }
 
 // withJournal returns options for a bridge that accepts into its journal.
-func withJournal(t *testing.T, url string) publisher.Options {
+func withJournal(t testing.TB, url string) publisher.Options {
 	t.Helper()
 	o := options(t, url)
 	o.Config.Ack = publisher.AckJournal
@@ -44,7 +53,7 @@ func withJournal(t *testing.T, url string) publisher.Options {
 }
 
 // open starts a bridge and closes it at the end of the test.
-func open(t *testing.T, o publisher.Options) *publisher.Publisher {
+func open(t testing.TB, o publisher.Options) *publisher.Publisher {
 	t.Helper()
 	p, err := publisher.Open(t.Context(), o)
 	if err != nil {
@@ -58,8 +67,108 @@ func open(t *testing.T, o publisher.Options) *publisher.Publisher {
 	return p
 }
 
+// closed closes a bridge.
+func closed(t testing.TB, p *publisher.Publisher) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := p.Close(ctx); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+}
+
+// reopen closes a bridge and starts it anew, without metrics.
+func reopen(t *testing.T, p *publisher.Publisher, o publisher.Options) *publisher.Publisher {
+	t.Helper()
+	closed(t, p)
+	o.Metrics = nil
+	return open(t, o)
+}
+
 func deliveryOf(ids ...string) delivery.Delivery {
 	return delivery.Delivery{Events: natstest.Events(ids...)}
+}
+
+// wantAnswer fails the test unless Accept answers a delivery so: nil is a 2xx.
+func wantAnswer(t *testing.T, p *publisher.Publisher, d delivery.Delivery, want error) {
+	t.Helper()
+	if err := p.Accept(t.Context(), d); !errors.Is(err, want) {
+		t.Fatalf("Accept = %v, want %v", err, want)
+	}
+}
+
+// accept accepts one delivery for each id, one after the other.
+func accept(t *testing.T, p *publisher.Publisher, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		wantAnswer(t, p, deliveryOf(id), nil)
+	}
+}
+
+// settle waits until everything accepted is settled, and checks the account.
+func settle(t *testing.T, p *publisher.Publisher) ledger.Account {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := p.Events().Drain(ctx); err != nil {
+		t.Fatalf("%v; status %+v", err, p.Status())
+	}
+	a := p.Events().Account()
+	if a.Unaccounted != 0 || a.Pending != 0 {
+		t.Errorf("account: %+v, want nothing pending and nothing unaccounted", a)
+	}
+	return a
+}
+
+// well reports whether a bridge is ready and has nothing to tell.
+func well(p *publisher.Publisher) bool {
+	s := p.Status()
+	return s.Ready && !s.Degraded
+}
+
+// says reports whether one reason of the status has all of the parts.
+func says(p *publisher.Publisher, parts ...string) bool {
+	return slices.ContainsFunc(reasonsOf(p.Status()), func(reason string) bool {
+		return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(reason, part) })
+	})
+}
+
+// finding returns the first finding of a stream whose problem has a part in it; the zero value if
+// there is none.
+func finding(p *publisher.Publisher, stream, part string) streams.Finding {
+	for _, f := range p.Findings() {
+		if f.Stream == stream && strings.Contains(f.Problem, part) {
+			return f
+		}
+	}
+	return streams.Finding{}
+}
+
+// readSetAside returns what is set aside, by id.
+func readSetAside(t *testing.T, dataDir string) map[string]setaside.Entry {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(dataDir, "set-aside", "*.msg"))
+	entries := map[string]setaside.Entry{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := setaside.Decode(b, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries[e.ID] = e
+	}
+	return entries
+}
+
+// wantMetric fails the test unless metric returns this.
+func wantMetric(t *testing.T, reg prometheus.Registerer, want float64, name string, labels ...string) {
+	t.Helper()
+	if got := metric(t, reg, name, labels...); got != want {
+		t.Errorf("%s%v = %v, want %v", name, labels, got, want)
+	}
 }
 
 // metric returns the sum of the samples of a metric whose label values include
@@ -98,16 +207,25 @@ func clientOptions(o publisher.Options) client.Options {
 	return client.Options{NATS: o.NATS, Role: "test", Events: spec.Events, Prefix: spec.Prefix, Timeout: o.Config.AckTimeout, Log: o.Log}
 }
 
+// followed returns the ids of what a client reads.
+func followed(t *testing.T, c *client.Client, o client.FollowOptions) (ids []string) {
+	t.Helper()
+	for m, err := range c.Follow(t.Context(), o) {
+		if err != nil {
+			t.Errorf("Follow: %v", err)
+			break
+		}
+		ids = append(ids, m.Header[schema.HeaderMsgID][0])
+	}
+	return ids
+}
+
 // madeByABridge is the stream of the events as a bridge makes it that is not configured.
 func madeByABridge(t *testing.T) jetstream.StreamConfig {
 	t.Helper()
 	n := natstest.Start(t)
 	open(t, options(t, n.URL))
-	s, err := n.JS.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := s.CachedInfo().Config
+	cfg := n.StreamInfo(t, "TREBLE").Config
 	cfg.Metadata = nil // of the server that it was made on
 	return cfg
 }

@@ -2,7 +2,6 @@ package publisher_test
 
 import (
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -10,8 +9,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/inspect"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
-	"github.com/treble-bridge/treble-bridge/schema"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 func inspected(t *testing.T, dataDir string) *inspect.State {
@@ -44,10 +41,8 @@ func TestInspectAgreesWithLedger(t *testing.T) {
 	o := withJournal(t, px.URL())
 	p := open(t, o)
 	began := time.Now()
-	accept(t, p, ordered(20)...)
-	if err := p.Accept(t.Context(), deliveryOf("a", "b", "c")); err != nil {
-		t.Fatal(err)
-	}
+	accept(t, p, natstest.Numbered("id", 20)...)
+	wantAnswer(t, p, deliveryOf("a", "b", "c"), nil)
 	s := inspected(t, o.DataDir)
 	wantAccount(t, s, p.Events().Account())
 	if !s.Sound() || !s.Running || s.PID != os.Getpid() || s.PendingEntries != 21 || s.Pending != 23 {
@@ -58,7 +53,7 @@ func TestInspectAgreesWithLedger(t *testing.T) {
 	}
 	px.Up()
 	settle(t, p)
-	accept(t, p, "id-000000") // a duplicate
+	accept(t, p, "id-0") // a duplicate
 	a := settle(t, p)
 	// Marks follow within about a second.
 	natstest.Eventually(t, "the marks are on disk", func() bool { return inspected(t, o.DataDir).Pending == 0 })
@@ -83,9 +78,8 @@ func TestInspectAcrossSegments(t *testing.T) {
 	o.Journal.MaxBytes, o.Journal.Retain = 16*value.MiB, 0
 	p := open(t, o)
 	const events = 40
-	body := `"` + strings.Repeat("x", 500_000) + `"`
-	for i := range events {
-		d := delivery.Delivery{Events: []schema.Event{natstest.Event(ordered(events)[i], body)}}
+	for i, id := range natstest.Numbered("id", events) {
+		d := natstest.Delivery(natstest.Padded(id, 500_000))
 		natstest.Eventually(t, "there is room", func() bool { return p.Accept(t.Context(), d) == nil })
 		if s := inspected(t, o.DataDir); s.Unaccounted != 0 || !s.Sound() || s.Accepted != int64(i+1) {
 			t.Fatalf("after %d: %+v", i+1, s)

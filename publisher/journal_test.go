@@ -1,17 +1,15 @@
 package publisher_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -83,7 +81,7 @@ func TestFlushThatHangs(t *testing.T) {
 	release()
 	accept(t, p, "after")
 	settle(t, p)
-	wantIDs(t, n.IDs(t, "TREBLE"), []string{"flushing", "after"})
+	n.WantIDs(t, "TREBLE", "flushing", "after")
 }
 
 // TestJournalFaults: whatever the disk says, what is refused never appears,
@@ -121,8 +119,9 @@ func TestJournalFaults(t *testing.T) {
 				tries := 0
 				natstest.Eventually(t, "accepted again", func() bool { tries++; return try(fmt.Sprint("after-", tries)) })
 				settle(t, p)
-				got := slices.DeleteFunc(n.IDs(t, "TREBLE"), func(id string) bool { return maybe[id] })
-				wantIDs(t, got, want)
+				if got := slices.DeleteFunc(n.IDs(t, "TREBLE"), func(id string) bool { return maybe[id] }); !slices.Equal(got, want) {
+					t.Errorf("the stream has %q, want %q", got, want)
+				}
 				natstest.Eventually(t, "ready", func() bool { return p.Status().Ready })
 			})
 		}
@@ -139,12 +138,11 @@ func TestFullJournal(t *testing.T) {
 	o.Journal.MaxBytes = publisher.MinJournal
 	px.Down()
 	p := open(t, o)
-	pad := `"` + string(bytes.Repeat([]byte("x"), 500_000)) + `"`
 	var want []string
 	full := false
 	for i := 0; i < 100 && !full; i++ {
 		id := fmt.Sprintf("e-%03d", i)
-		err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{natstest.Event(id, pad)}})
+		err := p.Accept(t.Context(), natstest.Delivery(natstest.Padded(id, 500_000)))
 		switch {
 		case err == nil:
 			want = append(want, id)
@@ -157,81 +155,35 @@ func TestFullJournal(t *testing.T) {
 	if !full || len(want) < 10 {
 		t.Fatalf("accepted %d events, full: %v; want some and then no more", len(want), full)
 	}
-	if s := p.Status(); s.Ready || !strings.Contains(strings.Join(reasonsOf(s), "\n"), "the journal of events is full") {
-		t.Errorf("Status = %+v, want unready because of the full journal", s)
+	if p.Status().Ready || !says(p, "the journal of events is full") {
+		t.Errorf("Status = %+v, want unready because of the full journal", p.Status())
 	}
 	px.Up()
 	natstest.Eventually(t, "ready, without another event", func() bool { return p.Status().Ready })
 	natstest.Eventually(t, "accepted again", func() bool {
 		id := fmt.Sprintf("f-%03d", len(want))
-		err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{natstest.Event(id, pad)}})
+		err := p.Accept(t.Context(), natstest.Delivery(natstest.Padded(id, 500_000)))
 		if err == nil {
 			want = append(want, id)
 		}
 		return err == nil
 	})
 	settle(t, p)
-	wantIDs(t, n.IDs(t, "TREBLE"), want)
-}
-
-// TestTooLargeNow: the server was started again with a smaller max_payload.
-func TestTooLargeNow(t *testing.T) {
-	h := newHost(t)
-	p := open(t, withJournal(t, h.URL))
-	accept(t, p, "first")
-	settle(t, p)
-	h.stop()
-	big := natstest.Event("big", `"`+string(bytes.Repeat([]byte("x"), 50_000))+`"`)
-	if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{big}}); err != nil {
-		t.Fatal(err)
-	}
-	accept(t, p, "small")
-	h.maxPayload = 10_000
-	h.start()
-	if a := settle(t, p); a.SetAside != 1 || a.Stored != 2 {
-		t.Errorf("account: %+v, want one set aside, two stored", a)
-	}
-	wantIDs(t, h.IDs(t, "TREBLE"), []string{"first", "small"})
+	n.WantIDs(t, "TREBLE", want...)
 }
 
 // TestLimitOutlivesARestart: without NATS, the limit that was last seen holds.
 func TestLimitOutlivesARestart(t *testing.T) {
 	t.Parallel()
-	h := newHost(t)
-	h.stop()
-	h.maxPayload = 3 << 20
-	h.start()
-	o := withJournal(t, h.URL)
+	n := natstest.Start(t, func(o *server.Options) { o.MaxPayload = 3 << 20 })
+	o := withJournal(t, n.URL)
 	p := open(t, o)
 	natstest.Eventually(t, "the limit is noted", func() bool { return p.Events().Limit() == 3<<20 })
-	closed(t, p)
-	h.stop()
-	o.Metrics = nil
-	p = open(t, o)
-	big := natstest.Event("big", `"`+string(bytes.Repeat([]byte("x"), 2<<20))+`"`)
-	if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{big}}); err != nil {
-		t.Errorf("Accept: %v, want the event taken: the server takes 3 MiB", err)
-	}
-	h.start()
+	n.Kill()
+	p = reopen(t, p, o)
+	wantAnswer(t, p, natstest.Delivery(natstest.Padded("big", 2<<20)), nil) // the server takes 3 MiB
+	n.Restart(t)
 	settle(t, p)
-}
-
-// TestStreamAckPublishesWhatIsPending: a bridge that was switched from journal
-// to stream keeps the promises of its journal.
-func TestStreamAckPublishesWhatIsPending(t *testing.T) {
-	n := natstest.Start(t)
-	px := natstest.StartProxy(t, n.URL)
-	o := withJournal(t, px.URL())
-	px.Down()
-	p := open(t, o)
-	ids := ordered(20)
-	accept(t, p, ids...)
-	closed(t, p)
-	px.Up()
-	o.Config.Ack, o.Metrics = publisher.AckStream, nil
-	p = open(t, o)
-	settle(t, p)
-	wantIDs(t, n.IDs(t, "TREBLE"), ids)
 }
 
 // TestRetainedIsReleased: settled entries leave the disk after a while, and
@@ -242,7 +194,7 @@ func TestRetainedIsReleased(t *testing.T) {
 	o := withJournal(t, n.URL)
 	o.Journal.Retain = 0
 	p := open(t, o)
-	accept(t, p, ordered(50)...)
+	accept(t, p, natstest.Numbered("id", 50)...)
 	settle(t, p)
 	natstest.Eventually(t, "released", func() bool { return p.Events().Account().Retained == 0 })
 }
@@ -256,13 +208,12 @@ func TestSourceLeavesJournalToOthers(t *testing.T) {
 	o.Journal.MaxBytes = publisher.MinJournal
 	px.Down()
 	p := open(t, o)
-	pad := `"` + string(bytes.Repeat([]byte("x"), 500_000)) + `"`
 	sent := 0
 	send := func(source string) error {
 		sent++
 		return p.Accept(t.Context(), delivery.Delivery{
 			Origin: delivery.Origin{Source: source, Share: .5},
-			Events: []schema.Event{natstest.Event(fmt.Sprintf("%s-%03d", source, sent), pad)}})
+			Events: []schema.Event{natstest.Padded(fmt.Sprintf("%s-%03d", source, sent), 500_000)}})
 	}
 	accepted := map[string]int{}
 	for _, source := range []string{"flood", "other"} {
@@ -299,15 +250,12 @@ func TestRoomBesideTheStore(t *testing.T) {
 			o, fs := onFS(t, url)
 			fs.Capacity = capacity
 			p := open(t, o.WithStream(faulty(func(int64) fault { return lost })))
-			d := deliveryOf("event")
-			d.Events[0].Data.Base().Raw = json.RawMessage(`"` + strings.Repeat("x", 64<<10) + `"`)
 			var err error
 			for n := 0; err == nil; n++ {
 				if n > capacity>>16 {
 					t.Fatalf("%d bytes took %d events of 64 kB", capacity, n)
 				}
-				d.Events[0].ID = fmt.Sprint("event-", n)
-				err = p.Accept(t.Context(), d)
+				err = p.Accept(t.Context(), natstest.Delivery(natstest.Padded(fmt.Sprint("event-", n), 64<<10)))
 			}
 			if p.Events().Full() == nil {
 				t.Fatalf("Accept = %v, and the journal is not full", err)

@@ -12,9 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
 
-	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
@@ -29,13 +27,8 @@ func TestCloseWaitsForWhatIsInFlight(t *testing.T) {
 func closeWithFiftyInFlight(t *testing.T) {
 	n := natstest.Start(t)
 	px := natstest.StartProxy(t, n.URL)
-	p, err := publisher.Open(t.Context(), options(t, px.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // the stream is known then
-		t.Fatal(err)
-	}
+	p := open(t, options(t, px.URL()))
+	accept(t, p, "before") // the stream is known then
 	natstest.Eventually(t, "the quarantine is known", func() bool { return p.Refused().Problem() == "" && p.Refused().Serving() })
 	px.HoldBack.Store(true)
 	const requests = 50
@@ -47,7 +40,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 	p.Accept(t.Context(), natstest.Rejected("a body"))
 	natstest.Eventually(t, "one is stored, and the others wait", func() bool { return len(n.IDs(t, "TREBLE")) > 1 })
 	time.AfterFunc(200*time.Millisecond, func() { px.HoldBack.Store(false) })
-	closeNow(t, p)
+	closed(t, p)
 	load.Wait()
 	for i, err := range errs {
 		if err != nil {
@@ -57,9 +50,7 @@ func closeWithFiftyInFlight(t *testing.T) {
 	if got := len(n.IDs(t, "TREBLE_QUARANTINE")); got != 1 {
 		t.Errorf("quarantine holds %d, want 1", got)
 	}
-	if err := p.Accept(t.Context(), deliveryOf("late")); !errors.Is(err, delivery.ErrUnavailable) {
-		t.Errorf("Accept after Close = %v, want %v", err, delivery.ErrUnavailable)
-	}
+	wantAnswer(t, p, deliveryOf("late"), delivery.ErrUnavailable)
 }
 
 // Close ends when its context does, also with PubAcks that never come.
@@ -68,13 +59,8 @@ func TestCloseKeepsItsDeadline(t *testing.T) {
 	px := natstest.StartProxy(t, n.URL)
 	o := options(t, px.URL())
 	o.Config.AckTimeout = time.Second
-	p, err := publisher.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Accept(t.Context(), deliveryOf("before")); err != nil { // the stream is looked at
-		t.Fatal(err)
-	}
+	p := open(t, o)
+	accept(t, p, "before") // the stream is known then
 	px.HoldBack.Store(true)
 	result := make(chan error, 1)
 	go func() { result <- p.Accept(context.Background(), deliveryOf("x")) }()
@@ -93,13 +79,9 @@ func TestCloseKeepsItsDeadline(t *testing.T) {
 func TestNoLeaks(t *testing.T) {
 	leak := goleak.IgnoreCurrent()
 	for _, url := range []string{"", "nats://127.0.0.1:1"} {
-		o := options(t, url)
-		p, err := publisher.Open(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := open(t, options(t, url))
 		p.Accept(t.Context(), deliveryOf("x"))
-		closeNow(t, p)
+		closed(t, p)
 		goleak.VerifyNone(t, leak)
 	}
 }
@@ -146,14 +128,11 @@ func TestLogHoldsNoContent(t *testing.T) {
 		o.NATS.Embedded.Token = canary + "-token-1234567"
 		o.Config.AckTimeout = 200 * time.Millisecond
 		o.MaxBody = 1 << 10
-		p, err := publisher.Open(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := open(t, o)
 		d := deliveryOf("one")
 		d.Events[0].Data.Base().Raw = []byte(`"` + canary + `"`)
 		d.Events[0].Data.Base().SessionID, d.Events[0].Subject = canary, canary
-		big := delivery.Delivery{Events: []schema.Event{natstest.Event("big", `"`+canary+strings.Repeat("x", 2<<20)+`"`)}}
+		big := natstest.Delivery(natstest.Event("big", `"`+canary+strings.Repeat("x", 2<<20)+`"`))
 		bad := natstest.Rejected(canary)
 		bad.Path, bad.Header["X-Canary"] = "/"+canary, []string{canary}
 		everything := func() {
@@ -171,7 +150,7 @@ func TestLogHoldsNoContent(t *testing.T) {
 			everything()
 			px.Up()
 		}
-		closeNow(t, p)
+		closed(t, p)
 		if strings.Contains(log.String(), canary) {
 			t.Errorf("the log holds what it must not:\n%s", &log)
 		}

@@ -1,82 +1,16 @@
 package publisher_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/treble-bridge/treble-bridge/publisher"
-	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox"
-	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
-	"github.com/treble-bridge/treble-bridge/schema"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
-
-// ordered returns n ids that sort in their order.
-func ordered(n int) []string {
-	ids := make([]string, n)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("id-%06d", i)
-	}
-	return ids
-}
-
-// accept accepts one delivery for each id, one after the other.
-func accept(t *testing.T, p *publisher.Publisher, ids ...string) {
-	t.Helper()
-	for _, id := range ids {
-		if err := p.Accept(t.Context(), deliveryOf(id)); err != nil {
-			t.Fatalf("Accept %s: %v", id, err)
-		}
-	}
-}
-
-// settle waits until everything accepted is settled, and checks the account.
-func settle(t *testing.T, p *publisher.Publisher) ledger.Account {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if err := p.Events().Drain(ctx); err != nil {
-		t.Fatalf("%v; status %+v", err, p.Status())
-	}
-	a := p.Events().Account()
-	if a.Unaccounted != 0 || a.Pending != 0 {
-		t.Errorf("account: %+v, want nothing pending and nothing unaccounted", a)
-	}
-	return a
-}
-
-func wantIDs(t *testing.T, got, want []string) {
-	t.Helper()
-	if slices.Equal(got, want) {
-		return
-	}
-	for i := range max(len(got), len(want)) {
-		if i >= len(got) || i >= len(want) || got[i] != want[i] {
-			t.Fatalf("got %d ids, want %d; the first that differs is at %d: got %q, want %q",
-				len(got), len(want), i, got[i:min(i+8, len(got))], want[i:min(i+8, len(want))])
-		}
-	}
-}
-
-func TestJournalPublishesInOrder(t *testing.T) {
-	n := natstest.Start(t)
-	p := open(t, withJournal(t, n.URL))
-	ids := ordered(300)
-	accept(t, p, ids...)
-	if a := settle(t, p); a.Accepted != 300 || a.Stored != 300 {
-		t.Errorf("account: %+v, want 300 stored", a)
-	}
-	wantIDs(t, n.IDs(t, "TREBLE"), ids)
-}
 
 func TestJournalAcceptsWithoutNATS(t *testing.T) {
 	t.Parallel()
@@ -85,87 +19,39 @@ func TestJournalAcceptsWithoutNATS(t *testing.T) {
 	o := withJournal(t, px.URL())
 	px.Down()
 	p := open(t, o)
-	ids := ordered(2000)
+	ids := natstest.Numbered("id", 2000)
 	accept(t, p, ids[:1000]...)
 	if s := p.Status(); !s.Ready || !s.Degraded {
 		t.Errorf("status while NATS is away: %+v, want ready and degraded", s)
 	}
 	px.Up()
 	accept(t, p, ids[1000:]...)
-	settle(t, p)
-	wantIDs(t, n.IDs(t, "TREBLE"), ids)
-	natstest.Eventually(t, "ready", func() bool { s := p.Status(); return s.Ready && !s.Degraded })
+	if a := settle(t, p); a.Accepted != 2000 || a.Stored != 2000 {
+		t.Errorf("account: %+v, want 2000 stored", a)
+	}
+	n.WantIDs(t, "TREBLE", ids...)
+	natstest.Eventually(t, "all is well", func() bool { return well(p) })
 }
 
+// TestJournalOutlivesTheBridge: what is pending when a bridge ends is published by the next one, also
+// if that one has no journal for what it accepts itself.
 func TestJournalOutlivesTheBridge(t *testing.T) {
-	n := natstest.Start(t)
-	px := natstest.StartProxy(t, n.URL)
-	o := withJournal(t, px.URL())
-	px.Down()
-	p := open(t, o)
-	ids := ordered(50)
-	accept(t, p, ids...)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	if err := p.Close(ctx); err != nil {
-		t.Fatalf("Close: %v", err)
+	for _, ack := range []string{publisher.AckJournal, publisher.AckStream} {
+		t.Run(ack, func(t *testing.T) {
+			n := natstest.Start(t)
+			px := natstest.StartProxy(t, n.URL)
+			o := withJournal(t, px.URL())
+			px.Down()
+			p := open(t, o)
+			ids := natstest.Numbered("id", 50)
+			accept(t, p, ids...)
+			o.Config.Ack = ack
+			p = reopen(t, p, o)
+			px.Up()
+			settle(t, p)
+			n.WantIDs(t, "TREBLE", ids...)
+		})
 	}
-	px.Up()
-	o.Metrics = nil
-	settle(t, open(t, o))
-	wantIDs(t, n.IDs(t, "TREBLE"), ids)
-}
-
-// faultyStream is the real stream, and what goes wrong with chosen publishes, counted
-// from 1.
-type faultyStream struct {
-	outbox.Stream
-	calls atomic.Int64
-	looks atomic.Int64
-	fault func(call int64) fault
-}
-
-// fault is the failure of a publish.
-type fault int
-
-const (
-	noFault  fault = iota
-	refused        // the server does not store it
-	lost           // it is not sent
-	noAnswer       // it is stored, and its PubAck is lost
-)
-
-func faulty(f func(call int64) fault) func(outbox.Stream) outbox.Stream {
-	return func(s outbox.Stream) outbox.Stream { return &faultyStream{Stream: s, fault: f} }
-}
-
-// Info counts as a look at the stream.
-func (s *faultyStream) Info(ctx context.Context) (broker.Info, error) {
-	defer s.looks.Add(1)
-	return s.Stream.Info(ctx)
-}
-
-// looked waits until the bridge has looked at the stream, and at what is missing in it,
-// once more from now on.
-func (s *faultyStream) looked(t *testing.T) {
-	t.Helper()
-	before := s.looks.Load()
-	natstest.Eventually(t, "a look at the stream", func() bool { return s.looks.Load() > before+3 })
-}
-
-var errInjected = errors.New("injected")
-
-func (s *faultyStream) Publish(ctx context.Context, msgs []broker.Message) broker.Result {
-	switch s.fault(s.calls.Add(1)) {
-	case refused:
-		return broker.Result{Status: broker.Refused, Err: errInjected}
-	case lost:
-		return broker.Result{Err: errInjected}
-	case noAnswer:
-		s.Stream.Publish(ctx, msgs)
-		return broker.Result{Err: errInjected}
-	}
-	return s.Stream.Publish(ctx, msgs)
 }
 
 // TestRefusedInFlight has the k-th publish of a backlog go wrong, for every k, in each
@@ -191,11 +77,11 @@ func TestRefusedInFlight(t *testing.T) {
 						return noFault
 					}))
 					p := open(t, o)
-					ids := ordered(n)
+					ids := natstest.Numbered("id", n)
 					accept(t, p, ids...)
 					close(accepted)
 					settle(t, p)
-					wantIDs(t, server.IDs(t, o.Config.Stream), ids)
+					server.WantIDs(t, o.Config.Stream, ids...)
 					closed(t, p)
 				}
 			})
@@ -254,12 +140,10 @@ func TestRefusedAtRandom(t *testing.T) {
 func TestArrayIsOneEntry(t *testing.T) {
 	n := natstest.Start(t)
 	p := open(t, withJournal(t, n.URL))
-	ids := ordered(1000)
-	if err := p.Accept(t.Context(), deliveryOf(ids...)); err != nil {
-		t.Fatal(err)
-	}
+	ids := natstest.Numbered("id", 1000)
+	wantAnswer(t, p, deliveryOf(ids...), nil)
 	settle(t, p)
-	wantIDs(t, n.IDs(t, "TREBLE"), ids)
+	n.WantIDs(t, "TREBLE", ids...)
 }
 
 // TestRepetitions: repeated deliveries are stored once.
@@ -269,7 +153,7 @@ func TestRepetitions(t *testing.T) {
 	px.Down()
 	p := open(t, withJournal(t, px.URL()))
 	var want []string
-	for i, id := range ordered(40) {
+	for i, id := range natstest.Numbered("id", 40) {
 		accept(t, p, id)
 		want = append(want, id)
 		if i%3 == 0 {
@@ -278,7 +162,7 @@ func TestRepetitions(t *testing.T) {
 	}
 	px.Up()
 	a := settle(t, p)
-	wantIDs(t, n.IDs(t, "TREBLE"), want)
+	n.WantIDs(t, "TREBLE", want...)
 	if a.Stored != 40 || a.Duplicate != a.Accepted-40 {
 		t.Errorf("account: %+v, want 40 stored and the rest duplicates", a)
 	}
@@ -290,58 +174,14 @@ func TestFullStreamHoldsOrder(t *testing.T) {
 	n := natstest.Start(t)
 	o := withJournal(t, n.URL)
 	p := open(t, o)
-	s, err := n.JS.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := s.CachedInfo().Config
-	cfg.MaxMsgs = 10
-	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	ids := ordered(60)
+	n.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.MaxMsgs = 10 })
+	ids := natstest.Numbered("id", 60)
 	accept(t, p, ids...)
 	natstest.Eventually(t, "degraded", func() bool { return p.Status().Degraded })
 	if !p.Status().Ready {
 		t.Error("not ready: a full stream must not keep events out of the journal")
 	}
-	cfg.MaxMsgs = -1
-	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	n.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.MaxMsgs = -1 })
 	settle(t, p)
-	wantIDs(t, n.IDs(t, "TREBLE"), ids)
-}
-
-// TestRefusedForGoodIsSetAside: what is refused for good does not hold up the rest,
-// and is kept.
-func TestRefusedForGoodIsSetAside(t *testing.T) {
-	n := natstest.Start(t)
-	px := natstest.StartProxy(t, n.URL)
-	p := open(t, withJournal(t, px.URL()))
-	accept(t, p, "first")
-	settle(t, p)
-	px.Down()
-	big := natstest.Event("big", `"`+string(make([]byte, 0))+fmt.Sprintf("%05000d", 0)+`"`)
-	if err := p.Accept(t.Context(), delivery.Delivery{Events: []schema.Event{big}}); err != nil {
-		t.Fatal(err)
-	}
-	accept(t, p, "small")
-	s, err := n.JS.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := s.CachedInfo().Config
-	cfg.MaxMsgSize = 2000
-	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
-	px.Up()
-	if a := settle(t, p); a.SetAside != 1 || a.Stored != 2 {
-		t.Errorf("account: %+v, want one set aside and two stored", a)
-	}
-	wantIDs(t, n.IDs(t, "TREBLE"), []string{"first", "small"})
-	if s := p.Status(); !s.Degraded {
-		t.Errorf("status: %+v, want degraded", s)
-	}
+	n.WantIDs(t, "TREBLE", ids...)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
@@ -61,19 +62,10 @@ func TestPlaces(t *testing.T) {
 			}
 			accept(t, p, ids[10:]...)
 			settle(t, p)
-			if got := natstest.IDs(t, at.js, "TREBLE"); !slices.Equal(got, ids) {
-				t.Errorf("the stream holds %v", got)
-			}
+			natstest.WantIDs(t, at.js, "TREBLE", ids...)
 			natstest.Eventually(t, "the refused body is there", func() bool { return len(natstest.IDs(t, at.js, "TREBLE_QUARANTINE")) == 1 })
-			natstest.Eventually(t, "all is well", func() bool {
-				s := p.Status()
-				return s.Ready && !s.Degraded
-			})
-			c, err := client.Open(t.Context(), clientOptions(o))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(c.Close)
+			natstest.Eventually(t, "all is well", func() bool { return well(p) })
+			c := clienttest.Open(t, clientOptions(o))
 			if got := followed(t, c, client.FollowOptions{FromStart: true, StopAtEnd: true}); !slices.Equal(got, ids) {
 				t.Errorf("a command read %v", got)
 			}
@@ -101,18 +93,14 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// js is a JetStream of a test's own connection.
+// jsAt is a JetStream of a test's own connection, in a domain, or "" for that of the server.
 func jsAt(t *testing.T, url, domain string, opts ...nats.Option) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect(url, opts...)
-	if err != nil {
-		t.Fatal(err)
+	js := natstest.Connect(t, url, opts...)
+	if domain == "" {
+		return js
 	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if domain != "" {
-		js, err = jetstream.NewWithDomain(nc, domain)
-	}
+	js, err := jetstream.NewWithDomain(js.Conn(), domain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +220,7 @@ func startTLSFirst(t *testing.T) place {
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
 		TLS: true, TLSCert: issued.Certificate, TLSKey: issued.Key, TLSConfig: tlsConfig(t, issued), TLSTimeout: 5, TLSHandshakeFirst: true,
 	}
-	s := bare(t, o)
+	s := natstest.Run(t, o)
 	return place{
 		nats: func(n *publisher.NATSConfig) {
 			n.URL, n.TLS.CAFile, n.TLS.HandshakeFirst = "tls://"+s.Addr().String(), authority.File, true
@@ -264,22 +252,6 @@ func startDomain(t *testing.T) place {
 	}
 }
 
-// bare starts a server to which the test's own client does not connect.
-func bare(t *testing.T, o *server.Options) *server.Server {
-	t.Helper()
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	natstest.Eventually(t, "it listens", func() bool { return s.Addr() != nil && s.JetStreamEnabled() })
-	return s
-}
-
 // TestCutLeafLink: while the link of a leaf node to the hub is cut, the bridge at the leaf node has its
 // connection, and nobody answers; what comes waits, the reason names the key, and all is in the hub
 // once and in its order when the link is there again.
@@ -299,7 +271,7 @@ func TestCutLeafLink(t *testing.T) {
 	px.Down()
 	accept(t, p, ids[10:20]...)
 	natstest.Eventually(t, "the reason names the key", func() bool {
-		return slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, "nats.jetstream_domain") })
+		return says(p, "nats.jetstream_domain")
 	})
 	if !p.Conn().Connected() || p.Events().Account().Pending == 0 {
 		t.Errorf("connected %v, %d pending; want the connection to the leaf node, and events that wait", p.Conn().Connected(), p.Events().Account().Pending)
@@ -307,10 +279,8 @@ func TestCutLeafLink(t *testing.T) {
 	px.Up()
 	accept(t, p, ids[20:]...)
 	natstest.Eventually(t, "all is published", p.Events().Drained)
-	if got := natstest.IDs(t, at.hub, "TREBLE"); !slices.Equal(got, ids) {
-		t.Errorf("the stream holds %v", got)
-	}
-	natstest.Eventually(t, "all is well", func() bool { s := p.Status(); return s.Ready && !s.Degraded })
+	natstest.WantIDs(t, at.hub, "TREBLE", ids...)
+	natstest.Eventually(t, "all is well", func() bool { return well(p) })
 }
 
 // TestWrongDomain: a stream of the same name in another domain takes the events first. The
@@ -329,7 +299,7 @@ func TestWrongDomain(t *testing.T) {
 	natstest.Eventually(t, "it is in the right domain, or the reason is told", func() bool {
 		s, err := at.js.Stream(t.Context(), "TREBLE")
 		stored := err == nil && s.CachedInfo().State.Msgs > 0
-		told := p.Events().Account().Pending == 1 && slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, `JetStream domain "leaf"`) })
+		told := p.Events().Account().Pending == 1 && says(p, `JetStream domain "leaf"`)
 		return stored || told
 	})
 }
@@ -349,12 +319,7 @@ func TestImportsThatLack(t *testing.T) {
 		}
 		o := withJournal(t, r.URL)
 		o.NATS.User, o.NATS.Password, o.NATS.APIPrefix = "bridge", "s3cret-bridge", "JS.treble"
-		c, err := client.Open(t.Context(), clientOptions(o))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(c.Close)
-		return c
+		return clienttest.Open(t, clientOptions(o))
 	}
 	t.Run("bucket-under-its-own-name", func(t *testing.T) {
 		c := open(t, strings.Replace(exportedAccounts, `, to: "JS.treble.$KV.TREBLE_AUDIT.>"`, "", 1))
@@ -408,11 +373,7 @@ func TestNobodyAnswers(t *testing.T) {
 				reasons := reasonsOf(p.Status())
 				return len(reasons) >= 2 && !slices.ContainsFunc(reasons, func(r string) bool { return !strings.Contains(r, tt.want) })
 			})
-			c, err := client.Open(t.Context(), clientOptions(o))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(c.Close)
+			c := clienttest.Open(t, clientOptions(o))
 			if _, err := audit.Open(t.Context(), c, o.Config.Spec("")); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("OpenAudit = %v", err)
 			}
@@ -431,11 +392,12 @@ func TestOldServer(t *testing.T) {
 	p := open(t, o)
 	accept(t, p, "e-0", "e-1")
 	settle(t, p)
-	i := slices.IndexFunc(p.Findings(), func(f streams.Finding) bool { return strings.Contains(f.Problem, "2.9.10 is older than 2.10") })
-	if i < 0 || p.Findings()[i].FixIn != streams.InServer {
+	if !slices.ContainsFunc(p.Findings(), func(f streams.Finding) bool {
+		return strings.Contains(f.Problem, "2.9.10 is older than 2.10") && f.FixIn == streams.InServer
+	}) {
 		t.Errorf("%v", p.Findings())
 	}
-	got := followed(t, reader(t, px.URL()), client.FollowOptions{FromStart: true, StopAtEnd: true, Subjects: []string{"treble.message.read", "treble.message.delivered"}})
+	got := followed(t, clienttest.Open(t, clienttest.Options(px.URL())), client.FollowOptions{FromStart: true, StopAtEnd: true, Subjects: []string{"treble.message.read", "treble.message.delivered"}})
 	if !slices.Equal(got, []string{"e-0", "e-1"}) {
 		t.Errorf("read %v", got)
 	}

@@ -78,14 +78,12 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 	natstest.Eventually(t, "it is stored", func() bool { return p.Refused().Account().Stored == 1 })
 	px.HoldBack.Store(true) // stored, and the PubAck never comes
 	p.Accept(t.Context(), natstest.Rejected("first"))
-	natstest.Eventually(t, "first stored", func() bool { return len(n.IDs(t, "TREBLE_QUARANTINE")) == 2 })
+	n.AwaitMessages(t, "TREBLE_QUARANTINE", 2)
 	px.Down()
 	px.HoldBack.Store(false)
 	natstest.Eventually(t, "away", func() bool { return !p.Conn().Connected() })
 	p.Accept(t.Context(), natstest.Rejected("second"))
-	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 2 {
-		t.Errorf("pending = %v, want 2", got)
-	}
+	wantMetric(t, o.Metrics, 2, "treble_bridge_quarantine_pending")
 	px.Up()
 	natstest.Eventually(t, "both stored", func() bool {
 		return metric(t, o.Metrics, "treble_bridge_quarantine_total", "stored") == 3
@@ -93,9 +91,7 @@ func TestQuarantineWaitsForNATS(t *testing.T) {
 	if got := len(n.IDs(t, "TREBLE_QUARANTINE")); got != 3 {
 		t.Errorf("quarantine holds %d, want 3", got)
 	}
-	if got := metric(t, o.Metrics, "treble_bridge_quarantine_pending"); got != 0 {
-		t.Errorf("pending = %v, want 0", got)
-	}
+	wantMetric(t, o.Metrics, 0, "treble_bridge_quarantine_pending")
 }
 
 // A body that the server does not take goes to set-aside.
@@ -108,9 +104,7 @@ func TestLargeRefusedBodyIsSetAside(t *testing.T) {
 	natstest.Eventually(t, "the small one stored", func() bool {
 		return metric(t, o.Metrics, "treble_bridge_quarantine_total", "stored") == 1
 	})
-	if got := metric(t, o.Metrics, "treble_bridge_quarantine_total", "set_aside"); got != 1 {
-		t.Errorf("set aside: %v, want 1", got)
-	}
+	wantMetric(t, o.Metrics, 1, "treble_bridge_quarantine_total", "set_aside")
 	if got := len(readSetAside(t, o.DataDir)); got != 1 {
 		t.Errorf("set-aside holds %d files, want 1", got)
 	}

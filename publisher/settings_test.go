@@ -9,13 +9,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/publisher/streams"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -48,7 +47,7 @@ func TestSettingsThatRefuse(t *testing.T) {
 		{"deny-delete", own(func(c *jetstream.StreamConfig) { c.DenyDelete, c.DenyPurge = true, true }), "", 0, "deny_delete"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := startReloaded(t, "accounts: {A: {jetstream: {"+tt.account+"}, users: [{user: a, password: a-password}]}}\nno_auth_user: a")
+			r := startReloaded(t, oneAccount("jetstream: {"+tt.account+"}"))
 			s := r.Stream(t, tt.stream)
 			for i := range tt.taken {
 				cfg := jetstream.ConsumerConfig{Durable: fmt.Sprintf("service%d", i), AckPolicy: jetstream.AckExplicitPolicy}
@@ -64,60 +63,38 @@ func TestSettingsThatRefuse(t *testing.T) {
 			accept(t, p, ids[:n/2]...)
 			settle(t, p)
 			r.Restart(t) // what is retained is compared with the stream now
-			natstest.Eventually(t, "the test is connected", r.NC.IsConnected)
 			accept(t, p, ids[n/2:n-1]...)
 			settle(t, p)
-			closed(t, p)
-			o.Metrics = prometheus.NewRegistry()
-			p = open(t, o)
+			p = reopen(t, p, o)
 			accept(t, p, ids[n-1])
 			settle(t, p)
-			if got := r.IDs(t, "TREBLE"); !slices.Equal(got, ids) {
-				t.Errorf("the stream holds %v", got)
-			}
+			r.WantIDs(t, "TREBLE", ids...)
 			if tt.finding != "" {
-				natstest.Eventually(t, "the finding "+tt.finding, func() bool {
-					return slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, tt.finding) && strings.Contains(r, "; fix") })
-				})
+				natstest.Eventually(t, "the finding "+tt.finding, func() bool { return says(p, tt.finding, "; fix") })
 				if got := strings.Count(log.String(), tt.finding); got > 2 { // once for each of the two bridges
 					t.Errorf("%q is logged %d times", tt.finding, got)
 				}
 			}
-			for how, o := range map[string]client.FollowOptions{
-				"from-start": {FromStart: true, StopAtEnd: true},
-				"by-kind": {FromStart: true, StopAtEnd: true, Subjects: []string{
-					"treble.message.delivered", "treble.message.read", "treble.contact.opted_out"}},
-				"from-sequence": {FromSeq: 3, StopAtEnd: true},
-				"since":         {Since: time.Now().Add(-time.Hour), StopAtEnd: true, HeadersOnly: true},
-				"since-later":   {Since: time.Now().Add(time.Hour), StopAtEnd: true},
+			c := clienttest.Open(t, clienttest.Options(r.URL))
+			for _, how := range []struct {
+				name string
+				o    client.FollowOptions
+				want []string
+			}{
+				{"from-start", client.FollowOptions{FromStart: true}, ids},
+				{"by-kind", client.FollowOptions{FromStart: true, Subjects: []string{"treble.message.delivered", "treble.message.read", "treble.contact.opted_out"}}, ids},
+				{"from-sequence", client.FollowOptions{FromSeq: 3}, ids[2:]},
+				{"since", client.FollowOptions{Since: time.Now().Add(-time.Hour), HeadersOnly: true}, ids},
+				{"since-later", client.FollowOptions{Since: time.Now().Add(time.Hour)}, nil},
 			} {
-				want := ids
-				switch how {
-				case "from-sequence":
-					want = ids[2:]
-				case "since-later":
-					want = nil
-				}
-				if got := followed(t, reader(t, r.URL), o); !slices.Equal(got, want) {
-					t.Errorf("%s: read %v", how, got)
+				how.o.StopAtEnd = true
+				if got := followed(t, c, how.o); !slices.Equal(got, how.want) {
+					t.Errorf("%s: read %v", how.name, got)
 				}
 			}
-			live(t, p, reader(t, r.URL))
+			live(t, p, c)
 		})
 	}
-}
-
-// followed returns the ids of what Follow reads.
-func followed(t *testing.T, c *client.Client, o client.FollowOptions) (ids []string) {
-	t.Helper()
-	for m, err := range c.Follow(t.Context(), o) {
-		if err != nil {
-			t.Errorf("Follow: %v", err)
-			break
-		}
-		ids = append(ids, m.Header[schema.HeaderMsgID][0])
-	}
-	return ids
 }
 
 // live wants that a follower, who began before, reads what is stored now.
@@ -149,16 +126,6 @@ func live(t *testing.T, p *publisher.Publisher, c *client.Client) {
 	}
 }
 
-func reader(t *testing.T, url string) *client.Client {
-	t.Helper()
-	c, err := client.Open(t.Context(), clientOptions(options(t, url)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
 // TestWhatNATSDoesNotMake: a refusal to make a stream is one finding, with the line that mends it.
 func TestWhatNATSDoesNotMake(t *testing.T) {
 	for _, tt := range []struct {
@@ -178,14 +145,13 @@ func TestWhatNATSDoesNotMake(t *testing.T) {
 		{"replicas", "", func(c *publisher.Config) { c.Replicas = 3 }, "TREBLE", "TREBLE_BRIDGE_PUBLISHER_REPLICAS=1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := startReloaded(t, "accounts: {A: {jetstream: {"+tt.limits+"}, users: [{user: a, password: a-password}]}}\nno_auth_user: a")
+			r := startReloaded(t, oneAccount("jetstream: {"+tt.limits+"}"))
 			o := withJournal(t, r.URL)
 			if tt.change != nil {
 				tt.change(&o.Config)
 			}
 			p := open(t, o)
-			i := slices.IndexFunc(p.Findings(), func(f streams.Finding) bool { return f.Stream == tt.stream })
-			if i < 0 || !strings.HasPrefix(p.Findings()[i].Fix, tt.fix) {
+			if !strings.HasPrefix(finding(p, tt.stream, "").Fix, tt.fix) {
 				t.Errorf("findings %v, want %s", p.Findings(), tt.fix)
 			}
 		})
@@ -195,11 +161,11 @@ func TestWhatNATSDoesNotMake(t *testing.T) {
 // TestAssets: in an account that takes only streams with a limit, all is made, and what is made
 // is what Assets says, with a bound.
 func TestAssets(t *testing.T) {
-	r := startReloaded(t, "accounts: {A: {jetstream: {max_bytes_required: true}, users: [{user: a, password: a-password}]}}\nno_auth_user: a")
+	r := startReloaded(t, oneAccount("jetstream: {max_bytes_required: true}"))
 	o := withJournal(t, r.URL)
 	o.Config.MaxBytes = 1 << 20
 	open(t, o)
-	c := reader(t, r.URL)
+	c := clienttest.Open(t, clienttest.Options(r.URL))
 	if _, err := audit.Open(t.Context(), c, publisher.DefaultConfig().Spec("")); err != nil {
 		t.Error(err)
 	}
@@ -245,9 +211,7 @@ func TestLostConnectionsLeaveRoom(t *testing.T) {
 		}
 	}
 	settle(t, p)
-	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, ids) {
-		t.Errorf("the stream holds %v", got)
-	}
+	n.WantIDs(t, "TREBLE", ids...)
 }
 
 // TestMappedAway: a mapping of the account takes the subjects of the bridge elsewhere, and the
@@ -262,55 +226,11 @@ func TestMappedAway(t *testing.T) {
 		"to-another-stream": {"other.>", "OTHER"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := startReloaded(t, `accounts: {A: {jetstream: enabled, mappings: {"treble.>": "`+tt.to+`"}, users: [{user: a, password: a-password}]}}`+"\nno_auth_user: a")
+			r := startReloaded(t, oneAccount(`jetstream: enabled, mappings: {"treble.>": "`+tt.to+`"}`))
 			r.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other.>"}})
 			p := open(t, withJournal(t, r.URL))
 			accept(t, p, "e")
-			natstest.Eventually(t, "the reason", func() bool {
-				return slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool { return strings.Contains(r, tt.why) })
-			})
+			natstest.Eventually(t, "the reason", func() bool { return says(p, tt.why) })
 		})
 	}
-}
-
-// TestFirstStartWarnsOfNothing: a first start with an empty NATS warns of nothing, and a publish has its
-// time in the metric.
-func TestFirstStartWarnsOfNothing(t *testing.T) {
-	for _, ack := range []string{publisher.AckJournal, publisher.AckStream} {
-		t.Run(ack, func(t *testing.T) {
-			n := natstest.Start(t)
-			o := withJournal(t, n.URL)
-			o.Config.Ack = ack
-			log := &natstest.LogBuffer{}
-			o.Log = log.Logger()
-			p := open(t, o)
-			accept(t, p, "e")
-			if p.Events() != nil {
-				settle(t, p)
-			}
-			for line := range strings.Lines(log.String()) {
-				if strings.Contains(line, `"level":"warn"`) || strings.Contains(line, `"level":"error"`) {
-					t.Error(line)
-				}
-			}
-			if !observed(t, o.Metrics, "treble_bridge_publish_ack_seconds") {
-				t.Error("treble_bridge_publish_ack_seconds has no observation")
-			}
-		})
-	}
-}
-
-// observed reports whether a histogram has an observation.
-func observed(t *testing.T, reg prometheus.Registerer, name string) bool {
-	t.Helper()
-	families, err := reg.(*prometheus.Registry).Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == name {
-			return f.GetMetric()[0].GetHistogram().GetSampleCount() > 0
-		}
-	}
-	return false
 }

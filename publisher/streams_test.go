@@ -67,9 +67,7 @@ func TestStreamModes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := natstest.Start(t)
 			if tt.existing != nil {
-				if _, err := n.JS.CreateStream(t.Context(), *tt.existing); err != nil {
-					t.Fatal(err)
-				}
+				n.Stream(t, *tt.existing)
 			}
 			o := options(t, n.URL)
 			o.Config.Streams = tt.mode
@@ -89,24 +87,14 @@ func TestStreamModes(t *testing.T) {
 // apply leaves alone what is more generous than configured.
 func TestApplyNeverShrinks(t *testing.T) {
 	n := natstest.Start(t)
-	generous := jetstream.StreamConfig{
-		Name: "TREBLE", Subjects: []string{">"}, NoAck: true, Storage: jetstream.FileStorage, Duplicates: time.Hour, AllowDirect: true, AllowAtomicPublish: true, AllowBatchPublish: true,
-	}
-	generous.Subjects = []string{"treble.>", "mine.>"}
-	generous.NoAck = false
-	s, err := n.JS.CreateStream(t.Context(), generous)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := s.CachedInfo().Config
+	before := n.Stream(t, jetstream.StreamConfig{
+		Name: "TREBLE", Subjects: []string{"treble.>", "mine.>"}, Storage: jetstream.FileStorage, Duplicates: time.Hour,
+		AllowDirect: true, AllowAtomicPublish: true, AllowBatchPublish: true,
+	}).CachedInfo().Config
 	o := options(t, n.URL)
 	o.Config.Streams, o.Config.MaxBytes, o.Config.MaxAge = streams.Apply, 1<<20, time.Hour
 	p := open(t, o)
-	s, err = n.JS.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	after := s.CachedInfo().Config
+	after := n.StreamInfo(t, "TREBLE").Config
 	if after.MaxAge != before.MaxAge || after.MaxBytes != before.MaxBytes || after.Duplicates != before.Duplicates || !slices.Equal(after.Subjects, before.Subjects) {
 		t.Errorf("stream = %+v, was %+v", after, before)
 	}
@@ -127,9 +115,7 @@ func TestDeletedStreamIsMadeAgain(t *testing.T) {
 		t.Fatal("Accept without a stream = nil")
 	}
 	natstest.Eventually(t, "accepted again", func() bool { return p.Accept(t.Context(), deliveryOf("next")) == nil })
-	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"next"}) {
-		t.Errorf("stream holds %v, want [next]", got)
-	}
+	n.WantIDs(t, "TREBLE", "next")
 }
 
 // What changes at runtime is found by the periodic look, and is logged once.
@@ -140,26 +126,13 @@ func TestFindingsFollowTheStream(t *testing.T) {
 	o.Log = log.Logger()
 	o = o.WithCheckEvery(50 * time.Millisecond)
 	p := open(t, o)
-	if s := p.Status(); !s.Ready || s.Degraded {
-		t.Fatalf("Status = %+v, want ready", s)
+	if !well(p) {
+		t.Fatalf("Status = %+v, want ready", p.Status())
 	}
-	s, err := n.JS.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := s.CachedInfo().Config
-	cfg.MaxMsgs = 5
-	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	n.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.MaxMsgs = 5 })
 	natstest.Eventually(t, "degraded", func() bool { return p.Status().Degraded })
-	if got := metric(t, o.Metrics, "treble_bridge_stream_findings", string(streams.Weak)); got != 1 {
-		t.Errorf("stream_findings{weak} = %v, want 1", got)
-	}
-	cfg.MaxMsgs = -1
-	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	wantMetric(t, o.Metrics, 1, "treble_bridge_stream_findings", string(streams.Weak))
+	n.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.MaxMsgs = -1 })
 	natstest.Eventually(t, "mended", func() bool { return !p.Status().Degraded })
 	if got := strings.Count(log.String(), "stream is not as it should be"); got != 1 {
 		t.Errorf("logged %d times, want once", got)
@@ -210,9 +183,7 @@ func TestOverlapIsLeftAlone(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := natstest.Start(t)
-			if _, err := n.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "OTHER", Subjects: tt.taken}); err != nil {
-				t.Fatal(err)
-			}
+			n.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: tt.taken})
 			o := withJournal(t, n.URL)
 			o.Config.SubjectPrefix = tt.prefix
 			p := open(t, o)
@@ -224,9 +195,7 @@ func TestOverlapIsLeftAlone(t *testing.T) {
 				!strings.Contains(f.Problem, "OTHER captures subjects of "+tt.prefix+".>") {
 				t.Errorf("%+v", f)
 			}
-			if !slices.ContainsFunc(reasonsOf(p.Status()), func(r string) bool {
-				return strings.Contains(r, "; fix, in the environment: TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=")
-			}) {
+			if !says(p, "; fix, in the environment: TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=") {
 				t.Errorf("%+v", p.Status())
 			}
 		})

@@ -9,32 +9,15 @@ import (
 	"testing"
 
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest/atresttest"
 )
-
-func created(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "keys.json")
-	if err := atrest.Create(path); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func load(t *testing.T, path string) *atrest.Keys {
-	t.Helper()
-	k, err := atrest.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
 
 // TestRotation: a key is added, seals what is new, and what the first one sealed is read
 // until that is dropped.
 func TestRotation(t *testing.T) {
-	path := created(t)
+	path := atresttest.NewFile(t)
 	text, context := []byte("+573001234567 said yes"), []byte("context")
-	old, err := load(t, path).Seal(text, context)
+	old, err := atresttest.Load(t, path).Seal(text, context)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +32,7 @@ func TestRotation(t *testing.T) {
 	if err != nil || len(keys) != 2 || keys[0].ID != before[0].ID || keys[0].Primary || !keys[1].Primary {
 		t.Fatalf("after a rotation: %+v, %v", keys, err)
 	}
-	both := load(t, path)
+	both := atresttest.Load(t, path)
 	new, err := both.Seal(text, context)
 	if err != nil {
 		t.Fatal(err)
@@ -69,17 +52,17 @@ func TestRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	var missing *atrest.MissingKeyError
-	if _, err := load(t, path).Open(old, context); !errors.As(err, &missing) || missing.ID != keys[0].ID {
+	if _, err := atresttest.Load(t, path).Open(old, context); !errors.As(err, &missing) || missing.ID != keys[0].ID {
 		t.Errorf("without its key: %v, want a MissingKeyError of %d", err, keys[0].ID)
 	}
-	if _, err := load(t, path).Open(new, context); err != nil {
+	if _, err := atresttest.Load(t, path).Open(new, context); err != nil {
 		t.Errorf("what the other key sealed: %v", err)
 	}
 }
 
 // TestOpenRefuses: another context, any changed byte and any cut is noticed, and no keys are no keys.
 func TestOpenRefuses(t *testing.T) {
-	k := load(t, created(t))
+	k := atresttest.Load(t, atresttest.NewFile(t))
 	sealed, err := k.Seal([]byte("text"), []byte("context"))
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +88,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	path := created(t)
+	path := atresttest.NewFile(t)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
 	}
@@ -133,21 +116,21 @@ func TestFiles(t *testing.T) {
 
 // TestStoreKey: the key stays the same over a rotation, and is refused, not made anew, without the keys.
 func TestStoreKey(t *testing.T) {
-	dir, path := t.TempDir(), created(t)
+	dir, path := t.TempDir(), atresttest.NewFile(t)
 	if key, err := atrest.StoreKey(dir, nil); key != "" || err != nil {
 		t.Fatalf("without keys: %q, %v", key, err)
 	}
-	first, err := atrest.StoreKey(dir, load(t, path))
+	first, err := atrest.StoreKey(dir, atresttest.Load(t, path))
 	if err != nil || len(first) < 20 {
 		t.Fatalf("%q, %v", first, err)
 	}
 	if err := atrest.Rotate(path); err != nil {
 		t.Fatal(err)
 	}
-	if again, err := atrest.StoreKey(dir, load(t, path)); err != nil || again != first {
+	if again, err := atrest.StoreKey(dir, atresttest.Load(t, path)); err != nil || again != first {
 		t.Errorf("after a rotation: %q, %v, want %q", again, err, first)
 	}
-	for name, keys := range map[string]*atrest.Keys{"none": nil, "others": load(t, created(t))} {
+	for name, keys := range map[string]*atrest.Keys{"none": nil, "others": atresttest.Load(t, atresttest.NewFile(t))} {
 		var missing *atrest.MissingKeyError
 		if key, err := atrest.StoreKey(dir, keys); key != "" || !errors.As(err, &missing) {
 			t.Errorf("%s: %q, %v", name, key, err)

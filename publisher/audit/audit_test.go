@@ -9,7 +9,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
-	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
@@ -19,14 +19,7 @@ var spec = streams.Spec{Events: "TREBLE", Prefix: "treble", Replicas: 1}
 
 func connect(t *testing.T, url string) *client.Client {
 	t.Helper()
-	o := client.Options{NATS: natsconfig.Default(), Role: "test", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
-	o.NATS.URL = url
-	c, err := client.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return clienttest.Open(t, clienttest.Options(url))
 }
 
 func TestAudit(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -29,12 +31,22 @@ func follow(t *testing.T, r *client.Client, o client.FollowOptions) []string {
 	return ids
 }
 
+// firstError is the error that a sequence ends with, or nil.
+func firstError(all iter.Seq2[client.Message, error]) error {
+	for _, err := range all {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func TestFollow(t *testing.T) {
 	const token = "a-token-of-16-bytes"
 	n := natstest.Start(t, func(o *server.Options) { o.Authorization = token })
-	o := optionsFor("")
+	o := clienttest.Options("")
 	o.NATS.Embedded.Token, o.Addr = token, fmt.Sprintf("127.0.0.1:%d", n.Options.Port)
-	r := open(t, o)
+	r := clienttest.Open(t, o)
 	n.Store(t)
 
 	if got := follow(t, r, client.FollowOptions{FromStart: true}); len(got) != 0 {
@@ -71,7 +83,7 @@ func TestFollowAcrossAReconnect(t *testing.T) {
 	n := natstest.Start(t)
 	n.Store(t)
 	px := natstest.StartProxy(t, n.URL)
-	r := open(t, optionsFor(px.URL()))
+	r := clienttest.Open(t, clienttest.Options(px.URL()))
 	got := make(chan string, 10)
 	done := make(chan error, 1)
 	go func() {
@@ -112,13 +124,13 @@ func TestFollowAcrossAReconnect(t *testing.T) {
 }
 
 func TestReaderErrors(t *testing.T) {
-	o := optionsFor("")
+	o := clienttest.Options("")
 	o.Addr = "127.0.0.1:1"
 	if _, err := client.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Errorf("no server: %v, want an error with the address", err)
 	}
 	n := natstest.Start(t)
-	r := open(t, optionsFor(n.URL))
+	r := clienttest.Open(t, clienttest.Options(n.URL))
 	err := firstError(r.Follow(t.Context(), client.FollowOptions{}))
 	if err == nil || !strings.Contains(err.Error(), "TREBLE does not exist") {
 		t.Errorf("no stream: %v, want an error that says so", err)

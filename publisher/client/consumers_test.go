@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -49,10 +50,7 @@ func TestConsumers(t *testing.T) {
 	const events = 3000
 	n := natstest.Start(t)
 	fill(t, n, events)
-	s, err := n.JS.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := n.Find(t, "TREBLE")
 	add := func(cfg jetstream.ConsumerConfig) jetstream.Consumer {
 		t.Helper()
 		cfg.AckPolicy = jetstream.AckExplicitPolicy
@@ -82,7 +80,7 @@ func TestConsumers(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	c := open(t, optionsFor(n.URL))
+	c := clienttest.Open(t, clienttest.Options(n.URL))
 	states, err := c.Consumers(t.Context(), true)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +125,7 @@ func TestConsumers(t *testing.T) {
 func TestConsumersWithoutStream(t *testing.T) {
 	t.Parallel()
 	n := natstest.Start(t)
-	if _, err := open(t, optionsFor(n.URL)).Consumers(t.Context(), false); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
+	if _, err := clienttest.Open(t, clienttest.Options(n.URL)).Consumers(t.Context(), false); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
 		t.Errorf("got %v, want what to look at", err)
 	}
 }

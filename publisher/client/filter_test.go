@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/schematest"
@@ -69,7 +70,7 @@ func TestSelect(t *testing.T) {
 	}
 	foreign := len(natstest.Foreign)
 	now := time.Now()
-	c := open(t, optionsFor(n.URL))
+	c := clienttest.Open(t, clienttest.Options(n.URL))
 	for _, tt := range []struct {
 		name string
 		f    client.Filter
@@ -125,9 +126,9 @@ func TestSelect(t *testing.T) {
 		}
 		break
 	}
-	o := optionsFor(n.URL)
+	o := clienttest.Options(n.URL)
 	o.Events = "OTHER"
-	if err := firstError(open(t, o).Select(t.Context(), client.Filter{}, nil)); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
+	if err := firstError(clienttest.Open(t, o).Select(t.Context(), client.Filter{}, nil)); err == nil || !strings.Contains(err.Error(), "publisher.stream") {
 		t.Errorf("no stream: %v", err)
 	}
 }
@@ -192,11 +193,8 @@ func TestPhoneOfEarlierVersions(t *testing.T) {
 func TestFollowEndsWhenTheRestIsRemoved(t *testing.T) {
 	n := natstest.Start(t)
 	n.Store(t, natstest.Events("a", "b")...)
-	c := open(t, optionsFor(n.URL))
-	s, err := n.JS.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := clienttest.Open(t, clienttest.Options(n.URL))
+	s := n.Find(t, "TREBLE")
 	// The last message of the stream is deleted, so that what the consumer says is
 	// pending at "a" can be more than what comes.
 	for m, err := range c.Select(t.Context(), client.Filter{}, nil) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
@@ -16,10 +17,7 @@ func TestNewest(t *testing.T) {
 	const events = 4500 // two windows
 	n := natstest.Start(t)
 	fill(t, n, events)
-	s, err := n.JS.Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := n.Find(t, "TREBLE")
 	m, err := s.GetMsg(t.Context(), 2001)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +27,7 @@ func TestNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := open(t, optionsFor(n.URL))
+	c := clienttest.Open(t, clienttest.Options(n.URL))
 	rare := []schema.Kind{schema.KindMessageTimedOut}
 	for _, tt := range []struct {
 		name string

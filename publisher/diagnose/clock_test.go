@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher"
-	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -40,11 +40,10 @@ func TestSkew(t *testing.T) {
 func TestClockOfAServer(t *testing.T) {
 	s := natstest.Start(t)
 	o := Options{
-		Client:  client.Options{NATS: publisher.DefaultNATSConfig(), Events: "TREBLE", Prefix: "treble", Timeout: time.Second},
+		Client:  clienttest.Options(s.URL),
 		Streams: publisher.DefaultConfig().Spec(""),
 		DataDir: t.TempDir(), Timeout: 5 * time.Second, MaxBody: 1 << 10,
 	}
-	o.Client.NATS.URL = s.URL
 	ask := func(now func() time.Time) Check {
 		t.Helper()
 		o := o
@@ -70,8 +69,6 @@ func TestClockOfAServer(t *testing.T) {
 		if c := ask(late); c.Status != Fail {
 			t.Errorf("with %s, an hour late: %+v", with, c)
 		}
-		if _, err := s.JS.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
-			t.Fatal(err)
-		}
+		s.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
 	}
 }

@@ -2,12 +2,12 @@ package erase_test
 
 import (
 	"errors"
-	"path/filepath"
 	"testing"
 
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest/atresttest"
 	"github.com/treble-bridge/treble-bridge/publisher/erase"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/setaside"
@@ -16,14 +16,7 @@ import (
 // TestEncrypted: a person's message is found and shredded in an encrypted set-aside; without
 // the key nothing is taken for empty.
 func TestEncrypted(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "keys.json")
-	if err := atrest.Create(path); err != nil {
-		t.Fatal(err)
-	}
-	keys, err := atrest.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := atresttest.Load(t, atresttest.NewFile(t))
 	dataDir := t.TempDir()
 	store := setaside.Open(dataDir, setaside.Limit, keys, zap.NewNop(), nil)
 	for _, text := range []string{"hers", "his"} {
@@ -44,7 +37,7 @@ func TestEncrypted(t *testing.T) {
 		t.Errorf("shredded %d, %v, want 1", n, err)
 	}
 	var left []string
-	err = erase.Each(t.Context(), dataDir, keys, func(m erase.Message) error {
+	err := erase.Each(t.Context(), dataDir, keys, func(m erase.Message) error {
 		left = append(left, string(m.Data))
 		return nil
 	})

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/control"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -37,14 +37,7 @@ func newPlace(t *testing.T) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	p := &place{server: s, dir: dir, retain: 10 * time.Minute}
-	cfg := publisher.DefaultNATSConfig()
-	cfg.URL = s.URL
-	if p.client, err = client.Open(t.Context(), client.Options{NATS: cfg, Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.client.Close)
-	return p
+	return &place{server: s, dir: dir, client: clienttest.Open(t, clienttest.Options(s.URL)), retain: 10 * time.Minute}
 }
 
 // bridge starts a bridge on the data directory; with the control socket if commands are to reach it.
@@ -95,30 +88,13 @@ func accept(t *testing.T, b *publisher.Publisher, bodies ...string) {
 	}
 }
 
-// holds waits until a stream has n messages.
-func (p *place) holds(t *testing.T, stream string, n uint64) {
-	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		var got uint64
-		if s, err := p.client.JetStream().Stream(t.Context(), stream); err == nil {
-			got = s.CachedInfo().State.Msgs
-		}
-		if got == n {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("stream %s holds %d messages, want %d", stream, got, n)
-		}
-	}
-}
-
 // fill has a bridge store five events and a refused body, of which three and the body are of the person.
 func (p *place) fill(t *testing.T, b *publisher.Publisher) {
 	t.Helper()
 	accept(t, b, mixed(1)...)
 	accept(t, b, `{"phone":"`+me)
-	p.holds(t, "TREBLE", 5)
-	p.holds(t, "TREBLE_QUARANTINE", 1)
+	p.server.AwaitMessages(t, "TREBLE", 5)
+	p.server.AwaitMessages(t, "TREBLE_QUARANTINE", 1)
 }
 
 func (p *place) run(t *testing.T, phone string, more ...string) *forget.Run {
@@ -152,13 +128,6 @@ func eraseFound(t *testing.T, r *forget.Run) (erased forget.Counts, left *forget
 		t.Fatal(err)
 	}
 	return erased, left
-}
-
-func (p *place) makeStream(t *testing.T, cfg jetstream.StreamConfig) {
-	t.Helper()
-	if _, err := p.client.JetStream().CreateOrUpdateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // read is the body of an event with a number, and bare one that has only the session.

@@ -16,6 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/forget"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 const (
@@ -40,8 +41,8 @@ func TestForgetOfRunningAndStopped(t *testing.T) {
 			b, stop := p.bridge(t, true)
 			accept(t, b, mixed(1)...)
 			accept(t, b, `{"phone":"`+me, `{"phone":"+573109876543`)
-			p.holds(t, "TREBLE", 5)
-			p.holds(t, "TREBLE_QUARANTINE", 2)
+			p.server.AwaitMessages(t, "TREBLE", 5)
+			p.server.AwaitMessages(t, "TREBLE_QUARANTINE", 2)
 			if !running {
 				stop()
 			}
@@ -56,8 +57,8 @@ func TestForgetOfRunningAndStopped(t *testing.T) {
 			if erased.Total() != 4 || left.Total() != 4 || left.Copies() != 4 {
 				t.Fatalf("erased %+v, left %+v", erased, left)
 			}
-			p.holds(t, "TREBLE", 2)
-			p.holds(t, "TREBLE_QUARANTINE", 1)
+			p.server.AwaitMessages(t, "TREBLE", 2)
+			p.server.AwaitMessages(t, "TREBLE_QUARANTINE", 1)
 			if r := p.run(t, me); find(t, r).Copies() != 4 || !r.Idle() {
 				t.Errorf("there is something to do again: %+v", find(t, r))
 			}
@@ -79,7 +80,7 @@ func TestCutOffAtEveryStep(t *testing.T) {
 	b, _ := p.bridge(t, true)
 	for n := range 4 { // three deletions, and none
 		accept(t, b, mixed(n)...)
-		p.holds(t, "TREBLE", uint64(5+2*n))
+		p.server.AwaitMessages(t, "TREBLE", 5+2*n)
 		r := p.run(t, me)
 		if got := find(t, r); got.Deletable() != 3 || got.Journal != int64(3*(n+1)) {
 			t.Fatalf("found %+v", got)
@@ -128,7 +129,7 @@ func TestForgottenIsNotHealed(t *testing.T) {
 			p := newPlace(t)
 			b, stop := p.bridge(t, true)
 			accept(t, b, mixed(1)...)
-			p.holds(t, "TREBLE", 5)
+			p.server.AwaitMessages(t, "TREBLE", 5)
 			if !c.running {
 				stop()
 			}
@@ -146,18 +147,22 @@ func TestForgottenIsNotHealed(t *testing.T) {
 			if _, left := eraseFound(t, r); left.Deletable() != 0 {
 				t.Fatalf("left %+v", left)
 			}
-			p.holds(t, "TREBLE", 2)
+			p.server.AwaitMessages(t, "TREBLE", 2)
 			if c.lose {
 				if err := p.client.JetStream().DeleteStream(t.Context(), "TREBLE"); err != nil {
 					t.Fatal(err)
 				}
 			}
 			p.server.Restart(t)
+			natstest.Eventually(t, "the client is connected again", func() bool {
+				_, err := p.client.JetStream().AccountInfo(t.Context())
+				return err == nil
+			})
 			if !c.running {
 				b, _ = p.bridge(t, true)
 			}
 			accept(t, b, read("3109876543", theirSession, 2)) // behind whatever is healed
-			p.holds(t, "TREBLE", 3)
+			p.server.AwaitMessages(t, "TREBLE", 3)
 			if got := find(t, p.run(t, me)); got.Deletable() != 0 || got.Copies() != 3 {
 				t.Errorf("it is back: %+v", got)
 			}
@@ -172,10 +177,8 @@ func TestPendingIsLeft(t *testing.T) {
 	p := newPlace(t)
 	b, stop := p.bridge(t, true)
 	accept(t, b, read("3001234567", mySession, 1))
-	p.holds(t, "TREBLE", 1)
-	cfg := p.config(t, "TREBLE")
-	cfg.MaxMsgs = 1
-	p.makeStream(t, cfg)
+	p.server.AwaitMessages(t, "TREBLE", 1)
+	p.server.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.MaxMsgs = 1 })
 	accept(t, b, bare(mySession, 1))
 	for _, running := range []bool{true, false} {
 		if !running {
@@ -189,8 +192,7 @@ func TestPendingIsLeft(t *testing.T) {
 			t.Errorf("running %t: erased %+v, left %+v, %v", running, erased, left, err)
 		}
 	}
-	cfg.MaxMsgs = -1
-	p.makeStream(t, cfg)
+	p.server.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.MaxMsgs = -1 })
 	_, _ = p.bridge(t, true)
 	r := p.run(t, me)
 	find(t, r) // which may still be pending, and is waited for
@@ -269,13 +271,9 @@ func TestMoreKeepsComing(t *testing.T) {
 		t.Fatalf("left %+v, %v", left, err)
 	}
 	cancel()
-	stream, err := p.client.JetStream().Stream(t.Context(), "TREBLE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for seq := stream.CachedInfo().State.FirstSeq; seq <= stream.CachedInfo().State.LastSeq; seq++ {
-		if m, err := stream.GetMsg(t.Context(), seq); err == nil && strings.Contains(string(m.Data), "before-") {
-			t.Errorf("message %d was accepted before, and is left: %s", seq, m.Data)
+	for _, m := range p.server.Messages(t, "TREBLE") {
+		if strings.Contains(string(m.Data), "before-") {
+			t.Errorf("message %d was accepted before, and is left: %s", m.Sequence, m.Data)
 		}
 	}
 	again := p.run(t, me)
@@ -285,20 +283,11 @@ func TestMoreKeepsComing(t *testing.T) {
 	}
 }
 
-func (p *place) config(t *testing.T, stream string) jetstream.StreamConfig {
-	t.Helper()
-	s, err := p.client.JetStream().Stream(t.Context(), stream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.CachedInfo().Config
-}
-
 // Where a stream lets nothing be deleted, nothing is deleted anywhere.
 func TestDenied(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.makeStream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, DenyDelete: true})
+	p.server.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, DenyDelete: true})
 	b, _ := p.bridge(t, true)
 	p.fill(t, b)
 	r := p.run(t, me)
@@ -326,9 +315,7 @@ func TestRefusedDeletionIsNamed(t *testing.T) {
 	p.fill(t, b)
 	r := p.run(t, me)
 	find(t, r)
-	cfg := p.config(t, "TREBLE")
-	cfg.DenyDelete = true
-	p.makeStream(t, cfg)
+	p.server.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.DenyDelete = true })
 	erased, left, err := r.Erase(t.Context(), forget.EraseOptions{})
 	if err == nil || !strings.Contains(err.Error(), "delete message 1 of stream TREBLE") || left == nil || erased.Total() != 0 {
 		t.Fatalf("erased %+v, left %+v, %v", erased, left, err)
@@ -355,14 +342,14 @@ func TestForgetSpellings(t *testing.T) {
 	refused := []string{"{\"x\":\"+57\u2011300\u20111234567\"", `{"x":"3001234567/+57"`, `{"x":"3001234567 +57"`, `{"x":"573,001,234,567"`}
 	accept(t, b, refused...)
 	accept(t, b, read("3109876543", theirSession, 1))
-	p.holds(t, "TREBLE", uint64(len(spelled)+1))
-	p.holds(t, "TREBLE_QUARANTINE", uint64(len(refused)))
+	p.server.AwaitMessages(t, "TREBLE", len(spelled)+1)
+	p.server.AwaitMessages(t, "TREBLE_QUARANTINE", len(refused))
 	r := p.run(t, "+57 300\u2009123\u20094567")
 	find(t, r)
 	if erased, left := eraseFound(t, r); left.Deletable() != 0 || erased.Streams["TREBLE"] != int64(len(spelled)) || erased.Streams["TREBLE_QUARANTINE"] != int64(len(refused)) {
 		t.Errorf("erased %+v, left %+v", erased, left)
 	}
-	p.holds(t, "TREBLE", 1)
+	p.server.AwaitMessages(t, "TREBLE", 1)
 }
 
 // Other streams are cleaned when they are named, and named when they are known.
@@ -370,9 +357,9 @@ func TestCopies(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	b, _ := p.bridge(t, true)
-	p.makeStream(t, jetstream.StreamConfig{Name: "COPY", Sources: []*jetstream.StreamSource{{Name: "TREBLE"}}})
+	p.server.Stream(t, jetstream.StreamConfig{Name: "COPY", Sources: []*jetstream.StreamSource{{Name: "TREBLE"}}})
 	accept(t, b, mixed(1)...)
-	p.holds(t, "COPY", 5)
+	p.server.AwaitMessages(t, "COPY", 5)
 	bucket, err := audit.Open(t.Context(), p.client, publisher.DefaultConfig().Spec(""))
 	if err != nil {
 		t.Fatal(err)
@@ -400,7 +387,7 @@ func TestCopies(t *testing.T) {
 	if erased, left := eraseFound(t, r); left.Deletable() != 0 || erased.Streams["COPY"] != 3 {
 		t.Errorf("erased %+v, left %+v", erased, left)
 	}
-	p.holds(t, "COPY", 2)
+	p.server.AwaitMessages(t, "COPY", 2)
 	if _, err := p.run(t, me, "MISSING").Find(t.Context(), func() {}); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("a stream that is named and missing: %v", err)
 	}

@@ -2,6 +2,7 @@ package natstest
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,16 @@ func Events(ids ...string) (events []schema.Event) {
 		events = append(events, Event(id, `{"id":"`+id+`"}`))
 	}
 	return events
+}
+
+// Padded returns an event of which the raw value has n bytes of text.
+func Padded(id string, n int) schema.Event {
+	return Event(id, `"`+strings.Repeat("x", n)+`"`)
+}
+
+// Delivery returns the delivery of events that the ingress accepted.
+func Delivery(events ...schema.Event) delivery.Delivery {
+	return delivery.Delivery{Events: events}
 }
 
 // Store makes the stream TREBLE, if it is missing, and stores events in it as a bridge that is
@@ -71,4 +82,26 @@ func Rejected(body string) delivery.Delivery {
 			Violations: []delivery.Violation{{Problem: "not JSON: unexpected end"}},
 		},
 	}
+}
+
+// DocumentedHeaders returns the headers of a set in the AsyncAPI document, by name, and those of them
+// that every message has.
+func DocumentedHeaders(t testing.TB, set string) (all map[string]any, required []string) {
+	t.Helper()
+	var doc struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]any
+				Required   []string
+			}
+		}
+	}
+	if err := json.Unmarshal(schema.AsyncAPI(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	s := doc.Components.Schemas[set]
+	if len(s.Properties) == 0 {
+		t.Fatalf("the document has no %s", set)
+	}
+	return s.Properties, s.Required
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -143,17 +145,92 @@ func (s *Server) Kill() {
 	s.WaitForShutdown()
 }
 
-// Restart ends the server and starts it anew with the same port and store.
+// Restart ends the server, if it runs, starts it anew with the same port and store, and returns when
+// the test is connected again.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Kill()
 	s.boot(t)
+	Eventually(t, "the test is connected again", s.NC.IsConnected)
+}
+
+// CopyStore copies the store of a server that was killed.
+func (s *Server) CopyStore(t testing.TB) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(dir, os.DirFS(s.Options.StoreDir)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// PutBack replaces the store of a server that was killed by a copy of it.
+func (s *Server) PutBack(t testing.TB, dir string) {
+	t.Helper()
+	if err := errors.Join(os.RemoveAll(s.Options.StoreDir), os.CopyFS(s.Options.StoreDir, os.DirFS(dir))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// User is an option of Start: a user whose password is its name, with permissions. The test's own
+// client may do all.
+func User(name string, p server.Permissions) func(*server.Options) {
+	return func(o *server.Options) {
+		if o.NoAuthUser == "" {
+			o.NoAuthUser = "test"
+			o.Users = append(o.Users, &server.User{Username: "test", Password: "test"})
+		}
+		o.Users = append(o.Users, &server.User{Username: name, Password: name, Permissions: &p})
+	}
+}
+
+// MayNotPublish are the permissions of a user who may do all but publish to subjects.
+func MayNotPublish(subjects ...string) server.Permissions {
+	return server.Permissions{Publish: &server.SubjectPermission{Deny: subjects}}
 }
 
 // Stream makes a stream, or changes it if it is there.
 func (s *Server) Stream(t testing.TB, cfg jetstream.StreamConfig) jetstream.Stream {
 	t.Helper()
 	return MakeStream(t, s.JS, cfg)
+}
+
+// Find returns a stream, which must be there.
+func (s *Server) Find(t testing.TB, stream string) jetstream.Stream {
+	t.Helper()
+	return find(t, s.JS, stream)
+}
+
+// StreamInfo returns the configuration and the state of a stream.
+func (s *Server) StreamInfo(t testing.TB, stream string) *jetstream.StreamInfo {
+	t.Helper()
+	return s.Find(t, stream).CachedInfo()
+}
+
+// EditStream changes the configuration of a stream.
+func (s *Server) EditStream(t testing.TB, stream string, change func(*jetstream.StreamConfig)) {
+	t.Helper()
+	cfg := s.StreamInfo(t, stream).Config
+	change(&cfg)
+	s.Stream(t, cfg)
+}
+
+// AwaitMessages waits until a stream is there and has n messages.
+func (s *Server) AwaitMessages(t testing.TB, stream string, n int) {
+	t.Helper()
+	Eventually(t, fmt.Sprintf("stream %s has %d messages", stream, n), func() bool {
+		found, err := s.JS.Stream(t.Context(), stream)
+		return err == nil && found.CachedInfo().State.Msgs == uint64(n)
+	})
+}
+
+func find(t testing.TB, js jetstream.JetStream, stream string) jetstream.Stream {
+	t.Helper()
+	found, err := js.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatalf("stream %s: %v", stream, err)
+	}
+	return found
 }
 
 // MakeStream makes a stream, or updates it. The server still removes the files of one that
@@ -178,6 +255,12 @@ func (s *Server) IDs(t testing.TB, stream string) []string {
 	return IDs(t, s.JS, stream)
 }
 
+// WantIDs fails the test unless these are the ids of the messages in a stream, in its order.
+func (s *Server) WantIDs(t testing.TB, stream string, want ...string) {
+	t.Helper()
+	WantIDs(t, s.JS, stream, want...)
+}
+
 // Messages returns the messages in a stream, in its order.
 func (s *Server) Messages(t testing.TB, stream string) []*jetstream.RawStreamMsg {
 	t.Helper()
@@ -194,17 +277,30 @@ func IDs(t testing.TB, js jetstream.JetStream, stream string) []string {
 	return ids
 }
 
+// WantIDs is Server.WantIDs, for a server that is not of this package.
+func WantIDs(t testing.TB, js jetstream.JetStream, stream string, want ...string) {
+	t.Helper()
+	got := IDs(t, js, stream)
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || got[i] != want[i] {
+			t.Errorf("stream %s has %d messages, want %d; the first that differs is at %d: got %q, want %q",
+				stream, len(got), len(want), i, got[min(i, len(got)):min(i+8, len(got))], want[min(i, len(want)):min(i+8, len(want))])
+			return
+		}
+	}
+}
+
 // Messages is Server.Messages, for a server that is not of this package.
 func Messages(t testing.TB, js jetstream.JetStream, stream string) []*jetstream.RawStreamMsg {
 	t.Helper()
-	found, err := js.Stream(t.Context(), stream)
-	if err != nil {
-		t.Fatalf("stream %s: %v", stream, err)
-	}
+	found := find(t, js, stream)
 	state := found.CachedInfo().State
 	var msgs []*jetstream.RawStreamMsg
 	for seq := state.FirstSeq; seq <= state.LastSeq && state.Msgs > 0; seq++ {
 		m, err := found.GetMsg(t.Context(), seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue // it was deleted
+		}
 		if err != nil {
 			t.Fatalf("message %d of %s: %v", seq, stream, err)
 		}

@@ -10,26 +10,9 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest/atresttest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/ledger"
 )
-
-func newKeys(t *testing.T) (path string) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "keys.json")
-	if err := atrest.Create(path); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func loadKeys(t *testing.T, path string) *atrest.Keys {
-	t.Helper()
-	k, err := atrest.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
 
 // onDisk reports whether a text is in a file below dir.
 func onDisk(t *testing.T, dir, text string) (found bool) {
@@ -52,16 +35,16 @@ func onDisk(t *testing.T, dir, text string) (found bool) {
 // taken into use, or rotated, is published in its order.
 func TestSealed(t *testing.T) {
 	b := newBench(t)
-	path := newKeys(t)
+	path := atresttest.NewFile(t)
 	b.client.SetUp(false)
 	b.accept("plain")
-	b.restart(func(o *Options) { o.Keys = loadKeys(t, path) })
+	b.restart(func(o *Options) { o.Keys = atresttest.Load(t, path) })
 	b.client.SetUp(false)
 	b.accept("secret1", "secret2")
 	if err := atrest.Rotate(path); err != nil {
 		t.Fatal(err)
 	}
-	b.restart(func(o *Options) { o.Keys = loadKeys(t, path) })
+	b.restart(func(o *Options) { o.Keys = atresttest.Load(t, path) })
 	b.client.SetUp(false)
 	b.accept("secret3")
 	if !onDisk(t, b.dir, "plain") {
@@ -90,12 +73,12 @@ func TestSealed(t *testing.T) {
 // if it were empty.
 func TestSealedWithoutKey(t *testing.T) {
 	b := newBench(t)
-	b.restart(func(o *Options) { o.Keys = loadKeys(t, newKeys(t)) })
+	b.restart(func(o *Options) { o.Keys = atresttest.Load(t, atresttest.NewFile(t)) })
 	b.accept("secret")
 	if err := b.b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for name, keys := range map[string]*atrest.Keys{"none": nil, "others": loadKeys(t, newKeys(t))} {
+	for name, keys := range map[string]*atrest.Keys{"none": nil, "others": atresttest.Load(t, atresttest.NewFile(t))} {
 		var missing *atrest.MissingKeyError
 		o := b.o
 		o.Keys = keys

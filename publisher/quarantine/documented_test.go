@@ -1,7 +1,6 @@
 package quarantine
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,35 +8,13 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
-	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
-
-// documentedHeaders returns the headers of a set in the AsyncAPI document.
-func documentedHeaders(t *testing.T, set string) (all map[string]any, required []string) {
-	t.Helper()
-	var doc struct {
-		Components struct {
-			Schemas map[string]struct {
-				Properties map[string]any
-				Required   []string
-			}
-		}
-	}
-	if err := json.Unmarshal(schema.AsyncAPI(), &doc); err != nil {
-		t.Fatal(err)
-	}
-	s := doc.Components.Schemas[set]
-	if len(s.Properties) == 0 {
-		t.Fatalf("the document has no %s", set)
-	}
-	return s.Properties, s.Required
-}
 
 // TestHeadersAreDocumented: a refused body has the headers that the
 // AsyncAPI document names, and no other but those for the server.
 func TestHeadersAreDocumented(t *testing.T) {
-	all, required := documentedHeaders(t, "QuarantineHeaders")
+	all, required := natstest.DocumentedHeaders(t, "QuarantineHeaders")
 	d := natstest.Rejected("{")
 	d.Origin = delivery.Origin{
 		Source: "default", Path: "/webhook", Header: http.Header{"User-Agent": {"x"}}, Received: time.Now(), TestRun: "run",

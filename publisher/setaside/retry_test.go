@@ -40,11 +40,7 @@ func put(t *testing.T, w *Store, m broker.Message, reason string) {
 // anEventMessage is an event as the bridge sets it aside.
 func anEventMessage(t *testing.T, id, raw string) broker.Message {
 	t.Helper()
-	now := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
-	e := schema.Event{
-		ID: id, Source: "default", Kind: schema.KindMessageRead, Time: now, ReceivedTime: now, DedupeKey: schema.DedupeContent,
-		Data: &schema.MessageRead{Common: schema.Common{Raw: json.RawMessage(raw)}},
-	}
+	e := natstest.Event(id, raw)
 	data, err := e.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -96,10 +92,17 @@ func openRetrier(t *testing.T, s Dir, url string, timeout time.Duration) *Retrie
 	return r
 }
 
-func TestRetryPublishesAndRemoves(t *testing.T) {
+// startWithStreams starts a server with the streams of the events and of the refused bodies.
+func startWithStreams(t *testing.T) *natstest.Server {
+	t.Helper()
 	n := natstest.Start(t)
 	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
 	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE_QUARANTINE", Subjects: []string{"treble-quarantine.>"}})
+	return n
+}
+
+func TestRetryPublishesAndRemoves(t *testing.T) {
+	n := startWithStreams(t)
 	s, w := asideOf(t, t.TempDir())
 	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), Refused)
 	put(t, w, aRefusedBody("not JSON"), Overflow)
@@ -121,9 +124,7 @@ func TestRetryPublishesAndRemoves(t *testing.T) {
 
 // What was set aside under another prefix is published under that of today.
 func TestRetryUsesThePrefixOfToday(t *testing.T) {
-	n := natstest.Start(t)
-	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}})
-	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE_QUARANTINE", Subjects: []string{"treble-quarantine.>"}})
+	n := startWithStreams(t)
 	s, w := asideOf(t, t.TempDir())
 	old := anEventMessage(t, "event-1", `{"a":1}`)
 	old.Subject = "before.message.read"
@@ -152,10 +153,7 @@ func TestRetryKeepsWhatIsNotStored(t *testing.T) {
 		t.Errorf("no stream: got %v", err)
 	}
 
-	stream, err := n.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, MaxMsgSize: 2000})
-	if err != nil {
-		t.Fatal(err)
-	}
+	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, MaxMsgSize: 2000})
 	large := anEventMessage(t, "event-2", `"`+strings.Repeat("x", 3000)+`"`)
 	put(t, w, large, TooLarge)
 	errs := retryAll(t, r, s)
@@ -166,17 +164,12 @@ func TestRetryKeepsWhatIsNotStored(t *testing.T) {
 		t.Errorf("files: %v, want the large one", names)
 	}
 
-	cfg := stream.CachedInfo().Config
-	cfg.MaxMsgSize, cfg.Sealed = -1, true
-	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	n.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.MaxMsgSize, c.Sealed = -1, true })
 	if err := retryAll(t, r, s)["event-2"]; err == nil || errors.Is(err, ErrAway) {
 		t.Errorf("sealed: got %v, want a refusal", err)
 	}
 
-	n.Shutdown()
-	n.WaitForShutdown()
+	n.Kill()
 	if err := retryAll(t, r, s)["event-2"]; !errors.Is(err, ErrAway) {
 		t.Errorf("NATS is gone: got %v, want ErrAway", err)
 	}
@@ -190,10 +183,7 @@ func TestRetryKeepsWhatIsNotStored(t *testing.T) {
 func TestRetryWithoutPubAck(t *testing.T) {
 	n := natstest.Start(t)
 	s, w := asideOf(t, t.TempDir())
-	cfg := jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, NoAck: true}
-	if _, err := n.JS.CreateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, NoAck: true})
 	put(t, w, anEventMessage(t, "event-1", `{}`), Refused)
 	r := openRetrier(t, s, n.URL, 300*time.Millisecond)
 	if err := retryAll(t, r, s)["event-1"]; !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "it may be stored or not") {
@@ -203,10 +193,7 @@ func TestRetryWithoutPubAck(t *testing.T) {
 	if len(names) != 1 {
 		t.Fatal("the file was removed without a PubAck")
 	}
-	cfg.NoAck = false
-	if _, err := n.JS.UpdateStream(t.Context(), cfg); err != nil {
-		t.Fatal(err)
-	}
+	n.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.NoAck = false })
 	m, err := s.Read(names[0])
 	if err != nil {
 		t.Fatal(err)
@@ -214,9 +201,7 @@ func TestRetryWithoutPubAck(t *testing.T) {
 	if got, err := r.Retry(t.Context(), m); err != nil || !got.Duplicate || len(asideFiles(t, s)) != 0 {
 		t.Errorf("got %+v, %v; want a duplicate, and the file removed", got, err)
 	}
-	if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"event-1"}) {
-		t.Errorf("stream: %v", got)
-	}
+	n.WantIDs(t, "TREBLE", "event-1")
 }
 
 func TestDirRead(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/atrest"
+	"github.com/treble-bridge/treble-bridge/publisher/atrest/atresttest"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 )
 
@@ -146,14 +147,7 @@ func TestStoreCountsWhatIsThere(t *testing.T) {
 // TestStoreSealed: with keys, nothing of a message is readable in its file, and without them
 // the file says what is missing.
 func TestStoreSealed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "keys.json")
-	if err := atrest.Create(path); err != nil {
-		t.Fatal(err)
-	}
-	keys, err := atrest.Load(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := atresttest.Load(t, atresttest.NewFile(t))
 	dataDir := t.TempDir()
 	s := Open(dataDir, Limit, keys, zap.NewNop(), nil)
 	want := aMessage("id-1", 100)

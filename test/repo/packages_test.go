@@ -39,6 +39,7 @@ var packages = []row{
 
 	{name: "publisher", imports: "config/value publisher/atrest publisher/datadir publisher/internal/batcher publisher/internal/broker publisher/internal/embedded publisher/internal/link publisher/internal/natsconfig publisher/journal publisher/outbox publisher/outbox/ledger publisher/quarantine publisher/setaside publisher/streams schema schema/delivery"},
 	{name: "publisher/client", imports: "publisher/internal/broker publisher/internal/natsconfig schema schema/phone", libraries: "nats.go"},
+	{name: "publisher/client/clienttest", imports: "publisher/client publisher/internal/natsconfig schema"},
 	{name: "publisher/streams", imports: "config/value publisher/client publisher/datadir publisher/internal/broker publisher/internal/natsconfig schema", libraries: "nats-server nats.go"},
 	{name: "publisher/audit", imports: "publisher/client publisher/streams", libraries: "nats.go"},
 	{name: "publisher/erase", imports: "publisher/atrest publisher/datadir publisher/outbox/ledger publisher/setaside schema"},
@@ -59,6 +60,7 @@ var packages = []row{
 	{name: "publisher/journal/journaltest", imports: "publisher/journal"},
 	{name: "publisher/datadir"},
 	{name: "publisher/atrest", imports: "publisher/datadir", libraries: "tink"},
+	{name: "publisher/atrest/atresttest", imports: "publisher/atrest"},
 	{name: "publisher/setaside", imports: "config/value publisher/atrest publisher/datadir publisher/internal/broker schema"},
 	{name: "publisher/control", imports: "publisher/datadir"},
 	{name: "publisher/replay", imports: "publisher/audit publisher/client publisher/datadir publisher/streams schema", libraries: "nats-server nats.go rate"},
@@ -141,6 +143,8 @@ var everybodys = []string{"go.uber.org/zap", "github.com/prometheus/client_golan
 var helpers = []string{
 	"cmd/treble-bridge/internal/clitest",
 	"config/value/certificate/certtest",
+	"publisher/atrest/atresttest",
+	"publisher/client/clienttest",
 	"publisher/journal/journaltest",
 	"publisher/natstest",
 	"publisher/outbox/streammodel",

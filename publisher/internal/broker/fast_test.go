@@ -12,8 +12,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -42,9 +40,7 @@ func TestPublishFast(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	wantStatus(t, s.PublishFast(over, messages("x", "y")), NotSent, "canceled")
-	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"a", "b", "c", "d", "e", "f", "g", "h"}) {
-		t.Errorf("stream: %v", got)
-	}
+	n.WantIDs(t, "TEST", "a", "b", "c", "d", "e", "f", "g", "h")
 	for _, m := range n.Messages(t, "TEST") {
 		for name := range m.Header {
 			if strings.HasPrefix(name, "Nats-Expected-") || strings.HasPrefix(name, "Nats-Batch-") {
@@ -110,9 +106,7 @@ func TestPublishFastRefused(t *testing.T) {
 			for _, m := range tt.msgs[:tt.count] {
 				want = append(want, m.ID)
 			}
-			if got := n.IDs(t, "TEST"); !slices.Equal(got, want) {
-				t.Errorf("stream: %v, want %v", got, want)
-			}
+			n.WantIDs(t, "TEST", want...)
 		})
 	}
 	t.Run("other-stream", func(t *testing.T) {
@@ -129,9 +123,7 @@ func TestPublishFastRefused(t *testing.T) {
 		huge := messages("h")[0]
 		huge.Data = make([]byte, 1<<20)
 		wantStatus(t, s.PublishFast(t.Context(), []Message{two[0], huge}), Refused, "maximum payload")
-		if got := n.IDs(t, "TEST"); len(got) > 0 {
-			t.Errorf("stream: %v, want nothing", got)
-		}
+		n.WantIDs(t, "TEST")
 	})
 	t.Run("too-many-batches", func(t *testing.T) {
 		n := natstest.Start(t, func(o *server.Options) {
@@ -187,17 +179,9 @@ func TestPublishFastEndsInTime(t *testing.T) {
 }
 
 func TestPublishFastWithoutPermission(t *testing.T) {
-	n := natstest.Start(t, func(o *server.Options) {
-		o.Users = []*server.User{
-			{Username: "admin", Password: "admin"},
-			{Username: "bridge", Password: "bridge", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Allow: []string{"t.a", "$JS.API.>"}},
-			}},
-		}
-		o.NoAuthUser = "admin"
-	})
+	n := natstest.Start(t, natstest.User("bridge", onlyOneSubject))
 	n.Stream(t, testConfig(allowFast))
-	s := dialTest(t, n.URL, 2*time.Second, func(c *natsconfig.Config) { c.User, c.Password = "bridge", value.Secret("bridge") })
+	s := dialAs(t, n, "bridge", 2*time.Second)
 	b := Message{Subject: "t.B", ID: "b"}
 	began := time.Now()
 	wantStatus(t, s.PublishFast(t.Context(), append(messages("a"), b)), Unknown, "publish to t.B")

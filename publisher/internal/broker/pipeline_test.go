@@ -11,11 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/treble-bridge/treble-bridge/config/value"
-	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -120,31 +117,17 @@ func TestPipelineOfAnotherStream(t *testing.T) {
 }
 
 func TestPipelineWithoutPermission(t *testing.T) {
-	n := natstest.Start(t, func(o *server.Options) {
-		o.Users = []*server.User{
-			{Username: "admin", Password: "admin"},
-			{Username: "bridge", Password: "bridge", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Allow: []string{"t.a", "$JS.API.>"}},
-			}},
-			{Username: "deaf", Password: "deaf", Permissions: &server.Permissions{
-				Subscribe: &server.SubjectPermission{Allow: []string{"nothing"}},
-			}},
-		}
-		o.NoAuthUser = "admin"
-	})
+	n := natstest.Start(t, natstest.User("bridge", onlyOneSubject), natstest.User("deaf", noAnswers))
 	n.Stream(t, testConfig())
-	as := func(user string, timeout time.Duration) *Stream {
-		return dialTest(t, n.URL, timeout, func(c *natsconfig.Config) { c.User, c.Password = user, value.Secret(user) })
-	}
 	msgs := messages("a", "B", "b", "C", "B2")
 	msgs[1].Subject, msgs[3].Subject, msgs[4].Subject = "t.B", "t.C", "t.B"
 	began := time.Now()
-	wantStatuses(t, publishEach(t.Context(), t, as("bridge", 20*time.Second), msgs), "publish to t.",
+	wantStatuses(t, publishEach(t.Context(), t, dialAs(t, n, "bridge", 20*time.Second), msgs), "publish to t.",
 		Stored, RefusedSubject, Stored, RefusedSubject, RefusedSubject)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %s, want no waiting for a PubAck", took)
 	}
-	wantStatuses(t, publishEach(t.Context(), t, as("deaf", 200*time.Millisecond), messages("c", "d")), "to receive answers", Unknown, Unknown)
+	wantStatuses(t, publishEach(t.Context(), t, dialAs(t, n, "deaf", 200*time.Millisecond), messages("c", "d")), "to receive answers", Unknown, Unknown)
 }
 
 func TestPipelineEndsInTime(t *testing.T) {
@@ -241,9 +224,7 @@ func TestPipelineGivenUpBeforePublish(t *testing.T) {
 	if err := s.conn.NATS().Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if got := n.IDs(t, "TEST"); len(got) > 0 {
-		t.Errorf("stream: %v", got)
-	}
+	n.WantIDs(t, "TEST")
 }
 
 // TestPipelineGivenUpWhileItLeaves: what is given up at the moment in which it is given to the client is NotSent only if it never

@@ -34,6 +34,24 @@ func dialTest(t testing.TB, url string, timeout time.Duration, change ...func(*n
 	if err != nil {
 		t.Fatal(err)
 	}
+	return testStream(t, c, timeout)
+}
+
+// The permissions of users who may publish to one subject, and who receive no answers.
+var (
+	onlyOneSubject = server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"t.a", "$JS.API.>"}}}
+	noAnswers      = server.Permissions{Subscribe: &server.SubjectPermission{Allow: []string{"nothing"}}}
+)
+
+// dialAs is dialTest as a user of natstest.
+func dialAs(t testing.TB, n *natstest.Server, user string, timeout time.Duration) *Stream {
+	t.Helper()
+	return dialTest(t, n.URL, timeout, func(c *natsconfig.Config) { c.User, c.Password = user, value.Secret(user) })
+}
+
+// testStream returns the stream TEST of a connection, once that is up. Both end with the test.
+func testStream(t testing.TB, c *Conn, timeout time.Duration) *Stream {
+	t.Helper()
 	s := NewStream(c, "TEST", timeout)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -101,9 +119,7 @@ func TestPublish(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	wantStatus(t, s.Publish(over, messages("x", "y")), NotSent, "canceled")
-	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"a", "b", "c", "d"}) {
-		t.Errorf("stream: %v", got)
-	}
+	n.WantIDs(t, "TEST", "a", "b", "c", "d")
 	many := s.Publish(t.Context(), messages(natstest.Numbered("m", 1000)...))
 	if many.Status != Stored || many.First != 5 {
 		t.Errorf("1000: %+v", many)
@@ -169,9 +185,7 @@ func TestPublishRefused(t *testing.T) {
 			}
 			n, s := newTest(t, change...)
 			wantStatus(t, s.Publish(t.Context(), tt.msgs), Refused, tt.text)
-			if got := n.IDs(t, "TEST"); len(got) > 0 {
-				t.Errorf("stream: %v, want nothing of a refused batch", got)
-			}
+			n.WantIDs(t, "TEST")
 			wantStatus(t, s.Publish(t.Context(), tt.msgs[:1]), tt.want, "")
 		})
 	}
@@ -196,34 +210,12 @@ func TestPublishRefused(t *testing.T) {
 }
 
 func TestPublishWithoutPermission(t *testing.T) {
-	n := natstest.Start(t, func(o *server.Options) {
-		o.Users = []*server.User{
-			{Username: "admin", Password: "admin"},
-			{Username: "bridge", Password: "bridge", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Allow: []string{"t.a", "$JS.API.>"}},
-			}},
-			{Username: "no-create", Password: "no-create", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.CREATE.>"}},
-			}},
-			{Username: "no-delete", Password: "no-delete", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.DELETE.>"}},
-			}},
-			{Username: "no-next", Password: "no-next", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.CONSUMER.MSG.NEXT.>"}},
-			}},
-			{Username: "no-get", Password: "no-get", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Deny: []string{"$JS.API.STREAM.MSG.GET.>"}},
-			}},
-			{Username: "deaf", Password: "deaf", Permissions: &server.Permissions{
-				Subscribe: &server.SubjectPermission{Allow: []string{"nothing"}},
-			}},
-		}
-		o.NoAuthUser = "admin"
-	})
+	apiOf := func(request string) server.Permissions { return natstest.MayNotPublish("$JS.API." + request + ".>") }
+	n := natstest.Start(t, natstest.User("bridge", onlyOneSubject), natstest.User("deaf", noAnswers),
+		natstest.User("no-create", apiOf("CONSUMER.CREATE")), natstest.User("no-delete", apiOf("CONSUMER.DELETE")),
+		natstest.User("no-next", apiOf("CONSUMER.MSG.NEXT")), natstest.User("no-get", apiOf("STREAM.MSG.GET")))
 	n.Stream(t, testConfig())
-	as := func(user string) *Stream {
-		return dialTest(t, n.URL, 2*time.Second, func(c *natsconfig.Config) { c.User, c.Password = user, value.Secret(user) })
-	}
+	as := func(user string) *Stream { return dialAs(t, n, user, 2*time.Second) }
 	s := as("bridge")
 	b := Message{Subject: "t.B", ID: "b", Header: Header{{Name: "Nats-Msg-Id", Value: "b"}}}
 	began := time.Now()
@@ -234,9 +226,7 @@ func TestPublishWithoutPermission(t *testing.T) {
 		t.Errorf("took %s, want no waiting for a PubAck", took)
 	}
 	wantStatus(t, s.Publish(t.Context(), messages("a")), Stored, "")
-	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"a"}) {
-		t.Errorf("stream: %v", got)
-	}
+	n.WantIDs(t, "TEST", "a")
 	for i := range 100 {
 		wantStatus(t, s.Publish(t.Context(), messages(fmt.Sprint("more-", i))), Stored, "")
 	}
@@ -330,10 +320,7 @@ func TestInfo(t *testing.T) {
 		t.Errorf("%+v", i)
 	}
 	wantStatus(t, s.Publish(t.Context(), messages("a", "b")), Stored, "")
-	made, err := n.JS.Stream(t.Context(), "TEST")
-	if err != nil {
-		t.Fatal(err)
-	}
+	made := n.Find(t, "TEST")
 	if err := made.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -356,10 +343,7 @@ func TestInfo(t *testing.T) {
 func TestID(t *testing.T) {
 	n, s := newTest(t)
 	wantStatus(t, s.Publish(t.Context(), messages("a", "b", "c")), Stored, "")
-	made, err := n.JS.Stream(t.Context(), "TEST")
-	if err != nil {
-		t.Fatal(err)
-	}
+	made := n.Find(t, "TEST")
 	if err := made.DeleteMsg(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
@@ -404,10 +388,7 @@ func TestIDs(t *testing.T) {
 			for chunk := range slices.Chunk(all, 500) {
 				wantStatus(t, s.Publish(t.Context(), messages(chunk...)), Stored, "")
 			}
-			made, err := n.JS.Stream(t.Context(), "TEST")
-			if err != nil {
-				t.Fatal(err)
-			}
+			made := n.Find(t, "TEST")
 			if tt.name == "no-consumers" {
 				if _, err := made.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "theirs"}); err != nil {
 					t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -98,16 +97,7 @@ func behindGate(t *testing.T) (*natstest.Server, *Stream, *gate, []Message) {
 	if err := c.dial(); err != nil {
 		t.Fatal(err)
 	}
-	s := NewStream(c, "TEST", 10*time.Second)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		c.Close(ctx)
-		s.Wait()
-	})
-	if !c.AwaitUp(t.Context()) {
-		t.Fatal("no connection")
-	}
+	s := testStream(t, c, 10*time.Second)
 	if err := c.NATS().Flush(); err != nil { // the client reads, which it cannot begin while the gate holds its lock
 		t.Fatal(err)
 	}
@@ -145,9 +135,7 @@ func TestBehindTooLarge(t *testing.T) {
 	wantStatus(t, s.Publish(t.Context(), small), Stored, "")
 	wantStatus(t, s.Publish(t.Context(), batch[1:2]), RefusedSize, "")
 	natstest.Eventually(t, "the test is connected", n.NC.IsConnected)
-	if got := n.IDs(t, "TEST"); !slices.Equal(got, []string{"c"}) {
-		t.Errorf("stream: %v", got)
-	}
+	n.WantIDs(t, "TEST", "c")
 }
 
 // TestTooLargeInWrite: a publish whose write fails ends when it is known why, and then the next waits for

@@ -3,7 +3,6 @@ package streammodel_test
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +25,7 @@ type realBackend struct {
 	t      *testing.T
 	s      outbox.Stream
 	config streammodel.Config
+	copied string // its store
 }
 
 func newReal(t *testing.T, config streammodel.Config) *realBackend {
@@ -99,12 +99,6 @@ func (b *realBackend) create() {
 	b.must(err)
 }
 
-func (b *realBackend) real() jetstream.Stream {
-	s, err := b.JS.Stream(b.t.Context(), streamName)
-	b.must(err)
-	return s
-}
-
 func (b *realBackend) stream() outbox.Stream { return b.s }
 func (b *realBackend) wait(d time.Duration)  { <-time.After(d) }
 func (b *realBackend) drop()                 { b.must(b.JS.DeleteStream(b.t.Context(), streamName)) }
@@ -122,11 +116,11 @@ func (b *realBackend) purge(upTo uint64) {
 	if upTo > 0 {
 		opts = append(opts, jetstream.WithPurgeSequence(upTo+1))
 	}
-	b.must(b.real().Purge(b.t.Context(), opts...))
+	b.must(b.Find(b.t, streamName).Purge(b.t.Context(), opts...))
 }
 
 func (b *realBackend) remove(seq uint64) bool {
-	err := b.real().DeleteMsg(b.t.Context(), seq)
+	err := b.Find(b.t, streamName).DeleteMsg(b.t.Context(), seq)
 	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) || err != nil && strings.Contains(err.Error(), "no message found") {
 		return false
 	}
@@ -137,16 +131,12 @@ func (b *realBackend) remove(seq uint64) bool {
 // backup copies the store of a server that is stopped.
 func (b *realBackend) backup() {
 	b.Kill()
-	b.must(os.RemoveAll(b.copy()))
-	b.must(os.CopyFS(b.copy(), os.DirFS(b.Options.StoreDir)))
+	b.copied = b.CopyStore(b.t)
 	b.up()
 }
 
 func (b *realBackend) restore() {
 	b.Kill()
-	b.must(os.RemoveAll(b.Options.StoreDir))
-	b.must(os.CopyFS(b.Options.StoreDir, os.DirFS(b.copy())))
+	b.PutBack(b.t, b.copied)
 	b.up()
 }
-
-func (b *realBackend) copy() string { return b.Options.StoreDir + "-copy" }

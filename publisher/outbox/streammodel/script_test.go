@@ -3,6 +3,8 @@ package streammodel_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
 )
 
 // scripts are steps and what comes of them: "step => result". A step without a
@@ -265,22 +267,18 @@ func run(t *testing.T, b backend, o *observer, steps string) {
 	}
 }
 
-func TestModelConforms(t *testing.T) {
-	for _, s := range scripts {
-		t.Run(s.name, func(t *testing.T) {
-			o := &observer{t: t, config: defaults()}
-			o.set(strings.Fields(s.config))
-			run(t, newModel(o.config), o, s.steps)
-		})
-	}
-}
-
-func TestServerConforms(t *testing.T) {
-	for _, s := range scripts {
-		t.Run(s.name, func(t *testing.T) {
-			o := &observer{t: t, config: defaults()}
-			o.set(strings.Fields(s.config))
-			run(t, newReal(t, o.config), o, s.steps)
-		})
+// TestConformance holds the model and a real server to the same scripts.
+func TestConformance(t *testing.T) {
+	for name, start := range map[string]func(*testing.T, streammodel.Config) backend{
+		"model":  func(_ *testing.T, c streammodel.Config) backend { return newModel(c) },
+		"server": func(t *testing.T, c streammodel.Config) backend { return newReal(t, c) },
+	} {
+		for _, s := range scripts {
+			t.Run(name+"/"+s.name, func(t *testing.T) {
+				o := &observer{t: t, config: defaults()}
+				o.set(strings.Fields(s.config))
+				run(t, start(t, o.config), o, s.steps)
+			})
+		}
 	}
 }

@@ -1,7 +1,7 @@
-package client_test
+// Package clienttest connects tests to NATS as a command does.
+package clienttest
 
 import (
-	"iter"
 	"testing"
 	"time"
 
@@ -10,15 +10,15 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// optionsFor are those of a client of a bridge that is not configured, at a URL.
-func optionsFor(url string) client.Options {
+// Options returns those of a client of a bridge that is not configured, at a URL.
+func Options(url string) client.Options {
 	o := client.Options{NATS: natsconfig.Default(), Role: "test", Events: "TREBLE", Prefix: schema.DefaultPrefix, Timeout: 2 * time.Second}
 	o.NATS.URL = url
 	return o
 }
 
-// open connects, until the end of the test.
-func open(t *testing.T, o client.Options) *client.Client {
+// Open connects, until the end of the test.
+func Open(t testing.TB, o client.Options) *client.Client {
 	t.Helper()
 	c, err := client.Open(t.Context(), o)
 	if err != nil {
@@ -26,14 +26,4 @@ func open(t *testing.T, o client.Options) *client.Client {
 	}
 	t.Cleanup(c.Close)
 	return c
-}
-
-// firstError is the error that a sequence ends with, or nil.
-func firstError(all iter.Seq2[client.Message, error]) error {
-	for _, err := range all {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
