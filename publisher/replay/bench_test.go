@@ -25,7 +25,7 @@ func BenchmarkReplay(b *testing.B) {
 		for _, name := range []string{"OURS", "BARE"} {
 			br.Stream(b, jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, Duplicates: 10 * time.Minute})
 		}
-		r := newRun(b, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "OURS.{kind}"}}, replay.Options{Streams: theStreams})
+		r := newRun(b, c, toSubject("OURS.{kind}"), replay.Options{})
 		began := time.Now()
 		do(b, r)
 		ours += time.Since(began)
@@ -33,7 +33,7 @@ func BenchmarkReplay(b *testing.B) {
 		copyBare(b, br, fmt.Sprintf("bare-%d", round), events)
 		bare += time.Since(began)
 		for _, name := range []string{"OURS", "BARE"} {
-			if got := br.state(b, name).Msgs; got != events {
+			if got := br.StreamInfo(b, name).State.Msgs; got != events {
 				b.Fatalf("%s: got %d, want %d", name, got, events)
 			}
 			if err := br.JS.DeleteStream(b.Context(), name); err != nil {

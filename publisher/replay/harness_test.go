@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher"
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/client/clienttest"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -37,28 +37,17 @@ func startBroker(t testing.TB) *broker {
 	return b
 }
 
-// restart restarts the server, and returns when the test is connected again.
-func (b *broker) restart(t testing.TB) {
-	t.Helper()
-	b.Restart(t)
-	natstest.Eventually(t, "the test is connected", b.NC.IsConnected)
-}
-
 // client connects as a command does.
 func (b *broker) client(t testing.TB) *client.Client { return connect(t, b.URL) }
 
-func connect(t testing.TB, url string) *client.Client { return connectAs(t, url, "", "") }
+func connect(t testing.TB, url string) *client.Client { return connectAs(t, url, "") }
 
-func connectAs(t testing.TB, url, user, password string) *client.Client {
+// connectAs connects as a user of natstest; "" is the one of the test.
+func connectAs(t testing.TB, url, user string) *client.Client {
 	t.Helper()
-	o := client.Options{NATS: publisher.DefaultNATSConfig(), Role: "replay", Events: "TREBLE", Prefix: "treble", Timeout: 2 * time.Second}
-	o.NATS.URL, o.NATS.User, o.NATS.Password = url, user, value.Secret(password)
-	c, err := client.Open(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	o := clienttest.Options(url)
+	o.NATS.User, o.NATS.Password = user, value.Secret(user)
+	return clienttest.Open(t, o)
 }
 
 // anEvent is event i; it has a phone number, a session and a conversation of its own.
@@ -81,63 +70,21 @@ func anEvent(i int) schema.Event {
 
 func phoneOf(i int) string { return fmt.Sprintf("+57300%07d", i) }
 
+// eventRange returns the events of two numbers and all between them.
+func eventRange(from, to int) (all []schema.Event) {
+	for i := from; i <= to; i++ {
+		all = append(all, anEvent(i))
+	}
+	return all
+}
+
 // fill stores events 1 to n at the sequences 1 to n.
 func (b *broker) fill(t testing.TB, n int) {
 	t.Helper()
-	js, err := jetstream.New(b.NC, jetstream.WithPublishAsyncMaxPending(2000))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 1; i <= n; i++ {
-		e := anEvent(i)
-		data, err := e.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		h := e.Header()
-		h[jetstream.ExpectedStreamHeader] = []string{"TREBLE"}
-		if _, err := js.PublishMsgAsync(&nats.Msg{Subject: schema.DefaultPrefix.Subject(e.Kind), Header: h, Data: data}, jetstream.WithStallWait(time.Minute)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	<-js.PublishAsyncComplete()
-	if got := b.state(t, "TREBLE").LastSeq; got != uint64(n) {
+	b.Store(t, eventRange(1, n)...)
+	if got := b.StreamInfo(t, "TREBLE").State.LastSeq; got != uint64(n) {
 		t.Fatalf("got %d events in the stream, want %d", got, n)
 	}
-}
-
-func (b *broker) state(t testing.TB, stream string) jetstream.StreamState {
-	t.Helper()
-	s, err := b.JS.Stream(context.Background(), stream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s.CachedInfo().State
-}
-
-// messages returns all that a stream has, in order.
-func (b *broker) messages(t testing.TB, stream string) []jetstream.Msg {
-	t.Helper()
-	n := b.state(t, stream).Msgs
-	if n == 0 {
-		return nil
-	}
-	cons, err := b.JS.OrderedConsumer(context.Background(), stream, jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	batch, err := cons.Fetch(int(n), jetstream.FetchMaxWait(30*time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []jetstream.Msg
-	for m := range batch.Messages() {
-		all = append(all, m)
-	}
-	if uint64(len(all)) != n {
-		t.Fatalf("read %d of %d messages of %s", len(all), n, stream)
-	}
-	return all
 }
 
 // sequences returns the original sequences of the run in a stream, in its order,
@@ -145,8 +92,8 @@ func (b *broker) messages(t testing.TB, stream string) []jetstream.Msg {
 func (b *broker) sequences(t testing.TB, stream, run string) []int {
 	t.Helper()
 	var all []int
-	for _, m := range b.messages(t, stream) {
-		h := m.Headers()
+	for _, m := range b.Messages(t, stream) {
+		h := m.Header
 		if h.Get(schema.HeaderReplayRun) != run {
 			continue
 		}
@@ -157,8 +104,8 @@ func (b *broker) sequences(t testing.TB, stream, run string) []int {
 		all = append(all, i)
 		e := anEvent(i)
 		want, _ := e.Encode()
-		if !bytes.Equal(m.Data(), want) {
-			t.Fatalf("event %d: got %s, want %s", i, m.Data(), want)
+		if !bytes.Equal(m.Data, want) {
+			t.Fatalf("event %d: got %s, want %s", i, m.Data, want)
 		}
 		if got, want := h.Get(schema.HeaderMsgID), run+"."+strconv.Itoa(i); got != want {
 			t.Fatalf("event %d: got Nats-Msg-Id %s, want %s", i, got, want)
@@ -193,17 +140,49 @@ func expectOnce(t testing.TB, got []int, n int, ordered bool) {
 	}
 }
 
+// toSubject is a replay into whatever stream has a subject.
+func toSubject(subject string) replay.Spec {
+	return replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: subject}}
+}
+
+// newRun makes a run with the streams of a bridge that is not configured, into the stream for replays
+// if the spec names no target.
 func newRun(t testing.TB, c *client.Client, s replay.Spec, o replay.Options) *replay.Run {
 	t.Helper()
 	if s.Target.To == "" {
 		s.Target.To = replay.ToStream
 	}
-	o.Who = "me@here"
+	o.Streams, o.Who = theStreams, "me@here"
 	r, err := replay.New(context.Background(), c, s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// stopAt returns a context that ends when a run has come so far, and the Progress that ends it.
+func stopAt(t testing.TB, done int64) (context.Context, func(int64)) {
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	return ctx, func(d int64) {
+		if d >= done {
+			stop()
+		}
+	}
+}
+
+// resume resumes a run as another process would.
+func resume(t testing.TB, c *client.Client, r *replay.Run) *replay.Run {
+	t.Helper()
+	again, err := tryResume(t, c, r, replay.Given{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return again
+}
+
+func tryResume(t testing.TB, c *client.Client, r *replay.Run, g replay.Given) (*replay.Run, error) {
+	return replay.Resume(t.Context(), c, r.Name(), g, replay.Options{Streams: theStreams})
 }
 
 func do(t testing.TB, r *replay.Run) replay.Result {

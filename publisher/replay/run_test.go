@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher/audit"
@@ -24,7 +23,7 @@ func TestReplayStream(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 3000)
 	c := b.client(t)
-	r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{}, replay.Options{})
 	if n, err := r.Count(t.Context(), nil); err != nil || n != 3000 {
 		t.Fatalf("Count: %d, %v", n, err)
 	}
@@ -33,15 +32,11 @@ func TestReplayStream(t *testing.T) {
 		t.Errorf("got %+v", res)
 	}
 	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", r.Name()), 3000, true)
-	m := b.messages(t, "TREBLE_REPLAY")[2]
-	if got, want := m.Subject(), "treble-replay."+r.Name()+".unrecognized"; got != want {
+	m := b.Messages(t, "TREBLE_REPLAY")[2]
+	if got, want := m.Subject, "treble-replay."+r.Name()+".unrecognized"; got != want {
 		t.Errorf("got subject %s, want %s", got, want)
 	}
-	s, err := b.JS.Stream(t.Context(), "TREBLE_REPLAY")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := s.CachedInfo().Config
+	cfg := b.StreamInfo(t, "TREBLE_REPLAY").Config
 	if cfg.MaxAge != 7*24*time.Hour || cfg.Storage != jetstream.FileStorage || cfg.Replicas != 1 || cfg.Subjects[0] != "treble-replay.>" || cfg.Duplicates != 10*time.Minute {
 		t.Errorf("got %+v", cfg)
 	}
@@ -50,10 +45,10 @@ func TestReplayStream(t *testing.T) {
 		t.Errorf("got %+v, %+v", rec, d)
 	}
 	// A second run is another one: all again.
-	second := newRun(t, c, replay.Spec{Limit: 10}, replay.Options{Streams: theStreams})
+	second := newRun(t, c, replay.Spec{Limit: 10}, replay.Options{})
 	do(t, second)
 	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", second.Name()), 10, true)
-	if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "is done") {
+	if _, err := tryResume(t, c, r, replay.Given{}); err == nil || !strings.Contains(err.Error(), "is done") {
 		t.Errorf("resume of a done run: %v", err)
 	}
 	if _, err := replay.Resume(t.Context(), c, "replay-nothing", replay.Given{}, replay.Options{Streams: theStreams}); !errors.Is(err, audit.ErrNoRun) {
@@ -64,8 +59,7 @@ func TestReplayStream(t *testing.T) {
 func TestFilters(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 40)
-	between := b.messages(t, "TREBLE")[19]
-	meta, _ := between.Metadata()
+	between := b.Messages(t, "TREBLE")[19].Time
 	c := b.client(t)
 	for _, tt := range []struct {
 		name string
@@ -81,17 +75,17 @@ func TestFilters(t *testing.T) {
 		{"id", replay.Spec{Filter: client.Filter{ID: anEvent(5).ID}}, 1},
 		{"sequences", replay.Spec{Filter: client.Filter{FromSeq: 5, ToSeq: 9}}, 5},
 		{"sequences-kind", replay.Spec{Filter: client.Filter{FromSeq: 5, ToSeq: 23, Kinds: []schema.Kind{schema.KindUnrecognized}}}, 2},
-		{"since", replay.Spec{Filter: client.Filter{Since: meta.Timestamp}}, 21},
-		{"until", replay.Spec{Filter: client.Filter{Until: meta.Timestamp}}, 19},
-		{"since-from", replay.Spec{Filter: client.Filter{Since: meta.Timestamp, FromSeq: 2}}, 21},
-		{"until-to", replay.Spec{Filter: client.Filter{Until: meta.Timestamp, ToSeq: 30}}, 19},
+		{"since", replay.Spec{Filter: client.Filter{Since: between}}, 21},
+		{"until", replay.Spec{Filter: client.Filter{Until: between}}, 19},
+		{"since-from", replay.Spec{Filter: client.Filter{Since: between, FromSeq: 2}}, 21},
+		{"until-to", replay.Spec{Filter: client.Filter{Until: between, ToSeq: 30}}, 19},
 		{"limit", replay.Spec{Limit: 7}, 7},
 		{"limit-inside", replay.Spec{Limit: 3, Filter: client.Filter{Source: "other"}}, 3},
 		{"nothing", replay.Spec{Filter: client.Filter{FromSeq: 41}}, 0},
 		{"nobody", replay.Spec{Filter: client.Filter{Phone: "+573009999999"}}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRun(t, c, tt.s, replay.Options{Streams: theStreams})
+			r := newRun(t, c, tt.s, replay.Options{})
 			if n, err := r.Count(t.Context(), func() {}); err != nil || n != int64(tt.want) {
 				t.Errorf("Count: got %d, %v; want %d", n, err, tt.want)
 			}
@@ -111,12 +105,8 @@ func TestStopAndResume(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, events)
 	c := b.client(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams, Progress: func(done int64) {
-		if done >= 1234 {
-			cancel()
-		}
-	}})
+	ctx, stop := stopAt(t, 1234)
+	r := newRun(t, c, replay.Spec{}, replay.Options{Progress: stop})
 	res, err := r.Do(ctx)
 	if !errors.Is(err, context.Canceled) || res.State != audit.Stopped || !res.Resumable || res.Replayed < 1234 || res.Replayed >= events {
 		t.Fatalf("got %+v, %v", res, err)
@@ -127,10 +117,7 @@ func TestStopAndResume(t *testing.T) {
 	}
 	// The record of a killed process knows too little, and says that it runs.
 	setBack(t, c, r.Name(), 1000)(audit.Running)
-	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := resume(t, c, r)
 	if n, err := again.Count(t.Context(), nil); err != nil || n != events {
 		t.Errorf("Count: %d, %v", n, err)
 	}
@@ -168,7 +155,7 @@ func TestGapIsFilled(t *testing.T) {
 	b.fill(t, events)
 	c := b.client(t)
 	b.Stream(t, jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}, Duplicates: 100 * time.Millisecond})
-	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again.{kind}"}}, replay.Options{Streams: theStreams})
+	r := newRun(t, c, toSubject("again.{kind}"), replay.Options{})
 	do(t, r)
 	s, _ := b.JS.Stream(t.Context(), "TARGET")
 	if err := s.DeleteMsg(t.Context(), gap); err != nil {
@@ -176,11 +163,7 @@ func TestGapIsFilled(t *testing.T) {
 	}
 	time.Sleep(300 * time.Millisecond) // until the duplicate window is over: what is tested is not it
 	setBack(t, c, r.Name(), gap-100)(audit.Failed)
-	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
-	if err != nil {
-		t.Fatal(err)
-	}
-	do(t, again)
+	do(t, resume(t, c, r))
 	got := b.sequences(t, "TARGET", r.Name())
 	expectOnce(t, got, events, false)
 	if got[len(got)-1] != gap {
@@ -197,28 +180,19 @@ func TestRefusedInTheMiddle(t *testing.T) {
 	b.fill(t, large-1)
 	e := anEvent(large)
 	e.Data.Base().Raw = json.RawMessage(`"` + strings.Repeat("x", 5000) + `"`)
-	data, _ := e.Encode()
-	if _, err := b.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: data}); err != nil {
-		t.Fatal(err)
-	}
-	for i := large + 1; i <= events; i++ {
-		e := anEvent(i)
-		data, _ := e.Encode()
-		if _, err := b.JS.PublishMsg(t.Context(), &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: data}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.Store(t, e)
+	b.Store(t, eventRange(large+1, events)...)
 	c := b.client(t)
 	target := jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again"}, MaxMsgSize: 3000, Duplicates: 100 * time.Millisecond}
 	var r *replay.Run
 	for try := 1; ; try++ {
 		b.Stream(t, target)
-		r = newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again"}}, replay.Options{Streams: theStreams})
+		r = newRun(t, c, toSubject("again"), replay.Options{})
 		res, err := r.Do(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "event "+e.ID+", at sequence 500") || !strings.Contains(err.Error(), "exceeds maximum") || res.Replayed != large-1 {
 			t.Fatalf("got %+v, %v", res, err)
 		}
-		if b.state(t, "TARGET").Msgs > large-1 {
+		if b.StreamInfo(t, "TARGET").State.Msgs > large-1 {
 			break
 		}
 		if try == 20 { // on a busy machine the refusal may come before the next one is sent
@@ -231,14 +205,10 @@ func TestRefusedInTheMiddle(t *testing.T) {
 	time.Sleep(300 * time.Millisecond) // until the duplicate window is over
 	target.MaxMsgSize = -1
 	b.Stream(t, target)
-	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
-	if err != nil {
-		t.Fatal(err)
-	}
-	do(t, again)
+	do(t, resume(t, c, r))
 	seen := map[string]int{}
-	for _, m := range b.messages(t, "TARGET") {
-		seen[m.Headers().Get(schema.HeaderReplaySequence)]++
+	for _, m := range b.Messages(t, "TARGET") {
+		seen[m.Header.Get(schema.HeaderReplaySequence)]++
 	}
 	for i := 1; i <= events; i++ {
 		if n := seen[strconv.Itoa(i)]; n != 1 {
@@ -257,7 +227,7 @@ func TestFullStream(t *testing.T) {
 	c := b.client(t)
 	target := jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again"}, Discard: jetstream.DiscardNew, MaxMsgs: 1500, Duplicates: 100 * time.Millisecond}
 	b.Stream(t, target)
-	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "again"}}, replay.Options{Streams: theStreams})
+	r := newRun(t, c, toSubject("again"), replay.Options{})
 	res, err := r.Do(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "maximum messages exceeded") || !strings.Contains(err.Error(), "sequence 1501") || res.Replayed != 1500 {
 		t.Fatalf("got %+v, %v", res, err)
@@ -267,11 +237,7 @@ func TestFullStream(t *testing.T) {
 	}
 	target.MaxMsgs = -1
 	b.Stream(t, target)
-	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
-	if err != nil {
-		t.Fatal(err)
-	}
-	do(t, again)
+	do(t, resume(t, c, r))
 	expectOnce(t, b.sequences(t, "TARGET", r.Name()), events, true)
 }
 
@@ -286,10 +252,10 @@ func TestLostConnection(t *testing.T) {
 	cuts := map[int64]func(){1000: func() { p.Cut() }, 3000: func() { p.Cut() }, 5000: func() {
 		go func() {
 			defer close(restarted)
-			b.restart(t)
+			b.Restart(t)
 		}()
 	}}
-	r := newRun(t, connect(t, p.URL()), replay.Spec{}, replay.Options{Streams: theStreams, Progress: func(done int64) {
+	r := newRun(t, connect(t, p.URL()), replay.Spec{}, replay.Options{Progress: func(done int64) {
 		for at, f := range cuts {
 			if done >= at {
 				delete(cuts, at)
@@ -312,7 +278,7 @@ func TestGiveUp(t *testing.T) {
 	b.fill(t, events)
 	p := natstest.StartProxy(t, b.URL)
 	cut := false
-	r := newRun(t, connect(t, p.URL()), replay.Spec{}, replay.Options{Streams: theStreams, GiveUp: 1500 * time.Millisecond, Progress: func(done int64) {
+	r := newRun(t, connect(t, p.URL()), replay.Spec{}, replay.Options{GiveUp: 1500 * time.Millisecond, Progress: func(done int64) {
 		if done >= 1000 && !cut {
 			cut = true
 			p.Down()
@@ -323,11 +289,7 @@ func TestGiveUp(t *testing.T) {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	c := b.client(t)
-	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
-	if err != nil {
-		t.Fatal(err)
-	}
-	do(t, again)
+	do(t, resume(t, c, r))
 	expectOnce(t, b.sequences(t, "TREBLE_REPLAY", r.Name()), events, false)
 }
 
@@ -339,14 +301,14 @@ func TestResumeOfALivingRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	started := make(chan struct{})
 	once := sync.OnceFunc(func() { close(started) })
-	r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams, Rate: 10, Progress: func(int64) { once() }})
+	r := newRun(t, c, replay.Spec{}, replay.Options{Rate: 10, Progress: func(int64) { once() }})
 	done := make(chan error)
 	go func() {
 		_, err := r.Do(ctx)
 		done <- err
 	}()
 	<-started
-	if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "is running, as me@here") {
+	if _, err := tryResume(t, c, r, replay.Given{}); err == nil || !strings.Contains(err.Error(), "is running, as me@here") {
 		t.Errorf("got %v", err)
 	}
 	cancel()
@@ -362,7 +324,7 @@ func TestTakenOver(t *testing.T) {
 	b.fill(t, events)
 	c := b.client(t)
 	taken := false
-	r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams, Rate: 100})
+	r := newRun(t, c, replay.Spec{}, replay.Options{Rate: 100})
 	r.SetProgress(func(done int64) {
 		if done >= 20 && !taken {
 			taken = true
@@ -401,7 +363,7 @@ func TestPersonIsNowhere(t *testing.T) {
 			c := b.client(t)
 			b.Stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: 10})
 			filter := client.Filter{Phone: by.given.Phone, Session: by.given.Session, Conversation: by.given.Conversation}
-			r := newRun(t, c, replay.Spec{Filter: filter, Target: replay.Target{To: replay.ToStream, Subject: "full"}}, replay.Options{Streams: theStreams})
+			r := newRun(t, c, replay.Spec{Filter: filter, Target: replay.Target{To: replay.ToStream, Subject: "full"}}, replay.Options{})
 			_, err := r.Do(t.Context())
 			if err == nil {
 				t.Fatal("want an error")
@@ -413,11 +375,11 @@ func TestPersonIsNowhere(t *testing.T) {
 				}
 			}
 			for _, wrong := range []replay.Given{{}, {Phone: "+1", Session: "s", Conversation: "c"}} {
-				if _, err := replay.Resume(t.Context(), c, r.Name(), wrong, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "--") {
+				if _, err := tryResume(t, c, r, wrong); err == nil || !strings.Contains(err.Error(), "--") {
 					t.Errorf("resume with %+v: %v", wrong, err)
 				}
 			}
-			again, err := replay.Resume(t.Context(), c, r.Name(), by.given, replay.Options{Streams: theStreams})
+			again, err := tryResume(t, c, r, by.given)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -444,13 +406,13 @@ func TestTargetsAreChecked(t *testing.T) {
 		want error
 		text string
 	}{
-		{"own", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "treble.again"}}, replay.ErrCaptured, "TREBLE"},
-		{"own-kind", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "{kind}"}}, replay.ErrNoStream, ""},
-		{"none", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "nobody.{kind}"}}, replay.ErrNoStream, "nobody."},
-		{"not-every-kind", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "some.{kind}"}}, replay.ErrNoStream, "some.contact.opted_out"},
-		{"wildcard", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "a.*"}}, nil, "without wildcards"},
-		{"half-part", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "a.x-{kind}"}}, nil, "whole part"},
-		{"empty-part", replay.Spec{Target: replay.Target{To: replay.ToStream, Subject: "a..b"}}, nil, "subject"},
+		{"own", toSubject("treble.again"), replay.ErrCaptured, "TREBLE"},
+		{"own-kind", toSubject("{kind}"), replay.ErrNoStream, ""},
+		{"none", toSubject("nobody.{kind}"), replay.ErrNoStream, "nobody."},
+		{"not-every-kind", toSubject("some.{kind}"), replay.ErrNoStream, "some.contact.opted_out"},
+		{"wildcard", toSubject("a.*"), nil, "without wildcards"},
+		{"half-part", toSubject("a.x-{kind}"), nil, "whole part"},
+		{"empty-part", toSubject("a..b"), nil, "subject"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := replay.New(t.Context(), c, tt.s, replay.Options{Streams: theStreams})
@@ -459,16 +421,16 @@ func TestTargetsAreChecked(t *testing.T) {
 			}
 		})
 	}
-	r := newRun(t, c, replay.Spec{Filter: kinds, Target: replay.Target{To: replay.ToStream, Subject: "some.{kind}"}}, replay.Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Filter: kinds, Target: replay.Target{To: replay.ToStream, Subject: "some.{kind}"}}, replay.Options{})
 	if res := do(t, r); res.Replayed != 2 {
 		t.Errorf("got %+v", res)
 	}
 	// With force the end is still the one of the start.
-	forced := newRun(t, c, replay.Spec{Force: true, Target: replay.Target{To: replay.ToStream, Subject: "treble.{kind}"}}, replay.Options{Streams: theStreams})
+	forced := newRun(t, c, replay.Spec{Force: true, Target: replay.Target{To: replay.ToStream, Subject: "treble.{kind}"}}, replay.Options{})
 	if res := do(t, forced); res.Replayed != 3 {
 		t.Errorf("got %+v", res)
 	}
-	if got := b.state(t, "TREBLE").Msgs; got != 6 {
+	if got := b.StreamInfo(t, "TREBLE").State.Msgs; got != 6 {
 		t.Errorf("got %d events, want 6", got)
 	}
 }
@@ -478,12 +440,8 @@ func TestStreamMadeAgain(t *testing.T) {
 	b.fill(t, 100)
 	c := b.client(t)
 	for _, stream := range []string{"TREBLE_REPLAY", "TREBLE"} {
-		ctx, cancel := context.WithCancel(t.Context())
-		r := newRun(t, c, replay.Spec{}, replay.Options{Streams: theStreams, Rate: 1000, Progress: func(done int64) {
-			if done > 10 {
-				cancel()
-			}
-		}})
+		ctx, stop := stopAt(t, 10)
+		r := newRun(t, c, replay.Spec{}, replay.Options{Rate: 1000, Progress: stop})
 		if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
@@ -492,10 +450,7 @@ func TestStreamMadeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Stream(t, s.CachedInfo().Config)
-		again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
-		if err != nil {
-			t.Fatal(err)
-		}
+		again := resume(t, c, r)
 		if _, err := again.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "stream "+stream+" was made again") {
 			t.Errorf("%s: got %v", stream, err)
 		}

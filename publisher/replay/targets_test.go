@@ -82,7 +82,7 @@ func TestURL(t *testing.T) {
 	c := b.client(t)
 	target := rc.target(t, "/in?token=qu3ry-s3cret")
 	target.URL.User = url.UserPassword("me", "us3r-s3cret")
-	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToURL, URL: target}}, replay.Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToURL, URL: target}}, replay.Options{})
 	began := time.Now()
 	do(t, r)
 	if took := time.Since(began); took < time.Second {
@@ -123,22 +123,22 @@ func TestURLRefused(t *testing.T) {
 			})
 			target := rc.target(t, "/path-s3cret")
 			target.Retries = 1
-			r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToURL, URL: target}}, replay.Options{Streams: theStreams})
+			r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToURL, URL: target}}, replay.Options{})
 			res, err := r.Do(t.Context())
 			if err == nil || !strings.Contains(err.Error(), anEvent(8).ID) || !strings.Contains(err.Error(), "sequence 8,") ||
 				!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") || res.Replayed != 7 || !res.Resumable {
 				t.Fatalf("got %+v, %v", res, err)
 			}
-			if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "--to-url") {
+			if _, err := tryResume(t, c, r, replay.Given{}); err == nil || !strings.Contains(err.Error(), "--to-url") {
 				t.Errorf("resume without the URL: %v", err)
 			}
 			elsewhere := target
 			elsewhere.URL = &url.URL{Scheme: "http", Host: "elsewhere"}
-			if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{URL: elsewhere}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "another host") {
+			if _, err := tryResume(t, c, r, replay.Given{URL: elsewhere}); err == nil || !strings.Contains(err.Error(), "another host") {
 				t.Errorf("resume to another host: %v", err)
 			}
 			broken = false
-			again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{URL: target}, replay.Options{Streams: theStreams})
+			again, err := tryResume(t, c, r, replay.Given{URL: target})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,7 +155,7 @@ func TestURLNobodyThere(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 1)
 	u, _ := url.Parse("http://me:s3cret@127.0.0.1:1/s3cret?s3cret")
-	r := newRun(t, b.client(t), replay.Spec{Target: replay.Target{To: replay.ToURL, URL: replay.URLTarget{URL: u, Timeout: time.Second}}}, replay.Options{Streams: theStreams})
+	r := newRun(t, b.client(t), replay.Spec{Target: replay.Target{To: replay.ToURL, URL: replay.URLTarget{URL: u, Timeout: time.Second}}}, replay.Options{})
 	if _, err := r.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "http://127.0.0.1:1:") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}
@@ -185,13 +185,9 @@ func TestFile(t *testing.T) {
 	b.fill(t, events)
 	c := b.client(t)
 	path := filepath.Join(t.TempDir(), "events.jsonl")
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, stop := stopAt(t, 1500)
 	spec := replay.Spec{Target: replay.Target{To: replay.ToFile, File: path}}
-	r := newRun(t, c, spec, replay.Options{Streams: theStreams, Progress: func(done int64) {
-		if done == 1500 {
-			cancel()
-		}
-	}})
+	r := newRun(t, c, spec, replay.Options{Progress: stop})
 	if res, err := r.Do(ctx); !errors.Is(err, context.Canceled) || res.Replayed != 1500 {
 		t.Fatalf("got %+v, %v", res, err)
 	}
@@ -204,11 +200,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
-	if err != nil {
-		t.Fatal(err)
-	}
-	do(t, again)
+	do(t, resume(t, c, r))
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -217,7 +209,7 @@ func TestFile(t *testing.T) {
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 		t.Errorf("got mode %v, want 0600", info.Mode())
 	}
-	if _, err := newRun(t, c, spec, replay.Options{Streams: theStreams}).Do(t.Context()); err == nil || !strings.Contains(err.Error(), "exists") {
+	if _, err := newRun(t, c, spec, replay.Options{}).Do(t.Context()); err == nil || !strings.Contains(err.Error(), "exists") {
 		t.Errorf("an existing file: %v", err)
 	}
 }
@@ -228,22 +220,15 @@ func TestFileIsNotTheRuns(t *testing.T) {
 	b.fill(t, 100)
 	c := b.client(t)
 	path := filepath.Join(t.TempDir(), "events.jsonl")
-	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToFile, File: path}}, replay.Options{Streams: theStreams, Progress: func(done int64) {
-		if done == 50 {
-			cancel()
-		}
-	}})
+	ctx, stop := stopAt(t, 50)
+	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToFile, File: path}}, replay.Options{Progress: stop})
 	if _, err := r.Do(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(path, 10); err != nil {
 		t.Fatal(err)
 	}
-	again, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams})
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := resume(t, c, r)
 	if _, err := again.Do(t.Context()); err == nil || !strings.Contains(err.Error(), "not the file of the run") {
 		t.Errorf("got %v", err)
 	}
@@ -254,18 +239,14 @@ func TestStandardOutput(t *testing.T) {
 	b.fill(t, 200)
 	c := b.client(t)
 	var out bytes.Buffer
-	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToFile, File: "-"}}, replay.Options{Streams: theStreams, Out: &out, Progress: func(done int64) {
-		if done == 100 {
-			cancel()
-		}
-	}})
+	ctx, stop := stopAt(t, 100)
+	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToFile, File: "-"}}, replay.Options{Out: &out, Progress: stop})
 	res, err := r.Do(ctx)
 	if !errors.Is(err, context.Canceled) || res.Resumable {
 		t.Errorf("got %+v, %v", res, err)
 	}
 	lines(t, out.Bytes(), 100)
-	if _, err := replay.Resume(t.Context(), c, r.Name(), replay.Given{}, replay.Options{Streams: theStreams}); err == nil || !strings.Contains(err.Error(), "standard output") {
+	if _, err := tryResume(t, c, r, replay.Given{}); err == nil || !strings.Contains(err.Error(), "standard output") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -323,28 +304,22 @@ func TestForeign(t *testing.T) {
 		{"url", replay.Target{To: replay.ToURL, URL: rc.target(t, "/")}, func(string) int { return len(rc.got) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			exact := newRun(t, c, replay.Spec{Target: tt.to}, replay.Options{Streams: theStreams, Exact: true})
+			exact := newRun(t, c, replay.Spec{Target: tt.to}, replay.Options{Exact: true})
 			if got, err := exact.Count(t.Context(), func() {}); err != nil || got != n || exact.Skipped() != foreign {
 				t.Errorf("Count: got %d and %d that are none, %v", got, exact.Skipped(), err)
 			}
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			stopAt := n / 2
+			end := n / 2
 			if tt.name == "stdout" {
-				stopAt = -1 // it cannot be resumed
+				end = n + 1 // it cannot be resumed
 			}
-			r := newRun(t, c, replay.Spec{Target: tt.to}, replay.Options{Streams: theStreams, Out: &out, Rate: 200, Progress: func(done int64) {
-				if done == stopAt {
-					cancel()
-				}
-			}})
+			ctx, stop := stopAt(t, end)
+			r := newRun(t, c, replay.Spec{Target: tt.to}, replay.Options{Out: &out, Rate: 200, Progress: stop})
 			if _, err := r.Count(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}
 			res, err := r.Do(ctx)
 			if res.Resumable {
-				g := replay.Given{URL: tt.to.URL}
-				again, err := replay.Resume(t.Context(), c, r.Name(), g, replay.Options{Streams: theStreams})
+				again, err := tryResume(t, c, r, replay.Given{URL: tt.to.URL})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -363,7 +338,7 @@ func TestForeign(t *testing.T) {
 			}
 		})
 	}
-	r := newRun(t, c, replay.Spec{Filter: client.Filter{Session: inside}}, replay.Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Filter: client.Filter{Session: inside}}, replay.Options{})
 	if res := do(t, r); res.Replayed != 1 || res.Skipped != 0 {
 		t.Errorf("of one session: got %+v", res)
 	}
@@ -389,7 +364,7 @@ func TestList(t *testing.T) {
 	if all, err := replay.List(t.Context(), c, theStreams); err != nil || len(all) != 0 {
 		t.Errorf("got %v, %v", all, err)
 	}
-	r := newRun(t, c, replay.Spec{Filter: client.Filter{Session: "session-4", Phone: phoneOf(4), Source: "default"}}, replay.Options{Streams: theStreams})
+	r := newRun(t, c, replay.Spec{Filter: client.Filter{Session: "session-4", Phone: phoneOf(4), Source: "default"}}, replay.Options{})
 	if _, err := r.Count(t.Context(), func() {}); err != nil {
 		t.Fatal(err)
 	}
