@@ -8,6 +8,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/journal"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
 )
 
@@ -48,12 +49,12 @@ func countedBench(t *testing.T, change ...func(*streammodel.Config)) (*bench, *c
 // are is known.
 func TestRepetitionsInAFastBatch(t *testing.T) {
 	b, c := countedBench(t)
-	b.accept(ids("e", 100)...)
-	b.accept("first", "e-0007")
-	b.accept(ids("f", 100)...)
+	b.accept(natstest.Numbered("e", 100)...)
+	b.accept("first", "e-7")
+	b.accept(natstest.Numbered("f", 100)...)
 	b.client.SetUp(true)
 	b.settle()
-	b.want(slices.Concat([]string{"first"}, ids("e", 100), ids("f", 100))...)
+	b.want(slices.Concat([]string{"first"}, natstest.Numbered("e", 100), natstest.Numbered("f", 100))...)
 	if c.alone != 2 || c.fast != 2 || c.atomic != 0 {
 		t.Errorf("%+v, want two fast batches, the first to see how long it takes, and two messages", c)
 	}
@@ -70,7 +71,7 @@ func TestRepetitionsInAFastBatch(t *testing.T) {
 // TestFullInsideAFastBatch: what is stored is settled, and what is refused waits by itself.
 func TestFullInsideAFastBatch(t *testing.T) {
 	b, c := countedBench(t, func(c *streammodel.Config) { c.MaxMsgs = 51 })
-	b.accept(ids("e", 100)...)
+	b.accept(natstest.Numbered("e", 100)...)
 	b.client.SetUp(true)
 	b.pass(time.Minute)
 	if a := b.b.Account(); a.Stored != 51 || a.Pending != 50 || b.b.Problem() == "" {
@@ -81,14 +82,14 @@ func TestFullInsideAFastBatch(t *testing.T) {
 	}
 	b.model.Configure(func(c *streammodel.Config) { c.MaxMsgs = 0 })
 	b.settle()
-	b.want(append([]string{"first"}, ids("e", 100)...)...)
+	b.want(append([]string{"first"}, natstest.Numbered("e", 100)...)...)
 }
 
 // TestRefusedInsideAFastBatch: no neighbour of a message that is refused for good shares its status.
 func TestRefusedInsideAFastBatch(t *testing.T) {
 	for _, at := range []int{0, 10, 20} {
 		b, _ := countedBench(t, func(c *streammodel.Config) { c.MaxMsgSize = 1000 })
-		all := ids("e", 20)
+		all := natstest.Numbered("e", 20)
 		b.accept(all[:at]...)
 		big := message("treble.a", "big")
 		big.Data = make([]byte, 2000)
@@ -110,17 +111,17 @@ func TestRefusedInsideAFastBatch(t *testing.T) {
 func TestFastBatchesBesideOthers(t *testing.T) {
 	b, c := countedBench(t)
 	b.client.Next(streammodel.Fault{Kind: streammodel.Between, Sent: 5, Other: message("treble.a", "other")})
-	b.accept(ids("e", 10)...)
+	b.accept(natstest.Numbered("e", 10)...)
 	b.client.SetUp(true)
 	b.settle()
-	b.want(slices.Concat([]string{"first"}, ids("e", 5), []string{"other"}, ids("e", 10)[5:])...)
-	b.accept(ids("f", 10)...)
+	b.want(slices.Concat([]string{"first"}, natstest.Numbered("e", 5), []string{"other"}, natstest.Numbered("e", 10)[5:])...)
+	b.accept(natstest.Numbered("f", 10)...)
 	b.settle()
 	if c.fast != 1 || c.atomic != 1 || c.alone != 0 {
 		t.Errorf("%+v, want a fast batch and then an atomic one", c)
 	}
 	b.pass(2 * othersPause)
-	b.accept(ids("g", 10)...)
+	b.accept(natstest.Numbered("g", 10)...)
 	b.settle()
 	if c.fast != 2 {
 		t.Errorf("%+v, want a fast batch again when nobody else writes any more", c)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
 )
 
@@ -32,18 +33,16 @@ func (s *slowStream) Publish(ctx context.Context, msgs []broker.Message) broker.
 // TestReadsAhead answers the first batch of a backlog when the first message behind it was read.
 func TestReadsAhead(t *testing.T) {
 	model := streammodel.New(time.Now, streammodel.Config{Subjects: []string{"treble.>"}, Batches: true, Duplicates: time.Minute})
-	all := ids("a", 2*batchMessages+10)
+	all := natstest.Numbered("a", 2*batchMessages+10)
 	read := make(chan struct{})
-	b, err := Open(Options{
-		Dir: t.TempDir(), Retain: time.Hour, Name: "TREBLE", Prefix: "treble", RefusedAfter: time.Minute,
-		Subjects: []string{"treble.a"}, SetAside: func(broker.Message, Reason, error) error { return nil },
-		Subject: func(m broker.Message) string {
-			if m.ID == all[batchMessages] {
-				close(read)
-			}
-			return m.Subject
-		},
-	})
+	o := testOptions(t.TempDir())
+	o.Subject = func(m broker.Message) string {
+		if m.ID == all[batchMessages] {
+			close(read)
+		}
+		return m.Subject
+	}
+	b, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +72,7 @@ func TestReadsAhead(t *testing.T) {
 // TestTellsWhatReadingAheadMet has an entry that cannot be read behind the first batch.
 func TestTellsWhatReadingAheadMet(t *testing.T) {
 	b := newBench(t)
-	first, then := ids("a", batchMessages), ids("b", 3)
+	first, then := natstest.Numbered("a", batchMessages), natstest.Numbered("b", 3)
 	b.accept(first...)
 	if _, err := b.b.journal.Append(t.Context(), []byte("no entry")); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/journal/journaltest"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
 // TestReadFaultAfterAnOutage: whichever time a file of the journal cannot be opened, as without a free descriptor, all that is
@@ -15,7 +16,7 @@ func TestReadFaultAfterAnOutage(t *testing.T) {
 		b := newBench(t)
 		fs := journaltest.New()
 		b.restart(func(o *Options) { o.FS, o.Dir = fs, "/journal" })
-		all := ids("e", 8)
+		all := natstest.Numbered("e", 8)
 		b.accept(all[:4]...)
 		b.settle()
 		b.client.SetUp(false)

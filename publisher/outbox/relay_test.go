@@ -2,13 +2,12 @@ package outbox
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
+	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/publisher/outbox/streammodel"
 )
 
@@ -20,9 +19,16 @@ type bench struct {
 	client *streammodel.Client
 	dir    string
 	o      Options
-	defect defect
 	b      *Outbox
 	aside  []string
+}
+
+// testOptions are those of an outbox in a directory, which publishes to two subjects.
+func testOptions(dir string) Options {
+	return Options{
+		Dir: dir, Retain: 10 * time.Minute, Name: "TREBLE", Prefix: "treble", RefusedAfter: time.Minute,
+		Subjects: []string{"treble.a", "treble.b"}, SetAside: func(broker.Message, Reason, error) error { return nil },
+	}
 }
 
 func newBench(t *testing.T, change ...func(*streammodel.Config)) *bench {
@@ -34,15 +40,13 @@ func newBench(t *testing.T, change ...func(*streammodel.Config)) *bench {
 	}
 	b.model = streammodel.New(func() time.Time { return b.clock }, c)
 	b.client = b.model.Dial()
-	b.o = Options{
-		Dir: b.dir + "/journal", Retain: 10 * time.Minute, Name: "TREBLE", Prefix: "treble", RefusedAfter: time.Minute,
-		Subjects: []string{"treble.a", "treble.b"},
-		SetAside: func(m broker.Message, why Reason, _ error) error {
-			b.aside = append(b.aside, m.ID+":"+string(why))
-			return nil
-		},
-		now: func() time.Time { return b.clock }, rand: func(int64) int64 { return 0 }, salt: func() uint32 { return 7 }, synchronous: true,
+	b.o = testOptions(b.dir + "/journal")
+	b.o.SetAside = func(m broker.Message, why Reason, _ error) error {
+		b.aside = append(b.aside, m.ID+":"+string(why))
+		return nil
 	}
+	b.o.now = func() time.Time { return b.clock }
+	b.o.rand, b.o.salt, b.o.synchronous = func(int64) int64 { return 0 }, func() uint32 { return 7 }, true
 	b.open()
 	t.Cleanup(func() { b.b.Close() })
 	return b
@@ -52,7 +56,7 @@ func (b *bench) open() {
 	b.t.Helper()
 	b.o.stream = b.client
 	var err error
-	if b.b, err = b.defect.open(b.o); err != nil {
+	if b.b, err = Open(b.o); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -129,19 +133,11 @@ func (b *bench) want(ids ...string) {
 	}
 }
 
-func ids(prefix string, n int) []string {
-	var all []string
-	for i := range n {
-		all = append(all, fmt.Sprintf("%s-%04d", prefix, i))
-	}
-	return all
-}
-
 func TestPublishesInOrder(t *testing.T) {
 	for _, way := range []struct{ fast, atomic bool }{{true, true}, {true, false}, {false, true}, {false, false}} {
 		b := newBench(t, func(c *streammodel.Config) { c.Fast, c.Batches = way.fast, way.atomic })
 		b.client.SetUp(false)
-		all := ids("e", 1300)
+		all := natstest.Numbered("e", 1300)
 		b.accept(all[:1200]...)
 		b.pass(time.Hour)
 		b.want()
@@ -179,7 +175,7 @@ func TestUnknownIsLookedFor(t *testing.T) {
 			b.accept("first")
 			b.settle()
 			b.client.SetUp(false)
-			b.accept(ids("e", 20)...)
+			b.accept(natstest.Numbered("e", 20)...)
 			b.client.SetUp(true)
 			b.client.Next(streammodel.Fault{Kind: kind, Sent: 7})
 			b.b.step(context.Background()) // away
@@ -192,177 +188,21 @@ func TestUnknownIsLookedFor(t *testing.T) {
 			b.clock = b.clock.Add(time.Hour) // the server has forgotten the ids
 			b.client.SetUp(true)
 			b.settle()
-			b.want(append([]string{"first"}, ids("e", 20)...)...)
+			b.want(append([]string{"first"}, natstest.Numbered("e", 20)...)...)
 		}
 	}
 }
 
-// TestMends has a row for each way in which the promise was broken once: what is to
-// hold, and that it does not without the mend.
-func TestMends(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		defect defect
-		run    func(b *bench) error
-	}{
-		{"retained outlives a full journal while NATS is away", yieldWhileAway, func(b *bench) error {
-			b.restart(func(o *Options) { o.MaxBytes = 40_000 })
-			b.accept(ids("old", 3)...)
-			b.pass(time.Second)
-			backup := b.model.Backup()
-			b.accept(ids("kept", 100)...)
-			b.pass(time.Second)
-			b.client.SetUp(false)
-			b.pass(time.Second)
-			refused := false
-			for i := 0; !refused && i < 1000; i++ {
-				refused = b.b.Append(context.Background(), []broker.Message{message("treble.a", fmt.Sprint("more-", i))}) != nil
-			}
-			b.model.Restore(backup)
-			b.model.Start()
-			b.client.SetUp(true)
-			b.pass(time.Minute)
-			return there(b, ids("kept", 100)...)
-		}},
-		{"a hole after a recovery is a loss", holesAreRemovals, func(b *bench) error {
-			b.accept(ids("e", 64)...)
-			b.pass(time.Second)
-			b.model.PowerLoss(3)
-			b.model.Start()
-			b.pass(time.Minute)
-			return there(b, ids("e", 64)...)
-		}},
-		{"another stream in the configuration", keepTarget, func(b *bench) error {
-			b.accept(ids("e", 5)...)
-			b.pass(time.Second)
-			b.client.SetUp(false)
-			b.accept("pending")
-			other := streammodel.New(func() time.Time { return b.clock }, streammodel.Config{Subjects: []string{"acme.>"}, Batches: true, Duplicates: time.Minute})
-			b.model, b.client = other, other.Dial()
-			b.restart(func(o *Options) {
-				o.Name, o.Prefix, o.Subjects = "ACME", "acme", []string{"acme.a"}
-				o.Subject = func(m broker.Message) string { return "acme" + strings.TrimPrefix(m.Subject, "treble") }
-			})
-			b.accept("new")
-			b.pass(time.Minute)
-			if got := b.ids(); !slices.Equal(got, []string{"pending", "new"}) {
-				return fmt.Errorf("the other stream has %q", got)
-			}
-			return nil
-		}},
-		{"what is only retained makes room", neverYield, func(b *bench) error {
-			b.restart(func(o *Options) { o.MaxBytes = 40_000 })
-			for i := range 500 {
-				if err := b.b.Append(context.Background(), []broker.Message{message("treble.a", fmt.Sprint("e-", i))}); err != nil {
-					return fmt.Errorf("event %d: %w", i, err)
-				}
-				b.pass(10 * time.Millisecond)
-			}
-			return nil
-		}},
-		{"what was released stays away", forgetReleases, func(b *bench) error {
-			b.accept(ids("e", 5)...)
-			b.pass(11 * time.Minute)
-			b.model.DeleteStream()
-			b.model.Create()
-			b.restart()
-			b.pass(time.Minute)
-			if got := b.ids(); len(got) > 0 {
-				return fmt.Errorf("%q came back", got)
-			}
-			return nil
-		}},
-		{"a repetition is one after an outage longer than the window", forgetRepeated, func(b *bench) error {
-			b.accept("x", "y")
-			b.pass(time.Second)
-			b.client.SetUp(false)
-			b.accept("x", "z")
-			b.pass(11 * time.Minute)
-			b.client.SetUp(true)
-			b.pass(time.Minute)
-			if got := b.ids(); !slices.Equal(got, []string{"x", "y", "z"}) {
-				return fmt.Errorf("the stream has %q", got)
-			}
-			return nil
-		}},
-		{"a doubt ends", keepHighest, func(b *bench) error {
-			doubts := 0
-			b.restart(func(o *Options) { o.Retain = 0; o.RecheckStreams = func() { doubts++ } })
-			b.accept(ids("e", 5)...)
-			b.pass(time.Second)
-			backup := b.model.Backup()
-			b.accept(ids("f", 5)...)
-			b.pass(time.Minute)
-			b.model.Restore(backup)
-			b.model.Start()
-			for i := range 20 {
-				b.model.Write("treble.a", fmt.Sprint("other-", i))
-			}
-			b.pass(5 * time.Minute)
-			if doubts > 2 {
-				return fmt.Errorf("%d doubts about one loss", doubts)
-			}
-			return nil
-		}},
-		{"a subject that is not captured does not hold up the others", waitForSubject, func(b *bench) error {
-			b.model.Configure(func(c *streammodel.Config) { c.Subjects = []string{"treble.a"} })
-			b.accept("one")
-			if err := b.b.Append(context.Background(), []broker.Message{message("treble.b", "other")}); err != nil {
-				return err
-			}
-			b.accept("two")
-			b.pass(2 * time.Minute)
-			if got := b.ids(); !slices.Equal(got, []string{"one", "two"}) || !slices.Equal(b.aside, []string{"other:uncaptured"}) {
-				return fmt.Errorf("the stream has %q, set aside are %q; problem %q", got, b.aside, b.b.Problem())
-			}
-			return nil
-		}},
-		{"a scan begins where something can be", scanAll, func(b *bench) error {
-			for i := range 200 {
-				b.model.Write("treble.a", fmt.Sprint("other-", i))
-			}
-			b.client.SetUp(false)
-			b.accept("a")
-			b.restart()
-			b.client.SetUp(true)
-			b.pass(time.Second)
-			b.client.SetUp(false)
-			b.accept("b")
-			b.restart()
-			b.client.SetUp(true)
-			b.pass(time.Second)
-			if b.model.Reads > 10 {
-				return fmt.Errorf("%d messages were read", b.model.Reads)
-			}
-			return there(b, "a", "b")
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if err := c.run(newBench(t)); err != nil {
-				t.Error(err)
-			}
-			b := newBench(t)
-			b.defect = c.defect
-			b.restart()
-			if err := c.run(b); err == nil {
-				t.Error("holds without the mend too: the row shows nothing")
-			}
-		})
+// wantOnce fails the test unless each of the ids is in the stream once.
+func (b *bench) wantOnce(ids ...string) {
+	b.t.Helper()
+	times := map[string]int{}
+	for _, id := range b.ids() {
+		times[id]++
 	}
-}
-
-func there(b *bench, ids ...string) error {
-	got := b.ids()
 	for _, id := range ids {
-		n := 0
-		for _, g := range got {
-			if g == id {
-				n++
-			}
-		}
-		if n != 1 {
-			return fmt.Errorf("%s is there %d times, in %q", id, n, got)
+		if times[id] != 1 {
+			b.t.Errorf("%s is there %d times, in %q", id, times[id], b.ids())
 		}
 	}
-	return nil
 }

@@ -20,10 +20,9 @@ import (
 func TestReadWhileRunning(t *testing.T) {
 	model := streammodel.New(time.Now, streammodel.Config{Subjects: []string{"treble.>"}, Batches: true, Duplicates: time.Minute})
 	dir := t.TempDir()
-	b, err := Open(Options{
-		Dir: dir, MaxBytes: 400_000, Retain: time.Hour, Name: "TREBLE", Prefix: "treble", RefusedAfter: time.Minute,
-		Subjects: []string{"treble.a"}, SetAside: func(broker.Message, Reason, error) error { return nil }, Verify: 20 * time.Millisecond,
-	})
+	o := testOptions(dir)
+	o.MaxBytes, o.Verify = 400_000, 20*time.Millisecond
+	b, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

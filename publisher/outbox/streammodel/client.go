@@ -171,7 +171,6 @@ func (c *Client) IDs(ctx context.Context, from, to uint64) iter.Seq2[broker.At, 
 				yield(broker.At{}, errNoAnswer)
 				return
 			}
-			c.m.Reads++
 			if !yield(broker.At{Seq: c.m.msgs[i].Seq, ID: c.m.msgs[i].ID}, nil) {
 				return
 			}

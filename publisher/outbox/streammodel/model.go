@@ -72,8 +72,6 @@ type Model struct {
 	// may be nil, and must not call the model.
 	Stored func(Message)
 	Gone   func(Message, Cause)
-	// Reads counts the messages that IDs handed out.
-	Reads int
 
 	now     func() time.Time
 	config  Config
