@@ -1,13 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
@@ -80,9 +79,9 @@ func (s *schemaCommand) print() error {
 	if s.json {
 		return cli.WriteJSON(s.streams.Out, all)
 	}
-	w := tabwriter.NewWriter(s.streams.Out, 0, 0, 2, ' ', 0)
+	t := terminal.NewTable(s.streams.Out)
 	for _, e := range all {
-		fmt.Fprintf(w, "%s\t%s\n", e.Name, e.Title)
+		t.Row(e.Name, e.Title)
 	}
-	return w.Flush()
+	return t.Flush()
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
@@ -75,13 +74,11 @@ func (c *command) print(stream string, states []client.ConsumerState, named bool
 }
 
 func printTable(streams cli.Streams, states []client.ConsumerState) error {
-	w := tabwriter.NewWriter(streams.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tPENDING\tUNACKED\tAGAIN\tLAG\tWAITING\tACKED\tSUBJECTS")
+	t := terminal.NewTable(streams.Out, "NAME", "PENDING", "UNACKED", "AGAIN", "LAG", "WAITING", "ACKED", "SUBJECTS")
 	for _, s := range states {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", terminal.Printable(s.Name), s.Pending, s.AckPending, s.Redelivered,
-			lag(s), waiting(s), acked(s), terminal.Printable(subjects(s)))
+		t.Row(s.Name, s.Pending, s.AckPending, s.Redelivered, lag(s), waiting(s), acked(s), subjects(s))
 	}
-	if err := w.Flush(); err != nil {
+	if err := t.Flush(); err != nil {
 		return err
 	}
 	p := terminal.PaletteFor(streams.Out)

@@ -1,8 +1,8 @@
 package journal
 
 import (
+	"cmp"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,19 +94,13 @@ func printSetAside(streams cli.Streams, items []SetAsideJSON) error {
 		_, err := fmt.Fprintln(streams.Out, "the set-aside is empty")
 		return err
 	}
-	w := tabwriter.NewWriter(streams.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "TIME\tREASON\tKIND\tSUBJECT\tSIZE\tID\tFILE")
+	t := terminal.NewTable(streams.Out, "TIME", "REASON", "KIND", "SUBJECT", "SIZE", "ID", "FILE")
 	for _, i := range items {
 		if i.Damaged != "" {
-			fmt.Fprintf(w, "-\tdamaged\t-\t-\t%d\t-\t%s\t%s\n", i.Bytes, terminal.Printable(i.File), terminal.Printable(i.Damaged))
+			t.Row("-", "damaged", "-", "-", i.Bytes, "-", i.File, i.Damaged)
 			continue
 		}
-		kind := i.Kind
-		if kind == "" {
-			kind = "-"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", i.Time.UTC().Format(time.RFC3339), terminal.Printable(i.Reason),
-			terminal.Printable(kind), terminal.Printable(i.Subject), i.Size, terminal.Printable(i.ID), terminal.Printable(i.File))
+		t.Row(i.Time.UTC().Format(time.RFC3339), i.Reason, cmp.Or(i.Kind, "-"), i.Subject, i.Size, i.ID, i.File)
 	}
-	return w.Flush()
+	return t.Flush()
 }

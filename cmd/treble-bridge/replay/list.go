@@ -2,7 +2,6 @@ package replay
 
 import (
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,15 +82,13 @@ func printList(streams cli.Streams, runs []replay.Listed, now time.Time) error {
 		_, err := fmt.Fprintln(streams.Err, "there was no replay yet")
 		return err
 	}
-	w := tabwriter.NewWriter(streams.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tSTATE\tBEGAN\tWHO\tREPLAYED\tTARGET\tFILTER\tPROBLEM")
+	t := terminal.NewTable(streams.Out, "RUN", "STATE", "BEGAN", "WHO", "REPLAYED", "TARGET", "FILTER", "PROBLEM")
 	for _, l := range runs {
 		state := l.State
 		if ago := now.Sub(l.Updated); state == audit.Running && ago > silent {
 			state = "silent for " + ago.Round(time.Second).String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d of %d\t%s\t%s\t%s\n", terminal.Printable(l.Run), terminal.Printable(state), l.Began.Local().Format(time.DateTime),
-			terminal.Printable(l.Who), l.Replayed, l.Total, terminal.Printable(l.Target), terminal.Printable(l.Filter), terminal.Printable(l.Problem))
+		t.Row(l.Run, state, l.Began.Local().Format(time.DateTime), l.Who, fmt.Sprintf("%d of %d", l.Replayed, l.Total), l.Target, l.Filter, l.Problem)
 	}
-	return w.Flush()
+	return t.Flush()
 }
