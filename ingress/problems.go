@@ -151,10 +151,7 @@ func problemFromRejection(r *delivery.Rejection) *problem {
 		p.title, p.status = "Kind not accepted", http.StatusUnprocessableEntity
 	}
 	if len(r.Violations) > 0 {
-		p.detail = r.Violations[0].Problem
-		if field := r.Violations[0].Field; field != "" {
-			p.detail = field + ": " + p.detail
-		}
+		p.detail = r.Violations[0].String()
 	}
 	return p
 }

@@ -49,6 +49,14 @@ type Violation struct {
 	Problem string `json:"problem"`         // what is wrong with it, and what would be right
 }
 
+// String returns the field and its problem.
+func (v Violation) String() string {
+	if v.Field == "" {
+		return v.Problem
+	}
+	return v.Field + ": " + v.Problem
+}
+
 // What an Accepter answers when it does not accept. The ingress maps them to
 // replies; they are tested with errors.Is.
 var (

@@ -283,11 +283,7 @@ func (d *dryRun) parse(q quarantine.Body) (delivery.Delivery, error) {
 func explain(r *delivery.Rejection) string {
 	text := string(r.Reason)
 	if len(r.Violations) > 0 {
-		v := r.Violations[0]
-		if v.Field != "" {
-			text += ": " + v.Field
-		}
-		text += ": " + v.Problem
+		text += ": " + r.Violations[0].String()
 	}
 	return text
 }

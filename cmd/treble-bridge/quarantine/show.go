@@ -102,11 +102,7 @@ func (s *showCommand) print(q quarantine.Body) error {
 	line("received", v.Received.Format(time.RFC3339Nano))
 	fmt.Fprintf(&b, "%-10s %s\n", "reason", p.Paint(terminal.Red, terminal.Printable(string(v.Reason))))
 	for _, x := range v.Violations {
-		text := x.Problem
-		if x.Field != "" {
-			text = x.Field + ": " + text
-		}
-		line("", text)
+		line("", x.String())
 	}
 	line("source", v.Source)
 	line("path", v.Path)
