@@ -154,7 +154,7 @@ func (s DropJSON) counts() map[string]int64 {
 // only that it was given is told.
 func (d *dropCommand) chosenBy() map[string]any {
 	by := map[string]any{}
-	for name, value := range map[string]string{"source": d.flags.source, "since": d.flags.since, "before": d.flags.until} {
+	for name, value := range map[string]string{"source": d.flags.source, "since": d.flags.period.Since, "before": d.flags.period.Until} {
 		if value != "" {
 			by[name] = value
 		}

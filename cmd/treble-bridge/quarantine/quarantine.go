@@ -33,26 +33,23 @@ func New(streams cli.Streams) *cobra.Command {
 type choiceFlags struct {
 	reasons      []string
 	source, path string
-	since, until string
+	period       cli.Period
 	all          bool
-	untilFlag    string // the name of the flag of until
 }
 
-// add adds the flags to a command. The one of until is "until" or "before".
+// add adds the flags to a command. The one that ends the period is "until" or "before".
 func (f *choiceFlags) add(cmd *cobra.Command, until string) {
-	f.untilFlag = until
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.reasons, "reason", nil, "only bodies refused for this reason, such as not-json; may be repeated")
 	flags.StringVar(&f.source, "source", "", "only bodies of the source with this name")
 	flags.StringVar(&f.path, "path", "", "only bodies that were posted to this path")
-	flags.StringVar(&f.since, "since", "", "only what was received since this time (RFC 3339) or this long ago (2h)")
-	flags.StringVar(&f.until, until, "", "only what was received before this time (RFC 3339) or this long ago (2h)")
+	f.period.Add(flags, until, "received")
 	cli.CompleteFlag(cmd, "reason", schema.Reasons())
 }
 
 // empty reports whether no flag narrows the choice.
 func (f *choiceFlags) empty() bool {
-	return len(f.reasons) == 0 && f.source == "" && f.path == "" && f.since == "" && f.until == ""
+	return len(f.reasons) == 0 && f.source == "" && f.path == "" && f.period.Since == "" && f.period.Until == ""
 }
 
 // filter checks the flags. Its errors are of usage.
@@ -68,7 +65,7 @@ func (f *choiceFlags) filter(ids []string, now time.Time) (quarantine.Filter, er
 		}
 	}
 	var err error
-	out.Since, out.Until, err = cli.Period{Since: f.since, Until: f.until, UntilFlag: "--" + f.untilFlag}.Parse(now)
+	out.Since, out.Until, err = f.period.Parse(now)
 	return out, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
@@ -16,7 +17,7 @@ type FilterFlags struct {
 	kinds                        []string
 	session, conversation, phone string
 	source, id                   string
-	since, until                 string
+	period                       Period
 	fromSeq, toSeq               uint64
 }
 
@@ -29,8 +30,7 @@ func (f *FilterFlags) Add(cmd *cobra.Command) {
 	flags.StringVar(&f.phone, "phone", "", "only events of this number, such as +573001234567; it is compared and not logged")
 	flags.StringVar(&f.source, "source", "", "only events of the source with this name")
 	flags.StringVar(&f.id, "id", "", "only the event with this id")
-	flags.StringVar(&f.since, "since", "", "only what was stored since this time (RFC 3339) or this long ago (2h)")
-	flags.StringVar(&f.until, "until", "", "only what was stored before this time (RFC 3339) or this long ago (2h)")
+	f.period.Add(flags, "until", "stored")
 	flags.Uint64Var(&f.fromSeq, "from-seq", 0, "only from this sequence of the stream on")
 	flags.Uint64Var(&f.toSeq, "to-seq", 0, "only up to this sequence of the stream")
 	CompleteFlag(cmd, "kind", schema.Kinds())
@@ -39,7 +39,7 @@ func (f *FilterFlags) Add(cmd *cobra.Command) {
 // Empty reports whether no flag is set.
 func (f *FilterFlags) Empty() bool {
 	return len(f.kinds) == 0 && f.fromSeq == 0 && f.toSeq == 0 &&
-		f.session+f.conversation+f.phone+f.source+f.id+f.since+f.until == ""
+		f.session+f.conversation+f.phone+f.source+f.id+f.period.Since+f.period.Until == ""
 }
 
 // Filter checks the flags. Its errors are of usage, and name no number.
@@ -55,8 +55,7 @@ func (f *FilterFlags) Filter(now time.Time) (client.Filter, error) {
 			return out, Usagef("--phone: use the international form, such as +573001234567")
 		}
 	}
-	p := Period{Since: f.since, Until: f.until, UntilFlag: "--until"}
-	if out.Since, out.Until, err = p.Parse(now); err != nil {
+	if out.Since, out.Until, err = f.period.Parse(now); err != nil {
 		return out, err
 	}
 	if out.ToSeq > 0 && out.FromSeq > out.ToSeq {
@@ -67,9 +66,15 @@ func (f *FilterFlags) Filter(now time.Time) (client.Filter, error) {
 
 // Period has the texts of the flags that begin and end a period. An empty text sets no bound.
 type Period struct {
-	Since     string
-	Until     string
-	UntilFlag string // the name of the flag of Until, with its dashes
+	Since, Until string
+	until        string // the name of the flag of Until
+}
+
+// Add adds the flags, for what was stored or received. That of Until has the name until.
+func (p *Period) Add(flags *pflag.FlagSet, until, done string) {
+	p.until = until
+	flags.StringVar(&p.Since, "since", "", "only what was "+done+" since this time (RFC 3339) or this long ago (2h)")
+	flags.StringVar(&p.Until, until, "", "only what was "+done+" before this time (RFC 3339) or this long ago (2h)")
 }
 
 // Parse returns the bounds of the period; one that is not set is the zero time. Its errors are
@@ -84,10 +89,10 @@ func (p Period) Parse(now time.Time) (from, to time.Time, err error) {
 		return from, to, nil
 	}
 	if to, err = ParseSince(p.Until, now); err != nil {
-		return from, to, Usagef("%s: %w", p.UntilFlag, err)
+		return from, to, Usagef("--%s: %w", p.until, err)
 	}
 	if !from.Before(to) {
-		return from, to, Usagef("%s: use a time after that of --since", p.UntilFlag)
+		return from, to, Usagef("--%s: use a time after that of --since", p.until)
 	}
 	return from, to, nil
 }
