@@ -17,6 +17,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/terminal"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
+	"github.com/treble-bridge/treble-bridge/config/value"
 )
 
 // linesFile returns the name of a file of delivery lines, - for standard input, if
@@ -63,7 +64,7 @@ func (s *command) sendLines(cmd *cobra.Command, name string, header http.Header)
 	f.stop = stop
 	sum := s.load.run(ctx, f.next, func(r webhook.Result) { bar.Step(r.OK) })
 	bar.Done()
-	sum.URL = webhook.WithoutUserinfo(d.Base)
+	sum.URL = value.WithoutUserinfo(d.Base.String())
 	return errors.Join(sum.print(s.streams.Out, s.json), f.report(s.streams.Err, cmd.Context().Err() != nil))
 }
 

@@ -198,7 +198,7 @@ func (s *command) confirm(target *url.URL, args []string) error {
 	if len(args) > 0 && args[0] == "-" {
 		return cli.Usagef("%s is another host, and standard input is what is sent: confirm with --yes", target.Host)
 	}
-	return cli.Confirm(s.streams, fmt.Sprintf("Post %d test events to %s?", s.load.count, webhook.WithoutUserinfo(target)))
+	return cli.Confirm(s.streams, fmt.Sprintf("Post %d test events to %s?", s.load.count, value.WithoutUserinfo(target.String())))
 }
 
 // complete adds the headers of every request, unless the user set them. The signer adds the
@@ -226,10 +226,7 @@ func (s *command) report(ctx context.Context, p webhook.Poster, bodies func() []
 	bar := terminal.NewProgress(s.streams.Err, s.load.count)
 	sum := s.load.run(ctx, func(ctx context.Context) webhook.Result { return p.Post(ctx, bodies()) }, func(r webhook.Result) { bar.Step(r.OK) })
 	bar.Done()
-	sum.Run, sum.URL = run, p.URL
-	if u, err := url.Parse(p.URL); err == nil {
-		sum.URL = webhook.WithoutUserinfo(u)
-	}
+	sum.Run, sum.URL = run, value.WithoutUserinfo(p.URL)
 	if err := sum.print(s.streams.Out, s.json); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/embedded"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
@@ -325,7 +326,7 @@ func (c *Conn) up(nc *nats.Conn) {
 	if c.link.Up(nc.ConnectedServerId()) {
 		c.complained.Forget()
 		c.log.Info("connected to nats",
-			zap.String("url", cmp.Or(c.listens, natsconfig.WithoutUserinfo(nc.ConnectedUrl()))),
+			zap.String("url", cmp.Or(c.listens, value.WithoutUserinfo(nc.ConnectedUrl()))),
 			zap.String("server", nc.ConnectedServerName()),
 			zap.String("version", nc.ConnectedServerVersion()),
 			zap.Int64("max_payload", nc.MaxPayload()))

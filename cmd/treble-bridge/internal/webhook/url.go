@@ -47,14 +47,6 @@ func ParseURL(flag, text string) (*url.URL, error) {
 	return u, nil
 }
 
-// WithoutUserinfo returns the URL as it may be shown: a token can stand where a
-// user does.
-func WithoutUserinfo(u *url.URL) string {
-	shown := *u
-	shown.User = nil
-	return shown.String()
-}
-
 // OwnURL is the listener of the bridge that is configured, at host:port.
 func OwnURL(c *config.Config, host string) *url.URL {
 	u := &url.URL{Scheme: "http", Host: host}
