@@ -73,30 +73,29 @@ func Sync(dir string) error {
 
 // WriteFile makes dir/name with content b, and dir if it is missing: after a crash the
 // file is there and whole, or not there. When WriteFile returns nil, it is on stable storage.
-func WriteFile(dir, name string, b []byte) (err error) {
+func WriteFile(dir, name string, b []byte) error {
 	if err := Ensure(dir); err != nil {
 		return err
 	}
+	return ReplaceFile(filepath.Join(dir, name), b, 0o600)
+}
+
+// ReplaceFile writes a file in one step: a reader, also one after a crash, finds all of b or what was
+// there before.
+func ReplaceFile(path string, b []byte, mode fs.FileMode) error {
+	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".tmp-*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			_ = os.Remove(f.Name()) // the error that counts is the first one
-		}
-	}()
-	if _, err = f.Write(b); err != nil {
+	defer func() { _ = os.Remove(f.Name()) }() // fails once it is renamed, as it should
+	if _, err = f.Write(b); err == nil {
+		err = errors.Join(f.Chmod(mode), f.Sync())
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
+	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
 	return Sync(dir)

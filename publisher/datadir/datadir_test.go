@@ -87,6 +87,28 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
+func TestReplaceFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "name")
+	for _, mode := range []os.FileMode{0o644, 0o600} {
+		if err := datadir.ReplaceFile(path, []byte(mode.String()), mode); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != mode {
+			t.Errorf("got %v, %v, want %v", info, err, mode)
+		}
+		if b, err := os.ReadFile(path); err != nil || string(b) != mode.String() {
+			t.Errorf("got %q, %v, want %q", b, err, mode)
+		}
+	}
+	if err := datadir.ReplaceFile(filepath.Join(path, "below"), nil, 0o600); err == nil {
+		t.Error("in what is no directory: want an error")
+	}
+	if names, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(names) != 1 {
+		t.Errorf("left behind: %v", names)
+	}
+}
+
 // TestLockIsNoSymbolicLink: what a link named lock leads to is not written over.
 func TestLockIsNoSymbolicLink(t *testing.T) {
 	dir := t.TempDir()

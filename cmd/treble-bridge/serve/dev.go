@@ -14,6 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/webhook"
 	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // prepareDev changes what serve --dev changes: the log's format and the address, unless they were
@@ -46,7 +47,7 @@ func devToken(dataDir string) (string, error) {
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return "", fmt.Errorf("data_dir: %w", err)
 	}
-	if err := cli.WriteFile(filepath.Join(dataDir, cli.DevTokenFile), []byte(token+"\n"), 0o600); err != nil {
+	if err := datadir.ReplaceFile(filepath.Join(dataDir, cli.DevTokenFile), []byte(token+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("data_dir: keep the token: %w", err)
 	}
 	return token, nil

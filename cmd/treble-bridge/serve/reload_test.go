@@ -18,6 +18,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/cli"
 	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/clitest"
 	"github.com/treble-bridge/treble-bridge/config/value/certificate/certtest"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
@@ -93,7 +94,7 @@ func (r *reloading) configure(t *testing.T, more string) {
 	t.Helper()
 	text := fmt.Sprintf("auth: {bearer_file: %s}\ningress: {tls: {cert_file: %s, key_file: %s}}\n%s",
 		r.secrets.path("bearer"), r.secrets.path("tls.crt"), r.secrets.path("tls.key"), more)
-	if err := cli.WriteFile(r.file, []byte(text), 0o600); err != nil {
+	if err := datadir.ReplaceFile(r.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -32,21 +32,7 @@ func (a Addrs) Write(path string) error {
 	if err != nil {
 		return err
 	}
-	return WriteFile(path, append(b, '\n'), 0o644)
-}
-
-// WriteFile replaces a file in one step.
-func WriteFile(path string, content []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // fails once it is renamed, as it should
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Chmod(mode), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return datadir.ReplaceFile(path, append(b, '\n'), 0o644)
 }
 
 // ReadAddrs returns the addresses of the bridge that runs on this data_dir. The
