@@ -51,12 +51,8 @@ func expectedWarnings(c *config.Config) (all []string) {
 	return all
 }
 
-// TestPorts: the ports of the container are those of the configuration, and
+// checkPorts: the ports of the container are those of the configuration, and
 // reachable from outside the pod.
-func TestPorts(t *testing.T) {
-	each(t, func(t *testing.T, o *objects) { report(t, checkPorts(o, kubelet(t, o).load(t))) })
-}
-
 func checkPorts(o *objects, c *config.Config) (problems []string) {
 	want := map[string]string{"treble-http": c.Ingress.Addr, "treble-ops": c.Ops.Addr}
 	if c.NATS.URL == "" {

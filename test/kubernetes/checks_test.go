@@ -1,9 +1,11 @@
 package kubernetes
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/test/kubernetes/render"
 )
 
@@ -66,6 +68,23 @@ func breakText(t *testing.T, docs []render.Document, old, with string) []render.
 	return broken
 }
 
+// TestChart checks what the chart renders of every set of values that it must take.
+func TestChart(t *testing.T) {
+	each(t, func(t *testing.T, o *objects) { report(t, check(o, kubelet(t, o).load(t))) })
+}
+
+// check holds the objects against each other, against Kubernetes and against the configuration of the bridge in
+// them. A check of its own is a further line.
+func check(o *objects, c *config.Config) []string {
+	return slices.Concat(
+		checkReferences(o), // what names another thing names one that is there
+		checkSecurity(o),
+		checkJournal(o, c),  // where a 200 rests on the journal, the journal outlives the pod
+		checkShutdown(o, c), // the grace period covers all that an end may take
+		checkPorts(o, c),    // the ports of the container are those of the configuration
+	)
+}
+
 // problemsOf returns what decoding or the checks say, joined.
 func problemsOf(t *testing.T, docs []render.Document) string {
 	t.Helper()
@@ -76,10 +95,7 @@ func problemsOf(t *testing.T, docs []render.Document) string {
 	// Before the files are mounted, since that needs the references to be right.
 	problems := append(checkReferences(o), checkSecurity(o)...)
 	if len(problems) == 0 {
-		c := kubelet(t, o).load(t)
-		problems = append(problems, checkJournal(o, c)...)
-		problems = append(problems, checkShutdown(o, c)...)
-		problems = append(problems, checkPorts(o, c)...)
+		problems = check(o, kubelet(t, o).load(t))
 	}
 	return strings.Join(problems, "\n")
 }

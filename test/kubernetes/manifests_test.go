@@ -64,8 +64,7 @@ func TestManifests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := kubelet(t, o).load(t)
-			report(t, slices.Concat(checkReferences(o), checkSecurity(o), checkJournal(o, c), checkShutdown(o, c), checkPorts(o, c)))
+			report(t, check(o, kubelet(t, o).load(t)))
 			if len(o.secrets) > 0 {
 				t.Error("a Secret stands in a file that everybody reads")
 			}
@@ -120,8 +119,7 @@ func TestSidecarPatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := kubelet(t, o).load(t)
-	report(t, slices.Concat(checkReferences(o), checkSecurity(o), checkJournal(o, c), checkShutdown(o, c), checkPorts(o, c)))
+	report(t, check(o, kubelet(t, o).load(t)))
 
 	spec := o.pod().Spec
 	if got := containerNames(spec.InitContainers); !slices.Contains(got, "migrate") || !slices.Contains(got, "treble-bridge") {

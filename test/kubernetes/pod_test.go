@@ -15,11 +15,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher"
 )
 
-// TestPodSecurity asks the evaluator of the API server's own admission plugin.
-func TestPodSecurity(t *testing.T) {
-	each(t, func(t *testing.T, o *objects) { report(t, checkSecurity(o)) })
-}
-
+// checkSecurity asks the evaluator of the API server's own admission plugin.
 func checkSecurity(o *objects) (problems []string) {
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
@@ -46,14 +42,6 @@ func checkSecurity(o *objects) (problems []string) {
 		}
 	}
 	return problems
-}
-
-// TestJournal: where a 200 rests on the journal, the journal outlives the pod.
-func TestJournal(t *testing.T) {
-	each(t, func(t *testing.T, o *objects) {
-		c := kubelet(t, o).load(t)
-		report(t, checkJournal(o, c))
-	})
 }
 
 // checkJournal holds the volume of data_dir against what the configuration
@@ -91,12 +79,7 @@ func checkJournal(o *objects, c *config.Config) (problems []string) {
 	return problems
 }
 
-// TestShutdown: the grace period covers all that an end may take, and the
-// configuration says the same.
-func TestShutdown(t *testing.T) {
-	each(t, func(t *testing.T, o *objects) { report(t, checkShutdown(o, kubelet(t, o).load(t))) })
-}
-
+// checkShutdown: the grace period covers all that an end may take.
 func checkShutdown(o *objects, c *config.Config) (problems []string) {
 	hook := o.bridge().Lifecycle
 	if hook == nil || hook.PreStop == nil || hook.PreStop.Sleep == nil || hook.PreStop.Sleep.Seconds < 1 {

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"fmt"
 	"slices"
-	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -12,11 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
-
-// TestReferences: what names another thing names one that is there.
-func TestReferences(t *testing.T) {
-	each(t, func(t *testing.T, o *objects) { report(t, checkReferences(o)) })
-}
 
 func checkReferences(o *objects) []string {
 	return slices.Concat(checkNames(o), checkSelectors(o), checkServices(o), checkTargets(o), checkVolumes(o))
