@@ -21,23 +21,14 @@ const sessionEvents = 4
 func startSessions(t *testing.T, sessions int) *natstest.Server {
 	t.Helper()
 	b := natstest.Start(t)
-	if _, err := b.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
-		t.Fatal(err)
-	}
 	sent := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	var events []schema.Event
 	for step := range sessionEvents {
 		for n := range sessions {
-			e := sessionEvent(n, step, sent)
-			env, err := e.Encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := b.JS.PublishAsync("treble."+string(e.Kind), env, jetstream.WithMsgID(e.ID), jetstream.WithStallWait(time.Minute)); err != nil {
-				t.Fatal(err)
-			}
+			events = append(events, sessionEvent(n, step, sent))
 		}
 	}
-	<-b.JS.PublishAsyncComplete()
+	b.Store(t, events...)
 	return b
 }
 

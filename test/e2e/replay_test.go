@@ -14,9 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
@@ -38,16 +36,9 @@ const replayPhone = "+573007654321"
 func startReplayed(t *testing.T, events int) *replayed {
 	t.Helper()
 	r := &replayed{Server: natstest.Start(t), t: t, envelopes: make([][]byte, events+1)}
-	ctx := t.Context()
-	if _, err := r.JS.CreateStream(ctx, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
-		t.Fatal(err)
-	}
+	var all []schema.Event
 	for i := 1; i <= events; i++ {
-		at := time.Date(2026, 2, 3, 4, 5, 6, i, time.UTC)
-		e := schema.Event{
-			ID: fmt.Sprintf("event%021d", i), Source: "default", Kind: schema.KindMessageRead, Time: at, ReceivedTime: at, DedupeKey: schema.DedupeContent,
-			Data: &schema.MessageRead{Common: schema.Common{Raw: json.RawMessage(fmt.Sprintf(`{"number":  %d}`, i))}},
-		}
+		e := natstest.Event(fmt.Sprintf("event%021d", i), fmt.Sprintf(`{"number":  %d}`, i))
 		if i%10 == 0 {
 			e.Data.Base().Phone = replayPhone
 		}
@@ -55,12 +46,9 @@ func startReplayed(t *testing.T, events int) *replayed {
 		if r.envelopes[i], err = e.Encode(); err != nil {
 			t.Fatal(err)
 		}
-		msg := &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: r.envelopes[i]}
-		if _, err := r.JS.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
-			t.Fatal(err)
-		}
+		all = append(all, e)
 	}
-	<-r.JS.PublishAsyncComplete()
+	r.Store(t, all...)
 	return r
 }
 

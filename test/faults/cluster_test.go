@@ -52,21 +52,16 @@ func (c *cluster) flows() { c.t.Helper(); c.publishesWithin(clusterBound, 100) }
 // meanwhile by those left, and by all of them afterwards.
 func (c *cluster) leaderless(counted int, fault, mend func(*containers.NATS)) {
 	c.t.Helper()
-	for tried, want := 0, c.faults+counted; c.faults < want; tried++ {
-		if tried == 4*counted {
-			c.t.Fatalf("only %d of %d faults count", counted-(want-c.faults), tried)
-		}
+	c.untilCounted(counted, func() {
 		leader := streamLeader(c.t, c.nodes)
 		c.moment()
-		if c.busy() {
-			c.faults++
-		}
+		c.awaitBusy()
 		fault(leader)
 		c.flows()
 		mend(leader)
 		readyAll(c.nodes)
 		c.flows()
-	}
+	})
 }
 
 // end drains, and holds the answers against each copy of the stream.
@@ -111,9 +106,7 @@ func clusterRolling(t *testing.T, rounds int) {
 	for round := range rounds {
 		for _, n := range c.nodes {
 			c.moment()
-			if c.busy() {
-				c.faults++
-			}
+			c.awaitBusy()
 			n.Stop()
 			n.Start()
 			if round%2 == 0 {
@@ -195,9 +188,7 @@ func clusterScalingIdle(t *testing.T, messages int) {
 func (c *cluster) scale(replicas int) {
 	c.t.Helper()
 	c.moment()
-	if c.busy() {
-		c.faults++
-	}
+	c.awaitBusy()
 	c.update(replicas)
 	c.flows()
 	c.current(replicas)

@@ -98,16 +98,27 @@ func (l *loaded) during(d time.Duration) {
 // moment waits for a short, random time, so that a fault comes at any moment.
 func (l *loaded) moment() { l.during(rand.N(500 * time.Millisecond)) }
 
-// busy waits until a fault would count, and reports whether it does: a request
-// is unanswered, or an event is accepted and not yet known to be in the stream.
-func (l *loaded) busy() bool {
+// awaitBusy waits until a fault counts, and counts it: a request is unanswered, or an event is accepted and not
+// yet known to be in the stream.
+func (l *loaded) awaitBusy() {
 	for range 200 {
 		if l.oracle.OpenAt(0, l.oracle.Now()) > 0 || l.metric("pending_events") > 0 {
-			return true
+			l.faults++
+			return
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return false
+}
+
+// untilCounted repeats a fault, which says by awaitBusy when it comes, until so many more have counted.
+func (l *loaded) untilCounted(counted int, fault func()) {
+	l.t.Helper()
+	for tried, want := 0, l.faults+counted; l.faults < want; tried++ {
+		if tried == 4*counted {
+			l.t.Fatalf("only %d of %d faults count", counted-(want-l.faults), tried)
+		}
+		fault()
+	}
 }
 
 // publishes waits until n more events are stored, and keeps the longest wait.

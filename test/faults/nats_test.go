@@ -7,28 +7,23 @@ import (
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
+	"github.com/treble-bridge/treble-bridge/test/containers"
 )
 
 // TestFaultsNATSKilled kills nats-server with SIGKILL under load, again and
 // again.
 func TestFaultsNATSKilled(t *testing.T) {
-	const want = 12
 	_, nats, l := loadedBridge(t)
 	l.publishes(100)
-	for killed := 0; l.faults < want; killed++ {
-		if killed == 4*want {
-			t.Fatalf("only %d of %d kills count", l.faults, killed)
-		}
+	l.untilCounted(12, func() {
 		l.moment()
-		if l.busy() {
-			l.faults++
-		}
+		l.awaitBusy()
 		nats.Kill()
 		l.accepts(faultConns)
 		nats.Start()
 		nats.Ready()
 		l.publishes(100)
-	}
+	})
 	l.endsWithoutLoss(nats)
 }
 
@@ -52,32 +47,25 @@ func TestFaultsNATSStopped(t *testing.T) {
 // back before the bridge gives the connection up, the second time long after.
 func TestFaultsNATSPaused(t *testing.T) {
 	_, nats, l := loadedBridge(t)
-	for _, pause := range []time.Duration{3 * time.Second, 20 * time.Second} {
-		l.publishes(100)
-		if l.busy() {
-			l.faults++
-		}
-		nats.Pause()
-		l.during(pause)
-		nats.Unpause()
-		nats.Ready()
-	}
-	l.publishes(100)
-	l.endsWithoutLoss(nats)
+	l.unreachable(nats, nats.Pause, nats.Unpause, 3*time.Second, 20*time.Second)
 }
 
 // TestFaultsNetworkCut takes nats-server off the network: no answer, not even a
 // refusal, and no such name.
 func TestFaultsNetworkCut(t *testing.T) {
 	network, nats, l := loadedBridge(t)
-	for _, cut := range []time.Duration{time.Second, 15 * time.Second} {
+	l.unreachable(nats, func() { network.Cut(nats.Container) }, func() { network.Join(nats.Container) }, time.Second, 15*time.Second)
+}
+
+// unreachable makes a fault of nats-server under load and mends it, once for each time that it is to last.
+func (l *loaded) unreachable(nats *containers.NATS, fault, mend func(), times ...time.Duration) {
+	l.t.Helper()
+	for _, d := range times {
 		l.publishes(100)
-		if l.busy() {
-			l.faults++
-		}
-		network.Cut(nats.Container)
-		l.during(cut)
-		network.Join(nats.Container)
+		l.awaitBusy()
+		fault()
+		l.during(d)
+		mend()
 		nats.Ready()
 	}
 	l.publishes(100)

@@ -34,9 +34,7 @@ func TestFaultsNetworkSlow(t *testing.T) {
 	l.during(20 * time.Second)
 	l.note("in 20s of a slow network %g events were published, %g waited", l.metric("stored_events")-from, l.metric("pending_events"))
 
-	if l.busy() {
-		l.faults++
-	}
+	l.awaitBusy()
 	wire.Freeze()
 	l.during(10 * time.Second)
 	p.set(0, 0)

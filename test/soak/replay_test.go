@@ -3,15 +3,11 @@
 package soak
 
 import (
-	"encoding/json"
 	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 	"github.com/treble-bridge/treble-bridge/schema"
@@ -65,23 +61,12 @@ func replayPeak(t *testing.T, b *natstest.Server, args []string) (peak int64, to
 
 func fillStream(t *testing.T, b *natstest.Server, events int) {
 	t.Helper()
-	if _, err := b.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}}); err != nil {
-		t.Fatal(err)
-	}
-	at := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	raw := `"` + strings.Repeat("x", 300) + `"`
+	var all []schema.Event
 	for i := range events {
-		e := schema.Event{
-			ID: fmt.Sprintf("event%021d", i), Source: "default", Kind: schema.KindMessageRead, Time: at, ReceivedTime: at, DedupeKey: schema.DedupeContent,
-			Data: &schema.MessageRead{Common: schema.Common{Raw: json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)}},
-		}
-		data, err := e.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		msg := &nats.Msg{Subject: "treble.message.read", Header: e.Header(), Data: data}
-		if _, err := b.JS.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
-			t.Fatal(err)
+		if all = append(all, natstest.Event(fmt.Sprintf("event%021d", i), raw)); len(all) == 10_000 || i == events-1 {
+			b.Store(t, all...)
+			all = all[:0]
 		}
 	}
-	<-b.JS.PublishAsyncComplete()
 }
