@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -74,6 +75,15 @@ func (r *running) awaitStored(ctx context.Context) error {
 		time.Sleep(time.Second) // what was not answered may come too, and must not be counted for what was
 	}
 	return r.stream.await(ctx, answered)
+}
+
+// checkEqual is check that takes a difference for an error.
+func (r *running) checkEqual(ctx context.Context) error {
+	t, err := r.check(ctx)
+	if err == nil && t.wrong() {
+		err = fmt.Errorf("%s: %w: %+v", r.contestant.name, errUnequal, t)
+	}
+	return err
 }
 
 // check holds the stream against all that was noted since the last check.

@@ -79,10 +79,7 @@ type drainRound struct {
 }
 
 func (d *drainRound) run(ctx context.Context) (ours, bare drained, err error) {
-	if d.nodes, err = d.newNodes("drain-nats", d.replicas); err != nil {
-		return ours, bare, err
-	}
-	if err := d.nodes.start(ctx); err != nil {
+	if d.nodes, err = d.startNodes(ctx, "drain-nats", d.replicas); err != nil {
 		return ours, bare, err
 	}
 	defer func() {
@@ -131,7 +128,7 @@ func (d *drainRound) bridge(ctx context.Context) (drained, error) {
 	if err := d.nodes.stop(); err != nil {
 		return drained{}, err
 	}
-	outcomes, err := d.backlog(ctx, p.addrs.Ingress)
+	outcomes, err := d.fill(ctx, p.addrs.Ingress, d.body, 0, d.events)
 	if err != nil {
 		return drained{}, p.With(err)
 	}
@@ -154,23 +151,6 @@ func (d *drainRound) bridge(ctx context.Context) (drained, error) {
 	return s.drained(ctx, began)
 }
 
-// backlog posts events to a bridge that has no NATS.
-func (d *drainRound) backlog(ctx context.Context, addr string) ([]load.Outcome, error) {
-	client, err := load.Dial(load.Target{Addr: addr, Path: "/webhook", Token: token, Body: d.body}, min(64, d.events), 0)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	res, err := client.Closed(ctx, d.events, time.Hour)
-	if err != nil {
-		return nil, err
-	}
-	if res.Answered != d.events {
-		return nil, fmt.Errorf("%d of %d events were answered 200: %s", res.Answered, d.events, res.FirstFail)
-	}
-	return res.Outcomes, nil
-}
-
 // save holds the stream against the outcomes and writes its messages to a file.
 func (d *drainRound) save(ctx context.Context, s *stream, outcomes []load.Outcome) (account, error) {
 	f, err := os.CreateTemp(d.dir, "messages-")
@@ -188,14 +168,7 @@ func (d *drainRound) save(ctx context.Context, s *stream, outcomes []load.Outcom
 
 // bare publishes the same messages to another stream with the same settings.
 func (d *drainRound) bare(ctx context.Context) (drained, error) {
-	if err := d.nodes.stop(); err != nil {
-		return drained{}, err
-	}
-	began := time.Now()
-	if err := d.nodes.start(ctx); err != nil {
-		return drained{}, err
-	}
-	s, err := openStream(d.nodes.url())
+	began, s, err := d.nodes.restart(ctx)
 	if err != nil {
 		return drained{}, err
 	}

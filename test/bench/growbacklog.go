@@ -13,11 +13,8 @@ import (
 func (b *bench) growBacklog(ctx context.Context, o options, body load.Body) ([]growth, error) {
 	accept := &growth{Key: "backlog", Title: "Accepting with a backlog, NATS away", X: "events that wait", Y: yRate}
 	start := &growth{Key: "backlog-start", Title: "A start with a backlog, NATS away", X: "events that wait", Y: "seconds until ready"}
-	nodes, err := b.newNodes("backlog-nats", 1)
+	nodes, err := b.startNodes(ctx, "backlog-nats", 1)
 	if err != nil {
-		return nil, err
-	}
-	if err := nodes.start(ctx); err != nil {
 		return nil, err
 	}
 	env := "TREBLE_BRIDGE_NATS_URL=" + nodes.url()
@@ -36,11 +33,10 @@ func (b *bench) growBacklog(ctx context.Context, o options, body load.Body) ([]g
 	defer floor.kill()
 	waiting := 0
 	for _, x := range upTo(o.bounds.backlog, 0, 1000, 10_000, 100_000) {
-		n, err := b.fill(ctx, p.addrs.Ingress, body, waiting, x-waiting)
-		if err != nil {
+		if _, err := b.fill(ctx, p.addrs.Ingress, body, waiting, x-waiting); err != nil {
 			return nil, err
 		}
-		waiting += n
+		waiting = max(waiting, x)
 		for round := range o.growthRounds {
 			p.Kill()
 			began := time.Now()
@@ -64,19 +60,22 @@ func (b *bench) growBacklog(ctx context.Context, o options, body load.Body) ([]g
 	return []growth{accept.finish(), start.finish()}, nil
 }
 
-// fill posts n events, numbered from first, and returns how many it posted.
-func (b *bench) fill(ctx context.Context, addr string, body load.Body, first, n int) (int, error) {
+// fill posts n events, numbered from first, wants each answered 2xx, and returns their outcomes.
+func (b *bench) fill(ctx context.Context, addr string, body load.Body, first, n int) ([]load.Outcome, error) {
 	if n <= 0 {
-		return 0, nil
+		return nil, nil
 	}
 	client, err := load.Dial(load.Target{Addr: addr, Path: "/webhook", Token: token, Body: body}, min(growthConnections, n), int64(first))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer client.Close()
 	res, err := client.Closed(ctx, n, time.Hour)
-	if err == nil && res.Answered != n {
-		err = fmt.Errorf("%d of %d events were answered 200: %s", res.Answered, n, res.FirstFail)
+	if err != nil {
+		return nil, err
 	}
-	return n, err
+	if res.Answered != n {
+		return nil, fmt.Errorf("%d of %d events were answered 200: %s", res.Answered, n, res.FirstFail)
+	}
+	return res.Outcomes, nil
 }

@@ -19,11 +19,8 @@ const crashEvents = 5000
 // before it publishes.
 func (b *bench) growStream(ctx context.Context, o options, body load.Body) ([]growth, error) {
 	g := &growth{Key: "stream", Title: "From a start to the first event in the stream", X: "messages in the stream", Y: "seconds"}
-	nodes, err := b.newNodes("stream-nats", 1)
+	nodes, err := b.startNodes(ctx, "stream-nats", 1)
 	if err != nil {
-		return nil, err
-	}
-	if err := nodes.start(ctx); err != nil {
 		return nil, err
 	}
 	defer func() { nodes[0].Kill() }()
@@ -119,19 +116,7 @@ func (s *starts) afterCrash(ctx context.Context) (time.Duration, error) {
 
 // awaitNumber waits until the last message of the stream is the event with a number.
 func (s *stream) awaitNumber(ctx context.Context, number int64) error {
-	ctx, cancel := context.WithTimeout(ctx, drainPatience)
-	defer cancel()
-	for {
-		err := s.hasLast(ctx, number)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(2 * time.Millisecond):
-		}
-	}
+	return poll(ctx, func() error { return s.hasLast(ctx, number) })
 }
 
 func (s *stream) hasLast(ctx context.Context, number int64) error {

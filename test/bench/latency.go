@@ -94,11 +94,7 @@ func (r *running) settle(ctx context.Context, res *load.Result) error {
 	if err := r.awaitStored(ctx); err != nil {
 		return err
 	}
-	t, err := r.check(ctx)
-	if err == nil && t.wrong() {
-		err = fmt.Errorf("%s: %w: %+v", r.contestant.name, errUnequal, t)
-	}
-	return err
+	return r.checkEqual(ctx)
 }
 
 func killAll(all []*running) {
@@ -199,11 +195,7 @@ func (r *running) loneEvents(ctx context.Context, body load.Body, events int) (a
 		}
 	}
 	consuming.Stop()
-	t, err := r.check(ctx)
-	if err == nil && t.wrong() {
-		err = fmt.Errorf("%w: %+v", errUnequal, t)
-	}
-	return answered, stored, err
+	return answered, stored, r.checkEqual(ctx)
 }
 
 // halfLines and loneLines are the rows as tables.

@@ -37,6 +37,15 @@ func (b *bench) newNodes(name string, n int) (nodes, error) {
 	return ns, nil
 }
 
+// startNodes is newNodes, and starts them.
+func (b *bench) startNodes(ctx context.Context, name string, n int) (nodes, error) {
+	ns, err := b.newNodes(name, n)
+	if err != nil {
+		return nil, err
+	}
+	return ns, ns.start(ctx)
+}
+
 // freeAddrs are addresses that nobody listens on right now.
 func freeAddrs(n int) ([]string, error) {
 	var addrs []string
@@ -73,6 +82,19 @@ func (ns nodes) stop() error {
 		errs = append(errs, s.Stop(20*time.Second))
 	}
 	return errors.Join(errs...)
+}
+
+// restart ends all and starts them, and returns when it began to, and the stream.
+func (ns nodes) restart(ctx context.Context) (began time.Time, s *stream, err error) {
+	if err := ns.stop(); err != nil {
+		return began, nil, err
+	}
+	began = time.Now()
+	if err := ns.start(ctx); err != nil {
+		return began, nil, err
+	}
+	s, err = openStream(ns.url())
+	return began, s, err
 }
 
 // url has the addresses of all.

@@ -53,17 +53,28 @@ func (s *stream) last(ctx context.Context) (uint64, error) {
 
 // await waits until the stream holds so many messages more than were read.
 func (s *stream) await(ctx context.Context, messages int) error {
+	return poll(ctx, func() error {
+		last, err := s.lastSoon(ctx)
+		if err == nil && last < s.read+uint64(messages) {
+			err = fmt.Errorf("the stream is at %d, %d were expected", last, s.read+uint64(messages))
+		}
+		return err
+	})
+}
+
+// poll asks again and again until there is no error. It ends with the last one.
+func poll(ctx context.Context, ask func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, drainPatience)
 	defer cancel()
 	for {
-		last, err := s.lastSoon(ctx)
-		if err == nil && last >= s.read+uint64(messages) {
+		err := ask()
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("the stream is at %d, %d were expected", last, s.read+uint64(messages)), err, ctx.Err())
-		case <-time.After(5 * time.Millisecond):
+			return errors.Join(err, ctx.Err())
+		case <-time.After(2 * time.Millisecond):
 		}
 	}
 }

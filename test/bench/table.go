@@ -13,17 +13,16 @@ import (
 type measure struct {
 	key    string
 	title  string
-	unit   string
 	better int // 1: more is better, -1: less is
 	of     func(cell) float64
 }
 
 var measures = []measure{
-	{"rate", "requests/s", "/s", 1, func(c cell) float64 { return c.Rate }},
-	{"p50", "p50", "µs", -1, func(c cell) float64 { return c.P50 }},
-	{"p99", "p99", "µs", -1, func(c cell) float64 { return c.P99 }},
-	{"p999", "p99.9", "µs", -1, func(c cell) float64 { return c.P999 }},
-	{"cpu", "CPU", "ms/1000", -1, func(c cell) float64 { return c.CPU }},
+	{"rate", "requests/s", 1, func(c cell) float64 { return c.Rate }},
+	{"p50", "p50", -1, func(c cell) float64 { return c.P50 }},
+	{"p99", "p99", -1, func(c cell) float64 { return c.P99 }},
+	{"p999", "p99.9", -1, func(c cell) float64 { return c.P999 }},
+	{"cpu", "CPU", -1, func(c cell) float64 { return c.CPU }},
 }
 
 // row is the result of a contestant with a number of connections, over all rounds.

@@ -42,6 +42,22 @@ func startStalling(t *testing.T, after int, stall time.Duration) *stallingServer
 	return s
 }
 
+// dialStalling connects to a server of its own that stalls after so many answers on a connection.
+func dialStalling(t *testing.T, after int, stall time.Duration, connections int, first int64) *Client {
+	t.Helper()
+	body, err := NewBody([]byte(`{"session_id": "0123456789012345678901", "sent_text": ""}`), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startStalling(t, after, stall)
+	c, err := Dial(Target{Addr: s.listener.Addr().String(), Path: "/", Token: "x", Body: body}, connections, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
 func (s *stallingServer) serve(c net.Conn) {
 	defer c.Close()
 	r := bufio.NewReader(c)
@@ -70,16 +86,7 @@ func (s *stallingServer) serve(c net.Conn) {
 // are such that a slow machine cannot break them: it only adds latency.
 func TestOpenOmitsNothing(t *testing.T) {
 	const stall = 500 * time.Millisecond
-	body, err := NewBody([]byte(`{"session_id": "0123456789012345678901", "sent_text": ""}`), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := startStalling(t, 20, stall)
-	c, err := Dial(Target{Addr: s.listener.Addr().String(), Path: "/", Token: "x", Body: body}, 2, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := dialStalling(t, 20, stall, 2, 0)
 	const rate = 200
 	res, err := c.Open(t.Context(), rate, 1500*time.Millisecond)
 	if err != nil {
@@ -102,16 +109,7 @@ func TestOpenOmitsNothing(t *testing.T) {
 // TestClosedCountsEach: every event of a closed loop has a number of its own and
 // an outcome, and the next run goes on after it.
 func TestClosedCountsEach(t *testing.T) {
-	body, err := NewBody([]byte(`{"session_id": "0123456789012345678901", "sent_text": ""}`), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := startStalling(t, 0, 0)
-	c, err := Dial(Target{Addr: s.listener.Addr().String(), Path: "/", Token: "x", Body: body}, 4, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := dialStalling(t, 0, 0, 4, 7)
 	for _, first := range []int64{7, 107} {
 		res, err := c.Closed(t.Context(), 100, time.Minute)
 		if err != nil {

@@ -78,19 +78,6 @@ func (g *Group) CPU() time.Duration {
 // Pid is its process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// Ended reports whether it has ended.
-func (p *Process) Ended() bool {
-	select {
-	case <-p.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-// Done is closed when it has ended.
-func (p *Process) Done() <-chan struct{} { return p.ended }
-
 // Stop asks it to end and waits; after a while it kills it and says so.
 func (p *Process) Stop(patience time.Duration) error {
 	defer p.forget()
@@ -136,9 +123,15 @@ func (p *Process) Await(ctx context.Context, what string, patience time.Duration
 	}
 }
 
-// failure is an error with the last that it wrote.
-func (p *Process) failure(what string) error {
-	return fmt.Errorf("%s: %s; its last output:\n%s", p.Name, what, p.output.String())
+// failure is an error of the process itself.
+func (p *Process) failure(what string) error { return p.With(fmt.Errorf("%s: %s", p.Name, what)) }
+
+// With adds the last output of the process to an error that it has to do with.
+func (p *Process) With(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; the last output of %s:\n%s", err, p.Name, p.output.String())
 }
 
 // tail keeps the last that a process wrote.
@@ -163,12 +156,4 @@ func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.b[max(0, len(t.b)-tailSize):])
-}
-
-// With adds the last output of the process to an error that it has to do with.
-func (p *Process) With(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w; the last output of %s:\n%s", err, p.Name, p.output.String())
 }
