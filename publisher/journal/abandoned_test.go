@@ -81,6 +81,16 @@ func TestVoidOutlivesItsSegment(t *testing.T) {
 
 	// next opens what is left, and has the power go at each operation of that.
 	next := func(disk *journaltest.FS) {
+		healthy := journaltest.From(disk.Files())
+		k := open(t, journal.Options{FS: healthy, Synchronous: true}, nil)
+		var size int64
+		for _, b := range segments(healthy.Files()) {
+			size += int64(len(b))
+		}
+		if st := k.Stats(); st.Bytes != size {
+			t.Errorf("the journal has %d bytes, its files have %d", st.Bytes, size)
+		}
+		_ = k.Close()
 		from := len(disk.Ops())
 		// The flush may fail as well: then the segment stays.
 		for fail := range 3 {

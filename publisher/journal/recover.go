@@ -296,7 +296,9 @@ func (j *Journal) cut(c chained) error {
 		return err
 	}
 	if c.size <= c.extent { // also if it is as long as that: the disk may not know it yet
-		err = f.Truncate(c.size)
+		if err = f.Truncate(c.size); err == nil {
+			c.bytes = c.size
+		}
 	}
 	if err == nil {
 		err = f.Sync()
