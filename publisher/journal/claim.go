@@ -3,12 +3,15 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/treble-bridge/treble-bridge/publisher/journal/internal/disk"
 )
 
 // ErrTaken: another process has opened the directory, or it was removed. The journal
@@ -139,9 +142,22 @@ func (j *Journal) takeOverLate() error {
 	if err := j.takeOver(); err != nil {
 		return err
 	}
+	added, err := j.added()
+	if err != nil {
+		j.claim.Store(0) // the next attempt looks again
+		return err
+	}
+	if added {
+		return j.lose()
+	}
+	return nil
+}
+
+// added reports whether another process has added to the journal since Open read it.
+func (j *Journal) added() (bool, error) {
 	names, err := j.fs.ReadDir(j.dir)
 	if err != nil {
-		return err
+		return false, err
 	}
 	j.mu.Lock()
 	known := map[string]bool{}
@@ -151,18 +167,24 @@ func (j *Journal) takeOverLate() error {
 	j.mu.Unlock()
 	for _, name := range names {
 		if parseName(name) != nil && !known[name] {
-			return j.lose()
+			return true, nil
 		}
 	}
 	if j.file == nil {
-		return nil
+		return false, nil
 	}
-	if size, err := j.file.Size(); err != nil {
-		return err
-	} else if size != j.active().bytes {
-		return j.lose()
+	last := j.active()
+	size, err := j.file.Size()
+	if err != nil || size != last.bytes {
+		return true, err
 	}
-	return nil
+	// A record in the place of zeros leaves the size as it was.
+	behind := scanner{f: &disk.Pages{File: j.file}, salt: last.salt, limit: size, expect: j.last + 1}
+	_, err = behind.at(j.end)
+	if errors.Is(err, io.EOF) || errors.Is(err, errBadFrame) {
+		return false, nil
+	}
+	return true, err
 }
 
 // diskWorks returns nil if something can be flushed to the disk, or it is only full.

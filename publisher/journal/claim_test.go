@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -321,6 +322,69 @@ func TestClaimOnFullDisk(t *testing.T) {
 	}
 }
 
+// A process that makes its claim late notices what others have added, wherever that is, and also if
+// an operation fails while it looks.
+func TestLateClaimSeesWhatWasAdded(t *testing.T) {
+	full := func(op journaltest.Op) *journaltest.Fault {
+		if op.Kind == journaltest.Create {
+			return &journaltest.Fault{Err: syscall.ENOSPC}
+		}
+		return nil
+	}
+	for name, add := range map[string]func(*journaltest.FS, *journal.Journal){
+		"in_another_segment": func(fs *journaltest.FS, _ *journal.Journal) {
+			fs.SetHook(nil)
+			k := open(t, journal.Options{FS: fs}, nil)
+			mustAppend(t, k, "added")
+			_ = k.Close()
+		},
+		"over_zeros": func(fs *journaltest.FS, owner *journal.Journal) {
+			_, before := newest(fs)
+			mustAppend(t, owner, "added")
+			if _, b := newest(fs); len(b) != len(before) {
+				t.Errorf("the file has %d bytes, and had %d", len(b), len(before))
+			}
+		},
+		"behind_the_end": func(fs *journaltest.FS, owner *journal.Journal) {
+			mustAppend(t, owner, strings.Repeat("added", 2000))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// run returns how many operations the late process did. The failed one is the n-th of them.
+			run := func(n int) int {
+				fs := journaltest.New()
+				owner := open(t, journal.Options{FS: fs}, nil)
+				mustAppend(t, owner, strings.Repeat("x", 3000))
+				fs.SetHook(full)
+				late := open(t, journal.Options{FS: fs, Synchronous: true}.WithDelays(time.Hour, time.Nanosecond), nil)
+				add(fs, owner)
+				before := len(fs.Ops())
+				fs.SetHook(journaltest.FailNth(n, false, syscall.EIO, func(journaltest.Op) bool { return true }))
+				if _, err := late.Append(t.Context(), []byte("late")); err == nil {
+					t.Errorf("fault at %d: late is kept", n)
+				}
+				operations := len(fs.Ops()) - before
+				fs.SetHook(nil)
+				if _, err := late.Append(t.Context(), []byte("late")); !errors.Is(err, journal.ErrTaken) {
+					t.Errorf("fault at %d, then got %v, want ErrTaken", n, err)
+				}
+				if got, d := contents(t, fs.Files()); len(got) != 2 || !strings.HasPrefix(got[1], "added") || len(d) > 0 {
+					t.Errorf("fault at %d: got %.20q, %v", n, got, d)
+				}
+				_, _ = owner.Close(), late.Close()
+				return operations
+			}
+			total := run(1 << 20)
+			for n := range total {
+				run(n)
+			}
+			if total < 7 {
+				t.Errorf("%d operations", total)
+			}
+		})
+	}
+}
+
 // A process that found no room for its claim removes nothing: an unused segment may be that of an
 // owner who is at work.
 func TestUnusedSegmentStaysWithoutClaim(t *testing.T) {
@@ -368,8 +432,12 @@ func TestOpenBeginsASegment(t *testing.T) {
 	j = open(t, journal.Options{FS: fs}, nil)
 	mustAppend(t, j, "b")
 	for name, b := range segments(before) {
-		if got := fs.Files()[name]; string(got) != string(b) {
+		got := fs.Files()[name]
+		if !bytes.Equal(bytes.TrimRight(got, "\x00"), bytes.TrimRight(b, "\x00")) {
 			t.Errorf("%s was changed", name)
+		}
+		if len(got) >= len(b) {
+			t.Errorf("%s has %d bytes, and had %d with the zeros at its end", name, len(got), len(b))
 		}
 	}
 }

@@ -20,6 +20,8 @@ type committer struct {
 	batched []*request // memory for those of a batch
 	served  int        // requests of the newest flush that had any
 	nextGen uint64
+	filled  filling
+	zeros   []byte // what is written ahead
 
 	down     error     // set: the active segment is not written to again
 	taken    bool      // another process has the directory: nothing is written again
@@ -133,7 +135,7 @@ func (j *Journal) commit(b batch) error {
 			j.committed(b, last)
 			return nil
 		}
-		if !void || !noSpace(err) || len(b.requests) == 0 || !j.yieldOne() {
+		if !void || !noSpace(err) || len(b.requests) == 0 || !j.withoutFill() && !j.yieldOne() {
 			break
 		}
 	}
@@ -144,6 +146,7 @@ func (j *Journal) commit(b batch) error {
 		j.markSize += len(m)
 	}
 	j.markSince = j.o.Now()
+	j.spare = 0 // they were cut off, or nothing is written over them
 	j.mu.Unlock()
 	class := ErrUnknown
 	if void {
@@ -187,6 +190,7 @@ func (j *Journal) committed(b batch, last Seq) {
 	j.mu.Lock()
 	s := j.active()
 	s.size, s.bytes = j.end, j.end
+	j.spare = j.ahead()
 	j.last = last
 	j.stats.flushes++
 	j.stats.records += uint64(len(b.requests) + len(b.marks))

@@ -31,6 +31,24 @@
 // segment of an earlier process, for it cannot know what that one saw fail: what it
 // read of it, it writes and flushes again, and then begins a segment of its own.
 //
+// # Zeros ahead
+//
+// On a file system that writes in place, the committer writes zeros behind a batch that
+// used up those before, and flushes both at once. Later batches take the place of
+// zeros: that changes neither the size nor the blocks of the file, and the file system need
+// not write its own journal for a flush. Zeros are no frame. With no frame
+// behind them they end the segment as a torn batch does, and with one they are
+// damage, so recovery needs no rule of its own for them. They are no more than the segment
+// holds, 256 KiB, or an eighth of the room for entries, are not counted in Stats.Bytes, and
+// are cut off when the segment is left and at Close: only a crash leaves some.
+//
+// The size of the active file says nothing of how much is written. Scan, which may read
+// beside the committer, takes the last byte that is not zero for the end, and four more, for
+// the checksum that a frame ends with may end with zeros.
+//
+// A copy that reads the active file slowly, while records take the place of zeros, may have
+// zeros of before and a record of after behind them. It looks damaged, and is: see docs/outbox.md.
+//
 // # What the disk cannot read
 //
 // A page that stays unreadable at the second try reads as zeros, so that the

@@ -10,11 +10,17 @@ import (
 // write puts buf on stable storage. If it fails, void reports whether it is certain
 // that nothing of it will ever be read.
 func (j *Journal) write() (void bool, err error) {
+	j.filled.fresh = false
 	if err = writeAt(j.file, j.buf, j.end); err == nil {
+		j.fillAhead(j.end + int64(len(j.buf)))
 		if err = j.file.Sync(); err == nil {
 			if err = j.checkClaim(); err == nil || j.taken {
 				return false, err
 			}
+		}
+		if j.filled.fresh && noSpace(err) {
+			j.filled.off = true
+			_ = j.trim() // the zeros may take the space that the next segment needs
 		}
 		// Never flush this file again: the kernel may have dropped what it could not
 		// write, and report success.
@@ -32,6 +38,7 @@ func (j *Journal) truncateTail() error {
 	if err := j.file.Truncate(j.end); err != nil {
 		return err
 	}
+	j.filled.to = j.end
 	return j.file.Sync()
 }
 
@@ -62,6 +69,9 @@ func (j *Journal) seal() {
 		err = j.checkClaim()
 	}
 	if j.down == nil && err == nil {
+		if j.ahead() > 0 {
+			_ = j.trim()
+		}
 		seal := frame{kind: typeSeal, seq: j.last, flushed: j.end}
 		j.buf = appendFrame(j.buf[:0], j.active().salt, seal)
 		// Without it a reader can still tell everything but damage at the very end.

@@ -51,6 +51,8 @@ func (h *heldFS) SyncDir(string) error                 { return errReadOnly }
 func (h *heldFS) Exists(name string) (bool, error)     { return h.fs.Exists(name) }
 func (h *heldFS) Free(dir string) (int64, error)       { return h.fs.Free(dir) }
 
+func (h *heldFS) InPlace(dir string) bool { return h.fs.InPlace(dir) }
+
 // grown reports whether dir holds a segment that is not open.
 func (h *heldFS) grown(dir string) (bool, error) {
 	names, err := h.fs.ReadDir(dir)

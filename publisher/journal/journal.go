@@ -156,6 +156,7 @@ type Journal struct {
 	stats       counters
 	ended       bool  // nothing will come
 	fault       error // why the newest attempt to write did not work
+	spare       int64 // zeros behind the end of the active segment: room that is not free on the disk
 	noRoomFor   int64 // bytes of the newest entry, if it was refused for want of room
 
 	claim atomic.Uint64 // number of our claim; 0: there is none yet

@@ -205,9 +205,12 @@ func (j *Journal) roomWithout(reserve int64) room {
 	if reserve <= 0 {
 		return r
 	}
+	j.mu.Lock()
+	spare := j.spare
+	j.mu.Unlock()
 	// If it cannot be told, the write will tell.
-	if free, err := j.fs.Free(j.dir); err == nil && free-reserve < r.bytes {
-		r.bytes, r.free, r.reserve = free-reserve, free, reserve
+	if free, err := j.fs.Free(j.dir); err == nil && free+spare-reserve < r.bytes {
+		r.bytes, r.free, r.reserve = free+spare-reserve, free, reserve
 	}
 	return r
 }

@@ -46,6 +46,7 @@ func (j *Journal) recover(fn func(Record) error) error {
 	if err := j.makeDir(); err != nil {
 		return err
 	}
+	j.filled.inPlace = j.fs.InPlace(j.dir)
 	// Before anything is read: the owner before us then answers nothing that we miss.
 	if err := j.takeOver(); err != nil && !noSpace(err) {
 		return err
@@ -314,6 +315,9 @@ func (j *Journal) closeLast(c chained) error {
 		return err
 	}
 	j.file, j.end = f, c.size
+	if c.extent > c.size && j.claim.Load() != 0 {
+		_ = f.Truncate(c.size) // it may fail, as long as the next header says it
+	}
 	if err = rewrite(f, j.unsure, c.size); err == nil {
 		err = f.Sync()
 	}

@@ -14,7 +14,7 @@ import (
 // Report is the result of Scan.
 type Report struct {
 	Segments int
-	Bytes    int64 // of all segments, also those that Open would remove
+	Bytes    int64 // of all segments, also those that Open would remove; without the zeros that are written ahead
 	First    Seq   // first entry that may still be there; those before were released
 	Last     Seq   // newest entry that was read; 0 if there was never one
 	Damage   []Damage
@@ -51,18 +51,28 @@ func scan(dir string, files FS, fn func(Record) error) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	n := len(chain)
+	var zeros int64
+	if n > 0 { // a bridge that runs may be writing over those of the last segment
+		if zeros, err = j.cutZeros(&chain[n-1]); err != nil {
+			return Report{}, fmt.Errorf("segment %s: %w", chain[n-1].name(), err)
+		}
+	}
 	for i := range chain {
 		if err := j.replay(chain, i, fn); err != nil {
 			return Report{}, fmt.Errorf("segment %s: %w", chain[i].name(), err)
 		}
 	}
-	r := Report{Segments: len(chain), First: 1, Last: j.last}
+	r := Report{Segments: n, First: 1, Last: j.last}
 	for _, s := range slices.Concat(j.segs, litter) {
 		r.Bytes += s.bytes
 	}
-	if n := len(chain); n > 0 {
+	if n > 0 {
+		last := chain[n-1]
+		used := max(last.size, last.bytes-zeros)
 		r.First = chain[0].first
-		r.Torn = max(0, chain[n-1].extent-chain[n-1].size)
+		r.Torn = used - last.size
+		r.Bytes -= last.bytes - used
 	}
 	if r.Copies, err = j.findCopies(); err != nil {
 		return Report{}, err

@@ -150,21 +150,30 @@ func (j *Journal) createSegment(h header) (*segment, File, error) {
 }
 
 func (j *Journal) activate(s *segment, f File) {
+	trimmed, zeros := false, j.filled.to
 	if j.file != nil {
-		if j.down != nil {
+		if j.down != nil || j.ahead() > 0 {
 			// The header of s makes the rest void. This only spares whoever reads the
-			// file the sight of it, so it may fail.
-			_ = j.file.Truncate(j.end)
+			// file the sight of it, and the disk its bytes.
+			trimmed = j.trim()
+		}
+		if trimmed && j.down == nil {
+			_ = j.file.Sync() // else zeros would be back after a power loss, and damage if that header is damaged
 		}
 		_ = j.file.Close() // all that counts in it is flushed
 	}
+	j.filled = j.filled.next(s.size, j.down != nil)
 	j.file, j.end, j.head = f, s.size, s.size
 	j.down, j.full = nil, false
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if prev := j.active(); prev != nil {
 		prev.next = s
+		if prev.bytes = max(prev.bytes, zeros); trimmed {
+			prev.bytes = prev.size
+		}
 	}
+	j.spare = 0
 	j.segs = append(j.segs, s)
 	j.entrySince = time.Time{}
 	j.announce()

@@ -7,7 +7,7 @@ type counters struct {
 
 // Stats is the state of a journal at one moment.
 type Stats struct {
-	Bytes    int64 // of all files, also those that are about to be removed
+	Bytes    int64 // of all files, also those that are about to be removed; without the zeros that are written ahead
 	Segments int
 	First    Seq // first entry that may still be there; those before were released
 	Last     Seq // newest entry on stable storage; 0 if there was never one

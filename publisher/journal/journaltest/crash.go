@@ -56,7 +56,7 @@ func (m *FS) Crash(n int, image Image) map[string][]byte {
 				changes[op.file] = append(changes[op.file], &change{op: op})
 			}
 		case Sync:
-			settle(changes[op.file], op.Err != nil, m.IgnoreSync)
+			settle(changes[op.file], op.Err != nil, m.ignores)
 		case Create:
 			if op.Err == nil {
 				entries = append(entries, &entry{name: op.Name, file: op.file})
@@ -76,10 +76,13 @@ func (m *FS) Crash(n int, image Image) map[string][]byte {
 	return m.image(changes, entries, image)
 }
 
-func settle(changes []*change, failed, ignore bool) {
+// ignores reports whether a Sync has no effect on what op did.
+func (m *FS) ignores(op Op) bool { return m.IgnoreSync || m.IgnoreOverwriteSync && op.over }
+
+func settle(changes []*change, failed bool, ignored func(Op) bool) {
 	for _, c := range changes {
 		switch {
-		case ignore || c.flushed || c.lost:
+		case ignored(c.op) || c.flushed || c.lost:
 		case failed:
 			c.lost = true
 		default:

@@ -32,7 +32,8 @@ func (f *file) WriteAt(b []byte, off int64) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := len(m.ops)
-	err := m.do(Op{Kind: Write, Name: f.name, Off: off, Data: append([]byte(nil), b...), file: f.node}, func() error {
+	over := off+int64(len(b)) <= int64(len(f.node.data))
+	err := m.do(Op{Kind: Write, Name: f.name, Off: off, Data: append([]byte(nil), b...), file: f.node, over: over}, func() error {
 		if grow := off + int64(len(b)) - int64(len(f.node.data)); m.Capacity > 0 && grow > 0 && m.used()+grow > m.Capacity {
 			return syscall.ENOSPC
 		}

@@ -46,6 +46,7 @@ type Op struct {
 	Err  error  // what the caller was told
 	Note any
 	file *node
+	over bool // a write within the file, as it was
 }
 
 // Fault is the failure that a hook injects into an operation.
@@ -65,6 +66,10 @@ type FS struct {
 	IgnoreSync bool
 	// IgnoreSyncDir does the same for SyncDir.
 	IgnoreSyncDir bool
+	// IgnoreOverwriteSync makes Sync succeed without an effect on what was written within a file.
+	IgnoreOverwriteSync bool
+	// CopiesOnWrite is what InPlace denies.
+	CopiesOnWrite bool
 	// Capacity bounds the bytes of all files; 0: none.
 	Capacity int64
 
@@ -312,6 +317,9 @@ func (m *FS) Free(dir string) (int64, error) {
 	})
 	return free, pathError(Free, dir, err)
 }
+
+// InPlace implements journal.FS.
+func (m *FS) InPlace(string) bool { return !m.CopiesOnWrite }
 
 func (m *FS) used() int64 {
 	var n int64

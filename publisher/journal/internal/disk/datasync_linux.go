@@ -18,3 +18,12 @@ func datasync(f *os.File) error {
 		}
 	}
 }
+
+// InPlace knows ext2, ext3, ext4 and XFS.
+func (OS) InPlace(dir string) bool {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return false
+	}
+	return int64(st.Type) == unix.EXT4_SUPER_MAGIC || int64(st.Type) == unix.XFS_SUPER_MAGIC
+}

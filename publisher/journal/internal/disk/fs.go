@@ -23,6 +23,9 @@ type FS interface {
 	SyncDir(dir string) error
 	// Free returns the bytes that this user can still write where dir is.
 	Free(dir string) (int64, error)
+	// InPlace reports whether what is written over a part of a file in dir takes the blocks
+	// that the part has, for sure: not on a file system that copies on write.
+	InPlace(dir string) bool
 }
 
 // File is an open file of an FS. Reads and writes may run at once.

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -91,6 +92,27 @@ func (p *Pages) Unreadable(off, n int64) (bytes int64) {
 
 // Forget makes the pages that could not be read be read again.
 func (p *Pages) Forget() { p.bad = nil }
+
+// WithoutZeros returns the size of the file without the zeros at its end, which is looked for from
+// size back. What cannot be read may have been anything.
+func (p *Pages) WithoutZeros(size int64) (int64, error) {
+	b := make([]byte, 64*PageBytes)
+	for end := size; end > 0; {
+		n := min(int64(len(b)), end)
+		got, err := p.ReadAt(b[:n], end-n)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		if p.Unreadable(end-n, n) > 0 {
+			return size, nil
+		}
+		if used := len(bytes.TrimRight(b[:got], "\x00")); used > 0 {
+			return end - n + int64(used), nil
+		}
+		end -= n
+	}
+	return 0, nil
+}
 
 // ofWholeFile reports whether a read error would come back for every page.
 func ofWholeFile(err error) bool {
