@@ -1,15 +1,24 @@
-package schema
+package schema_test
 
-import "testing"
+import (
+	"errors"
+	"strings"
+	"testing"
 
-func TestOtherVersion(t *testing.T) {
+	"github.com/treble-bridge/treble-bridge/schema"
+	"github.com/treble-bridge/treble-bridge/schema/schematest"
+)
+
+func TestDecodeOfAnotherVersion(t *testing.T) {
+	envelope := string(schematest.Envelope(schema.KindMessageRead))
 	for dataSchema, want := range map[string]bool{
 		"": false, "https://example.com/schema:2": false, "urn:treble-bridge:": false,
 		"urn:treble-bridge:message.read:1": false, "urn:treble-bridge:message.reacted:1": false,
 		"urn:treble-bridge:message.read:2": true, "urn:treble-bridge:message.read:11": true, "urn:treble-bridge:message.read:": true,
 	} {
-		if got := otherVersion(dataSchema); got != want {
-			t.Errorf("%q: got %v, want %v", dataSchema, got, want)
+		_, err := schema.Decode([]byte(strings.Replace(envelope, schema.KindMessageRead.DataSchema(), dataSchema, 1)))
+		if got := errors.Is(err, schema.ErrVersion); got != want {
+			t.Errorf("%q: got %v, want another version %v", dataSchema, err, want)
 		}
 	}
 }

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/schema"
-	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
 // The naive types are what a program would write that trusts its input: encoding/json
@@ -75,10 +73,7 @@ type (
 // benchBodies are a read event, and closed conversations of 40 kB and 2 MB.
 func benchBodies(tb testing.TB) map[string][]byte {
 	tb.Helper()
-	read, err := os.ReadFile(payloadDir + "/message-read.json")
-	if err != nil {
-		tb.Fatal(err)
-	}
+	read := read(tb, payloadDir+"/message-read.json")
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, read); err != nil {
 		tb.Fatal(err)
@@ -113,7 +108,7 @@ func closedConversation(size int) []byte {
 }
 
 func parseAndEncode(tb testing.TB, body []byte) {
-	for _, e := range (delivery.Parser{}).Parse(body, delivery.Origin{Source: "default", Received: received}).Events {
+	for _, e := range parse(body, "").Events {
 		if _, err := e.Encode(); err != nil {
 			tb.Fatal(err)
 		}
@@ -161,7 +156,7 @@ func BenchmarkParse(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
-				(delivery.Parser{}).Parse(body, delivery.Origin{Source: "default", Received: received})
+				parse(body, "")
 			}
 		})
 	}
@@ -170,7 +165,7 @@ func BenchmarkParse(b *testing.B) {
 func BenchmarkEncode(b *testing.B) {
 	for name, body := range benchBodies(b) {
 		b.Run(name, func(b *testing.B) {
-			e := (delivery.Parser{}).Parse(body, delivery.Origin{Source: "default", Received: received}).Events[0]
+			e := parse(body, "").Events[0]
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
@@ -185,15 +180,11 @@ func BenchmarkEncode(b *testing.B) {
 // TestAllocations bounds what one read event costs the garbage collector.
 func TestAllocations(t *testing.T) {
 	body := benchBodies(t)["read"]
-	if e := parseOne(body); e.Kind != schema.KindMessageRead || len(e.Data.Base().Warnings) > 0 {
+	if e := parse(body, "").Events[0]; e.Kind != schema.KindMessageRead || len(e.Data.Base().Warnings) > 0 {
 		t.Fatalf("got %s with the warnings %q", e.Kind, e.Data.Base().Warnings)
 	}
 	const most = 20
 	if n := testing.AllocsPerRun(200, func() { parseAndEncode(t, body) }); n > most && !raceEnabled {
 		t.Errorf("Parse and Encode: got %v allocations, want %d at most", n, most)
 	}
-}
-
-func parseOne(body []byte) schema.Event {
-	return (delivery.Parser{}).Parse(body, delivery.Origin{Source: "default", Received: received}).Events[0]
 }

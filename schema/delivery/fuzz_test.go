@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,16 +16,8 @@ import (
 
 func addPayloads(f *testing.F, add func([]byte)) {
 	f.Helper()
-	files, err := filepath.Glob(filepath.Join(payloadDir, "*.json"))
-	if err != nil || len(files) == 0 {
-		f.Fatalf("payloads: got %d files, error %v", len(files), err)
-	}
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		add(b)
+	for _, file := range payloads(f) {
+		add(read(f, file))
 	}
 }
 
@@ -41,7 +31,7 @@ func FuzzParse(f *testing.F) {
 	addPayloads(f, func(b []byte) { f.Add(b, "/webhook") })
 	f.Fuzz(func(t *testing.T, body []byte, path string) {
 		before := bytes.Clone(body)
-		d := delivery.Parser{}.Parse(body, delivery.Origin{Source: "default", Path: path, Received: received})
+		d := parse(body, path)
 		if !bytes.Equal(body, before) {
 			t.Fatal("the body was changed")
 		}
@@ -113,7 +103,7 @@ func checkKind(t *testing.T, e schema.Event, path string) {
 		b.Write(members[key])
 	}
 	b.WriteByte('}')
-	d := delivery.Parser{}.Parse(b.Bytes(), delivery.Origin{Source: "default", Path: path, Received: received})
+	d := parse(b.Bytes(), path)
 	if d.Rejection != nil || d.Events[0].Kind != e.Kind {
 		t.Errorf("in another order: got %+v, want kind %s\n%s\n%s", d, e.Kind, e.Data.Base().Raw, b.Bytes())
 	}
@@ -123,7 +113,7 @@ func checkKind(t *testing.T, e schema.Event, path string) {
 // decoded can be encoded.
 func FuzzDecode(f *testing.F) {
 	addPayloads(f, func(b []byte) {
-		for _, e := range (delivery.Parser{}).Parse(b, delivery.Origin{Source: "default", Received: received}).Events {
+		for _, e := range parse(b, "").Events {
 			if b, err := e.Encode(); err == nil {
 				f.Add(b)
 			}
