@@ -22,61 +22,65 @@ func theSpec() Spec {
 	}
 }
 
+const (
+	anew = "treble-bridge replay --to-file ./TREBLE.ndjson  # the first step of docs/operations.md"
+	away = "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"
+)
+
+// settings are streams that a bridge does not make so, and what it finds.
+var settings = []struct {
+	name     string
+	row      string // of the table in docs/operations.md; "" if it has none
+	change   func(*jetstream.StreamConfig)
+	severity Severity
+	problem  string
+	fix      string
+}{
+	{"memory", "`storage: memory`", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }, Weak, "in memory",
+		anew},
+	{"async", "`persist_mode: async`", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, Weak, "async", anew},
+	{"work-queue", "`retention: workqueue`", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }, Weak, "workqueue", anew},
+	{"max-age", "`max_age`", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, Weak, "1h0m0s", "nats stream edit TREBLE --max-age=720h"},
+	{"max-bytes", "`max_bytes`", func(c *jetstream.StreamConfig) { c.MaxBytes = 1000 }, Weak, "1000 bytes", "nats stream edit TREBLE --max-bytes=-1"},
+	{"max-msgs", "`max_msgs`", func(c *jetstream.StreamConfig) { c.MaxMsgs = 10 }, Weak, "10 messages", "nats stream edit TREBLE --max-msgs=-1"},
+	{"max-per-subject", "`max_msgs_per_subject`", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }, Weak, "1 messages of each kind", "nats stream edit TREBLE --max-msgs-per-subject=-1"},
+	{"max-msg-size", "`max_msg_size`", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 512 }, Weak, "512 bytes", "nats stream edit TREBLE --max-msg-size=-1"},
+	{"replicas", "`num_replicas`", func(c *jetstream.StreamConfig) { c.Replicas = 0 }, Weak, "0 replicas", "nats stream edit TREBLE --replicas=1"},
+	{"dupe-window", "`duplicate_window`", func(c *jetstream.StreamConfig) { c.Duplicates = time.Minute }, Weak, "1m0s", "nats stream edit TREBLE --dupe-window=10m"},
+	{"no-batches", "`allow_atomic: false`", func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false }, Slow, "allow_atomic", "nats stream edit TREBLE --allow-batch"},
+	{"no-ack", "`no_ack`", func(c *jetstream.StreamConfig) { c.NoAck = true }, Unusable, "no_ack", "nats stream edit TREBLE --ack"},
+	{"sealed", "`sealed`", func(c *jetstream.StreamConfig) { c.Sealed = true }, Unusable, "sealed", anew},
+	{"mirror", "`mirror`", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", away},
+	{"subjects", "subjects that are missing", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "treble.extra.>"} }, Unusable,
+		"treble.contact.opted_out", "nats stream edit TREBLE --subjects 'treble.>'"},
+	{"subjects-and-another's", "", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "extra.>"} }, Unusable,
+		"takes extra.> too", "nats stream info TREBLE  # its owner would add treble.contact.opted_out"},
+	{"subjects-of-another", "", func(c *jetstream.StreamConfig) { c.Subjects = []string{"extra.>"} }, Unusable, "it is not this bridge's: it takes extra.>", away},
+	{"limits-and-another's", "", func(c *jetstream.StreamConfig) { c.Subjects, c.MaxAge = []string{"treble.>", "extra.>"}, time.Hour }, Weak,
+		"1h0m0s", "nats stream info TREBLE  # it has extra.> too, so it may not be the bridge's alone: its owner would set --max-age=720h"},
+	{"interest", "`interest`", func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }, Weak, "interest", "nats stream edit TREBLE --retention=limits"},
+	{"deny-delete", "`deny_delete`", func(c *jetstream.StreamConfig) { c.DenyDelete = true }, Weak, "deny_delete", anew},
+	{"counters", "counters", func(c *jetstream.StreamConfig) { c.AllowMsgCounter = true }, Unusable, "counters", anew},
+	{"per-subject-and-refuses", "`discard_new_per_subject`", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject, c.DiscardNewPerSubject = 1, true }, Weak, "discard_new_per_subject",
+		"nats stream edit TREBLE --no-discard-per-subject --max-msgs-per-subject=-1"},
+	{"consumers", "`max_consumers`", func(c *jetstream.StreamConfig) { c.MaxConsumers = 2 }, Slow, "2 of 2 consumers", "nats stream edit TREBLE --max-consumers=-1"},
+	{"consumer-limits", "`consumer_limits`", func(c *jetstream.StreamConfig) { c.ConsumerLimits.InactiveThreshold = time.Second }, Slow, "consumer_limits", anew},
+	{"no-direct", "`allow_direct: false`", func(c *jetstream.StreamConfig) { c.AllowDirect = false }, Slow, "allow_direct", "nats stream edit TREBLE --allow-direct"},
+	{"mirror-of-another-account", "", func(c *jetstream.StreamConfig) {
+		c.Mirror = &jetstream.StreamSource{Name: "OTHER", External: &jetstream.ExternalStream{APIPrefix: "$JS.hub.API"}}
+	}, Unusable, "mirror of OTHER", away},
+	{"mirror-that-falls-short", "", func(c *jetstream.StreamConfig) {
+		c.Mirror, c.Subjects = &jetstream.StreamSource{Name: "OTHER"}, nil
+		c.Duplicates, c.MaxAge, c.AllowDirect = time.Second, time.Hour, false
+	}, Unusable, "mirror of OTHER", away},
+	{"transform", "`subject_transform`", func(c *jetstream.StreamConfig) {
+		c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
+	}, Weak, "renames", "nats stream edit TREBLE --no-transform"},
+}
+
 func TestFindings(t *testing.T) {
-	const anew = "treble-bridge replay --to-file ./TREBLE.ndjson  # the first step of docs/operations.md"
-	const away = "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"
-	base := theSpec()
-	base.Replicas = 3
-	tests := []struct {
-		name     string
-		change   func(*jetstream.StreamConfig)
-		severity Severity
-		problem  string
-		fix      string
-	}{
-		{"memory", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }, Weak, "in memory",
-			anew},
-		{"async", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, Weak, "async", anew},
-		{"work-queue", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }, Weak, "workqueue", anew},
-		{"max-age", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, Weak, "1h0m0s", "nats stream edit TREBLE --max-age=720h"},
-		{"max-bytes", func(c *jetstream.StreamConfig) { c.MaxBytes = 1000 }, Weak, "1000 bytes", "nats stream edit TREBLE --max-bytes=-1"},
-		{"max-msgs", func(c *jetstream.StreamConfig) { c.MaxMsgs = 10 }, Weak, "10 messages", "nats stream edit TREBLE --max-msgs=-1"},
-		{"max-per-subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }, Weak, "1 messages of each kind", "nats stream edit TREBLE --max-msgs-per-subject=-1"},
-		{"max-msg-size", func(c *jetstream.StreamConfig) { c.MaxMsgSize = 512 }, Weak, "512 bytes", "nats stream edit TREBLE --max-msg-size=-1"},
-		{"replicas", func(c *jetstream.StreamConfig) { c.Replicas = 1 }, Weak, "1 replicas", "nats stream edit TREBLE --replicas=3"},
-		{"dupe-window", func(c *jetstream.StreamConfig) { c.Duplicates = time.Minute }, Weak, "1m0s", "nats stream edit TREBLE --dupe-window=10m"},
-		{"no-batches", func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = false }, Slow, "allow_atomic", "nats stream edit TREBLE --allow-batch"},
-		{"no-ack", func(c *jetstream.StreamConfig) { c.NoAck = true }, Unusable, "no_ack", "nats stream edit TREBLE --ack"},
-		{"sealed", func(c *jetstream.StreamConfig) { c.Sealed = true }, Unusable, "sealed", anew},
-		{"mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{Name: "OTHER"} }, Unusable, "mirror of OTHER", away},
-		{"subjects", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "treble.extra.>"} }, Unusable,
-			"treble.contact.opted_out", "nats stream edit TREBLE --subjects 'treble.>'"},
-		{"subjects-and-another's", func(c *jetstream.StreamConfig) { c.Subjects = []string{"treble.message.*", "extra.>"} }, Unusable,
-			"takes extra.> too", "nats stream info TREBLE  # its owner would add treble.contact.opted_out"},
-		{"subjects-of-another", func(c *jetstream.StreamConfig) { c.Subjects = []string{"extra.>"} }, Unusable, "it is not this bridge's: it takes extra.>", away},
-		{"limits-and-another's", func(c *jetstream.StreamConfig) { c.Subjects, c.MaxAge = []string{"treble.>", "extra.>"}, time.Hour }, Weak,
-			"1h0m0s", "nats stream info TREBLE  # it has extra.> too, so it may not be the bridge's alone: its owner would set --max-age=720h"},
-		{"interest", func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy }, Weak, "interest", "nats stream edit TREBLE --retention=limits"},
-		{"deny-delete", func(c *jetstream.StreamConfig) { c.DenyDelete = true }, Weak, "deny_delete", anew},
-		{"counters", func(c *jetstream.StreamConfig) { c.AllowMsgCounter = true }, Unusable, "counters", anew},
-		{"per-subject-and-refuses", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject, c.DiscardNewPerSubject = 1, true }, Weak, "discard_new_per_subject",
-			"nats stream edit TREBLE --no-discard-per-subject --max-msgs-per-subject=-1"},
-		{"consumers", func(c *jetstream.StreamConfig) { c.MaxConsumers = 2 }, Slow, "2 of 2 consumers", "nats stream edit TREBLE --max-consumers=-1"},
-		{"consumer-limits", func(c *jetstream.StreamConfig) { c.ConsumerLimits.InactiveThreshold = time.Second }, Slow, "consumer_limits", anew},
-		{"no-direct", func(c *jetstream.StreamConfig) { c.AllowDirect = false }, Slow, "allow_direct", "nats stream edit TREBLE --allow-direct"},
-		{"mirror-of-another-account", func(c *jetstream.StreamConfig) {
-			c.Mirror = &jetstream.StreamSource{Name: "OTHER", External: &jetstream.ExternalStream{APIPrefix: "$JS.hub.API"}}
-		}, Unusable, "mirror of OTHER", away},
-		{"mirror-that-falls-short", func(c *jetstream.StreamConfig) {
-			c.Mirror, c.Subjects = &jetstream.StreamSource{Name: "OTHER"}, nil
-			c.Duplicates, c.MaxAge, c.AllowDirect = time.Second, time.Hour, false
-		}, Unusable, "mirror of OTHER", away},
-		{"transform", func(c *jetstream.StreamConfig) {
-			c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: ">", Destination: "x.>"}
-		}, Weak, "renames", "nats stream edit TREBLE --no-transform"},
-	}
-	w := eventStream(base)
-	for _, tt := range tests {
+	w := eventStream(theSpec())
+	for _, tt := range settings {
 		t.Run(tt.name, func(t *testing.T) {
 			have := w.create(serverFacts{fast: true})
 			tt.change(&have)
