@@ -1,4 +1,4 @@
-package setaside
+package setaside_test
 
 import (
 	"bytes"
@@ -17,20 +17,22 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/treble-bridge/treble-bridge/config/value"
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
 	"github.com/treble-bridge/treble-bridge/publisher/internal/natsconfig"
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
+	"github.com/treble-bridge/treble-bridge/publisher/setaside"
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
 // asideOf returns the set-aside of a data directory, with a writer to it.
-func asideOf(t *testing.T, dataDir string) (Dir, *Store) {
+func asideOf(t *testing.T, dataDir string) (setaside.Dir, *setaside.Store) {
 	t.Helper()
-	w := Open(dataDir, value.MiB, nil, zap.NewNop(), nil)
-	return OpenDir(dataDir, nil), w
+	w := setaside.Open(dataDir, value.MiB, nil, zap.NewNop(), nil)
+	return setaside.OpenDir(dataDir, nil), w
 }
 
-func put(t *testing.T, w *Store, m broker.Message, reason string) {
+func put(t *testing.T, w *setaside.Store, m broker.Message, reason string) {
 	t.Helper()
 	if err := w.Put(t.Context(), m, reason); err != nil {
 		t.Fatal(err)
@@ -54,7 +56,7 @@ func aRefusedBody(body string) broker.Message {
 	return broker.Message{Subject: "treble-quarantine.not-json", ID: "body-1", Header: broker.HeaderOf(h), Data: []byte(body)}
 }
 
-func asideFiles(t *testing.T, s Dir) []string {
+func asideFiles(t *testing.T, s setaside.Dir) []string {
 	t.Helper()
 	names, err := s.Files()
 	if err != nil {
@@ -64,7 +66,7 @@ func asideFiles(t *testing.T, s Dir) []string {
 }
 
 // retryAll retries every file, and returns the errors by id.
-func retryAll(t *testing.T, r *Retrier, s Dir) map[string]error {
+func retryAll(t *testing.T, r *setaside.Retrier, s setaside.Dir) map[string]error {
 	t.Helper()
 	errs := map[string]error{}
 	for _, name := range asideFiles(t, s) {
@@ -79,7 +81,7 @@ func retryAll(t *testing.T, r *Retrier, s Dir) map[string]error {
 	return errs
 }
 
-func openRetrier(t *testing.T, s Dir, url string, timeout time.Duration) *Retrier {
+func openRetrier(t *testing.T, s setaside.Dir, url string, timeout time.Duration) *setaside.Retrier {
 	t.Helper()
 	cfg := natsconfig.Default()
 	cfg.URL = url
@@ -87,7 +89,7 @@ func openRetrier(t *testing.T, s Dir, url string, timeout time.Duration) *Retrie
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := NewRetrier(conn, s, RetryOptions{Events: "TREBLE", Prefix: "treble", Timeout: timeout})
+	r := setaside.NewRetrier(conn, s, setaside.RetryOptions{Events: "TREBLE", Prefix: "treble", Timeout: timeout})
 	t.Cleanup(r.Close)
 	return r
 }
@@ -104,9 +106,9 @@ func startWithStreams(t *testing.T) *natstest.Server {
 func TestRetryPublishesAndRemoves(t *testing.T) {
 	n := startWithStreams(t)
 	s, w := asideOf(t, t.TempDir())
-	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), Refused)
-	put(t, w, aRefusedBody("not JSON"), Overflow)
-	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), TooLarge)
+	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), setaside.Refused)
+	put(t, w, aRefusedBody("not JSON"), setaside.Overflow)
+	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), setaside.TooLarge)
 	r := openRetrier(t, s, n.URL, 2*time.Second)
 	if errs := retryAll(t, r, s); len(errs) > 0 {
 		t.Fatalf("left: %v", errs)
@@ -128,11 +130,11 @@ func TestRetryUsesThePrefixOfToday(t *testing.T) {
 	s, w := asideOf(t, t.TempDir())
 	old := anEventMessage(t, "event-1", `{"a":1}`)
 	old.Subject = "before.message.read"
-	put(t, w, old, Uncaptured)
+	put(t, w, old, setaside.Uncaptured)
 	body := aRefusedBody("not JSON")
 	body.Subject = "before-quarantine.not-json"
 	body.Header = append(body.Header, broker.Field{Name: schema.HeaderReason, Value: string(schema.ReasonNotJSON)})
-	put(t, w, body, Quarantine)
+	put(t, w, body, setaside.Quarantine)
 	if errs := retryAll(t, openRetrier(t, s, n.URL, 2*time.Second), s); len(errs) > 0 {
 		t.Fatalf("left: %v", errs)
 	}
@@ -148,14 +150,14 @@ func TestRetryKeepsWhatIsNotStored(t *testing.T) {
 	s, w := asideOf(t, t.TempDir())
 	r := openRetrier(t, s, n.URL, 2*time.Second)
 
-	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), Refused)
+	put(t, w, anEventMessage(t, "event-1", `{"a":1}`), setaside.Refused)
 	if err := retryAll(t, r, s)["event-1"]; err == nil || !strings.Contains(err.Error(), "stream TREBLE does not exist") {
 		t.Errorf("no stream: got %v", err)
 	}
 
 	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, MaxMsgSize: 2000})
 	large := anEventMessage(t, "event-2", `"`+strings.Repeat("x", 3000)+`"`)
-	put(t, w, large, TooLarge)
+	put(t, w, large, setaside.TooLarge)
 	errs := retryAll(t, r, s)
 	if err := errs["event-2"]; err == nil || !strings.Contains(err.Error(), "NATS takes 2000") || len(errs) != 1 {
 		t.Errorf("too large: got %v, want both numbers, and the other one stored", errs)
@@ -165,12 +167,12 @@ func TestRetryKeepsWhatIsNotStored(t *testing.T) {
 	}
 
 	n.EditStream(t, "TREBLE", func(c *jetstream.StreamConfig) { c.MaxMsgSize, c.Sealed = -1, true })
-	if err := retryAll(t, r, s)["event-2"]; err == nil || errors.Is(err, ErrAway) {
+	if err := retryAll(t, r, s)["event-2"]; err == nil || errors.Is(err, setaside.ErrAway) {
 		t.Errorf("sealed: got %v, want a refusal", err)
 	}
 
 	n.Kill()
-	if err := retryAll(t, r, s)["event-2"]; !errors.Is(err, ErrAway) {
+	if err := retryAll(t, r, s)["event-2"]; !errors.Is(err, setaside.ErrAway) {
 		t.Errorf("NATS is gone: got %v, want ErrAway", err)
 	}
 	if names := asideFiles(t, s); len(names) != 1 {
@@ -184,9 +186,9 @@ func TestRetryWithoutPubAck(t *testing.T) {
 	n := natstest.Start(t)
 	s, w := asideOf(t, t.TempDir())
 	n.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, NoAck: true})
-	put(t, w, anEventMessage(t, "event-1", `{}`), Refused)
+	put(t, w, anEventMessage(t, "event-1", `{}`), setaside.Refused)
 	r := openRetrier(t, s, n.URL, 300*time.Millisecond)
-	if err := retryAll(t, r, s)["event-1"]; !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "it may be stored or not") {
+	if err := retryAll(t, r, s)["event-1"]; !errors.Is(err, setaside.ErrAway) || !strings.Contains(err.Error(), "it may be stored or not") {
 		t.Errorf("got %v, want ErrAway", err)
 	}
 	names := asideFiles(t, s)
@@ -205,14 +207,16 @@ func TestRetryWithoutPubAck(t *testing.T) {
 }
 
 func TestDirRead(t *testing.T) {
-	s, w := asideOf(t, t.TempDir())
+	dataDir := t.TempDir()
+	s, w := asideOf(t, dataDir)
 	if names := asideFiles(t, s); len(names) != 0 {
 		t.Errorf("no directory: got %v", names)
 	}
-	put(t, w, anEventMessage(t, "event-1", `{"phone":"+573176477608"}`), TooLarge)
+	put(t, w, anEventMessage(t, "event-1", `{"phone":"+573176477608"}`), setaside.TooLarge)
 	name := asideFiles(t, s)[0]
-	m, err := s.Read(filepath.Join(w.dir, name))
-	if err != nil || m.Kind != "message.read" || m.Subject != "treble.message.read" || m.ID != "event-1" || m.Reason != TooLarge || m.Time.IsZero() {
+	path := filepath.Join(dataDir, datadir.SetAside, name)
+	m, err := s.Read(path)
+	if err != nil || m.Kind != "message.read" || m.Subject != "treble.message.read" || m.ID != "event-1" || m.Reason != setaside.TooLarge || m.Time.IsZero() {
 		t.Errorf("got %+v, %v", m, err)
 	}
 	for _, bad := range []string{"../lock", "/etc/passwd", name + "x", "../set-aside/" + name, "none.msg"} {
@@ -220,13 +224,13 @@ func TestDirRead(t *testing.T) {
 			t.Errorf("Read(%q): no error", bad)
 		}
 	}
-	whole, err := os.ReadFile(filepath.Join(w.dir, name))
+	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range whole {
 		for _, broken := range [][]byte{whole[:i], append(append(bytes.Clone(whole[:i]), '\n'), whole[i+1:]...)} {
-			if err := os.WriteFile(filepath.Join(w.dir, name), broken, 0o600); err != nil {
+			if err := os.WriteFile(path, broken, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			m, err := s.Read(name)
@@ -273,16 +277,16 @@ func TestDirLine(t *testing.T) {
 		return b
 	}
 	event := anEventMessage(t, "event-1", "{\n  \"big\": 12345678901234567890123, \"html\": \"<&>\"\n}")
-	read(event, Refused)
+	read(event, setaside.Refused)
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, event.Data); err != nil || !bytes.Equal(line.Data, compact.Bytes()) || line.Base64 != base64.StdEncoding.EncodeToString(event.Data) {
 		t.Errorf("envelope: got %s\nwant %s", line.Data, compact.Bytes())
 	}
-	if line.Subject != "treble.message.read" || line.Reason != Refused || line.Headers[schema.HeaderMsgID][0] != "event-1" || line.File == "" || line.Time.IsZero() {
+	if line.Subject != "treble.message.read" || line.Reason != setaside.Refused || line.Headers[schema.HeaderMsgID][0] != "event-1" || line.File == "" || line.Time.IsZero() {
 		t.Errorf("got %+v", line)
 	}
 	for _, body := range []string{"{\"a\": \xff}", "not JSON", `{"json": true}`, ""} {
-		read(aRefusedBody(body), Quarantine)
+		read(aRefusedBody(body), setaside.Quarantine)
 		if got, err := base64.StdEncoding.DecodeString(line.Base64); err != nil || string(got) != body || line.Data != nil {
 			t.Errorf("refused body: got %q, %v, want %q", got, err, body)
 		}
@@ -296,12 +300,12 @@ func TestParseLine(t *testing.T) {
 	for _, m := range []broker.Message{
 		anEventMessage(t, "event-1", `{"html":"<&>","big":12345678901234567890123}`), anEventMessage(t, "event-2", "{\n\t\"a\" : 1 }"), body,
 	} {
-		was := MessageOf(Entry{Message: m, Reason: Pending, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)})
+		was := setaside.MessageOf(setaside.Entry{Message: m, Reason: setaside.Pending, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)})
 		line, err := was.Line()
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ParseLine(line)
+		got, err := setaside.ParseLine(line)
 		if err != nil || !reflect.DeepEqual(got, was) {
 			t.Errorf("%v\ngot  %+v\nwant %+v", err, got, was)
 		}
@@ -312,7 +316,7 @@ func TestParseLine(t *testing.T) {
 		`{"subject":"a","headers":{"Nats-Msg-Id":["a"]},"data_base64":"*"}`:                 "data_base64: is no base64",
 		`{"subject":"a","headers":{"Treble-Kind":["message.read"]},"data":{"s3cret":true}}`: "headers: Nats-Msg-Id is missing",
 	} {
-		if _, err := ParseLine([]byte(line)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+		if _, err := setaside.ParseLine([]byte(line)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: got %v, want %q", line, err, want)
 		}
 	}
