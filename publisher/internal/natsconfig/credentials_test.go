@@ -173,34 +173,6 @@ func passwordOf(t *testing.T, c *natsconfig.Credentials) (password func() string
 	}
 }
 
-func TestFilesAreChecked(t *testing.T) {
-	dir := t.TempDir()
-	other := filepath.Join(dir, "other")
-	replace(t, other, "S3CR3T")
-	for _, c := range []struct {
-		name string
-		set  func(*natsconfig.Config)
-		want string
-	}{
-		{"creds", func(c *natsconfig.Config) { c.CredentialsFile = other }, "nats.credentials_file: " + other + " is no credentials file"},
-		{"creds-missing", func(c *natsconfig.Config) { c.CredentialsFile = dir + "/x" }, "nats.credentials_file: open"},
-		{"nkey", func(c *natsconfig.Config) { c.NKeyFile = other }, "nats.nkey_file: " + other + " holds no seed"},
-		{"ca", func(c *natsconfig.Config) { c.TLS.CAFile = other }, "nats.tls.ca_file: " + other + ": holds no certificate"},
-		{"cert", func(c *natsconfig.Config) { c.TLS.CertFile, c.TLS.KeyFile = other, other }, "nats.tls: cert_file and key_file"},
-		{"blank-token", func(c *natsconfig.Config) { c.Token = "\n" }, "nats.token: has nothing but white space"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			cfg := natsconfig.Default()
-			cfg.URL = "nats://127.0.0.1:4222"
-			c.set(&cfg)
-			err := cfg.Validate()
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "S3CR3T") {
-				t.Errorf("got %v, want %q", err, c.want)
-			}
-		})
-	}
-}
-
 func TestWarnings(t *testing.T) {
 	cfg := natsconfig.Default()
 	cfg.PasswordFile = filepath.Join(t.TempDir(), "password")
