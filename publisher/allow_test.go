@@ -16,9 +16,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
-// TestNack: what deployments/nats/nack.yaml describes is what the bridge would make: with it, and
+// TestNackMakesWhatTheBridgeWants: what deployments/nats/nack.yaml describes is what the bridge would make: with it, and
 // with publisher.streams check, it finds nothing wrong.
-func TestNack(t *testing.T) {
+func TestNackMakesWhatTheBridgeWants(t *testing.T) {
 	b, err := os.ReadFile("../deployments/nats/nack.yaml")
 	if err != nil {
 		t.Fatal(err)

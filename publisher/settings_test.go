@@ -158,9 +158,9 @@ func TestWhatNATSDoesNotMake(t *testing.T) {
 	}
 }
 
-// TestAssets: in an account that takes only streams with a limit, all is made, and what is made
+// TestAssetsAreMadeWithABound: in an account that takes only streams with a limit, all is made, and what is made
 // is what Assets says, with a bound.
-func TestAssets(t *testing.T) {
+func TestAssetsAreMadeWithABound(t *testing.T) {
 	r := startReloaded(t, oneAccount("jetstream: {max_bytes_required: true}"))
 	o := withJournal(t, r.URL)
 	o.Config.MaxBytes = 1 << 20

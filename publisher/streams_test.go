@@ -139,8 +139,8 @@ func TestFindingsFollowTheStream(t *testing.T) {
 	}
 }
 
-// TestReason: a reason is read as one line, and its fix is apart for who pastes it.
-func TestReason(t *testing.T) {
+// TestReasonIsOneLine: a reason is read as one line, and its fix is apart for who pastes it.
+func TestReasonIsOneLine(t *testing.T) {
 	for _, tt := range []struct {
 		r    publisher.Reason
 		want string

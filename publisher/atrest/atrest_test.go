@@ -87,7 +87,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestFiles(t *testing.T) {
+func TestKeyFileIsChecked(t *testing.T) {
 	path := atresttest.NewFile(t)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v, want 0600", info.Mode(), err)

@@ -22,7 +22,7 @@ func connect(t *testing.T, url string) *client.Client {
 	return clienttest.Open(t, clienttest.Options(url))
 }
 
-func TestAudit(t *testing.T) {
+func TestRecordsAreListedByAction(t *testing.T) {
 	n := natstest.Start(t)
 	a, err := audit.Open(t.Context(), connect(t, n.URL), spec)
 	if err != nil {
@@ -58,9 +58,9 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// TestDo: the record tells that the run began before anything is done, and how it ended, also if
+// TestRecordTellsHowARunEnded: the record tells that the run began before anything is done, and how it ended, also if
 // it was interrupted.
-func TestDo(t *testing.T) {
+func TestRecordTellsHowARunEnded(t *testing.T) {
 	n := natstest.Start(t)
 	b, err := audit.Open(t.Context(), connect(t, n.URL), spec)
 	if err != nil {

@@ -57,7 +57,7 @@ func get(dir string) (string, error) {
 	return string(b), err
 }
 
-func TestInAndOut(t *testing.T) {
+func TestSocketLivesAsLongAsItsServer(t *testing.T) {
 	dir := shortDir(t)
 	if _, err := get(dir); !errors.Is(err, control.ErrNobody) {
 		t.Errorf("before: %v", err)

@@ -203,7 +203,7 @@ func TestPendingIsLeft(t *testing.T) {
 
 // The copies in the journals are waited for. Something that comes meanwhile is counted, and
 // left to another run.
-func TestCopiesGo(t *testing.T) {
+func TestCopiesInTheJournalsGo(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.retain = 0
@@ -284,7 +284,7 @@ func TestMoreKeepsComing(t *testing.T) {
 }
 
 // Where a stream lets nothing be deleted, nothing is deleted anywhere.
-func TestDenied(t *testing.T) {
+func TestNothingIsDeletedWhereAStreamDeniesIt(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	p.server.Stream(t, jetstream.StreamConfig{Name: "TREBLE", Subjects: []string{"treble.>"}, DenyDelete: true})
@@ -353,7 +353,7 @@ func TestForgetSpellings(t *testing.T) {
 }
 
 // Other streams are cleaned when they are named, and named when they are known.
-func TestCopies(t *testing.T) {
+func TestCopiesInOtherStreams(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	b, _ := p.bridge(t, true)
@@ -393,7 +393,7 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-func TestDataDirs(t *testing.T) {
+func TestDataDirsThatCannotBeErased(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	if d, err := forget.OpenDataDir(t.Context(), filepath.Join(p.dir, "none"), nil, "TREBLE", 0); d != nil || err != nil {

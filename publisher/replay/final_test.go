@@ -21,9 +21,9 @@ func startDenying(t *testing.T, subject string, n int) *broker {
 	return b
 }
 
-// TestDenied: a run ends with the subject that its user may not publish to, and does not wait for
+// TestDeniedEndsTheRun: a run ends with the subject that its user may not publish to, and does not wait for
 // --give-up, though such a request ends as one without an answer.
-func TestDenied(t *testing.T) {
+func TestDeniedEndsTheRun(t *testing.T) {
 	for name, subject := range map[string]string{
 		"audit":    "$KV.TREBLE_AUDIT.>",
 		"consumer": "$JS.API.CONSUMER.CREATE.TREBLE.>",

@@ -64,7 +64,7 @@ func (rc *receiver) target(t *testing.T, path string) replay.URLTarget {
 	return replay.URLTarget{URL: u, Header: http.Header{"Authorization": {"Bearer s3cret"}}, Timeout: 5 * time.Second, Retries: 3}
 }
 
-func TestURL(t *testing.T) {
+func TestURLGetsEveryEvent(t *testing.T) {
 	t.Parallel()
 	const events = 300
 	b := startBroker(t)
@@ -178,7 +178,7 @@ func lines(t *testing.T, content []byte, n int) {
 	}
 }
 
-func TestFile(t *testing.T) {
+func TestFileOfAResumedRun(t *testing.T) {
 	t.Parallel()
 	const events = 4000
 	b := startBroker(t)
@@ -275,9 +275,9 @@ func (b *broker) mix(t *testing.T) (events []int) {
 	return events
 }
 
-// TestForeign: what is no event goes to no target, and is counted, also by a run that is
+// TestForeignMessagesGoToNoTarget: what is no event goes to no target, and is counted, also by a run that is
 // resumed.
-func TestForeign(t *testing.T) {
+func TestForeignMessagesGoToNoTarget(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	events := b.mix(t)
@@ -357,7 +357,7 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-func TestList(t *testing.T) {
+func TestListTellsFilterAndTarget(t *testing.T) {
 	b := startBroker(t)
 	b.fill(t, 10)
 	c := b.client(t)

@@ -20,8 +20,8 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/natstest"
 )
 
-// TestReason: why there is no connection is told with what mends it, and without the secret.
-func TestReason(t *testing.T) {
+// TestReasonSaysWhatMendsIt: why there is no connection is told with what mends it, and without the secret.
+func TestReasonSaysWhatMendsIt(t *testing.T) {
 	const canary = "canary-password"
 	withTLS := func(o *server.Options) {
 		pair := certtest.Load(t, certtest.New(t).Issue(t, "127.0.0.1"))
