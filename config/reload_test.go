@@ -1,25 +1,17 @@
-package config
+package config_test
 
 import (
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/config"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 )
 
-func TestReloadableKeysExist(t *testing.T) {
-	for _, r := range reloadable {
-		if !slices.ContainsFunc(Keys(), func(k Key) bool { return k.Name == r || strings.HasSuffix(r, ".") && strings.HasPrefix(k.Name, r) }) {
-			t.Errorf("%s is no key", r)
-		}
-	}
-}
-
 func TestMerge(t *testing.T) {
-	was := Default()
+	was := config.Default()
 	was.NATS.URL = "nats://a"
 	was.Ingress.TLS.CertFile = "old.pem"
 	next := was
@@ -47,7 +39,7 @@ func TestMerge(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	c := Default()
+	c := config.Default()
 	c.Ingress.TLS.CertFile, c.Ingress.TLS.KeyFile, c.Ingress.TLS.ClientCA, c.Ingress.TLS.ACME.CAFile = "c", "k", "a", "acme"
 	c.NATS.Embedded.TLS.CertFile, c.NATS.PasswordFile = "n", "read for each connect"
 	c.Auth.BearerFile = "b"

@@ -13,7 +13,7 @@ import (
 
 func TestWrongUsage(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
-	for _, c := range []struct{ name, args, want string }{
+	clitest.CheckUsage(t, "", "", []clitest.WrongUsage{
 		{"command", "sevre", `unknown command "sevre"`},
 		{"command-near", "sevre", "serve"},
 		{"subcommand", "config chekc", `do you mean "check"?`},
@@ -39,14 +39,7 @@ func TestWrongUsage(t *testing.T) {
 		{"schema-list-and-name", "schema --list message.read", "use one of them"},
 		{"schema-two-names", "schema envelope asyncapi", "accepts at most 1"},
 		{"consumers-lag", "consumers --max-lag -5m", "--max-lag"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			code, _, errs := clitest.Command(t.Context(), "", strings.Fields(c.args)...)
-			if code != cli.ExitUsage || !strings.Contains(errs, c.want) || !strings.Contains(errs, "--help") {
-				t.Errorf("got exit %d, %q; want 2, %q and where to find help", code, errs, c.want)
-			}
-		})
-	}
+	})
 }
 
 func TestHelp(t *testing.T) {

@@ -196,21 +196,20 @@ func TestExamplesParse(t *testing.T) {
 	})
 }
 
+// shellToken is a word of shell, an operator or a comment.
+var shellToken = regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"|<>;#])(?:'[^']*'|"[^"]*"|[^\s'"|<>;])*|[|<>;]|#.*`)
+
+// shellQuoted is what stands in quotes, in one or the other.
+var shellQuoted = regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
+
 // invocations returns the arguments of each call of the program in a line of shell.
 func invocations(line string) (calls [][]string) {
 	var words []string
-	var word strings.Builder
-	var quote rune
-	within := false
-	endWord := func() {
-		if within {
-			words = append(words, word.String())
+	for _, token := range append(shellToken.FindAllString(line, -1), ";") {
+		if !strings.ContainsAny(token[:1], "|<>;#") {
+			words = append(words, shellQuoted.ReplaceAllString(token, "$1$2"))
+			continue
 		}
-		word.Reset()
-		within = false
-	}
-	endCommand := func() {
-		endWord()
 		for len(words) > 0 && strings.Contains(words[0], "=") {
 			words = words[1:] // a variable
 		}
@@ -219,27 +218,6 @@ func invocations(line string) (calls [][]string) {
 		}
 		words = nil
 	}
-	for _, r := range line {
-		switch {
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteRune(r)
-		case r == '\'' || r == '"':
-			quote, within = r, true
-		case r == '#' && !within:
-			endCommand()
-			return calls
-		case r == '|' || r == '<' || r == '>' || r == ';':
-			endCommand()
-		case r == ' ' || r == '\n':
-			endWord()
-		default:
-			word.WriteRune(r)
-			within = true
-		}
-	}
-	endCommand()
 	return calls
 }
 

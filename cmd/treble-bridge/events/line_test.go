@@ -1,7 +1,7 @@
 package events
 
 import (
-	"encoding/json"
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -10,25 +10,25 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema"
 )
 
-// stored is an event as the stream holds it.
-func stored(t *testing.T, data schema.Payload, kind schema.Kind, raw string) client.Message {
+// stored is an event as the stream holds it; what is left out is filled in.
+func stored(t *testing.T, e schema.Event) client.Message {
 	t.Helper()
-	data.Base().Raw = json.RawMessage(raw)
-	e := schema.Event{
-		ID: strings.Repeat("a", 26), Source: "default", Kind: kind, Subject: data.Base().SessionID,
-		Time: time.Now(), ReceivedTime: time.Now(), DedupeKey: schema.DedupeContent, Data: data,
+	e.ID, e.Source, e.DedupeKey = cmp.Or(e.ID, strings.Repeat("a", 26)), "default", schema.DedupeContent
+	if e.Subject = e.Data.Base().SessionID; e.Time.IsZero() {
+		e.Time, e.ReceivedTime = time.Now(), time.Now()
 	}
 	b, err := e.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client.Message{Sequence: 1, Subject: "treble." + string(kind), Data: b}
+	return client.Message{Sequence: 1, Subject: "treble." + string(e.Kind), Data: b}
 }
 
 func TestLineCannotSteerATerminal(t *testing.T) {
 	evil := "\x1b]0;title\x07\n\u009b2J\u202e"
 	raw := `{"actual_response":"` + "\u009b" + `2J\u001b"}`
-	s := stored(t, &schema.MessageResponded{Common: schema.Common{SessionID: evil, Phone: evil}, ActualResponse: evil}, schema.KindMessageResponded, raw)
+	s := stored(t, schema.Event{Kind: schema.KindMessageResponded, Data: &schema.MessageResponded{
+		Common: schema.Common{SessionID: evil, Phone: evil, Raw: []byte(raw)}, ActualResponse: evil}})
 	for name, f := range map[string]eventFormat{
 		"human":   {terminal: true, showPII: true},
 		"masked":  {terminal: true},
@@ -55,7 +55,8 @@ func TestLineCannotSteerATerminal(t *testing.T) {
 
 func TestRawShowsTheExactBytes(t *testing.T) {
 	exact := []byte("{\"a\":\"\xff\"}")
-	s := stored(t, &schema.Unrecognized{Common: schema.Common{RawBase64: exact}}, schema.KindUnrecognized, "{\"a\":\"\ufffd\"}")
+	s := stored(t, schema.Event{Kind: schema.KindUnrecognized, Data: &schema.Unrecognized{
+		Common: schema.Common{Raw: []byte("{\"a\":\"\ufffd\"}"), RawBase64: exact}}})
 	if got := string(eventFormat{raw: true, showPII: true}.line(s)); got != string(exact)+"\n" {
 		t.Errorf("got %q, want %q", got, exact)
 	}

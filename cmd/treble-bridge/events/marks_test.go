@@ -23,13 +23,9 @@ func sessionEvent(t *testing.T, seq uint64, id string, at float64, data schema.P
 		happened = received
 	}
 	data.Base().SessionID, data.Base().Raw = "session-1", json.RawMessage(`{}`)
-	e := schema.Event{ID: id, Source: "default", Kind: kind, Subject: "session-1", Time: happened, ReceivedTime: received,
-		DedupeKey: schema.DedupeContent, Data: data}
-	b, err := e.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client.Message{Sequence: seq, Stored: received, Subject: "treble." + string(kind), Data: b}
+	m := stored(t, schema.Event{ID: id, Kind: kind, Time: happened, ReceivedTime: received, Data: data})
+	m.Sequence, m.Stored = seq, received
+	return m
 }
 
 func TestTimeline(t *testing.T) {

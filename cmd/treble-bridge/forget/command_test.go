@@ -14,26 +14,19 @@ import (
 )
 
 func TestForgetUsage(t *testing.T) {
-	for _, c := range []struct{ name, args, stdin, want string }{
-		{"nobody", "", "", "say who: --phone or --session"},
-		{"no-number", "--phone 3001s3cret", "", "--phone: use the international form"},
-		{"no-number-on-stdin", "--phone -", "s3cret\n", "--phone: use the international form"},
-		{"nothing-on-stdin", "--phone -", "", "--phone: use the international form"},
-		{"argument", "+5730s3cret", "", "forget takes no arguments"},
-		{"wait", "--session x --wait-pending -1s", "", "--wait-pending"},
-		{"wait-with-value", "--session x --wait 10s", "", "forget takes no arguments"},
-		{"empty-session", "--session=", "", "--session: use the id of a session"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			code, out, errs := clitest.Command(t.Context(), c.stdin, append([]string{"forget", "--data-dir", t.TempDir()}, strings.Fields(c.args)...)...)
-			if code != cli.ExitUsage || !strings.Contains(errs, c.want) || strings.Contains(out+errs, "s3cret") {
-				t.Errorf("exit %d, %q; want 2 and %q", code, errs, c.want)
-			}
-		})
-	}
-	code, _, errs := clitest.Command(t.Context(), "", "forget", "--session", "x", "--data-dir", t.TempDir())
-	if code != cli.ExitFailed || !strings.Contains(errs, "is the bridge running?") {
-		t.Errorf("without NATS: exit %d, %s", code, errs)
+	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
+	clitest.CheckUsage(t, "forget", "s3cret\n", []clitest.WrongUsage{
+		{"nobody", "", "say who: --phone or --session"},
+		{"no-number", "--phone 3001s3cret", "--phone: use the international form"},
+		{"no-number-on-stdin", "--phone -", "--phone: use the international form"},
+		{"argument", "+5730s3cret", "forget takes no arguments"},
+		{"wait", "--session x --wait-pending -1s", "--wait-pending"},
+		{"wait-with-value", "--session x --wait 10s", "forget takes no arguments"},
+		{"empty-session", "--session=", "--session: use the id of a session"},
+	})
+	clitest.CheckUsage(t, "forget", "", []clitest.WrongUsage{{"nothing-on-stdin", "--phone -", "--phone: use the international form"}})
+	if _, errs := clitest.Exits(t, cli.ExitFailed, "", "forget", "--session", "x"); !strings.Contains(errs, "is the bridge running?") {
+		t.Errorf("without NATS: %s", errs)
 	}
 }
 

@@ -150,22 +150,20 @@ func TestSetAsideOfProcess(t *testing.T) {
 
 func TestJournalCommandsWithoutJournal(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("TREBLE_BRIDGE_DATA_DIR", dir)
 	for _, name := range []string{"status", "verify"} {
-		code, _, errs := clitest.Command(t.Context(), "", "journal", name, "--data-dir", dir)
-		if code != cli.ExitFailed || !strings.Contains(errs, "no journal in "+dir) {
-			t.Errorf("%s: exit %d, %q", name, code, errs)
+		if _, errs := clitest.Exits(t, cli.ExitFailed, "", "journal", name); !strings.Contains(errs, "no journal in "+dir) {
+			t.Errorf("%s: %q", name, errs)
 		}
 	}
-	for _, c := range []struct{ args, want string }{
-		{"journal", "status, verify, export, set-aside"},
-		{"journal set-aside", "list, retry, export"},
-		{"journal set-aside retry", "say which"},
-		{"journal set-aside retry --all x.msg", "say which"},
-		{"journal status now", "unknown command"},
-	} {
-		code, _, errs := clitest.Command(t.Context(), "", append(strings.Fields(c.args), "--data-dir", dir)...)
-		if code != cli.ExitUsage || !strings.Contains(errs, c.want) {
-			t.Errorf("%s: exit %d, %q; want 2 and %q", c.args, code, errs, c.want)
-		}
+	if _, errs := clitest.Exits(t, cli.ExitFailed, "", "journal", "export"); !strings.Contains(errs, "there is no journal") {
+		t.Errorf("export: %s", errs)
 	}
+	clitest.CheckUsage(t, "journal", "", []clitest.WrongUsage{
+		{"nothing", "", "status, verify, export, set-aside"},
+		{"set-aside", "set-aside", "list, retry, export"},
+		{"retry-nothing", "set-aside retry", "say which"},
+		{"retry-all-and-one", "set-aside retry --all x.msg", "say which"},
+		{"argument", "status now", "unknown command"},
+	})
 }

@@ -24,26 +24,23 @@ func TestQuarantineCommands(t *testing.T) {
 		t.Helper()
 		return b.Command(t, want, append([]string{"quarantine"}, args...)...)
 	}
-	for _, c := range []struct{ args, want string }{
-		{"drop", "say which: ids"},
-		{"retry", "say which: ids"},
-		{"drop --all --reason not-json", "--all and flags"},
-		{"drop x --all", "name ids, or choose by flags"},
-		{"export x --path /a", "name ids, or choose by flags"},
-		{"drop --all", "confirm with --yes"},
-		{"retry --all", "confirm with --yes"},
-		{"list --reason nojson", "use one of not-json"},
-		{"list --since 1h --until 2h", "--until: use a time after"},
-		{"drop --since 1h --before 2h", "--before: use a time after"},
-		{"show", "accepts 1 arg"},
-		{"show x --raw --json", "use one of them"},
-		{"retry --all --url bridge:80", "--url: use http://"},
-		{"retry --all --token a --token-file b", "use one of them"},
-	} {
-		if _, errs := q(cli.ExitUsage, strings.Fields(c.args)...); !strings.Contains(errs, c.want) {
-			t.Errorf("%s: %s", c.args, errs)
-		}
-	}
+	t.Setenv("TREBLE_BRIDGE_DATA_DIR", b.Config.DataDir)
+	clitest.CheckUsage(t, "quarantine", "", []clitest.WrongUsage{
+		{"drop", "drop", "say which: ids"},
+		{"retry", "retry", "say which: ids"},
+		{"drop-all-reason-not-json", "drop --all --reason not-json", "--all and flags"},
+		{"drop-x-all", "drop x --all", "name ids, or choose by flags"},
+		{"export-x-path-a", "export x --path /a", "name ids, or choose by flags"},
+		{"drop-all", "drop --all", "confirm with --yes"},
+		{"retry-all", "retry --all", "confirm with --yes"},
+		{"list-reason-nojson", "list --reason nojson", "use one of not-json"},
+		{"list-since-1h-until-2h", "list --since 1h --until 2h", "--until: use a time after"},
+		{"drop-since-1h-before-2h", "drop --since 1h --before 2h", "--before: use a time after"},
+		{"show", "show", "accepts 1 arg"},
+		{"show-x-raw-json", "show x --raw --json", "use one of them"},
+		{"retry-all-url-bridge-80", "retry --all --url bridge:80", "--url: use http://"},
+		{"retry-all-token-a-token-file-b", "retry --all --token a --token-file b", "use one of them"},
+	})
 	for _, args := range []string{"show nobody", "drop nobody --yes", "retry nobody --yes", "export nobody", "drop " + ids[0] + " nobody --yes"} {
 		if _, errs := q(cli.ExitFailed, strings.Fields(args)...); !strings.Contains(errs, "not in the quarantine: nobody") {
 			t.Errorf("%s: %s", args, errs)

@@ -15,10 +15,7 @@ import (
 
 func TestSendVariesSamples(t *testing.T) {
 	r := clitest.NewReceiver(t, clitest.Always(200))
-	code, out, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "50", "--concurrency", "5", "--json", "--token", "tok", "-H", "X-Own: 1")
-	if code != cli.ExitFine {
-		t.Fatalf("exit %d, %s", code, errs)
-	}
+	out, _ := clitest.Exits(t, cli.ExitFine, "", "send", "message.read", "--url", r.URL, "--count", "50", "--concurrency", "5", "--json", "--token", "tok", "-H", "X-Own: 1")
 	if got := len(r.Bodies); got != 50 {
 		t.Errorf("got %d different bodies, want 50", got)
 	}
@@ -38,9 +35,7 @@ func TestSendVariesSamples(t *testing.T) {
 
 func TestSendSame(t *testing.T) {
 	r := clitest.NewReceiver(t, clitest.Always(200))
-	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3", "--same"); code != cli.ExitFine {
-		t.Fatalf("exit %d, %s", code, errs)
-	}
+	clitest.Exits(t, cli.ExitFine, "", "send", "message.read", "--url", r.URL, "--count", "3", "--same")
 	if r.Bodies[clitest.Sample(t, "message.read")] != 3 {
 		t.Errorf("got %v, want the sample three times", r.Bodies)
 	}
@@ -51,9 +46,7 @@ func TestSendFileAndStdinAsTheyAre(t *testing.T) {
 	const body = ` {"session_id": "fixed" }`
 	file := clitest.File(t, "body.json", body)
 	for _, args := range [][]string{{file}, {"--file", file}, {"-"}} {
-		if code, _, errs := clitest.Command(t.Context(), body, append([]string{"send", "--url", r.URL}, args...)...); code != cli.ExitFine {
-			t.Errorf("%v: exit %d, %s", args, code, errs)
-		}
+		clitest.Exits(t, cli.ExitFine, body, append([]string{"send", "--url", r.URL}, args...)...)
 	}
 	if r.Bodies[body] != 3 {
 		t.Errorf("got %v", r.Bodies)
@@ -67,9 +60,9 @@ func TestSendFailsIfOneWasNot200(t *testing.T) {
 		}
 		return 200
 	})
-	code, out, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "3")
-	if code != cli.ExitFailed || !strings.Contains(out, "200: 2, 503: 1") || !strings.Contains(errs, "1 of 3") {
-		t.Errorf("exit %d, %q, %q", code, out, errs)
+	out, errs := clitest.Exits(t, cli.ExitFailed, "", "send", "message.read", "--url", r.URL, "--count", "3")
+	if !strings.Contains(out, "200: 2, 503: 1") || !strings.Contains(errs, "1 of 3") {
+		t.Errorf("got %q, %q", out, errs)
 	}
 	if strings.Contains(out, "\x1b") || !strings.Contains(out, `answer \u001b[2J`) {
 		t.Errorf("the answer must be shown without its controls: %q", out)
@@ -79,9 +72,7 @@ func TestSendFailsIfOneWasNot200(t *testing.T) {
 func TestSendKeepsTheConfiguredSecretFromOthers(t *testing.T) {
 	r := clitest.NewReceiver(t, clitest.Always(200))
 	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "secret-of-our-bridge-4d1e")
-	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL); code != cli.ExitFine {
-		t.Fatalf("exit %d, %s", code, errs)
-	}
+	clitest.Exits(t, cli.ExitFine, "", "send", "message.read", "--url", r.URL)
 	if got := r.Headers[0].Get("Authorization"); got != "" {
 		t.Error("the configured secret went to the address of --url")
 	}
@@ -89,8 +80,8 @@ func TestSendKeepsTheConfiguredSecretFromOthers(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TREBLE_BRIDGE_DATA_DIR", dir)
 	t.Setenv("TREBLE_BRIDGE_INGRESS_ADDR", strings.TrimPrefix(r.URL, "http://"))
-	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read"); code != cli.ExitFailed || !strings.Contains(errs, "no bridge runs on data_dir") {
-		t.Errorf("exit %d, %s; want 1", code, errs)
+	if _, errs := clitest.Exits(t, cli.ExitFailed, "", "send", "message.read"); !strings.Contains(errs, "no bridge runs on data_dir") {
+		t.Error(errs)
 	}
 	if len(r.Headers) != 1 {
 		t.Error("something was sent to whoever has the address of a bridge that does not run")
@@ -100,9 +91,7 @@ func TestSendKeepsTheConfiguredSecretFromOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Release()
-	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read"); code != cli.ExitFine {
-		t.Fatalf("exit %d, %s", code, errs)
-	}
+	clitest.Exits(t, cli.ExitFine, "", "send", "message.read")
 	if got := r.Headers[1].Get("Authorization"); got != "Bearer secret-of-our-bridge-4d1e" {
 		t.Error("without --url the configured secret must be used")
 	}
@@ -168,9 +157,7 @@ func TestSendInterrupted(t *testing.T) {
 func TestSendRate(t *testing.T) {
 	r := clitest.NewReceiver(t, clitest.Always(200))
 	began := time.Now()
-	if code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--count", "5", "--rate", "20", "--concurrency", "5"); code != cli.ExitFine {
-		t.Fatalf("exit %d, %s", code, errs)
-	}
+	clitest.Exits(t, cli.ExitFine, "", "send", "message.read", "--url", r.URL, "--count", "5", "--rate", "20", "--concurrency", "5")
 	if took := time.Since(began); took < 200*time.Millisecond {
 		t.Errorf("five at 20 a second took %s, want at least 200ms", took)
 	}
@@ -178,8 +165,8 @@ func TestSendRate(t *testing.T) {
 
 func TestSendToNobody(t *testing.T) {
 	t.Setenv("TREBLE_BRIDGE_DATA_DIR", t.TempDir())
-	code, out, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
-	if code != cli.ExitFailed || !strings.Contains(out, "cannot connect: 1") || !strings.Contains(errs, "is the bridge running?") {
-		t.Errorf("exit %d, %q, %q", code, out, errs)
+	out, errs := clitest.Exits(t, cli.ExitFailed, "", "send", "message.read", "--url", "http://127.0.0.1:1/webhook")
+	if !strings.Contains(out, "cannot connect: 1") || !strings.Contains(errs, "is the bridge running?") {
+		t.Errorf("got %q, %q", out, errs)
 	}
 }

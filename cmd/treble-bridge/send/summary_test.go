@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestAdvice(t *testing.T) {
+func TestAdviceByStatus(t *testing.T) {
 	for status, want := range map[string]string{"401": "--token", "404": "sources", "503": "health", "200": ""} {
 		s := SummaryJSON{Statuses: map[string]int{status: 1}}
 		if got := s.advice(); !strings.Contains(got, want) || want == "" && got != "" {

@@ -142,17 +142,7 @@ func (r *Running) Metrics(t *testing.T) string {
 // Command runs a command on the data directory and returns what it printed.
 func (r *Running) Command(t *testing.T, want int, args ...string) (out, errs string) {
 	t.Helper()
-	return commandOn(t, r.Config.DataDir, want, args...)
-}
-
-// commandOn runs a command on a data directory, and wants an exit code.
-func commandOn(t *testing.T, dir string, want int, args ...string) (out, errs string) {
-	t.Helper()
-	code, out, errs := Command(t.Context(), "", append(args[:len(args):len(args)], "--data-dir", dir)...)
-	if code != want {
-		t.Fatalf("%q: exit %d, want %d\n%s%s", args, code, want, out, errs)
-	}
-	return out, errs
+	return Exits(t, want, "", append(args[:len(args):len(args)], "--data-dir", r.Config.DataDir)...)
 }
 
 // Sample returns the body of a built-in sample.

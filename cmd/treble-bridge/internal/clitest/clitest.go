@@ -65,3 +65,34 @@ func Command(ctx context.Context, stdin string, args ...string) (code int, stdou
 func Run(ctx context.Context, args []string, streams cli.Streams) int {
 	return cli.Run(ctx, tree(streams), args)
 }
+
+// Exits runs a command line in this process, which has to end with an exit code, and returns what it
+// printed.
+func Exits(t *testing.T, want int, stdin string, args ...string) (out, errs string) {
+	t.Helper()
+	code, out, errs := Command(t.Context(), stdin, args...)
+	if code != want {
+		t.Fatalf("%q: exit %d, want %d\n%s%s", args, code, want, out, errs)
+	}
+	return out, errs
+}
+
+// WrongUsage is a command line without the command's name, and a part of the error.
+type WrongUsage = struct{ Name, Args, Want string }
+
+// CheckUsage checks that a command ends with exit code 2 for each line, says why and where to find
+// help, and repeats no s3cret.
+func CheckUsage(t *testing.T, command, stdin string, lines []WrongUsage) {
+	t.Helper()
+	for _, l := range lines {
+		t.Run(l.Name, func(t *testing.T) {
+			out, errs := Exits(t, cli.ExitUsage, stdin, strings.Fields(command+" "+l.Args)...)
+			if !strings.Contains(errs, l.Want) || !strings.Contains(errs, "--help") {
+				t.Errorf("got %q, want %q and where to find help", errs, l.Want)
+			}
+			if strings.Contains(out+errs, "s3cret") {
+				t.Errorf("a secret is repeated: %s%s", out, errs)
+			}
+		})
+	}
+}

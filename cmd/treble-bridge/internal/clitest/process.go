@@ -133,7 +133,7 @@ func (p *Process) AwaitRunning(t *testing.T) {
 // Command runs a command on the data directory and returns what it printed.
 func (p *Process) Command(t *testing.T, want int, args ...string) (out, errs string) {
 	t.Helper()
-	return commandOn(t, p.Dir, want, args...)
+	return Exits(t, want, "", append(args[:len(args):len(args)], "--data-dir", p.Dir)...)
 }
 
 // Send runs the command send, which has to succeed.

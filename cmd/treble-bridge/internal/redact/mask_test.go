@@ -1,4 +1,4 @@
-package redact
+package redact_test
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/treble-bridge/treble-bridge/cmd/treble-bridge/internal/redact"
 	"github.com/treble-bridge/treble-bridge/schema/schematest"
 )
 
@@ -48,7 +49,7 @@ func TestMask(t *testing.T) {
 		{"not-json", `cellphone=3161234567`, `"masked: not JSON"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := string(Mask([]byte(c.doc))); got != c.want {
+			if got := string(redact.Mask([]byte(c.doc))); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
@@ -57,6 +58,7 @@ func TestMask(t *testing.T) {
 
 // A session's id that is a phone is hidden, in all places alike, and differs from others.
 func TestMaskSessions(t *testing.T) {
+	const tag = 6 // letters that tell sessions apart
 	for _, id := range []string{"573001234567", "+57 300 1234567", "s-573001234567", "x573001234567y", "573001234567@c.us", "⑤⑦3001234567"} {
 		var doc, other struct {
 			Subject string `json:"subject"`
@@ -70,7 +72,7 @@ func TestMaskSessions(t *testing.T) {
 			} `json:"data"`
 		}
 		masked := func(id string, into any) string {
-			out := Mask(fmt.Appendf(nil, `{"subject":%q,"data":{"session_id":%q,"raw":{"session":{"external_id":%q}}}}`, id, id, id))
+			out := redact.Mask(fmt.Appendf(nil, `{"subject":%q,"data":{"session_id":%q,"raw":{"session":{"external_id":%q}}}}`, id, id, id))
 			if err := json.Unmarshal(out, into); err != nil {
 				t.Fatal(err)
 			}
@@ -81,11 +83,11 @@ func TestMaskSessions(t *testing.T) {
 			t.Errorf("%s: got %s", id, out)
 		}
 		masked(strings.Replace(id, "300", "310", 1), &other)
-		if other.Subject[1+tagLetters:] != doc.Subject[1+tagLetters:] || other.Subject == doc.Subject {
+		if other.Subject[len("#")+tag:] != doc.Subject[len("#")+tag:] || other.Subject == doc.Subject {
 			t.Errorf("%s: two sessions are shown as %s and %s", id, doc.Subject, other.Subject)
 		}
 	}
-	if got := string(Mask([]byte(`{"session_id":573001234567}`))); !strings.HasPrefix(got, `{"session_id":"#`) || !strings.HasSuffix(got, `67"}`) {
+	if got := string(redact.Mask([]byte(`{"session_id":573001234567}`))); !strings.HasPrefix(got, `{"session_id":"#`) || !strings.HasSuffix(got, `67"}`) {
 		t.Errorf("a number: got %s", got)
 	}
 }
@@ -105,7 +107,7 @@ func FuzzMask(f *testing.F) {
 	}
 	f.Add([]byte(`{"phone":"` + strings.Repeat("12 ", 9) + `"}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		if out := Mask(doc); !json.Valid(out) {
+		if out := redact.Mask(doc); !json.Valid(out) {
 			t.Errorf("%q: masked to %q, which is not JSON", doc, out)
 		}
 	})
