@@ -3,6 +3,7 @@ package containers
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/testcontainers/testcontainers-go"
@@ -21,29 +22,23 @@ const readyTimeout = 30 * time.Second
 // Bridge is a bridge in a container.
 type Bridge struct{ *Container }
 
-// Bridge starts a bridge under the name "bridge" that publishes to the NATS
-// servers and returns when it is ready. More environment, tmpfs mounts and the
-// like come as options of testcontainers.
-func (n *Network) Bridge(natsURL string, opts ...testcontainers.ContainerCustomizer) *Bridge {
+// Bridge starts a bridge under a name that publishes to the NATS servers, with more
+// environment ("KEY=value"), and returns when it is ready.
+func (n *Network) Bridge(name, natsURL string, env ...string) *Bridge {
 	n.t.Helper()
-	return n.BridgeAs("bridge", natsURL, opts...)
-}
-
-// BridgeAs is Bridge under another name.
-func (n *Network) BridgeAs(name, natsURL string, opts ...testcontainers.ContainerCustomizer) *Bridge {
-	n.t.Helper()
-	opts = append([]testcontainers.ContainerCustomizer{
-		testcontainers.WithCmd("serve"),
-		testcontainers.WithExposedPorts(bridgePort, opsPort),
-		testcontainers.WithEnv(map[string]string{
-			"TREBLE_BRIDGE_AUTH_BEARER":  bridge.Token,
-			"TREBLE_BRIDGE_NATS_URL":     natsURL,
-			"TREBLE_BRIDGE_INGRESS_ADDR": ":8080",
-			"TREBLE_BRIDGE_OPS_ADDR":     ":9464",
-			"TREBLE_BRIDGE_DATA_DIR":     "/data",
-		}),
-	}, opts...)
-	b := &Bridge{n.create(name, n.docker.image(n.t, bridgePackage), opts...)}
+	all := map[string]string{
+		"TREBLE_BRIDGE_AUTH_BEARER":  bridge.Token,
+		"TREBLE_BRIDGE_NATS_URL":     natsURL,
+		"TREBLE_BRIDGE_INGRESS_ADDR": ":8080",
+		"TREBLE_BRIDGE_OPS_ADDR":     ":9464",
+		"TREBLE_BRIDGE_DATA_DIR":     "/data",
+	}
+	for _, e := range env {
+		key, value, _ := strings.Cut(e, "=")
+		all[key] = value
+	}
+	b := &Bridge{n.create(name, n.docker.image(n.t, bridgePackage), testcontainers.WithCmd("serve"),
+		testcontainers.WithExposedPorts(bridgePort, opsPort), testcontainers.WithEnv(all))}
 	b.Start()
 	b.Ready()
 	return b

@@ -48,14 +48,13 @@ type NATS struct {
 	network *Network
 	config  string
 	nodes   int // of its cluster
-	opts    []testcontainers.ContainerCustomizer
 }
 
 // NATS starts one nats-server under the name "nats" and returns when JetStream
 // answers.
-func (n *Network) NATS(opts ...testcontainers.ContainerCustomizer) *NATS {
+func (n *Network) NATS() *NATS {
 	n.t.Helper()
-	s := &NATS{network: n, config: fmt.Sprintf(natsConfig, "nats"), nodes: 1, opts: opts}
+	s := &NATS{network: n, config: fmt.Sprintf(natsConfig, "nats"), nodes: 1}
 	s.create("nats")
 	s.Start()
 	s.Ready()
@@ -64,7 +63,7 @@ func (n *Network) NATS(opts ...testcontainers.ContainerCustomizer) *NATS {
 
 // Cluster starts a cluster of nats-servers under the names nats-1, nats-2 and
 // so on, and returns when it takes streams with as many replicas.
-func (n *Network) Cluster(nodes int, opts ...testcontainers.ContainerCustomizer) []*NATS {
+func (n *Network) Cluster(nodes int) []*NATS {
 	n.t.Helper()
 	names := make([]string, nodes)
 	routes := make([]string, nodes)
@@ -75,7 +74,7 @@ func (n *Network) Cluster(nodes int, opts ...testcontainers.ContainerCustomizer)
 	servers := make([]*NATS, nodes)
 	for i, name := range names {
 		config := fmt.Sprintf(natsConfig, name) + fmt.Sprintf(clusterConfig, name, strings.Join(routes, ", "))
-		servers[i] = &NATS{network: n, config: config, nodes: nodes, opts: opts}
+		servers[i] = &NATS{network: n, config: config, nodes: nodes}
 		servers[i].create(name)
 		servers[i].Start()
 	}
@@ -89,14 +88,12 @@ func (n *Network) Cluster(nodes int, opts ...testcontainers.ContainerCustomizer)
 func (s *NATS) create(alias string) {
 	n := s.network
 	n.t.Helper()
-	opts := append([]testcontainers.ContainerCustomizer{
+	s.Container = n.create(alias, n.docker.image(n.t, natsPackage),
 		testcontainers.WithCmd("--config", "/nats.conf"),
 		testcontainers.WithExposedPorts(natsPort),
 		testcontainers.WithFiles(testcontainers.ContainerFile{
 			Reader: strings.NewReader(s.config), ContainerFilePath: "/nats.conf", FileMode: 0o644,
-		}),
-	}, s.opts...)
-	s.Container = n.create(alias, n.docker.image(n.t, natsPackage), opts...)
+		}))
 }
 
 // URL returns the address for other containers on the network.

@@ -9,7 +9,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
-	"github.com/treble-bridge/treble-bridge/test/oracle"
 )
 
 // lintMetrics holds names, units and help of the metrics against what Prometheus recommends. It
@@ -30,7 +29,7 @@ func lintMetrics(t *testing.T, p *bridge.Process) {
 
 // checkMetrics holds what the metrics say against what was done: every request
 // is counted once, under its source and outcome, and every event once.
-func checkMetrics(t *testing.T, p *bridge.Process, sent oracle.Tally, stored int) {
+func checkMetrics(t *testing.T, p *bridge.Process, sent map[int]int, stored int) {
 	t.Helper()
 	m := p.Metrics(t)
 	all := 0

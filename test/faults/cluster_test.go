@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 	"github.com/treble-bridge/treble-bridge/test/containers"
@@ -38,8 +37,7 @@ func startCluster(t *testing.T, replicas int) *cluster {
 	for _, n := range nodes {
 		urls = append(urls, n.URL())
 	}
-	daemon := network.Bridge(strings.Join(urls, ","),
-		testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_PUBLISHER_REPLICAS": fmt.Sprint(replicas)}))
+	daemon := network.Bridge("bridge", strings.Join(urls, ","), fmt.Sprint("TREBLE_BRIDGE_PUBLISHER_REPLICAS=", replicas))
 	c := &cluster{network: network, nodes: nodes, loaded: loadContainer(t, "c", daemon)}
 	c.flows()
 	return c

@@ -92,7 +92,7 @@ func newKiller(t *testing.T, where killMode, dataDir string, connections, size i
 		k.proxy = natstest.StartProxy(t, k.broker.URL)
 		k.env = append(k.env, "TREBLE_BRIDGE_NATS_URL="+k.proxy.URL())
 	}
-	k.clients = oracle.StartClients(k.oracle, connections, size)
+	k.clients = oracle.StartClients("c", k.oracle, connections, size)
 	t.Cleanup(k.clients.Close)
 	return k
 }

@@ -53,7 +53,7 @@ func loadedBridge(t *testing.T) (*containers.Network, *containers.NATS, *loaded)
 	t.Helper()
 	network := docker.Network(t)
 	nats := network.NATS()
-	return network, nats, loadContainer(t, "c", network.Bridge(nats.URL()))
+	return network, nats, loadContainer(t, "c", network.Bridge("bridge", nats.URL()))
 }
 
 // endsWithoutLoss ends the load: everything was answered, nothing of it lost, and the stream has what was told.
@@ -70,7 +70,7 @@ func (l *loaded) endsWithoutLoss(nats *containers.NATS) {
 func load(t *testing.T, name string, size int, pace time.Duration, ingress, metrics func() string) *loaded {
 	t.Helper()
 	l := &loaded{t: t, name: name, oracle: oracle.New(), ingress: ingress, metrics: metrics}
-	l.clients = oracle.StartClientsAs(name, l.oracle, faultConns, size)
+	l.clients = oracle.StartClients(name, l.oracle, faultConns, size)
 	l.clients.Pace = pace
 	t.Cleanup(l.clients.Close)
 	l.clients.To(ingress())

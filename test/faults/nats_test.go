@@ -77,7 +77,7 @@ func (l *loaded) unreachable(nats *containers.NATS, fault, mend func(), times ..
 func TestFaultsBridgeKilledWithoutNATS(t *testing.T) {
 	network := docker.Network(t)
 	nats := network.NATS()
-	daemon := network.Bridge(nats.URL())
+	daemon := network.Bridge("bridge", nats.URL())
 	l := load(t, "c", 300, faultPace/4, daemon.Addr, func() string { return daemon.OpsURL("/metrics") })
 	l.publishes(100)
 	nats.Stop()

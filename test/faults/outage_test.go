@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/testcontainers/testcontainers-go"
-
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
@@ -19,7 +17,7 @@ func TestNATSOutage(t *testing.T) {
 	t.Parallel()
 	network := docker.Network(t)
 	nats := network.NATS()
-	daemon := network.Bridge(nats.URL(), testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_PUBLISHER_ACK": "stream"}))
+	daemon := network.Bridge("bridge", nats.URL(), "TREBLE_BRIDGE_PUBLISHER_ACK=stream")
 	o := &outage{t: t, bridge: daemon, sessions: map[int][]string{}}
 
 	o.post("up", http.StatusOK)

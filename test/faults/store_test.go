@@ -27,7 +27,7 @@ import (
 func TestFaultsBackupRestored(t *testing.T) {
 	network := docker.Network(t)
 	nats := network.NATS()
-	daemon := network.Bridge(nats.URL(), shortWindow())
+	daemon := network.Bridge("bridge", nats.URL(), shortWindow)
 	l := loadContainer(t, "c", daemon)
 	for range 2 {
 		l.publishes(100)
@@ -79,7 +79,7 @@ func blocksLost(t *testing.T, blocks map[int]func([]byte) []byte) {
 	const want = 5 // blocks, of 8 MiB
 	network := docker.Network(t)
 	nats := network.NATS()
-	daemon := network.Bridge(nats.URL(), shortWindow())
+	daemon := network.Bridge("bridge", nats.URL(), shortWindow)
 	l := load(t, "c", 20_000, faultPace, daemon.Addr, func() string { return daemon.OpsURL("/metrics") })
 	bridge.AwaitTrue(t, drainLimit, "the stream has enough blocks", func() bool { return streamBytes(t, nats) > want<<23 })
 	l.finish()

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/testcontainers/testcontainers-go"
-
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 	"github.com/treble-bridge/treble-bridge/test/containers"
 )
@@ -17,9 +15,7 @@ const tailLost = 1000
 
 // shortWindow leaves nothing to the duplicate window of the stream: what is
 // published twice is there twice.
-func shortWindow() testcontainers.ContainerCustomizer {
-	return testcontainers.WithEnv(map[string]string{"TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW": "2s"})
-}
+const shortWindow = "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=2s"
 
 // TestFaultsTailLost puts an older copy of JetStream's store back, taken and
 // put back under load. The bridge publishes again what is missing. With one
@@ -28,7 +24,7 @@ func shortWindow() testcontainers.ContainerCustomizer {
 func TestFaultsTailLost(t *testing.T) {
 	network := docker.Network(t)
 	nats := network.NATS()
-	l := loadContainer(t, "c", network.Bridge(nats.URL(), shortWindow()))
+	l := loadContainer(t, "c", network.Bridge("bridge", nats.URL(), shortWindow))
 	for range 2 {
 		l.publishes(100)
 		older := nats.Snapshot()
@@ -49,7 +45,7 @@ func TestFaultsTailLostTwoBridges(t *testing.T) {
 	nats := network.NATS()
 	var both []*loaded
 	for _, name := range []string{"a", "b"} {
-		l := loadContainer(t, name, network.BridgeAs("bridge-"+name, nats.URL(), shortWindow()))
+		l := loadContainer(t, name, network.Bridge("bridge-"+name, nats.URL(), shortWindow))
 		both = append(both, l)
 	}
 	publish := func(n float64) {

@@ -34,7 +34,7 @@ func TestTwoBridgesOnOneJournal(t *testing.T) {
 			}
 		}
 		p := bridge.ServeOn(t, dir, "TREBLE_BRIDGE_NATS_URL="+nats.URL)
-		ps := oracle.StartClientsAs(string(rune('a'+i)), o, 8, 300)
+		ps := oracle.StartClients(string(rune('a'+i)), o, 8, 300)
 		t.Cleanup(ps.Close)
 		ps.Pace = time.Millisecond
 		ps.To(p.Addrs.Ingress)

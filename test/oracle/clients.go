@@ -35,12 +35,9 @@ type Clients struct {
 	up   chan struct{} // closed when addr is set
 }
 
-// StartClients starts n clients. They wait until a bridge is up.
-func StartClients(o *Oracle, n, size int) *Clients { return StartClientsAs("c", o, n, size) }
-
-// StartClientsAs starts clients whose names, and so their events, begin with a
-// prefix of their own.
-func StartClientsAs(prefix string, o *Oracle, n, size int) *Clients {
+// StartClients starts n clients whose names, and so their events, begin with a
+// prefix of their own. They wait until a bridge is up.
+func StartClients(prefix string, o *Oracle, n, size int) *Clients {
 	ctx, stop := context.WithCancel(context.Background())
 	ps := &Clients{oracle: o, size: size, stop: stop, n: n, up: make(chan struct{})}
 	for i := range n {

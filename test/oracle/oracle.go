@@ -228,19 +228,19 @@ func (d *sentDelivery) answerText() string {
 // Totals count deliveries by what became of them.
 type Totals struct {
 	requests, Unanswered int
-	byStatus             Tally
+	byStatus             map[int]int
 }
 
 // Totals counts what was reported up to now.
 func (o *Oracle) Totals() Totals {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	t := Totals{requests: len(o.deliveries), byStatus: Tally{}}
+	t := Totals{requests: len(o.deliveries), byStatus: map[int]int{}}
 	for _, d := range o.deliveries {
 		if d.answered == 0 {
 			t.Unanswered++
 		} else {
-			t.byStatus.Add(d.status)
+			t.byStatus[d.status]++
 		}
 	}
 	return t
@@ -249,7 +249,7 @@ func (o *Oracle) Totals() Totals {
 // Add adds the counts of another round.
 func (t *Totals) Add(other Totals) {
 	if t.byStatus == nil {
-		t.byStatus = Tally{}
+		t.byStatus = map[int]int{}
 	}
 	t.requests += other.requests
 	t.Unanswered += other.Unanswered
@@ -279,15 +279,4 @@ func Report(t *testing.T, wrong []string) {
 		}
 		t.Error(w)
 	}
-}
-
-// Tally counts replies by status.
-type Tally map[int]int
-
-// Add counts a reply.
-func (c *Tally) Add(status int) {
-	if *c == nil {
-		*c = Tally{}
-	}
-	(*c)[status]++
 }
