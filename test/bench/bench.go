@@ -54,7 +54,6 @@ func (b *bench) Close() error {
 	return os.RemoveAll(b.dir)
 }
 
-// body makes bodies of a size.
 func (b *bench) body(size int) (load.Body, error) { return load.NewBody(b.event, size) }
 
 // say tells the person who waits what goes on.

@@ -41,7 +41,6 @@ type sample struct {
 	beside map[string]float64
 }
 
-// add notes what one round brought.
 func (g *growth) add(series string, x int, y float64, beside map[string]float64) {
 	if g.samples == nil {
 		g.samples = map[pointKey][]sample{}

@@ -23,7 +23,6 @@ var errUnequal = errors.New("a stream does not hold exactly what was answered 2x
 // maxRate bounds the events of a run: more than any machine of today answers.
 const maxRate = 200_000
 
-// run measures the table.
 func (m mainTable) run(ctx context.Context, b *bench) ([]cell, error) {
 	body, err := b.body(m.body)
 	if err != nil {

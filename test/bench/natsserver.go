@@ -44,7 +44,6 @@ func (b *bench) newNATS(name string) (*natsServer, error) {
 	return &natsServer{bench: b, name: name, dir: dir, addr: "127.0.0.1:-1"}, err
 }
 
-// url returns the address for clients.
 func (s *natsServer) url() string { return "nats://" + s.addr }
 
 // start starts it and returns when it serves.

@@ -11,7 +11,6 @@ import (
 	"time"
 )
 
-// options holds the values of the flags.
 type options struct {
 	command  string // quick, full or check
 	root     string
@@ -40,7 +39,6 @@ var (
 	allParts = []string{"table", "drain", "latency", "growth", "memory"}
 )
 
-// parse reads the flags.
 func parse(args []string) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -138,7 +136,6 @@ func ints(list string) ([]int, error) {
 	return out, nil
 }
 
-// has reports whether a part is measured.
 func (o options) has(part string) bool { return slices.Contains(o.parts, part) }
 
 // open makes the benchmark of the options.

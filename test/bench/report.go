@@ -53,7 +53,6 @@ func (rec *record) write(o options) error {
 	return os.WriteFile(filepath.Join(o.docs, "benchmarks.md"), []byte(rec.document(o)), 0o644)
 }
 
-// figure draws the points.
 func (g growth) figure() plot.Figure {
 	f := plot.Figure{Title: g.Title, X: g.X, Y: g.Y, Log: g.Log}
 	for _, p := range g.Points {
@@ -115,14 +114,12 @@ func (rec *record) document(o options) string {
 	return d.String()
 }
 
-// sentence describes a machine.
 func (m machine) sentence() string {
 	return fmt.Sprintf(`%s, %d cores, %d GB; %s; %s; nats-server %s; treble-bridge at commit %s; %s. An append of 4 KiB with
 its flush took %s ms (median). Absolute numbers are this machine's, with the load generator on the same cores; the ratios tell more.
 `, m.Processor, m.Cores, m.MemoryGB, m.OS, m.Go, m.NATS, m.Bridge, m.At.Format("2006-01-02"), ratio.Digits(m.Flush))
 }
 
-// markdown writes lines as a table.
 func markdown(d *strings.Builder, lines [][]string) {
 	for i, l := range lines {
 		d.WriteString("| " + strings.Join(l, " | ") + " |\n")

@@ -42,7 +42,6 @@ func openStream(url string) (*stream, error) {
 
 func (s *stream) close() { s.nc.Close() }
 
-// last is the last sequence of the stream.
 func (s *stream) last(ctx context.Context) (uint64, error) {
 	st, err := s.js.Stream(ctx, s.name)
 	if err != nil {

@@ -43,7 +43,6 @@ func execIn(t *testing.T, b *containers.Bridge, args ...string) string {
 	return out
 }
 
-// TestDeployImageRuns goes through the life of a container.
 func TestDeployImageRuns(t *testing.T) {
 	network := docker.Network(t)
 	volume := network.Volume()
@@ -142,7 +141,6 @@ func TestDeployImageRefusals(t *testing.T) {
 	}
 }
 
-// TestDeployImageContents looks into the image.
 func TestDeployImageContents(t *testing.T) {
 	network := docker.Network(t)
 	name := docker.ReleaseImage(t)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,14 +47,18 @@ var secret = struct{ bearer, fromFile, header, password, parameter, signing, wro
 	canary{"token of the embedded NATS", "zqembedded-iiiiiiiiiiii"},
 }
 
-func personals() []canary {
-	p := personal
-	return []canary{p.phone, p.text, p.variable, p.key, p.header, p.query, p.path}
-}
+func personals() []canary { return canariesIn(personal) }
 
-func secrets() []canary {
-	s := secret
-	return []canary{s.bearer, s.fromFile, s.header, s.password, s.parameter, s.signing, s.wrong, s.wrongHeader, s.cookie, s.query, s.nats, s.wrongNATS, s.embedded}
+func secrets() []canary { return canariesIn(secret) }
+
+// canariesIn returns the fields of a struct of canaries.
+func canariesIn(all any) (list []canary) {
+	v := reflect.ValueOf(all)
+	for i := range v.NumField() {
+		c := v.Field(i)
+		list = append(list, canary{c.FieldByName("name").String(), c.FieldByName("value").String()})
+	}
+	return list
 }
 
 func everyCanary() []canary { return append(personals(), secrets()...) }

@@ -21,7 +21,7 @@ var theirs = map[string][]string{
 	"treble-bridge-nats": {"credentials", "token"},
 }
 
-// secretOf is the value of a Secret for which made has no other.
+// secretOf is the value of a Secret for which makeSecrets has no other.
 const secretOf = "9f2c6b1e84d07a35c1b6"
 
 // node is the environment of the bridge's container: files and variables. The paths
@@ -92,10 +92,7 @@ func (o *objects) secret(t *testing.T, s *corev1.SecretVolumeSource) map[string]
 	if !ok {
 		t.Fatalf("nobody makes the Secret %s", s.SecretName)
 	}
-	values, err := made()
-	if err != nil {
-		t.Fatal(err)
-	}
+	values := makeSecrets(t)
 	data := map[string]string{}
 	for _, key := range keys {
 		if data[key] = values[key]; data[key] == "" {

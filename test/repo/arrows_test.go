@@ -275,17 +275,12 @@ func TestPackageSizes(t *testing.T) {
 // TestPackageTable holds the table in docs/packages.md against the rows and the packages'
 // own comments; -update writes it.
 func TestPackageTable(t *testing.T) {
-	const begin, end = "<!-- packages:begin -->\n", "<!-- packages:end -->"
 	path := filepath.Join(bridge.Root, "docs", "packages.md")
 	text := bridge.ReadFile(t, path)
-	head, rest, ok := strings.Cut(text, begin)
-	got, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no %s…%s", path, begin, end)
-	}
+	got := bridge.Between(t, text, "packages")
 	want := packageTable(goList(t, "./..."))
 	if *update {
-		if err := os.WriteFile(path, []byte(head+begin+want+end+tail), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(strings.Replace(text, got, want, 1)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	} else if got != want {

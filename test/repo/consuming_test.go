@@ -29,7 +29,7 @@ func TestConsumingSnippets(t *testing.T) {
 			for _, path := range paths {
 				all.WriteString(bridge.ReadFile(t, path))
 			}
-			snippets := codeBlocks(t, c.language)
+			snippets := bridge.CodeBlocks(bridge.ReadFile(t, consumingDoc), c.language)
 			if len(snippets) == 0 {
 				t.Fatalf("%s has no code in %s", consumingDoc, c.language)
 			}
@@ -52,7 +52,7 @@ func TestConsumingPython(t *testing.T) {
 		}
 		t.Skip("python3 is missing: the program in docs/consuming.md is not compiled")
 	}
-	programs := codeBlocks(t, "python")
+	programs := bridge.CodeBlocks(bridge.ReadFile(t, consumingDoc), "python")
 	if len(programs) != 1 {
 		t.Fatalf("%s has %d programs in Python, want 1", consumingDoc, len(programs))
 	}
@@ -63,18 +63,4 @@ func TestConsumingPython(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), python, "-m", "py_compile", path).CombinedOutput(); err != nil {
 		t.Errorf("py_compile: %v\n%s", err, out)
 	}
-}
-
-// codeBlocks returns the blocks of code of a language in docs/consuming.md.
-func codeBlocks(t *testing.T, language string) []string {
-	t.Helper()
-	var blocks []string
-	for _, part := range strings.Split(bridge.ReadFile(t, consumingDoc), "```"+language+"\n")[1:] {
-		block, _, ok := strings.Cut(part, "```\n")
-		if !ok {
-			t.Fatalf("%s: a block of code has no end", consumingDoc)
-		}
-		blocks = append(blocks, block)
-	}
-	return blocks
 }

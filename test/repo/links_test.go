@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,9 +19,7 @@ import (
 func TestReadmeConsumer(t *testing.T) {
 	program := bridge.ReadFile(t, "../consumer/main.go")
 	want := program[strings.Index(program, "package main"):]
-	_, rest, ok := strings.Cut(bridge.ReadFile(t, filepath.Join(bridge.Root, "README.md")), "```go\n")
-	got, _, _ := strings.Cut(rest, "```\n")
-	if !ok || got != want {
+	if got := bridge.CodeBlocks(bridge.ReadFile(t, filepath.Join(bridge.Root, "README.md")), "go"); !slices.Equal(got, []string{want}) {
 		t.Errorf("the program in README.md is not that of test/consumer/main.go:\n%s", got)
 	}
 }

@@ -1,10 +1,12 @@
-package delay
+package delay_test
 
 import (
 	"io"
 	"net"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/test/bench/delay"
 )
 
 // TestProxy: what is sent comes back whole, and not before a round trip. That
@@ -24,7 +26,7 @@ func TestProxy(t *testing.T) {
 		_, _ = io.Copy(c, c)
 	}()
 	const roundTrip = 20 * time.Millisecond
-	p, err := Listen(l.Addr().String(), roundTrip)
+	p, err := delay.Listen(l.Addr().String(), roundTrip)
 	if err != nil {
 		t.Fatal(err)
 	}

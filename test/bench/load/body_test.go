@@ -1,4 +1,4 @@
-package load
+package load_test
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
+	"github.com/treble-bridge/treble-bridge/test/bench/load"
 )
 
 // TestBody: every body is as long as asked for, is an event that the bridge
@@ -19,7 +20,7 @@ func TestBody(t *testing.T) {
 	parser := delivery.Parser{Location: time.UTC}
 	ids := map[string]bool{}
 	for _, size := range []int{0, 574, 2 << 20} {
-		body, err := NewBody(event, size)
+		body, err := load.NewBody(event, size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +32,7 @@ func TestBody(t *testing.T) {
 			if len(b) != body.Len() {
 				t.Errorf("event %d: got %d bytes, want %d", number, len(b), body.Len())
 			}
-			if got, ok := Number(b); !ok || got != number {
+			if got, ok := load.Number(b); !ok || got != number {
 				t.Errorf("event %d: got number %d, %v", number, got, ok)
 			}
 			d := parser.Parse(b, delivery.Origin{Source: "default", Path: "/webhook", Received: time.Now()})

@@ -1,4 +1,4 @@
-package load
+package load_test
 
 import (
 	"bufio"
@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/treble-bridge/treble-bridge/test/bench/load"
 )
 
 // stallingServer answers 200 to everything, but once it holds up all answers.
@@ -43,14 +45,14 @@ func startStalling(t *testing.T, after int, stall time.Duration) *stallingServer
 }
 
 // dialStalling connects to a server of its own that stalls after so many answers on a connection.
-func dialStalling(t *testing.T, after int, stall time.Duration, connections int, first int64) *Client {
+func dialStalling(t *testing.T, after int, stall time.Duration, connections int, first int64) *load.Client {
 	t.Helper()
-	body, err := NewBody([]byte(`{"session_id": "0123456789012345678901", "sent_text": ""}`), 0)
+	body, err := load.NewBody([]byte(`{"session_id": "0123456789012345678901", "sent_text": ""}`), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := startStalling(t, after, stall)
-	c, err := Dial(Target{Addr: s.listener.Addr().String(), Path: "/", Token: "x", Body: body}, connections, first)
+	c, err := load.Dial(load.Target{Addr: s.listener.Addr().String(), Path: "/", Token: "x", Body: body}, connections, first)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +121,7 @@ func TestClosedCountsEach(t *testing.T) {
 			t.Errorf("got first %d, %d answered, %d outcomes, %d latencies, want %d and 100 of each", res.First, res.Answered, len(res.Outcomes), res.Latency.TotalCount(), first)
 		}
 		for i, o := range res.Outcomes {
-			if o != Answered {
+			if o != load.Answered {
 				t.Errorf("event %d: got outcome %d", i, o)
 			}
 		}

@@ -62,7 +62,6 @@ func (f Figure) SVG() string {
 	return b.String()
 }
 
-// text writes a text at a place.
 func text(b *strings.Builder, x, y float64, anchor string, size int, s string) {
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" text-anchor="%s" font-size="%d">%s</text>`+"\n", x, y, anchor, size, html.EscapeString(s))
 }

@@ -1,23 +1,25 @@
-package ratio
+package ratio_test
 
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/treble-bridge/treble-bridge/test/bench/ratio"
 )
 
 func TestOf(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		values []float64
-		want   Spread
+		want   ratio.Spread
 	}{
-		{"none", nil, Spread{}},
-		{"one", []float64{3}, Spread{3, 3, 3, 3, 3}},
-		{"even", []float64{4, 1, 3, 2}, Spread{2.5, 1, 4, 1.75, 3.25}},
-		{"odd", []float64{5, 1, 2, 4, 3}, Spread{3, 1, 5, 2, 4}},
+		{"none", nil, ratio.Spread{}},
+		{"one", []float64{3}, ratio.Spread{3, 3, 3, 3, 3}},
+		{"even", []float64{4, 1, 3, 2}, ratio.Spread{2.5, 1, 4, 1.75, 3.25}},
+		{"odd", []float64{5, 1, 2, 4, 3}, ratio.Spread{3, 1, 5, 2, 4}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := Of(tc.values); got != tc.want {
+			if got := ratio.Of(tc.values); got != tc.want {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 		})
@@ -26,31 +28,31 @@ func TestOf(t *testing.T) {
 
 func TestDigits(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 0.123: "0.12", 9.876: "9.88", 12.34: "12.3", 1234.5: "1234", -0.5: "-0.50"} {
-		if got := Digits(v); got != want {
+		if got := ratio.Digits(v); got != want {
 			t.Errorf("Digits(%v): got %s, want %s", v, got, want)
 		}
 	}
 }
 
 func TestCompare(t *testing.T) {
-	recorded := Of([]float64{0.50, 0.52, 0.48, 0.51, 0.49})
+	recorded := ratio.Of([]float64{0.50, 0.52, 0.48, 0.51, 0.49})
 	for _, tc := range []struct {
 		name string
 		now  []float64
 		more bool
-		want Verdict
+		want ratio.Verdict
 	}{
-		{"the_same", []float64{0.50, 0.52, 0.48, 0.51, 0.49}, true, Same},
-		{"inside_the_noise", []float64{0.47, 0.49, 0.45, 0.48, 0.46}, true, Same},
-		{"less_where_more_is_better", []float64{0.40, 0.42, 0.38, 0.41, 0.39}, true, Worse},
-		{"less_where_less_is_better", []float64{0.40, 0.42, 0.38, 0.41, 0.39}, false, Better},
-		{"more_where_less_is_better", []float64{0.60, 0.62, 0.58, 0.61, 0.59}, false, Worse},
-		{"less_and_noisy", []float64{0.40, 0.20, 0.60, 0.30, 0.50}, true, Same},
-		{"less_but_for_one_round", []float64{0.40, 0.42, 0.38, 0.41, 9}, true, Worse},
-		{"same_but_for_one_round", []float64{0.50, 0.52, 0.01, 0.51, 0.49}, true, Same},
+		{"the_same", []float64{0.50, 0.52, 0.48, 0.51, 0.49}, true, ratio.Same},
+		{"inside_the_noise", []float64{0.47, 0.49, 0.45, 0.48, 0.46}, true, ratio.Same},
+		{"less_where_more_is_better", []float64{0.40, 0.42, 0.38, 0.41, 0.39}, true, ratio.Worse},
+		{"less_where_less_is_better", []float64{0.40, 0.42, 0.38, 0.41, 0.39}, false, ratio.Better},
+		{"more_where_less_is_better", []float64{0.60, 0.62, 0.58, 0.61, 0.59}, false, ratio.Worse},
+		{"less_and_noisy", []float64{0.40, 0.20, 0.60, 0.30, 0.50}, true, ratio.Same},
+		{"less_but_for_one_round", []float64{0.40, 0.42, 0.38, 0.41, 9}, true, ratio.Worse},
+		{"same_but_for_one_round", []float64{0.50, 0.52, 0.01, 0.51, 0.49}, true, ratio.Same},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := Compare(recorded, Of(tc.now), tc.more); got != tc.want {
+			if got := ratio.Compare(recorded, ratio.Of(tc.now), tc.more); got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
@@ -62,20 +64,20 @@ func TestCompare(t *testing.T) {
 // is seen.
 func TestCompareSeldomErrs(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	run := func(mean float64) Spread {
+	run := func(mean float64) ratio.Spread {
 		var v []float64
 		for range 9 {
 			v = append(v, mean*(1+0.05*r.NormFloat64()))
 		}
-		return Of(v)
+		return ratio.Of(v)
 	}
 	const pairs = 2000
 	alarms, seen := 0, 0
 	for range pairs {
-		if Compare(run(1), run(1), true) != Same {
+		if ratio.Compare(run(1), run(1), true) != ratio.Same {
 			alarms++
 		}
-		if Compare(run(1), run(2.0/3), true) == Worse {
+		if ratio.Compare(run(1), run(2.0/3), true) == ratio.Worse {
 			seen++
 		}
 	}
