@@ -68,12 +68,17 @@ func TestFollow(t *testing.T) {
 		{"no-such-kind", client.FollowOptions{FromStart: true, Subjects: []string{"treble.bridge.probe"}}, nil},
 		{"since", client.FollowOptions{Since: between}, []string{"c"}},
 		{"only-new", client.FollowOptions{}, nil},
+		{"to-sequence", client.FollowOptions{FromStart: true, ToSeq: 2}, []string{"a", "b"}},
+		{"to-sequence-of-another-kind", client.FollowOptions{FromStart: true, Subjects: []string{"treble.message.read"}, ToSeq: 2}, []string{"a"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := follow(t, r, tt.o); !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
+	}
+	if err := firstError(r.Follow(t.Context(), client.FollowOptions{FromStart: true, ToSeq: 3})); err != nil {
+		t.Errorf("up to the last event: %v, want an end without StopAtEnd", err)
 	}
 }
 

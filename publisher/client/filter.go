@@ -67,6 +67,18 @@ func matchTokens(pattern, name string) bool {
 	return len(want) == len(have)
 }
 
+// Subjects returns the subjects of the events that may be chosen.
+func (f Filter) Subjects(p schema.Prefix) []string {
+	if len(f.Kinds) == 0 {
+		return []string{p.All()}
+	}
+	var all []string
+	for _, k := range f.Kinds {
+		all = append(all, p.Subject(k))
+	}
+	return all
+}
+
 // inside reports whether the filter has parts that need the envelope.
 func (f Filter) inside() bool {
 	return f.Session != "" || f.Conversation != "" || f.Phone != "" || f.Source != ""
@@ -160,9 +172,8 @@ func (c *Client) Select(ctx context.Context, f Filter, skipped *int64) iter.Seq2
 		if f.FromSeq > f.ToSeq {
 			return
 		}
-		o := FollowOptions{FromSeq: f.FromSeq, Since: f.Since, FromStart: f.Since.IsZero(), StopAtEnd: true}
-		for _, k := range f.Kinds {
-			o.Subjects = append(o.Subjects, c.Prefix().Subject(k))
+		o := FollowOptions{
+			Subjects: f.Subjects(c.Prefix()), FromSeq: f.FromSeq, ToSeq: f.ToSeq, Since: f.Since, FromStart: f.Since.IsZero(), StopAtEnd: true,
 		}
 		for m, err := range c.Follow(ctx, o) {
 			if err != nil {
@@ -176,7 +187,7 @@ func (c *Client) Select(ctx context.Context, f Filter, skipped *int64) iter.Seq2
 			if chosen && !yield(m, nil) {
 				return
 			}
-			if m.Sequence >= f.ToSeq || !f.Until.IsZero() && !m.Stored.Before(f.Until) {
+			if !f.Until.IsZero() && !m.Stored.Before(f.Until) {
 				return
 			}
 		}

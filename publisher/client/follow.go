@@ -30,6 +30,7 @@ type FollowOptions struct {
 	FromStart   bool      // from the first message in the stream
 	FromSeq     uint64    // from the first message at or behind it; goes before the others
 	Since       time.Time // from the first message stored at or after it; FromStart goes before it
+	ToSeq       uint64    // up to this message, or the last before it; 0: there is no such end
 	HeadersOnly bool      // without the data
 	StopAtEnd   bool      // return nil when the last message stored so far was read
 }
@@ -40,10 +41,12 @@ const idle = 5 * time.Second
 
 // Follow yields the stored messages, one after the other in the order of the stream,
 // without gaps, also across a reconnect. It ends with an error, which is ctx's when ctx
-// ends, or with StopAtEnd behind the last message.
+// ends, or with StopAtEnd or ToSeq behind the last message.
 func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
-		if err := c.follow(ctx, o, func(m Message) bool { return yield(m, nil) }); err != nil {
+		within := func(m Message) bool { return o.ToSeq == 0 || m.Sequence <= o.ToSeq }
+		err := c.follow(ctx, o, func(m Message) bool { return within(m) && yield(m, nil) && m.Sequence != o.ToSeq })
+		if err != nil {
 			yield(Message{}, err)
 		}
 	}

@@ -73,12 +73,10 @@ func (s streamSet) read(ctx context.Context, f *found, p *Person, step func()) e
 	if state.Msgs == 0 {
 		return nil
 	}
-	for m, err := range s.client.Follow(ctx, client.FollowOptions{Stream: f.name, FromStart: true, StopAtEnd: true}) {
+	o := client.FollowOptions{Stream: f.name, FromStart: true, ToSeq: state.LastSeq, StopAtEnd: true}
+	for m, err := range s.client.Follow(ctx, o) {
 		if err != nil {
 			return err
-		}
-		if m.Sequence > state.LastSeq {
-			return nil
 		}
 		step()
 		if m.Sequence > limit {
@@ -87,9 +85,6 @@ func (s streamSet) read(ctx context.Context, f *found, p *Person, step func()) e
 			}
 		} else if why := p.Match(m.Header, m.Data); why != No {
 			f.of[why] = append(f.of[why], m.Sequence)
-		}
-		if m.Sequence == state.LastSeq {
-			return nil
 		}
 	}
 	return nil

@@ -59,8 +59,10 @@ func (r *Reader) Select(ctx context.Context, f Filter, skipped *int64) iter.Seq2
 			yield(Body{}, fmt.Errorf("look at stream %s: %w", r.stream.CachedInfo().Config.Name, err))
 			return
 		}
-		last := info.State.LastSeq
-		o := client.FollowOptions{Stream: info.Config.Name, FromStart: true, HeadersOnly: true, StopAtEnd: true}
+		if info.State.Msgs == 0 {
+			return
+		}
+		o := client.FollowOptions{Stream: info.Config.Name, FromStart: true, ToSeq: info.State.LastSeq, HeadersOnly: true, StopAtEnd: true}
 		for _, reason := range f.Reasons {
 			o.Subjects = append(o.Subjects, r.client.Prefix().Quarantine(reason))
 		}
@@ -72,15 +74,12 @@ func (r *Reader) Select(ctx context.Context, f Filter, skipped *int64) iter.Seq2
 				yield(Body{}, err)
 				return
 			}
-			if m.Sequence > last {
-				return
-			}
 			body, ok := decode(m)
 			body.Data = nil
 			if !ok && skipped != nil {
 				*skipped++
 			}
-			if ok && f.Match(body) && !yield(body, nil) || m.Sequence == last {
+			if ok && f.Match(body) && !yield(body, nil) {
 				return
 			}
 		}

@@ -84,13 +84,7 @@ func (r *Run) serverCount(ctx context.Context, f client.Filter) (int64, error) {
 
 func (r *Run) pending(ctx context.Context, f client.Filter, cfg jetstream.ConsumerConfig) (int64, error) {
 	cfg.AckPolicy, cfg.MemoryStorage, cfg.Replicas, cfg.InactiveThreshold = jetstream.AckNonePolicy, true, 1, alive
-	cfg.FilterSubjects = []string{r.client.Prefix().All()}
-	if len(f.Kinds) > 0 {
-		cfg.FilterSubjects = nil
-		for _, k := range f.Kinds {
-			cfg.FilterSubjects = append(cfg.FilterSubjects, r.client.Prefix().Subject(k))
-		}
-	}
+	cfg.FilterSubjects = f.Subjects(r.client.Prefix())
 	name := string(r.client.Events())
 	c, err := r.client.JetStream().CreateConsumer(ctx, name, cfg)
 	if err != nil {

@@ -63,15 +63,13 @@ func (t *streamTarget) begin(ctx context.Context) error {
 		Stream:      t.stream,
 		Subjects:    []string{subjectPattern(t.subject)},
 		FromSeq:     at.Target + 1,
+		ToSeq:       last, // what comes behind it is another publisher's
 		HeadersOnly: true,
 		StopAtEnd:   true,
 	}
 	for m, err := range t.client.Follow(ctx, o) {
 		if err != nil {
 			return fmt.Errorf("read back what was stored: %w", err)
-		}
-		if m.Sequence > last {
-			break // stored by another publisher
 		}
 		if h := nats.Header(m.Header); h.Get(schema.HeaderReplayRun) == t.run {
 			if seq, err := strconv.ParseUint(h.Get(schema.HeaderReplaySequence), 10, 64); err == nil && seq > at.Sequence {
