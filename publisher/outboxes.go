@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/datadir"
@@ -72,16 +71,6 @@ func (p *Publisher) eventOutbox(o Options, dir string) outbox.Options {
 	for _, k := range schema.Kinds() {
 		b.Subjects = append(b.Subjects, p.prefix.Subject(k))
 	}
-	b.Subject = func(m broker.Message) string {
-		kind := m.Header.Get(schema.HeaderKind)
-		if rest, same := strings.CutPrefix(m.Subject, string(p.prefix)+"."); same && rest == kind {
-			return m.Subject
-		}
-		if kind != "" {
-			return p.prefix.Subject(schema.Kind(kind))
-		}
-		return m.Subject
-	}
 	b.Fit = shrink
 	b.SetAside = func(m broker.Message, why outbox.Reason, _ error) error {
 		reason := setaside.Refused
@@ -101,6 +90,7 @@ func (p *Publisher) outboxOptions(o Options, dir string) outbox.Options {
 		Dir: dir, FS: o.journalFS, Keys: o.Keys, MaxBytes: int64(o.Journal.MaxBytes),
 		Reserve: max(int64(o.Journal.Reserve), leastReserve), Beside: p.besideJournals, Retain: o.Journal.Retain,
 		Prefix: p.cfg.SubjectPrefix, RefusedAfter: p.cfg.RefusedAfter, Verify: o.checkEvery,
+		Subject: func(m broker.Message) string { return setaside.SubjectUnder(p.prefix, m) },
 		// Both are called after Open only, when there are streams to check.
 		AwaitStreamsChecked: func(ctx context.Context) { p.streams.AwaitChecked(ctx, firstContact) },
 		RecheckStreams:      func() { p.streams.Wake() },

@@ -66,7 +66,7 @@ func OpenWriter(o WriterOptions) (*Writer, error) {
 	for _, r := range schema.Reasons() {
 		journal.Subjects = append(journal.Subjects, o.Prefix.Quarantine(r))
 	}
-	journal.Subject, journal.SetAside, journal.OnSettled = w.subject, w.putAside, w.countOutcomes
+	journal.SetAside, journal.OnSettled = w.putAside, w.countOutcomes
 	var err error
 	w.journal, err = outbox.Open(journal)
 	return w, err
@@ -120,14 +120,6 @@ func (w *Writer) Keep(ctx context.Context, d delivery.Delivery) {
 
 // Lose counts and logs a body that is not kept, and why.
 func (w *Writer) Lose(d delivery.Delivery, why error) { w.failed(encode(w.prefix, d), why) }
-
-// subject returns the subject of a message under the current prefix.
-func (w *Writer) subject(m broker.Message) string {
-	if reason := m.Header.Get(schema.HeaderReason); reason != "" {
-		return w.prefix.Quarantine(schema.Reason(reason))
-	}
-	return m.Subject
-}
 
 // putAside keeps a body that the quarantine does not take.
 func (w *Writer) putAside(m broker.Message, _ outbox.Reason, _ error) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/treble-bridge/treble-bridge/publisher/internal/broker"
@@ -76,7 +77,7 @@ func (r *Retrier) Publish(ctx context.Context, m Message) (Retried, error) {
 	if m.isRefusedBody() {
 		stream = r.quarantine
 	}
-	msg.Subject = r.subject(m)
+	msg.Subject = SubjectUnder(r.prefix, msg)
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	limit, err := limitOf(ctx, stream)
@@ -98,17 +99,18 @@ func (r *Retrier) Publish(ctx context.Context, m Message) (Retried, error) {
 	return Retried{}, fmt.Errorf("refused by stream %s: %w", stream.Name(), got.Err)
 }
 
-// subject returns the subject of m under the current prefix: it may have been set aside under
-// another.
-func (r *Retrier) subject(m Message) string {
-	reason := m.message.Header.Get(schema.HeaderReason)
-	switch {
-	case m.isRefusedBody() && reason != "":
-		return r.prefix.Quarantine(schema.Reason(reason))
-	case !m.isRefusedBody() && m.Kind != "":
-		return r.prefix.Subject(schema.Kind(m.Kind))
+// SubjectUnder returns the subject of a message of the bridge under a prefix: it may have been encoded
+// under another.
+func SubjectUnder(p schema.Prefix, m broker.Message) string {
+	if reason := m.Header.Get(schema.HeaderReason); reason != "" {
+		return p.Quarantine(schema.Reason(reason))
 	}
-	return m.Subject
+	kind := m.Header.Get(schema.HeaderKind)
+	rest, same := strings.CutPrefix(m.Subject, string(p)+".")
+	if kind == "" || same && rest == kind {
+		return m.Subject
+	}
+	return p.Subject(schema.Kind(kind))
 }
 
 // limitOf is the size of the largest message that the stream takes.
