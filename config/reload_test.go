@@ -10,7 +10,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 )
 
-func TestMerge(t *testing.T) {
+func TestMergeKeepsWhatNeedsARestart(t *testing.T) {
 	was := config.Default()
 	was.NATS.URL = "nats://a"
 	was.Ingress.TLS.CertFile = "old.pem"
@@ -38,7 +38,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-func TestFiles(t *testing.T) {
+func TestFilesNamesWhatIsRead(t *testing.T) {
 	c := config.Default()
 	c.Ingress.TLS.CertFile, c.Ingress.TLS.KeyFile, c.Ingress.TLS.ClientCA, c.Ingress.TLS.ACME.CAFile = "c", "k", "a", "acme"
 	c.NATS.Embedded.TLS.CertFile, c.NATS.PasswordFile = "n", "read for each connect"

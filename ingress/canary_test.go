@@ -99,8 +99,8 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// TestOrigin: what goes along with a body, and what must not.
-func TestOrigin(t *testing.T) {
+// TestOriginHasNoSecrets: what goes along with a body, and what must not.
+func TestOriginHasNoSecrets(t *testing.T) {
 	s := newSetup()
 	s.sources[0].Auth.Header.Name, s.sources[0].Auth.Header.Values = "X-Own", []value.Secret{canarySecret}
 	b := s.start(t)

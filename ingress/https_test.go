@@ -27,13 +27,14 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 )
 
-// withTLS is a setup with a certificate for bridge.test.
-func withTLS(t testing.TB, ca *certtest.Authority) (setup, certtest.Files) {
+// withTLS is a setup with a certificate for bridge.test, of an authority of its own.
+func withTLS(t testing.TB) (setup, *certtest.Authority) {
 	t.Helper()
+	ca := certtest.New(t)
 	s := newSetup()
 	files := ca.Issue(t, "bridge.test")
 	s.config.TLS.CertFile, s.config.TLS.KeyFile = files.Certificate, files.Key
-	return s, files
+	return s, ca
 }
 
 // trusting is a client's side of TLS, with the protocols of HTTP that it offers.
@@ -71,8 +72,7 @@ func (b *bridge) dialTLS(t testing.TB, config *tls.Config) *tls.Conn {
 }
 
 func TestHTTPS(t *testing.T) {
-	ca := certtest.New(t)
-	s, _ := withTLS(t, ca)
+	s, ca := withTLS(t)
 	b := s.start(t)
 	for protocol, want := range map[string]string{"h2": "HTTP/2.0", "http/1.1": "HTTP/1.1"} {
 		a, err := b.postTLS(t, trusting(ca, protocol))
@@ -96,8 +96,7 @@ func TestHTTPS(t *testing.T) {
 
 // What is refused before net/http sees it is refused in TLS too.
 func TestHTTPSHeaders(t *testing.T) {
-	ca := certtest.New(t)
-	s, _ := withTLS(t, ca)
+	s, ca := withTLS(t)
 	b := s.start(t)
 	for name, tt := range map[string]struct {
 		headers string
@@ -119,8 +118,7 @@ func TestHTTPSHeaders(t *testing.T) {
 // A client that connects and says nothing holds up nobody, and loses its connection after
 // header_timeout.
 func TestHTTPSSilentClient(t *testing.T) {
-	ca := certtest.New(t)
-	s, _ := withTLS(t, ca)
+	s, ca := withTLS(t)
 	s.config.HeaderTimeout = 300 * time.Millisecond
 	b := s.start(t)
 	silent := dial(t, b.addr)
@@ -135,8 +133,7 @@ func TestHTTPSSilentClient(t *testing.T) {
 // TestHTTPSAnswersNotTaken: of a client of HTTP/2 without a credential that takes no answer, all
 // but a few requests are ended at once, since each one that waits costs memory.
 func TestHTTPSAnswersNotTaken(t *testing.T) {
-	ca := certtest.New(t)
-	s, _ := withTLS(t, ca)
+	s, ca := withTLS(t)
 	// A signature, so that no answer comes, and no connection is ended, before all requests are there.
 	s.sources[0].Auth.HMAC = auth.HMACConfig{Header: "X-Signature", Keys: []value.Secret{"0123456789abcdef0123456789abcdef"}}
 	b := s.start(t)
@@ -192,8 +189,7 @@ func TestHTTPSAnswersNotTaken(t *testing.T) {
 
 // A shutdown does not wait for handshakes.
 func TestHTTPSShutdown(t *testing.T) {
-	ca := certtest.New(t)
-	s, _ := withTLS(t, ca)
+	s, _ := withTLS(t)
 	b := s.start(t)
 	dial(t, b.addr) // and says nothing
 	began := time.Now()
@@ -207,8 +203,8 @@ func TestHTTPSShutdown(t *testing.T) {
 // A client certificate of the authority is verified, that of another refused, and none is fine
 // where the source wants another secret.
 func TestClientCertificates(t *testing.T) {
-	ca, clients, strangers := certtest.New(t), certtest.New(t), certtest.New(t)
-	s, _ := withTLS(t, ca)
+	s, ca := withTLS(t)
+	clients, strangers := certtest.New(t), certtest.New(t)
 	s.config.TLS.ClientCA = clients.File
 	s.sources[0].Auth = auth.Config{Bearer: []value.Secret{"another-token-0000001"}, MTLS: auth.MTLSConfig{Subjects: []string{"treble"}}, Require: "bearer or mtls"}
 	b := s.start(t)
@@ -241,7 +237,6 @@ func TestClientCertificates(t *testing.T) {
 // The address in a PROXY header is the client's, if the balancer is one that is named; a header from
 // another peer is no request.
 func TestProxyProtocol(t *testing.T) {
-	ca := certtest.New(t)
 	client, server := &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 4711}, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}
 	header := func(version byte) string {
 		b, err := proxyproto.HeaderProxyFromAddrs(version, client, server).Format()
@@ -266,9 +261,9 @@ func TestProxyProtocol(t *testing.T) {
 		"other-client":     {[]string{"127.0.0.0/8"}, strings.Replace(header(1), "203.0.113.7", "203.0.113.8", 1), false, "401"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSetup()
-			if tt.tls {
-				s, _ = withTLS(t, ca)
+			s, ca := withTLS(t)
+			if !tt.tls {
+				s = newSetup()
 			}
 			s.config.ProxyProtocol = tt.trusted
 			s.sources[0].Auth = auth.Config{IP: auth.IPConfig{Allow: []string{"203.0.113.7"}}}
@@ -290,8 +285,8 @@ func TestProxyProtocol(t *testing.T) {
 // A certificate that is renewed is that of the next handshake, and connections live on. One that
 // cannot be used changes nothing.
 func TestCertificateIsExchanged(t *testing.T) {
-	ca := certtest.New(t)
-	s, files := withTLS(t, ca)
+	s, ca := withTLS(t)
+	files := certtest.Files{Certificate: s.config.TLS.CertFile, Key: s.config.TLS.KeyFile}
 	b := s.start(t)
 	serial := func() string {
 		conn := b.dialTLS(t, trusting(ca, "http/1.1"))
@@ -352,8 +347,7 @@ func copyFile(t *testing.T, from, to string) {
 // lose it to good ones.
 func TestStreamsTakePlaces(t *testing.T) {
 	t.Parallel()
-	ca := certtest.New(t)
-	s, _ := withTLS(t, ca)
+	s, ca := withTLS(t)
 	s.config.MaxConnections, s.config.MaxConnectionsPerAddress = 8, 0
 	b := s.start(t)
 	slow := &http.Transport{TLSClientConfig: trusting(ca), ForceAttemptHTTP2: true}

@@ -11,7 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-func TestMetrics(t *testing.T) {
+func TestRequestsAreCounted(t *testing.T) {
 	s := newSetup()
 	s.sources[0].Auth.Bearer = []value.Secret{token, token + "-new"}
 	b := s.start(t)
@@ -48,8 +48,8 @@ func TestMetrics(t *testing.T) {
 		`treble_bridge_last_event_timestamp_seconds{source="default"} 1`) // a time of this century
 }
 
-// TestLog: one line per request, at warn if it was refused.
-func TestLog(t *testing.T) {
+// TestOneLogLinePerRequest: one line per request, at warn if it was refused.
+func TestOneLogLinePerRequest(t *testing.T) {
 	tests := []struct {
 		name, method, path, body string
 		level, outcome, route    string

@@ -11,7 +11,7 @@ import (
 
 // A body that is brought in again keeps the time of its first receipt, whether
 // it is taken or refused, and is no sign of life from Treble.
-func TestReceivedHeader(t *testing.T) {
+func TestReceivedHeaderKeepsTheFirstTime(t *testing.T) {
 	b := newSetup().start(t)
 	before := b.lastEvent(t)
 	const given = "2026-01-31T08:00:00.000000007-05:00"

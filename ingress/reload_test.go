@@ -22,7 +22,7 @@ func (b *bridge) apply(t testing.TB, s setup) {
 
 // Routes, credentials and limits are those of the configuration that was taken over last, and what
 // counts goes on counting.
-func TestApply(t *testing.T) {
+func TestApplyTakesOver(t *testing.T) {
 	s := newSetup()
 	b := s.start(t)
 	if a := b.post(t, "/webhook", read); a.status != http.StatusOK {

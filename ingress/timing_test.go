@@ -13,9 +13,9 @@ import (
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// TestUnauthorizedWithoutBody: the answer comes while not one byte of the body
+// TestUnauthorizedIsAnsweredWithoutItsBody: the answer comes while not one byte of the body
 // was sent, so the body was not read before.
-func TestUnauthorizedWithoutBody(t *testing.T) {
+func TestUnauthorizedIsAnsweredWithoutItsBody(t *testing.T) {
 	b := newSetup().start(t)
 	var bodies []string
 	for _, secret := range []string{"wrong", "", token + "x"} {
@@ -36,8 +36,8 @@ func TestUnauthorizedWithoutBody(t *testing.T) {
 	}
 }
 
-// TestTooLargeWithoutBody: neither is a body that announces too much.
-func TestTooLargeWithoutBody(t *testing.T) {
+// TestTooLargeIsAnsweredWithoutItsBody: neither is a body that announces too much.
+func TestTooLargeIsAnsweredWithoutItsBody(t *testing.T) {
 	t.Parallel()
 	b := newSetup().start(t)
 	conn := dial(t, b.addr)

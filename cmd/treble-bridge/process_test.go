@@ -127,7 +127,7 @@ func TestExitCodeOfWrongUsage(t *testing.T) {
 
 // SIGHUP reads the configuration again; of a bridge that somebody tries in a terminal it is the end of
 // the terminal.
-func TestHangup(t *testing.T) {
+func TestHangupOfTheProgram(t *testing.T) {
 	p := clitest.StartProcessEnv(t, t.TempDir(), []string{"TREBLE_BRIDGE_AUTH_BEARER=" + clitest.Secret}, "serve")
 	p.Readyz(t)
 	for n := 1; n <= 2; n++ {

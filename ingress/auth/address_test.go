@@ -21,7 +21,7 @@ func proxies(t testing.TB, networks ...string) auth.Proxies {
 	return all
 }
 
-func TestClient(t *testing.T) {
+func TestClientBehindProxies(t *testing.T) {
 	trusted := []string{"10.0.0.0/8", "2001:db8::/32"}
 	for _, tt := range []struct {
 		name      string
@@ -90,7 +90,7 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-func TestFailures(t *testing.T) {
+func TestFailuresOfAnAddressAreLimited(t *testing.T) {
 	now := time.Now()
 	f := auth.NewFailures(6)
 	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")

@@ -111,9 +111,9 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-// TestAsTheyCome: the secret that is meant lets in, however it was written, and what looks
+// TestSecretsAsTheyAreWritten: the secret that is meant lets in, however it was written, and what looks
 // wrong is said without it. The client's side reads the same.
-func TestAsTheyCome(t *testing.T) {
+func TestSecretsAsTheyAreWritten(t *testing.T) {
 	const secret = "The-secret-00000001"
 	for _, tt := range []struct {
 		name, text string

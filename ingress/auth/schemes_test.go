@@ -320,7 +320,7 @@ func TestMTLS(t *testing.T) {
 	}
 }
 
-func TestIP(t *testing.T) {
+func TestAllowedAddresses(t *testing.T) {
 	a := newAuthenticator(t, auth.Config{IP: auth.IPConfig{Allow: []string{"192.0.2.0/24", "198.51.100.7", "2001:db8::/32", "::ffff:203.0.113.0/120"}}})
 	for address, in := range map[string]bool{
 		"192.0.2.200": true, "::ffff:192.0.2.1": true, "198.51.100.7": true, "2001:db8:1::1": true, "203.0.113.9": true,
@@ -341,8 +341,8 @@ func TestIP(t *testing.T) {
 	}
 }
 
-// TestPolicy: every combination of what a request can have, against what it takes.
-func TestPolicy(t *testing.T) {
+// TestPolicyOfEveryCombination: every combination of what a request can have, against what it takes.
+func TestPolicyOfEveryCombination(t *testing.T) {
 	config := auth.Config{
 		Bearer: []value.Secret{first},
 		Header: auth.HeaderConfig{Name: "X-Key", Values: []value.Secret{second}},

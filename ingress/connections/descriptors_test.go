@@ -2,8 +2,8 @@ package connections
 
 import "testing"
 
-// TestWithin: the journal, NATS and the ops listener keep half of the file descriptors.
-func TestWithin(t *testing.T) {
+// TestDescriptorsLimitConnections: the journal, NATS and the ops listener keep half of the file descriptors.
+func TestDescriptorsLimitConnections(t *testing.T) {
 	for _, tt := range []struct {
 		configured int
 		limit      uint64

@@ -11,8 +11,8 @@ import (
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// TestQuota: the average holds, one request is never too much, and what waits is told for how long.
-func TestQuota(t *testing.T) {
+// TestQuotaHoldsTheAverage: the average holds, one request is never too much, and what waits is told for how long.
+func TestQuotaHoldsTheAverage(t *testing.T) {
 	q := quota.New(quota.Limits{EventsPerSecond: 10, BytesPerSecond: 100}, false, 50, 1000)
 	if wait, ok := q.Events(50, start); !ok {
 		t.Errorf("one request with all that it may have: wait %s", wait)
@@ -34,7 +34,7 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-func TestNoLimits(t *testing.T) {
+func TestWithoutLimitsNothingIsRefused(t *testing.T) {
 	q := quota.New(quota.Limits{}, false, 1, 1)
 	for range 1000 {
 		if _, ok := q.Events(1000, start); !ok {
@@ -43,7 +43,7 @@ func TestNoLimits(t *testing.T) {
 	}
 }
 
-func TestShare(t *testing.T) {
+func TestShareOfTheJournal(t *testing.T) {
 	for _, tt := range []struct {
 		share   int
 		several bool
@@ -55,8 +55,8 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// TestGoOn: a configuration that is read again does not give a source its burst once more, unless the limits are others.
-func TestGoOn(t *testing.T) {
+// TestGoOnKeepsWhatWasCounted: a configuration that is read again does not give a source its burst once more, unless the limits are others.
+func TestGoOnKeepsWhatWasCounted(t *testing.T) {
 	limits := quota.Limits{EventsPerSecond: 1}
 	before := quota.New(limits, false, 10, 1)
 	before.Events(10, start)

@@ -8,7 +8,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/client"
 )
 
-func TestNotes(t *testing.T) {
+func TestNotesOfAConsumer(t *testing.T) {
 	now := time.Now()
 	behind := client.ConsumerState{Name: "c", Pending: 5, Asked: now}
 	for _, tt := range []struct {

@@ -55,9 +55,8 @@ func TestDoctorOfAHealthyBridge(t *testing.T) {
 				}
 			}
 			for _, source := range []string{"sales", "support"} {
-				c := find(list, "probe", source)
-				if len(c) != 1 || c[0].Stages == nil || c[0].Stages.Answered <= 0 || c[0].Stages.Total < c[0].Stages.Answered {
-					t.Errorf("%s: %+v", source, c)
+				if stages := only(t, list, "probe", source).Stages; stages == nil || stages.Answered <= 0 || stages.Total < stages.Answered {
+					t.Errorf("%s: %+v", source, stages)
 				}
 			}
 			if ids := natstest.IDs(t, js, "TREBLE"); len(ids) != 0 {
@@ -74,7 +73,7 @@ func TestDoctorWithoutProbe(t *testing.T) {
 	b := clitest.Start(t, p.Config)
 	defer b.Stop(t)
 	list, code := examine(t, p, "--no-probe")
-	if c := find(list, "probe", ""); code != cli.ExitFine || len(c) != 1 || c[0].Status != diagnose.Skip || !strings.Contains(c[0].Detail, "--no-probe") {
+	if c := only(t, list, "probe", ""); code != cli.ExitFine || c.Status != diagnose.Skip || !strings.Contains(c.Detail, "--no-probe") {
 		t.Errorf("exit %d, %+v", code, c)
 	}
 	s, err := h.JetStream(t).Stream(t.Context(), "TREBLE")
@@ -92,7 +91,7 @@ func TestDoctorCannotDeleteItsProbe(t *testing.T) {
 	b := clitest.Start(t, p.Config)
 	defer b.Stop(t)
 	list, _ := examine(t, p)
-	if c := find(list, "probe", "default"); len(c) != 1 || c[0].Status != diagnose.Warn || !strings.Contains(c[0].Detail, "cannot be deleted") || !strings.HasPrefix(c[0].Fix, "treble-bridge doctor --no-probe") {
+	if c := only(t, list, "probe", "default"); c.Status != diagnose.Warn || !strings.Contains(c.Detail, "cannot be deleted") || !strings.HasPrefix(c.Fix, "treble-bridge doctor --no-probe") {
 		t.Errorf("%+v", c)
 	}
 }
@@ -105,9 +104,9 @@ func TestDoctorOfABridgeWithAnotherSecret(t *testing.T) {
 	b := clitest.Start(t, &other)
 	defer b.Stop(t)
 	list, code := examine(t, p)
-	c := find(list, "probe", "default")
-	if code != cli.ExitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || !strings.Contains(c[0].Detail, "401") ||
-		!regexp.MustCompile(`^treble-bridge serve --config `+regexp.QuoteMeta(p.Path)+`  # after the running one \(pid \d+\) has ended$`).MatchString(c[0].Fix) {
+	c := only(t, list, "probe", "default")
+	if code != cli.ExitFailed || c.Status != diagnose.Fail || !strings.Contains(c.Detail, "401") ||
+		!regexp.MustCompile(`^treble-bridge serve --config `+regexp.QuoteMeta(p.Path)+`  # after the running one \(pid \d+\) has ended$`).MatchString(c.Fix) {
 		t.Errorf("exit %d, %+v", code, c)
 	}
 }
@@ -148,13 +147,9 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 				t.Errorf("exit %d", code)
 			}
 			waits := strings.Contains(tt.fix, "doctor")
-			for _, name := range []string{"bridge", "ports"} {
-				found := find(list, name, "")
-				if name == "ports" {
-					found = find(list, name, "ingress.addr")
-				}
-				if len(found) == 0 || !strings.HasPrefix(found[0].Fix, tt.fix) || strings.Contains(found[0].Detail, "starting") != waits {
-					t.Errorf("%s: %+v", name, found)
+			for name, of := range map[string]string{"bridge": "", "ports": "ingress.addr"} {
+				if c := only(t, list, name, of); !strings.HasPrefix(c.Fix, tt.fix) || strings.Contains(c.Detail, "starting") != waits {
+					t.Errorf("%s: %+v", name, c)
 				}
 			}
 		})
@@ -182,8 +177,8 @@ func TestDoctorWaitsForAStart(t *testing.T) {
 	if err := <-written; err != nil {
 		t.Fatal(err)
 	}
-	if found := find(list, "bridge", ""); len(found) != 1 || found[0].Status != "pass" {
-		t.Errorf("got %+v", found)
+	if c := only(t, list, "bridge", ""); c.Status != diagnose.Pass {
+		t.Errorf("got %+v", c)
 	}
 }
 
@@ -200,10 +195,10 @@ func TestDoctorOfADegradedBridge(t *testing.T) {
 		return len(r) == 1 && strings.Contains(r[0], "--dupe-window")
 	})
 	list, code := examine(t, p)
-	bridge, stream := find(list, "bridge", ""), find(list, "stream", "TREBLE")
+	bridge, stream := only(t, list, "bridge", ""), only(t, list, "stream", "TREBLE")
 	const fix = "nats stream edit TREBLE --dupe-window=10m"
-	if code != cli.ExitFine || len(bridge) != 1 || len(stream) != 1 || bridge[0].Status != diagnose.Warn || bridge[0].Fix != fix || stream[0].Fix != fix ||
-		!strings.Contains(bridge[0].Detail, "degraded: stream TREBLE: "+stream[0].Detail) {
+	if code != cli.ExitFine || bridge.Status != diagnose.Warn || bridge.Fix != fix || stream.Fix != fix ||
+		!strings.Contains(bridge.Detail, "degraded: stream TREBLE: "+stream.Detail) {
 		t.Errorf("exit %d\n%+v\n%+v", code, bridge, stream)
 	}
 }
@@ -212,14 +207,14 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 	t.Parallel()
 	p := clitest.NewConfigFile(t, "", "nats.embedded.addr", "127.0.0.1:1")
 	list, code := examine(t, p)
-	if c := find(list, "bridge", ""); code != cli.ExitFailed || len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve --config "+p.Path {
+	if c := only(t, list, "bridge", ""); code != cli.ExitFailed || c.Status != diagnose.Fail || c.Fix != "treble-bridge serve --config "+p.Path {
 		t.Errorf("exit %d, %+v", code, c)
 	}
-	if c := find(list, "nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail || c[0].Fix != "treble-bridge serve" {
+	if c := only(t, list, "nats", ""); c.Status != diagnose.Fail || c.Fix != "treble-bridge serve" {
 		t.Errorf("%+v", c)
 	}
 	for _, name := range []string{"probe", "stream", "jetstream", "consumers"} {
-		if c := find(list, name, ""); len(c) != 1 || c[0].Status != diagnose.Skip {
+		if c := only(t, list, name, ""); c.Status != diagnose.Skip {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
@@ -230,7 +225,7 @@ func TestDoctorOfAStoppedBridge(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, _ = examine(t, p, "--no-probe")
-	if c := find(list, "bridge", ""); len(c) != 1 || c[0].Status != diagnose.Warn || c[0].Fix != "treble-bridge serve --config "+p.Path {
+	if c := only(t, list, "bridge", ""); c.Status != diagnose.Warn || c.Fix != "treble-bridge serve --config "+p.Path {
 		t.Errorf("%+v", c)
 	}
 }
@@ -245,7 +240,7 @@ func TestDoctorEnds(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second || code != cli.ExitFailed {
 		t.Errorf("exit %d after %s", code, took)
 	}
-	if c := find(list, "nats", ""); len(c) != 1 || c[0].Status != diagnose.Fail {
+	if c := only(t, list, "nats", ""); c.Status != diagnose.Fail {
 		t.Errorf("%+v", c)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -269,7 +264,9 @@ func TestDoctorOfTheProgram(t *testing.T) {
 	p.AwaitRunning(t)
 	doctor := func(args ...string) (string, int) {
 		cmd := exec.Command(os.Args[0], append([]string{"doctor", "--data-dir", dir}, args...)...)
-		cmd.Env = append(os.Environ(), clitest.AsMain+"=1", "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=16MiB")
+		cmd.Env = append(os.Environ(), clitest.AsMain+"=1", "TREBLE_BRIDGE_JOURNAL_MAX_BYTES=16MiB",
+			// Somebody may listen on the default ports.
+			"TREBLE_BRIDGE_INGRESS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_OPS_ADDR=127.0.0.1:0", "TREBLE_BRIDGE_NATS_EMBEDDED_ADDR=127.0.0.1:0")
 		out, err := cmd.CombinedOutput()
 		if err != nil && cmd.ProcessState == nil {
 			t.Fatal(err)

@@ -40,3 +40,13 @@ func find(l doctor.ChecklistJSON, name, of string) []diagnose.Check {
 	}
 	return found
 }
+
+// only returns the one check with a name, and of what.
+func only(t *testing.T, l doctor.ChecklistJSON, name, of string) diagnose.Check {
+	t.Helper()
+	found := find(l, name, of)
+	if len(found) != 1 {
+		t.Fatalf("%s %s: got %+v, want one check", name, of, found)
+	}
+	return found[0]
+}

@@ -15,7 +15,7 @@ import (
 )
 
 // TestReplayResumeLine: it can be pasted into a shell, and shows no secret.
-func TestResumeLine(t *testing.T) {
+func TestResumeLineCanBePasted(t *testing.T) {
 	r := &command{}
 	root := &cobra.Command{Use: "treble-bridge"}
 	cli.PrepareRoot(root, cli.Streams{})

@@ -58,7 +58,7 @@ func TestCheckTime(t *testing.T) {
 
 // A client that pins the file connects by an address that is not in the certificate, and to no
 // server with another certificate of the same authority.
-func TestPinned(t *testing.T) {
+func TestPinnedTrustsOneCertificate(t *testing.T) {
 	a := certtest.New(t)
 	for _, name := range []string{"bridge.test", "192.0.2.7"} {
 		ours, theirs := a.Issue(t, name), a.Issue(t, name)
@@ -79,7 +79,7 @@ func TestPinned(t *testing.T) {
 }
 
 // A certificate that is exchanged is that of the next handshake.
-func TestUse(t *testing.T) {
+func TestUseExchangesTheCertificate(t *testing.T) {
 	a := certtest.New(t)
 	old, next := certtest.Load(t, a.Issue(t, "bridge.test")), certtest.Load(t, a.Issue(t, "bridge.test"))
 	pair := certificate.NewPair(&old)
