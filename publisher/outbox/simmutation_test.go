@@ -15,7 +15,7 @@ var mutations = []struct {
 	schedule string // that shows it, as TestSimulationFindsDefects logs it
 }{
 	{"yield_while_away", "is not there", yieldWhileAway, "",
-		"accept 3; run 1m0s; drop; array 5; disk-full; run 1s; accept 3"},
+		"flood 4; run 10s; drop; small"},
 	{"holes_are_removals", "is not there", holesAreRemovals, "accept step run power-loss flush others",
 		"accept 3; accept 1; accept 3; accept 2; accept 3; accept 2; accept 3; step 5; power-loss 857"},
 	{"keep_target", "", keepTarget, "",
