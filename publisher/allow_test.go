@@ -66,8 +66,7 @@ func TestNackMakesWhatTheBridgeWants(t *testing.T) {
 	o := withJournal(t, n.URL)
 	o.Config.Streams = streams.Check
 	p := open(t, o)
-	accept(t, p, "e")
-	settle(t, p)
+	publish(t, p, "e")
 	if !well(p) {
 		t.Errorf("%+v", p.Status())
 	}

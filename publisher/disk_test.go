@@ -48,12 +48,10 @@ func TestUnreadableSector(t *testing.T) {
 			if s := p.Status(); !s.Ready || !s.Degraded || !says(p, "damaged") {
 				t.Errorf("Status = %+v, want ready, and the damage as a reason", s)
 			}
-			accept(t, p, "after")
-			settle(t, p)
+			publish(t, p, "after")
 
 			p = reopen(t, p, o)
-			accept(t, p, "after-a-start")
-			settle(t, p)
+			publish(t, p, "after-a-start")
 			n.WantIDs(t, "TREBLE", append(got, "after", "after-a-start")...)
 		})
 	}

@@ -92,8 +92,7 @@ func TestForeignStreams(t *testing.T) {
 			}
 			o.Metrics = nil
 			p = open(t, o)
-			accept(t, p, "e")
-			settle(t, p)
+			publish(t, p, "e")
 			n.WantIDs(t, o.Config.Stream, "e")
 			if o.Config.Stream != "TREBLE" && len(p.Findings()) > 0 {
 				t.Errorf("after the fix: %v", p.Findings())
@@ -128,8 +127,7 @@ func TestSharedOnPurpose(t *testing.T) {
 			log := &natstest.LogBuffer{}
 			o.Log, o.Config.SubjectPrefix = log.Logger(), tt.prefix
 			p := open(t, o)
-			accept(t, p, "e")
-			settle(t, p)
+			publish(t, p, "e")
 			if got := n.IDs(t, "TREBLE"); !slices.Equal(got, []string{"e"}) || len(p.Findings()) > 0 || strings.Contains(log.String(), `"level":"warn"`) {
 				t.Errorf("holds %v, findings %v, log\n%s", got, p.Findings(), log)
 			}

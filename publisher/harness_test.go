@@ -120,6 +120,13 @@ func settle(t *testing.T, p *publisher.Publisher) ledger.Account {
 	return a
 }
 
+// publish accepts one delivery for each id, and waits until all is settled.
+func publish(t *testing.T, p *publisher.Publisher, ids ...string) ledger.Account {
+	t.Helper()
+	accept(t, p, ids...)
+	return settle(t, p)
+}
+
 // well reports whether a bridge is ready and has nothing to tell.
 func well(p *publisher.Publisher) bool {
 	s := p.Status()

@@ -32,8 +32,7 @@ func TestNoAnswerBeforeTheFlush(t *testing.T) {
 	n := natstest.Start(t)
 	o, fs := onFS(t, n.URL)
 	p := open(t, o)
-	accept(t, p, "before")
-	settle(t, p)
+	publish(t, p, "before")
 	held, release := fs.HoldSync()
 	answers := make(chan error, 20)
 	for i := range cap(answers) {
@@ -79,8 +78,7 @@ func TestFlushThatHangs(t *testing.T) {
 		t.Errorf("flushing: Accept = %v, want %v", err, delivery.ErrNoAnswer)
 	}
 	release()
-	accept(t, p, "after")
-	settle(t, p)
+	publish(t, p, "after")
 	n.WantIDs(t, "TREBLE", "flushing", "after")
 }
 
@@ -194,8 +192,7 @@ func TestRetainedIsReleased(t *testing.T) {
 	o := withJournal(t, n.URL)
 	o.Journal.Retain = 0
 	p := open(t, o)
-	accept(t, p, natstest.Numbered("id", 50)...)
-	settle(t, p)
+	publish(t, p, natstest.Numbered("id", 50)...)
 	natstest.Eventually(t, "released", func() bool { return p.Events().Account().Retained == 0 })
 }
 

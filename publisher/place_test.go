@@ -60,8 +60,7 @@ func TestPlaces(t *testing.T) {
 			if err := p.Conn().NATS().ForceReconnect(); err != nil { // what is retained is compared
 				t.Fatal(err)
 			}
-			accept(t, p, ids[10:]...)
-			settle(t, p)
+			publish(t, p, ids[10:]...)
 			natstest.WantIDs(t, at.js, "TREBLE", ids...)
 			natstest.Eventually(t, "the refused body is there", func() bool { return len(natstest.IDs(t, at.js, "TREBLE_QUARANTINE")) == 1 })
 			natstest.Eventually(t, "all is well", func() bool { return well(p) })
@@ -266,8 +265,7 @@ func TestCutLeafLink(t *testing.T) {
 	at.nats(&o.NATS)
 	p := open(t, o)
 	ids := natstest.Numbered("e", 30)
-	accept(t, p, ids[:10]...)
-	settle(t, p)
+	publish(t, p, ids[:10]...)
 	px.Down()
 	accept(t, p, ids[10:20]...)
 	natstest.Eventually(t, "the reason names the key", func() bool {
@@ -390,8 +388,7 @@ func TestOldServer(t *testing.T) {
 	}
 	o := withJournal(t, px.URL())
 	p := open(t, o)
-	accept(t, p, "e-0", "e-1")
-	settle(t, p)
+	publish(t, p, "e-0", "e-1")
 	if !slices.ContainsFunc(p.Findings(), func(f streams.Finding) bool {
 		return strings.Contains(f.Problem, "2.9.10 is older than 2.10") && f.FixIn == streams.InServer
 	}) {

@@ -25,13 +25,11 @@ func shortWindow(t *testing.T, url string) publisher.Options {
 // and puts the copy back: the rest is acknowledged and lost.
 func loseTail(t *testing.T, n *natstest.Server, p *publisher.Publisher, kept, lost []string) {
 	t.Helper()
-	accept(t, p, kept...)
-	settle(t, p)
+	publish(t, p, kept...)
 	n.Kill()
 	older := n.CopyStore(t)
 	n.Restart(t)
-	accept(t, p, lost...)
-	settle(t, p)
+	publish(t, p, lost...)
 	n.Kill()
 	n.PutBack(t, older)
 }
@@ -86,14 +84,12 @@ func TestOutageLongerThanDuplicateWindow(t *testing.T) {
 	var deaf atomic.Bool
 	p := open(t, o.WithStream(without(&deaf)))
 	ids := natstest.Numbered("id", 90)
-	accept(t, p, ids[:20]...)
-	settle(t, p)
+	publish(t, p, ids[:20]...)
 	n.Kill()
 	older := n.CopyStore(t)
 	n.Restart(t)
 	natstest.Eventually(t, "connected", p.Conn().Connected)
-	accept(t, p, ids[20:40]...)
-	settle(t, p)
+	publish(t, p, ids[20:40]...)
 	px.Down()
 	accept(t, p, ids[40:55]...)
 	deaf.Store(true)
@@ -184,8 +180,7 @@ func TestLossWithoutReconnect(t *testing.T) {
 	px := natstest.StartProxy(t, n.URL)
 	p := open(t, shortWindow(t, px.URL()))
 	ids := natstest.Numbered("id", 40)
-	accept(t, p, ids[:20]...)
-	settle(t, p)
+	publish(t, p, ids[:20]...)
 	config := *n.JetStreamConfig()
 	config.StoreDir = n.Options.StoreDir
 	enable := func() {
@@ -205,8 +200,7 @@ func TestLossWithoutReconnect(t *testing.T) {
 	older := n.CopyStore(t)
 	enable()
 	natstest.Eventually(t, "published again", func() bool { return p.Accept(t.Context(), deliveryOf(ids[20])) == nil })
-	accept(t, p, ids[21:]...)
-	settle(t, p)
+	publish(t, p, ids[21:]...)
 	disable()
 	n.PutBack(t, older)
 	enable()
@@ -220,13 +214,11 @@ func TestStreamMadeAgain(t *testing.T) {
 	n := natstest.Start(t)
 	p := open(t, shortWindow(t, n.URL))
 	ids := natstest.Numbered("id", 40)
-	accept(t, p, ids[:20]...)
-	settle(t, p)
+	publish(t, p, ids[:20]...)
 	if err := n.JS.DeleteStream(t.Context(), "TREBLE"); err != nil {
 		t.Fatal(err)
 	}
-	accept(t, p, ids[20:]...)
-	settle(t, p)
+	publish(t, p, ids[20:]...)
 	n.AwaitMessages(t, "TREBLE", 40)
 	n.WantIDs(t, "TREBLE", ids...)
 }
@@ -264,23 +256,20 @@ func TestRemovedIsNoLoss(t *testing.T) {
 			looks := &faultyStream{fault: func(int64) fault { return noFault }}
 			o = o.WithStream(func(s outbox.Stream) outbox.Stream { looks.Stream = s; return looks })
 			p := open(t, o)
-			accept(t, p, natstest.Numbered("id", 20)...)
-			settle(t, p)
+			publish(t, p, natstest.Numbered("id", 20)...)
 			f(t, n, n.Find(t, "TREBLE"))
 			before := n.StreamInfo(t, "TREBLE").State
 			looks.looked(t) // or what was removed looks like lost by the restart
 			n.Kill()
 			n.Restart(t)
 			natstest.Eventually(t, "connected", p.Conn().Connected)
-			accept(t, p, "after")
-			settle(t, p)
+			publish(t, p, "after")
 			after := n.StreamInfo(t, "TREBLE").State
 			if after.LastSeq != before.LastSeq+1 {
 				t.Errorf("the stream ends at %d, want %d: nothing but the new event", after.LastSeq, before.LastSeq+1)
 			}
 			p = reopen(t, p, o) // and after a restart
-			accept(t, p, "later")
-			settle(t, p)
+			publish(t, p, "later")
 			if end := n.StreamInfo(t, "TREBLE").State.LastSeq; end != before.LastSeq+2 {
 				t.Errorf("the stream ends at %d, want %d", end, before.LastSeq+2)
 			}

@@ -60,14 +60,11 @@ func TestSettingsThatRefuse(t *testing.T) {
 			o.Log = log.Logger()
 			p := open(t, o)
 			ids := natstest.Numbered("e", n)
-			accept(t, p, ids[:n/2]...)
-			settle(t, p)
+			publish(t, p, ids[:n/2]...)
 			r.Restart(t) // what is retained is compared with the stream now
-			accept(t, p, ids[n/2:n-1]...)
-			settle(t, p)
+			publish(t, p, ids[n/2:n-1]...)
 			p = reopen(t, p, o)
-			accept(t, p, ids[n-1])
-			settle(t, p)
+			publish(t, p, ids[n-1])
 			r.WantIDs(t, "TREBLE", ids...)
 			if tt.finding != "" {
 				natstest.Eventually(t, "the finding "+tt.finding, func() bool { return says(p, tt.finding, "; fix") })
@@ -204,8 +201,7 @@ func TestLostConnectionsLeaveRoom(t *testing.T) {
 	p := open(t, o)
 	ids := natstest.Numbered("e", 90)
 	for i := range 9 {
-		accept(t, p, ids[i*10:i*10+10]...)
-		settle(t, p)
+		publish(t, p, ids[i*10:i*10+10]...)
 		if err := p.Conn().NATS().ForceReconnect(); err != nil {
 			t.Fatal(err)
 		}

@@ -17,9 +17,7 @@ import (
 // look at what became of them. Both run in turns on one server, into streams alike.
 func BenchmarkReplay(b *testing.B) {
 	const events = 20000
-	br := startBroker(b)
-	br.fill(b, events)
-	c := br.client(b)
+	br, c := startFilled(b, events)
 	var ours, bare time.Duration
 	for round := 0; b.Loop(); round++ {
 		for _, name := range []string{"OURS", "BARE"} {

@@ -37,6 +37,14 @@ func startBroker(t testing.TB) *broker {
 	return b
 }
 
+// startFilled starts a server with events 1 to n, and connects as a command does.
+func startFilled(t testing.TB, n int) (*broker, *client.Client) {
+	t.Helper()
+	b := startBroker(t)
+	b.fill(t, n)
+	return b, b.client(t)
+}
+
 // client connects as a command does.
 func (b *broker) client(t testing.TB) *client.Client { return connect(t, b.URL) }
 

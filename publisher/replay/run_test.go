@@ -20,9 +20,7 @@ import (
 )
 
 func TestReplayStream(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 3000)
-	c := b.client(t)
+	b, c := startFilled(t, 3000)
 	r := newRun(t, c, replay.Spec{}, replay.Options{})
 	if n, err := r.Count(t.Context(), nil); err != nil || n != 3000 {
 		t.Fatalf("Count: %d, %v", n, err)
@@ -57,10 +55,8 @@ func TestReplayStream(t *testing.T) {
 }
 
 func TestFilters(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 40)
+	b, c := startFilled(t, 40)
 	between := b.Messages(t, "TREBLE")[19].Time
-	c := b.client(t)
 	for _, tt := range []struct {
 		name string
 		s    replay.Spec
@@ -102,9 +98,7 @@ func TestFilters(t *testing.T) {
 func TestStopAndResume(t *testing.T) {
 	t.Parallel()
 	const events = 5000
-	b := startBroker(t)
-	b.fill(t, events)
-	c := b.client(t)
+	b, c := startFilled(t, events)
 	ctx, stop := stopAt(t, 1234)
 	r := newRun(t, c, replay.Spec{}, replay.Options{Progress: stop})
 	res, err := r.Do(ctx)
@@ -151,9 +145,7 @@ func setBack(t *testing.T, c *client.Client, run string, to uint64) func(state s
 func TestGapIsFilled(t *testing.T) {
 	t.Parallel()
 	const events, gap = 2000, 777
-	b := startBroker(t)
-	b.fill(t, events)
-	c := b.client(t)
+	b, c := startFilled(t, events)
 	b.Stream(t, jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again.>"}, Duplicates: 100 * time.Millisecond})
 	r := newRun(t, c, toSubject("again.{kind}"), replay.Options{})
 	do(t, r)
@@ -222,9 +214,7 @@ func TestRefusedInTheMiddle(t *testing.T) {
 func TestFullStream(t *testing.T) {
 	t.Parallel()
 	const events = 3000
-	b := startBroker(t)
-	b.fill(t, events)
-	c := b.client(t)
+	b, c := startFilled(t, events)
 	target := jetstream.StreamConfig{Name: "TARGET", Subjects: []string{"again"}, Discard: jetstream.DiscardNew, MaxMsgs: 1500, Duplicates: 100 * time.Millisecond}
 	b.Stream(t, target)
 	r := newRun(t, c, toSubject("again"), replay.Options{})
@@ -295,9 +285,7 @@ func TestGiveUp(t *testing.T) {
 
 // TestResumeOfALivingRun: a run whose process lives is not taken over.
 func TestResumeOfALivingRun(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 1000)
-	c := b.client(t)
+	_, c := startFilled(t, 1000)
 	ctx, cancel := context.WithCancel(t.Context())
 	started := make(chan struct{})
 	once := sync.OnceFunc(func() { close(started) })
@@ -320,9 +308,7 @@ func TestResumeOfALivingRun(t *testing.T) {
 // TestTakenOver: whoever finds another process's record stops.
 func TestTakenOver(t *testing.T) {
 	const events = 400
-	b := startBroker(t)
-	b.fill(t, events)
-	c := b.client(t)
+	_, c := startFilled(t, events)
 	taken := false
 	r := newRun(t, c, replay.Spec{}, replay.Options{Rate: 100})
 	r.SetProgress(func(done int64) {
@@ -358,9 +344,7 @@ func TestPersonIsNowhere(t *testing.T) {
 		{"--conversation", "conversation-20", replay.Given{Conversation: "conversation-20"}},
 	} {
 		t.Run(by.flag, func(t *testing.T) {
-			b := startBroker(t)
-			b.fill(t, 50)
-			c := b.client(t)
+			b, c := startFilled(t, 50)
 			b.Stream(t, jetstream.StreamConfig{Name: "FULL", Subjects: []string{"full"}, Discard: jetstream.DiscardNew, MaxMsgSize: 10})
 			filter := client.Filter{Phone: by.given.Phone, Session: by.given.Session, Conversation: by.given.Conversation}
 			r := newRun(t, c, replay.Spec{Filter: filter, Target: replay.Target{To: replay.ToStream, Subject: "full"}}, replay.Options{})
@@ -395,10 +379,8 @@ func TestPersonIsNowhere(t *testing.T) {
 }
 
 func TestTargetsAreChecked(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 3)
+	b, c := startFilled(t, 3)
 	b.Stream(t, jetstream.StreamConfig{Name: "READS", Subjects: []string{"some.message.>"}})
-	c := b.client(t)
 	kinds := client.Filter{Kinds: []schema.Kind{schema.KindMessageRead}}
 	for _, tt := range []struct {
 		name string
@@ -436,9 +418,7 @@ func TestTargetsAreChecked(t *testing.T) {
 }
 
 func TestStreamMadeAgain(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 100)
-	c := b.client(t)
+	b, c := startFilled(t, 100)
 	for _, stream := range []string{"TREBLE_REPLAY", "TREBLE"} {
 		ctx, stop := stopAt(t, 10)
 		r := newRun(t, c, replay.Spec{}, replay.Options{Rate: 1000, Progress: stop})

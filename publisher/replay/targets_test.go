@@ -67,8 +67,7 @@ func (rc *receiver) target(t *testing.T, path string) replay.URLTarget {
 func TestURLGetsEveryEvent(t *testing.T) {
 	t.Parallel()
 	const events = 300
-	b := startBroker(t)
-	b.fill(t, events)
+	_, c := startFilled(t, events)
 	rc := startReceiver(t, func(n int, w http.ResponseWriter) int {
 		switch n {
 		case 5:
@@ -79,7 +78,6 @@ func TestURLGetsEveryEvent(t *testing.T) {
 		}
 		return 204
 	})
-	c := b.client(t)
 	target := rc.target(t, "/in?token=qu3ry-s3cret")
 	target.URL.User = url.UserPassword("me", "us3r-s3cret")
 	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToURL, URL: target}}, replay.Options{})
@@ -104,9 +102,7 @@ func TestURLGetsEveryEvent(t *testing.T) {
 }
 
 func TestURLRefused(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 20)
-	c := b.client(t)
+	_, c := startFilled(t, 20)
 	for _, tt := range []struct {
 		name   string
 		status int
@@ -181,9 +177,7 @@ func lines(t *testing.T, content []byte, n int) {
 func TestFileOfAResumedRun(t *testing.T) {
 	t.Parallel()
 	const events = 4000
-	b := startBroker(t)
-	b.fill(t, events)
-	c := b.client(t)
+	_, c := startFilled(t, events)
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	ctx, stop := stopAt(t, 1500)
 	spec := replay.Spec{Target: replay.Target{To: replay.ToFile, File: path}}
@@ -216,9 +210,7 @@ func TestFileOfAResumedRun(t *testing.T) {
 
 // TestFileIsNotTheRuns: a file that was cut or replaced is not written to.
 func TestFileIsNotTheRuns(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 100)
-	c := b.client(t)
+	_, c := startFilled(t, 100)
 	path := filepath.Join(t.TempDir(), "events.jsonl")
 	ctx, stop := stopAt(t, 50)
 	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToFile, File: path}}, replay.Options{Progress: stop})
@@ -235,9 +227,7 @@ func TestFileIsNotTheRuns(t *testing.T) {
 }
 
 func TestStandardOutput(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 200)
-	c := b.client(t)
+	_, c := startFilled(t, 200)
 	var out bytes.Buffer
 	ctx, stop := stopAt(t, 100)
 	r := newRun(t, c, replay.Spec{Target: replay.Target{To: replay.ToFile, File: "-"}}, replay.Options{Out: &out, Progress: stop})
@@ -358,9 +348,7 @@ func TestForeignMessagesGoToNoTarget(t *testing.T) {
 }
 
 func TestListTellsFilterAndTarget(t *testing.T) {
-	b := startBroker(t)
-	b.fill(t, 10)
-	c := b.client(t)
+	_, c := startFilled(t, 10)
 	if all, err := replay.List(t.Context(), c, theStreams); err != nil || len(all) != 0 {
 		t.Errorf("got %v, %v", all, err)
 	}

@@ -17,6 +17,10 @@ func TestValidate(t *testing.T) {
 	short, other := filepath.Join(dir, "short"), filepath.Join(dir, "other")
 	replace(t, short, "fifteen-bytes-x\n")
 	replace(t, other, "hunter2")
+	empty, blank, twoLines := filepath.Join(dir, "empty"), filepath.Join(dir, "blank"), filepath.Join(dir, "two-lines")
+	replace(t, empty, "")
+	replace(t, blank, "\n")
+	replace(t, twoLines, "hunter2\nhunter3\n")
 	for _, tt := range []struct {
 		name   string
 		change func(*natsconfig.Config)
@@ -67,6 +71,10 @@ func TestValidate(t *testing.T) {
 		{"handshake-first-of-a-websocket", func(c *natsconfig.Config) { c.URL, c.TLS.HandshakeFirst = "wss://a:1", true }, []string{"nats.tls.handshake_first"}},
 		{"place-of-the-embedded", func(c *natsconfig.Config) { c.JetStreamDomain, c.InboxPrefix = "hub", "i" }, []string{"nats.jetstream_domain", "nats.inbox_prefix", "nats.url is empty"}},
 		{"half-tls", func(c *natsconfig.Config) { c.TLS.CertFile = "c" }, []string{"nats.tls"}},
+		{"embedded-token-file-empty", func(c *natsconfig.Config) { c.Embedded.TokenFile = empty }, []string{"nats.embedded.token_file"}},
+		{"embedded-token-file-blank", func(c *natsconfig.Config) { c.Embedded.TokenFile = blank }, []string{"nats.embedded.token_file"}},
+		{"embedded-token-file-of-two-lines", func(c *natsconfig.Config) { c.Embedded.TokenFile = twoLines }, []string{"nats.embedded.token_file"}},
+		{"embedded-token-file-missing", func(c *natsconfig.Config) { c.Embedded.TokenFile = dir + "/x" }, []string{"nats.embedded.token_file"}},
 		{"max-payload", func(c *natsconfig.Config) { c.MaxPayload = 0 }, []string{"nats.max_payload"}},
 		{"credentials-of-another-form", func(c *natsconfig.Config) { c.URL, c.CredentialsFile = "a:1", other }, []string{"nats.credentials_file: " + other + " is no credentials file"}},
 		{"credentials-missing", func(c *natsconfig.Config) { c.URL, c.CredentialsFile = "a:1", dir+"/x" }, []string{"nats.credentials_file: open"}},
@@ -87,9 +95,17 @@ func TestValidate(t *testing.T) {
 					t.Errorf("got %v, want it to name %q", err, want)
 				}
 			}
-			if err != nil && strings.Contains(err.Error(), "hunter2") {
+			if err != nil && strings.Contains(err.Error(), "hunter") {
 				t.Errorf("the error holds a secret: %v", err)
 			}
 		})
+	}
+}
+
+func TestReadToken(t *testing.T) {
+	c := natsconfig.Embedded{TokenFile: filepath.Join(t.TempDir(), "token")}
+	replace(t, c.TokenFile, "  tok\n")
+	if s, err := c.ReadToken(); err != nil || s != "tok" {
+		t.Errorf("got %q, %v, want tok", s, err)
 	}
 }
