@@ -24,7 +24,13 @@ func TestForeignStreams(t *testing.T) {
 	mirror := func(name, of string) jetstream.StreamConfig {
 		return jetstream.StreamConfig{Name: name, Mirror: &jetstream.StreamSource{Name: of}}
 	}
+	other := func(subjects ...string) []jetstream.StreamConfig {
+		return []jetstream.StreamConfig{{Name: "OTHER", Subjects: subjects}}
+	}
 	const reads = "nats stream info "
+	away := func(prefix, stream string) string {
+		return "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=" + prefix + " TREBLE_BRIDGE_PUBLISHER_STREAM=" + stream
+	}
 	for _, tt := range []struct {
 		name    string
 		prefix  string
@@ -41,17 +47,24 @@ func TestForeignStreams(t *testing.T) {
 		{"quarantine-of-another", "treble", []jetstream.StreamConfig{stream("TREBLE", "treble.>")}, []jetstream.StreamConfig{stream("TREBLE_QUARANTINE", "other.>")},
 			"TREBLE_QUARANTINE", "takes other.>", reads + "TREBLE_QUARANTINE  # its owner"},
 		{"beside-production", "treble.dev", nil, production,
-			"TREBLE", "it takes treble.>, which is more than the treble.dev.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV"},
+			"TREBLE", "it takes treble.>, which is more than the treble.dev.>", away("treble-dev", "TREBLE_DEV")},
 		{"beside-half-of-production", "treble.dev", nil, production[:1],
-			"TREBLE", "it takes treble.>, which is more than the treble.dev.>", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV"},
+			"TREBLE", "it takes treble.>, which is more than the treble.dev.>", away("treble-dev", "TREBLE_DEV")},
 		{"beside-production-with-another-prefix", "treble-dev", nil, production,
-			"TREBLE", "it is not this bridge's", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV"},
+			"TREBLE", "it is not this bridge's", away("treble-dev", "TREBLE_DEV")},
 		{"beside-half-of-production-with-another-prefix", "treble-dev", nil, production[:1],
-			"TREBLE", "it is not this bridge's", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-dev-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV_BRIDGE"},
+			"TREBLE", "it is not this bridge's", away("treble-dev-bridge", "TREBLE_DEV_BRIDGE")},
 		{"mirror", "treble", nil, []jetstream.StreamConfig{stream("PROD", "prod.>"), mirror("TREBLE", "PROD")},
-			"TREBLE", "mirror of PROD", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"},
+			"TREBLE", "mirror of PROD", away("treble-bridge", "TREBLE_BRIDGE")},
 		{"mirror-of-ours", "treble", nil, []jetstream.StreamConfig{stream("PROD", "treble.>"), mirror("TREBLE", "PROD")},
-			"TREBLE", "mirror of PROD", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"},
+			"TREBLE", "mirror of PROD", away("treble-bridge", "TREBLE_BRIDGE")},
+		{"overlap-of-production", "treble.dev", nil, other("treble.>"), "TREBLE", "OTHER captures subjects of treble.dev.>", away("treble-dev", "TREBLE_DEV")},
+		{"overlap-of-the-same-prefix", "treble", nil, other("treble.>"), "TREBLE", "OTHER captures subjects of treble.>", away("treble-bridge", "TREBLE_BRIDGE")},
+		{"overlap-of-a-part", "treble", nil, other("treble.message.*", "mine.>"), "TREBLE", "OTHER captures subjects of treble.>", away("treble-bridge", "TREBLE_BRIDGE")},
+		{"overlap-of-the-proposal-too", "treble.dev", nil, other("treble.>", "treble-dev.>", "treble-dev-bridge.message.read"),
+			"TREBLE", "OTHER captures subjects of treble.dev.>", away("treble-dev-2", "TREBLE_DEV_2")},
+		{"overlap-of-the-proposals-quarantine", "treble.dev", nil, other("treble.>", "treble-dev-quarantine.>"),
+			"TREBLE", "OTHER captures subjects of treble.dev.>", away("treble-dev-bridge", "TREBLE_DEV_BRIDGE")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := natstest.Start(t)
@@ -62,9 +75,13 @@ func TestForeignStreams(t *testing.T) {
 			o := withJournal(t, n.URL)
 			o.Config.SubjectPrefix, o.Config.Streams = tt.prefix, streams.Apply
 			p := open(t, o)
-			fix := finding(p, tt.of, tt.problem).Fix
+			found := finding(p, tt.of, tt.problem)
+			fix := found.Fix
 			if !strings.HasPrefix(fix, tt.fix) {
 				t.Fatalf("findings %v", p.Findings())
+			}
+			if !strings.HasPrefix(fix, reads) && (fix != tt.fix || found.FixIn != streams.InEnv || !says(p, "; fix, in the environment: "+fix)) {
+				t.Errorf("%+v, told as %+v; want it for the environment", found, p.Status())
 			}
 			for _, f := range p.Findings() {
 				if strings.Contains(f.Fix, "stream edit") {

@@ -166,38 +166,3 @@ func TestReasonIsOneLine(t *testing.T) {
 		t.Error("no findings")
 	}
 }
-
-// TestOverlapIsLeftAlone: what has our subjects is not ours, and so the bridge gives way.
-func TestOverlapIsLeftAlone(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		prefix string
-		taken  []string // subjects of the other stream
-		want   string   // the prefix that the fix proposes, and the stream
-	}{
-		{"production-beside-a-second-bridge", "treble.dev", []string{"treble.>"}, "treble-dev TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV"},
-		{"same-prefix", "treble", []string{"treble.>"}, "treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"},
-		{"part-of-it", "treble", []string{"treble.message.*", "mine.>"}, "treble-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_BRIDGE"},
-		{"proposal-taken-too", "treble.dev", []string{"treble.>", "treble-dev.>", "treble-dev-bridge.message.read"}, "treble-dev-2 TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV_2"},
-		{"quarantine-of-the-proposal-taken", "treble.dev", []string{"treble.>", "treble-dev-quarantine.>"}, "treble-dev-bridge TREBLE_BRIDGE_PUBLISHER_STREAM=TREBLE_DEV_BRIDGE"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			n := natstest.Start(t)
-			n.Stream(t, jetstream.StreamConfig{Name: "OTHER", Subjects: tt.taken})
-			o := withJournal(t, n.URL)
-			o.Config.SubjectPrefix = tt.prefix
-			p := open(t, o)
-			findings := p.Findings()
-			if len(findings) == 0 {
-				t.Fatal("no finding")
-			}
-			if f := findings[0]; f.Fix != "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX="+tt.want || f.FixIn != streams.InEnv ||
-				!strings.Contains(f.Problem, "OTHER captures subjects of "+tt.prefix+".>") {
-				t.Errorf("%+v", f)
-			}
-			if !says(p, "; fix, in the environment: TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=") {
-				t.Errorf("%+v", p.Status())
-			}
-		})
-	}
-}
