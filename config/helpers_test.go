@@ -11,8 +11,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/config"
 )
 
-// file writes a configuration file.
-func file(t *testing.T, text string) string {
+func configFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "bridge.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -26,7 +25,7 @@ func load(t *testing.T, text string, flags map[string]*pflag.Flag) (*config.Load
 	t.Helper()
 	o := config.Options{Flags: flags}
 	if text != "" {
-		o.File = file(t, text)
+		o.File = configFile(t, text)
 	}
 	return config.Load(o)
 }

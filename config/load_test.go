@@ -114,7 +114,7 @@ func TestLayers(t *testing.T) {
 }
 
 func TestFileNamedByEnvironment(t *testing.T) {
-	t.Setenv(config.EnvFile, file(t, "data_dir: /elsewhere\n"))
+	t.Setenv(config.EnvFile, configFile(t, "data_dir: /elsewhere\n"))
 	l, err := config.Load(config.Options{})
 	if err != nil || l.DataDir != "/elsewhere" || len(l.Warnings) != 0 {
 		t.Errorf("got %q, %v, %v", l.DataDir, err, l.Warnings)

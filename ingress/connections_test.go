@@ -142,8 +142,7 @@ func TestTrustedConnectionStays(t *testing.T) {
 	}
 }
 
-// TestConnectionsAtWorkStay: where every connection is at work, it is the new one that is closed.
-func TestConnectionsAtWorkStay(t *testing.T) {
+func TestNewConnectionIsClosedWhereAllAreAtWork(t *testing.T) {
 	t.Parallel()
 	h := newHeld()
 	s := newSetup()
@@ -201,8 +200,7 @@ func TestHeadersAreCountedAnew(t *testing.T) {
 	}
 }
 
-// TestHeadersBytewise: what comes byte by byte is read as what comes at once.
-func TestHeadersBytewise(t *testing.T) {
+func TestHeadersByteByByteAreReadAsAtOnce(t *testing.T) {
 	b := newSetup().start(t)
 	conn := dial(t, b.addr)
 	for _, c := range []byte("POST /webhook HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n") {
@@ -216,7 +214,6 @@ func TestHeadersBytewise(t *testing.T) {
 	}
 }
 
-// TestBodyLinesAreNoHeaders: a body of many lines that comes with its headers is no mass of headers.
 func TestBodyLinesAreNoHeaders(t *testing.T) {
 	b := newSetup().start(t)
 	body := "{" + strings.Repeat("\n", 1000) + `"Transfer-Encoding": 1, "session_id": "s1", "read_at": "2024-01-01 00:00:00"}`
@@ -255,7 +252,6 @@ func TestSlowBodyAtShutdown(t *testing.T) {
 	}
 }
 
-// TestTrailerIsNotLogged: what a malformed trailer says is in no log.
 func TestTrailerIsNotLogged(t *testing.T) {
 	for _, sent := range []string{
 		"0\r\ncanary 3161234567\r\n\r\n",

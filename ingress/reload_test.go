@@ -10,7 +10,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
 )
 
-// apply takes over a configuration.
 func (b *bridge) apply(t testing.TB, s setup) {
 	t.Helper()
 	p, err := b.Prepare(s.config, s.sources)

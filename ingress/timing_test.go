@@ -2,6 +2,7 @@ package ingress_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -9,34 +10,40 @@ import (
 	"testing"
 	"time"
 
+	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/schema"
 	"github.com/treble-bridge/treble-bridge/schema/delivery"
 )
 
-// TestUnauthorizedIsAnsweredWithoutItsBody: the answer comes while not one byte of the body
-// was sent, so the body was not read before.
 func TestUnauthorizedIsAnsweredWithoutItsBody(t *testing.T) {
-	b := newSetup().start(t)
-	var bodies []string
-	for _, secret := range []string{"wrong", "", token + "x"} {
-		conn := dial(t, b.addr)
-		io.WriteString(conn, head(secret, 1000))
-		a := readAnswer(t, conn)
-		if a.status != 401 || a.header.Get("Www-Authenticate") != "Bearer" || !a.closes {
-			t.Errorf("%q: got %d, challenge %q, closes %v; want 401, Bearer, true", secret, a.status,
-				a.header.Get("Www-Authenticate"), a.closes)
+	for _, tt := range []struct {
+		setup     setup
+		challenge string
+		lines     []string
+	}{
+		{newSetup(), "Bearer", []string{"X-Note: none", "Authorization: Bearer wrong", "Authorization: Bearer ", "Authorization: Bearer " + token + "x"}},
+		{signedSetup(), "", []string{"X-Note: none", "X-Hub-Signature-256: sha256=12", "X-Hub-Signature-256: " + strings.Repeat("0", 64)}},
+	} {
+		b := tt.setup.start(t)
+		bodies := map[string]bool{}
+		for _, line := range tt.lines {
+			conn := dial(t, b.addr)
+			fmt.Fprintf(conn, "POST /webhook HTTP/1.1\r\nHost: bridge\r\n%s\r\nContent-Length: 1000\r\n\r\n", line)
+			a := readAnswer(t, conn)
+			if a.status != 401 || a.header.Get("Www-Authenticate") != tt.challenge || !a.closes {
+				t.Errorf("%q: got %d, challenge %q, closes %v; want 401, %q, true", line, a.status, a.header.Get("Www-Authenticate"), a.closes, tt.challenge)
+			}
+			bodies[a.body] = true
 		}
-		bodies = append(bodies, a.body)
-	}
-	if bodies[0] != bodies[1] || bodies[1] != bodies[2] {
-		t.Errorf("got different bodies %q, want the same for every cause", bodies)
-	}
-	if n := len(b.accepter.got()); n != 0 {
-		t.Errorf("got %d deliveries, want 0", n)
+		if len(bodies) != 1 {
+			t.Errorf("got different bodies %v, want the same for every cause", bodies)
+		}
+		if n := len(b.accepter.got()); n != 0 {
+			t.Errorf("got %d deliveries, want 0", n)
+		}
 	}
 }
 
-// TestTooLargeIsAnsweredWithoutItsBody: neither is a body that announces too much.
 func TestTooLargeIsAnsweredWithoutItsBody(t *testing.T) {
 	t.Parallel()
 	b := newSetup().start(t)
@@ -47,49 +54,45 @@ func TestTooLargeIsAnsweredWithoutItsBody(t *testing.T) {
 	}
 }
 
-func TestSlowHeaders(t *testing.T) {
-	s := newSetup()
-	s.config.HeaderTimeout = 50 * time.Millisecond
-	b := s.start(t)
-	conn := dial(t, b.addr)
-	io.WriteString(conn, "POST /webhook HTTP/1.1\r\nHost: bri")
-	if _, err := io.ReadAll(conn); err != nil {
-		t.Errorf("got %v, want the connection closed by the server", err)
-	}
-	b.awaitMetric(t, `requests_unserved_total{reason="incomplete"} 1`)
-}
-
-func TestSlowBody(t *testing.T) {
-	t.Parallel()
-	s := newSetup()
-	s.config.BodyTimeout = 100 * time.Millisecond
-	b := s.start(t)
-	conn := dial(t, b.addr)
-	io.WriteString(conn, head(token, 1000)+`{"read_at":`)
-	a := readAnswer(t, conn)
-	if a.status != 408 || a.problem(t)["type"] != "urn:treble-bridge:problem:body-timeout" {
-		t.Errorf("got %d %s, want 408 body-timeout", a.status, a.body)
-	}
-	if _, err := io.ReadAll(conn); err != nil {
-		t.Errorf("got %v, want the connection closed by the server", err)
-	}
-	got := b.accepter.got()
-	if len(got) != 1 || got[0].Rejection == nil || got[0].Rejection.Reason != schema.ReasonBodyIncomplete || string(got[0].Body) != `{"read_at":` {
-		t.Errorf("got %+v, want what came of the body, refused", got)
-	}
-}
-
-func TestIdleConnection(t *testing.T) {
-	s := newSetup()
-	s.config.IdleTimeout = 50 * time.Millisecond
-	b := s.start(t)
-	conn := dial(t, b.addr)
-	io.WriteString(conn, goodRequest())
-	if a := readAnswer(t, conn); a.status != 200 {
-		t.Errorf("got %d, want 200", a.status)
-	}
-	if _, err := io.ReadAll(conn); err != nil {
-		t.Errorf("got %v, want the connection closed by the server", err)
+// TestTimeouts: a connection that does not go on is closed, and what came of a body is kept.
+func TestTimeouts(t *testing.T) {
+	for _, tt := range []struct {
+		name, sent string
+		set        func(*ingress.Config)
+		answer     string // its beginning
+		metric     string
+		kept       string
+	}{
+		{"headers", "POST /webhook HTTP/1.1\r\nHost: bri", func(c *ingress.Config) { c.HeaderTimeout = 50 * time.Millisecond },
+			"", `requests_unserved_total{reason="incomplete"} 1`, ""},
+		{"body", head(token, 1000) + `{"read_at":`, func(c *ingress.Config) { c.BodyTimeout = 100 * time.Millisecond },
+			"HTTP/1.1 408 ", `outcome="body-timeout",source="default"} 1`, `{"read_at":`},
+		{"idle", goodRequest(), func(c *ingress.Config) { c.IdleTimeout = 50 * time.Millisecond },
+			"HTTP/1.1 200 ", `outcome="accepted",source="default"} 1`, read},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup()
+			tt.set(&s.config)
+			b := s.start(t)
+			conn := dial(t, b.addr)
+			io.WriteString(conn, tt.sent)
+			got, err := io.ReadAll(conn)
+			if err != nil || !strings.HasPrefix(string(got), tt.answer) || tt.answer == "" && len(got) > 0 {
+				t.Errorf("got %q, %v; want %q, and the connection closed by the server", got, err, tt.answer)
+			}
+			b.awaitMetric(t, tt.metric)
+			kept := ""
+			for _, d := range b.accepter.got() {
+				kept += string(d.Body)
+				if refused := d.Rejection != nil && d.Rejection.Reason == schema.ReasonBodyIncomplete; refused != (tt.name == "body") {
+					t.Errorf("refused as incomplete: %v", refused)
+				}
+			}
+			if kept != tt.kept {
+				t.Errorf("kept: got %q, want %q", kept, tt.kept)
+			}
+		})
 	}
 }
 

@@ -92,7 +92,7 @@ func ofNobody() []string {
 	)
 }
 
-// forget runs the command and returns what it says.
+// forgetPerson runs forget --json, and checks that it prints nothing of the person.
 func forgetPerson(t *testing.T, p *clitest.Process, want int, stdin string, args ...string) (forget.RunJSON, string) {
 	t.Helper()
 	code, out, errs := clitest.Command(t.Context(), stdin, append([]string{"forget", "--json", "--data-dir", p.Dir}, args...)...)

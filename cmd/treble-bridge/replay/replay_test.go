@@ -14,8 +14,7 @@ import (
 	"github.com/treble-bridge/treble-bridge/publisher/replay"
 )
 
-// TestReplayResumeLine: it can be pasted into a shell, and shows no secret.
-func TestResumeLineCanBePasted(t *testing.T) {
+func TestResumeLineCanBePastedAndShowsNoSecret(t *testing.T) {
 	r := &command{}
 	root := &cobra.Command{Use: "treble-bridge"}
 	cli.PrepareRoot(root, cli.Streams{})
