@@ -56,7 +56,7 @@ func (b *bench) Close() error {
 
 func (b *bench) body(size int) (load.Body, error) { return load.NewBody(b.event, size) }
 
-// say tells the person who waits what goes on.
+// say writes the progress to standard error.
 func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
 }

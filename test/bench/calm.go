@@ -45,10 +45,7 @@ func (b *bench) calmTurns(ctx context.Context, all []*running, s shape, round, f
 			kept, dropped = best, again
 		}
 		for j := range kept { // an event that was lost counts wherever it was lost
-			kept[j].Answered += dropped[j].Answered
-			kept[j].Refused += dropped[j].Refused
-			kept[j].Unknown += dropped[j].Unknown
-			kept[j].account.add(dropped[j].account)
+			kept[j].counts.add(dropped[j].counts)
 		}
 		best = kept
 	}

@@ -24,11 +24,23 @@ type cell struct {
 	NATSCPU     float64 `json:"nats_cpu_ms"` // of its nats-server
 	Memory      float64 `json:"memory_mb"`   // peak of the contestant
 	Others      float64 `json:"others"`      // share of the processors that went to nobody of ours, while loaded
-	Answered    int     `json:"answered"`
-	Refused     int     `json:"refused"`
-	Unknown     int     `json:"unknown"`
 	FirstFail   string  `json:"first_fail,omitempty"`
+	counts
+}
+
+// counts are the requests by their answers, and what the stream had of them.
+type counts struct {
+	Answered int `json:"answered"`
+	Refused  int `json:"refused"`
+	Unknown  int `json:"unknown"`
 	account
+}
+
+func (c *counts) add(o counts) {
+	c.Answered += o.Answered
+	c.Refused += o.Refused
+	c.Unknown += o.Unknown
+	c.account.add(o.account)
 }
 
 // shape is a closed load.

@@ -46,7 +46,7 @@ func (b *bench) startNodes(ctx context.Context, name string, n int) (nodes, erro
 	return ns, ns.start(ctx)
 }
 
-// freeAddrs are addresses that nobody listens on right now.
+// freeAddrs are addresses on which no process listens now.
 func freeAddrs(n int) ([]string, error) {
 	var addrs []string
 	for range n {

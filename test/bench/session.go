@@ -22,9 +22,7 @@ type session struct {
 	cpu, natsCPU   time.Duration
 	inWindow       int
 	others         float64 // weighted by the window
-	answered       int
-	refused        int
-	unknown        int
+	counts         counts
 	firstFail      string
 	latency        *hdrhistogram.Histogram
 }
@@ -70,9 +68,7 @@ func (s *session) slice(ctx context.Context, d time.Duration) error {
 	s.cpu += r.process.CPU() - cpu
 	s.natsCPU += r.natsCPU() - natsCPU
 	s.inWindow += res.InWindow
-	s.answered += res.Answered
-	s.refused += res.Refused
-	s.unknown += res.Unknown
+	s.counts.add(counts{Answered: res.Answered, Refused: res.Refused, Unknown: res.Unknown})
 	if s.firstFail == "" {
 		s.firstFail = res.FirstFail
 	}
@@ -89,12 +85,12 @@ func (s *session) finish(ctx context.Context, round int) (cell, error) {
 	quantile := func(q float64) float64 { return float64(s.latency.ValueAtPercentile(q)) }
 	c := cell{
 		Contestant: s.running.contestant.name, Connections: s.shape.connections, Body: s.shape.body.Len(), Round: round,
-		Rate: float64(s.inWindow) / s.window.Seconds(), StoredRate: float64(s.answered) / s.stored.Seconds(),
+		Rate: float64(s.inWindow) / s.window.Seconds(), StoredRate: float64(s.counts.Answered) / s.stored.Seconds(),
 		P50: quantile(50), P99: quantile(99), P999: quantile(99.9),
-		CPU: perThousand(s.cpu, s.answered), NATSCPU: perThousand(s.natsCPU, s.answered),
-		Memory:   float64(s.running.process.PeakMemory()) / (1 << 20),
-		Others:   s.others / s.shape.measure.Seconds(),
-		Answered: s.answered, Refused: s.refused, Unknown: s.unknown, FirstFail: s.firstFail,
+		CPU: perThousand(s.cpu, s.counts.Answered), NATSCPU: perThousand(s.natsCPU, s.counts.Answered),
+		Memory: float64(s.running.process.PeakMemory()) / (1 << 20),
+		Others: s.others / s.shape.measure.Seconds(),
+		counts: s.counts, FirstFail: s.firstFail,
 	}
 	var err error
 	c.account, err = s.running.check(ctx)

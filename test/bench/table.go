@@ -33,10 +33,7 @@ type row struct {
 	Ratios      map[string]ratio.Spread `json:"ratios"`   // to the floor in the same round
 	Absolute    map[string]float64      `json:"absolute"` // medians: what they were on that machine
 	Others      ratio.Spread            `json:"others"`   // share of the processors that went to others meanwhile
-	Answered    int                     `json:"answered"`
-	Refused     int                     `json:"refused"`
-	Unknown     int                     `json:"unknown"`
-	account
+	counts
 }
 
 // rowsOf makes the rows of the main table, in the order of the contestants.
@@ -90,10 +87,7 @@ func rowOf(mine, floor []cell) row {
 	}
 	r.Others = ratio.Of(others)
 	for _, c := range mine {
-		r.Answered += c.Answered
-		r.Refused += c.Refused
-		r.Unknown += c.Unknown
-		r.account.add(c.account)
+		r.counts.add(c.counts)
 	}
 	return r
 }

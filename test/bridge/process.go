@@ -32,7 +32,7 @@ type Program struct {
 	err  error
 }
 
-// Path returns the path of the program, which it builds if nobody has asked before.
+// Path returns the path of the program, which the first call builds.
 func (p *Program) Path(t *testing.T) string {
 	t.Helper()
 	p.once.Do(func() {

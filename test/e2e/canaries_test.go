@@ -15,11 +15,10 @@ import (
 	"github.com/treble-bridge/treble-bridge/test/bridge"
 )
 
-// canary is a value that is nowhere but where the tests put it. Where else it
-// turns up, somebody let it out.
+// canary is a value that the tests put in one place. Found in another place, it has leaked.
 type canary struct{ name, value string }
 
-// What persons say and who they are: in the events, and nowhere else.
+// personal are the canaries for texts and names of persons: they belong in the events, and nowhere else.
 var personal = struct{ phone, text, variable, key, header, query, path canary }{
 	canary{"phone", "3990071234"},
 	canary{"text", `zqtext says "ä<b> & 50%/\` + "\n" + `" zqtextend`},
@@ -30,7 +29,7 @@ var personal = struct{ phone, text, variable, key, header, query, path canary }{
 	canary{"path", "zqpathsegment88"},
 }
 
-// What lets somebody in: in no place at all.
+// secret are the canaries for credentials: they belong nowhere.
 var secret = struct{ bearer, fromFile, header, password, parameter, signing, wrong, wrongHeader, cookie, query, nats, wrongNATS, embedded canary }{
 	canary{"bearer secret", "zqbearer/5e+cr=et-aaaaaaaaaa"},
 	canary{"bearer secret from a file", "zqfilesecret-bbbbbbbbbbbbbb"},

@@ -132,8 +132,8 @@ func (a *canaryBridge) withoutPubAcks(t *testing.T) {
 	}
 }
 
-// checkStreams: subjects name nobody, and messages hold what persons said but
-// nothing that lets somebody in.
+// checkStreams looks for canaries in the streams: subjects hold none of them, and messages hold the personal ones
+// but no secret.
 func (a *canaryBridge) checkStreams(t *testing.T) {
 	kept := 1 // what was broken off
 	for _, v := range canaryRequests() {

@@ -136,7 +136,7 @@ func TestJournalExport(t *testing.T) {
 
 	tree := contents(t, h.DataDir)
 	file := filepath.Join(t.TempDir(), "pending.ndjson")
-	out := fine(t, h.DataDir, env, "journal", "export", "--to", file, "--json")
+	out := mustCLI(t, h.DataDir, env, "journal", "export", "--to", file, "--json")
 	var sum struct{ Exported, Damaged int }
 	if err := json.Unmarshal([]byte(out), &sum); err != nil || sum.Damaged != 0 {
 		t.Errorf("%v, %s", err, out)
@@ -150,7 +150,7 @@ func TestJournalExport(t *testing.T) {
 
 	// Another bridge, and its NATS.
 	p := bridge.Serve(t, sourceOf("shop")...)
-	fine(t, p.DataDir, sourceOf("shop"), "journal", "set-aside", "retry", "--from", file, "--yes")
+	mustCLI(t, p.DataDir, sourceOf("shop"), "journal", "set-aside", "retry", "--from", file, "--yes")
 	got := envelopes(t, p.JetStream(t))
 	if len(got) != sum.Exported {
 		t.Errorf("got %d events, want %d", len(got), sum.Exported)
@@ -226,5 +226,5 @@ type accountOfJournal struct{ Accepted, Pending int }
 
 func journalView(t *testing.T, dataDir string) accountOfJournal {
 	t.Helper()
-	return lines[accountOfJournal](t, fine(t, dataDir, nil, "journal", "status", "--json"))[0]
+	return lines[accountOfJournal](t, mustCLI(t, dataDir, nil, "journal", "status", "--json"))[0]
 }

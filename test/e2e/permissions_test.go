@@ -57,7 +57,7 @@ func bridgeRoles(t *testing.T, s *permitted, operator *role) (stored int) {
 			return bridge.Stored(t, operator.js, "TREBLE") == stored && bridge.Stored(t, operator.js, "TREBLE_QUARANTINE") == stored/3
 		})
 		p.Stop()
-		unharmed(t, run.user, p.Output.String())
+		expectPermitted(t, run.user, p.Output.String())
 	}
 	bridgeReads(t, s, stored)
 	return stored
@@ -141,7 +141,7 @@ func operatorRole(t *testing.T, s *permitted, r *role) {
 		if code != 0 {
 			t.Errorf("%s: exit code %d\n%s%s", line, code, out, errs)
 		}
-		unharmed(t, line, errs)
+		expectPermitted(t, line, errs)
 	}
 	ctx := t.Context()
 	if _, err := r.js.AccountInfo(ctx); err != nil {

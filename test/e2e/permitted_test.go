@@ -126,8 +126,8 @@ func (r *role) refused(what, subject string) {
 	}
 }
 
-// unharmed wants that nobody was refused anything.
-func unharmed(t *testing.T, who, wrote string) {
+// expectPermitted fails the test if the log tells of a missing permission.
+func expectPermitted(t *testing.T, who, wrote string) {
 	t.Helper()
 	if strings.Contains(strings.ToLower(wrote), "permissions violation") {
 		t.Errorf("%s was refused something:\n%s", who, wrote)

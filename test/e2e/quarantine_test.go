@@ -40,8 +40,8 @@ func cli(t *testing.T, dataDir string, env []string, args ...string) (out, errs 
 	return out, errs, code
 }
 
-// fine is cli for a command that has to work.
-func fine(t *testing.T, dataDir string, env []string, args ...string) string {
+// mustCLI is cli for a command that has to work.
+func mustCLI(t *testing.T, dataDir string, env []string, args ...string) string {
 	t.Helper()
 	out, errs, code := cli(t, dataDir, env, args...)
 	if code != 0 {
@@ -220,7 +220,7 @@ func TestQuarantine(t *testing.T) {
 	narrow, wide := sourceOf("default", "message.read"), sourceOf("default")
 	p := bridge.Serve(t, narrow...)
 	q := func(args ...string) string {
-		return fine(t, p.DataDir, narrow, append([]string{"quarantine"}, args...)...)
+		return mustCLI(t, p.DataDir, narrow, append([]string{"quarantine"}, args...)...)
 	}
 	first, second := bodies[:800], bodies[800:]
 	refuse(t, p, first)
@@ -329,14 +329,14 @@ func TestQuarantine(t *testing.T) {
 	other := bridge.Serve(t, wide...)
 
 	t.Run("retry", func(t *testing.T) {
-		out := fine(t, p.DataDir, wide, "quarantine", "retry", "--reason", "kind-not-accepted", "--yes", "--json")
+		out := mustCLI(t, p.DataDir, wide, "quarantine", "retry", "--reason", "kind-not-accepted", "--yes", "--json")
 		for _, r := range lines[struct{ Result string }](t, out) {
 			if r.Result != "accepted" {
 				t.Fatalf("%s", out)
 			}
 		}
 		awaitStored(t, p.JetStream(t), events)
-		if out := fine(t, p.DataDir, wide, "quarantine", "list", "--reason", "kind-not-accepted", "--json"); out != "" {
+		if out := mustCLI(t, p.DataDir, wide, "quarantine", "list", "--reason", "kind-not-accepted", "--json"); out != "" {
 			t.Errorf("still there: %.300s", out)
 		}
 		got := envelopes(t, p.JetStream(t))
@@ -391,7 +391,7 @@ func TestQuarantine(t *testing.T) {
 
 	t.Run("drop", func(t *testing.T) {
 		const marker = "zqzqzqzqzqzq"
-		out := fine(t, p.DataDir, wide, "quarantine", "drop", "--reason", "not-json", "--before", between, "--yes", "--json")
+		out := mustCLI(t, p.DataDir, wide, "quarantine", "drop", "--reason", "not-json", "--before", between, "--yes", "--json")
 		sum := lines[struct {
 			Run           string
 			Dropped, Left int
@@ -399,8 +399,8 @@ func TestQuarantine(t *testing.T) {
 		if want := len(first) / 20 * 3; sum.Dropped != want || sum.Left != 0 {
 			t.Errorf("%s; want %d dropped", out, want)
 		}
-		fine(t, p.DataDir, wide, "quarantine", "drop", "--reason", "not-json", "--yes")
-		if got := strings.Count(fine(t, p.DataDir, wide, "quarantine", "list", "--json"), "\n"); got != byReason["not-object"]+byReason["too-deep"]+byReason["missing-fields"] {
+		mustCLI(t, p.DataDir, wide, "quarantine", "drop", "--reason", "not-json", "--yes")
+		if got := strings.Count(mustCLI(t, p.DataDir, wide, "quarantine", "list", "--json"), "\n"); got != byReason["not-object"]+byReason["too-deep"]+byReason["missing-fields"] {
 			t.Errorf("%d are left", got)
 		}
 		kept := auditRecords(t, p.JetStream(t))[sum.Run]

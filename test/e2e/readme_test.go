@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -46,14 +47,14 @@ func TestReadmeTour(t *testing.T) {
 			t.Logf("make run printed:\n%s", out.String())
 		}
 	})
-	bridge.AwaitTrue(t, 3*time.Minute, "make run is ready", func() bool {
-		return bridge.ExpectStatus(t.Context(), "http://127.0.0.1:"+ports["9464"]+"/readyz", http.StatusOK) == nil
-	})
-	for _, want := range []string{"127.0.0.1:" + ports["8080"] + "/webhook", "curl ", "Authorization: Bearer "} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("make run did not print %q", want)
+	bridge.Await(t, 3*time.Minute, "make run is ready, and prints what to try", func(ctx context.Context) error {
+		for _, want := range []string{"127.0.0.1:" + ports["8080"] + "/webhook", "curl ", "Authorization: Bearer "} {
+			if !strings.Contains(out.String(), want) {
+				return fmt.Errorf("it did not print %q", want)
+			}
 		}
-	}
+		return bridge.ExpectStatus(ctx, "http://127.0.0.1:"+ports["9464"]+"/readyz", http.StatusOK)
+	})
 
 	// The commands stand in the root of the project and use ./data.
 	if err := os.Symlink(bridge.Absolute(t, filepath.Join(bridge.Root, "bin")), filepath.Join(dir, "bin")); err != nil {
@@ -76,9 +77,9 @@ func TestReadmeTour(t *testing.T) {
 		}
 	}
 	url := natsURLOf(t, text, dir, ports)
-	if want := "nats --server " + url + " sub 'treble.>'"; !strings.Contains(out.String(), want) {
-		t.Errorf("make run did not print %q", want)
-	}
+	bridge.AwaitTrue(t, 30*time.Second, "make run prints the URL of NATS", func() bool {
+		return strings.Contains(out.String(), "nats --server "+url+" sub 'treble.>'")
+	})
 	t.Run("consumer", func(t *testing.T) { runConsumer(t, url) })
 }
 

@@ -258,7 +258,7 @@ func auditRecords(t *testing.T, js jetstream.JetStream) map[string]string {
 	return kept
 }
 
-// TestReplayAsks: where nobody can be asked, nothing is done without --yes.
+// TestReplayAsks: without a terminal and without --yes nothing is replayed.
 func TestReplayAsks(t *testing.T) {
 	t.Parallel()
 	r := startReplayed(t, 5)

@@ -72,7 +72,7 @@ func TestShutdown(t *testing.T) {
 }
 
 // TestShutdownCutOff never lets the PubAcks go: the shutdown ends at its
-// deadline, nobody is told that an event is safe, and the exit code tells.
+// deadline, no event is answered 200, and the exit code is 1.
 func TestShutdownCutOff(t *testing.T) {
 	t.Parallel()
 	b := natstest.Start(t)

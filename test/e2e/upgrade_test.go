@@ -1,12 +1,9 @@
 package e2e
 
 import (
-	"archive/tar"
-	"compress/gzip"
-	"errors"
 	"fmt"
-	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -116,10 +113,10 @@ func checkUpgradeAccount(t *testing.T, p *bridge.Process, lost bool) {
 func checkUpgradeAside(t *testing.T, p *bridge.Process) {
 	t.Helper()
 	env := append([]string{"TREBLE_BRIDGE_NATS_URL=" + p.NATSURL(t)}, upgradeEnv...)
-	if out := fine(t, p.DataDir, env, "journal", "set-aside", "list"); strings.Count(out, "refused") != upgradeAside {
+	if out := mustCLI(t, p.DataDir, env, "journal", "set-aside", "list"); strings.Count(out, "refused") != upgradeAside {
 		t.Errorf("set-aside list: got %s, want %d messages", out, upgradeAside)
 	}
-	fine(t, p.DataDir, env, "journal", "set-aside", "retry", "--all", "--yes")
+	mustCLI(t, p.DataDir, env, "journal", "set-aside", "retry", "--all", "--yes")
 }
 
 // checkFormats wants that what this version wrote begins with a format that older ones
@@ -158,34 +155,9 @@ func checkFormats(t *testing.T, dir string) {
 func unpackUpgrade(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	f, err := os.Open(filepath.Join(bridge.Testdata, "upgrade", "format1.tar.gz"))
-	if err != nil {
-		t.Fatal(err)
+	file := filepath.Join(bridge.Testdata, "upgrade", "format1.tar.gz")
+	if out, err := exec.CommandContext(t.Context(), "tar", "-xzf", file, "-C", dir).CombinedOutput(); err != nil {
+		t.Fatalf("tar: %v\n%s", err, out)
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := tar.NewReader(z)
-	for {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return dir
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, filepath.FromSlash(h.Name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return dir
 }

@@ -133,7 +133,7 @@ func clusterStepdown(t *testing.T, times int) {
 		case <-t.Context().Done():
 			return
 		}
-		// While there is no leader nobody answers, and the leader does not change.
+		// Without a leader there is no answer, and no change of the leader.
 		if m, err := nc.Request("$JS.API.STREAM.LEADER.STEPDOWN.TREBLE", nil, time.Second); err == nil && strings.Contains(string(m.Data), `"success":true`) {
 			c.faults++
 		}

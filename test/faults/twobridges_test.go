@@ -34,11 +34,11 @@ func TestTwoBridgesOnOneJournal(t *testing.T) {
 			}
 		}
 		p := bridge.ServeOn(t, dir, "TREBLE_BRIDGE_NATS_URL="+nats.URL)
-		ps := oracle.StartClients(string(rune('a'+i)), o, 8, 300)
-		t.Cleanup(ps.Close)
-		ps.Pace = time.Millisecond
-		ps.To(p.Addrs.Ingress)
-		all = append(all, ps)
+		clients := oracle.StartClients(string(rune('a'+i)), o, 8, 300)
+		t.Cleanup(clients.Close)
+		clients.Pace = time.Millisecond
+		clients.To(p.Addrs.Ingress)
+		all = append(all, clients)
 		return p
 	}
 	accepted := func(since int) {
@@ -60,8 +60,8 @@ func TestTwoBridgesOnOneJournal(t *testing.T) {
 		all[i].Pause()
 		before.Kill()
 	}
-	for _, ps := range all {
-		ps.PauseAndWait(t)
+	for _, clients := range all {
+		clients.PauseAndWait(t)
 	}
 	owner.Published(t)
 	stream := bridge.StreamSessions(t, nats.JS)

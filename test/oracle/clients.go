@@ -39,58 +39,58 @@ type Clients struct {
 // prefix of their own. They wait until a bridge is up.
 func StartClients(prefix string, o *Oracle, n, size int) *Clients {
 	ctx, stop := context.WithCancel(context.Background())
-	ps := &Clients{oracle: o, size: size, stop: stop, n: n, up: make(chan struct{})}
+	c := &Clients{oracle: o, size: size, stop: stop, n: n, up: make(chan struct{})}
 	for i := range n {
-		ps.work.Go(func() { (&client{Clients: ps, name: fmt.Sprintf("%s%02d", prefix, i)}).run(ctx) })
+		c.work.Go(func() { (&client{Clients: c, name: fmt.Sprintf("%s%02d", prefix, i)}).run(ctx) })
 	}
-	return ps
+	return c
 }
 
 // To sends the clients to a bridge.
-func (ps *Clients) To(addr string) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	ps.addr = addr
-	close(ps.up)
+func (c *Clients) To(addr string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.addr = addr
+	close(c.up)
 }
 
 // Pause makes each client wait once its request is answered or its connection broke.
-func (ps *Clients) Pause() {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if ps.addr != "" {
-		ps.addr, ps.up = "", make(chan struct{})
+func (c *Clients) Pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.addr != "" {
+		c.addr, c.up = "", make(chan struct{})
 	}
 }
 
 // PauseAndWait pauses the clients, and waits until no request is on its way.
-func (ps *Clients) PauseAndWait(t *testing.T) {
+func (c *Clients) PauseAndWait(t *testing.T) {
 	t.Helper()
-	ps.Pause()
-	bridge.Await(t, 30*time.Second, "no client has an open request", bridge.AtLeast(ps.n, func() int { return int(ps.parked.Load()) }))
+	c.Pause()
+	bridge.Await(t, 30*time.Second, "no client has an open request", bridge.AtLeast(c.n, func() int { return int(c.parked.Load()) }))
 }
 
 // Close ends the clients, and waits until they have ended.
-func (ps *Clients) Close() {
-	ps.stop()
-	ps.work.Wait()
+func (c *Clients) Close() {
+	c.stop()
+	c.work.Wait()
 }
 
 // target returns the address of the bridge, and waits while there is none.
-func (ps *Clients) target(ctx context.Context) (string, error) {
-	ps.mu.Lock()
-	addr, up := ps.addr, ps.up
-	ps.mu.Unlock()
+func (c *Clients) target(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	addr, up := c.addr, c.up
+	c.mu.Unlock()
 	if addr != "" || ctx.Err() != nil {
 		return addr, ctx.Err()
 	}
-	ps.parked.Add(1)
-	defer ps.parked.Add(-1)
+	c.parked.Add(1)
+	defer c.parked.Add(-1)
 	select {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	case <-up:
-		return ps.target(ctx)
+		return c.target(ctx)
 	}
 }
 
@@ -106,52 +106,52 @@ type client struct {
 	reader *bufio.Reader
 }
 
-func (p *client) run(ctx context.Context) {
-	defer p.hangUp()
+func (c *client) run(ctx context.Context) {
+	defer c.hangUp()
 	for turn := 0; ; turn++ {
-		addr, err := p.target(ctx)
+		addr, err := c.target(ctx)
 		if err != nil {
 			return
 		}
-		if p.conn == nil || p.addr != addr || time.Since(p.used) > idleConn {
-			if !p.dial(ctx, addr) {
+		if c.conn == nil || c.addr != addr || time.Since(c.used) > idleConn {
+			if !c.dial(ctx, addr) {
 				continue
 			}
 		}
-		p.used = time.Now()
-		r := p.next(turn)
-		d := p.oracle.send(r.ids...)
-		if status, err := p.post(ctx, r); err == nil {
+		c.used = time.Now()
+		r := c.next(turn)
+		d := c.oracle.send(r.ids...)
+		if status, err := c.post(ctx, r); err == nil {
 			d.answer(status)
 			if status == http.StatusServiceUnavailable {
 				time.Sleep(5 * time.Millisecond) // it was told to come later
 			}
 		} else {
-			p.hangUp()
+			c.hangUp()
 		}
-		if p.Pace > 0 {
-			time.Sleep(p.Pace)
+		if c.Pace > 0 {
+			time.Sleep(c.Pace)
 		}
 	}
 }
 
 // dial reports whether there is a connection now. A bridge that was just killed
 // refuses until it is noticed.
-func (p *client) dial(ctx context.Context, addr string) bool {
-	p.hangUp()
+func (c *client) dial(ctx context.Context, addr string) bool {
+	c.hangUp()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		time.Sleep(time.Millisecond) // nobody listens: no use to ask all the time
 		return false
 	}
-	p.conn, p.addr, p.reader = conn, addr, bufio.NewReader(conn)
+	c.conn, c.addr, c.reader = conn, addr, bufio.NewReader(conn)
 	return true
 }
 
-func (p *client) hangUp() {
-	if p.conn != nil {
-		p.conn.Close()
-		p.conn = nil
+func (c *client) hangUp() {
+	if c.conn != nil {
+		c.conn.Close()
+		c.conn = nil
 	}
 }
 
@@ -163,7 +163,7 @@ type postedRequest struct {
 
 // next makes mostly single events; some arrays, and some of what must be
 // refused: by its token, its syntax, its fields.
-func (p *client) next(turn int) postedRequest {
+func (c *client) next(turn int) postedRequest {
 	n := 1
 	if turn%8 == 3 {
 		n = 12
@@ -171,10 +171,10 @@ func (p *client) next(turn int) postedRequest {
 	r := postedRequest{token: bridge.Token}
 	var events []string
 	for range n {
-		id := fmt.Sprintf("%s-%06d", p.name, p.number)
+		id := fmt.Sprintf("%s-%06d", c.name, c.number)
 		r.ids = append(r.ids, id)
-		events = append(events, bridge.ReadEvent(id, p.number, p.size))
-		p.number++
+		events = append(events, bridge.ReadEvent(id, c.number, c.size))
+		c.number++
 	}
 	r.body = events[0]
 	if n > 1 {
@@ -199,8 +199,8 @@ const idleConn = time.Minute
 const answerTimeout = 20 * time.Second
 
 // post returns the status of a whole answer.
-func (p *client) post(ctx context.Context, r postedRequest) (int, error) {
-	conn := p.conn
+func (c *client) post(ctx context.Context, r postedRequest) (int, error) {
+	conn := c.conn
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	if err := conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
@@ -211,7 +211,7 @@ func (p *client) post(ctx context.Context, r postedRequest) (int, error) {
 	if _, err := io.WriteString(conn, head+r.body); err != nil {
 		return 0, err
 	}
-	resp, err := http.ReadResponse(p.reader, nil)
+	resp, err := http.ReadResponse(c.reader, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -220,10 +220,10 @@ func (p *client) post(ctx context.Context, r postedRequest) (int, error) {
 		return 0, err
 	}
 	if resp.Close {
-		p.hangUp()
+		c.hangUp()
 	}
 	if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
-		p.oracle.violation(r.ids[0] + " was answered 503 without Retry-After")
+		c.oracle.violation(r.ids[0] + " was answered 503 without Retry-After")
 	}
 	if r.token != bridge.Token && resp.StatusCode == http.StatusTooManyRequests {
 		// Too many wrong tokens came from this address: 429 is right for a wrong token, and wrong for a right one.

@@ -1,5 +1,5 @@
-// Package repo holds the rules of this repository: who imports whom, what has its place
-// where, and that the documents say what is so. It starts no bridge.
+// Package repo holds the rules of this repository: which packages may import which, which files
+// have a place where, and that the documents are true. It starts no bridge.
 package repo
 
 import (

@@ -67,7 +67,7 @@ func TestTopLevel(t *testing.T) {
 	}
 }
 
-// machinePath is a path that only exists on somebody's machine. It is written
+// machinePath is a path that only exists on one machine. It is written
 // so that this file does not match it.
 var machinePath = regexp.MustCompile(`(^|[\s"'=:(` + "`" + `])/(roo[t]|hom[e]|wor[k]|User[s])/[\w.-]`)
 
