@@ -240,6 +240,21 @@ func (b *bridge) post(t testing.TB, path, body string) answer {
 	return do(t, b.request(t, path, body))
 }
 
+// postLater posts, and returns where the answer comes.
+func (b *bridge) postLater(t testing.TB, body string) <-chan answer {
+	t.Helper()
+	r := b.request(t, "/webhook", body)
+	answers := make(chan answer, 1)
+	go func() {
+		a, err := try(r)
+		if err != nil {
+			t.Errorf("%s %s: %v", r.Method, r.URL, err)
+		}
+		answers <- a
+	}()
+	return answers
+}
+
 // do uses a connection of its own, so that no idle one is left behind.
 func do(t testing.TB, r *http.Request) answer {
 	t.Helper()

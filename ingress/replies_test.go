@@ -226,14 +226,7 @@ func TestRepliesTooMany(t *testing.T) {
 	s.config.MaxInFlight = 2
 	s.accepter.AcceptFn = h.accept
 	b := s.start(t)
-	answers := make(chan int, 2)
-	for range 2 {
-		r := b.request(t, "/webhook", read)
-		go func() {
-			a, _ := try(r)
-			answers <- a.status
-		}()
-	}
+	first, second := b.postLater(t, read), b.postLater(t, read)
 	<-h.inside
 	<-h.inside
 	a := b.post(t, "/webhook", read)
@@ -244,9 +237,9 @@ func TestRepliesTooMany(t *testing.T) {
 		t.Errorf("without credentials: got %d, want 401 also when full", got)
 	}
 	close(h.release)
-	for range 2 {
-		if got := <-answers; got != 200 {
-			t.Errorf("held request: got %d, want 200", got)
+	for _, a := range []answer{<-first, <-second} {
+		if a.status != 200 {
+			t.Errorf("held request: got %d, want 200", a.status)
 		}
 	}
 	if got := b.post(t, "/webhook", read).status; got != 200 {
@@ -263,12 +256,7 @@ func TestRepliesTooManyBytes(t *testing.T) {
 	s.accepter.AcceptFn = h.accept
 	b := s.start(t)
 	large := `{"session_id":"s","read_at":"2024-01-01 00:00:00","x":"` + strings.Repeat("x", 200_000) + `"}`
-	answers := make(chan int, 1)
-	r := b.request(t, "/webhook", large)
-	go func() {
-		a, _ := try(r)
-		answers <- a.status
-	}()
+	first := b.postLater(t, large)
 	<-h.inside
 	if a := b.post(t, "/webhook", large); a.status != 429 || a.header.Get("Retry-After") == "" {
 		t.Errorf("a second large body: got %d with Retry-After %q, want 429 with one", a.status, a.header.Get("Retry-After"))
@@ -278,16 +266,12 @@ func TestRepliesTooManyBytes(t *testing.T) {
 	slow := newRequest(t, "POST", b.url+"/webhook", announced)
 	slow.ContentLength = 250_000
 	go try(slow)
-	small := make(chan int, 1)
-	go func() {
-		a, _ := try(b.request(t, "/webhook", read))
-		small <- a.status
-	}()
+	small := b.postLater(t, read)
 	<-h.inside // the small one got in
 	close(h.release)
-	for _, got := range []int{<-answers, <-small} {
-		if got != 200 {
-			t.Errorf("held request: got %d, want 200", got)
+	for _, a := range []answer{<-first, <-small} {
+		if a.status != 200 {
+			t.Errorf("held request: got %d, want 200", a.status)
 		}
 	}
 	if got := b.post(t, "/webhook", large).status; got != 200 {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -167,17 +166,9 @@ func TestShutdown(t *testing.T) {
 	s := newSetup()
 	s.accepter.AcceptFn = h.accept
 	b := s.start(t)
-	answers := make(chan answer, n)
-	var clients sync.WaitGroup
+	var answers []<-chan answer
 	for range n {
-		r := b.request(t, "/webhook", read)
-		clients.Go(func() {
-			a, err := try(r)
-			if err != nil {
-				t.Errorf("held request: %v", err)
-			}
-			answers <- a
-		})
+		answers = append(answers, b.postLater(t, read))
 	}
 	for range n {
 		<-h.inside
@@ -208,9 +199,8 @@ func TestShutdown(t *testing.T) {
 	if err := <-down; err != nil {
 		t.Errorf("shutdown: got %v, want nil", err)
 	}
-	clients.Wait()
-	for range n {
-		if a := <-answers; a.status != 200 || a.body != "{}" || !a.closes {
+	for _, later := range answers {
+		if a := <-later; a.status != 200 || a.body != "{}" || !a.closes {
 			t.Errorf("held request: got %d %q, closes %v; want 200 {} true", a.status, a.body, a.closes)
 		}
 	}

@@ -43,76 +43,70 @@ func TestWrongUsage(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	code, out, _ := clitest.Command(t.Context(), "", "--help")
-	if code != cli.ExitFine || !strings.Contains(out, "serve --dev") {
-		t.Errorf("help: exit %d, %q", code, out)
-	}
-	if code, out, _ := clitest.Command(t.Context(), "", "completion", "bash"); code != cli.ExitFine || !strings.Contains(out, "treble-bridge") {
-		t.Errorf("completion: exit %d", code)
+	for want, args := range map[string][]string{"serve --dev": {"--help"}, "treble-bridge": {"completion", "bash"}} {
+		if out, _ := clitest.Exits(t, cli.ExitFine, "", args...); !strings.Contains(out, want) {
+			t.Errorf("%v: got %q, want %q in it", args, out, want)
+		}
 	}
 }
 
 func TestVersion(t *testing.T) {
-	code, out, _ := clitest.Command(t.Context(), "", "version")
-	if code != cli.ExitFine || !strings.HasPrefix(out, "treble-bridge ") {
-		t.Errorf("exit %d, %q", code, out)
+	if out, _ := clitest.Exits(t, cli.ExitFine, "", "version"); !strings.HasPrefix(out, "treble-bridge ") {
+		t.Errorf("got %q", out)
 	}
 	var v map[string]string
-	code, out, _ = clitest.Command(t.Context(), "", "version", "--json")
-	if err := json.Unmarshal([]byte(out), &v); code != cli.ExitFine || err != nil || v["version"] == "" || v["go"] == "" {
-		t.Errorf("exit %d, %q", code, out)
+	out, _ := clitest.Exits(t, cli.ExitFine, "", "version", "--json")
+	if err := json.Unmarshal([]byte(out), &v); err != nil || v["version"] == "" || v["go"] == "" {
+		t.Errorf("%v, %q", err, out)
 	}
 }
 
 func TestConfigCommands(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bridge.yaml")
-	if code, _, errs := clitest.Command(t.Context(), "", "config", "init", file); code != cli.ExitFine {
-		t.Fatalf("init: exit %d, %s", code, errs)
+	run := func(want int, args ...string) (out, errs string) {
+		t.Helper()
+		return clitest.Exits(t, want, "", append([]string{"config"}, args...)...)
 	}
-	if code, _, errs := clitest.Command(t.Context(), "", "config", "init", file); code != cli.ExitFailed || !strings.Contains(errs, "exists") {
-		t.Errorf("init again: exit %d, %q; want the file untouched", code, errs)
+	run(cli.ExitFine, "init", file)
+	if _, errs := run(cli.ExitFailed, "init", file); !strings.Contains(errs, "exists") {
+		t.Errorf("init again: %q; want the file untouched", errs)
 	}
-	code, _, errs := clitest.Command(t.Context(), "", "config", "check", "-c", file)
-	if code != cli.ExitFailed || !strings.Contains(errs, "auth.bearer: no secret is configured") {
-		t.Errorf("check without a secret: exit %d, %q", code, errs)
+	if _, errs := run(cli.ExitFailed, "check", "-c", file); !strings.Contains(errs, "auth.bearer: no secret is configured") {
+		t.Errorf("check without a secret: %q", errs)
 	}
 	t.Setenv("TREBLE_BRIDGE_AUTH_BEARER", "CANARY1")
 	t.Setenv("TREBLE_BRIDGE_AUTH_ALLOW_SHORT_SECRETS", "true")
 	t.Setenv("TREBLE_BRIDGE_AUTH_BAERER", "x")
-	code, out, errs := clitest.Command(t.Context(), "", "config", "check", "-c", file)
-	if code != cli.ExitFine || out != "the configuration is fine\n" || !strings.Contains(errs, "TREBLE_BRIDGE_AUTH_BEARER?") || !strings.Contains(errs, "short") {
-		t.Errorf("check: exit %d, %q, %q", code, out, errs)
+	if out, errs := run(cli.ExitFine, "check", "-c", file); out != "the configuration is fine\n" || !strings.Contains(errs, "TREBLE_BRIDGE_AUTH_BEARER?") || !strings.Contains(errs, "short") {
+		t.Errorf("check: %q, %q", out, errs)
 	}
-	code, out, _ = clitest.Command(t.Context(), "", "config", "print", "-c", file, "--data-dir", "/elsewhere")
-	if code != cli.ExitFine || !strings.Contains(out, "data_dir: /elsewhere # from flag") || strings.Contains(out, "CANARY1") {
-		t.Errorf("print: exit %d\n%s", code, out)
+	if out, _ := run(cli.ExitFine, "print", "-c", file, "--data-dir", "/elsewhere"); !strings.Contains(out, "data_dir: /elsewhere # from flag") || strings.Contains(out, "CANARY1") {
+		t.Errorf("print:\n%s", out)
 	}
 	var settings []struct {
 		Key    string
 		Value  any
 		Origin string
 	}
-	code, out, _ = clitest.Command(t.Context(), "", "config", "print", "--json")
-	if err := json.Unmarshal([]byte(out), &settings); code != cli.ExitFine || err != nil || len(settings) < 30 || strings.Contains(out, "CANARY1") {
-		t.Errorf("print --json: exit %d, %v", code, err)
+	out, _ := run(cli.ExitFine, "print", "--json")
+	if err := json.Unmarshal([]byte(out), &settings); err != nil || len(settings) < 30 || strings.Contains(out, "CANARY1") {
+		t.Errorf("print --json: %v", err)
 	}
 	if err := os.WriteFile(file, []byte("nope: 1\nlog: {level: loud}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, _, errs = clitest.Command(t.Context(), "", "config", "check", "-c", file)
-	if code != cli.ExitFailed || !strings.Contains(errs, `unknown key "nope"`) || !strings.Contains(errs, "log.level") {
-		t.Errorf("check: exit %d, %q; want both problems", code, errs)
+	if _, errs := run(cli.ExitFailed, "check", "-c", file); !strings.Contains(errs, `unknown key "nope"`) || !strings.Contains(errs, "log.level") {
+		t.Errorf("check: %q; want both problems", errs)
 	}
 	var check configCheckJSON
-	code, out, _ = clitest.Command(t.Context(), "", "config", "check", "-c", file, "--json")
-	if err := json.Unmarshal([]byte(out), &check); code != cli.ExitFailed || err != nil || check.OK || len(check.Problems) < 2 || check.Warnings == nil {
-		t.Errorf("check --json: exit %d, %v, %s; want each problem", code, err, out)
+	out, _ = run(cli.ExitFailed, "check", "-c", file, "--json")
+	if err := json.Unmarshal([]byte(out), &check); err != nil || check.OK || len(check.Problems) < 2 || check.Warnings == nil {
+		t.Errorf("check --json: %v, %s; want each problem", err, out)
 	}
 }
 
 func TestHealthSaysWhatIsWrong(t *testing.T) {
-	code, _, errs := clitest.Command(t.Context(), "", "health", "--url", "http://127.0.0.1:1/readyz")
-	if code != cli.ExitFailed || !strings.Contains(errs, "is the bridge running?") {
-		t.Errorf("exit %d, %q", code, errs)
+	if _, errs := clitest.Exits(t, cli.ExitFailed, "", "health", "--url", "http://127.0.0.1:1/readyz"); !strings.Contains(errs, "is the bridge running?") {
+		t.Errorf("got %q", errs)
 	}
 }

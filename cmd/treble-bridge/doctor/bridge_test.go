@@ -111,6 +111,18 @@ func TestDoctorOfABridgeWithAnotherSecret(t *testing.T) {
 	}
 }
 
+// startingBridge is the configuration of a bridge that holds data_dir and does not listen yet.
+func startingBridge(t *testing.T) clitest.ConfigFile {
+	t.Helper()
+	p := clitest.NewConfigFile(t, clitest.StartNATS(t).URL)
+	lock, err := datadir.Acquire(p.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Release() })
+	return p
+}
+
 // TestDoctorOfAStartingBridge: a bridge that holds data_dir and does not listen yet is left to
 // start, also where an earlier one ended without a shutdown.
 func TestDoctorOfAStartingBridge(t *testing.T) {
@@ -126,12 +138,7 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			p := clitest.NewConfigFile(t, clitest.StartNATS(t).URL)
-			lock, err := datadir.Acquire(p.DataDir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer lock.Release()
+			p := startingBridge(t)
 			if tt.listed != 0 {
 				file := filepath.Join(p.DataDir, datadir.Addrs)
 				if err := (cli.Addrs{Ingress: "127.0.0.1:1", Ops: "127.0.0.1:1"}).Write(file); err != nil {
@@ -160,12 +167,7 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 // then, so that a check behind a restart does not fail for being early.
 func TestDoctorWaitsForAStart(t *testing.T) {
 	t.Parallel()
-	p := clitest.NewConfigFile(t, clitest.StartNATS(t).URL)
-	lock, err := datadir.Acquire(p.DataDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Release()
+	p := startingBridge(t)
 	ops := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"status":"ready"}`) }))
 	defer ops.Close()
 	written := make(chan error, 1)

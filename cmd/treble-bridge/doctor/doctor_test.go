@@ -154,10 +154,6 @@ func withAccount(account string, streams ...jetstream.StreamConfig) func(*testin
 	}
 }
 
-func withTaken(limits string) func(*testing.T) clitest.ConfigFile {
-	return withAccount("jetstream: " + limits)
-}
-
 func withMapping(to string) func(*testing.T) clitest.ConfigFile {
 	return withAccount(`jetstream: enabled, mappings: {"treble.>": "`+to+`"}`, jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"other.>"}})
 }
@@ -215,7 +211,7 @@ func TestDoctorNamesWrongServers(t *testing.T) {
 			"0 of 1, and the bridge needs 2 more", "max_streams: 4  # in jetstream of the account", diagnose.InServer},
 		{"account-streams-of-commands", withServer(limited("{max_streams: 3}"), "nats.user", "a", "nats.password", "s3cret-a"), "account", "streams", diagnose.Warn,
 			"2 of 3, and the commands", "max_streams: 4  # in jetstream of the account", diagnose.InServer},
-		{"account-consumers", withTaken("{max_consumers: 1}"), "account", "consumers", diagnose.Warn,
+		{"account-consumers", withAccount("jetstream: {max_consumers: 1}"), "account", "consumers", diagnose.Warn,
 			"1 of 1 in stream TREBLE", "max_consumers: 2  # in jetstream of the account", diagnose.InServer},
 		{"mapped-to-nobody", withMapping("elsewhere.>"), "permissions", "TREBLE", diagnose.Fail,
 			"does not reach it", "TREBLE_BRIDGE_PUBLISHER_SUBJECT_PREFIX=<a prefix that no mapping of the account has> TREBLE_BRIDGE_PUBLISHER_STREAM=<…", diagnose.InEnv},

@@ -30,8 +30,8 @@ func TestForgetUsage(t *testing.T) {
 	}
 }
 
-// By session; then from a host without a bridge; then where NATS does not take what
-// is pending.
+// By session; then a person from a host without a bridge, which leaves the copies in the journals; then on
+// the bridge's own.
 func TestForgetSession(t *testing.T) {
 	t.Parallel()
 	p := clitest.Serve(t, t.TempDir())

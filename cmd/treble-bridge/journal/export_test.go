@@ -76,9 +76,9 @@ func TestSetAsideRetryFromReadsFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := clitest.File(t, "x.ndjson", tt.text)
-			code, out, errs := clitest.Command(t.Context(), "", "journal", "set-aside", "retry", "--yes", "--from", file, "--data-dir", t.TempDir(), "--nats-url", clitest.Away)
-			if code != cli.ExitFailed || out != "" || !strings.Contains(errs, tt.want) || !strings.Contains(errs, "nothing was published") {
-				t.Errorf("exit %d, %s%s; want %q", code, out, errs, tt.want)
+			out, errs := clitest.Exits(t, cli.ExitFailed, "", "journal", "set-aside", "retry", "--yes", "--from", file, "--data-dir", t.TempDir(), "--nats-url", clitest.Away)
+			if out != "" || !strings.Contains(errs, tt.want) || !strings.Contains(errs, "nothing was published") {
+				t.Errorf("got %s%s; want %q", out, errs, tt.want)
 			}
 		})
 	}

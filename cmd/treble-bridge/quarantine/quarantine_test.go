@@ -101,9 +101,9 @@ func TestQuarantineRetryKeeps(t *testing.T) {
 		}
 	}
 	r := clitest.NewReceiver(t, func(n int) int { return []int{200, 504}[n-1] })
-	code, out, errs := clitest.Command(t.Context(), "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", url)
-	if code != cli.ExitFailed || strings.Count(out, "accepted  ") != 1 || !strings.Contains(errs, "2 of 3 are left, 1 of them not tried") {
-		t.Errorf("exit %d, %s%s", code, out, errs)
+	out, errs := clitest.Exits(t, cli.ExitFailed, "", "quarantine", "retry", "--all", "--yes", "--url", r.URL, "--nats-url", url)
+	if strings.Count(out, "accepted  ") != 1 || !strings.Contains(errs, "2 of 3 are left, 1 of them not tried") {
+		t.Errorf("got %s%s", out, errs)
 	}
 	if _, out, _ := clitest.Command(t.Context(), "", "quarantine", "list", "--nats-url", url); !strings.Contains(out, "2 refused bodies: 2 kind-not-accepted") {
 		t.Errorf("the one that was taken is to be gone, and no other:\n%s", out)

@@ -131,9 +131,9 @@ func TestSendTokenFile(t *testing.T) {
 // TestSendTokenWarns: a token on the command line is warned of, in one line that names the better way.
 func TestSendTokenWarns(t *testing.T) {
 	r := clitest.NewReceiver(t, clitest.Always(200))
-	code, _, errs := clitest.Command(t.Context(), "", "send", "message.read", "--url", r.URL, "--token", "token-of-a-line-79")
-	if code != cli.ExitFine || strings.Count(errs, "--token-file") != 1 || strings.Count(errs, "\n") != 1 || strings.Contains(errs, "token-of-a-line-79") {
-		t.Errorf("exit %d, %q; want one line that names --token-file, without the token", code, errs)
+	_, errs := clitest.Exits(t, cli.ExitFine, "", "send", "message.read", "--url", r.URL, "--token", "token-of-a-line-79")
+	if strings.Count(errs, "--token-file") != 1 || strings.Count(errs, "\n") != 1 || strings.Contains(errs, "token-of-a-line-79") {
+		t.Errorf("got %q; want one line that names --token-file, without the token", errs)
 	}
 	if got := r.Headers[0].Get("Authorization"); got != "Bearer token-of-a-line-79" {
 		t.Error("the token is not used")
