@@ -1,10 +1,10 @@
 package diagnose
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/publisher/client"
+	"github.com/treble-bridge/treble-bridge/publisher/internal/link"
 	"github.com/treble-bridge/treble-bridge/publisher/streams"
 )
 
@@ -92,22 +93,20 @@ type deniedError struct {
 
 func (e deniedError) Error() string { return fmt.Sprintf("the user may not use %s", e.subject) }
 
-var quoted = regexp.MustCompile(`"([^"]*)"`)
-
 // onError ends the check that runs if NATS denied it something. It says so apart
 // from the request, which would only run out of time.
 func (se *Session) onError(_ *nats.Conn, _ *nats.Subscription, err error) {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return
 	}
-	subject := "a subject that it needs"
-	if m := quoted.FindStringSubmatch(err.Error()); m != nil {
-		subject = m[1]
+	subject, listen := link.DeniedSubscription(err)
+	if !listen {
+		subject, _ = link.DeniedSubject(err)
 	}
 	se.mu.Lock()
 	defer se.mu.Unlock()
 	if se.stop != nil {
-		se.stop(deniedError{subject, strings.Contains(err.Error(), "Violation for Subscription")})
+		se.stop(deniedError{cmp.Or(subject, "a subject that it needs"), listen})
 	}
 }
 

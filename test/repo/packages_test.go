@@ -65,7 +65,7 @@ var packages = []row{
 	{name: "publisher/control", imports: "publisher/datadir"},
 	{name: "publisher/replay", imports: "publisher/audit publisher/client publisher/datadir publisher/streams schema", libraries: "nats-server nats.go rate"},
 	{name: "publisher/forget", imports: "publisher/atrest publisher/audit publisher/client publisher/control publisher/datadir publisher/erase publisher/streams schema schema/phone", libraries: "nats.go"},
-	{name: "publisher/diagnose", imports: "config/value publisher/client publisher/datadir publisher/internal/natsconfig publisher/streams schema", libraries: "nats-server nats.go nuid"},
+	{name: "publisher/diagnose", imports: "config/value publisher/client publisher/datadir publisher/internal/link publisher/internal/natsconfig publisher/streams schema", libraries: "nats-server nats.go nuid"},
 	{name: "publisher/natstest", imports: "schema schema/delivery", libraries: "nats-server nats.go"},
 
 	{name: "config", imports: "config/value ingress ingress/auth ingress/ops ingress/quota publisher publisher/atrest", libraries: "pflag viper yaml"},

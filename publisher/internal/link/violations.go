@@ -137,7 +137,7 @@ const mostSubjects = 100
 
 var (
 	publishDenied   = regexp.MustCompile(`for Publish to (".*")`)
-	subscribeDenied = regexp.MustCompile(`for Subscription to "(.*)"`)
+	subscribeDenied = regexp.MustCompile(`for Subscription to "([^"]*)"`)
 )
 
 // Note takes an asynchronous error of the client, and hands a denial to the publishes of its subject.
@@ -155,7 +155,7 @@ func (v *Violations) Note(err error) {
 func (v *Violations) note(err error) (concerned []*Watch) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if found := subscribeDenied.FindStringSubmatch(err.Error()); found != nil && strings.HasPrefix(found[1], v.Inboxes+".") {
+	if subject, ok := DeniedSubscription(err); ok && strings.HasPrefix(subject, v.Inboxes+".") {
 		v.inbox = err.Error()
 	}
 	subject, ok := DeniedSubject(err)
@@ -186,6 +186,14 @@ func DeniedSubject(err error) (subject string, ok bool) {
 	}
 	subject, err = strconv.Unquote(found[1])
 	return subject, err == nil
+}
+
+// DeniedSubscription is DeniedSubject for an error which says that the user may not subscribe.
+func DeniedSubscription(err error) (subject string, ok bool) {
+	if found := subscribeDenied.FindStringSubmatch(err.Error()); found != nil {
+		return found[1], true
+	}
+	return "", false
 }
 
 // ErrExceeds: the server has ended the connection since a message was larger than it takes. It
