@@ -36,8 +36,8 @@ type Config struct {
 
 // LogConfig sets the level and the format of the log. Logs go to standard error.
 type LogConfig struct {
-	Level  string `mapstructure:"level" doc:"debug, info, warn or error; debug has one line per accepted delivery"`
-	Format string `mapstructure:"format" doc:"json, or console for people"`
+	Level  string `mapstructure:"level" doc:"from which level on lines are written: debug, info, warn or error; debug has one line per accepted delivery"`
+	Format string `mapstructure:"format" doc:"form of the lines: json, or console for people"`
 }
 
 // The values of LogConfig.

@@ -60,7 +60,7 @@ type HMACConfig struct {
 	Header          string         `mapstructure:"header" doc:"name of the header with the signature, such as X-Hub-Signature-256"`
 	Keys            []value.Secret `mapstructure:"keys" doc:"active keys of the signature; any one is enough"`
 	KeysFile        string         `mapstructure:"keys_file" doc:"file with more keys, one per line"`
-	Hash            string         `mapstructure:"hash" doc:"sha256, sha512 or sha1; empty: sha256"`
+	Hash            string         `mapstructure:"hash" doc:"hash of the signature: sha256, sha512 or sha1; empty: sha256"`
 	Encoding        string         `mapstructure:"encoding" doc:"how the signature is written: hex, base64 or base64url; empty: hex"`
 	Prefix          string         `mapstructure:"prefix" doc:"what stands in front of the signature, such as sha256= or v1="`
 	Separator       string         `mapstructure:"separator" doc:"what stands between the parts of the header, if it has several, such as a comma; parts without prefix and timestamp_prefix are ignored"`
