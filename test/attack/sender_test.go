@@ -91,6 +91,15 @@ func (g *goodSender) one(client *http.Client, session string) {
 	}
 }
 
+// attack is what an attacker does to the listener at an address.
+type attack struct {
+	name string
+	run  func(t *testing.T, addr string)
+}
+
+// nothing is the attack to compare the others with.
+var nothing = attack{"nothing", func(*testing.T, string) { time.Sleep(2 * time.Second) }}
+
 // under attacks a bridge while a good sender sends, and checks memory, latency and answers.
 func under(t *testing.T, p *bridge.Process, attack func(t *testing.T, addr string)) {
 	t.Helper()

@@ -20,7 +20,7 @@ type Samples map[string]float64
 // Metrics reads /metrics.
 func (p *Process) Metrics(t *testing.T) Samples {
 	t.Helper()
-	m, err := Scrape("http://" + p.Addrs.Ops + "/metrics")
+	m, err := Scrape(p.OpsURL("/metrics"))
 	if err != nil {
 		t.Fatal(err)
 	}

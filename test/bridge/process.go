@@ -152,7 +152,7 @@ func (p *Process) answers(path string) {
 		if err := json.Unmarshal(b, &p.Addrs); err != nil {
 			return err
 		}
-		return ExpectStatus(ctx, "http://"+p.Addrs.Ops+path, http.StatusOK)
+		return ExpectStatus(ctx, p.OpsURL(path), http.StatusOK)
 	})
 }
 
@@ -171,6 +171,12 @@ func Start(t *testing.T, cmd *exec.Cmd) *Process {
 	t.Cleanup(p.cleanup)
 	return p
 }
+
+// Addr is the address of the public listener.
+func (p *Process) Addr() string { return p.Addrs.Ingress }
+
+// OpsURL returns an address of the listener for operators.
+func (p *Process) OpsURL(path string) string { return "http://" + p.Addrs.Ops + path }
 
 // PID is that of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
@@ -291,7 +297,7 @@ func (r ReadinessAnswer) String() string { return r.Status + ": " + strings.Join
 
 // Readiness reads /readyz; an error shows as its status.
 func (p *Process) Readiness(ctx context.Context) (r ReadinessAnswer) {
-	reply, err := Get(ctx, "http://"+p.Addrs.Ops+"/readyz")
+	reply, err := Get(ctx, p.OpsURL("/readyz"))
 	if err == nil {
 		err = json.Unmarshal([]byte(reply.Body), &r)
 	}

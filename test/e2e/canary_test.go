@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -167,16 +166,11 @@ func (a *canaryBridge) checkStreams(t *testing.T) {
 // checkOps looks at what the ops listener says, and the address file.
 func (a *canaryBridge) checkOps(t *testing.T) {
 	for _, path := range []string{"/livez", "/readyz", "/metrics", "/elsewhere?" + secret.query.value} {
-		resp, err := http.Get("http://" + a.Addrs.Ops + path)
+		r, err := bridge.Get(t.Context(), a.OpsURL(path))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		resp.Body.Close()
-		expectNone(t, path, fmt.Sprint(resp.Header)+"\n"+string(b), everyCanary()...)
+		expectNone(t, path, fmt.Sprint(r.Header)+"\n"+r.Body, everyCanary()...)
 	}
 	for _, file := range []string{filepath.Join(a.DataDir, "addr.json"), a.AddrFile} {
 		expectNone(t, file, bridge.ReadFile(t, file), everyCanary()...)
@@ -187,7 +181,7 @@ func (a *canaryBridge) checkOps(t *testing.T) {
 func (a *canaryBridge) walkWithoutNATS(t *testing.T) {
 	a.broker.Kill()
 	a.Await("/readyz says 503", func(ctx context.Context) error {
-		return bridge.ExpectStatus(ctx, "http://"+a.Addrs.Ops+"/readyz", http.StatusServiceUnavailable)
+		return bridge.ExpectStatus(ctx, a.OpsURL("/readyz"), http.StatusServiceUnavailable)
 	})
 	a.request(t, newCanaryRequest("nats-away", aBody("nats away"), 503))
 	a.request(t, newCanaryRequest("nats-away-refused", "{"+aBody("nats away"), 400))

@@ -17,7 +17,7 @@ import (
 func lintMetrics(t *testing.T, p *bridge.Process) {
 	t.Helper()
 	problems, err := testutil.GatherAndLint(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		return bridge.Families("http://" + p.Addrs.Ops + "/metrics")
+		return bridge.Families(p.OpsURL("/metrics"))
 	}))
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func TestShutdown(t *testing.T) {
 	signalled := time.Now()
 	p.Signal(syscall.SIGTERM)
 	p.Await("/readyz says 503", func(ctx context.Context) error {
-		return bridge.ExpectStatus(ctx, "http://"+p.Addrs.Ops+"/readyz", http.StatusServiceUnavailable)
+		return bridge.ExpectStatus(ctx, p.OpsURL("/readyz"), http.StatusServiceUnavailable)
 	})
 	p.Await("new connections are refused", func(ctx context.Context) error {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", p.Addrs.Ingress)

@@ -38,7 +38,7 @@ func startCluster(t *testing.T, replicas int) *cluster {
 		urls = append(urls, n.URL())
 	}
 	daemon := network.Bridge("bridge", strings.Join(urls, ","), fmt.Sprint("TREBLE_BRIDGE_PUBLISHER_REPLICAS=", replicas))
-	c := &cluster{network: network, nodes: nodes, loaded: loadContainer(t, "c", daemon)}
+	c := &cluster{network: network, nodes: nodes, loaded: load(t, "c", faultSize, faultPace, daemon)}
 	c.flows()
 	return c
 }
@@ -171,13 +171,13 @@ func clusterScalingIdle(t *testing.T, messages int) {
 	publishFillers(t, c.js(), messages)
 	for _, replicas := range []int{3, 1, 3} {
 		c.update(replicas)
-		c.clients.To(c.ingress())
+		c.resume()
 		c.flows()
 		c.quiet()
 		c.current(replicas)
 		c.faults++
 	}
-	c.clients.To(c.ingress())
+	c.resume()
 	c.flows()
 	c.end()
 }

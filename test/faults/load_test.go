@@ -24,6 +24,7 @@ import (
 const (
 	faultConns = 16
 	faultPace  = 20 * time.Millisecond
+	faultSize  = 300 // bytes of an event's text
 )
 
 // drainLimit bounds the time in which a bridge publishes its backlog.
@@ -35,17 +36,17 @@ type loaded struct {
 	name    string
 	oracle  *oracle.Oracle
 	clients *oracle.Clients
-	ingress func() string // host:port of the public listener, which a restart changes
-	metrics func() string // URL
+	target  target
 
 	faults  int // counted
 	longest time.Duration
 	notes   []string
 }
 
-// loadContainer puts a bridge in a container under load.
-func loadContainer(t *testing.T, name string, b *containers.Bridge) *loaded {
-	return load(t, name, 300, faultPace, b.Addr, func() string { return b.OpsURL("/metrics") })
+// target is a bridge in a container or in a process.
+type target interface {
+	Addr() string // host:port of the public listener, which a restart changes
+	OpsURL(path string) string
 }
 
 // loadedBridge puts a bridge under load beside a nats-server, each in a container.
@@ -53,7 +54,7 @@ func loadedBridge(t *testing.T) (*containers.Network, *containers.NATS, *loaded)
 	t.Helper()
 	network := docker.Network(t)
 	nats := network.NATS()
-	return network, nats, loadContainer(t, "c", network.Bridge("bridge", nats.URL()))
+	return network, nats, load(t, "c", faultSize, faultPace, network.Bridge("bridge", nats.URL()))
 }
 
 // endsWithoutLoss ends the load: everything was answered, nothing of it lost, and the stream has what was told.
@@ -67,19 +68,19 @@ func (l *loaded) endsWithoutLoss(nats *containers.NATS) {
 
 // load starts the load; name is what the session ids begin with, size is that of an event's text, pace is the
 // time between an answer and the next request of a connection.
-func load(t *testing.T, name string, size int, pace time.Duration, ingress, metrics func() string) *loaded {
+func load(t *testing.T, name string, size int, pace time.Duration, on target) *loaded {
 	t.Helper()
-	l := &loaded{t: t, name: name, oracle: oracle.New(), ingress: ingress, metrics: metrics}
+	l := &loaded{t: t, name: name, oracle: oracle.New(), target: on}
 	l.clients = oracle.StartClients(name, l.oracle, faultConns, size)
 	l.clients.Pace = pace
 	t.Cleanup(l.clients.Close)
-	l.clients.To(ingress())
+	l.resume()
 	return l
 }
 
 // metric reads a gauge or counter of the bridge; 0 if it does not answer.
 func (l *loaded) metric(name string) float64 {
-	m, err := bridge.Scrape(l.metrics())
+	m, err := bridge.Scrape(l.target.OpsURL("/metrics"))
 	if err != nil {
 		return 0
 	}
@@ -156,6 +157,9 @@ func (l *loaded) quiet() {
 	l.clients.PauseAndWait(l.t)
 }
 
+// resume sends the clients to the bridge.
+func (l *loaded) resume() { l.t.Helper(); l.clients.To(l.target.Addr()) }
+
 // finish ends the load and waits until everything is published.
 func (l *loaded) finish() {
 	l.t.Helper()
@@ -164,7 +168,7 @@ func (l *loaded) finish() {
 	m := bridge.Samples{}
 	bridge.AwaitTrue(l.t, drainLimit, "all is published", func() bool {
 		var err error
-		m, err = bridge.Scrape(l.metrics())
+		m, err = bridge.Scrape(l.target.OpsURL("/metrics"))
 		return err == nil && m["treble_bridge_pending_events"] == 0
 	})
 	l.note("drained the last %g within %s", backlog, time.Since(began).Round(time.Millisecond))

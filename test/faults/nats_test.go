@@ -78,7 +78,7 @@ func TestFaultsBridgeKilledWithoutNATS(t *testing.T) {
 	network := docker.Network(t)
 	nats := network.NATS()
 	daemon := network.Bridge("bridge", nats.URL())
-	l := load(t, "c", 300, faultPace/4, daemon.Addr, func() string { return daemon.OpsURL("/metrics") })
+	l := load(t, "c", faultSize, faultPace/4, daemon)
 	l.publishes(100)
 	nats.Stop()
 	for range 5 {
@@ -89,7 +89,7 @@ func TestFaultsBridgeKilledWithoutNATS(t *testing.T) {
 		l.quiet()
 		daemon.Start()
 		daemon.Ready()
-		l.clients.To(l.ingress())
+		l.resume()
 	}
 	if l.oracle.Totals().Unanswered == 0 {
 		t.Error("got no request without an answer: the kills met no load")

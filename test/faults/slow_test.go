@@ -23,9 +23,7 @@ func TestFaultsNetworkSlow(t *testing.T) {
 	p := startSlowProxy(t, nats.Addr())
 	wire := natstest.StartProxy(t, p.listener.Addr().String())
 	daemon := bridge.Serve(t, "TREBLE_BRIDGE_NATS_URL="+wire.URL())
-	l := load(t, "c", 300, faultPace,
-		func() string { return daemon.Addrs.Ingress },
-		func() string { return "http://" + daemon.Addrs.Ops + "/metrics" })
+	l := load(t, "c", faultSize, faultPace, daemon)
 	l.publishes(100)
 
 	p.set(100*time.Millisecond, 512<<10)

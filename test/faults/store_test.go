@@ -28,7 +28,7 @@ func TestFaultsBackupRestored(t *testing.T) {
 	network := docker.Network(t)
 	nats := network.NATS()
 	daemon := network.Bridge("bridge", nats.URL(), shortWindow)
-	l := loadContainer(t, "c", daemon)
+	l := load(t, "c", faultSize, faultPace, daemon)
 	for range 2 {
 		l.publishes(100)
 		backup := nats.Snapshot()
@@ -45,7 +45,7 @@ func TestFaultsBackupRestored(t *testing.T) {
 		others.Go(func() { keepPublishing(t, js, stop) })
 		daemon.Unpause()
 		l.faults++
-		l.clients.To(l.ingress())
+		l.resume()
 		bridge.AwaitTrue(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") >= before+tailLost })
 		l.publishes(100)
 		close(stop)
@@ -80,7 +80,7 @@ func blocksLost(t *testing.T, blocks map[int]func([]byte) []byte) {
 	network := docker.Network(t)
 	nats := network.NATS()
 	daemon := network.Bridge("bridge", nats.URL(), shortWindow)
-	l := load(t, "c", 20_000, faultPace, daemon.Addr, func() string { return daemon.OpsURL("/metrics") })
+	l := load(t, "c", 20_000, faultPace, daemon)
 	bridge.AwaitTrue(t, drainLimit, "the stream has enough blocks", func() bool { return streamBytes(t, nats) > want<<23 })
 	l.finish()
 	l.during(3 * time.Second) // longer than the duplicate window
@@ -108,7 +108,7 @@ func blocksLost(t *testing.T, blocks map[int]func([]byte) []byte) {
 	nats.Restore(store)
 	l.faults++
 	bridge.AwaitTrue(t, drainLimit, "the bridge mends the loss", func() bool { return l.metric("healed_total") > 0 })
-	l.clients.To(l.ingress())
+	l.resume()
 	l.publishes(100)
 	l.finish()
 	l.allAnswered()

@@ -24,7 +24,7 @@ const shortWindow = "TREBLE_BRIDGE_PUBLISHER_DUPLICATE_WINDOW=2s"
 func TestFaultsTailLost(t *testing.T) {
 	network := docker.Network(t)
 	nats := network.NATS()
-	l := loadContainer(t, "c", network.Bridge("bridge", nats.URL(), shortWindow))
+	l := load(t, "c", faultSize, faultPace, network.Bridge("bridge", nats.URL(), shortWindow))
 	for range 2 {
 		l.publishes(100)
 		older := nats.Snapshot()
@@ -45,7 +45,7 @@ func TestFaultsTailLostTwoBridges(t *testing.T) {
 	nats := network.NATS()
 	var both []*loaded
 	for _, name := range []string{"a", "b"} {
-		l := loadContainer(t, name, network.Bridge("bridge-"+name, nats.URL(), shortWindow))
+		l := load(t, name, faultSize, faultPace, network.Bridge("bridge-"+name, nats.URL(), shortWindow))
 		both = append(both, l)
 	}
 	publish := func(n float64) {

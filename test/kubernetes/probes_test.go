@@ -69,7 +69,7 @@ func (p *process) await(probe *corev1.Probe, want string) {
 		p.t.Fatalf("the probe %v does not ask the ops port", probe)
 	}
 	p.Await(get.Path+" says "+want, func(ctx context.Context) error {
-		reply, err := bridge.Get(ctx, "http://"+p.Addrs.Ops+get.Path)
+		reply, err := bridge.Get(ctx, p.OpsURL(get.Path))
 		if err != nil {
 			return err
 		}
