@@ -10,7 +10,6 @@ import (
 	"github.com/treble-bridge/treble-bridge/config/value"
 	"github.com/treble-bridge/treble-bridge/ingress"
 	"github.com/treble-bridge/treble-bridge/ingress/auth"
-	"github.com/treble-bridge/treble-bridge/ingress/ops"
 )
 
 // wantProblems checks that err has one line per key, in order.
@@ -34,9 +33,6 @@ func TestConfigValidateReportsAll(t *testing.T) {
 	wantProblems(t, ingress.Config{Timezone: "Mars/Olympus"}.Validate(),
 		"ingress.addr", "ingress.max_connections", "ingress.max_body", "ingress.max_in_flight", "ingress.max_in_flight_bytes", "ingress.max_elements", "ingress.min_body_rate", "ingress.accept_timeout",
 		"ingress.header_timeout", "ingress.body_timeout", "ingress.idle_timeout", "ingress.timezone")
-	for _, addr := range []string{"", "8080", "host", "host:", ":70000", ":-1"} {
-		wantProblems(t, ops.Config{Addr: addr}.Validate(), "ops.addr")
-	}
 }
 
 func TestValidateSources(t *testing.T) {

@@ -89,6 +89,14 @@ func TestOps(t *testing.T) {
 	}
 }
 
+func TestValidate(t *testing.T) {
+	for _, addr := range []string{"", "8080", "host", "host:", ":70000", ":-1"} {
+		if err := (ops.Config{Addr: addr}).Validate(); err == nil || !strings.HasPrefix(err.Error(), "ops.addr: ") {
+			t.Errorf("%q: got %v, want a problem of ops.addr", addr, err)
+		}
+	}
+}
+
 func TestOpsPprof(t *testing.T) {
 	url := startOps(t, true, isReady)
 	if a := get(t, url+"/debug/pprof/goroutine?debug=1"); a.status != 200 || !strings.Contains(a.body, "goroutine profile") {
