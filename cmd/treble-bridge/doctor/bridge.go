@@ -29,6 +29,11 @@ func (d *command) askBridge(ctx context.Context) diagnose.Check {
 	if err != nil {
 		return d.notRunning(held)
 	}
+	if held, _, err := datadir.HeldBy(d.config.DataDir); err == nil && !held {
+		c := d.notRunning(false)
+		c.Detail += fmt.Sprintf("; another bridge answers at %s", d.at.Ops)
+		return c
+	}
 	d.running, d.starting = true, false
 	c := diagnose.Check{Name: "bridge", Status: diagnose.Pass, Detail: answer.Status}
 	c.Fix, c.FixIn = firstFix(answer.Details)

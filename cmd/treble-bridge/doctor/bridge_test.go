@@ -163,16 +163,39 @@ func TestDoctorOfAStartingBridge(t *testing.T) {
 	}
 }
 
+// readyElsewhere is the address of an ops listener that says ready.
+func readyElsewhere(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"status":"ready"}`) }))
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://")
+}
+
+// A bridge that does not run is not taken for running because another one has its addresses.
+func TestDoctorOfAnotherBridge(t *testing.T) {
+	t.Parallel()
+	at := readyElsewhere(t)
+	p := clitest.NewConfigFile(t, clitest.StartNATS(t).URL, "ops.addr", at)
+	list, code := examine(t, p)
+	if c := only(t, list, "bridge", ""); code != cli.ExitFailed || c.Status != diagnose.Fail || !strings.Contains(c.Detail, "; another bridge answers at "+at) {
+		t.Errorf("exit %d, %+v", code, c)
+	}
+	if c := only(t, list, "ports", "ops.addr"); c.Status != diagnose.Fail || !strings.Contains(c.Detail, "is taken by another process") {
+		t.Errorf("%+v", c)
+	}
+	if c := only(t, list, "probe", ""); c.Status != diagnose.Skip {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestDoctorWaitsForAStart: a bridge that is starting is asked again, at the address that it writes
 // then, so that a check behind a restart does not fail for being early.
 func TestDoctorWaitsForAStart(t *testing.T) {
 	t.Parallel()
 	p := startingBridge(t)
-	ops := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"status":"ready"}`) }))
-	defer ops.Close()
+	at := readyElsewhere(t)
 	written := make(chan error, 1)
 	time.AfterFunc(300*time.Millisecond, func() {
-		at := strings.TrimPrefix(ops.URL, "http://")
 		written <- cli.Addrs{Ingress: at, Ops: at}.Write(filepath.Join(p.DataDir, datadir.Addrs))
 	})
 	list, _ := examine(t, p, "--no-probe")
