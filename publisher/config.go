@@ -15,7 +15,7 @@ type Config struct {
 	AckTimeout         time.Duration `mapstructure:"ack_timeout" doc:"how long to wait for the PubAck"`
 	SubjectPrefix      string        `mapstructure:"subject_prefix" doc:"first part of every subject; tokens of a-z, 0-9, _ and -, joined by dots"`
 	Stream             string        `mapstructure:"stream" doc:"name of the event stream; the quarantine is <stream>_QUARANTINE"`
-	Streams            string        `mapstructure:"streams" doc:"what a start does about the streams: create (makes streams that are missing), apply (also extend existing ones that have no subjects of others) or check (only report)"`
+	Streams            string        `mapstructure:"streams" doc:"what the bridge does about the streams: create (makes streams that are missing), apply (also extend existing ones that have no subjects of others) or check (only report)"`
 	MaxAge             time.Duration `mapstructure:"max_age" doc:"how long the stream keeps events; 0: for ever"`
 	MaxBytes           value.Size    `mapstructure:"max_bytes" doc:"how much the stream keeps; 0: unlimited, with the embedded server half of the free disk"`
 	QuarantineMaxAge   time.Duration `mapstructure:"quarantine_max_age" doc:"how long the quarantine keeps a refused body; 0: for ever"`
