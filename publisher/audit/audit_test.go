@@ -112,3 +112,10 @@ func TestRecordTellsHowARunEnded(t *testing.T) {
 		t.Error("no error without a record")
 	}
 }
+
+func TestNewRunNamesItsActionAndIsNoOther(t *testing.T) {
+	first, second := audit.NewRun("replay"), audit.NewRun("replay")
+	if first == second || !strings.HasPrefix(first, "replay-") || len(first) < len("replay-")+10 {
+		t.Errorf("got %s and %s", first, second)
+	}
+}

@@ -141,3 +141,18 @@ func TestReaderErrors(t *testing.T) {
 		t.Errorf("no stream: %v, want an error that says so", err)
 	}
 }
+
+func TestSleep(t *testing.T) {
+	reason := errors.New("enough")
+	over, end := context.WithCancelCause(t.Context())
+	end(reason)
+	for _, tt := range []struct {
+		ctx  context.Context
+		d    time.Duration
+		want error
+	}{{t.Context(), time.Millisecond, nil}, {over, time.Hour, reason}, {over, 0, nil}} {
+		if err := client.Sleep(tt.ctx, tt.d); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.d, err, tt.want)
+		}
+	}
+}

@@ -204,6 +204,16 @@ func TestRejection(t *testing.T) {
 	}
 }
 
+func TestViolationNamesItsField(t *testing.T) {
+	for want, v := range map[string]delivery.Violation{
+		"session_id: is missing": {Field: "session_id", Problem: "is missing"}, "is no JSON": {Problem: "is no JSON"},
+	} {
+		if got := v.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // TestIdentified: each of these is enough to accept a known kind.
 func TestIdentified(t *testing.T) {
 	for _, body := range []string{
