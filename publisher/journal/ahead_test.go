@@ -402,7 +402,7 @@ func TestZerosAreRoom(t *testing.T) {
 
 // asking is the operating system's file system, which asks something during each flush.
 type asking struct {
-	disk.OS
+	journal.FS
 	ask func()
 }
 
@@ -412,7 +412,7 @@ type askingFile struct {
 }
 
 func (a asking) OpenFile(name string, flag int, perm os.FileMode) (journal.File, error) {
-	f, err := a.OS.OpenFile(name, flag, perm)
+	f, err := a.FS.OpenFile(name, flag, perm)
 	return askingFile{f, a.ask}, err
 }
 
@@ -426,7 +426,7 @@ func (f askingFile) Sync() error {
 func TestFullBesideFlush(t *testing.T) {
 	var j *journal.Journal
 	var asked sync.WaitGroup
-	files := asking{ask: func() {
+	files := asking{FS: disk.OS, ask: func() {
 		if j != nil {
 			asked.Go(func() { _ = j.Full() })
 		}

@@ -27,9 +27,10 @@ var (
 	ErrClosed = errors.New("journal closed")
 )
 
-// FS is the file system of a journal, and File an open file of it.
 type (
-	FS   = disk.FS
+	// FS is the file system of a journal.
+	FS = disk.FS
+	// File is an open file of it.
 	File = disk.File
 )
 
@@ -92,7 +93,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.FS == nil {
-		o.FS = disk.OS{}
+		o.FS = disk.OS
 	}
 	if o.SegmentBytes <= 0 {
 		o.SegmentBytes = 64 << 20

@@ -54,7 +54,7 @@ var packages = []row{
 	{name: "publisher/internal/embedded", imports: "config/value config/value/certificate publisher/datadir publisher/internal/natsconfig", libraries: "nats-server"},
 	{name: "publisher/internal/link", libraries: "nats.go"},
 	{name: "publisher/internal/broker", imports: "config/value publisher/internal/embedded publisher/internal/link publisher/internal/natsconfig", libraries: "nats-server nats.go nuid"},
-	{name: "publisher/journal/internal/disk", libraries: "unix"},
+	{name: "publisher/journal/internal/disk", imports: "publisher/datadir", libraries: "unix"},
 	{name: "publisher/journal", imports: "publisher/datadir publisher/journal/internal/disk",
 		lines: 3400, files: 25, why: "what recovery relies on crosses segments, commit and scan"},
 	{name: "publisher/journal/journaltest", imports: "publisher/journal"},

@@ -20,7 +20,7 @@ func datasync(f *os.File) error {
 }
 
 // InPlace knows ext2, ext3, ext4 and XFS.
-func (OS) InPlace(dir string) bool {
+func (system) InPlace(dir string) bool {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return false

@@ -6,4 +6,4 @@ import "os"
 
 func datasync(f *os.File) error { return f.Sync() }
 
-func (OS) InPlace(string) bool { return false }
+func (system) InPlace(string) bool { return false }

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/treble-bridge/treble-bridge/publisher/datadir"
 )
 
 // FS is a file system. Errors wrap those of package os and syscall.
@@ -40,9 +42,11 @@ type File interface {
 }
 
 // OS is the file system of the operating system.
-type OS struct{}
+var OS FS = system{}
 
-func (OS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
+type system struct{}
+
+func (system) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
 	f, err := os.OpenFile(name, flag, perm)
 	if err != nil {
 		return nil, err
@@ -50,9 +54,9 @@ func (OS) OpenFile(name string, flag int, perm os.FileMode) (File, error) {
 	return osFile{f}, nil
 }
 
-func (OS) Remove(name string) error { return os.Remove(name) }
+func (system) Remove(name string) error { return os.Remove(name) }
 
-func (OS) Exists(name string) (bool, error) {
+func (system) Exists(name string) (bool, error) {
 	_, err := os.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -60,9 +64,9 @@ func (OS) Exists(name string) (bool, error) {
 	return err == nil, err
 }
 
-func (OS) MkdirAll(dir string, perm os.FileMode) error { return os.MkdirAll(dir, perm) }
+func (system) MkdirAll(dir string, perm os.FileMode) error { return os.MkdirAll(dir, perm) }
 
-func (OS) ReadDir(dir string) ([]string, error) {
+func (system) ReadDir(dir string) ([]string, error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
@@ -71,16 +75,11 @@ func (OS) ReadDir(dir string) ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-func (OS) SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+func (system) SyncDir(dir string) error {
+	return datadir.Sync(dir)
 }
 
-func (OS) Free(dir string) (int64, error) {
+func (system) Free(dir string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
