@@ -39,18 +39,7 @@ func StartNATS(t *testing.T, lines ...string) NATSHost {
 		t.Fatal(err)
 	}
 	o.NoSigs, o.NoLog = true, true
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	s.Start()
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the nats-server does not come up")
-	}
+	s := natstest.Run(t, o)
 	return NATSHost{s, "nats://" + s.Addr().String()}
 }
 
