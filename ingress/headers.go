@@ -84,7 +84,7 @@ func doubtsOf(h http.Header) []doubt {
 	if values := h.Values("Content-Type"); len(values) > 1 || !isJSON(h.Get("Content-Type")) {
 		all = append(all, doubt{schema.ReasonContentType,
 			"content-type: the header does not say JSON, and the body is read as JSON all the same",
-			"The Content-Type is not JSON, and neither is the body: send application/json."})
+			"The Content-Type is not JSON, and the body is no JSON object: send application/json."})
 	}
 	if !isPlain(h) {
 		all = append(all, doubt{schema.ReasonContentEncoding,

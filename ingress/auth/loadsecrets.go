@@ -162,7 +162,7 @@ func (l *loaded) add(all []*secret, given value.Secret, from secretList, key str
 	case l.allowShort:
 		l.warn(key, fmt.Sprintf("the secret is short: use at least %d random bytes", shortest))
 	default:
-		l.problems.Add(key, "the secret has fewer than %d bytes, so that it can be guessed: use a random one, such as of openssl rand -hex 24, or set allow_short_secrets", shortest)
+		l.problems.Add(key, "the secret has fewer than %d bytes, so that it can be guessed: use a random one, such as of openssl rand -hex 24, or set auth.allow_short_secrets", shortest)
 		return all
 	}
 	return append(all, &secret{Credential: Credential{Scheme: from.scheme}, text: text, key: key})

@@ -52,11 +52,14 @@ func limitMemory(embedded bool) (memoryLimit, []zap.Field) {
 	debug.SetGCPercent(percent)
 	limit, err := memlimit.Set(memlimit.WithRatio(memoryShare), memlimit.WithProvider(memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)))
 	m := memoryLimit{most: limit, follows: os.Getenv("GOMEMLIMIT") == "" && limit > usualMemory}
-	fields := []zap.Field{zap.Int("gc_percent", percent), zap.Int64("memory_limit", limit)}
+	m.follow(readMemoryInUse())
+	fields := []zap.Field{zap.Int("gc_percent", percent), zap.Int64("memory_limit", debug.SetMemoryLimit(-1))}
+	if m.follows {
+		fields = append(fields, zap.Int64("memory_limit_most", m.most))
+	}
 	if err != nil {
 		fields = append(fields, zap.NamedError("memory_limit_error", err))
 	}
-	m.follow(readMemoryInUse())
 	return m, fields
 }
 
