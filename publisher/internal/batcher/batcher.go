@@ -71,6 +71,7 @@ type request struct {
 	msgs   []broker.Message
 	bytes  int64
 	came   time.Time
+	chosen bool // it leaves in another way than it might have
 	ctx    context.Context
 	done   chan Outcome // receives one
 	single broker.Single
@@ -207,8 +208,9 @@ func (b *Batcher) take() (group []*request, w way) {
 		n++
 	}
 	w = sideBySide
-	if b.info.Batches && b.choice.way == inBatch && (n > 1 || b.groups > 0) {
-		w = inBatch // a lone one waits while others are on their way
+	chosen := b.info.Batches && (n > 1 || b.groups > 0)
+	if chosen {
+		w = b.choice.way // in batches, a lone one waits while others are on their way
 	}
 	switch singles := 0; {
 	case w == sideBySide && b.groups < mostGroups:
@@ -229,6 +231,9 @@ func (b *Batcher) take() (group []*request, w way) {
 		n = 0
 	}
 	group = b.waiting[:n:n]
+	for _, r := range group {
+		r.chosen = chosen
+	}
 	b.waiting = b.waiting[n:]
 	if len(b.waiting) == 0 {
 		b.waiting = nil
@@ -249,9 +254,7 @@ func (b *Batcher) launch(r *request, g *flight) bool {
 
 // told takes the outcome of a request that left side by side.
 func (b *Batcher) told(r *request, got broker.Result) {
-	b.tell(r, outcomeOf(got))
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	delete(b.ids, r.id())
 	if r.flight.left--; r.flight.left == 0 {
 		b.groups--
@@ -259,6 +262,8 @@ func (b *Batcher) told(r *request, got broker.Result) {
 			b.awake()
 		}
 	}
+	b.mu.Unlock()
+	b.tell(r, outcomeOf(got)) // after that, so that who sends again at once is not taken for one beside it
 }
 
 // tell tells a request what became of it.
@@ -267,6 +272,9 @@ func (b *Batcher) tell(r *request, o Outcome) {
 	stored := o.Status == broker.Stored
 	if !stored {
 		b.doubt.Store(true)
+	}
+	if !r.chosen {
+		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

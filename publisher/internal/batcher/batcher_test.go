@@ -190,19 +190,20 @@ func TestBatcherDeadlines(t *testing.T) {
 	}
 	px.HoldBack.Store(true)
 	var calls sync.WaitGroup
-	publish := func(want broker.Status, id string) {
-		calls.Go(func() {
-			if o := b.Publish(shortly(t), messages(id)); o.Status != want {
-				t.Errorf("%s: %v (%v), want %v", id, o.Status, o.Err, want)
-			}
-		})
+	publish := func(ctx context.Context, want broker.Status, id string) {
+		if o := b.Publish(ctx, messages(id)); o.Status != want {
+			t.Errorf("%s: %v (%v), want %v", id, o.Status, o.Err, want)
+		}
 	}
+	ctx, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
 	// The next group leaves before the one before it is answered.
 	for i := range mostGroups {
-		publish(broker.Unknown, fmt.Sprint("in-flight-", i))
+		calls.Go(func() { publish(ctx, broker.Unknown, fmt.Sprint("in-flight-", i)) })
 		natstest.Eventually(t, "it left", func() bool { return len(n.IDs(t, "TEST")) == 2+i })
 	}
-	publish(broker.NotSent, "queued")
+	publish(shortly(t), broker.NotSent, "queued")
+	giveUp()
 	calls.Wait()
 	calls.Go(func() {
 		if o := b.Publish(t.Context(), messages("closed")); o.Status == broker.Stored {

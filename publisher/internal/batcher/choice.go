@@ -1,6 +1,9 @@
 package batcher
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // way is a method to publish the requests that wait.
 type way int
@@ -11,59 +14,61 @@ const (
 )
 
 // choice learns in which way requests wait less for their answer: for a stream with replicas, or a server that
-// flushes each message, in batches; else, most often, side by side. As many senders as there are wait for each other's
-// answers, so the way with the shorter wait also publishes more in the same time. The other way is tried now and
+// flushes each message, in batches; else, most often, side by side. Most senders wait for an answer before they send
+// again, so the way with the shorter wait also publishes more in the same time. The other way is tried now and
 // then, since either may change with the server and with what else it does.
 type choice struct {
 	way   way
 	trial bool      // way is the one that was worse
-	since time.Time // a request that came before did not wait in this way alone
+	since time.Time // when way began: a request that came before did not wait in this way alone
 
-	n      int           // requests since that were stored
-	waited time.Duration // by them, in all
-	failed int           // requests since that were not
+	stored int           // requests since
+	failed int           // requests since that were not stored
+	waited time.Duration // by the stored ones, in all
 
 	usual time.Duration // mean wait before the trial
 	won   bool          // so did the trial before
-	next  time.Time     // when the other way is tried
-	pause time.Duration // from the end of the last trial to next
+	pause int           // requests between the last trial and the next
+	rest  int           // of these, those that are left
 }
 
 const (
 	// measured is the number of requests of which the mean is taken.
 	measured = 256
-	// A trial takes this part of the time at most: the other way may make requests wait a hundred times as long.
-	trialShare = 64
-	// The pause between two trials grows to this while they are lost.
-	longestPause = time.Minute
+	// Between two trials are so many requests at least, and at most while they are lost: a batch may take a
+	// hundred times as long as its messages side by side, and the requests of a trial wait for that.
+	shortestPause = 64 * measured
+	longestPause  = 16 * shortestPause
+	// noUsual is the usual wait of a way in which nothing is stored.
+	noUsual = time.Duration(math.MaxInt64)
 )
 
-// answered notes that a request which came at a time was answered now. How long one waited that was not stored says
-// nothing, but a trial with many of them is lost.
+// answered notes a request that came and was answered at these times, and for which the way made a difference.
 func (c *choice) answered(came, now time.Time, stored bool) {
-	if came.Before(c.since) {
-		return
-	}
-	if !stored {
-		if c.failed++; c.failed >= measured && c.trial {
-			c.judge(false, now)
-		}
-		return
-	}
-	c.n++
-	c.waited += now.Sub(came)
-	if c.n < measured {
-		return
-	}
-	mean := c.waited / time.Duration(c.n)
 	switch {
-	case c.trial:
-		c.judge(mean < c.usual, now)
-	case !now.Before(c.next):
-		c.usual, c.trial = mean, true
-		c.turn(now)
+	case came.Before(c.since):
+		return
+	case stored:
+		c.stored++
+		c.waited += now.Sub(came)
 	default:
-		c.n, c.waited, c.failed = 0, 0, 0
+		c.failed++ // how long it waited says nothing
+	}
+	switch {
+	case c.trial && (c.failed >= measured || c.waited/measured >= c.usual):
+		c.judge(false, now)
+	case c.trial && c.stored >= measured:
+		c.judge(true, now)
+	case c.trial:
+	case c.failed >= measured:
+		c.try(noUsual, now)
+	case c.stored >= measured:
+		c.rest -= c.stored
+		if c.rest <= 0 {
+			c.try(c.waited/time.Duration(c.stored), now)
+		} else {
+			c.stored, c.failed, c.waited = 0, 0, 0
+		}
 	}
 }
 
@@ -74,24 +79,29 @@ func (c *choice) batchTook(d time.Duration, now time.Time) {
 	}
 }
 
+// try begins a trial of the other way.
+func (c *choice) try(usual time.Duration, now time.Time) {
+	c.usual, c.trial = usual, true
+	c.turn(now)
+}
+
 // judge ends a trial. The other way is taken when it has won twice in a row, since the load may have changed meanwhile.
 func (c *choice) judge(wins bool, now time.Time) {
-	took := now.Sub(c.since)
 	c.trial = false
-	switch {
-	case wins && c.won:
-		c.won, c.pause = false, 0
-		c.begin(now)
-	case wins:
-		c.won = true
+	if wins && !c.won {
+		c.won, c.rest = true, 0 // the second trial follows
 		c.turn(now)
-		return // to the second trial
-	default:
-		c.won = false
+		return
+	}
+	if wins {
+		c.pause = 0
+		c.begin(now)
+	} else {
 		c.turn(now)
 	}
-	c.pause = max(trialShare*took, min(2*c.pause, longestPause))
-	c.next = now.Add(c.pause)
+	c.won = false
+	c.pause = min(max(2*c.pause, shortestPause), longestPause)
+	c.rest = c.pause
 }
 
 func (c *choice) turn(now time.Time) {
@@ -101,5 +111,5 @@ func (c *choice) turn(now time.Time) {
 
 // begin starts to measure.
 func (c *choice) begin(now time.Time) {
-	c.since, c.n, c.waited, c.failed = now, 0, 0, 0
+	c.since, c.stored, c.failed, c.waited = now, 0, 0, 0
 }
