@@ -15,13 +15,7 @@ const fillMargin = 8
 type filling struct {
 	inPlace bool  // the file system writes over blocks where they are; else zeros spare nothing
 	to      int64 // the file has zeros up to here; not beyond the end: it has none
-	fresh   bool  // those of the batch that is being flushed, or whose flush failed
 	off     bool  // there was no space for some: none until the next segment is due
-}
-
-// next is what is known of the segment that follows; failed says that the one before it was given up.
-func (f filling) next(end int64, failed bool) filling {
-	return filling{inPlace: f.inPlace, to: end, fresh: f.fresh && failed, off: f.off && failed}
 }
 
 // fillAhead writes zeros behind end, where the batch ends that is flushed next, if it used up those
@@ -38,36 +32,16 @@ func (j *Journal) fillAhead(end int64) {
 	if j.zeros == nil {
 		j.zeros = make([]byte, fillBytes)
 	}
-	j.filled.to, j.filled.fresh = end+n, true
+	j.filled.to = end + n
 	if err := writeAt(j.file, j.zeros[:n], end); err != nil {
 		j.filled.off = true
-		if j.file.Truncate(end) == nil {
-			j.filled.to, j.filled.fresh = end, false
-		}
+		_ = j.truncate(end)
 	}
 }
 
 // ahead is how many zeros the active segment has left: bytes of the disk, and not of the journal yet.
 // Only the committer calls it; others look at Journal.spare.
 func (j *Journal) ahead() int64 { return max(0, j.filled.to-j.end) }
-
-// trim takes the zeros off the file of the active segment, and what a failed batch left. It may fail:
-// the header of the next segment, or the seal, says where this one ends.
-func (j *Journal) trim() bool {
-	if j.file.Truncate(j.end) != nil {
-		return false
-	}
-	j.filled.to = j.end
-	return true
-}
-
-// withoutFill reports whether the batch whose flush failed carried zeros. There may be space for it
-// without.
-func (j *Journal) withoutFill() bool {
-	fresh := j.filled.fresh
-	j.filled.fresh = false
-	return fresh
-}
 
 // checksumBytes are what a frame ends with.
 const checksumBytes = 4

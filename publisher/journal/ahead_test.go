@@ -162,6 +162,49 @@ func TestZerosMakeWayForHeader(t *testing.T) {
 	_ = j.Close()
 }
 
+// A newer process takes the directory and reads the batch while a flush is under way that finds no space
+// for the zeros behind it. The older one cuts off the zeros alone.
+func TestNoSpaceForZerosWhenTaken(t *testing.T) {
+	fs := journaltest.New()
+	var newer *journal.Journal
+	var read []string
+	older := open(t, journal.Options{Synchronous: true, FS: &stepping{FS: fs, before: func() {
+		if newer != nil || len(fills(fs)) < 2 {
+			return
+		}
+		newer = openSync(t, fs, func(r journal.Record) error {
+			if r.Type == journal.Entry {
+				read = append(read, string(r.Payload))
+			}
+			return nil
+		})
+		fs.SetHook(func(op journaltest.Op) *journaltest.Fault {
+			if op.Kind != journaltest.Sync {
+				t.Errorf("%s %s, want the flush", op.Kind, op.Name)
+			}
+			fs.Hook = nil
+			return &journaltest.Fault{Err: syscall.ENOSPC}
+		})
+	}}}, nil)
+	want := []string{strings.Repeat("a", 1000), strings.Repeat("b", 3000)}
+	mustAppend(t, older, want[0])
+	if _, err := older.Append(t.Context(), []byte(want[1])); !errors.Is(err, journal.ErrUnknown) || !older.Stats().Taken {
+		t.Errorf("got %v, %+v; want ErrUnknown, and taken", err, older.Stats())
+	}
+	if !equal(read, want) {
+		t.Fatalf("the newer process read %.20q", read)
+	}
+	mustAppend(t, newer, "c")
+	r, err := journal.Scan(dir, fs, nil)
+	if err != nil || len(r.Damage) > 0 || r.Last != 3 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	_, _ = older.Close(), newer.Close()
+	if got, damage := contents(t, fs.Files()); !equal(got, append(want, "c")) || len(damage) > 0 {
+		t.Errorf("got %.20q, %+v", got, damage)
+	}
+}
+
 // Zeros that were cut off do not come back with a power loss: if the header behind them is damaged,
 // they would be damage too.
 func TestZerosStayCutOff(t *testing.T) {

@@ -130,12 +130,13 @@ func (j *Journal) commit(b batch) error {
 			void = true
 			break
 		}
-		last := j.encode(b)
+		last, off := j.encode(b), j.filled.off
 		if void, err = j.write(); err == nil {
 			j.committed(b, last)
 			return nil
 		}
-		if !void || !noSpace(err) || len(b.requests) == 0 || !j.withoutFill() && !j.yieldOne() {
+		// If zeros found no space, none are written with b now, and there may be enough for it alone.
+		if !void || !noSpace(err) || len(b.requests) == 0 || j.filled.off == off && !j.yieldOne() {
 			break
 		}
 	}

@@ -10,36 +10,41 @@ import (
 // write puts buf on stable storage. If it fails, void reports whether it is certain
 // that nothing of it will ever be read.
 func (j *Journal) write() (void bool, err error) {
-	j.filled.fresh = false
 	if err = writeAt(j.file, j.buf, j.end); err == nil {
-		j.fillAhead(j.end + int64(len(j.buf)))
+		end := j.end + int64(len(j.buf))
+		j.fillAhead(end)
 		if err = j.file.Sync(); err == nil {
 			if err = j.checkClaim(); err == nil || j.taken {
 				return false, err
 			}
 		}
-		if j.filled.fresh && noSpace(err) {
+		if j.filled.to > end && noSpace(err) {
+			// The zeros may take the space that the next segment needs. The batch stays: a process
+			// that took the directory during the flush may have read it, and counts on it.
 			j.filled.off = true
-			_ = j.trim() // the zeros may take the space that the next segment needs
+			_ = j.truncate(end)
 		}
 		// Never flush this file again: the kernel may have dropped what it could not
 		// write, and report success.
 		return j.abandonSegment(err), fmt.Errorf("flush journal: %w", err)
 	}
 	cause := fmt.Errorf("write journal: %w", err)
-	if err = j.truncateTail(); err != nil {
+	if err = j.truncate(j.end); err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
 		return j.abandonSegment(err), cause
 	}
 	return true, cause
 }
 
-// truncateTail takes a batch that was not written whole off the active segment.
-func (j *Journal) truncateTail() error {
-	if err := j.file.Truncate(j.end); err != nil {
-		return err
+// truncate ends the file of the active segment at end.
+func (j *Journal) truncate(end int64) error {
+	err := j.file.Truncate(end)
+	if err == nil {
+		j.filled.to = end
 	}
-	j.filled.to = j.end
-	return j.file.Sync()
+	return err
 }
 
 // abandonSegment gives the active segment up. It returns true when the next segment says,
@@ -70,7 +75,7 @@ func (j *Journal) seal() {
 	}
 	if j.down == nil && err == nil {
 		if j.ahead() > 0 {
-			_ = j.trim()
+			_ = j.truncate(j.end) // it may fail: the seal says where the segment ends
 		}
 		seal := frame{kind: typeSeal, seq: j.last, flushed: j.end}
 		j.buf = appendFrame(j.buf[:0], j.active().salt, seal)

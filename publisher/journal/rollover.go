@@ -155,14 +155,14 @@ func (j *Journal) activate(s *segment, f File) {
 		if j.down != nil || j.ahead() > 0 {
 			// The header of s makes the rest void. This only spares whoever reads the
 			// file the sight of it, and the disk its bytes.
-			trimmed = j.trim()
+			trimmed = j.truncate(j.end) == nil
 		}
 		if trimmed && j.down == nil {
 			_ = j.file.Sync() // else zeros would be back after a power loss, and damage if that header is damaged
 		}
 		_ = j.file.Close() // all that counts in it is flushed
 	}
-	j.filled = j.filled.next(s.size, j.down != nil)
+	j.filled.to, j.filled.off = s.size, j.filled.off && j.down != nil
 	j.file, j.end, j.head = f, s.size, s.size
 	j.down, j.full = nil, false
 	j.mu.Lock()
