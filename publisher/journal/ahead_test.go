@@ -205,6 +205,52 @@ func TestNoSpaceForZerosWhenTaken(t *testing.T) {
 	}
 }
 
+// A request that finds the active segment too old does not wait until it is flushed that its zeros were
+// cut off. A file that is to be removed is closed before: else it would keep its space.
+func TestCutIsFlushedAfterAnswer(t *testing.T) {
+	for _, removed := range []bool{false, true} {
+		fs := journaltest.New()
+		now := time.Now()
+		answered := 0
+		opened := map[int]int{} // files, ahead of an operation
+		j := open(t, journal.Options{
+			FS:         &stepping{FS: fs, before: func() { opened[len(fs.Ops())] = fs.OpenFiles() }},
+			SegmentAge: time.Minute, Now: func() time.Time { return now }, Synchronous: true,
+			OnFlush: func(journal.Seq, []byte) { answered = len(fs.Ops()) },
+		}, nil)
+		mustAppend(t, j, strings.Repeat("x", 3000))
+		first, _ := newest(fs)
+		if removed {
+			j.Release(1)
+		}
+		from := len(fs.Ops())
+		now = now.Add(time.Hour)
+		mustAppend(t, j, "next")
+		var cut, flushed, gone int
+		for _, op := range fs.Ops()[from:] {
+			switch {
+			case op.Name != first:
+			case op.Kind == journaltest.Truncate:
+				cut = op.N
+			case op.Kind == journaltest.Sync:
+				flushed = op.N
+			case op.Kind == journaltest.Remove:
+				gone = op.N
+			}
+		}
+		if cut == 0 || flushed < cut || (gone > 0) != removed {
+			t.Errorf("removed %v: cut at %d, flushed at %d, removed at %d", removed, cut, flushed, gone)
+		}
+		if !removed && flushed < answered {
+			t.Errorf("flushed at %d, and answered at %d", flushed, answered)
+		}
+		if removed && opened[gone] != 1 {
+			t.Errorf("%d files are open when one is removed, want 1", opened[gone])
+		}
+		_ = j.Close()
+	}
+}
+
 // Zeros that were cut off do not come back with a power loss: if the header behind them is damaged,
 // they would be damage too.
 func TestZerosStayCutOff(t *testing.T) {

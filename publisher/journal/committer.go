@@ -14,6 +14,7 @@ const batchBytes = 4 << 20
 // turn it is if the journal is synchronous.
 type committer struct {
 	file    File  // of the active segment; nil: it is not written to
+	left    File  // of one that was left, if it is not flushed yet that zeros were cut off
 	end     int64 // all before it is on stable storage
 	head    int64 // length of the header
 	buf     []byte
@@ -104,6 +105,7 @@ func (j *Journal) round() bool {
 			j.keepFree()
 		}
 	}
+	j.closeLeft() // now that nobody of this batch waits for it
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.answerFlushes(flushes)

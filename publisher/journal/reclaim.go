@@ -72,6 +72,7 @@ func (j *Journal) remove(s *segment) error {
 	if err := j.rescue(s); err != nil {
 		return err
 	}
+	j.closeLeft() // it may be of s, and an open file keeps its space
 	if err := j.fs.Remove(j.path(s)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove: %w", err)
 	}

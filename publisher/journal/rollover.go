@@ -158,9 +158,11 @@ func (j *Journal) activate(s *segment, f File) {
 			trimmed = j.truncate(j.end) == nil
 		}
 		if trimmed && j.down == nil {
-			_ = j.file.Sync() // else zeros would be back after a power loss, and damage if that header is damaged
+			j.closeLeft()
+			j.left = j.file
+		} else {
+			_ = j.file.Close() // all that counts in it is flushed
 		}
-		_ = j.file.Close() // all that counts in it is flushed
 	}
 	j.filled.to, j.filled.off = s.size, j.filled.off && j.down != nil
 	j.file, j.end, j.head = f, s.size, s.size
@@ -177,6 +179,16 @@ func (j *Journal) activate(s *segment, f File) {
 	j.segs = append(j.segs, s)
 	j.entrySince = time.Time{}
 	j.announce()
+}
+
+// closeLeft flushes the segment that was left, and closes it: else its zeros would be back after a power
+// loss, and damage if the header behind them is damaged.
+func (j *Journal) closeLeft() {
+	if j.left != nil {
+		_ = j.left.Sync()
+		_ = j.left.Close()
+		j.left = nil
+	}
 }
 
 // active is the segment that is written to; nil while there is none yet. Only
