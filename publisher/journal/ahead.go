@@ -19,10 +19,11 @@ type filling struct {
 }
 
 // fillAhead writes zeros behind end, where the batch ends that is flushed next, if it used up those
-// before. They are no more than what the segment holds: a segment of few entries has few. An error
-// is none of the batch's.
+// before. They are no more than what the segment holds: a segment of few entries has few. A batch as
+// large as they are has none: the next one like it would grow the file all the same. An error is none
+// of the batch's.
 func (j *Journal) fillAhead(end int64) {
-	if !j.filled.inPlace || j.filled.off || j.filled.to > end {
+	if !j.filled.inPlace || j.filled.off || j.filled.to > end || end-j.end >= fillBytes {
 		return
 	}
 	n := min(fillBytes, end-j.head, j.head+j.o.SegmentBytes-end)

@@ -251,6 +251,25 @@ func TestCutIsFlushedAfterAnswer(t *testing.T) {
 	}
 }
 
+// As many bytes in one batch as zeros are written ahead use them up at once, and the file grows with each.
+func TestNoZerosBehindLargeBatch(t *testing.T) {
+	fs := journaltest.New()
+	j := open(t, journal.Options{FS: fs}, nil)
+	for range 4 {
+		mustAppend(t, j, strings.Repeat("x", 256<<10))
+	}
+	if n := len(fills(fs)); n > 0 {
+		t.Errorf("zeros were written %d times", n)
+	}
+	for range 4 {
+		mustAppend(t, j, strings.Repeat("x", 60<<10))
+	}
+	if n := len(fills(fs)); n != 1 {
+		t.Errorf("for small batches behind large ones zeros were written %d times, want once", n)
+	}
+	_ = j.Close()
+}
+
 // Zeros that were cut off do not come back with a power loss: if the header behind them is damaged,
 // they would be damage too.
 func TestZerosStayCutOff(t *testing.T) {

@@ -40,7 +40,8 @@
 // behind them they end the segment as a torn batch does, and with one they are
 // damage, so recovery needs no rule of its own for them. They are no more than the segment
 // holds, 256 KiB, or an eighth of the room for entries, are not counted in Stats.Bytes, and
-// are cut off when the segment is left and at Close: only a crash leaves some.
+// are cut off when the segment is left and at Close: only a crash leaves some. A batch of
+// 256 KiB or more carries none.
 //
 // The size of the active file says nothing of how much is written. Scan, which may read
 // beside the committer, takes the last byte that is not zero for the end, and four more, for
