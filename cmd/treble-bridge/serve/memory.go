@@ -13,9 +13,9 @@ import (
 
 // The settings of the garbage collector, unless GOGC and GOMEMLIMIT set them.
 const (
-	// gcPercent lets the heap grow to 2.75 times what is in use before it is collected: with
+	// gcPercent lets the heap grow to 2.5 times what is in use before it is collected: with
 	// an external NATS a few MB are, and the default would collect a hundred times a second.
-	gcPercent = 175
+	gcPercent = 150
 	// memoryShare of the container's or host's memory is the limit, beyond which it collects as
 	// often as it must. The rest is for what the Go runtime does not count.
 	memoryShare = 0.9
